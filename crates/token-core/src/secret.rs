@@ -1,0 +1,85 @@
+//! Root keys: the secrets under which tokens are minted and verified.
+
+use core::fmt;
+
+use zeroize::{Zeroize, ZeroizeOnDrop};
+
+use crate::mac;
+
+/// Signs and verifies every token minted under it.
+///
+/// Wiped when dropped; it cannot be cloned, compared, printed or serialized.
+#[derive(Zeroize, ZeroizeOnDrop)]
+pub struct RootKey([u8; RootKey::LEN]);
+
+impl RootKey {
+    /// The length of a root key in bytes: one HMAC-SHA256 output.
+    pub const LEN: usize = 32;
+
+    /// The least length, in bytes, of a secret that [`derive`](Self::derive) takes.
+    pub const MIN_SECRET_LEN: usize = 32;
+
+    /// `HMAC-SHA256("macaroons-key-generator", secret)`, as every macaroon library derives its root keys.
+    ///
+    /// The secret is a byte string of any length from 32 bytes up. Onedata's own secrets are 32 raw bytes
+    /// (until 2019) or 64 lower-case hexadecimal *characters* (since 20.02); those characters, not the bytes
+    /// they spell, are the secret.
+    ///
+    /// # Errors
+    /// [`ShortSecret`] when the secret has fewer than [`MIN_SECRET_LEN`](Self::MIN_SECRET_LEN) bytes.
+    pub fn derive(secret: &[u8]) -> Result<Self, ShortSecret> {
+        if secret.len() < Self::MIN_SECRET_LEN {
+            return Err(ShortSecret { len: secret.len() });
+        }
+        Ok(Self::derive_any(secret))
+    }
+
+    /// As [`derive`](Self::derive), from a secret of any length: for tokens of other issuers, whose secrets
+    /// are what they are. A short secret can be guessed from a single token; do not mint with one.
+    #[must_use]
+    pub fn derive_any(secret: &[u8]) -> Self {
+        mac::derive(secret)
+    }
+
+    /// A root key that has been derived already.
+    #[must_use]
+    pub const fn from_derived(key: [u8; Self::LEN]) -> Self {
+        Self(key)
+    }
+
+    /// The key itself, to be sealed. Whoever sees these bytes can mint any token under this key.
+    #[must_use]
+    pub const fn expose(&self) -> &[u8; Self::LEN] {
+        &self.0
+    }
+}
+
+impl fmt::Debug for RootKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("RootKey(..)")
+    }
+}
+
+/// The secret is too short to mint with: it could be guessed from one token.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the secret has {len} bytes; {} or more are needed", RootKey::MIN_SECRET_LEN)]
+pub struct ShortSecret {
+    /// The length of the secret that was given, in bytes.
+    pub len: usize,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn short_secrets_are_refused_by_default() {
+        assert_eq!(RootKey::derive(&[7; 31]).unwrap_err(), ShortSecret { len: 31 });
+        assert!(RootKey::derive(&[7; 32]).is_ok());
+    }
+
+    #[test]
+    fn debug_shows_nothing() {
+        assert_eq!(format!("{:?}", RootKey::from_derived([7; 32])), "RootKey(..)");
+    }
+}

@@ -1,0 +1,145 @@
+//! What a store keeps.
+
+use std::{fmt, num::NonZeroU64};
+
+use serde::{Deserialize, Serialize};
+use token_core::UnixTime;
+
+/// The name of a record: any 1 to 512 bytes, the same bytes in every backend. A token is stored, spent and
+/// logged under this, never under its text, which has many spellings.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "Vec<u8>", into = "Vec<u8>")]
+pub struct TokenId(Vec<u8>);
+
+/// The caller's name of one spend: any 1 to 64 bytes. The same claim asked again gets the same answer.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "Vec<u8>", into = "Vec<u8>")]
+pub struct ClaimId(Vec<u8>);
+
+/// An id is empty or too long.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("an id of {len} bytes; 1 to {max} are allowed")]
+pub struct InvalidId {
+    /// The length of the id that was given, in bytes.
+    pub len: usize,
+    /// The greatest length allowed, in bytes.
+    pub max: usize,
+}
+
+/// Somebody or something outside the store, by kind and id: the issuer of a token (`user`, `u1`), the resource
+/// that it is about (`space`, `s1`). The store compares entities and knows nothing else about them.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Entity {
+    /// What it is, in the words of the host: `user`, `oneprovider`, `group`, `space`, …
+    pub kind: String,
+    /// Which one it is.
+    pub id: String,
+}
+
+/// A root key as it is at rest: ciphertext that only a [`KeyRing`](crate::KeyRing) makes and opens.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SealedKey {
+    pub(crate) key_id: u32,
+    pub(crate) nonce: [u8; 12],
+    pub(crate) ciphertext: Vec<u8>,
+}
+
+/// One token that was minted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Record {
+    /// The name that everything is kept under.
+    pub id: TokenId,
+    /// The type of the token in the words of the host, such as `space-support`. Opaque to the store.
+    pub kind: String,
+    /// What the token is about, if it is about something.
+    pub resource: Option<Entity>,
+    /// Who had it minted, and on whose authority it is spent.
+    pub issuer: Entity,
+    /// The sealed root key, bound to `id`.
+    pub root_key: SealedKey,
+    /// When it was minted.
+    pub created: UnixTime,
+    /// From when on it is worth nothing and may be purged. `None`: never.
+    pub expires: Option<UnixTime>,
+    /// How often it may be redeemed. `None`: without limit.
+    pub use_limit: Option<NonZeroU64>,
+    /// How often it has been redeemed and not refunded.
+    pub uses: u64,
+    /// Whether it has been revoked. There is no way back.
+    pub revoked: bool,
+    /// A name that the issuer gave it.
+    pub name: Option<String>,
+}
+
+/// The shared secret of all temporary tokens of one subject, at one generation. Raising the generation voids
+/// every temporary token minted before.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Generation {
+    /// Counts from 1.
+    pub number: u64,
+    /// The sealed root key, bound to the subject and the number.
+    pub root_key: SealedKey,
+}
+
+macro_rules! id {
+    ($name:ident, $max:literal) => {
+        impl $name {
+            /// The greatest length in bytes.
+            pub const MAX_LEN: usize = $max;
+
+            /// Takes 1 to `MAX_LEN` bytes.
+            ///
+            /// # Errors
+            /// [`InvalidId`] when there are none, or more.
+            pub fn new(bytes: impl Into<Vec<u8>>) -> Result<Self, InvalidId> {
+                let bytes = bytes.into();
+                match bytes.len() {
+                    1..=$max => Ok(Self(bytes)),
+                    len => Err(InvalidId { len, max: $max }),
+                }
+            }
+
+            /// The bytes themselves.
+            #[must_use]
+            pub fn as_bytes(&self) -> &[u8] {
+                &self.0
+            }
+        }
+
+        impl TryFrom<Vec<u8>> for $name {
+            type Error = InvalidId;
+
+            fn try_from(bytes: Vec<u8>) -> Result<Self, InvalidId> {
+                Self::new(bytes)
+            }
+        }
+
+        impl From<$name> for Vec<u8> {
+            fn from(id: $name) -> Self {
+                id.0
+            }
+        }
+
+        /// As text where it is printable ASCII, with `\x..` for other bytes.
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, "{}", self.0.escape_ascii())
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, concat!(stringify!($name), "({})"), self)
+            }
+        }
+    };
+}
+
+id!(TokenId, 512);
+id!(ClaimId, 64);
+
+impl fmt::Debug for SealedKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "SealedKey(under key {})", self.key_id)
+    }
+}

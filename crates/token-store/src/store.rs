@@ -1,0 +1,267 @@
+//! The contract of a store.
+
+use std::{fmt, path::PathBuf, sync::Arc};
+
+use token_core::UnixTime;
+
+use crate::{ClaimId, Entity, Generation, Record, TokenId};
+
+/// Keeps token records.
+///
+/// # Contract
+/// Every backend keeps it, and the conformance suite (`conformance::all`, feature `conformance`) holds it to it.
+///
+/// - **G1 atomic.** A call happens wholly or not at all.
+/// - **G2 linearizable** per token id: calls take effect one after another, between their start and their end.
+/// - **G3 durable.** Once a call returns `Ok`, its effect survives a crash and a power cut (memory excepted).
+/// - **G4 shared.** Clones of a store share their state.
+/// - **G5 blind.** A store reads no clock, and neither logs a key nor shows one in `Debug` or an error.
+/// - **G6 idempotent.** [`redeem`](Self::redeem) under one claim happens once, however often it is asked.
+///
+/// That something is absent, and who won a race, is data and not an error. An error says by
+/// [`StoreError::retry`] what the caller may do.
+///
+/// There are no default methods: a wrapper that forgets one does not compile.
+pub trait TokenStore: fmt::Debug + Send + Sync {
+    /// Keeps a new record.
+    ///
+    /// # Errors
+    /// [`StoreError`]; after [`StoreError::Unknown`], [`get`](Self::get) tells whether the record is there.
+    fn insert(&self, record: &Record) -> Result<Insert, StoreError>;
+
+    /// Reads a record; `None` where there is none under this id.
+    ///
+    /// # Errors
+    /// [`StoreError`], [`StoreError::Corrupt`] for a damaged record among others.
+    fn get(&self, id: &TokenId) -> Result<Option<Record>, StoreError>;
+
+    /// Counts one use. With a limit of `k`, exactly `k` of any number of racing claims get
+    /// [`Redeem::Redeemed`].
+    ///
+    /// The claim is kept beside the record: asked again, it gets the answer that it got the first time, even
+    /// when the token has been exhausted or revoked since, and costs nothing. For a token without a limit no
+    /// claim is kept (their number would have no bound): each call counts, also a repeated one.
+    ///
+    /// Expiry is the caller's business, since a store reads no clock.
+    ///
+    /// # Errors
+    /// [`StoreError`]; after [`StoreError::Unknown`], ask again under the same claim.
+    fn redeem(&self, id: &TokenId, claim: &ClaimId) -> Result<Redeem, StoreError>;
+
+    /// Gives the use of a claim back, and forgets the claim. Asked again it changes nothing. For a token
+    /// without a limit it changes nothing either: there is no use to give back.
+    ///
+    /// # Errors
+    /// [`StoreError`]; after [`StoreError::Unknown`], ask again.
+    fn refund(&self, id: &TokenId, claim: &ClaimId) -> Result<Refund, StoreError>;
+
+    /// Marks a token as revoked, for good.
+    ///
+    /// # Errors
+    /// [`StoreError`]; after [`StoreError::Unknown`], ask again.
+    fn revoke(&self, id: &TokenId) -> Result<Revoke, StoreError>;
+
+    /// One page of the records that pass the filter: by id, or by expiry and id under
+    /// [`Filter::ExpiresBefore`]. `after` is the [`Page::next`] of the page before; it stays good while others
+    /// write. At most `limit` records come back.
+    ///
+    /// # Errors
+    /// [`StoreError`], [`StoreError::InvalidCursor`] for an `after` that no page gave out.
+    fn list(&self, filter: &Filter, after: Option<&[u8]>, limit: usize) -> Result<Page, StoreError>;
+
+    /// Removes records that expired at or before `now`, with their claims; the earliest first and at most
+    /// `limit` of them. Returns how many; fewer than `limit` means that none are left.
+    ///
+    /// # Errors
+    /// [`StoreError`]; ask again at any time.
+    fn purge(&self, now: UnixTime, limit: usize) -> Result<usize, StoreError>;
+
+    /// The present generation of a subject's temporary tokens; `None` before the first.
+    ///
+    /// # Errors
+    /// [`StoreError`], [`StoreError::Corrupt`] for a damaged record among others.
+    fn generation(&self, subject: &Entity) -> Result<Option<Generation>, StoreError>;
+
+    /// Replaces a subject's generation by the next, whose number must be one more than the present one's (1 for
+    /// the first).
+    ///
+    /// # Errors
+    /// [`StoreError`]; after [`StoreError::Unknown`], [`generation`](Self::generation) tells.
+    fn raise_generation(&self, subject: &Entity, next: &Generation) -> Result<Raise, StoreError>;
+}
+
+/// What [`TokenStore::insert`] did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub enum Insert {
+    /// The record is kept.
+    Inserted,
+    /// There is a record under this id, and it stays as it is.
+    Exists,
+}
+
+/// What [`TokenStore::redeem`] did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub enum Redeem {
+    /// This claim has one use.
+    Redeemed {
+        /// How many were left when the claim was first made; `None` for a token without a limit.
+        uses_left: Option<u64>,
+        /// Whether the claim had been made before, so that this call cost nothing.
+        repeated: bool,
+    },
+    /// Every use is taken.
+    Exhausted,
+    /// The token was revoked.
+    Revoked,
+    /// There is no such record.
+    Absent,
+}
+
+/// What [`TokenStore::refund`] did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub enum Refund {
+    /// The use is given back.
+    Refunded,
+    /// No such claim holds a use: it never did, it was refunded already, or the token has no limit.
+    NotClaimed,
+    /// There is no such record.
+    Absent,
+}
+
+/// What [`TokenStore::revoke`] did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub enum Revoke {
+    /// The token is revoked, by this call or an earlier one.
+    Revoked,
+    /// There is no such record.
+    Absent,
+}
+
+/// What [`TokenStore::raise_generation`] did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub enum Raise {
+    /// The generation is in force.
+    Raised,
+    /// The present generation is not the one before it, and stays as it is.
+    Stale {
+        /// The number of the present generation; 0 where there is none.
+        present: u64,
+    },
+}
+
+/// Which records [`TokenStore::list`] gives.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Filter {
+    /// All of them.
+    All,
+    /// Those about this resource.
+    Resource(Entity),
+    /// Those of this issuer.
+    Issuer(Entity),
+    /// Those that expired at or before this time.
+    ExpiresBefore(UnixTime),
+}
+
+/// One page of a listing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Page {
+    /// The records, in order.
+    pub records: Vec<Record>,
+    /// Where the next page begins; `None` on the last. Opaque: good for the same filter on the same store.
+    pub next: Option<Vec<u8>>,
+}
+
+/// Why a store did not do what it was asked.
+#[derive(Clone, Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StoreError {
+    /// Another process, or another store in this one, has it open.
+    #[error("the store at {} is open elsewhere; close that first", path.display())]
+    AlreadyOpen {
+        /// The store's place.
+        path: PathBuf,
+    },
+    /// The place holds something that is not a store of this kind. It was left as it is.
+    #[error("{} holds something else: {found}", path.display())]
+    NotAStore {
+        /// The store's place.
+        path: PathBuf,
+        /// What was found there.
+        found: &'static str,
+    },
+    /// The store was written by a newer version of this software.
+    #[error("the store is of version {found}; this program knows versions up to {known}")]
+    NewerVersion {
+        /// The version found.
+        found: u32,
+        /// The newest version that can be read.
+        known: u32,
+    },
+    /// The stored bytes are damaged. What could not be trusted was not returned.
+    #[error("the store is damaged: {what}")]
+    Corrupt {
+        /// What is damaged.
+        what: &'static str,
+    },
+    /// The disk is full, or a quota is. Nothing was written.
+    #[error("no space is left for the store")]
+    Full,
+    /// The store cannot be written: its disk or its files are read-only.
+    #[error("the store is read-only")]
+    ReadOnly,
+    /// The operating system refused. Nothing was written.
+    #[error("the store cannot be used")]
+    Io(#[source] Arc<std::io::Error>),
+    /// A write failed underway: whether it happened is not known until the store is opened again.
+    #[error("it is not known whether the store did it; open it again and ask")]
+    Unknown(#[source] Option<Arc<std::io::Error>>),
+    /// An earlier write failed underway, and no other is tried since: open the store again.
+    #[error("an earlier write failed; the store must be opened again")]
+    Poisoned,
+    /// The record is larger than a store takes.
+    #[error("a record of {len} bytes; {max} are allowed")]
+    TooLarge {
+        /// The length of the record, in bytes.
+        len: usize,
+        /// The greatest length allowed, in bytes.
+        max: usize,
+    },
+    /// The cursor is not one that this listing gave out.
+    #[error("the cursor is not one of this listing")]
+    InvalidCursor,
+}
+
+/// What the caller of a failed call may do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Retry {
+    /// Nothing happened: the same call may be made again, now or when the cause is gone.
+    Safe,
+    /// It may have happened: open the store again if it is poisoned, then ask under the same claim.
+    Ask,
+    /// The same call will fail again until somebody mends the cause.
+    Never,
+}
+
+impl StoreError {
+    /// What the caller may do.
+    #[must_use]
+    pub fn retry(&self) -> Retry {
+        match self {
+            Self::AlreadyOpen { .. } | Self::Full | Self::Io(_) => Retry::Safe,
+            Self::Unknown(_) => Retry::Ask,
+            Self::Poisoned
+            | Self::NotAStore { .. }
+            | Self::NewerVersion { .. }
+            | Self::Corrupt { .. }
+            | Self::ReadOnly
+            | Self::TooLarge { .. }
+            | Self::InvalidCursor => Retry::Never,
+        }
+    }
+}
