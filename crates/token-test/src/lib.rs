@@ -1,1 +1,42 @@
-//! token-test
+//! What the tests, benches and fuzz targets of this workspace share: vectors, mutations, a seeded generator
+//! and an oracle. It is never published and nothing that ships depends on it.
+//!
+//! - [`vectors`]: tokens with their secrets, fields and signatures, written by other implementations.
+//! - [`bit_flips`], [`truncations`]: every small damage to a message, for "a forgery is refused" tests.
+//! - [`oracle`]: an independent implementation to agree with.
+//! - [`SplitMix64`]: random but repeatable inputs.
+//!
+//! ```
+//! for vector in token_test::vectors::onedata_legacy() {
+//!     let token = token_test::oracle::mint(vector.key(), &vector.location, &vector.identifier, &vector.caveats);
+//!     assert_eq!(token.signature, vector.signature, "{}", vector.name);
+//! }
+//! ```
+#![forbid(unsafe_code)]
+#![allow(
+    clippy::arithmetic_side_effects,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::missing_panics_doc,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "only tests call this crate, and a broken vector has to fail them loudly"
+)]
+
+pub mod hex;
+mod mutation;
+pub mod oracle;
+mod random;
+pub mod vectors;
+
+pub use mutation::{bit_flips, truncations};
+pub use random::SplitMix64;
+
+/// A root key as a vector gives it and as the oracle takes it. These keys are published test data.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Key<'a> {
+    /// Bytes of any length from which the root key is yet to be derived.
+    Secret(&'a [u8]),
+    /// The root key itself, used without derivation.
+    Derived([u8; 32]),
+}

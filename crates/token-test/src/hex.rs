@@ -1,0 +1,46 @@
+//! Hexadecimal text (RFC 4648 §8), written in lower case and read in either.
+
+/// The bytes as lower-case hexadecimal text.
+#[must_use]
+pub fn encode(bytes: impl AsRef<[u8]>) -> String {
+    bytes.as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// The bytes that the text spells.
+///
+/// # Panics
+/// If the text is not pairs of hexadecimal digits.
+#[must_use]
+pub fn decode(text: &str) -> Vec<u8> {
+    let digit = |c: u8| {
+        char::from(c).to_digit(16).unwrap_or_else(|| panic!("{text:?} holds a character that is no digit"))
+    };
+    let (pairs, rest) = text.as_bytes().as_chunks::<2>();
+    assert!(rest.is_empty(), "{text:?} has an odd number of digits");
+    pairs.iter().map(|&[high, low]| (digit(high) << 4 | digit(low)).try_into().unwrap()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_is_read_back() {
+        let all: Vec<u8> = (0..=255).collect();
+        assert_eq!(decode(&encode(&all)), all);
+        assert_eq!(encode([0x00, 0x9f, 0xff]), "009fff");
+        assert_eq!(decode("009FfF"), [0x00, 0x9f, 0xff]);
+    }
+
+    #[test]
+    #[should_panic(expected = "odd number")]
+    fn half_a_byte_is_refused() {
+        let _ = decode("abc");
+    }
+
+    #[test]
+    #[should_panic(expected = "no digit")]
+    fn other_characters_are_refused() {
+        let _ = decode("0g");
+    }
+}

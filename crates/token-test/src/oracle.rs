@@ -1,0 +1,187 @@
+//! Another implementation to agree with: the crate `macaroon` 0.3, behind the few calls that tests need.
+//!
+//! Every token that the library writes has to verify here, and every token written here has to verify in the
+//! library.
+//!
+//! **Give it well-formed tokens only.** Its v1 decoder calls itself once per packet, so a long run of packets
+//! overflows the stack, and that aborts the whole process: no test harness can catch it. It also takes many
+//! malformed tokens for good ones. It can therefore say that a good token is good and nothing about bad ones;
+//! hostile input goes to the library alone. [`MAX_LEN`] is checked on every call as a last fence.
+
+use std::sync::Once;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE;
+use macaroon::{Caveat, Format, Macaroon, MacaroonKey, Verifier};
+
+pub use macaroon::MacaroonError;
+
+use crate::Key;
+
+/// The longest input that is passed on, in bytes. Packets of the least length, 7 bytes, make the decoder call
+/// itself 586 times in it; without optimization, some 1,200 times fit on the 2 MiB stack of a test thread.
+pub const MAX_LEN: usize = 4 * 1024;
+
+/// A token that the oracle has minted.
+#[derive(Clone, Debug)]
+pub struct Minted {
+    /// Version 1, as packets.
+    pub v1: Vec<u8>,
+    /// Version 1 as the oracle's own text: base64 of the URL-safe alphabet, padded.
+    pub base64: String,
+    /// The signature.
+    pub signature: [u8; 32],
+}
+
+/// A token as the oracle reads it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Parsed {
+    /// The location hint. Not signed.
+    pub location: Option<String>,
+    /// The identifier.
+    pub identifier: Vec<u8>,
+    /// The first-party caveats, in chain order.
+    pub caveats: Vec<Vec<u8>>,
+    /// The signature.
+    pub signature: [u8; 32],
+}
+
+/// Mints a token with first-party caveats.
+///
+/// # Panics
+/// If the identifier is empty, which the oracle refuses.
+#[must_use]
+pub fn mint<C: AsRef<[u8]>>(
+    key: Key<'_>,
+    location: &str,
+    identifier: impl AsRef<[u8]>,
+    caveats: &[C],
+) -> Minted {
+    initialize();
+    let mut token = Macaroon::create(Some(location.into()), &root_key(key), identifier.as_ref().into())
+        .expect("the oracle mints any identifier that is not empty");
+    for caveat in caveats {
+        token.add_first_party_caveat(caveat.as_ref().into());
+    }
+    let base64 = token.serialize(Format::V1).expect("the oracle writes what it minted");
+    let v1 = URL_SAFE.decode(&base64).expect("the oracle writes padded base64");
+    Minted { v1, base64, signature: signature(&token) }
+}
+
+/// Reads a token in version 1 or 2 from bytes.
+///
+/// # Errors
+/// What the oracle says of a token that it cannot read.
+///
+/// # Panics
+/// If the token is longer than [`MAX_LEN`].
+pub fn parse(token: &[u8]) -> Result<Parsed, MacaroonError> {
+    let token = decode(token)?;
+    let predicate = |caveat: &Caveat| match caveat {
+        Caveat::FirstParty(caveat) => Some(caveat.predicate().0),
+        Caveat::ThirdParty(_) => None,
+    };
+    Ok(Parsed {
+        location: token.location(),
+        identifier: token.identifier().0,
+        caveats: token.caveats().iter().filter_map(predicate).collect(),
+        signature: signature(&token),
+    })
+}
+
+/// Verifies a token in version 1 or 2, given as bytes: the signature, and that each caveat is one of `exact`.
+///
+/// # Errors
+/// What the oracle says of a token that it cannot read or does not accept.
+///
+/// # Panics
+/// If the token is longer than [`MAX_LEN`].
+pub fn verify<C: AsRef<[u8]>>(token: &[u8], key: Key<'_>, exact: &[C]) -> Result<(), MacaroonError> {
+    let token = decode(token)?;
+    let mut verifier = Verifier::default();
+    for predicate in exact {
+        verifier.satisfy_exact(predicate.as_ref().into());
+    }
+    verifier.verify(&token, &root_key(key), Vec::new())
+}
+
+fn decode(token: &[u8]) -> Result<Macaroon, MacaroonError> {
+    assert!(token.len() <= MAX_LEN, "{} bytes might overflow the oracle's stack", token.len());
+    initialize();
+    Macaroon::deserialize_binary(token)
+}
+
+fn signature(token: &Macaroon) -> [u8; 32] {
+    *AsRef::<[u8; 32]>::as_ref(&token.signature())
+}
+
+fn root_key(key: Key<'_>) -> MacaroonKey {
+    match key {
+        Key::Secret(secret) => MacaroonKey::generate(secret),
+        Key::Derived(key) => key.into(),
+    }
+}
+
+/// libsodium wants this once, before anything else that could run on another thread.
+fn initialize() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| macaroon::initialize().expect("libsodium starts"));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{hex, vectors};
+
+    #[test]
+    fn it_mints_the_golden_tokens() {
+        for vector in vectors::onedata() {
+            let token = mint(vector.key(), &vector.onezone_domain, &vector.identifier, &vector.caveats);
+            assert_eq!(token.signature, vector.signature, "{}", vector.name);
+            assert_eq!(token.base64.trim_end_matches('='), vector.serialized_base64url, "{}", vector.name);
+        }
+        for vector in vectors::onedata_legacy() {
+            let token = mint(vector.key(), &vector.location, &vector.identifier, &vector.caveats);
+            assert_eq!(token.signature, vector.signature, "{}", vector.name);
+            assert_eq!(token.base64.trim_end_matches('='), vector.serialized_base64url, "{}", vector.name);
+        }
+    }
+
+    #[test]
+    fn it_reads_and_verifies_what_it_minted() {
+        let (key, caveats) = (Key::Secret(b"this is our super secret key"), ["time < 1", "data.readonly"]);
+        let token = mint(key, "onezone", "id", &caveats);
+        let parsed = parse(&token.v1).unwrap();
+        assert_eq!(parsed.location.as_deref(), Some("onezone"));
+        assert_eq!(parsed.identifier, b"id");
+        assert_eq!(parsed.caveats, caveats.map(|caveat| caveat.as_bytes().to_vec()));
+        assert_eq!(parsed.signature, token.signature);
+
+        verify(&token.v1, key, &caveats).unwrap();
+        let unmet = verify(&token.v1, key, &caveats[..1]).unwrap_err();
+        assert!(matches!(unmet, MacaroonError::CaveatNotSatisfied(_)));
+        let forged = verify(&token.v1, Key::Secret(b"another key"), &caveats).unwrap_err();
+        assert!(matches!(forged, MacaroonError::InvalidSignature));
+    }
+
+    #[test]
+    fn a_derived_key_is_not_derived_again() {
+        let chain = vectors::primitives().hmac_chain;
+        let derived = Key::Derived(hex::decode(&chain[0].hex).try_into().unwrap());
+        let token = mint(derived, "http://mybank/", "we used our other secret key", &[] as &[&str]);
+        assert_eq!(hex::encode(token.signature), chain[1].hex);
+    }
+
+    /// Were the cap too high, this test would not fail but abort the process.
+    #[test]
+    fn the_cap_keeps_it_on_its_stack() {
+        let packets = b"0007c \n".repeat(MAX_LEN / 7);
+        assert!(parse(&packets).is_err());
+    }
+
+    #[test]
+    #[should_panic(expected = "overflow the oracle's stack")]
+    fn longer_input_is_kept_away() {
+        let _ = parse(&[b'0'; MAX_LEN + 1]);
+    }
+}
