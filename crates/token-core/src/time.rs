@@ -1,5 +1,6 @@
 //! Points in time, in whole seconds, as tokens carry them.
 
+use alloc::string::String;
 use core::fmt;
 
 use chrono::{DateTime, SecondsFormat};
@@ -35,7 +36,7 @@ impl UnixTime {
     /// As RFC 3339 writes it, in UTC: `2017-05-30T10:29:04Z`. `None` after the year 9999, the last that
     /// RFC 3339 §5.6 can write.
     #[must_use]
-    pub fn to_rfc3339(self) -> Option<alloc::string::String> {
+    pub fn to_rfc3339(self) -> Option<String> {
         const LAST: u64 = 253_402_300_799; // 9999-12-31T23:59:59Z
         let secs = i64::try_from(self.0).ok().filter(|_| self.0 <= LAST)?;
         Some(DateTime::from_timestamp(secs, 0)?.to_rfc3339_opts(SecondsFormat::Secs, true))

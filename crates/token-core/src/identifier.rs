@@ -1,0 +1,216 @@
+//! The typed reading of an identifier (`onedata-tokens.md` §3).
+
+use alloc::{format, string::String};
+use core::fmt;
+
+use serde::{Serialize, Serializer, ser::SerializeStruct};
+
+use crate::{Subject, TokenType};
+
+/// What an identifier says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Identifier<'a> {
+    /// A name and nothing else: what Onedata wrote before 20.02, and what macaroons from elsewhere have.
+    Opaque(&'a [u8]),
+    /// What Onedata has written since 20.02.
+    V2(IdentifierV2<'a>),
+}
+
+/// `2/persistence/subject/type/id`
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct IdentifierV2<'a> {
+    /// Whether the token is stored.
+    pub persistence: Persistence,
+    /// Who it speaks for, or who invites.
+    pub subject: Subject<'a>,
+    /// What it is for.
+    pub token_type: TokenType<'a>,
+    /// Its name: not empty, without `/`.
+    pub id: &'a str,
+}
+
+/// Whether a token is stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Persistence {
+    /// Stored under its id, with a secret of its own: `nmd`.
+    Named,
+    /// Not stored: `tmp-GENERATION`.
+    Temporary {
+        /// The generation of the subject's shared secret that signed it. A later one voids it.
+        generation: u64,
+    },
+}
+
+impl<'a> Identifier<'a> {
+    /// Reads an identifier. One without `/`, or with something other than a number before the first, is opaque.
+    ///
+    /// # Errors
+    /// [`IdentifierError`] when it begins with a version but is not a version-2 identifier as Onedata writes
+    /// it. Onedata calls such a token bad.
+    pub fn read(bytes: &'a [u8]) -> Result<Self, IdentifierError> {
+        let Some(slash) = bytes.iter().position(|byte| *byte == b'/') else {
+            return Ok(Self::Opaque(bytes));
+        };
+        let version = bytes.get(..slash).unwrap_or_default();
+        if !is_integer(version) {
+            return Ok(Self::Opaque(bytes));
+        }
+        if version != b"2" {
+            return Err(IdentifierError { problem: IdentifierProblem::Version, at: 0 });
+        }
+        IdentifierV2::read(bytes).map(Self::V2)
+    }
+
+    /// The name that the token is stored and spent under: all of an opaque identifier, the last part of another.
+    #[must_use]
+    pub const fn id(&self) -> &'a [u8] {
+        match self {
+            Self::Opaque(bytes) => bytes,
+            Self::V2(identifier) => identifier.id.as_bytes(),
+        }
+    }
+
+    /// The version-2 reading, if it is one.
+    #[must_use]
+    pub const fn v2(&self) -> Option<&IdentifierV2<'a>> {
+        match self {
+            Self::V2(identifier) => Some(identifier),
+            Self::Opaque(_) => None,
+        }
+    }
+}
+
+/// As Erlang reads an integer, which is how Onedata tells the versions apart.
+fn is_integer(bytes: &[u8]) -> bool {
+    let digits = bytes.strip_prefix(b"+").or_else(|| bytes.strip_prefix(b"-")).unwrap_or(bytes);
+    !digits.is_empty() && digits.iter().all(u8::is_ascii_digit)
+}
+
+impl<'a> IdentifierV2<'a> {
+    fn read(bytes: &'a [u8]) -> Result<Self, IdentifierError> {
+        let text = core::str::from_utf8(bytes).map_err(|error| IdentifierError {
+            problem: IdentifierProblem::NotUtf8,
+            at: error.valid_up_to(),
+        })?;
+        let mut parts = text.split('/');
+        let mut at = 0_usize;
+        let mut part = |problem: IdentifierProblem| match parts.next() {
+            Some(part) => {
+                let begin = at;
+                at = at.saturating_add(part.len()).saturating_add(1);
+                Ok((part, IdentifierError { problem, at: begin }))
+            }
+            None => Err(IdentifierError { problem: IdentifierProblem::Arity, at: text.len() }),
+        };
+        part(IdentifierProblem::Version)?;
+        let (persistence, bad_persistence) = part(IdentifierProblem::Persistence)?;
+        let (subject, bad_subject) = part(IdentifierProblem::Subject)?;
+        let (token_type, bad_type) = part(IdentifierProblem::Type)?;
+        let (id, bad_id) = part(IdentifierProblem::Id)?;
+        if parts.next().is_some() {
+            let at = bad_id.at.saturating_add(id.len());
+            return Err(IdentifierError { problem: IdentifierProblem::Arity, at });
+        }
+        Ok(Self {
+            persistence: Persistence::read(persistence).ok_or(bad_persistence)?,
+            subject: Subject::read(subject).ok_or(bad_subject)?,
+            token_type: TokenType::read(token_type).ok_or(bad_type)?,
+            id: Some(id).filter(|id| !id.is_empty()).ok_or(bad_id)?,
+        })
+    }
+
+    /// Writes the identifier.
+    ///
+    /// # Errors
+    /// [`IdentifierError`] when a part holds a separator, so that it would be read as something else.
+    pub fn write(&self) -> Result<String, IdentifierError> {
+        let text = format!("2/{}/{}/{}/{}", self.persistence, self.subject, self.token_type, self.id);
+        match IdentifierV2::read(text.as_bytes())? == *self {
+            true => Ok(text),
+            false => Err(IdentifierError { problem: IdentifierProblem::Type, at: 0 }),
+        }
+    }
+}
+
+impl Persistence {
+    fn read(text: &str) -> Option<Self> {
+        if text == "nmd" {
+            return Some(Self::Named);
+        }
+        let generation = text.strip_prefix("tmp-").and_then(crate::predicate::canonical_u64)?;
+        Some(Self::Temporary { generation })
+    }
+}
+
+impl fmt::Display for Persistence {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Named => f.write_str("nmd"),
+            Self::Temporary { generation } => write!(f, "tmp-{generation}"),
+        }
+    }
+}
+
+/// `"named"` or `{"temporary":7}`
+impl Serialize for Persistence {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Named => serializer.serialize_str("named"),
+            Self::Temporary { generation } => {
+                let mut map = serializer.serialize_struct("Persistence", 1)?;
+                map.serialize_field("temporary", generation)?;
+                map.end()
+            }
+        }
+    }
+}
+
+/// `{"version":2,"persistence":…,"subject":…,"type":…,"id":…}`
+impl Serialize for IdentifierV2<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_struct("IdentifierV2", 5)?;
+        map.serialize_field("version", &2)?;
+        map.serialize_field("persistence", &self.persistence)?;
+        map.serialize_field("subject", &self.subject)?;
+        map.serialize_field("type", &self.token_type)?;
+        map.serialize_field("id", self.id)?;
+        map.end()
+    }
+}
+
+/// An identifier begins like one of version 2 and is not written as Onedata writes it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{problem} (byte {at} of the identifier)")]
+pub struct IdentifierError {
+    /// What is wrong.
+    pub problem: IdentifierProblem,
+    /// Where in the identifier, in bytes from 0.
+    pub at: usize,
+}
+
+/// What is wrong with an identifier.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum IdentifierProblem {
+    /// Version 2 is the only one, and is written `2`.
+    #[error("the identifier's version is not `2`")]
+    Version,
+    /// It is not UTF-8.
+    #[error("the identifier is not UTF-8")]
+    NotUtf8,
+    /// It has five parts, separated by `/`.
+    #[error("the identifier does not have five parts separated by `/`")]
+    Arity,
+    /// Neither `nmd` nor `tmp-GENERATION`.
+    #[error("the identifier's persistence is neither `nmd` nor `tmp-` and a number")]
+    Persistence,
+    /// None of `usr-ID`, `prv-ID`, `grp-ID`, `nobody`.
+    #[error("the identifier's subject is none of `usr-ID`, `prv-ID`, `grp-ID`, `nobody`")]
+    Subject,
+    /// None of `act`, `act:SESSION`, `idn`, `CODE:TARGET:PARAMETERS`.
+    #[error("the identifier's type is none of `act`, `act:SESSION`, `idn`, `CODE:TARGET:PARAMETERS`")]
+    Type,
+    /// The id is empty.
+    #[error("the identifier's id is empty")]
+    Id,
+}

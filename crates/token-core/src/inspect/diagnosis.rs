@@ -1,0 +1,123 @@
+//! What probably happened to a damaged text.
+
+use alloc::{
+    format,
+    string::{String, ToString as _},
+    vec::Vec,
+};
+use core::fmt;
+
+use crate::{
+    DecodeError, Encoding, Problem,
+    limits::Limits,
+    wire::{Reading, text},
+};
+
+/// What probably happened to a text that is not a token.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Hint {
+    /// The first characters are not those that the rest of the text asks for.
+    FirstCharactersChanged {
+        /// How many of them, up to the last that differs.
+        count: usize,
+        /// What should stand there.
+        expected: String,
+        /// Whether that is all that is wrong.
+        rest_is_whole: bool,
+    },
+    /// The text ends as a whole token does: a piece before that is missing or changed.
+    EndIsWhole,
+    /// White space alone is in the way.
+    Trim,
+}
+
+impl fmt::Display for Hint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::FirstCharactersChanged { count, expected, rest_is_whole } => {
+                let (were, their) = match count {
+                    1 => ("character was", "its"),
+                    _ => ("characters were", "their"),
+                };
+                write!(f, "the first {}{were} altered: with `{expected}` in {their} place ", Count(*count))?;
+                f.write_str(match rest_is_whole {
+                    true => "the token reads whole",
+                    false => "the first packet reads, and the damage goes on behind it",
+                })
+            }
+            Self::EndIsWhole => f.write_str(
+                "the text ends with a complete signature, so a piece in the middle is missing or altered",
+            ),
+            Self::Trim => f.write_str("without the white space it reads whole"),
+        }
+    }
+}
+
+struct Count(usize);
+
+impl fmt::Display for Count {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            1 => Ok(()),
+            2 => f.write_str("two "),
+            3 => f.write_str("three "),
+            n => write!(f, "{n} "),
+        }
+    }
+}
+
+pub(super) fn hint(text: &str, error: &DecodeError, reading: &Reading, limits: &Limits) -> Option<Hint> {
+    match error.problem() {
+        Problem::Whitespace => {
+            let joined: String = text.split_whitespace().collect();
+            reads_whole(&joined, limits).then_some(Hint::Trim)
+        }
+        Problem::LengthField { packet: 0 } | Problem::PacketTooShort { packet: 0, .. } => {
+            first_characters(text, reading, limits)
+        }
+        Problem::Escape { .. } => {
+            let tail = text.get(error.offset()..)?.get(1..)?;
+            ends_whole(tail).then_some(Hint::EndIsWhole)
+        }
+        _ => None,
+    }
+}
+
+fn reads_whole(text: &str, limits: &Limits) -> bool {
+    crate::wire::read_text(text, limits, &mut Reading::default()).is_ok()
+}
+
+/// The first packet of a token is `00XXlocation VALUE LF`, so the rest of it tells its length.
+fn first_characters(text: &str, reading: &Reading, limits: &Limits) -> Option<Hint> {
+    let bytes = &reading.parts.fields;
+    let packet = bytes.get(4..).filter(|rest| rest.starts_with(b"location "))?;
+    let len = packet.iter().position(|byte| *byte == b'\n')?.checked_add(5)?;
+    let repaired: Vec<u8> = [format!("{len:04x}").as_bytes(), packet].concat();
+    let spelling = reading.spelling?;
+    let prefix = spelling.service.map_or(String::new(), |service| format!("{}-", service.code()));
+    let encoding = match spelling.encoding {
+        Encoding::Base64 => Encoding::Base64Url,
+        other => other,
+    };
+    let repaired = [prefix, text::encode(&repaired, encoding)].concat();
+    if repaired.len() != text.len() {
+        return None;
+    }
+    let last = repaired.bytes().zip(text.bytes()).rposition(|(right, found)| right != found)?;
+    // Six bytes cover the length field; what differs behind them is other damage.
+    let count = last.checked_add(1).filter(|count| *count <= 8)?;
+    let expected = repaired.get(..count)?.to_string();
+    Some(Hint::FirstCharactersChanged { count, expected, rest_is_whole: reads_whole(&repaired, limits) })
+}
+
+/// Whether a piece of base62 ends as a token does, wherever in a group of four it was torn off.
+fn ends_whole(tail: &str) -> bool {
+    (0..4).filter_map(|skip| tail.get(skip..)).any(|tail| {
+        let Ok(bytes) = text::read_piece(tail) else { return false };
+        bytes
+            .strip_suffix(b"\n")
+            .and_then(|bytes| bytes.split_last_chunk::<32>())
+            .is_some_and(|(head, _)| head.ends_with(b"002fsignature "))
+    })
+}

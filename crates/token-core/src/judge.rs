@@ -1,0 +1,130 @@
+//! Whether a predicate holds in a context, and which types of token may carry it (`onedata-tokens.md` §4).
+
+use core::net::IpAddr;
+
+use crate::{
+    Context, Filter, LegacyType, Predicate, Scope, Subject, UnixTime,
+    predicate::{Item, List},
+};
+
+/// What a token is used as, which decides what caveats it may carry (`onedata-tokens.md` §4.1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum TokenUse {
+    /// An access token that acts.
+    Access,
+    /// An access token that only proves who its subject is.
+    AccessAsIdentity,
+    /// An identity token.
+    Identity,
+    /// An invitation.
+    Invite,
+    /// A token of before 20.02 whose caveat `tokenType = …` says that it is of this type. It carries what an
+    /// invitation may.
+    Legacy(LegacyType),
+}
+
+impl TokenUse {
+    /// Whether a token used so may carry the caveat.
+    #[must_use]
+    pub const fn supports(self, predicate: &Predicate<'_>) -> bool {
+        match predicate {
+            Predicate::Time { .. }
+            | Predicate::Ip(_)
+            | Predicate::Asn(_)
+            | Predicate::GeoCountry(..)
+            | Predicate::GeoRegion(..)
+            | Predicate::Consumer(_) => true,
+            Predicate::Interface(_) => matches!(self, Self::Access | Self::AccessAsIdentity | Self::Identity),
+            Predicate::Service(_)
+            | Predicate::Api(_)
+            | Predicate::DataReadonly
+            | Predicate::DataPath(_)
+            | Predicate::DataObjectId(_) => matches!(self, Self::Access),
+            Predicate::IdentityScope => matches!(self, Self::AccessAsIdentity),
+            Predicate::TokenType(_) => matches!(self, Self::Legacy(_)),
+        }
+    }
+}
+
+/// Why a caveat that was understood does not hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]
+#[non_exhaustive]
+pub enum Unmet {
+    /// The time has come.
+    #[error("it expired at {valid_until}")]
+    Expired {
+        /// The first second at which it did not hold.
+        valid_until: UnixTime,
+    },
+    /// The request is not as the caveat asks.
+    #[error("the request is not as it asks")]
+    Refuted,
+    /// The context does not say what the caveat asks for.
+    #[error("nothing is known of what it asks for")]
+    NotKnown,
+}
+
+/// Whether the predicate holds.
+pub(crate) fn judge(predicate: &Predicate<'_>, context: &Context<'_>) -> Result<(), Unmet> {
+    match *predicate {
+        Predicate::Time { valid_until } => match context.now < valid_until {
+            true => Ok(()),
+            false => Err(Unmet::Expired { valid_until }),
+        },
+        Predicate::Ip(masks) => {
+            let peer = context.peer_ip.ok_or(Unmet::NotKnown)?.to_canonical();
+            holds(matches!(peer, IpAddr::V4(peer) if masks.iter().any(|mask| mask.contains(peer))))
+        }
+        Predicate::Asn(list) => {
+            let asn = context.asn.ok_or(Unmet::NotKnown)?;
+            holds(list.iter().any(|listed| listed == asn))
+        }
+        // Where the country is not known, neither list admits.
+        Predicate::GeoCountry(filter, list) => {
+            let country = context.country.ok_or(Unmet::NotKnown)?;
+            filtered(filter, list, |listed| listed.code() == country)
+        }
+        Predicate::GeoRegion(filter, list) => {
+            let regions = context.regions.ok_or(Unmet::NotKnown)?;
+            filtered(filter, list, |listed| regions.contains(&listed))
+        }
+        Predicate::Service(list) => {
+            let service = context.service.ok_or(Unmet::NotKnown)?;
+            holds(list.iter().any(|listed| listed.admits(service)))
+        }
+        Predicate::Consumer(list) => {
+            let consumer = context.consumer.ok_or(Unmet::NotKnown)?;
+            holds(list.iter().any(|listed| admits_consumer(listed, consumer, context)))
+        }
+        Predicate::Interface(interface) => holds(context.interface.ok_or(Unmet::NotKnown)? == interface),
+        // Enforced by the service, operation by operation (§4.2).
+        Predicate::Api(_) => Ok(()),
+        Predicate::DataReadonly | Predicate::DataPath(_) | Predicate::DataObjectId(_) => {
+            holds(context.data_caveats_allowed)
+        }
+        Predicate::IdentityScope => holds(context.scope == Scope::IdentityToken),
+        // Compared with the type that is asked for by the verifier, which knows it.
+        Predicate::TokenType(_) => Ok(()),
+    }
+}
+
+fn holds(condition: bool) -> Result<(), Unmet> {
+    if condition { Ok(()) } else { Err(Unmet::Refuted) }
+}
+
+fn filtered<'a, T: Item<'a>>(
+    filter: Filter,
+    list: List<'a, T>,
+    matches: impl Fn(T) -> bool,
+) -> Result<(), Unmet> {
+    holds(list.iter().any(matches) == (filter == Filter::Whitelist))
+}
+
+fn admits_consumer(listed: Subject<'_>, consumer: Subject<'_>, context: &Context<'_>) -> bool {
+    match (listed, consumer) {
+        (Subject::User("*"), Subject::User(_)) | (Subject::Provider("*"), Subject::Provider(_)) => true,
+        (Subject::Group("*"), Subject::User(_)) => context.consumer_in_any_group,
+        (Subject::Group(group), Subject::User(_)) => context.consumer_groups.contains(&group),
+        (listed, consumer) => listed == consumer,
+    }
+}

@@ -1,0 +1,162 @@
+//! The macaroon as bytes: location, identifier, chain of caveats, signature.
+
+use alloc::vec::Vec;
+use core::fmt;
+
+use crate::{RootKey, Signature, caveat::Caveat, limits::Limits, mac::ChainKey};
+
+/// A stretch of [`Parts::fields`], in bytes.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Span {
+    pub(crate) start: usize,
+    pub(crate) end: usize,
+}
+
+#[derive(Clone, Copy)]
+pub(crate) struct CaveatSpans {
+    pub(crate) identifier: Span,
+    pub(crate) third_party: Option<ThirdPartySpans>,
+}
+
+#[derive(Clone, Copy)]
+pub(crate) struct ThirdPartySpans {
+    pub(crate) vid: Span,
+    pub(crate) location: Span,
+}
+
+/// A macaroon without its signature, as far as it has been read or built. The fields lie in one buffer, in
+/// which a decoded token stays as it came.
+#[derive(Clone, Default)]
+pub(crate) struct Parts {
+    pub(crate) fields: Vec<u8>,
+    pub(crate) location: Option<Span>,
+    pub(crate) identifier: Option<Span>,
+    pub(crate) caveats: Vec<CaveatSpans>,
+}
+
+impl Parts {
+    pub(crate) fn bytes(&self, span: Span) -> &[u8] {
+        self.fields.get(span.start..span.end).unwrap_or_default()
+    }
+
+    pub(crate) fn caveats(&self) -> impl ExactSizeIterator<Item = Caveat<'_>> {
+        self.caveats.iter().map(|spans| match spans.third_party {
+            None => Caveat::FirstParty { predicate: self.bytes(spans.identifier) },
+            Some(third_party) => Caveat::ThirdParty {
+                identifier: self.bytes(spans.identifier),
+                vid: self.bytes(third_party.vid),
+                location: self.bytes(third_party.location),
+            },
+        })
+    }
+
+    fn push(&mut self, field: &[u8]) -> Span {
+        let start = self.fields.len();
+        self.fields.extend_from_slice(field);
+        Span { start, end: self.fields.len() }
+    }
+}
+
+/// A location hint, an identifier, a chain of caveats, and the signature that ends the chain.
+///
+/// Its bytes are exactly what was received; it proves nothing until a [`Verifier`](crate::Verifier) has
+/// accepted it. Whoever holds a macaroon bears its authority, so it is neither compared nor printed; a clone
+/// exists because one macaroon is commonly attenuated for several bearers.
+#[derive(Clone)]
+pub struct Macaroon {
+    pub(crate) parts: Parts,
+    pub(crate) signature: Signature,
+}
+
+impl Macaroon {
+    /// A new macaroon without caveats, signed under the key.
+    ///
+    /// The location is a hint to the reader and not signed; the identifier is signed and tells the issuer which
+    /// key to verify with.
+    ///
+    /// # Errors
+    /// [`FieldError`] when the identifier is empty, or either is longer than 1 MiB.
+    pub fn mint(key: &RootKey, location: &str, identifier: &[u8]) -> Result<Self, FieldError> {
+        FieldError::check(identifier)?;
+        if location.len() > Limits::ONEDATA.field {
+            return Err(FieldError::TooLong { len: location.len() });
+        }
+        let mut parts = Parts { fields: Vec::with_capacity(256), ..Parts::default() };
+        parts.location = Some(parts.push(location.as_bytes()));
+        parts.identifier = Some(parts.push(identifier));
+        Ok(Self { parts, signature: ChainKey::start(key, identifier).into_signature() })
+    }
+
+    /// Appends a first-party caveat. This takes no key, and nothing takes it back: the new macaroon is accepted
+    /// where the old one was *and* the predicate holds.
+    ///
+    /// # Errors
+    /// [`FieldError`] when the predicate is empty or longer than 1 MiB; the macaroon is then as it was.
+    pub fn attenuate(&mut self, predicate: impl AsRef<[u8]>) -> Result<(), FieldError> {
+        let predicate = predicate.as_ref();
+        FieldError::check(predicate)?;
+        self.signature = ChainKey::resume(&self.signature).link(predicate).into_signature();
+        let identifier = self.parts.push(predicate);
+        self.parts.caveats.push(CaveatSpans { identifier, third_party: None });
+        Ok(())
+    }
+
+    /// Where the macaroon says it comes from: an unsigned hint that anyone may have changed. Never route,
+    /// authorize or fetch by it. Empty where there is none.
+    #[must_use]
+    pub fn location(&self) -> &[u8] {
+        self.parts.location.map_or(&[], |span| self.parts.bytes(span))
+    }
+
+    /// The identifier, as received.
+    #[must_use]
+    pub fn identifier(&self) -> &[u8] {
+        self.parts.identifier.map_or(&[], |span| self.parts.bytes(span))
+    }
+
+    /// The caveats, in chain order.
+    pub fn caveats(&self) -> impl ExactSizeIterator<Item = Caveat<'_>> {
+        self.parts.caveats()
+    }
+
+    /// The signature that ends the chain.
+    #[must_use]
+    pub const fn signature(&self) -> &Signature {
+        &self.signature
+    }
+}
+
+/// Shows the identifier and the number of caveats, not the signature.
+impl fmt::Debug for Macaroon {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Macaroon")
+            .field("identifier", &format_args!("\"{}\"", self.identifier().escape_ascii()))
+            .field("caveats", &self.parts.caveats.len())
+            .finish_non_exhaustive()
+    }
+}
+
+/// An identifier or a predicate cannot be part of a macaroon.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum FieldError {
+    /// An identifier or a predicate has at least one byte.
+    #[error("an identifier or a caveat cannot be empty")]
+    Empty,
+    /// A field has at most 1 MiB.
+    #[error("a field of {len} bytes; {} are allowed", Limits::ONEDATA.field)]
+    TooLong {
+        /// The length of the field, in bytes.
+        len: usize,
+    },
+}
+
+impl FieldError {
+    fn check(field: &[u8]) -> Result<(), Self> {
+        match field.len() {
+            0 => Err(Self::Empty),
+            len if len > Limits::ONEDATA.field => Err(Self::TooLong { len }),
+            _ => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,147 @@
+//! The typed reading of a first-party caveat: the whole vocabulary of Onedata (`onedata-tokens.md` §4).
+
+mod buf;
+mod item;
+mod json;
+mod list;
+
+use core::fmt;
+
+use crate::{LegacyType, Service, Subject, UnixTime};
+
+pub use self::{
+    buf::{EmptyList, PredicateBuf},
+    item::{ApiPattern, Country, DataPath, Interface, IpMask, ObjectId, Region},
+    json::JsonPredicate,
+    list::{Item, List},
+};
+
+/// What a caveat's text says: a view of the text, which stays the truth.
+///
+/// ```
+/// use token_core::{Predicate, UnixTime};
+///
+/// let Some(Predicate::Time { valid_until }) = Predicate::read(b"time < 1496140144") else { panic!() };
+/// assert_eq!(valid_until, UnixTime::from_secs(1_496_140_144));
+/// assert!(Predicate::read(b"colour = blue").is_none());
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Predicate<'a> {
+    /// `time < N`: the time is before `N`.
+    Time {
+        /// The first second at which it no longer holds.
+        valid_until: UnixTime,
+    },
+    /// `ip = MASK|…`: the peer's address is in one of the networks.
+    Ip(List<'a, IpMask>),
+    /// `asn = N|…`: the peer's autonomous system is one of these.
+    Asn(List<'a, u32>),
+    /// `geo.country = CC|…` or `!=`: the peer's country is, or is not, one of these.
+    GeoCountry(Filter, List<'a, Country<'a>>),
+    /// `geo.region = NAME|…` or `!=`: one of the peer's regions is, or none is, one of these.
+    GeoRegion(Filter, List<'a, Region>),
+    /// `service = CODE-ID|…`: the service that asks is one of these.
+    Service(List<'a, Service<'a>>),
+    /// `consumer = CODE-ID|…`: who uses the token is one of these, or a member of one of these groups.
+    Consumer(List<'a, Subject<'a>>),
+    /// `interface = NAME`: the request came in by it.
+    Interface(Interface),
+    /// `api = SERVICE/OPERATION/RESOURCE|…`: enforced operation by operation, after verification.
+    Api(List<'a, ApiPattern<'a>>),
+    /// `data.readonly`: enforced file by file, after verification.
+    DataReadonly,
+    /// `data.path = BASE64|…`: enforced file by file, after verification.
+    DataPath(List<'a, DataPath<'a>>),
+    /// `data.objectid = HEX|…`: enforced file by file, after verification.
+    DataObjectId(List<'a, ObjectId<'a>>),
+    /// `authorization = none`: the token serves to prove who its subject is and nothing else.
+    IdentityScope,
+    /// `tokenType = T`: what a token of before 20.02 is for.
+    TokenType(LegacyType),
+}
+
+/// Whether a list admits or shuts out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Filter {
+    /// `=`
+    Whitelist,
+    /// `!=`
+    Blacklist,
+}
+
+impl<'a> Predicate<'a> {
+    /// Reads a caveat's text. `None` where it is not of Onedata's vocabulary, down to the last space: such a
+    /// caveat can be carried and attenuated, and is refused by verification.
+    #[must_use]
+    pub fn read(text: &'a [u8]) -> Option<Self> {
+        let text = core::str::from_utf8(text).ok()?;
+        let Some((name, value)) = text.split_once(' ') else {
+            return (text == "data.readonly").then_some(Self::DataReadonly);
+        };
+        if let Some(list) = value.strip_prefix("!= ") {
+            return match name {
+                "geo.country" => Some(Self::GeoCountry(Filter::Blacklist, List::read(list)?)),
+                "geo.region" => Some(Self::GeoRegion(Filter::Blacklist, List::read(list)?)),
+                _ => None,
+            };
+        }
+        if let Some(until) = value.strip_prefix("< ") {
+            let valid_until = UnixTime::from_secs(canonical_u64(until)?);
+            return (name == "time").then_some(Self::Time { valid_until });
+        }
+        let value = value.strip_prefix("= ")?;
+        Some(match name {
+            "ip" => Self::Ip(List::read(value)?),
+            "asn" => Self::Asn(List::read(value)?),
+            "geo.country" => Self::GeoCountry(Filter::Whitelist, List::read(value)?),
+            "geo.region" => Self::GeoRegion(Filter::Whitelist, List::read(value)?),
+            "service" => Self::Service(List::read(value)?),
+            "consumer" => Self::Consumer(List::read(value)?),
+            "interface" => Self::Interface(Interface::read(value)?),
+            "api" => Self::Api(List::read(value)?),
+            "data.path" => Self::DataPath(List::read(value)?),
+            "data.objectid" => Self::DataObjectId(List::read(value)?),
+            "authorization" if value == "none" => Self::IdentityScope,
+            "tokenType" => Self::TokenType(LegacyType::from_name(value)?),
+            _ => return None,
+        })
+    }
+}
+
+/// The text: what was read comes out as it came in.
+impl fmt::Display for Predicate<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Time { valid_until } => write!(f, "time < {}", valid_until.as_secs()),
+            Self::Ip(list) => write!(f, "ip = {list}"),
+            Self::Asn(list) => write!(f, "asn = {list}"),
+            Self::GeoCountry(filter, list) => write!(f, "geo.country {filter} {list}"),
+            Self::GeoRegion(filter, list) => write!(f, "geo.region {filter} {list}"),
+            Self::Service(list) => write!(f, "service = {list}"),
+            Self::Consumer(list) => write!(f, "consumer = {list}"),
+            Self::Interface(interface) => write!(f, "interface = {interface}"),
+            Self::Api(list) => write!(f, "api = {list}"),
+            Self::DataReadonly => f.write_str("data.readonly"),
+            Self::DataPath(list) => write!(f, "data.path = {list}"),
+            Self::DataObjectId(list) => write!(f, "data.objectid = {list}"),
+            Self::IdentityScope => f.write_str("authorization = none"),
+            Self::TokenType(legacy) => write!(f, "tokenType = {legacy}"),
+        }
+    }
+}
+
+impl fmt::Display for Filter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Whitelist => "=",
+            Self::Blacklist => "!=",
+        })
+    }
+}
+
+/// Reads decimal digits without a sign or leading zeros. What does not fit into 64 bits is not read: it
+/// would have to be cut down, and a caveat must never come to mean something else.
+pub(crate) fn canonical_u64(text: &str) -> Option<u64> {
+    let canonical = text.bytes().all(|byte| byte.is_ascii_digit()) && (text == "0" || !text.starts_with('0'));
+    canonical.then(|| text.parse().ok()).flatten()
+}

@@ -1,0 +1,137 @@
+//! Texts of caveats, written from values.
+
+use alloc::{
+    format,
+    string::{String, ToString as _},
+    vec::Vec,
+};
+use core::fmt;
+
+use super::{Filter, Interface, IpMask, Predicate, Region};
+use crate::{LegacyType, Service, Subject, UnixTime};
+
+/// A caveat's text that is of Onedata's vocabulary.
+///
+/// ```
+/// use token_core::{PredicateBuf, Subject, UnixTime};
+///
+/// let until = PredicateBuf::time(UnixTime::from_secs(1_496_140_144));
+/// assert_eq!(until.as_str(), "time < 1496140144");
+/// let provider = PredicateBuf::consumer([Subject::Provider("p1")])?;
+/// assert_eq!(provider.as_str(), "consumer = prv-p1");
+/// # Ok::<(), token_core::EmptyList>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct PredicateBuf(String);
+
+/// A list in a caveat has at least one item, and an item that reads back as itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a list in a caveat needs at least one item, and none that is empty or holds a separator")]
+pub struct EmptyList;
+
+impl PredicateBuf {
+    /// A text that [`Predicate::read`] reads.
+    #[must_use]
+    pub fn read(text: impl Into<String>) -> Option<Self> {
+        let text = text.into();
+        Predicate::read(text.as_bytes()).is_some().then_some(Self(text))
+    }
+
+    /// `time < N`
+    #[must_use]
+    pub fn time(valid_until: UnixTime) -> Self {
+        Self(Predicate::Time { valid_until }.to_string())
+    }
+
+    /// `ip = MASK|…`
+    ///
+    /// # Errors
+    /// [`EmptyList`]
+    pub fn ip(masks: impl IntoIterator<Item = IpMask>) -> Result<Self, EmptyList> {
+        list("ip =", masks)
+    }
+
+    /// `asn = N|…`
+    ///
+    /// # Errors
+    /// [`EmptyList`]
+    pub fn asn(numbers: impl IntoIterator<Item = u32>) -> Result<Self, EmptyList> {
+        list("asn =", numbers)
+    }
+
+    /// `geo.country = CC|…` or `geo.country != CC|…`
+    ///
+    /// # Errors
+    /// [`EmptyList`], also when a code has not two characters.
+    pub fn geo_country<'a>(
+        filter: Filter,
+        codes: impl IntoIterator<Item = &'a str>,
+    ) -> Result<Self, EmptyList> {
+        list(&format!("geo.country {filter}"), codes)
+    }
+
+    /// `geo.region = NAME|…` or `geo.region != NAME|…`
+    ///
+    /// # Errors
+    /// [`EmptyList`]
+    pub fn geo_region(filter: Filter, regions: impl IntoIterator<Item = Region>) -> Result<Self, EmptyList> {
+        list(&format!("geo.region {filter}"), regions)
+    }
+
+    /// `service = CODE-ID|…`
+    ///
+    /// # Errors
+    /// [`EmptyList`]
+    pub fn service<'a>(services: impl IntoIterator<Item = Service<'a>>) -> Result<Self, EmptyList> {
+        list("service =", services)
+    }
+
+    /// `consumer = CODE-ID|…`
+    ///
+    /// # Errors
+    /// [`EmptyList`]; also for [`Subject::Nobody`], whom no caveat can name.
+    pub fn consumer<'a>(subjects: impl IntoIterator<Item = Subject<'a>>) -> Result<Self, EmptyList> {
+        list("consumer =", subjects)
+    }
+
+    /// `interface = NAME`
+    #[must_use]
+    pub fn interface(interface: Interface) -> Self {
+        Self(Predicate::Interface(interface).to_string())
+    }
+
+    /// `tokenType = T`
+    #[must_use]
+    pub fn token_type(legacy: LegacyType) -> Self {
+        Self(Predicate::TokenType(legacy).to_string())
+    }
+
+    /// The text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// Writes a list, and reads it back to see that it says what was meant.
+pub(super) fn list(
+    head: &str,
+    items: impl IntoIterator<Item = impl fmt::Display>,
+) -> Result<PredicateBuf, EmptyList> {
+    let items: Vec<String> = items.into_iter().map(|item| item.to_string()).collect();
+    let separated = items.iter().any(|item| item.contains('|'));
+    let text = format!("{head} {}", items.join("|"));
+    if separated { None } else { PredicateBuf::read(text) }.ok_or(EmptyList)
+}
+
+impl AsRef<[u8]> for PredicateBuf {
+    fn as_ref(&self) -> &[u8] {
+        self.0.as_bytes()
+    }
+}
+
+impl fmt::Display for PredicateBuf {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}

@@ -1,0 +1,315 @@
+//! What stands in the lists of caveats.
+
+use alloc::string::String;
+use core::{fmt, net::Ipv4Addr, str::FromStr};
+
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+
+use super::{canonical_u64, list::Item};
+use crate::{Service, Subject};
+
+impl<'a> Item<'a> for Service<'a> {
+    fn read(text: &'a str) -> Option<Self> {
+        Service::read(text)
+    }
+}
+
+/// Everyone but nobody.
+impl<'a> Item<'a> for Subject<'a> {
+    fn read(text: &'a str) -> Option<Self> {
+        Subject::read(text).filter(|subject| *subject != Subject::Nobody)
+    }
+}
+
+impl<'a> Item<'a> for u32 {
+    fn read(text: &'a str) -> Option<Self> {
+        canonical_u64(text)?.try_into().ok()
+    }
+}
+
+/// An IPv4 network: an address and the number of its leading bits that count. Host bits stay as written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct IpMask {
+    address: Ipv4Addr,
+    bits: u8,
+}
+
+impl IpMask {
+    /// The network of the addresses whose first `bits` bits, 0 to 32, are those of `address`.
+    #[must_use]
+    pub const fn new(address: Ipv4Addr, bits: u8) -> Option<Self> {
+        if bits <= 32 { Some(Self { address, bits }) } else { None }
+    }
+
+    /// Whether the address is in the network.
+    #[must_use]
+    pub fn contains(&self, address: Ipv4Addr) -> bool {
+        let differing = self.address.to_bits() ^ address.to_bits();
+        differing.leading_zeros() >= u32::from(self.bits)
+    }
+}
+
+impl<'a> Item<'a> for IpMask {
+    fn read(text: &'a str) -> Option<Self> {
+        let (address, bits) = text.split_once('/').unwrap_or((text, "32"));
+        Self::new(address.parse().ok()?, canonical_u64(bits)?.try_into().ok()?)
+    }
+}
+
+/// An address, alone or with `/` and a number of bits.
+impl FromStr for IpMask {
+    type Err = InvalidIpMask;
+
+    fn from_str(text: &str) -> Result<Self, InvalidIpMask> {
+        Self::read(text).ok_or(InvalidIpMask)
+    }
+}
+
+/// The text is not an IPv4 address, alone or with `/` and 0 to 32.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("not an IPv4 address, alone or with a mask of /0 to /32")]
+pub struct InvalidIpMask;
+
+impl fmt::Display for IpMask {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.address, self.bits)
+    }
+}
+
+/// A country by its two-letter code. Onedata takes any two characters, so that some (`UK`) match nobody.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Country<'a>(&'a str);
+
+impl<'a> Country<'a> {
+    /// The two letters.
+    #[must_use]
+    pub const fn code(&self) -> &'a str {
+        self.0
+    }
+}
+
+impl<'a> Item<'a> for Country<'a> {
+    fn read(text: &'a str) -> Option<Self> {
+        let is_code = text.len() == 2 && text.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'|');
+        is_code.then_some(Self(text))
+    }
+}
+
+impl fmt::Display for Country<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.0)
+    }
+}
+
+/// A part of the world, in the words of Onedata's geography database.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[expect(missing_docs, reason = "their names say it")]
+pub enum Region {
+    Africa,
+    Antarctica,
+    Asia,
+    Europe,
+    /// The European Union.
+    Eu,
+    NorthAmerica,
+    Oceania,
+    SouthAmerica,
+}
+
+impl Region {
+    /// All of them.
+    pub const ALL: [Self; 8] = [
+        Self::Africa,
+        Self::Antarctica,
+        Self::Asia,
+        Self::Europe,
+        Self::Eu,
+        Self::NorthAmerica,
+        Self::Oceania,
+        Self::SouthAmerica,
+    ];
+
+    /// The name that caveats carry.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Africa => "Africa",
+            Self::Antarctica => "Antarctica",
+            Self::Asia => "Asia",
+            Self::Europe => "Europe",
+            Self::Eu => "EU",
+            Self::NorthAmerica => "NorthAmerica",
+            Self::Oceania => "Oceania",
+            Self::SouthAmerica => "SouthAmerica",
+        }
+    }
+}
+
+impl<'a> Item<'a> for Region {
+    fn read(text: &'a str) -> Option<Self> {
+        Self::ALL.into_iter().find(|region| region.as_str() == text)
+    }
+}
+
+impl FromStr for Region {
+    type Err = InvalidRegion;
+
+    fn from_str(text: &str) -> Result<Self, InvalidRegion> {
+        Self::read(text).ok_or(InvalidRegion)
+    }
+}
+
+/// The text is not the name of a region.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("none of Africa, Antarctica, Asia, Europe, EU, NorthAmerica, Oceania, SouthAmerica")]
+pub struct InvalidRegion;
+
+impl fmt::Display for Region {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// By what a request comes in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Interface {
+    /// The REST interface.
+    Rest,
+    /// A mounted file system.
+    Oneclient,
+    /// The web interface.
+    Graphsync,
+}
+
+impl Interface {
+    /// The name that caveats carry.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Rest => "rest",
+            Self::Oneclient => "oneclient",
+            Self::Graphsync => "graphsync",
+        }
+    }
+
+    pub(crate) fn read(text: &str) -> Option<Self> {
+        [Self::Rest, Self::Oneclient, Self::Graphsync]
+            .into_iter()
+            .find(|interface| interface.as_str() == text)
+    }
+}
+
+impl FromStr for Interface {
+    type Err = InvalidInterface;
+
+    fn from_str(text: &str) -> Result<Self, InvalidInterface> {
+        Self::read(text).ok_or(InvalidInterface)
+    }
+}
+
+/// The text is not the name of an interface.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("none of rest, oneclient, graphsync")]
+pub struct InvalidInterface;
+
+impl fmt::Display for Interface {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// Which operations are allowed: `SERVICE/OPERATION/RESOURCE` (`onedata-tokens.md` §4.2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct ApiPattern<'a> {
+    /// `all` or the code of a service.
+    pub service: &'a str,
+    /// `all`, `create`, `get`, `update` or `delete`.
+    pub operation: &'a str,
+    /// `TYPE.ID.ASPECT` or `TYPE.ID.ASPECT:SCOPE`, where `*` stands for anything.
+    pub resource: &'a str,
+}
+
+impl<'a> Item<'a> for ApiPattern<'a> {
+    fn read(text: &'a str) -> Option<Self> {
+        let (service, rest) = text.split_once('/')?;
+        let (operation, resource) = rest.split_once('/')?;
+        let mut parts = resource.splitn(3, '.');
+        let known = matches!(service, "all" | "ozw" | "ozp" | "opw" | "opp")
+            && matches!(operation, "all" | "create" | "get" | "update" | "delete")
+            && (0..3).all(|_| parts.next().is_some_and(|part| !part.is_empty()));
+        known.then_some(Self { service, operation, resource })
+    }
+}
+
+impl fmt::Display for ApiPattern<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}/{}", self.service, self.operation, self.resource)
+    }
+}
+
+/// The path of a file or a directory in a space, as the base64 that caveats carry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct DataPath<'a>(&'a str);
+
+impl<'a> DataPath<'a> {
+    /// The base64 (RFC 4648 §4, padded) that the caveat carries.
+    #[must_use]
+    pub const fn as_base64(&self) -> &'a str {
+        self.0
+    }
+
+    /// The path: `/SPACE` or `/SPACE/…`.
+    #[must_use]
+    pub fn to_path(&self) -> String {
+        decode_path(self.0).unwrap_or_default()
+    }
+}
+
+/// Canonical paths alone: from `/` on, at least one component, none of them empty, no `/` at the end. Control
+/// characters are refused: a line feed gets in where a shell's `echo` feeds the encoder, and matches nothing.
+fn decode_path(base64: &str) -> Option<String> {
+    let path = String::from_utf8(STANDARD.decode(base64).ok()?).ok()?;
+    let components = path.strip_prefix('/')?;
+    let canonical = components.split('/').all(|component| !matches!(component, "" | "." | ".."))
+        && !path.contains(char::is_control);
+    canonical.then_some(path)
+}
+
+impl<'a> Item<'a> for DataPath<'a> {
+    fn read(text: &'a str) -> Option<Self> {
+        decode_path(text).map(|_| Self(text))
+    }
+}
+
+impl fmt::Display for DataPath<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.0)
+    }
+}
+
+/// The CDMI object id of a file or a directory, in hexadecimal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct ObjectId<'a>(&'a str);
+
+impl<'a> ObjectId<'a> {
+    /// The hexadecimal digits.
+    #[must_use]
+    pub const fn as_hex(&self) -> &'a str {
+        self.0
+    }
+}
+
+impl<'a> Item<'a> for ObjectId<'a> {
+    fn read(text: &'a str) -> Option<Self> {
+        let is_hex = !text.is_empty()
+            && text.len().is_multiple_of(2)
+            && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+        is_hex.then_some(Self(text))
+    }
+}
+
+impl fmt::Display for ObjectId<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.0)
+    }
+}

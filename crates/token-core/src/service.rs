@@ -1,0 +1,78 @@
+//! Services of Onedata, as caveats and prefixes name them (`onedata-tokens.md` §3).
+
+use core::fmt;
+
+use serde::{Serialize, Serializer};
+
+/// A kind of service.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum ServiceKind {
+    /// Onezone itself.
+    OzWorker,
+    /// Onezone's administration panel.
+    OzPanel,
+    /// A Oneprovider itself.
+    OpWorker,
+    /// A Oneprovider's administration panel.
+    OpPanel,
+}
+
+impl ServiceKind {
+    /// The three-letter code that tokens carry.
+    #[must_use]
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::OzWorker => "ozw",
+            Self::OzPanel => "ozp",
+            Self::OpWorker => "opw",
+            Self::OpPanel => "opp",
+        }
+    }
+
+    /// The kind that has this code.
+    #[must_use]
+    pub fn from_code(code: &str) -> Option<Self> {
+        [Self::OzWorker, Self::OzPanel, Self::OpWorker, Self::OpPanel]
+            .into_iter()
+            .find(|kind| kind.code() == code)
+    }
+}
+
+impl Serialize for ServiceKind {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.code())
+    }
+}
+
+/// One service, such as `opw-provider1`. In a caveat the id `*` stands for every service of the kind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Service<'a> {
+    /// What it is.
+    pub kind: ServiceKind,
+    /// Which one it is: the id of a cluster's provider, or `onezone`.
+    pub id: &'a str,
+}
+
+impl<'a> Service<'a> {
+    /// Onezone: `ozw-onezone`.
+    pub const ONEZONE: Service<'static> = Service { kind: ServiceKind::OzWorker, id: "onezone" };
+
+    /// Reads `code-ID`. The id is neither empty nor holds a `|`, which ends it in a caveat.
+    #[must_use]
+    pub fn read(text: &'a str) -> Option<Self> {
+        let (code, id) = text.split_once('-')?;
+        let kind = ServiceKind::from_code(code)?;
+        (!id.is_empty() && !id.contains('|')).then_some(Self { kind, id })
+    }
+
+    /// Whether a caveat that names `self` admits `other`.
+    pub(crate) fn admits(&self, other: Service<'_>) -> bool {
+        self.kind == other.kind && (self.id == "*" || self.id == other.id)
+    }
+}
+
+impl fmt::Display for Service<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}-{}", self.kind.code(), self.id)
+    }
+}

@@ -1,0 +1,308 @@
+//! What a token is for (`onedata-tokens.md` §3 and §4.3).
+
+use core::fmt;
+
+use serde::{Serialize, Serializer, ser::SerializeMap};
+
+/// The type of a token whose identifier is of version 2.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum TokenType<'a> {
+    /// Acts for its subject, `act` or `act:SESSION`.
+    Access {
+        /// The session that the token is bound to.
+        session: Option<&'a str>,
+    },
+    /// Proves who its subject is, `idn`.
+    Identity,
+    /// Lets its consumer join or support something, `CODE:TARGET:PARAMETERS`.
+    Invite {
+        /// What the invitation is for.
+        invite: InviteType,
+        /// The id of what it invites to.
+        target: &'a str,
+    },
+}
+
+impl<'a> TokenType<'a> {
+    /// Reads the type as an identifier has it. A session holds no `/`; a target holds neither `/` nor `:`.
+    ///
+    /// Parameters are written for `ssp` alone. Their value has had no meaning since 21.02, but 20.02 wrote
+    /// several, so any is taken there.
+    pub(crate) fn read(text: &'a str) -> Option<Self> {
+        match text.split_once(':') {
+            None if text == "act" => Some(Self::Access { session: None }),
+            None if text == "idn" => Some(Self::Identity),
+            None => None,
+            Some(("act", session)) => {
+                (!session.is_empty()).then_some(Self::Access { session: Some(session) })
+            }
+            Some((code, rest)) => {
+                let invite = InviteType::from_code(code)?;
+                let (target, parameters) = rest.split_once(':')?;
+                let parameters_fit = match invite {
+                    InviteType::SupportSpace => !parameters.contains(':'),
+                    _ => parameters.is_empty(),
+                };
+                (!target.is_empty() && parameters_fit).then_some(Self::Invite { invite, target })
+            }
+        }
+    }
+}
+
+/// As an identifier has it, with the parameters that Onedata writes.
+impl fmt::Display for TokenType<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Access { session: None } => f.write_str("act"),
+            Self::Access { session: Some(session) } => write!(f, "act:{session}"),
+            Self::Identity => f.write_str("idn"),
+            Self::Invite { invite, target } => {
+                write!(f, "{}:{target}:{}", invite.code(), invite.parameters())
+            }
+        }
+    }
+}
+
+/// `{"accessToken":{}}`, `{"identityToken":{}}`, `{"inviteToken":{"inviteType":…, …}}`
+impl Serialize for TokenType<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut outer = serializer.serialize_map(Some(1))?;
+        match self {
+            Self::Access { session } => outer.serialize_entry("accessToken", &Session(*session))?,
+            Self::Identity => outer.serialize_entry("identityToken", &Empty {})?,
+            Self::Invite { invite, target } => {
+                outer.serialize_entry("inviteToken", &Invitation { invite: *invite, target })?;
+            }
+        }
+        outer.end()
+    }
+}
+
+#[derive(Serialize)]
+struct Empty {}
+
+struct Session<'a>(Option<&'a str>);
+
+impl Serialize for Session<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(Some(usize::from(self.0.is_some())))?;
+        if let Some(session) = self.0 {
+            map.serialize_entry("sessionId", session)?;
+        }
+        map.end()
+    }
+}
+
+struct Invitation<'a> {
+    invite: InviteType,
+    target: &'a str,
+}
+
+impl Serialize for Invitation<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(Some(3))?;
+        map.serialize_entry("inviteType", self.invite.name())?;
+        map.serialize_entry(self.invite.target_key(), self.target)?;
+        map.serialize_entry("parameters", &Empty {})?;
+        map.end()
+    }
+}
+
+/// What an invitation is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum InviteType {
+    /// `ujg`
+    UserJoinGroup,
+    /// `gjg`
+    GroupJoinGroup,
+    /// `ujs`
+    UserJoinSpace,
+    /// `gjs`
+    GroupJoinSpace,
+    /// `ssp`
+    SupportSpace,
+    /// `hjs`
+    HarvesterJoinSpace,
+    /// `rop`
+    RegisterOneprovider,
+    /// `ujc`
+    UserJoinCluster,
+    /// `gjc`
+    GroupJoinCluster,
+    /// `ujh`
+    UserJoinHarvester,
+    /// `gjh`
+    GroupJoinHarvester,
+    /// `sjh`
+    SpaceJoinHarvester,
+    /// `uji`
+    UserJoinAtmInventory,
+    /// `gji`
+    GroupJoinAtmInventory,
+}
+
+/// Who may use an invitation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum InviteConsumer {
+    /// A user.
+    User,
+    /// A Oneprovider.
+    Provider,
+    /// Anyone, nobody included.
+    Anyone,
+}
+
+/// code, name, key of the target in JSON, kind of the target
+type InviteRow = (InviteType, &'static str, &'static str, &'static str, &'static str);
+
+/// The table of `onedata-tokens.md` §3.
+const INVITES: [InviteRow; 14] = [
+    (InviteType::UserJoinGroup, "ujg", "userJoinGroup", "groupId", "group"),
+    (InviteType::GroupJoinGroup, "gjg", "groupJoinGroup", "groupId", "group"),
+    (InviteType::UserJoinSpace, "ujs", "userJoinSpace", "spaceId", "space"),
+    (InviteType::GroupJoinSpace, "gjs", "groupJoinSpace", "spaceId", "space"),
+    (InviteType::SupportSpace, "ssp", "supportSpace", "spaceId", "space"),
+    (InviteType::HarvesterJoinSpace, "hjs", "harvesterJoinSpace", "spaceId", "space"),
+    (InviteType::RegisterOneprovider, "rop", "registerOneprovider", "adminUserId", "user"),
+    (InviteType::UserJoinCluster, "ujc", "userJoinCluster", "clusterId", "cluster"),
+    (InviteType::GroupJoinCluster, "gjc", "groupJoinCluster", "clusterId", "cluster"),
+    (InviteType::UserJoinHarvester, "ujh", "userJoinHarvester", "harvesterId", "harvester"),
+    (InviteType::GroupJoinHarvester, "gjh", "groupJoinHarvester", "harvesterId", "harvester"),
+    (InviteType::SpaceJoinHarvester, "sjh", "spaceJoinHarvester", "harvesterId", "harvester"),
+    (InviteType::UserJoinAtmInventory, "uji", "userJoinAtmInventory", "atmInventoryId", "atmInventory"),
+    (InviteType::GroupJoinAtmInventory, "gji", "groupJoinAtmInventory", "atmInventoryId", "atmInventory"),
+];
+
+impl InviteType {
+    /// All of them.
+    pub fn all() -> impl ExactSizeIterator<Item = Self> {
+        INVITES.iter().map(|row| row.0)
+    }
+
+    fn row(self) -> &'static InviteRow {
+        let [first, ..] = &INVITES;
+        INVITES.iter().find(|row| row.0 == self).unwrap_or(first)
+    }
+
+    /// The type that has this three-letter code.
+    #[must_use]
+    pub fn from_code(code: &str) -> Option<Self> {
+        INVITES.iter().find(|row| row.1 == code).map(|row| row.0)
+    }
+
+    /// The type that has this name in JSON.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        INVITES.iter().find(|row| row.2 == name).map(|row| row.0)
+    }
+
+    /// The three-letter code that identifiers carry.
+    #[must_use]
+    pub fn code(self) -> &'static str {
+        self.row().1
+    }
+
+    /// The name in JSON, such as `supportSpace`.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        self.row().2
+    }
+
+    /// The key of the target's id in JSON, such as `spaceId`.
+    #[must_use]
+    pub fn target_key(self) -> &'static str {
+        self.row().3
+    }
+
+    /// What the target is: `group`, `space`, `user`, `cluster`, `harvester` or `atmInventory`.
+    #[must_use]
+    pub fn target_kind(self) -> &'static str {
+        self.row().4
+    }
+
+    /// Who may use an invitation of this type.
+    #[must_use]
+    pub const fn consumer(self) -> InviteConsumer {
+        match self {
+            Self::SupportSpace => InviteConsumer::Provider,
+            Self::RegisterOneprovider => InviteConsumer::Anyone,
+            _ => InviteConsumer::User,
+        }
+    }
+
+    /// What stands behind the target: `ge` for `ssp`, which 20.02 reads as *global data write, eager metadata
+    /// replication*, and later versions write for its sake; else nothing.
+    const fn parameters(self) -> &'static str {
+        match self {
+            Self::SupportSpace => "ge",
+            _ => "",
+        }
+    }
+}
+
+/// The type that a token of before 20.02 states in its caveat `tokenType = …` (`onedata-tokens.md` §4.3).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum LegacyType {
+    /// Until 3.0.0-rc11, a user joins a group.
+    GroupInvite,
+    /// From 3.0.0-rc12 on, a user joins a group.
+    GroupInviteUser,
+    /// A group joins a group.
+    GroupInviteGroup,
+    /// A provider creates a space for a group or a user, and supports it.
+    SpaceCreate,
+    /// A user joins a space.
+    SpaceInviteUser,
+    /// A group joins a space.
+    SpaceInviteGroup,
+    /// A provider supports a space.
+    SpaceSupport,
+    /// A provider registers (18.02).
+    ProviderRegistration,
+}
+
+impl LegacyType {
+    const ALL: [Self; 8] = [
+        Self::GroupInvite,
+        Self::GroupInviteUser,
+        Self::GroupInviteGroup,
+        Self::SpaceCreate,
+        Self::SpaceInviteUser,
+        Self::SpaceInviteGroup,
+        Self::SpaceSupport,
+        Self::ProviderRegistration,
+    ];
+
+    /// The name that the caveat carries.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::GroupInvite => "group_invite_token",
+            Self::GroupInviteUser => "group_invite_user_token",
+            Self::GroupInviteGroup => "group_invite_group_token",
+            Self::SpaceCreate => "space_create_token",
+            Self::SpaceInviteUser => "space_invite_user_token",
+            Self::SpaceInviteGroup => "space_invite_group_token",
+            Self::SpaceSupport => "space_support_token",
+            Self::ProviderRegistration => "provider_registration_token",
+        }
+    }
+
+    /// The type that has this name.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|known| known.as_str() == name)
+    }
+}
+
+impl fmt::Display for LegacyType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl Serialize for LegacyType {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
+    }
+}

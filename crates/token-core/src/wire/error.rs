@@ -1,0 +1,338 @@
+//! Why a text or its bytes are not a token, and where.
+
+use core::fmt;
+
+use crate::identifier::IdentifierError;
+
+/// The text, or the bytes that it spells, are not a token.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{problem}, at {unit} {offset}")]
+pub struct DecodeError {
+    pub(crate) problem: Problem,
+    pub(crate) offset: usize,
+    pub(crate) unit: Unit,
+}
+
+impl DecodeError {
+    /// What is wrong.
+    #[must_use]
+    pub const fn problem(&self) -> &Problem {
+        &self.problem
+    }
+
+    /// Where the damage shows, counted from 0 in [`unit`](Self::unit)s.
+    #[must_use]
+    pub const fn offset(&self) -> usize {
+        self.offset
+    }
+
+    /// What [`offset`](Self::offset) counts.
+    #[must_use]
+    pub const fn unit(&self) -> Unit {
+        self.unit
+    }
+
+    /// At which step of decoding the damage shows.
+    #[must_use]
+    pub const fn stage(&self) -> Stage {
+        self.problem.stage()
+    }
+
+    /// Whether this is how a text looks that was cut off.
+    pub(crate) const fn is_at_the_end(&self) -> bool {
+        matches!(
+            self.problem,
+            Problem::CutEscape
+                | Problem::Base64Length
+                | Problem::TrailingBits
+                | Problem::Cut { .. }
+                | Problem::CutLength { .. }
+                | Problem::MissingField { .. }
+        )
+    }
+
+    pub(crate) const fn text(problem: Problem, offset: usize) -> Self {
+        Self { problem, offset, unit: Unit::Character }
+    }
+
+    pub(crate) const fn bytes(problem: Problem, offset: usize) -> Self {
+        Self { problem, offset, unit: Unit::Byte }
+    }
+
+    pub(crate) const fn too_long(len: usize, max: usize) -> Self {
+        Self::bytes(Problem::TooLong { len, max }, max)
+    }
+
+    pub(crate) const fn missing_signature(offset: usize) -> Self {
+        Self::bytes(Problem::MissingField { expected: "signature" }, offset)
+    }
+}
+
+/// What an offset counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unit {
+    /// Characters of the text, its prefix included.
+    Character,
+    /// Bytes of the macaroon that the text spells.
+    Byte,
+}
+
+impl fmt::Display for Unit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Character => "character",
+            Self::Byte => "byte",
+        })
+    }
+}
+
+/// A step of decoding, in order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Stage {
+    /// The text as a whole: its prefix, its characters.
+    Text,
+    /// The escapes of base62.
+    Base62,
+    /// The characters, padding and last bits of base64.
+    Base64,
+    /// The frame of a v1 packet.
+    Packet,
+    /// The name, order or value of a field.
+    Field,
+    /// The grammar of a version-2 identifier.
+    Identifier,
+    /// A limit of the reader.
+    Limit,
+}
+
+impl Stage {
+    /// The stage as one lower-case word.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Text => "text",
+            Self::Base62 => "base62",
+            Self::Base64 => "base64",
+            Self::Packet => "packet",
+            Self::Field => "field",
+            Self::Identifier => "identifier",
+            Self::Limit => "limit",
+        }
+    }
+}
+
+impl fmt::Display for Stage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// What is wrong with a token.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Problem {
+    /// There is no text.
+    #[error("the token is empty")]
+    Empty,
+    /// White space is no part of a token; a line may have been broken or copied with its ends.
+    #[error("the token holds white space")]
+    Whitespace,
+    /// The fourth character is `-`, and what stands before it is neither `opw` nor `opp`
+    /// (`onedata-tokens.md` §1.2).
+    #[error("the prefix is neither `opw-` nor `opp-`")]
+    Prefix,
+    /// In base62, `0` is followed by one of `0` to `5` (`onedata-tokens.md` §1.2).
+    #[error("`0{}` is no escape of base62, where 0 to 5 follow a 0: characters are missing or changed here", found.escape_default())]
+    Escape {
+        /// What follows the `0`.
+        found: char,
+    },
+    /// The text ends in the middle of an escape.
+    #[error("the text is cut: it ends within an escape of base62")]
+    CutEscape,
+    /// No alphabet of a token has this character.
+    #[error("{found:?} is no character of a token")]
+    Character {
+        /// The character.
+        found: char,
+    },
+    /// Either `-` and `_` or `+` and `/` stand in one text, never both.
+    #[error("{found:?} belongs to the other base64 alphabet than the characters before it")]
+    MixedAlphabets {
+        /// The first character of the other alphabet.
+        found: char,
+    },
+    /// No bytes are spelled by that many characters.
+    #[error("the text is cut or has a character too many: base64 never has 4n+1 characters")]
+    Base64Length,
+    /// Padding stands at the end, and is either right or not there.
+    #[error("the base64 padding is wrong")]
+    Padding,
+    /// The last character has bits that no encoder sets.
+    #[error("the text is cut or its last character is changed: bits are left over")]
+    TrailingBits,
+    /// A packet begins with four lower-case hexadecimal digits.
+    #[error("the length field of the {} packet is not four lower-case hexadecimal digits", Ordinal(*.packet))]
+    LengthField {
+        /// Which packet, from 0.
+        packet: usize,
+    },
+    /// A packet has at least its length, a name, a space and a line feed.
+    #[error("the {} packet says it has {declared} bytes, less than any packet has", Ordinal(*.packet))]
+    PacketTooShort {
+        /// Which packet, from 0.
+        packet: usize,
+        /// The length that it states, in bytes.
+        declared: usize,
+    },
+    /// The bytes end within a packet.
+    #[error("the token is cut {missing} bytes short inside the {} packet, which begins at byte {begin} and says it has {declared} bytes", FieldOr(*.field))]
+    Cut {
+        /// The name of the packet, where enough of it is left to tell.
+        field: Option<&'static str>,
+        /// Where the packet begins, in bytes.
+        begin: usize,
+        /// The length that it states, in bytes.
+        declared: usize,
+        /// How many bytes are missing.
+        missing: usize,
+    },
+    /// The bytes end within a packet's length field.
+    #[error("the token is cut within the length field of its {} packet", Ordinal(*.packet))]
+    CutLength {
+        /// Which packet, from 0.
+        packet: usize,
+    },
+    /// A packet ends with a line feed: its length, or something before this, is changed.
+    #[error("the {} packet does not end in a line feed where its length says: its length is wrong, or bytes are missing or changed before", Ordinal(*.packet))]
+    NoLineFeed {
+        /// Which packet, from 0.
+        packet: usize,
+    },
+    /// A packet has a name and a space before its value.
+    #[error("the {} packet has no name", Ordinal(*.packet))]
+    NoName {
+        /// Which packet, from 0.
+        packet: usize,
+    },
+    /// Another field has its place here (`macaroon-formats.md` §2).
+    #[error("another field stands where {expected} should")]
+    UnexpectedField {
+        /// What may stand here.
+        expected: &'static str,
+    },
+    /// The macaroon ends before this field.
+    #[error("the token ends where {expected} should stand")]
+    MissingField {
+        /// What should have come.
+        expected: &'static str,
+    },
+    /// An identifier or a predicate is empty.
+    #[error("the {field} is empty")]
+    EmptyField {
+        /// The name of the field.
+        field: &'static str,
+    },
+    /// A location is text.
+    #[error("the {field} is not UTF-8")]
+    NotUtf8 {
+        /// The name of the field.
+        field: &'static str,
+    },
+    /// A signature has 32 bytes.
+    #[error("the signature has {len} bytes instead of 32")]
+    SignatureLength {
+        /// Its length, in bytes.
+        len: usize,
+    },
+    /// A third-party caveat's sealed key has 72 bytes (`macaroon-formats.md` §1).
+    #[error("the key of a third-party caveat has {len} bytes instead of 72")]
+    VidLength {
+        /// Its length, in bytes.
+        len: usize,
+    },
+    /// Nothing follows the signature.
+    #[error("{left} bytes follow the signature")]
+    TrailingBytes {
+        /// How many, in bytes.
+        left: usize,
+    },
+    /// The version-2 identifier is not written as Onedata writes it.
+    #[error("{0}")]
+    Identifier(IdentifierError),
+    /// The text is longer than the reader takes.
+    #[error("the token has a length of {len}; {max} are allowed")]
+    TooLong {
+        /// Its length, in characters or bytes.
+        len: usize,
+        /// The greatest length allowed.
+        max: usize,
+    },
+    /// A field is longer than the reader takes.
+    #[error("the {field} has {len} bytes; {max} are allowed")]
+    FieldTooLong {
+        /// The name of the field.
+        field: &'static str,
+        /// Its length, in bytes.
+        len: usize,
+        /// The greatest length allowed, in bytes.
+        max: usize,
+    },
+    /// There are more caveats than the reader takes.
+    #[error("there are more than {max} caveats")]
+    TooManyCaveats {
+        /// The greatest number allowed.
+        max: usize,
+    },
+}
+
+impl Problem {
+    const fn stage(&self) -> Stage {
+        match self {
+            Self::Empty | Self::Whitespace | Self::Prefix => Stage::Text,
+            Self::Escape { .. } | Self::CutEscape => Stage::Base62,
+            Self::Character { .. }
+            | Self::MixedAlphabets { .. }
+            | Self::Base64Length
+            | Self::Padding
+            | Self::TrailingBits => Stage::Base64,
+            Self::LengthField { .. }
+            | Self::PacketTooShort { .. }
+            | Self::Cut { .. }
+            | Self::CutLength { .. }
+            | Self::NoLineFeed { .. }
+            | Self::NoName { .. } => Stage::Packet,
+            Self::UnexpectedField { .. }
+            | Self::MissingField { .. }
+            | Self::EmptyField { .. }
+            | Self::NotUtf8 { .. }
+            | Self::SignatureLength { .. }
+            | Self::VidLength { .. }
+            | Self::TrailingBytes { .. } => Stage::Field,
+            Self::Identifier(_) => Stage::Identifier,
+            Self::TooLong { .. } | Self::FieldTooLong { .. } | Self::TooManyCaveats { .. } => Stage::Limit,
+        }
+    }
+}
+
+struct Ordinal(usize);
+
+impl fmt::Display for Ordinal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            0 => f.write_str("first"),
+            1 => f.write_str("second"),
+            2 => f.write_str("third"),
+            n => write!(f, "{}th", n.saturating_add(1)),
+        }
+    }
+}
+
+struct FieldOr(Option<&'static str>);
+
+impl fmt::Display for FieldOr {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.0.unwrap_or("last"))
+    }
+}

@@ -1,0 +1,247 @@
+//! Text and back: base62 and base64 (`onedata-tokens.md` §1.2, `macaroon-formats.md` §5).
+
+use alloc::{string::String, vec::Vec};
+
+use base64::{
+    Engine as _,
+    alphabet::{STANDARD, URL_SAFE},
+    engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig},
+};
+
+use super::error::{DecodeError, Problem};
+use crate::{limits::Limits, service::ServiceKind};
+
+/// How bytes are spelled in characters.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Encoding {
+    /// Onedata's own: base64url without padding, in which `0` escapes all but letters and digits.
+    #[default]
+    Base62,
+    /// RFC 4648 §5, the alphabet with `-` and `_`.
+    Base64Url,
+    /// RFC 4648 §4, the alphabet with `+` and `/`. It is read, and written as base64url.
+    Base64,
+}
+
+impl Encoding {
+    /// The encoding as one lower-case word.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Base62 => "base62",
+            Self::Base64Url => "base64url",
+            Self::Base64 => "base64",
+        }
+    }
+}
+
+/// How a text was written, none of which is signed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Spelling {
+    /// Its characters.
+    pub encoding: Encoding,
+    /// The service of a Oneprovider that the prefix `opw-` or `opp-` names: an unsigned hint.
+    pub service: Option<ServiceKind>,
+}
+
+/// Where every v1 token has these characters in base64: the `cation` of its first packet, `00XXlocation `. The
+/// `0a` among them is no escape of base62, so the two are never mistaken for each other
+/// (`onedata-tokens.md` §1.4).
+const BASE64_MARK: (usize, &[u8]) = (8, b"Y2F0aW9u");
+
+const UNPADDED: GeneralPurposeConfig = GeneralPurposeConfig::new()
+    .with_encode_padding(false)
+    .with_decode_padding_mode(DecodePaddingMode::RequireNone);
+const PADDED: GeneralPurposeConfig =
+    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::RequireCanonical);
+
+/// A failure, and the bytes before it.
+type Cut = (DecodeError, Vec<u8>);
+
+pub(crate) fn encode(bytes: &[u8], encoding: Encoding) -> String {
+    let base64 = GeneralPurpose::new(&URL_SAFE, UNPADDED).encode(bytes);
+    match encoding {
+        Encoding::Base64Url | Encoding::Base64 => base64,
+        Encoding::Base62 => {
+            let mut text = String::with_capacity(base64.len().saturating_add(base64.len() / 16));
+            for character in base64.chars() {
+                match character {
+                    '0' => text.push_str("00"),
+                    '_' => text.push_str("01"),
+                    '-' => text.push_str("02"),
+                    other => text.push(other),
+                }
+            }
+            text
+        }
+    }
+}
+
+/// Reads a text, and tells how it is spelled as far as that can be told. Every text has at most one reading:
+/// what is base62 is never tried as base64, nor the other way round.
+pub(crate) fn decode(text: &str, limits: &Limits) -> (Option<Spelling>, Result<Vec<u8>, Cut>) {
+    if text.len() > limits.text {
+        let problem = Problem::TooLong { len: text.len(), max: limits.text };
+        return (None, Err((DecodeError::text(problem, limits.text), Vec::new())));
+    }
+    let (service, body) = match split_prefix(text.as_bytes()) {
+        Ok(split) => split,
+        Err(error) => return (None, Err((error, Vec::new()))),
+    };
+    let skipped = text.len().saturating_sub(body.len());
+    let (encoding, decoded) = read_body(body);
+    let decoded = decoded.map_err(|(mut error, before)| {
+        error.offset = error.offset.saturating_add(skipped);
+        (error, before)
+    });
+    (Some(Spelling { encoding, service }), decoded)
+}
+
+/// The rule of `onedata-tokens.md` §1.2: a fourth character `-` ends a service code, which has to be one of a
+/// Oneprovider. No token without a prefix has a `-` there, since its first three bytes are those of digits.
+fn split_prefix(text: &[u8]) -> Result<(Option<ServiceKind>, &[u8]), DecodeError> {
+    if text.is_empty() {
+        return Err(DecodeError::text(Problem::Empty, 0));
+    }
+    let Some((prefix, body)) = text.split_at_checked(4).filter(|(prefix, _)| prefix.ends_with(b"-")) else {
+        return Ok((None, text));
+    };
+    let service = match prefix {
+        b"opw-" => ServiceKind::OpWorker,
+        b"opp-" => ServiceKind::OpPanel,
+        _ => return Err(DecodeError::text(Problem::Prefix, 0)),
+    };
+    match body.is_empty() {
+        true => Err(DecodeError::text(Problem::Empty, prefix.len())),
+        false => Ok((Some(service), body)),
+    }
+}
+
+fn read_body(body: &[u8]) -> (Encoding, Result<Vec<u8>, Cut>) {
+    let encoding = match body.iter().find(|byte| !byte.is_ascii_alphanumeric()) {
+        Some(b'+' | b'/') => Encoding::Base64,
+        Some(b'=') if !body.iter().any(|byte| matches!(byte, b'-' | b'_')) => Encoding::Base64,
+        Some(_) => Encoding::Base64Url,
+        None if marked_as_base64(body) => Encoding::Base64Url,
+        None => return (Encoding::Base62, read_base62(body)),
+    };
+    (encoding, read_base64(body))
+}
+
+/// Reads a piece of base62 that was torn off at a boundary of characters.
+pub(crate) fn read_piece(piece: &str) -> Result<Vec<u8>, DecodeError> {
+    read_base62(piece.as_bytes()).map_err(|(error, _)| error)
+}
+
+fn marked_as_base64(body: &[u8]) -> bool {
+    let (at, mark) = BASE64_MARK;
+    let tail = body.get(at..).unwrap_or_default();
+    // A text that is cut within the mark still shows it once `0a` is there.
+    tail.starts_with(mark) || (tail.len() > 4 && mark.starts_with(tail))
+}
+
+fn read_base62(body: &[u8]) -> Result<Vec<u8>, Cut> {
+    let mut base64 = Vec::with_capacity(body.len());
+    let mut at = 0_usize;
+    let mut rest = body;
+    while let Some((character, tail)) = rest.split_first() {
+        let (plain, taken) = match (character, tail.first()) {
+            (b'0', Some(b'0')) => (b'0', 2),
+            (b'0', Some(b'1')) => (b'_', 2),
+            (b'0', Some(b'2')) => (b'-', 2),
+            (b'0', Some(b'3')) => (b'/', 2),
+            (b'0', Some(b'4')) => (b'+', 2),
+            (b'0', Some(b'5')) => (b'=', 2),
+            (b'0', Some(other)) => {
+                let error = DecodeError::text(Problem::Escape { found: char::from(*other) }, at);
+                return Err((error, decode_before(&base64, base64.len())));
+            }
+            (b'0', None) => {
+                let error = DecodeError::text(Problem::CutEscape, at);
+                return Err((error, decode_cut(&base64)));
+            }
+            (plain, _) => (*plain, 1),
+        };
+        base64.push(plain);
+        rest = rest.get(taken..).unwrap_or_default();
+        at = at.saturating_add(taken);
+    }
+    read_base64(&base64).map_err(|(mut error, before)| {
+        error.offset = escaped_offset(body, error.offset);
+        (error, before)
+    })
+}
+
+/// Where the `plain`-th character behind the escapes stands in a base62 text.
+fn escaped_offset(body: &[u8], plain: usize) -> usize {
+    let mut at = 0_usize;
+    for _ in 0..plain {
+        at = at.saturating_add(if body.get(at) == Some(&b'0') { 2 } else { 1 });
+    }
+    at.min(body.len())
+}
+
+fn read_base64(body: &[u8]) -> Result<Vec<u8>, Cut> {
+    let standard = body.iter().find(|byte| matches!(byte, b'+' | b'/' | b'-' | b'_'));
+    let alphabet = match standard {
+        Some(b'+' | b'/') => &STANDARD,
+        _ => &URL_SAFE,
+    };
+    let config = if body.ends_with(b"=") { PADDED } else { UNPADDED };
+    GeneralPurpose::new(alphabet, config).decode(body).map_err(|error| {
+        let last = body.len().saturating_sub(1);
+        let (problem, offset) = match error {
+            base64::DecodeError::InvalidByte(at, b'=') => (Problem::Padding, at),
+            base64::DecodeError::InvalidByte(at, byte) => (foreign(body, at, byte), at),
+            // A foreign character may stand before the end that the length complains of.
+            base64::DecodeError::InvalidLength(_) => match first_foreign(body) {
+                Some((at, byte)) => (foreign(body, at, byte), at),
+                None => (Problem::Base64Length, last),
+            },
+            base64::DecodeError::InvalidLastSymbol(at, byte) => match is_base64(byte) {
+                true => (Problem::TrailingBits, at),
+                false => (foreign(body, at, byte), at),
+            },
+            base64::DecodeError::InvalidPadding => (Problem::Padding, last),
+        };
+        let before = match problem {
+            Problem::Base64Length | Problem::TrailingBits => decode_cut(body),
+            _ => decode_before(body, offset),
+        };
+        (DecodeError::text(problem, offset), before)
+    })
+}
+
+const fn is_base64(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'-' | b'_' | b'=')
+}
+
+fn first_foreign(body: &[u8]) -> Option<(usize, u8)> {
+    body.iter().copied().enumerate().find(|(_, byte)| !is_base64(*byte))
+}
+
+fn foreign(body: &[u8], at: usize, byte: u8) -> Problem {
+    let tail = body.get(at..).unwrap_or_default();
+    let found = tail.utf8_chunks().next().and_then(|chunk| chunk.valid().chars().next());
+    match found.unwrap_or(char::REPLACEMENT_CHARACTER) {
+        found if is_base64(byte) => Problem::MixedAlphabets { found },
+        found if found.is_whitespace() => Problem::Whitespace,
+        found => Problem::Character { found },
+    }
+}
+
+/// What the whole groups of four characters before `end` spell.
+fn decode_before(base64: &[u8], end: usize) -> Vec<u8> {
+    decode_cut(base64.get(..end & !3).unwrap_or_default())
+}
+
+/// What is spelled by base64 that was cut off anywhere: all its whole bytes.
+fn decode_cut(base64: &[u8]) -> Vec<u8> {
+    const CUT: GeneralPurposeConfig = UNPADDED.with_decode_allow_trailing_bits(true);
+    let whole = if base64.len() % 4 == 1 { base64.len() & !3 } else { base64.len() };
+    let head = base64.get(..whole).unwrap_or_default();
+    let alphabet = if head.iter().any(|byte| matches!(byte, b'+' | b'/')) { &STANDARD } else { &URL_SAFE };
+    GeneralPurpose::new(alphabet, CUT).decode(head).unwrap_or_default()
+}

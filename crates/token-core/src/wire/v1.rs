@@ -1,0 +1,245 @@
+//! The v1 binary form: packets of `length name value LF` (`macaroon-formats.md` §2, strict column of §6).
+
+use alloc::vec::Vec;
+
+use super::{
+    EncodeError,
+    error::{DecodeError, Problem},
+};
+use crate::{
+    Caveat, Macaroon, Signature,
+    limits::Limits,
+    macaroon::{CaveatSpans, Parts, Span, ThirdPartySpans},
+};
+
+/// The length of a packet's length field, in bytes.
+const HEADER: usize = 4;
+/// A packet's length, a name of one letter, a space and a line feed, in bytes.
+const SHORTEST: usize = HEADER + 3;
+/// What four hexadecimal digits can say, in bytes.
+const LONGEST: usize = 0xffff;
+/// nonce (24) + tag (16) + key (32): `macaroon-formats.md` §1.
+const VID_LEN: usize = 72;
+
+const LOCATION: &str = "location";
+const IDENTIFIER: &str = "identifier";
+const CAVEAT: &str = "cid";
+const VID: &str = "vid";
+const CAVEAT_LOCATION: &str = "cl";
+const SIGNATURE: &str = "signature";
+const NAMES: [&str; 6] = [LOCATION, IDENTIFIER, CAVEAT, VID, CAVEAT_LOCATION, SIGNATURE];
+
+/// Reads the packets that lie in `parts.fields`, from its beginning to its end. On failure `parts` tells what
+/// came before the damage.
+pub(crate) fn read(parts: &mut Parts, limits: &Limits) -> Result<Signature, DecodeError> {
+    let bytes = core::mem::take(&mut parts.fields);
+    let read = Reader { bytes: &bytes, at: 0, packet: 0, limits }.macaroon(parts);
+    parts.fields = bytes;
+    read
+}
+
+struct Packet<'a> {
+    name: &'a [u8],
+    value: &'a [u8],
+    span: Span,
+    begin: usize,
+}
+
+struct Reader<'a> {
+    bytes: &'a [u8],
+    at: usize,
+    packet: usize,
+    limits: &'a Limits,
+}
+
+impl<'a> Reader<'a> {
+    fn macaroon(mut self, parts: &mut Parts) -> Result<Signature, DecodeError> {
+        let location = self.field(LOCATION)?;
+        utf8(&location, LOCATION)?;
+        parts.location = Some(location.span);
+        let identifier = self.field(IDENTIFIER)?;
+        not_empty(&identifier, IDENTIFIER)?;
+        parts.identifier = Some(identifier.span);
+
+        let mut packet = self.packet("a caveat or the signature")?;
+        while packet.name == CAVEAT.as_bytes() {
+            not_empty(&packet, "caveat")?;
+            if parts.caveats.len() >= self.limits.caveats {
+                let problem = Problem::TooManyCaveats { max: self.limits.caveats };
+                return Err(DecodeError::bytes(problem, packet.begin));
+            }
+            let identifier = packet.span;
+            packet = self.packet("a caveat or the signature")?;
+            let third_party = match packet.name == VID.as_bytes() {
+                false => None,
+                true => {
+                    let vid = packet;
+                    if vid.value.len() != VID_LEN {
+                        let problem = Problem::VidLength { len: vid.value.len() };
+                        return Err(DecodeError::bytes(problem, vid.begin));
+                    }
+                    let location = self.field(CAVEAT_LOCATION)?;
+                    utf8(&location, "caveat location")?;
+                    packet = self.packet("a caveat or the signature")?;
+                    Some(ThirdPartySpans { vid: vid.span, location: location.span })
+                }
+            };
+            parts.caveats.push(CaveatSpans { identifier, third_party });
+        }
+
+        if packet.name != SIGNATURE.as_bytes() {
+            let problem = Problem::UnexpectedField { expected: "a caveat or the signature" };
+            return Err(DecodeError::bytes(problem, packet.begin));
+        }
+        let len = packet.value.len();
+        let signature = <[u8; Signature::LEN]>::try_from(packet.value)
+            .map_err(|_| DecodeError::bytes(Problem::SignatureLength { len }, packet.begin))?;
+        match self.rest().len() {
+            0 => Ok(Signature::new(signature)),
+            left => Err(DecodeError::bytes(Problem::TrailingBytes { left }, self.at)),
+        }
+    }
+
+    fn field(&mut self, name: &'static str) -> Result<Packet<'a>, DecodeError> {
+        let packet = self.packet(name)?;
+        if packet.name == name.as_bytes() {
+            return Ok(packet);
+        }
+        Err(DecodeError::bytes(Problem::UnexpectedField { expected: name }, packet.begin))
+    }
+
+    fn rest(&self) -> &'a [u8] {
+        self.bytes.get(self.at..).unwrap_or_default()
+    }
+
+    fn packet(&mut self, expected: &'static str) -> Result<Packet<'a>, DecodeError> {
+        let (begin, packet, rest) = (self.at, self.packet, self.rest());
+        if rest.is_empty() {
+            return Err(DecodeError::bytes(Problem::MissingField { expected }, begin));
+        }
+        let declared = match rest.first_chunk::<HEADER>() {
+            Some(header) => {
+                hex(header).ok_or_else(|| DecodeError::bytes(Problem::LengthField { packet }, begin))?
+            }
+            None => {
+                let problem = match rest.iter().all(|digit| hex_digit(*digit).is_some()) {
+                    true => Problem::CutLength { packet },
+                    false => Problem::LengthField { packet },
+                };
+                return Err(DecodeError::bytes(problem, begin));
+            }
+        };
+        if declared < SHORTEST {
+            return Err(DecodeError::bytes(Problem::PacketTooShort { packet, declared }, begin));
+        }
+        let Some((whole, _)) = rest.split_at_checked(declared) else {
+            let field = rest.get(HEADER..).and_then(visible_name);
+            let missing = declared.saturating_sub(rest.len());
+            let problem = Problem::Cut { field, begin, declared, missing };
+            return Err(DecodeError::bytes(problem, self.bytes.len()));
+        };
+        let end = begin.saturating_add(declared);
+        let last = end.saturating_sub(1);
+        let Some(body) = whole.get(HEADER..).and_then(|body| body.strip_suffix(b"\n")) else {
+            return Err(DecodeError::bytes(Problem::NoLineFeed { packet }, last));
+        };
+        let Some((name, value)) = split_at_space(body) else {
+            return Err(DecodeError::bytes(Problem::NoName { packet }, begin));
+        };
+        if value.len() > self.limits.field {
+            let field = NAMES.into_iter().find(|known| known.as_bytes() == name).unwrap_or("field");
+            let problem = Problem::FieldTooLong { field, len: value.len(), max: self.limits.field };
+            return Err(DecodeError::bytes(problem, begin));
+        }
+        (self.at, self.packet) = (end, packet.saturating_add(1));
+        let span = Span { start: last.saturating_sub(value.len()), end: last };
+        Ok(Packet { name, value, span, begin })
+    }
+}
+
+fn not_empty(packet: &Packet<'_>, field: &'static str) -> Result<(), DecodeError> {
+    match packet.value.is_empty() {
+        true => Err(DecodeError::bytes(Problem::EmptyField { field }, packet.begin)),
+        false => Ok(()),
+    }
+}
+
+fn utf8(packet: &Packet<'_>, field: &'static str) -> Result<(), DecodeError> {
+    match core::str::from_utf8(packet.value) {
+        Ok(_) => Ok(()),
+        Err(error) => {
+            let at = packet.span.start.saturating_add(error.valid_up_to());
+            Err(DecodeError::bytes(Problem::NotUtf8 { field }, at))
+        }
+    }
+}
+
+/// The name of a packet whose end is missing, as far as one can be made out.
+fn visible_name(body: &[u8]) -> Option<&'static str> {
+    let name = split_at_space(body).map_or(body, |(name, _)| name);
+    NAMES.into_iter().find(|known| known.as_bytes() == name)
+}
+
+fn split_at_space(body: &[u8]) -> Option<(&[u8], &[u8])> {
+    let space = body.iter().position(|byte| *byte == b' ').filter(|space| *space > 0)?;
+    let (name, value) = body.split_at_checked(space)?;
+    Some((name, value.get(1..)?))
+}
+
+fn hex(digits: &[u8; HEADER]) -> Option<usize> {
+    digits.iter().try_fold(0_usize, |sum, digit| Some(sum << 4 | hex_digit(*digit)?))
+}
+
+fn hex_digit(digit: u8) -> Option<usize> {
+    match digit {
+        b'0'..=b'9' => Some(usize::from(digit.wrapping_sub(b'0'))),
+        b'a'..=b'f' => Some(usize::from(digit.wrapping_sub(b'a').wrapping_add(10))),
+        _ => None,
+    }
+}
+
+/// Writes the packets.
+pub(crate) fn write(macaroon: &Macaroon) -> Result<Vec<u8>, EncodeError> {
+    let fields = macaroon.parts.fields.len();
+    let packets = macaroon.parts.caveats.len().saturating_mul(3).saturating_add(3);
+    let mut out = Vec::with_capacity(fields.saturating_add(packets.saturating_mul(20)));
+    put(&mut out, LOCATION, macaroon.location())?;
+    put(&mut out, IDENTIFIER, text(IDENTIFIER, macaroon.identifier())?)?;
+    for caveat in macaroon.caveats() {
+        match caveat {
+            Caveat::FirstParty { predicate } => put(&mut out, CAVEAT, text("caveat", predicate)?)?,
+            Caveat::ThirdParty { identifier, vid, location } => {
+                put(&mut out, CAVEAT, text("caveat", identifier)?)?;
+                put(&mut out, VID, vid)?;
+                put(&mut out, CAVEAT_LOCATION, location)?;
+            }
+        }
+    }
+    put(&mut out, SIGNATURE, macaroon.signature().expose())?;
+    Ok(out)
+}
+
+fn text<'a>(field: &'static str, value: &'a [u8]) -> Result<&'a [u8], EncodeError> {
+    match core::str::from_utf8(value) {
+        Ok(_) => Ok(value),
+        Err(_) => Err(EncodeError::NotUtf8 { field }),
+    }
+}
+
+fn put(out: &mut Vec<u8>, name: &'static str, value: &[u8]) -> Result<(), EncodeError> {
+    let overhead = HEADER.saturating_add(name.len()).saturating_add(2);
+    let len = overhead.saturating_add(value.len());
+    if len > LONGEST {
+        let max = LONGEST.saturating_sub(overhead);
+        return Err(EncodeError::FieldTooLong { field: name, len: value.len(), max });
+    }
+    for shift in [12, 8, 4, 0] {
+        #[expect(clippy::indexing_slicing, reason = "four bits index sixteen digits")]
+        out.push(b"0123456789abcdef"[len >> shift & 0xf]);
+    }
+    out.extend_from_slice(name.as_bytes());
+    out.push(b' ');
+    out.extend_from_slice(value);
+    out.push(b'\n');
+    Ok(())
+}
