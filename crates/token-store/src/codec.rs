@@ -1,0 +1,202 @@
+//! Values as they are stored: readable for ever, and never wrong.
+//!
+//! ```text
+//! version: 1 byte    payload: postcard    check: 8 bytes
+//! ```
+//!
+//! The check is the beginning of a SHA-256 over the key and the value, so that a damaged value, or one that
+//! stands under the wrong key, is told from a sound one: an engine's own checksums do not cover every read.
+//! It is no defense against a writer with intent; the seal of the root key is.
+//!
+//! Each version has structs of its own, which never change once released; the public types may.
+
+use std::num::NonZeroU64;
+
+use ring::digest;
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use token_core::UnixTime;
+
+use crate::{Entity, Generation, Record, SealedKey, StoreError, TokenId};
+
+/// The greatest length of a value, in bytes. A mint writes some 200; what is longer than this is a mistake or
+/// an attack.
+pub(crate) const MAX_LEN: usize = 64 * 1024;
+
+const CHECK_LEN: usize = 8;
+
+#[derive(Serialize, Deserialize)]
+struct RecordV1 {
+    kind: String,
+    resource: Option<EntityV1>,
+    issuer: EntityV1,
+    root_key: SealedKeyV1,
+    created: u64,
+    expires: Option<u64>,
+    use_limit: Option<NonZeroU64>,
+    uses: u64,
+    revoked: bool,
+    name: Option<String>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct EntityV1 {
+    kind: String,
+    id: String,
+}
+
+#[derive(Serialize, Deserialize)]
+struct SealedKeyV1 {
+    key_id: u32,
+    nonce: [u8; 12],
+    ciphertext: Vec<u8>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct GenerationV1 {
+    number: u64,
+    root_key: SealedKeyV1,
+}
+
+#[derive(Serialize, Deserialize)]
+struct ClaimV1 {
+    uses_left: u64,
+}
+
+#[derive(Serialize, Deserialize)]
+struct IndexV1;
+
+/// The value of a record that stands under `key`.
+pub(crate) fn encode_record(key: &[u8], record: &Record) -> Result<Vec<u8>, StoreError> {
+    encode(key, &RecordV1 {
+        kind: record.kind.clone(),
+        resource: record.resource.clone().map(Into::into),
+        issuer: record.issuer.clone().into(),
+        root_key: record.root_key.clone().into(),
+        created: record.created.as_secs(),
+        expires: record.expires.map(UnixTime::as_secs),
+        use_limit: record.use_limit,
+        uses: record.uses,
+        revoked: record.revoked,
+        name: record.name.clone(),
+    })
+}
+
+/// The record `id`, from the value that stands under `key`.
+pub(crate) fn decode_record(key: &[u8], id: TokenId, value: &[u8]) -> Result<Record, StoreError> {
+    let RecordV1 { kind, resource, issuer, root_key, created, expires, use_limit, uses, revoked, name } =
+        decode(key, value)?;
+    Ok(Record {
+        id,
+        kind,
+        resource: resource.map(Into::into),
+        issuer: issuer.into(),
+        root_key: root_key.into(),
+        created: UnixTime::from_secs(created),
+        expires: expires.map(UnixTime::from_secs),
+        use_limit,
+        uses,
+        revoked,
+        name,
+    })
+}
+
+/// The value of a generation that stands under `key`.
+pub(crate) fn encode_generation(key: &[u8], generation: &Generation) -> Result<Vec<u8>, StoreError> {
+    encode(key, &GenerationV1 { number: generation.number, root_key: generation.root_key.clone().into() })
+}
+
+/// The generation whose value stands under `key`.
+pub(crate) fn decode_generation(key: &[u8], value: &[u8]) -> Result<Generation, StoreError> {
+    let GenerationV1 { number, root_key } = decode(key, value)?;
+    Ok(Generation { number, root_key: root_key.into() })
+}
+
+/// The value of a claim that stands under `key`: how many uses were left when it was made.
+pub(crate) fn encode_claim(key: &[u8], uses_left: u64) -> Result<Vec<u8>, StoreError> {
+    encode(key, &ClaimV1 { uses_left })
+}
+
+/// How many uses were left when the claim under `key` was made.
+pub(crate) fn decode_claim(key: &[u8], value: &[u8]) -> Result<u64, StoreError> {
+    decode(key, value).map(|ClaimV1 { uses_left }| uses_left)
+}
+
+/// The value of an index entry that stands under `key`: nothing but the check of that key.
+pub(crate) fn encode_index(key: &[u8]) -> Result<Vec<u8>, StoreError> {
+    encode(key, &IndexV1)
+}
+
+/// Whether the index entry under `key` is sound.
+pub(crate) fn decode_index(key: &[u8], value: &[u8]) -> Result<(), StoreError> {
+    decode(key, value).map(|IndexV1| ())
+}
+
+/// The first 8 bytes of the SHA-256 of these parts, each with its length.
+pub(crate) fn check(parts: &[&[u8]]) -> [u8; CHECK_LEN] {
+    let mut context = digest::Context::new(&digest::SHA256);
+    for part in parts {
+        context.update(&u64::try_from(part.len()).unwrap_or(u64::MAX).to_be_bytes());
+        context.update(part);
+    }
+    let mut check = [0; CHECK_LEN];
+    for (to, from) in check.iter_mut().zip(context.finish().as_ref()) {
+        *to = *from;
+    }
+    check
+}
+
+fn encode<V: Serialize>(key: &[u8], payload: &V) -> Result<Vec<u8>, StoreError> {
+    // Into a growing vector, postcard has no other way to fail than a value of unknown length, and there is none.
+    let mut value =
+        postcard::to_extend(payload, vec![1]).map_err(|_| StoreError::Corrupt { what: "a value to be stored" })?;
+    let check = check(&[key, &value]);
+    value.extend_from_slice(&check);
+    match key.len().saturating_add(value.len()) {
+        len if len > MAX_LEN => Err(StoreError::TooLarge { len, max: MAX_LEN }),
+        _ => Ok(value),
+    }
+}
+
+fn decode<V: DeserializeOwned>(key: &[u8], value: &[u8]) -> Result<V, StoreError> {
+    let damaged = |what| StoreError::Corrupt { what };
+    if value.len() > MAX_LEN {
+        return Err(damaged("a value is longer than any that is stored"));
+    }
+    let (checked, found) = value.split_last_chunk::<CHECK_LEN>().ok_or(damaged("a value is cut short"))?;
+    if check(&[key, checked]) != *found {
+        return Err(damaged("a value does not match its checksum"));
+    }
+    match checked.split_first() {
+        Some((1, payload)) => match postcard::take_from_bytes(payload) {
+            Ok((value, [])) => Ok(value),
+            Ok(_) => Err(damaged("a value has bytes left over")),
+            Err(_) => Err(damaged("a value cannot be read")),
+        },
+        Some((&version, _)) => Err(StoreError::NewerVersion { found: version.into(), known: 1 }),
+        None => Err(damaged("a value is cut short")),
+    }
+}
+
+impl From<Entity> for EntityV1 {
+    fn from(Entity { kind, id }: Entity) -> Self {
+        Self { kind, id }
+    }
+}
+
+impl From<EntityV1> for Entity {
+    fn from(EntityV1 { kind, id }: EntityV1) -> Self {
+        Self { kind, id }
+    }
+}
+
+impl From<SealedKey> for SealedKeyV1 {
+    fn from(SealedKey { key_id, nonce, ciphertext }: SealedKey) -> Self {
+        Self { key_id, nonce, ciphertext }
+    }
+}
+
+impl From<SealedKeyV1> for SealedKey {
+    fn from(SealedKeyV1 { key_id, nonce, ciphertext }: SealedKeyV1) -> Self {
+        Self { key_id, nonce, ciphertext }
+    }
+}

@@ -1,0 +1,237 @@
+//! A key ring in a file.
+
+use std::{
+    fs::{self, File, OpenOptions},
+    io::{self, Read, Write},
+    path::{Path, PathBuf},
+};
+
+use ring::rand::{SecureRandom, SystemRandom};
+use zeroize::Zeroizing;
+
+use super::{KeyRing, KeyTextError, SealError};
+use crate::disk;
+
+/// The greatest length of a key file that is read, in bytes: some 12,000 keys.
+const MAX_LEN: u64 = 1024 * 1024;
+
+/// A key file was not written or not read.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum KeyFileError {
+    /// There is a file already. It was left as it is.
+    #[error("{} exists and is not overwritten", path.display())]
+    Exists {
+        /// The file.
+        path: PathBuf,
+    },
+    /// Others than the owner may use the file.
+    #[error("{} has mode {mode:o}: others than its owner may use it; run chmod 600 on it", path.display())]
+    Exposed {
+        /// The file.
+        path: PathBuf,
+        /// Its mode, of which only the permissions are told.
+        mode: u32,
+    },
+    /// The file holds no key ring.
+    #[error("{} holds no key ring", path.display())]
+    Malformed {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: KeyTextError,
+    },
+    /// The operating system refused.
+    #[error("{} cannot be used", path.display())]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// What it said.
+        source: io::Error,
+    },
+    /// No key was made.
+    #[error("no key can be made")]
+    Seal(#[from] SealError),
+}
+
+impl KeyRing {
+    /// Makes a ring of one new key and keeps it in a new file, which its owner alone may read (mode 0600). The
+    /// file appears whole or not at all.
+    ///
+    /// # Errors
+    /// [`KeyFileError`], [`KeyFileError::Exists`] where there is a file already: a key ring that is lost takes
+    /// every token with it.
+    pub fn create(path: impl AsRef<Path>) -> Result<Self, KeyFileError> {
+        let keys = Self::generate()?;
+        keys.write(path.as_ref(), Existing::Keep)?;
+        Ok(keys)
+    }
+
+    /// Keeps the ring in place of the file's present one, as after a [`rotate`](Self::rotate). Keep a copy of
+    /// the former file where it held keys that this ring does not.
+    ///
+    /// # Errors
+    /// [`KeyFileError`]; the file is the former or the new one, whole.
+    pub fn replace(&self, path: impl AsRef<Path>) -> Result<(), KeyFileError> {
+        self.write(path.as_ref(), Existing::Replace)
+    }
+
+    /// Reads the ring that a file holds.
+    ///
+    /// # Errors
+    /// [`KeyFileError`], [`KeyFileError::Exposed`] where others than the owner may read or write the file.
+    pub fn load(path: impl AsRef<Path>) -> Result<Self, KeyFileError> {
+        let path = path.as_ref();
+        let io = |source| KeyFileError::Io { path: path.to_owned(), source };
+        let file = File::open(path).map_err(io)?;
+        let metadata = file.metadata().map_err(io)?;
+        refuse_exposed(path, &metadata)?;
+        if metadata.len() > MAX_LEN {
+            return Err(KeyFileError::Malformed { path: path.to_owned(), source: KeyTextError::Header });
+        }
+        // With room for all of it from the start: a text that grows leaves copies behind.
+        let capacity = usize::try_from(metadata.len()).unwrap_or_default().saturating_add(1);
+        let mut text = Zeroizing::new(String::with_capacity(capacity));
+        file.take(MAX_LEN).read_to_string(&mut text).map_err(io)?;
+        Self::from_text(&text).map_err(|source| KeyFileError::Malformed { path: path.to_owned(), source })
+    }
+
+    fn write(&self, path: &Path, existing: Existing) -> Result<(), KeyFileError> {
+        let io = |source| KeyFileError::Io { path: path.to_owned(), source };
+        let mut random = [0; 8];
+        SystemRandom::new().fill(&mut random).map_err(|_| SealError::Random)?;
+        let mut draft = path.as_os_str().to_owned();
+        draft.push(format!(".{:016x}.new", u64::from_be_bytes(random)));
+        let draft = Draft(PathBuf::from(draft));
+
+        let mut file = owner_only().open(&draft.0).map_err(io)?;
+        file.write_all(self.to_text().as_bytes()).map_err(io)?;
+        file.sync_all().map_err(io)?;
+        match existing {
+            // Unlike a rename, a link does not replace what stands there.
+            Existing::Keep => fs::hard_link(&draft.0, path).map_err(|source| match source.kind() {
+                io::ErrorKind::AlreadyExists => KeyFileError::Exists { path: path.to_owned() },
+                _ => io(source),
+            })?,
+            Existing::Replace => fs::rename(&draft.0, path).map_err(io)?,
+        }
+        drop(draft);
+        disk::sync_dir(disk::parent(path)).map_err(io)
+    }
+}
+
+enum Existing {
+    Keep,
+    Replace,
+}
+
+/// A file that goes when it is done with.
+struct Draft(PathBuf);
+
+impl Drop for Draft {
+    fn drop(&mut self) {
+        // Where it cannot be removed it holds a key that nothing was sealed with, or one that stands beside it.
+        drop(fs::remove_file(&self.0));
+    }
+}
+
+#[cfg(unix)]
+fn owner_only() -> OpenOptions {
+    use std::os::unix::fs::OpenOptionsExt;
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true).mode(0o600);
+    options
+}
+
+/// Where there are no modes, the file has the access control list of its directory.
+#[cfg(not(unix))]
+fn owner_only() -> OpenOptions {
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true);
+    options
+}
+
+#[cfg(unix)]
+fn refuse_exposed(path: &Path, metadata: &fs::Metadata) -> Result<(), KeyFileError> {
+    use std::os::unix::fs::PermissionsExt;
+    match metadata.permissions().mode() & 0o777 {
+        mode if mode & 0o077 != 0 => Err(KeyFileError::Exposed { path: path.to_owned(), mode }),
+        _ => Ok(()),
+    }
+}
+
+#[cfg(not(unix))]
+fn refuse_exposed(_path: &Path, _metadata: &fs::Metadata) -> Result<(), KeyFileError> {
+    Ok(())
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+
+    #[test]
+    fn a_new_file_is_private_and_alone() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("keys");
+        let keys = KeyRing::create(&path).unwrap();
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+        assert_eq!(KeyRing::load(&path).unwrap().to_text(), keys.to_text());
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn nothing_is_overwritten_unasked() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("keys");
+        fs::write(&path, "something").unwrap();
+        assert!(matches!(KeyRing::create(&path), Err(KeyFileError::Exists { .. })));
+        assert_eq!(fs::read_to_string(&path).unwrap(), "something");
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_rotated_ring_replaces_its_file() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("keys");
+        let mut keys = KeyRing::create(&path).unwrap();
+        keys.rotate().unwrap();
+        keys.replace(&path).unwrap();
+        assert_eq!(KeyRing::load(&path).unwrap().newest_id(), 2);
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_file_that_others_may_use_is_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("keys");
+        KeyRing::create(&path).unwrap();
+        for mode in [0o640, 0o604, 0o620, 0o601] {
+            fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+            let error = KeyRing::load(&path).unwrap_err();
+            assert!(matches!(error, KeyFileError::Exposed { mode: found, .. } if found == mode), "{error}");
+            assert!(error.to_string().contains("chmod 600"), "{error}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_key_file_is_told_apart() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("keys");
+        assert!(matches!(
+            KeyRing::load(&path),
+            Err(KeyFileError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound
+        ));
+        let text = "x".repeat(2 * 1024 * 1024);
+        for content in ["", "onetoken-keys-v2\n", text.as_str()] {
+            fs::write(&path, content).unwrap();
+            fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
+            assert!(matches!(
+                KeyRing::load(&path),
+                Err(KeyFileError::Malformed { source: KeyTextError::Header, .. })
+            ));
+        }
+    }
+}

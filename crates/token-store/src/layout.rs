@@ -1,0 +1,158 @@
+//! Where everything stands in the one ordered key space that every embedded backend has.
+//!
+//! ```text
+//! 00 "format"                          the version of the layout, u32 big-endian
+//! 01 id                                a record
+//! 02 len(id) id claim                  a claim on a record with a use limit
+//! 03 len(kind) kind len(id) id token   index: the records about a resource
+//! 04 len(kind) kind len(id) id token   index: the records of an issuer
+//! 05 expiry token                      index: the records that expire
+//! 06 len(kind) kind id                 the generation of a subject
+//! ```
+//!
+//! Lengths are u32 and the expiry is u64, big-endian, so that byte order is the order of a listing. All that
+//! varies in length but the last part is preceded by its length: no two keys of different parts are equal, and
+//! no key of one entity begins like those of another.
+
+use token_core::UnixTime;
+
+use crate::{ClaimId, Entity, StoreError, TokenId};
+
+/// The only version of the layout so far. A change that this software's older releases would misread raises it.
+pub(crate) const VERSION: u32 = 1;
+
+const META: u8 = 0;
+const RECORD: u8 = 1;
+const CLAIM: u8 = 2;
+const RESOURCE: u8 = 3;
+const ISSUER: u8 = 4;
+const EXPIRY: u8 = 5;
+const GENERATION: u8 = 6;
+
+/// Where the version stands.
+pub(crate) fn format() -> Vec<u8> {
+    key(META, &[b"format"])
+}
+
+/// Where a record stands.
+pub(crate) fn record(id: &TokenId) -> Vec<u8> {
+    key(RECORD, &[id.as_bytes()])
+}
+
+/// Where a claim stands.
+pub(crate) fn claim(id: &TokenId, claim: &ClaimId) -> Vec<u8> {
+    let mut key = claims(id);
+    key.extend_from_slice(claim.as_bytes());
+    key
+}
+
+/// What the claims on a record begin with.
+pub(crate) fn claims(id: &TokenId) -> Vec<u8> {
+    key(CLAIM, &[&len(id.as_bytes()), id.as_bytes()])
+}
+
+/// What all records begin with.
+pub(crate) fn records() -> Vec<u8> {
+    vec![RECORD]
+}
+
+/// What the index entries of a resource begin with.
+pub(crate) fn resource(entity: &Entity) -> Vec<u8> {
+    of_entity(RESOURCE, entity)
+}
+
+/// What the index entries of an issuer begin with.
+pub(crate) fn issuer(entity: &Entity) -> Vec<u8> {
+    of_entity(ISSUER, entity)
+}
+
+/// What the index entries by expiry begin with.
+pub(crate) fn expiries() -> Vec<u8> {
+    vec![EXPIRY]
+}
+
+/// What the index entries of one expiry begin with.
+pub(crate) fn expiry(at: UnixTime) -> Vec<u8> {
+    key(EXPIRY, &[&at.as_secs().to_be_bytes()])
+}
+
+/// Where the generation of a subject stands.
+pub(crate) fn generation(subject: &Entity) -> Vec<u8> {
+    key(GENERATION, &[&len(subject.kind.as_bytes()), subject.kind.as_bytes(), subject.id.as_bytes()])
+}
+
+/// The key of the index entry of a token.
+pub(crate) fn entry(mut prefix: Vec<u8>, id: &TokenId) -> Vec<u8> {
+    prefix.extend_from_slice(id.as_bytes());
+    prefix
+}
+
+/// The token that a key ends with.
+pub(crate) fn token(key: &[u8], prefix_len: usize) -> Result<TokenId, StoreError> {
+    key.get(prefix_len..)
+        .and_then(|id| TokenId::new(id).ok())
+        .ok_or(StoreError::Corrupt { what: "a key holds no token id" })
+}
+
+/// The first key after all that begin with `prefix`; `None` where there is none.
+pub(crate) fn after_all(mut prefix: Vec<u8>) -> Option<Vec<u8>> {
+    while let Some(last) = prefix.pop() {
+        if let Some(next) = last.checked_add(1) {
+            prefix.push(next);
+            return Some(prefix);
+        }
+    }
+    None
+}
+
+/// The first key after this one.
+pub(crate) fn next(mut key: Vec<u8>) -> Vec<u8> {
+    key.push(0);
+    key
+}
+
+fn of_entity(space: u8, entity: &Entity) -> Vec<u8> {
+    let (kind, id) = (entity.kind.as_bytes(), entity.id.as_bytes());
+    key(space, &[&len(kind), kind, &len(id), id])
+}
+
+fn key(space: u8, parts: &[&[u8]]) -> Vec<u8> {
+    let mut key = vec![space];
+    for part in parts {
+        key.extend_from_slice(part);
+    }
+    key
+}
+
+// Parts too long for this belong to records that are too large to be kept; saturating cannot make two of the
+// kept ones equal.
+fn len(part: &[u8]) -> [u8; 4] {
+    u32::try_from(part.len()).unwrap_or(u32::MAX).to_be_bytes()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn entity(kind: &str, id: &str) -> Entity {
+        Entity { kind: kind.into(), id: id.into() }
+    }
+
+    #[test]
+    fn parts_do_not_run_into_each_other() {
+        assert_ne!(resource(&entity("ab", "c")), resource(&entity("a", "bc")));
+        assert_ne!(generation(&entity("ab", "c")), generation(&entity("a", "bc")));
+        let (a, ab) = (TokenId::new(*b"a").unwrap(), TokenId::new(*b"ab").unwrap());
+        let (c, bc) = (ClaimId::new(*b"c").unwrap(), ClaimId::new(*b"bc").unwrap());
+        assert_ne!(claim(&ab, &c), claim(&a, &bc));
+        assert!(!claims(&ab).starts_with(&claims(&a)));
+        assert!(!resource(&entity("a", "bc")).starts_with(&resource(&entity("a", "b"))));
+    }
+
+    #[test]
+    fn the_end_of_a_prefix_is_the_next_key_that_lacks_it() {
+        assert_eq!(after_all(vec![1, 2]), Some(vec![1, 3]));
+        assert_eq!(after_all(vec![1, 0xff, 0xff]), Some(vec![2]));
+        assert_eq!(after_all(vec![0xff]), None);
+    }
+}
