@@ -1,12 +1,14 @@
 //! The public stores, and what may stand for one.
 
+#[cfg(any(feature = "redb", feature = "sled"))]
+use std::path::Path;
 use std::{fmt, sync::Arc};
 
 use token_core::UnixTime;
 
 use crate::{
-    ClaimId, Entity, Filter, Generation, Insert, Page, Raise, Record, Redeem, Refund, Revoke, StoreError, TokenId,
-    TokenStore, engine::memory::Memory, kv::Kv,
+    ClaimId, Entity, Filter, Generation, Insert, Page, Raise, Record, Redeem, Refund, Revoke, StoreError,
+    TokenId, TokenStore, engine::memory::Memory, kv::Kv,
 };
 
 /// Every call of the contract, handed on to what `$inner` makes of `self`.
@@ -87,5 +89,68 @@ impl TokenStore for MemoryStore {
 impl fmt::Debug for MemoryStore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("MemoryStore")
+    }
+}
+
+/// A store in one file, by redb: the one to use unless there is a reason not to.
+#[cfg(feature = "redb")]
+#[derive(Clone)]
+pub struct RedbStore(Arc<Kv<crate::engine::redb::Redb>>);
+
+#[cfg(feature = "redb")]
+impl RedbStore {
+    /// Opens the store in the file at `path`, or makes a new one where there is no file. Every page is checked,
+    /// which takes about a second per million records.
+    ///
+    /// # Errors
+    /// [`StoreError`]: [`AlreadyOpen`](StoreError::AlreadyOpen), [`NotAStore`](StoreError::NotAStore) for whatever
+    /// else is there (an empty file, too), [`NewerVersion`](StoreError::NewerVersion),
+    /// [`Corrupt`](StoreError::Corrupt) and those of the disk.
+    pub fn open(path: impl AsRef<Path>) -> Result<Self, StoreError> {
+        crate::engine::redb::Redb::open(path.as_ref()).map(|engine| Self(Arc::new(Kv::new(engine))))
+    }
+}
+
+#[cfg(feature = "redb")]
+#[deny(clippy::missing_trait_methods)]
+impl TokenStore for RedbStore {
+    delegate!(self => self.0);
+}
+
+#[cfg(feature = "redb")]
+impl fmt::Debug for RedbStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("RedbStore")
+    }
+}
+
+/// A store in one directory, by sled 0.34, a beta engine that gets no more releases: for hosts that need it.
+#[cfg(feature = "sled")]
+#[derive(Clone)]
+pub struct SledStore(Arc<Kv<crate::engine::sled::Sled>>);
+
+#[cfg(feature = "sled")]
+impl SledStore {
+    /// Opens the store in the directory at `path`, or makes a new one where there is none, or an empty one.
+    ///
+    /// # Errors
+    /// [`StoreError`]: [`AlreadyOpen`](StoreError::AlreadyOpen), [`NotAStore`](StoreError::NotAStore) for whatever
+    /// else is there, [`NewerVersion`](StoreError::NewerVersion), [`Corrupt`](StoreError::Corrupt),
+    /// [`Full`](StoreError::Full) when less than 8 MiB are free, and those of the disk.
+    pub fn open(path: impl AsRef<Path>) -> Result<Self, StoreError> {
+        crate::engine::sled::Sled::open(path.as_ref()).map(|engine| Self(Arc::new(Kv::new(engine))))
+    }
+}
+
+#[cfg(feature = "sled")]
+#[deny(clippy::missing_trait_methods)]
+impl TokenStore for SledStore {
+    delegate!(self => self.0);
+}
+
+#[cfg(feature = "sled")]
+impl fmt::Debug for SledStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SledStore")
     }
 }

@@ -18,9 +18,12 @@ use token_core::UnixTime;
 
 use crate::{Entity, Generation, Record, SealedKey, StoreError, TokenId};
 
-/// The greatest length of a value, in bytes. A mint writes some 200; what is longer than this is a mistake or
-/// an attack.
-pub(crate) const MAX_LEN: usize = 64 * 1024;
+/// The greatest length of a key and its value together, in bytes. A mint writes some 300. The limits are those
+/// of the narrowest engine (see `engine::sled`) and hold for all, so that what one store takes, every store takes.
+pub(crate) const MAX_LEN: usize = 24 * 1024;
+
+/// The greatest length of a key, in bytes. It leaves an entity a kibibyte beside the longest token id.
+pub(crate) const MAX_KEY_LEN: usize = 1024 + 512 + 16;
 
 const CHECK_LEN: usize = 8;
 
@@ -67,18 +70,21 @@ struct IndexV1;
 
 /// The value of a record that stands under `key`.
 pub(crate) fn encode_record(key: &[u8], record: &Record) -> Result<Vec<u8>, StoreError> {
-    encode(key, &RecordV1 {
-        kind: record.kind.clone(),
-        resource: record.resource.clone().map(Into::into),
-        issuer: record.issuer.clone().into(),
-        root_key: record.root_key.clone().into(),
-        created: record.created.as_secs(),
-        expires: record.expires.map(UnixTime::as_secs),
-        use_limit: record.use_limit,
-        uses: record.uses,
-        revoked: record.revoked,
-        name: record.name.clone(),
-    })
+    encode(
+        key,
+        &RecordV1 {
+            kind: record.kind.clone(),
+            resource: record.resource.clone().map(Into::into),
+            issuer: record.issuer.clone().into(),
+            root_key: record.root_key.clone().into(),
+            created: record.created.as_secs(),
+            expires: record.expires.map(UnixTime::as_secs),
+            use_limit: record.use_limit,
+            uses: record.uses,
+            revoked: record.revoked,
+            name: record.name.clone(),
+        },
+    )
 }
 
 /// The record `id`, from the value that stands under `key`.
@@ -147,12 +153,14 @@ pub(crate) fn check(parts: &[&[u8]]) -> [u8; CHECK_LEN] {
 
 fn encode<V: Serialize>(key: &[u8], payload: &V) -> Result<Vec<u8>, StoreError> {
     // Into a growing vector, postcard has no other way to fail than a value of unknown length, and there is none.
-    let mut value =
-        postcard::to_extend(payload, vec![1]).map_err(|_| StoreError::Corrupt { what: "a value to be stored" })?;
+    let mut value = postcard::to_extend(payload, vec![1])
+        .map_err(|_| StoreError::Corrupt { what: "a value to be stored" })?;
     let check = check(&[key, &value]);
     value.extend_from_slice(&check);
-    match key.len().saturating_add(value.len()) {
-        len if len > MAX_LEN => Err(StoreError::TooLarge { len, max: MAX_LEN }),
+    let too_large = |len, max| Err(StoreError::TooLarge { len, max });
+    match (key.len(), key.len().saturating_add(value.len())) {
+        (len, _) if len > MAX_KEY_LEN => too_large(len, MAX_KEY_LEN),
+        (_, len) if len > MAX_LEN => too_large(len, MAX_LEN),
         _ => Ok(value),
     }
 }

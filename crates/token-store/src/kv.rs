@@ -1,12 +1,12 @@
 //! The contract of a store, once, over any ordered map.
 
-use std::sync::Mutex;
+use std::sync::{Mutex, PoisonError};
 
 use token_core::UnixTime;
 
 use crate::{
-    ClaimId, Entity, Filter, Generation, Insert, Page, Raise, Record, Redeem, Refund, Revoke, StoreError, TokenId,
-    codec,
+    ClaimId, Entity, Filter, Generation, Insert, Page, Raise, Record, Redeem, Refund, Revoke, StoreError,
+    TokenId, codec,
     cursor::Listing,
     engine::{Batch, Engine, Pair, View},
     layout,
@@ -27,10 +27,6 @@ impl<E: Engine> Kv<E> {
         Self { engine, writer: Mutex::new(()) }
     }
 
-    pub(crate) fn engine(&self) -> &E {
-        &self.engine
-    }
-
     fn read<T>(&self, read: impl FnOnce(&E::View<'_>) -> Result<T, StoreError>) -> Result<T, StoreError> {
         read(&self.engine.view()?)
     }
@@ -42,7 +38,7 @@ impl<E: Engine> Kv<E> {
         operation: impl FnOnce(&mut Draft<'_, E::View<'_>>) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
         // Whoever panicked here had committed or not: the engine's state is sound either way.
-        let _writer = self.writer.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let _writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
         let (answer, batch) = {
             let view = self.engine.view()?;
             let mut draft = Draft { view: &view, batch: Batch::new() };
@@ -111,8 +107,10 @@ impl<E: Engine> Kv<E> {
             let key = layout::claim(id, claim);
             let Some(value) = draft.get(&key)? else { return Ok(Refund::NotClaimed) };
             codec::decode_claim(&key, &value)?;
-            record.uses =
-                record.uses.checked_sub(1).ok_or(StoreError::Corrupt { what: "a claim on a record without uses" })?;
+            record.uses = record
+                .uses
+                .checked_sub(1)
+                .ok_or(StoreError::Corrupt { what: "a claim on a record without uses" })?;
             draft.remove(key);
             draft.put_record(&record)?;
             Ok(Refund::Refunded)
@@ -130,7 +128,12 @@ impl<E: Engine> Kv<E> {
         })
     }
 
-    pub(crate) fn list(&self, filter: &Filter, after: Option<&[u8]>, limit: usize) -> Result<Page, StoreError> {
+    pub(crate) fn list(
+        &self,
+        filter: &Filter,
+        after: Option<&[u8]>,
+        limit: usize,
+    ) -> Result<Page, StoreError> {
         let listing = Listing::new(filter);
         let from = listing.start(after)?;
         self.read(|view| {
@@ -142,7 +145,8 @@ impl<E: Engine> Kv<E> {
                 Some((key, _)) => listing.cursor(key),
                 None => after.map_or_else(|| listing.cursor(&[]), <[u8]>::to_vec),
             });
-            let records = pairs.iter().map(|pair| listed(view, filter, &listing, pair)).collect::<Result<_, _>>()?;
+            let records =
+                pairs.iter().map(|pair| listed(view, filter, &listing, pair)).collect::<Result<_, _>>()?;
             Ok(Page { records, next })
         })
     }
@@ -232,13 +236,19 @@ fn record(view: &impl View, id: &TokenId) -> Result<Option<Record>, StoreError> 
 
 // The record that a listing came upon. An index entry is believed only as far as its record agrees: both were
 // written together, and the view shows them at one moment.
-fn listed(view: &impl View, filter: &Filter, listing: &Listing, (key, value): &Pair) -> Result<Record, StoreError> {
+fn listed(
+    view: &impl View,
+    filter: &Filter,
+    listing: &Listing,
+    (key, value): &Pair,
+) -> Result<Record, StoreError> {
     let id = listing.token(key)?;
     if let Filter::All = filter {
         return codec::decode_record(key, id, value);
     }
     codec::decode_index(key, value)?;
-    let record = record(view, &id)?.ok_or(StoreError::Corrupt { what: "an index entry without its record" })?;
+    let record =
+        record(view, &id)?.ok_or(StoreError::Corrupt { what: "an index entry without its record" })?;
     if !index_entries(&record).any(|entry| entry == *key) {
         return Err(StoreError::Corrupt { what: "an index entry that its record contradicts" });
     }

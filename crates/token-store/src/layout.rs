@@ -46,6 +46,15 @@ pub(crate) fn claim(id: &TokenId, claim: &ClaimId) -> Vec<u8> {
     key
 }
 
+/// Whether the version that an engine holds can be read.
+pub(crate) fn check_format(value: &[u8]) -> Result<(), StoreError> {
+    match value.try_into().map(u32::from_be_bytes) {
+        Ok(VERSION) => Ok(()),
+        Ok(found) if found > VERSION => Err(StoreError::NewerVersion { found, known: VERSION }),
+        _ => Err(StoreError::Corrupt { what: "the version of the layout" }),
+    }
+}
+
 /// What the claims on a record begin with.
 pub(crate) fn claims(id: &TokenId) -> Vec<u8> {
     key(CLAIM, &[&len(id.as_bytes()), id.as_bytes()])

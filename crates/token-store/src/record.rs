@@ -5,6 +5,8 @@ use std::{fmt, num::NonZeroU64};
 use serde::{Deserialize, Serialize};
 use token_core::UnixTime;
 
+use crate::{StoreError, codec, layout};
+
 /// The name of a record: any 1 to 512 bytes, the same bytes in every backend. A token is stored, spent and
 /// logged under this, never under its text, which has many spellings.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -36,8 +38,9 @@ pub struct Entity {
     pub id: String,
 }
 
-/// A root key as it is at rest: ciphertext that only a [`KeyRing`](crate::KeyRing) makes and opens.
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+/// A root key as it is at rest: ciphertext that only a [`KeyRing`](crate::KeyRing) makes and opens. It is had from
+/// there or from a stored record, so that no store can be handed a plaintext key.
+#[derive(Clone, PartialEq, Eq)]
 pub struct SealedKey {
     pub(crate) key_id: u32,
     pub(crate) nonce: [u8; 12],
@@ -79,6 +82,44 @@ pub struct Generation {
     pub number: u64,
     /// The sealed root key, bound to the subject and the number.
     pub root_key: SealedKey,
+}
+
+impl Record {
+    /// The record as bytes, which every later version of this software reads: for a store of your own.
+    ///
+    /// # Errors
+    /// [`StoreError::TooLarge`].
+    pub fn to_bytes(&self) -> Result<Vec<u8>, StoreError> {
+        codec::encode_record(&layout::record(&self.id), self)
+    }
+
+    /// The record `id`, from what [`to_bytes`](Self::to_bytes) made of it.
+    ///
+    /// # Errors
+    /// [`StoreError::Corrupt`] where the bytes are damaged or are those of another record,
+    /// [`StoreError::NewerVersion`].
+    pub fn from_bytes(id: TokenId, bytes: &[u8]) -> Result<Self, StoreError> {
+        codec::decode_record(&layout::record(&id), id, bytes)
+    }
+}
+
+impl Generation {
+    /// The generation as bytes, which every later version of this software reads: for a store of your own.
+    ///
+    /// # Errors
+    /// [`StoreError::TooLarge`].
+    pub fn to_bytes(&self, subject: &Entity) -> Result<Vec<u8>, StoreError> {
+        codec::encode_generation(&layout::generation(subject), self)
+    }
+
+    /// The generation of a subject, from what [`to_bytes`](Self::to_bytes) made of it.
+    ///
+    /// # Errors
+    /// [`StoreError::Corrupt`] where the bytes are damaged or are those of another subject,
+    /// [`StoreError::NewerVersion`].
+    pub fn from_bytes(subject: &Entity, bytes: &[u8]) -> Result<Self, StoreError> {
+        codec::decode_generation(&layout::generation(subject), bytes)
+    }
 }
 
 macro_rules! id {

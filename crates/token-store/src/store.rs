@@ -187,7 +187,7 @@ pub enum StoreError {
         /// The store's place.
         path: PathBuf,
     },
-    /// The place holds something that is not a store of this kind. It was left as it is.
+    /// The place holds something that is not a store of this kind. Its content was left as it is.
     #[error("{} holds something else: {found}", path.display())]
     NotAStore {
         /// The store's place.
@@ -224,10 +224,11 @@ pub enum StoreError {
     /// An earlier write failed underway, and no other is tried since: open the store again.
     #[error("an earlier write failed; the store must be opened again")]
     Poisoned,
-    /// The record is larger than a store takes.
-    #[error("a record of {len} bytes; {max} are allowed")]
+    /// The record, or an entity in it, is larger than a store takes: 24 KiB for all of a record, 1 KiB for an
+    /// entity.
+    #[error("{len} bytes to be stored; {max} are allowed")]
     TooLarge {
-        /// The length of the record, in bytes.
+        /// The length of what was to be stored, in bytes, with what the store adds to it.
         len: usize,
         /// The greatest length allowed, in bytes.
         max: usize,

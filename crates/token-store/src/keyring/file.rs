@@ -1,16 +1,15 @@
 //! A key ring in a file.
 
 use std::{
-    fs::{self, File, OpenOptions},
+    fs::{self, File},
     io::{self, Read, Write},
     path::{Path, PathBuf},
 };
 
-use ring::rand::{SecureRandom, SystemRandom};
 use zeroize::Zeroizing;
 
 use super::{KeyRing, KeyTextError, SealError};
-use crate::disk;
+use crate::disk::Draft;
 
 /// The greatest length of a key file that is read, in bytes: some 12,000 keys.
 const MAX_LEN: u64 = 1024 * 1024;
@@ -98,57 +97,21 @@ impl KeyRing {
 
     fn write(&self, path: &Path, existing: Existing) -> Result<(), KeyFileError> {
         let io = |source| KeyFileError::Io { path: path.to_owned(), source };
-        let mut random = [0; 8];
-        SystemRandom::new().fill(&mut random).map_err(|_| SealError::Random)?;
-        let mut draft = path.as_os_str().to_owned();
-        draft.push(format!(".{:016x}.new", u64::from_be_bytes(random)));
-        let draft = Draft(PathBuf::from(draft));
-
-        let mut file = owner_only().open(&draft.0).map_err(io)?;
-        file.write_all(self.to_text().as_bytes()).map_err(io)?;
-        file.sync_all().map_err(io)?;
+        let mut draft = Draft::create(path).map_err(io)?;
+        draft.file.write_all(self.to_text().as_bytes()).map_err(io)?;
         match existing {
-            // Unlike a rename, a link does not replace what stands there.
-            Existing::Keep => fs::hard_link(&draft.0, path).map_err(|source| match source.kind() {
+            Existing::Replace => draft.replace(path).map_err(io),
+            Existing::Keep => draft.publish(path).map_err(|source| match source.kind() {
                 io::ErrorKind::AlreadyExists => KeyFileError::Exists { path: path.to_owned() },
                 _ => io(source),
-            })?,
-            Existing::Replace => fs::rename(&draft.0, path).map_err(io)?,
+            }),
         }
-        drop(draft);
-        disk::sync_dir(disk::parent(path)).map_err(io)
     }
 }
 
 enum Existing {
     Keep,
     Replace,
-}
-
-/// A file that goes when it is done with.
-struct Draft(PathBuf);
-
-impl Drop for Draft {
-    fn drop(&mut self) {
-        // Where it cannot be removed it holds a key that nothing was sealed with, or one that stands beside it.
-        drop(fs::remove_file(&self.0));
-    }
-}
-
-#[cfg(unix)]
-fn owner_only() -> OpenOptions {
-    use std::os::unix::fs::OpenOptionsExt;
-    let mut options = OpenOptions::new();
-    options.write(true).create_new(true).mode(0o600);
-    options
-}
-
-/// Where there are no modes, the file has the access control list of its directory.
-#[cfg(not(unix))]
-fn owner_only() -> OpenOptions {
-    let mut options = OpenOptions::new();
-    options.write(true).create_new(true);
-    options
 }
 
 #[cfg(unix)]

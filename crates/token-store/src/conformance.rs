@@ -1,0 +1,138 @@
+//! What a backend has to pass to be called a store, for ours and for yours.
+//!
+//! ```
+//! let store = token_store::MemoryStore::new();
+//! token_store::conformance::all(|| store.clone());
+//! ```
+//!
+//! A violation panics. The suite writes under names of its own, which differ from run to run, so that it may run
+//! on a store that is in use by nobody else but not empty. It purges what expired before 1970-01-01T00:16:40Z.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    clippy::missing_panics_doc,
+    reason = "a test suite"
+)]
+
+use std::num::NonZeroU64;
+
+use ring::rand::{SecureRandom, SystemRandom};
+use token_core::{RootKey, UnixTime};
+
+use crate::{ClaimId, Entity, Filter, Generation, Insert, KeyRing, Owner, Page, Record, TokenId, TokenStore};
+
+mod generations;
+mod listing;
+mod races;
+mod records;
+mod spending;
+
+/// Holds a store to every guarantee of [`TokenStore`]. `open` opens the store, and opens it again, with what it
+/// holds, after it was dropped; for a store in memory it gives a clone.
+///
+/// # Panics
+/// At the first violation.
+pub fn all<S: TokenStore>(open: impl Fn() -> S) {
+    let suite = Suite::new();
+    records::check(&suite, &open);
+    spending::check(&suite, &open);
+    listing::check(&suite, &open);
+    generations::check(&suite, &open);
+    races::check(&suite, &open());
+}
+
+/// Has 64 threads spend one token, again and again, with use limits from 1 to 4: exactly as many win.
+///
+/// # Panics
+/// At the first violation.
+pub fn contention<S: TokenStore + ?Sized>(store: &S, rounds: usize) {
+    races::contention(&Suite::new(), store, rounds);
+}
+
+/// Names and records of one run.
+struct Suite {
+    run: String,
+    keys: KeyRing,
+}
+
+impl Suite {
+    fn new() -> Self {
+        let mut random = [0; 8];
+        SystemRandom::new().fill(&mut random).unwrap();
+        Self { run: format!("{:016x}", u64::from_be_bytes(random)), keys: KeyRing::generate().unwrap() }
+    }
+
+    fn id(&self, name: impl AsRef<[u8]>) -> TokenId {
+        TokenId::new([self.run.as_bytes(), name.as_ref()].concat()).unwrap()
+    }
+
+    fn entity(&self, kind: &str, name: &str) -> Entity {
+        Entity { kind: kind.into(), id: format!("{}{name}", self.run) }
+    }
+
+    /// A record that never expires, without a limit, and about nothing.
+    fn record(&self, id: &TokenId) -> Record {
+        Record {
+            id: id.clone(),
+            kind: "space-support".into(),
+            resource: None,
+            issuer: self.entity("user", "issuer"),
+            root_key: self.keys.seal(&self.root_key(id.as_bytes()), Owner::Token(id)).unwrap(),
+            created: UnixTime::from_secs(1_500_000_000),
+            expires: None,
+            use_limit: None,
+            uses: 0,
+            revoked: false,
+            name: None,
+        }
+    }
+
+    fn limited(&self, id: &TokenId, limit: u64) -> Record {
+        Record { use_limit: Some(NonZeroU64::new(limit).unwrap()), ..self.record(id) }
+    }
+
+    fn generation(&self, subject: &Entity, number: u64) -> Generation {
+        let root_key = self.root_key(&number.to_be_bytes());
+        let root_key = self.keys.seal(&root_key, Owner::Generation { subject, number }).unwrap();
+        Generation { number, root_key }
+    }
+
+    // A key that tells what it was made for.
+    fn root_key(&self, name: &[u8]) -> RootKey {
+        RootKey::derive_any(&[self.run.as_bytes(), name].concat())
+    }
+
+    /// The record opens to the key that was sealed for it.
+    fn assert_opens(&self, record: &Record) {
+        let opened =
+            self.keys.open(&record.root_key, Owner::Token(&record.id)).expect("the sealed key opens");
+        assert_eq!(opened.expose(), self.root_key(record.id.as_bytes()).expose());
+    }
+}
+
+fn claim(name: impl AsRef<[u8]>) -> ClaimId {
+    ClaimId::new(name.as_ref()).unwrap()
+}
+
+fn insert<S: TokenStore + ?Sized>(store: &S, record: &Record) {
+    assert_eq!(store.insert(record).unwrap(), Insert::Inserted);
+}
+
+/// Every page of a listing, joined.
+fn pages<S: TokenStore + ?Sized>(store: &S, filter: &Filter, limit: usize) -> Vec<Record> {
+    let mut records = Vec::new();
+    let mut after: Option<Vec<u8>> = None;
+    loop {
+        let Page { records: page, next } = store.list(filter, after.as_deref(), limit).unwrap();
+        assert!(page.len() <= limit);
+        assert!(!page.is_empty() || next.is_none(), "an empty page has none after it");
+        records.extend(page);
+        match next {
+            Some(next) => after = Some(next),
+            None => return records,
+        }
+    }
+}

@@ -1,0 +1,199 @@
+//! Listing, page by page and beside writers, and purging.
+
+use std::{collections::BTreeSet, thread};
+
+use token_core::UnixTime;
+
+use super::{Suite, insert, pages};
+use crate::{Entity, Filter, Record, Revoke, StoreError, TokenId, TokenStore};
+
+pub(super) fn check<S: TokenStore>(suite: &Suite, open: &impl Fn() -> S) {
+    filters_and_order(suite, open);
+    entities_do_not_run_into_each_other(suite, &open());
+    cursors(suite, &open());
+    pages_stay_good_while_others_write(suite, &open());
+    purge_takes_the_earliest(suite, open);
+}
+
+fn ids(records: &[Record]) -> Vec<TokenId> {
+    records.iter().map(|record| record.id.clone()).collect()
+}
+
+fn filters_and_order<S: TokenStore>(suite: &Suite, open: &impl Fn() -> S) {
+    let (space, alice, bob) =
+        (suite.entity("space", "s"), suite.entity("user", "alice"), suite.entity("user", "bob"));
+    let mut all = Vec::new();
+    let store = open();
+    for number in [5_u8, 0, 9, 3, 7, 1, 8, 2, 6, 4] {
+        let record = Record {
+            resource: (number % 2 == 0).then(|| space.clone()),
+            issuer: if number < 6 { alice.clone() } else { bob.clone() },
+            // Far enough on that no purge of this suite takes them, the later the lower the id.
+            expires: (number % 3 != 0).then(|| UnixTime::from_secs(5_000_000 - u64::from(number))),
+            ..suite.record(&suite.id([b'l', number]))
+        };
+        insert(&store, &record);
+        all.push(record);
+    }
+    drop(store);
+    all.sort_by(|a, b| a.id.cmp(&b.id));
+    let those = |keep: fn(u8) -> bool| -> Vec<TokenId> {
+        (0..10).filter(|number| keep(*number)).map(|number| suite.id([b'l', number])).collect()
+    };
+
+    let store = open();
+    assert_eq!(store.revoke(&all[4].id).unwrap(), Revoke::Revoked);
+    all[4].revoked = true;
+    for limit in [1, 2, 3, 9, 10, 11, usize::MAX] {
+        let listed = pages(&store, &Filter::Issuer(alice.clone()), limit);
+        assert_eq!(listed, all[..6], "whole records, by id");
+        assert_eq!(ids(&pages(&store, &Filter::Issuer(bob.clone()), limit)), those(|number| number >= 6));
+        assert_eq!(
+            ids(&pages(&store, &Filter::Resource(space.clone()), limit)),
+            those(|number| number % 2 == 0)
+        );
+        assert!(pages(&store, &Filter::Resource(alice.clone()), limit).is_empty());
+
+        let of_all: Vec<Record> = pages(&store, &Filter::All, limit.max(2))
+            .into_iter()
+            .filter(|record| record.id.as_bytes().starts_with(suite.id("l").as_bytes()))
+            .filter(|record| record.id.as_bytes().len() == suite.run.len() + 2)
+            .collect();
+        assert_eq!(of_all, all);
+
+        let expiring: Vec<TokenId> = ids(&pages(&store, &Filter::ExpiresBefore(UnixTime::MAX), limit))
+            .into_iter()
+            .filter(|id| those(|_| true).contains(id))
+            .collect();
+        let mut latest_first = those(|number| number % 3 != 0);
+        latest_first.reverse();
+        assert_eq!(expiring, latest_first);
+    }
+    let at = UnixTime::from_secs(5_000_000 - 7);
+    let expired: Vec<TokenId> = ids(&pages(&store, &Filter::ExpiresBefore(at), 10));
+    assert!(expired.contains(&suite.id([b'l', 8])) && expired.contains(&suite.id([b'l', 7])), "at or before");
+    assert!(!expired.contains(&suite.id([b'l', 5])));
+}
+
+fn entities_do_not_run_into_each_other<S: TokenStore>(suite: &Suite, store: &S) {
+    let parts = ["", "\0", "a", "ab", "b", "\u{ff}"];
+    let entities: Vec<Entity> = parts
+        .iter()
+        .flat_map(|kind| parts.iter().map(move |id| (kind, id)))
+        .map(|(kind, id)| Entity { kind: format!("{}{kind}", suite.run), id: (*id).into() })
+        .collect();
+    for (number, entity) in (0_u8..).zip(&entities) {
+        let record = suite.record(&suite.id([b'e', number]));
+        insert(store, &Record { resource: Some(entity.clone()), issuer: entity.clone(), ..record });
+    }
+    for (number, entity) in (0_u8..).zip(&entities) {
+        let expected = [suite.id([b'e', number])];
+        assert_eq!(ids(&pages(store, &Filter::Resource(entity.clone()), 5)), expected, "{entity:?}");
+        assert_eq!(ids(&pages(store, &Filter::Issuer(entity.clone()), 5)), expected, "{entity:?}");
+    }
+}
+
+fn cursors<S: TokenStore>(suite: &Suite, store: &S) {
+    let issuer = suite.entity("user", "cursors");
+    for name in ["cursor a", "cursor b"] {
+        insert(store, &Record { issuer: issuer.clone(), ..suite.record(&suite.id(name)) });
+    }
+    let filter = Filter::Issuer(issuer);
+    let cursor = store.list(&filter, None, 1).unwrap().next.expect("there is a second page");
+    assert_eq!(store.list(&filter, Some(&cursor), 1).unwrap().next, None, "and no third");
+
+    let refused = |filter: &Filter, cursor: &[u8]| {
+        assert!(matches!(store.list(filter, Some(cursor), 1), Err(StoreError::InvalidCursor)), "{cursor:?}");
+    };
+    for at in 0..cursor.len() {
+        let mut altered = cursor.clone();
+        altered[at] ^= 1;
+        refused(&filter, &altered);
+        refused(&filter, &cursor[..at]);
+    }
+    refused(&filter, &[cursor.as_slice(), b"\0"].concat());
+    refused(&Filter::All, &cursor);
+    refused(&Filter::Issuer(suite.entity("user", "other")), &cursor);
+
+    let nothing = store.list(&filter, None, 0).unwrap();
+    assert!(nothing.records.is_empty());
+    let rest = store.list(&filter, nothing.next.as_deref(), 5).unwrap();
+    assert_eq!(rest.records.len(), 2, "a page of no records leads to the first");
+}
+
+// What is there all the time is listed once; what comes or goes meanwhile, at most once.
+fn pages_stay_good_while_others_write<S: TokenStore>(suite: &Suite, store: &S) {
+    let issuer = suite.entity("user", "pages");
+    let record = |name: String| Record { issuer: issuer.clone(), ..suite.record(&suite.id(name)) };
+    let gone = UnixTime::from_secs(11);
+    while store.purge(gone, 100).unwrap() == 100 {}
+    for number in 0..20 {
+        insert(store, &record(format!("stays {number:02}")));
+        insert(store, &Record { expires: Some(gone), ..record(format!("stays {number:02} goes")) });
+    }
+    thread::scope(|scope| {
+        let writer = scope.spawn(|| {
+            for number in 0..20 {
+                insert(store, &record(format!("stays {number:02} comes")));
+                store.purge(gone, 1).unwrap();
+                let stays = suite.id(format!("stays {number:02}"));
+                assert_eq!(store.revoke(&stays).unwrap(), Revoke::Revoked);
+            }
+        });
+        let mut last = false;
+        while !last {
+            // Once more after the writer is done: the final state is listed at least once.
+            last = writer.is_finished();
+            let listed = ids(&pages(store, &Filter::Issuer(issuer.clone()), 3));
+            let unique: BTreeSet<&TokenId> = listed.iter().collect();
+            assert_eq!(unique.len(), listed.len());
+            assert!(listed.is_sorted());
+            for number in 0..20 {
+                assert!(unique.contains(&suite.id(format!("stays {number:02}"))), "{number}");
+            }
+        }
+        writer.join().unwrap();
+    });
+    assert_eq!(pages(store, &Filter::Issuer(issuer), 7).len(), 40);
+}
+
+fn purge_takes_the_earliest<S: TokenStore>(suite: &Suite, open: &impl Fn() -> S) {
+    let (resource, issuer) = (suite.entity("space", "purge"), suite.entity("user", "purge"));
+    let store = open();
+    while store.purge(UnixTime::from_secs(1000), 100).unwrap() == 100 {}
+    for (name, expires) in [
+        ("d", Some(1000)),
+        ("b", Some(100)),
+        ("e", Some(1001)),
+        ("a", Some(100)),
+        ("c", Some(0)),
+        ("f", None),
+    ] {
+        insert(
+            &store,
+            &Record {
+                resource: Some(resource.clone()),
+                issuer: issuer.clone(),
+                expires: expires.map(UnixTime::from_secs),
+                ..suite.limited(&suite.id([b"purge ", name.as_bytes()].concat()), 1)
+            },
+        );
+    }
+    let left = |store: &S| -> String {
+        let of_issuer = ids(&pages(store, &Filter::Issuer(issuer.clone()), 10));
+        assert_eq!(ids(&pages(store, &Filter::Resource(resource.clone()), 10)), of_issuer);
+        of_issuer.iter().map(|id| char::from(*id.as_bytes().last().unwrap())).collect()
+    };
+    assert_eq!(left(&store), "abcdef");
+    assert_eq!(store.purge(UnixTime::from_secs(1000), 0).unwrap(), 0);
+    assert_eq!(store.purge(UnixTime::from_secs(1000), 2).unwrap(), 2);
+    assert_eq!(left(&store), "bdef", "the earliest, and by id where they are equal");
+    drop(store);
+    let store = open();
+    assert_eq!(store.purge(UnixTime::from_secs(999), 10).unwrap(), 1);
+    assert_eq!(left(&store), "def");
+    assert_eq!(store.purge(UnixTime::from_secs(1000), 10).unwrap(), 1, "at or before");
+    assert_eq!(store.purge(UnixTime::from_secs(1000), 10).unwrap(), 0);
+    assert_eq!(left(&store), "ef");
+    assert_eq!(store.get(&suite.id("purge d")).unwrap(), None);
+}

@@ -1,0 +1,153 @@
+//! Many threads on one token: G2.
+
+use std::{
+    collections::BTreeSet,
+    sync::{
+        Barrier, Mutex,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+    },
+    thread,
+};
+
+use super::{Suite, claim, insert};
+use crate::{Insert, Record, Redeem, Refund, Revoke, TokenStore};
+
+const THREADS: usize = 64;
+
+pub(super) fn check<S: TokenStore>(suite: &Suite, store: &S) {
+    contention(suite, store, 10);
+    of_racing_inserts_one_wins(suite, store);
+    one_claim_counts_once(suite, store);
+    refunds_leave_nothing(suite, store);
+    nothing_is_redeemed_after_a_revocation(suite, store);
+}
+
+pub(super) fn contention<S: TokenStore + ?Sized>(suite: &Suite, store: &S, rounds: usize) {
+    let barrier = Barrier::new(THREADS);
+    // What was left after each win of the round.
+    let wins = Mutex::new(Vec::new());
+    thread::scope(|scope| {
+        for thread in 0..THREADS {
+            let (barrier, wins) = (&barrier, &wins);
+            scope.spawn(move || {
+                for round in 0..rounds {
+                    let id = suite.id(format!("contention {round}"));
+                    let limit = u64::try_from(round % 4 + 1).unwrap();
+                    if thread == 0 {
+                        insert(store, &suite.limited(&id, limit));
+                    }
+                    barrier.wait();
+                    match store.redeem(&id, &claim(format!("{thread}"))).unwrap() {
+                        Redeem::Redeemed { uses_left: Some(left), repeated: false } => {
+                            wins.lock().unwrap().push(left)
+                        }
+                        Redeem::Exhausted => {}
+                        other => panic!("{other:?}"),
+                    }
+                    if barrier.wait().is_leader() {
+                        let mut left = std::mem::take(&mut *wins.lock().unwrap());
+                        left.sort_unstable();
+                        assert_eq!(left, (0..limit).collect::<Vec<_>>(), "round {round}");
+                        assert_eq!(store.get(&id).unwrap().unwrap().uses, limit);
+                    }
+                }
+            });
+        }
+    });
+}
+
+fn of_racing_inserts_one_wins<S: TokenStore>(suite: &Suite, store: &S) {
+    let id = suite.id("inserts");
+    let inserted = Mutex::new(Vec::new());
+    let barrier = Barrier::new(THREADS);
+    thread::scope(|scope| {
+        for thread in 0..THREADS {
+            let (id, inserted, barrier) = (&id, &inserted, &barrier);
+            scope.spawn(move || {
+                let record = Record { name: Some(format!("{thread}")), ..suite.record(id) };
+                barrier.wait();
+                if store.insert(&record).unwrap() == Insert::Inserted {
+                    inserted.lock().unwrap().push(record);
+                }
+            });
+        }
+    });
+    let inserted = inserted.into_inner().unwrap();
+    assert_eq!(inserted.len(), 1);
+    assert_eq!(store.get(&id).unwrap().as_ref(), inserted.first());
+}
+
+fn one_claim_counts_once<S: TokenStore>(suite: &Suite, store: &S) {
+    let id = suite.id("one claim");
+    insert(store, &suite.limited(&id, 10));
+    let (barrier, first) = (Barrier::new(THREADS), AtomicUsize::new(0));
+    thread::scope(|scope| {
+        for _ in 0..THREADS {
+            scope.spawn(|| {
+                barrier.wait();
+                match store.redeem(&id, &claim("the one")).unwrap() {
+                    Redeem::Redeemed { uses_left: Some(9), repeated } => {
+                        first.fetch_add(usize::from(!repeated), Ordering::Relaxed);
+                    }
+                    other => panic!("{other:?}"),
+                }
+            });
+        }
+    });
+    assert_eq!(first.load(Ordering::Relaxed), 1);
+    assert_eq!(store.get(&id).unwrap().unwrap().uses, 1);
+}
+
+fn refunds_leave_nothing<S: TokenStore>(suite: &Suite, store: &S) {
+    let id = suite.id("refunds");
+    insert(store, &suite.limited(&id, 2));
+    let holders = AtomicUsize::new(0);
+    thread::scope(|scope| {
+        for thread in 0..8 {
+            let (id, holders) = (&id, &holders);
+            scope.spawn(move || {
+                for round in 0..10 {
+                    let claim = claim(format!("{thread} {round}"));
+                    if let Redeem::Redeemed { repeated: false, .. } = store.redeem(id, &claim).unwrap() {
+                        assert!(holders.fetch_add(1, Ordering::SeqCst) < 2, "more hold a use than the limit");
+                        holders.fetch_sub(1, Ordering::SeqCst);
+                        assert_eq!(store.refund(id, &claim).unwrap(), Refund::Refunded);
+                    }
+                }
+            });
+        }
+    });
+    assert_eq!(store.get(&id).unwrap().unwrap().uses, 0);
+}
+
+fn nothing_is_redeemed_after_a_revocation<S: TokenStore>(suite: &Suite, store: &S) {
+    let id = suite.id("revocation");
+    insert(store, &suite.limited(&id, 100));
+    let (revoked, barrier) = (AtomicBool::new(false), Barrier::new(5));
+    let won = Mutex::new(BTreeSet::new());
+    thread::scope(|scope| {
+        for thread in 0..4 {
+            let (id, revoked, barrier, won) = (&id, &revoked, &barrier, &won);
+            scope.spawn(move || {
+                barrier.wait();
+                for round in 0..20 {
+                    let before = revoked.load(Ordering::SeqCst);
+                    match store.redeem(id, &claim(format!("{thread} {round}"))).unwrap() {
+                        Redeem::Redeemed { uses_left, .. } => {
+                            assert!(!before, "redeemed after the revocation was acknowledged");
+                            assert!(won.lock().unwrap().insert(uses_left), "two have one use");
+                        }
+                        Redeem::Revoked => {}
+                        other => panic!("{other:?}"),
+                    }
+                }
+            });
+        }
+        barrier.wait();
+        assert_eq!(store.revoke(&id).unwrap(), Revoke::Revoked);
+        revoked.store(true, Ordering::SeqCst);
+    });
+    let kept = store.get(&id).unwrap().unwrap();
+    assert_eq!(kept.uses, u64::try_from(won.into_inner().unwrap().len()).unwrap());
+    assert!(kept.revoked);
+}

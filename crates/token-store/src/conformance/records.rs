@@ -1,0 +1,108 @@
+//! Inserting, reading, revoking: G1, G3, G4, and ids of any bytes.
+
+use token_core::UnixTime;
+
+use super::{Suite, insert};
+use crate::{Entity, Insert, Record, Revoke, StoreError, TokenId, TokenStore};
+
+pub(super) fn check<S: TokenStore>(suite: &Suite, open: &impl Fn() -> S) {
+    everything_comes_back(suite, open);
+    an_insert_never_replaces(suite, &open());
+    any_bytes_are_an_id(suite, open);
+    too_large_is_refused(suite, &open());
+    revoking_is_for_good(suite, open);
+}
+
+fn everything_comes_back<S: TokenStore>(suite: &Suite, open: &impl Fn() -> S) {
+    let plain = suite.record(&suite.id("plain"));
+    let full = Record {
+        kind: String::new(),
+        resource: Some(Entity { kind: "space\0\u{10ffff}".into(), id: String::new() }),
+        issuer: Entity { kind: String::new(), id: "\u{e9}'\"\\;--".into() },
+        created: UnixTime::MAX,
+        expires: Some(UnixTime::MAX),
+        uses: 1,
+        revoked: true,
+        name: Some("n\0\u{feff}".repeat(500)),
+        ..suite.limited(&suite.id("full"), u64::MAX)
+    };
+    let store = open();
+    assert_eq!(store.get(&plain.id).unwrap(), None);
+    insert(&store, &plain);
+    insert(&store, &full);
+    assert_eq!(store.get(&plain.id).unwrap().as_ref(), Some(&plain));
+    drop(store);
+
+    let store = open();
+    for record in [&plain, &full] {
+        let kept = store.get(&record.id).unwrap().unwrap();
+        assert_eq!(&kept, record);
+        suite.assert_opens(&kept);
+    }
+    assert_eq!(store.get(&suite.id("absent")).unwrap(), None);
+}
+
+fn an_insert_never_replaces<S: TokenStore>(suite: &Suite, store: &S) {
+    let first = suite.record(&suite.id("twice"));
+    insert(store, &first);
+    for second in [first.clone(), Record { name: Some("other".into()), ..suite.record(&first.id) }] {
+        assert_eq!(store.insert(&second).unwrap(), Insert::Exists);
+        assert_eq!(store.get(&first.id).unwrap().as_ref(), Some(&first));
+    }
+}
+
+fn any_bytes_are_an_id<S: TokenStore>(suite: &Suite, open: &impl Fn() -> S) {
+    let longest = TokenId::MAX_LEN - suite.run.len();
+    let mut names: Vec<Vec<u8>> = (0..=u8::MAX).map(|byte| vec![byte]).collect();
+    for part in [b"\0".as_slice(), b"\xff", b"a", b"ab", b"\0\xff"] {
+        names.extend((2..5).map(|times| part.repeat(times)));
+    }
+    names.extend([vec![0; longest], vec![0xff; longest], vec![b'/'; longest - 1]]);
+    names.sort();
+    names.dedup();
+
+    let store = open();
+    // Half of them: each of the others is a neighbor, a beginning or an extension of one that is kept.
+    for name in names.iter().step_by(2) {
+        insert(&store, &suite.record(&suite.id(name)));
+    }
+    drop(store);
+    let store = open();
+    for (at, name) in names.iter().enumerate() {
+        let kept = store.get(&suite.id(name)).unwrap();
+        assert_eq!(kept.is_some(), at % 2 == 0, "{name:?}");
+        kept.iter().for_each(|record| suite.assert_opens(record));
+    }
+}
+
+fn too_large_is_refused<S: TokenStore>(suite: &Suite, store: &S) {
+    let id = suite.id("large");
+    let large = "x".repeat(64 * 1024);
+    let entity = Entity { kind: large.clone(), id: String::new() };
+    let records = [
+        Record { name: Some(large.clone()), ..suite.record(&id) },
+        Record { kind: large, ..suite.record(&id) },
+        Record { issuer: entity.clone(), ..suite.record(&id) },
+        Record { resource: Some(entity.clone()), ..suite.record(&id) },
+    ];
+    for record in records {
+        assert!(matches!(store.insert(&record), Err(StoreError::TooLarge { .. })));
+        assert_eq!(store.get(&id).unwrap(), None);
+    }
+    let generation = suite.generation(&entity, 1);
+    assert!(matches!(store.raise_generation(&entity, &generation), Err(StoreError::TooLarge { .. })));
+    assert_eq!(store.generation(&entity).unwrap(), None);
+}
+
+fn revoking_is_for_good<S: TokenStore>(suite: &Suite, open: &impl Fn() -> S) {
+    let record = suite.record(&suite.id("revoked"));
+    let store = open();
+    assert_eq!(store.revoke(&record.id).unwrap(), Revoke::Absent);
+    insert(&store, &record);
+    for _ in 0..2 {
+        assert_eq!(store.revoke(&record.id).unwrap(), Revoke::Revoked);
+    }
+    drop(store);
+    let revoked = Record { revoked: true, ..record };
+    assert_eq!(open().get(&revoked.id).unwrap(), Some(revoked));
+}

@@ -1,0 +1,149 @@
+//! Redeeming and refunding: G3 and G6.
+
+use token_core::UnixTime;
+
+use super::{Suite, claim, insert};
+use crate::{ClaimId, Insert, Record, Redeem, Refund, Revoke, TokenId, TokenStore};
+
+pub(super) fn check<S: TokenStore>(suite: &Suite, open: &impl Fn() -> S) {
+    a_limit_is_kept(suite, open);
+    a_claim_is_answered_alike_for_ever(suite, open);
+    without_a_limit_each_call_counts(suite, open);
+    a_refund_gives_one_use_back(suite, open);
+    a_revoked_token_is_not_redeemed(suite, open);
+    claims_are_of_one_token(suite, &open());
+    a_purged_token_takes_its_claims_along(suite, open);
+    nothing_comes_of_an_absent_token(suite, &open());
+}
+
+fn won(uses_left: u64) -> Redeem {
+    Redeem::Redeemed { uses_left: Some(uses_left), repeated: false }
+}
+
+fn again(uses_left: u64) -> Redeem {
+    Redeem::Redeemed { uses_left: Some(uses_left), repeated: true }
+}
+
+fn redeem<S: TokenStore>(store: &S, id: &TokenId, name: impl AsRef<[u8]>) -> Redeem {
+    store.redeem(id, &claim(name)).unwrap()
+}
+
+fn uses<S: TokenStore>(store: &S, id: &TokenId) -> u64 {
+    store.get(id).unwrap().unwrap().uses
+}
+
+fn a_limit_is_kept<S: TokenStore>(suite: &Suite, open: &impl Fn() -> S) {
+    let record = suite.limited(&suite.id("limit"), 3);
+    insert(&open(), &record);
+    for (name, uses_left) in [("a", 2), ("b", 1), ("c", 0)] {
+        assert_eq!(redeem(&open(), &record.id, name), won(uses_left));
+    }
+    assert_eq!(redeem(&open(), &record.id, "d"), Redeem::Exhausted);
+    let kept = open().get(&record.id).unwrap().unwrap();
+    assert_eq!(kept, Record { uses: 3, ..record });
+    suite.assert_opens(&kept);
+}
+
+fn a_claim_is_answered_alike_for_ever<S: TokenStore>(suite: &Suite, open: &impl Fn() -> S) {
+    let record = suite.limited(&suite.id("claims"), 2);
+    let store = open();
+    insert(&store, &record);
+    assert_eq!(redeem(&store, &record.id, "a"), won(1));
+    assert_eq!(redeem(&store, &record.id, "a"), again(1));
+    assert_eq!(redeem(&store, &record.id, "b"), won(0));
+    drop(store);
+    let store = open();
+    for _ in 0..2 {
+        assert_eq!(redeem(&store, &record.id, "a"), again(1), "also when exhausted");
+        assert_eq!(redeem(&store, &record.id, "b"), again(0), "also when exhausted");
+    }
+    assert_eq!(redeem(&store, &record.id, "c"), Redeem::Exhausted);
+    assert_eq!(store.revoke(&record.id).unwrap(), Revoke::Revoked);
+    assert_eq!(redeem(&store, &record.id, "a"), again(1), "also when revoked");
+    assert_eq!(redeem(&store, &record.id, "c"), Redeem::Revoked);
+    assert_eq!(uses(&store, &record.id), 2);
+}
+
+fn without_a_limit_each_call_counts<S: TokenStore>(suite: &Suite, open: &impl Fn() -> S) {
+    let record = suite.record(&suite.id("unlimited"));
+    let store = open();
+    insert(&store, &record);
+    for name in ["a", "a", "b"] {
+        assert_eq!(redeem(&store, &record.id, name), Redeem::Redeemed { uses_left: None, repeated: false });
+    }
+    assert_eq!(store.refund(&record.id, &claim("a")).unwrap(), Refund::NotClaimed);
+    drop(store);
+    assert_eq!(uses(&open(), &record.id), 3);
+}
+
+fn a_refund_gives_one_use_back<S: TokenStore>(suite: &Suite, open: &impl Fn() -> S) {
+    let record = suite.limited(&suite.id("refund"), 1);
+    let store = open();
+    insert(&store, &record);
+    assert_eq!(store.refund(&record.id, &claim("a")).unwrap(), Refund::NotClaimed);
+    assert_eq!(redeem(&store, &record.id, "a"), won(0));
+    assert_eq!(store.refund(&record.id, &claim("b")).unwrap(), Refund::NotClaimed);
+    assert_eq!(store.refund(&record.id, &claim("a")).unwrap(), Refund::Refunded);
+    drop(store);
+    let store = open();
+    assert_eq!(store.refund(&record.id, &claim("a")).unwrap(), Refund::NotClaimed, "once only");
+    assert_eq!(uses(&store, &record.id), 0);
+    assert_eq!(redeem(&store, &record.id, "b"), won(0));
+    assert_eq!(redeem(&store, &record.id, "a"), Redeem::Exhausted, "a refunded claim is forgotten");
+    assert_eq!(store.revoke(&record.id).unwrap(), Revoke::Revoked);
+    assert_eq!(store.refund(&record.id, &claim("b")).unwrap(), Refund::Refunded);
+    assert_eq!(redeem(&store, &record.id, "b"), Redeem::Revoked);
+}
+
+fn a_revoked_token_is_not_redeemed<S: TokenStore>(suite: &Suite, open: &impl Fn() -> S) {
+    for (name, record) in [
+        ("revoked limited", suite.limited(&suite.id("revoked limited"), 5)),
+        ("revoked unlimited", suite.record(&suite.id("revoked unlimited"))),
+    ] {
+        let store = open();
+        insert(&store, &record);
+        assert_eq!(store.revoke(&record.id).unwrap(), Revoke::Revoked);
+        assert_eq!(redeem(&store, &record.id, "a"), Redeem::Revoked, "{name}");
+        drop(store);
+        assert_eq!(redeem(&open(), &record.id, "a"), Redeem::Revoked, "{name}");
+        assert_eq!(uses(&open(), &record.id), 0, "{name}");
+    }
+}
+
+// Ids and claims that would be one if they were only strung together.
+fn claims_are_of_one_token<S: TokenStore>(suite: &Suite, store: &S) {
+    let ids = ["c", "ca", "cab", "c\0", "c\0\0"].map(|name| suite.id(name));
+    let claims = ["a", "ab", "b", "\0", "\0a", "\0\0"].map(claim);
+    for id in &ids {
+        insert(store, &suite.limited(id, 6));
+    }
+    let longest = ClaimId::new([0xff; ClaimId::MAX_LEN]).unwrap();
+    for id in &ids {
+        for (claim, uses_left) in claims.iter().zip((0..6).rev()) {
+            assert_eq!(store.redeem(id, claim).unwrap(), won(uses_left), "{id} {claim}");
+        }
+        assert_eq!(store.redeem(id, &longest).unwrap(), Redeem::Exhausted);
+    }
+}
+
+fn a_purged_token_takes_its_claims_along<S: TokenStore>(suite: &Suite, open: &impl Fn() -> S) {
+    let time = UnixTime::from_secs(7);
+    let record = Record { expires: Some(time), ..suite.limited(&suite.id("purged"), 1) };
+    let store = open();
+    insert(&store, &record);
+    assert_eq!(redeem(&store, &record.id, "a"), won(0));
+    while store.purge(time, 100).unwrap() == 100 {}
+    assert_eq!(redeem(&store, &record.id, "a"), Redeem::Absent);
+    drop(store);
+    let store = open();
+    assert_eq!(store.insert(&record).unwrap(), Insert::Inserted);
+    assert_eq!(store.refund(&record.id, &claim("a")).unwrap(), Refund::NotClaimed);
+    assert_eq!(redeem(&store, &record.id, "a"), won(0), "nothing is left of the former record");
+}
+
+fn nothing_comes_of_an_absent_token<S: TokenStore>(suite: &Suite, store: &S) {
+    let id = suite.id("never inserted");
+    assert_eq!(redeem(store, &id, "a"), Redeem::Absent);
+    assert_eq!(store.refund(&id, &claim("a")).unwrap(), Refund::Absent);
+    assert_eq!(store.get(&id).unwrap(), None);
+}

@@ -1,0 +1,34 @@
+//! Every backend, and every wrapper of one, passes the conformance suite.
+
+use token_store::{MemoryStore, TokenStore, conformance};
+
+#[test]
+fn memory() {
+    let store = MemoryStore::new();
+    conformance::all(|| store.clone());
+    conformance::contention(&store, 1000);
+}
+
+#[test]
+fn boxed_and_shared() {
+    let store = std::sync::Arc::new(MemoryStore::new());
+    conformance::all(|| Box::new(store.clone()) as Box<dyn TokenStore>);
+}
+
+#[cfg(feature = "redb")]
+#[test]
+fn redb() {
+    let dir = tempfile::tempdir().unwrap();
+    let open = || token_store::RedbStore::open(dir.path().join("store")).unwrap();
+    conformance::all(open);
+    conformance::contention(&open(), 1000);
+}
+
+#[cfg(feature = "sled")]
+#[test]
+fn sled() {
+    let dir = tempfile::tempdir().unwrap();
+    let open = || token_store::SledStore::open(dir.path().join("store")).unwrap();
+    conformance::all(open);
+    conformance::contention(&open(), 1000);
+}
