@@ -1,0 +1,153 @@
+//! Why an authority did not do what it was asked.
+
+use token_core::{DecodeError, EncodeError, InviteConsumer, UnixTime, VerifyError};
+use token_store::{OpenError, SealError, StoreError};
+
+use crate::{HostError, Kind};
+
+/// A token was not minted.
+#[derive(Clone, Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum MintError {
+    /// An id is empty, longer than 128 characters, or has characters that no id has.
+    #[error("the {what} is not an id: 1 to 128 printable ASCII characters without `/`, `|`, `:`, `*`")]
+    InvalidId {
+        /// Whose id.
+        what: &'static str,
+    },
+    /// Only a user or a provider has tokens minted.
+    #[error("only a user or a provider can have tokens minted")]
+    InvalidIssuer,
+    /// The resource does not exist.
+    #[error("there is no such resource")]
+    NoSuchResource,
+    /// The issuer lacks the privilege.
+    #[error("the issuer lacks the privilege")]
+    NotAllowed,
+    /// Tokens of this kind do not support this caveat (`onedata-tokens.md` §4.1).
+    #[error("a token of this kind does not support caveat {index}")]
+    UnsupportedCaveat {
+        /// Which of the caveats asked for, from 0.
+        index: usize,
+    },
+    /// A temporary token is not stored and so has to expire, within the longest time configured.
+    #[error("a temporary token has to expire within {max} seconds")]
+    ExpiryRequired {
+        /// The longest time, in seconds.
+        max: u64,
+    },
+    /// A token of before 20.02 cannot be temporary.
+    #[error("a token of this kind cannot be temporary")]
+    NotTemporary,
+    /// The token does not fit its format.
+    #[error(transparent)]
+    Format(#[from] token_core::MintError),
+    /// The token does not fit its format.
+    #[error(transparent)]
+    Encode(#[from] EncodeError),
+    /// The authority could not work.
+    #[error(transparent)]
+    Failed(#[from] Failure),
+}
+
+/// A token was not accepted, or it could not be found out.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum CheckError {
+    /// The token is not good.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+    /// The authority could not work; nothing is said about the token.
+    #[error(transparent)]
+    Failed(#[from] Failure),
+}
+
+/// Why a token is not good. This is for logs and operators: outside all of it is one answer, which
+/// [`ApiError`](crate::ApiError) gives.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Refusal {
+    /// It is not a token.
+    #[error(transparent)]
+    Malformed(#[from] DecodeError),
+    /// No token of this id was minted here, or it has been purged.
+    #[error("the token is not known here")]
+    Unknown,
+    /// Its signature does not match, or a caveat does not hold.
+    #[error(transparent)]
+    Verify(#[from] VerifyError),
+    /// It was revoked, alone or with all temporary tokens of its subject.
+    #[error("the token was revoked")]
+    Revoked,
+    /// Its time has come.
+    #[error("the token expired at {at}")]
+    Expired {
+        /// When.
+        at: UnixTime,
+    },
+    /// All its uses are spent.
+    #[error("every use of the token is spent")]
+    Exhausted,
+    /// It is of another kind than the one asked for.
+    #[error("the token is of kind {found}")]
+    WrongType {
+        /// Its kind.
+        found: Kind,
+    },
+    /// It is not for a consumer of this sort.
+    #[error("the token is not for such a consumer")]
+    WrongConsumer {
+        /// Whom it is for.
+        needed: InviteConsumer,
+    },
+    /// Its issuer has lost the privilege, or its resource is gone.
+    #[error("the issuer may no longer grant this, or the resource is gone")]
+    NoLongerAllowed,
+}
+
+/// The authority could not work.
+#[derive(Clone, Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Failure {
+    /// The store failed; [`StoreError::retry`] tells what to do.
+    #[error("the store failed")]
+    Store(#[from] StoreError),
+    /// A stored key did not open.
+    #[error("a stored key did not open")]
+    Open(#[from] OpenError),
+    /// A new key was not sealed.
+    #[error("a new key was not sealed")]
+    Seal(#[from] SealError),
+    /// The operating system gave no random bytes, or ones it gave before.
+    #[error("the operating system gives no random bytes")]
+    Random,
+    /// The host could not answer.
+    #[error(transparent)]
+    Host(#[from] HostError),
+    /// A record says of itself what this version does not know.
+    #[error("a record is of an unknown kind")]
+    UnknownKind,
+}
+
+/// A token was not spent, or what was to be done with it failed.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum ConsumeError<E> {
+    /// The token is not good, or it could not be found out.
+    #[error(transparent)]
+    Check(#[from] CheckError),
+    /// What was to be done failed, and the use was given back.
+    #[error("the action failed; the use was given back")]
+    Action(#[source] E),
+    /// What was to be done failed, and the use could not be given back: refund the claim later.
+    #[error("the action failed, and the use could not be given back")]
+    NotRefunded {
+        /// Why the action failed.
+        #[source]
+        action: E,
+        /// Why the use was not given back.
+        refund: StoreError,
+    },
+    /// What was to be done failed, under a claim that had been made before: an earlier call may have done it,
+    /// so the use stays spent.
+    #[error("the action failed under a claim made before; the use stays spent")]
+    Repeated(#[source] E),
+}

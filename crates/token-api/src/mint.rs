@@ -1,0 +1,269 @@
+//! Minting.
+
+use std::{fmt, num::NonZeroU64};
+
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use token_core::{
+    IdentifierV2, InviteType, LegacyType, Persistence, Predicate, PredicateBuf, RootKey, Subject, Token,
+    TokenType, TokenUse, UnixTime,
+};
+use token_store::{Entity, Insert, Owner, Record, TokenId, TokenStore};
+
+use crate::{Authority, Dialect, Failure, Host, Kind, Lifetime, MintError, authority::entity};
+
+/// What a token is to grant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Grant<'a> {
+    /// To create a space for the group and support it. Exists in the legacy dialect alone.
+    GroupSpaces {
+        /// The id of the group.
+        group: &'a str,
+    },
+    /// To support the space.
+    SpaceSupport {
+        /// The id of the space.
+        space: &'a str,
+        /// The dialect to write it in; `None`: the one configured.
+        dialect: Option<Dialect>,
+    },
+    /// To accept another invitation.
+    Invite {
+        /// What it is for.
+        invite: InviteType,
+        /// The id of what it invites to.
+        target: &'a str,
+    },
+    /// To act for the subject.
+    Access {
+        /// The session that it is bound to.
+        session: Option<&'a str>,
+    },
+    /// To prove who the subject is.
+    Identity,
+}
+
+impl Grant<'_> {
+    /// The kind of token that grants this.
+    #[must_use]
+    pub fn kind(&self) -> Kind {
+        match self {
+            Self::GroupSpaces { .. } => Kind::GroupSpaces,
+            Self::SpaceSupport { .. } => Kind::SpaceSupport,
+            Self::Invite { invite, .. } => Kind::invite(*invite),
+            Self::Access { .. } => Kind::Access,
+            Self::Identity => Kind::Identity,
+        }
+    }
+
+    fn resource(&self) -> Option<Entity> {
+        let (kind, id) = match self {
+            Self::GroupSpaces { group } => ("group", group),
+            Self::SpaceSupport { space, .. } => ("space", space),
+            Self::Invite { invite, target } => (invite.target_kind(), target),
+            Self::Access { .. } | Self::Identity => return None,
+        };
+        Some(Entity { kind: kind.to_owned(), id: (*id).to_owned() })
+    }
+}
+
+/// A wish for a token.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct MintRequest<'a> {
+    /// What it is to grant.
+    pub grant: Grant<'a>,
+    /// Who has it minted: an authenticated user or provider.
+    pub issuer: Subject<'a>,
+    /// How long it is to hold; `None`: as configured.
+    pub lifetime: Option<Lifetime>,
+    /// How often it may be spent; `None`: without limit. Default: once for invitations; tokens that are not
+    /// spent have no limit.
+    pub use_limit: Option<NonZeroU64>,
+    /// Whether it is not to be stored but signed with the subject's shared secret. It can then be neither
+    /// counted nor revoked alone.
+    pub temporary: bool,
+    /// Further caveats.
+    pub caveats: Vec<PredicateBuf>,
+    /// A name for the record.
+    pub name: Option<&'a str>,
+}
+
+impl<'a> MintRequest<'a> {
+    /// The usual token for this.
+    #[must_use]
+    pub const fn new(grant: Grant<'a>, issuer: Subject<'a>) -> Self {
+        let use_limit = match grant {
+            Grant::Access { .. } | Grant::Identity => None,
+            _ => Some(NonZeroU64::MIN),
+        };
+        Self { grant, issuer, lifetime: None, use_limit, temporary: false, caveats: Vec::new(), name: None }
+    }
+}
+
+/// A token that was minted.
+#[non_exhaustive]
+pub struct Minted {
+    /// The token's text, for its bearer alone.
+    pub token: String,
+    /// The id that it is stored, spent and revoked under.
+    pub id: TokenId,
+    /// From when on it is worth nothing.
+    pub expires_at: Option<UnixTime>,
+}
+
+/// Does not show the token.
+impl fmt::Debug for Minted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Minted")
+            .field("id", &self.id)
+            .field("expires_at", &self.expires_at)
+            .finish_non_exhaustive()
+    }
+}
+
+impl<S: TokenStore, H: Host> Authority<S, H> {
+    /// Mints a token, once the host allows it. Once this returns, the token is stored for good.
+    ///
+    /// # Errors
+    /// [`MintError`]; nothing is then stored, unless the store says that it does not know.
+    pub fn mint(&self, request: &MintRequest<'_>) -> Result<Minted, MintError> {
+        let kind = request.grant.kind();
+        if !matches!(request.issuer, Subject::User(_) | Subject::Provider(_)) {
+            return Err(MintError::InvalidIssuer);
+        }
+        check_id("id of the issuer", request.issuer.id().unwrap_or_default())?;
+        let resource = request.grant.resource();
+        if let Some(resource) = &resource {
+            check_id("id of the resource", &resource.id)?;
+            self.authorize(request.issuer, kind, resource)?;
+        }
+
+        let now = self.now();
+        let expires_at = self.expiry(request, now)?;
+        let (key, id) = self.draw()?;
+        let id = URL_SAFE_NO_PAD.encode(id);
+        let minted = match request.temporary {
+            true => {
+                let (generation, key) = self.temporary_key(request.issuer)?;
+                let token =
+                    self.write(request, &key, &id, Persistence::Temporary { generation }, expires_at)?;
+                Minted { token, id: token_id(&id)?, expires_at }
+            }
+            false => {
+                let token = self.write(request, &key, &id, Persistence::Named, expires_at)?;
+                let id = token_id(&id)?;
+                let record = Record {
+                    root_key: self.keys.seal(&key, Owner::Token(&id)).map_err(Failure::from)?,
+                    id: id.clone(),
+                    kind: kind.as_str().to_owned(),
+                    resource,
+                    issuer: entity(request.issuer),
+                    created: now,
+                    expires: expires_at,
+                    use_limit: request.use_limit,
+                    uses: 0,
+                    revoked: false,
+                    name: request.name.map(str::to_owned),
+                };
+                match self.store.insert(&record).map_err(Failure::from)? {
+                    Insert::Inserted => Minted { token, id, expires_at },
+                    // 256 random bits do not meet by chance.
+                    Insert::Exists => return Err(Failure::Random.into()),
+                }
+            }
+        };
+        tracing::info!(id = %minted.id, %kind, issuer = %request.issuer, temporary = request.temporary, "minted");
+        Ok(minted)
+    }
+
+    pub(crate) fn authorize(
+        &self,
+        issuer: Subject<'_>,
+        kind: Kind,
+        resource: &Entity,
+    ) -> Result<(), MintError> {
+        if !self.host.exists(resource).map_err(Failure::from)? {
+            return Err(MintError::NoSuchResource);
+        }
+        let allowed = match kind.privilege() {
+            Some(privilege) => self.host.may(issuer, privilege, resource).map_err(Failure::from)?,
+            None => true,
+        };
+        if allowed { Ok(()) } else { Err(MintError::NotAllowed) }
+    }
+
+    /// When the token stops to hold: by its lifetime or by a caveat that was asked for, whichever comes first.
+    fn expiry(&self, request: &MintRequest<'_>, now: UnixTime) -> Result<Option<UnixTime>, MintError> {
+        let by_lifetime = request.lifetime.unwrap_or(self.config.lifetime).expiry(now);
+        let by_caveat = request.caveats.iter().filter_map(|caveat| match Predicate::read(caveat.as_ref()) {
+            Some(Predicate::Time { valid_until }) => Some(valid_until),
+            _ => None,
+        });
+        let expires_at = by_lifetime.into_iter().chain(by_caveat).min();
+        let max = self.config.max_temporary_lifetime.as_secs();
+        match request.temporary && expires_at.is_none_or(|expires_at| expires_at > now.plus_secs(max)) {
+            true => Err(MintError::ExpiryRequired { max }),
+            false => Ok(expires_at),
+        }
+    }
+
+    fn write(
+        &self,
+        request: &MintRequest<'_>,
+        key: &RootKey,
+        id: &str,
+        persistence: Persistence,
+        expires_at: Option<UnixTime>,
+    ) -> Result<String, MintError> {
+        let modern = |token_type| {
+            let identifier = IdentifierV2 { persistence, subject: request.issuer, token_type, id };
+            Token::mint(key, &self.config.domain, &identifier)
+        };
+        let legacy = |legacy_type| {
+            let mut token = Token::mint_legacy(key, &self.config.location, id)?;
+            token.attenuate(PredicateBuf::token_type(legacy_type))?;
+            Ok::<_, token_core::MintError>(token)
+        };
+        let mut token = match request.grant {
+            Grant::GroupSpaces { .. } if request.temporary => return Err(MintError::NotTemporary),
+            Grant::GroupSpaces { .. } => legacy(LegacyType::SpaceCreate)?,
+            Grant::SpaceSupport { space, dialect } => match dialect.unwrap_or(self.config.dialect) {
+                Dialect::Legacy if request.temporary => return Err(MintError::NotTemporary),
+                Dialect::Legacy => legacy(LegacyType::SpaceSupport)?,
+                Dialect::Modern => {
+                    modern(TokenType::Invite { invite: InviteType::SupportSpace, target: space })?
+                }
+            },
+            Grant::Invite { invite, target } => modern(TokenType::Invite { invite, target })?,
+            Grant::Access { session } => modern(TokenType::Access { session })?,
+            Grant::Identity => modern(TokenType::Identity)?,
+        };
+        if let Some(expires_at) = expires_at {
+            token.attenuate(PredicateBuf::time(expires_at)).map_err(token_core::MintError::from)?;
+        }
+        let token_use: TokenUse = request.grant.kind().token_use(&token.identifier());
+        for (index, caveat) in request.caveats.iter().enumerate() {
+            let supported =
+                Predicate::read(caveat.as_ref()).is_some_and(|predicate| token_use.supports(&predicate));
+            if !supported {
+                return Err(MintError::UnsupportedCaveat { index });
+            }
+            token.attenuate(caveat).map_err(token_core::MintError::from)?;
+        }
+        Ok(token.encode()?)
+    }
+}
+
+fn token_id(id: &str) -> Result<TokenId, Failure> {
+    TokenId::new(id).map_err(|_| Failure::Random)
+}
+
+/// Ids are written into identifiers and caveats, whose separators they must not hold; `*` means anyone there.
+pub(crate) fn check_id(what: &'static str, id: &str) -> Result<(), MintError> {
+    const MAX_LEN: usize = 128;
+    let allowed = |byte: u8| byte.is_ascii_graphic() && !matches!(byte, b'/' | b'|' | b':' | b'*');
+    match (1..=MAX_LEN).contains(&id.len()) && id.bytes().all(allowed) {
+        true => Ok(()),
+        false => Err(MintError::InvalidId { what }),
+    }
+}

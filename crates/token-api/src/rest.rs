@@ -1,0 +1,181 @@
+//! The two documented endpoints as function calls (`GET /groups/{id}/spaces/token`,
+//! `GET /spaces/{id}/providers/token`).
+
+use std::fmt;
+
+use serde::Serialize;
+use token_core::Subject;
+use token_store::TokenStore;
+
+use crate::{Authority, CheckError, Grant, Host, MintError, MintRequest};
+
+/// Who calls an endpoint, as the server found out from the request's credentials.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Client<'a> {
+    /// There were no credentials, or bad ones.
+    Unauthenticated,
+    /// The credentials are those of this user or provider.
+    Authenticated(Subject<'a>),
+}
+
+/// The body of `GET /groups/{id}/spaces/token`: `{"token":"…"}`. It must not be cached
+/// (`Cache-Control: no-store`).
+#[derive(Clone, Serialize)]
+pub struct SpaceInviteToken {
+    /// The token's text.
+    pub token: String,
+}
+
+/// The body of `GET /spaces/{id}/providers/token`: `{"token":"…"}`. It must not be cached
+/// (`Cache-Control: no-store`).
+#[derive(Clone, Serialize)]
+pub struct SpaceSupportToken {
+    /// The token's text.
+    pub token: String,
+}
+
+/// Does not show the token.
+impl fmt::Debug for SpaceInviteToken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SpaceInviteToken").finish_non_exhaustive()
+    }
+}
+
+/// Does not show the token.
+impl fmt::Debug for SpaceSupportToken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SpaceSupportToken").finish_non_exhaustive()
+    }
+}
+
+/// An answer other than 200: a status and, serialized, the documented body
+/// `{"error":"…","error_description":"…"}`. It never says more than it may; the cause is in the log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, thiserror::Error)]
+#[error("{status} {error}: {error_description}")]
+pub struct ApiError {
+    #[serde(skip)]
+    status: u16,
+    error: &'static str,
+    error_description: &'static str,
+}
+
+impl ApiError {
+    const INVALID_REQUEST: Self = Self {
+        status: 400,
+        error: "invalid_request",
+        error_description: "The id in the request is not an id.",
+    };
+    // The one answer for every token that is not accepted, whatever the reason.
+    const REFUSED: Self = Self { status: 400, ..Self::UNAUTHENTICATED };
+    const UNAUTHENTICATED: Self = Self {
+        status: 401,
+        error: "invalid_token",
+        error_description: "Provided token could not be validated.",
+    };
+    const FORBIDDEN: Self = Self {
+        status: 403,
+        error: "insufficient_privileges",
+        error_description: "The client lacks the privilege for this operation.",
+    };
+    const NOT_FOUND: Self =
+        Self { status: 404, error: "not_found", error_description: "There is no such group or space." };
+    const SERVER_ERROR: Self = Self {
+        status: 500,
+        error: "server_error",
+        error_description: "The server could not answer. Try again later.",
+    };
+
+    /// The status code of HTTP.
+    #[must_use]
+    pub const fn status(&self) -> u16 {
+        self.status
+    }
+
+    /// The documented short name.
+    #[must_use]
+    pub const fn error(&self) -> &'static str {
+        self.error
+    }
+
+    /// The text for a person.
+    #[must_use]
+    pub const fn error_description(&self) -> &'static str {
+        self.error_description
+    }
+}
+
+impl From<MintError> for ApiError {
+    fn from(error: MintError) -> Self {
+        match error {
+            MintError::InvalidId { .. } => Self::INVALID_REQUEST,
+            MintError::NoSuchResource => Self::NOT_FOUND,
+            MintError::NotAllowed | MintError::InvalidIssuer => Self::FORBIDDEN,
+            MintError::UnsupportedCaveat { .. }
+            | MintError::ExpiryRequired { .. }
+            | MintError::NotTemporary
+            | MintError::Format(_)
+            | MintError::Encode(_)
+            | MintError::Failed(_) => Self::SERVER_ERROR,
+        }
+    }
+}
+
+/// A token that is refused gets one answer, whatever the reason.
+impl From<CheckError> for ApiError {
+    fn from(error: CheckError) -> Self {
+        match error {
+            CheckError::Refused(_) => Self::REFUSED,
+            CheckError::Failed(_) => Self::SERVER_ERROR,
+        }
+    }
+}
+
+impl<S: TokenStore, H: Host> Authority<S, H> {
+    /// `GET /groups/{id}/spaces/token`: a token with which a provider can create a space for the group and
+    /// support it. The client needs `group_create_space_token` in the group.
+    ///
+    /// # Errors
+    /// [`ApiError`] with the documented status 400, 401, 403, 404 or 500.
+    pub fn create_group_spaces_token(
+        &self,
+        client: Client<'_>,
+        group_id: &str,
+    ) -> Result<SpaceInviteToken, ApiError> {
+        let token = self.answer(client, Grant::GroupSpaces { group: group_id })?;
+        Ok(SpaceInviteToken { token })
+    }
+
+    /// `GET /spaces/{id}/providers/token`: a token with which a provider can support the space. The client needs
+    /// `space_add_provider` in the space.
+    ///
+    /// # Errors
+    /// [`ApiError`] with the documented status 400, 401, 403, 404 or 500.
+    pub fn get_space_provider_token(
+        &self,
+        client: Client<'_>,
+        space_id: &str,
+    ) -> Result<SpaceSupportToken, ApiError> {
+        let token = self.answer(client, Grant::SpaceSupport { space: space_id, dialect: None })?;
+        Ok(SpaceSupportToken { token })
+    }
+
+    fn answer(&self, client: Client<'_>, grant: Grant<'_>) -> Result<String, ApiError> {
+        let Client::Authenticated(issuer) = client else { return Err(ApiError::UNAUTHENTICATED) };
+        match self.mint(&MintRequest::new(grant, issuer)) {
+            Ok(minted) => Ok(minted.token),
+            Err(error) => {
+                match &error {
+                    MintError::Failed(_) => tracing::error!(%issuer, reason = report(&error), "not minted"),
+                    _ => tracing::warn!(%issuer, reason = report(&error), "not minted"),
+                }
+                Err(error.into())
+            }
+        }
+    }
+}
+
+/// An error with its causes, on one line.
+fn report(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(error.source(), |cause| cause.source());
+    causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
+}
