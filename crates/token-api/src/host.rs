@@ -24,6 +24,16 @@ pub trait Host: Send + Sync {
     fn may(&self, subject: Subject<'_>, privilege: Privilege, resource: &Entity) -> Result<bool, HostError>;
 }
 
+impl<H: Host + ?Sized> Host for Arc<H> {
+    fn exists(&self, resource: &Entity) -> Result<bool, HostError> {
+        H::exists(self, resource)
+    }
+
+    fn may(&self, subject: Subject<'_>, privilege: Privilege, resource: &Entity) -> Result<bool, HostError> {
+        H::may(self, subject, privilege, resource)
+    }
+}
+
 /// What a subject needs to have a token minted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Privilege {

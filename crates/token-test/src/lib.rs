@@ -4,7 +4,10 @@
 //! - [`vectors`]: tokens with their secrets, fields and signatures, written by other implementations.
 //! - [`bit_flips`], [`truncations`]: every small damage to a message, for "a forgery is refused" tests.
 //! - [`oracle`]: an independent implementation to agree with.
+//! - [`strategies`]: identifiers, caveats, requests and damage for property tests.
+//! - [`text`]: the spellings and packets of tokens, written down once more.
 //! - [`SplitMix64`]: random but repeatable inputs.
+//! - [`world`]: an authority with a host and a clock for tests.
 //!
 //! ```
 //! for vector in token_test::vectors::onedata_legacy() {
@@ -27,7 +30,10 @@ pub mod hex;
 mod mutation;
 pub mod oracle;
 mod random;
+pub mod strategies;
+pub mod text;
 pub mod vectors;
+pub mod world;
 
 pub use mutation::{bit_flips, truncations};
 pub use random::SplitMix64;
@@ -39,4 +45,15 @@ pub enum Key<'a> {
     Secret(&'a [u8]),
     /// The root key itself, used without derivation.
     Derived([u8; 32]),
+}
+
+impl Key<'_> {
+    /// The root key as the library takes it.
+    #[must_use]
+    pub fn root_key(self) -> token_core::RootKey {
+        match self {
+            Self::Secret(secret) => token_core::RootKey::derive_any(secret),
+            Self::Derived(key) => token_core::RootKey::from_derived(key),
+        }
+    }
 }

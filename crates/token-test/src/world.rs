@@ -1,0 +1,144 @@
+//! An authority in a small world: one group, one space, one owner, and a clock that stands still until it is set.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, AtomicU64, Ordering},
+};
+
+use token_api::{Authority, Config, Host, HostError, Privilege};
+use token_core::{Subject, UnixTime};
+use token_store::{
+    ClaimId, Entity, Filter, Generation, Insert, KeyRing, MemoryStore, Page, Raise, Record, Redeem, Refund,
+    Revoke, StoreError, TokenId, TokenStore,
+};
+
+/// The group that exists.
+pub const GROUP: &str = "HwUpk8jrwxKOe45uzLFX2GVC8lKEasj4q253sptVqF8";
+/// The space that exists.
+pub const SPACE: &str = "9ueUeoZA6KXxNgzlvqmmrbzqE_BQiaHEEDC21sY1Kuc";
+/// The time in the beginning, in Unix seconds.
+pub const START: u64 = 1_700_000_000;
+
+/// An authority, its host and its clock.
+#[derive(Debug)]
+pub struct World<S = MemoryStore> {
+    /// The authority.
+    pub authority: Authority<S, Arc<Members>>,
+    /// Its host.
+    pub members: Arc<Members>,
+    now: Arc<AtomicU64>,
+}
+
+impl World {
+    /// A world whose records are in memory.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::over(MemoryStore::new())
+    }
+}
+
+impl Default for World {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<S: TokenStore> World<S> {
+    /// A world over this store.
+    pub fn over(store: S) -> Self {
+        Self::with_config(store, Config::default())
+    }
+
+    /// A world over this store, set up so.
+    pub fn with_config(store: S, config: Config) -> Self {
+        let members = Arc::new(Members::default());
+        let now = Arc::new(AtomicU64::new(START));
+        let clock = {
+            let now = Arc::clone(&now);
+            move || UnixTime::from_secs(now.load(Ordering::SeqCst))
+        };
+        let keys = KeyRing::generate().unwrap();
+        let authority = Authority::with_clock(store, keys, Arc::clone(&members), config, clock).unwrap();
+        Self { authority, members, now }
+    }
+
+    /// Sets the clock, in Unix seconds.
+    pub fn set_time(&self, secs: u64) {
+        self.now.store(secs, Ordering::SeqCst);
+    }
+}
+
+/// `usr-owner` holds every privilege until it is taken away; nobody else holds any.
+///
+/// Besides [`GROUP`] and [`SPACE`], a resource of any other kind exists under the id `target`.
+#[derive(Debug, Default)]
+pub struct Members {
+    /// Whether the owner has lost every privilege.
+    pub owner_is_out: AtomicBool,
+    /// Whether every resource is gone.
+    pub all_gone: AtomicBool,
+    /// Whether the host fails to answer.
+    pub fails: AtomicBool,
+}
+
+impl Members {
+    fn answer(&self, answer: bool) -> Result<bool, HostError> {
+        match self.fails.load(Ordering::SeqCst) {
+            true => Err(HostError::new("the directory of members is down")),
+            false => Ok(answer),
+        }
+    }
+}
+
+impl Host for Members {
+    fn exists(&self, resource: &Entity) -> Result<bool, HostError> {
+        let known = match resource.kind.as_str() {
+            "group" => resource.id == GROUP,
+            "space" => resource.id == SPACE,
+            _ => resource.id == "target",
+        };
+        self.answer(known && !self.all_gone.load(Ordering::SeqCst))
+    }
+
+    fn may(&self, subject: Subject<'_>, _: Privilege, _: &Entity) -> Result<bool, HostError> {
+        self.answer(subject == Subject::User("owner") && !self.owner_is_out.load(Ordering::SeqCst))
+    }
+}
+
+/// A store whose disk has failed.
+#[derive(Debug)]
+pub struct BrokenStore;
+
+fn broken<T>() -> Result<T, StoreError> {
+    Err(StoreError::Io(Arc::new(std::io::Error::other("the disk with the secret name failed"))))
+}
+
+impl TokenStore for BrokenStore {
+    fn insert(&self, _: &Record) -> Result<Insert, StoreError> {
+        broken()
+    }
+    fn get(&self, _: &TokenId) -> Result<Option<Record>, StoreError> {
+        broken()
+    }
+    fn redeem(&self, _: &TokenId, _: &ClaimId) -> Result<Redeem, StoreError> {
+        broken()
+    }
+    fn refund(&self, _: &TokenId, _: &ClaimId) -> Result<Refund, StoreError> {
+        broken()
+    }
+    fn revoke(&self, _: &TokenId) -> Result<Revoke, StoreError> {
+        broken()
+    }
+    fn list(&self, _: &Filter, _: Option<&[u8]>, _: usize) -> Result<Page, StoreError> {
+        broken()
+    }
+    fn purge(&self, _: UnixTime, _: usize) -> Result<usize, StoreError> {
+        broken()
+    }
+    fn generation(&self, _: &Entity) -> Result<Option<Generation>, StoreError> {
+        broken()
+    }
+    fn raise_generation(&self, _: &Entity, _: &Generation) -> Result<Raise, StoreError> {
+        broken()
+    }
+}
