@@ -1,0 +1,89 @@
+//! The commands: one function each.
+
+mod completions;
+mod confine;
+mod inspect;
+mod man;
+mod mint;
+mod verify;
+
+use std::io;
+
+use serde::Serialize;
+use token_core::{DecodeOptions, Encoding, Macaroon, Spelling};
+
+use crate::{
+    args::{Args, Command, Mint},
+    error::{Exit, Failure, Malformed},
+    input::{Lines, Text},
+    output::Terminal,
+};
+
+pub(crate) fn run(args: &Args, terminal: &mut Terminal) -> Result<Exit, Failure> {
+    match &args.command {
+        Command::Mint(Mint::Raw(args)) => mint::raw(args, terminal),
+        Command::Inspect(args) => inspect::run(args, terminal),
+        Command::Verify(args) => verify::run(args, terminal),
+        Command::Confine(args) => confine::run(args, terminal),
+        Command::Completions(args) => completions::run(args, terminal),
+        Command::Man(args) => man::run(args, terminal),
+    }
+}
+
+/// Does the same with each line of standard input, whatever became of the others. `answer` writes the document
+/// of a line, or says why there is none.
+fn each_line(
+    terminal: &mut Terminal,
+    answer: impl Fn(&Text, &mut Terminal) -> Result<(), Failure>,
+) -> Result<Exit, Failure> {
+    let mut worst = Exit::Done;
+    for line in Lines::new(io::stdin().lock()) {
+        let line = line.map_err(Failure::Input)?;
+        let written = match answer(&line, terminal) {
+            Ok(()) => Ok(()),
+            Err(Failure::Output(error)) => Err(Failure::Output(error)),
+            Err(failure) => {
+                worst = worst.max(failure.exit());
+                terminal.document(&failure.document())
+            }
+        };
+        match written {
+            // The reader has seen enough.
+            Err(Failure::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => break,
+            written => written?,
+        }
+    }
+    Ok(worst)
+}
+
+#[derive(Serialize)]
+struct TokenDocument<'a> {
+    token: &'a str,
+}
+
+/// Prints a token that was made here.
+fn print_token(
+    terminal: &mut Terminal,
+    macaroon: &Macaroon,
+    spelling: Spelling,
+    json: bool,
+) -> Result<Exit, Failure> {
+    let text = macaroon.to_text(spelling.encoding).map_err(Malformed::field)?;
+    let text = match spelling.service {
+        None => text,
+        Some(service) => [service.code(), "-", &text].concat(),
+    };
+    // Whoever is to read it has the same limits: better to learn of them here.
+    Macaroon::from_text(&text, &DecodeOptions::default()).map_err(|error| Malformed::result(&error))?;
+    match json {
+        true => terminal.document(&TokenDocument { token: &text })?,
+        false => terminal.text(format_args!("{text}\n"))?,
+    }
+    Ok(Exit::Done)
+}
+
+fn spelled(encoding: Encoding) -> Spelling {
+    let mut spelling = Spelling::default();
+    spelling.encoding = encoding;
+    spelling
+}

@@ -1,0 +1,137 @@
+//! An inspection for people.
+
+use std::fmt;
+
+use token_core::{Caveat, Identifier, Inspection, Persistence, Predicate, TokenType, UnixTime};
+
+use crate::{
+    error::Failure,
+    output::{Plain, Style, Terminal},
+    time::Expiry,
+};
+
+/// What is to be shown of a token.
+pub(crate) struct Description<'a> {
+    pub(crate) inspection: &'a Inspection,
+    pub(crate) now: UnixTime,
+    /// Whether the token could be read to its end.
+    pub(crate) whole: bool,
+    /// Whether to show the signature.
+    pub(crate) signature: bool,
+}
+
+impl Terminal {
+    /// Short and aligned.
+    pub(crate) fn describe(&mut self, description: &Description<'_>) -> Result<(), Failure> {
+        let page = Page { description, terminal: self }.to_string();
+        self.text(page)
+    }
+}
+
+struct Page<'a> {
+    description: &'a Description<'a>,
+    terminal: &'a Terminal,
+}
+
+/// One line: the name in a column of its own.
+fn row(f: &mut fmt::Formatter<'_>, name: &str, value: impl fmt::Display) -> fmt::Result {
+    writeln!(f, "{name:<12}{value}")
+}
+
+impl fmt::Display for Page<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Description { inspection, now, whole, signature } = *self.description;
+        let heading = match whole {
+            true => "not verified: anyone can have written this",
+            false => "damaged: this is what can be read, and none of it is verified",
+        };
+        writeln!(f, "{}", self.terminal.paint(Style::Warning, heading))?;
+        if let Some(encoding) = inspection.encoding() {
+            row(f, "written as", format_args!("{}, v1, {} bytes", encoding.as_str(), inspection.len()))?;
+        }
+        if let Some(location) = inspection.location() {
+            row(f, "location", Plain(location))?;
+        }
+        if let Some(identifier) = inspection.identifier() {
+            row(f, "identifier", Plain(identifier))?;
+            self.identifier(f, identifier)?;
+        }
+        for (index, caveat) in inspection.caveats().enumerate() {
+            let name = if index == 0 { "caveats" } else { "" };
+            row(f, name, format_args!("{index}  {}", Shown { caveat, now, terminal: self.terminal }))?;
+        }
+        match inspection.expires_at() {
+            Some(at) => row(f, "expires", format_args!("{at} ({})", self.expiry(at, now)))?,
+            None if whole => row(f, "expires", "never")?,
+            None => {}
+        }
+        if let Some(shown) = inspection.signature().filter(|_| signature) {
+            f.write_str("signature   ")?;
+            shown.expose().iter().try_for_each(|byte| write!(f, "{byte:02x}"))?;
+            f.write_str("\n")?;
+        }
+        Ok(())
+    }
+}
+
+impl Page<'_> {
+    /// What a version-2 identifier says.
+    fn identifier(&self, f: &mut fmt::Formatter<'_>, bytes: &[u8]) -> fmt::Result {
+        let Ok(Identifier::V2(identifier)) = Identifier::read(bytes) else { return Ok(()) };
+        match identifier.token_type {
+            TokenType::Access { session: None } => row(f, "type", "access token")?,
+            TokenType::Access { session: Some(session) } => {
+                row(f, "type", format_args!("access token for session {}", Plain(session.as_bytes())))?;
+            }
+            TokenType::Identity => row(f, "type", "identity token")?,
+            TokenType::Invite { invite, target } => {
+                row(f, "type", format_args!("invite token, {}", invite.name()))?;
+                row(f, invite.target_kind(), Plain(target.as_bytes()))?;
+            }
+        }
+        row(f, "subject", Plain(identifier.subject.to_string().as_bytes()))?;
+        row(f, "id", Plain(identifier.id.as_bytes()))?;
+        match identifier.persistence {
+            Persistence::Named => row(f, "kept", "named")?,
+            Persistence::Temporary { generation } => {
+                row(f, "kept", format_args!("temporary, generation {generation}"))?;
+            }
+        }
+        match self.description.inspection.service() {
+            None => Ok(()),
+            Some(service) => row(f, "service", service.code()),
+        }
+    }
+
+    fn expiry(&self, at: UnixTime, now: UnixTime) -> impl fmt::Display {
+        let style = if at <= now { Style::Bad } else { Style::Good };
+        self.terminal.paint(style, Expiry { at, now })
+    }
+}
+
+struct Shown<'a> {
+    caveat: Caveat<'a>,
+    now: UnixTime,
+    terminal: &'a Terminal,
+}
+
+impl fmt::Display for Shown<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let text = match self.caveat {
+            Caveat::FirstParty { predicate } => predicate,
+            Caveat::ThirdParty { identifier, location, .. } => {
+                let note = format!("(third party, {})", Plain(location));
+                return write!(f, "{}  {}", Plain(identifier), self.terminal.paint(Style::Faint, note));
+            }
+        };
+        write!(f, "{}", Plain(text))?;
+        match Predicate::read(text) {
+            None => write!(f, "  {}", self.terminal.paint(Style::Warning, "(not understood)")),
+            Some(Predicate::Time { valid_until: at }) => {
+                let expiry = Expiry { at, now: self.now };
+                write!(f, "  {}", self.terminal.paint(Style::Faint, format_args!("({at}, {expiry})")))
+            }
+            Some(_) => Ok(()),
+        }
+    }
+}

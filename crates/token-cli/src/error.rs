@@ -1,0 +1,277 @@
+//! Why the command did not do what it was asked, as a message, a document and an exit code.
+
+use std::{io, path::PathBuf, process::ExitCode};
+
+use serde::Serialize;
+use token_core::{
+    Damage, DecodeError, EncodeError, FieldError, Inspection, Limits, Report, Stage, Unit, UnixTime,
+    VerifyError,
+};
+
+use crate::output::{Bytes, Plain};
+
+/// The exit codes, from best to worst.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Exit {
+    /// It is done; for a verification: accepted.
+    Done,
+    /// The token is refused.
+    Refused,
+    /// The command line is wrong.
+    Usage,
+    /// The token, a caveat or an identifier is malformed.
+    Malformed,
+    /// A file or the store cannot be used.
+    Unusable,
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(match exit {
+            Exit::Done => 0,
+            Exit::Refused => 1,
+            Exit::Usage => 2,
+            Exit::Malformed => 3,
+            Exit::Unusable => 4,
+        })
+    }
+}
+
+/// Why the command did not do what it was asked.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Failure {
+    #[error(transparent)]
+    Refused(Refusal),
+    #[error(transparent)]
+    Usage(#[from] UsageError),
+    #[error(transparent)]
+    Malformed(Box<Malformed>),
+    #[error("{} cannot be used: {source}", path.display())]
+    File { path: PathBuf, source: io::Error },
+    #[error("standard input cannot be read: {0}")]
+    Input(io::Error),
+    #[error("standard output cannot be written: {0}")]
+    Output(io::Error),
+    #[error("the system's clock shows a time before 1970")]
+    Clock,
+}
+
+/// The command line was read, and asks for something that makes no sense.
+#[derive(Clone, Copy, Debug, thiserror::Error)]
+pub(crate) enum UsageError {
+    #[error("a key is needed: give one of --secret, --secret-hex and --secret-file")]
+    NoKey,
+    #[error("the secret is empty")]
+    EmptySecret,
+    #[error("--secret-hex takes pairs of hexadecimal digits")]
+    SecretHex,
+    #[error("a raw key has 32 bytes; this one has {len}")]
+    RawKeyLength { len: usize },
+    #[error("a token is needed: give it, or `-` and the token on standard input")]
+    NoToken,
+    #[error("standard input cannot be both the token and the secret")]
+    InputTwice,
+    #[error("--lines reads tokens from standard input: leave the token out")]
+    TokenWithLines,
+    #[error("there is nothing to confine to: give --caveat, --ttl, --expires, --ip or --consumer")]
+    NoCaveat,
+    #[error("a list of consumers names users, groups and providers")]
+    Consumers,
+}
+
+/// A verifier says no.
+#[derive(Debug)]
+pub(crate) struct Refusal {
+    pub(crate) why: VerifyError,
+    /// The text of the caveat that it is about, where it is about one.
+    pub(crate) caveat: Option<Bytes>,
+}
+
+impl Refusal {
+    fn kind(&self) -> &'static str {
+        match self.why {
+            VerifyError::BadSignature => "bad-signature",
+            VerifyError::CaveatUnmet { .. } | VerifyError::CaveatUnsupported { .. } => "caveat-unmet",
+            VerifyError::CaveatUnknown { .. } => "caveat-unknown",
+            VerifyError::WrongType { .. } => "wrong-type",
+            VerifyError::DischargeMissing { .. } => "discharge-missing",
+            _ => "refused",
+        }
+    }
+
+    pub(crate) fn index(why: &VerifyError) -> Option<usize> {
+        match *why {
+            VerifyError::CaveatUnmet { index, .. }
+            | VerifyError::CaveatUnsupported { index }
+            | VerifyError::CaveatUnknown { index }
+            | VerifyError::DischargeMissing { index } => Some(index),
+            _ => None,
+        }
+    }
+
+    fn reason(&self) -> Option<String> {
+        match self.why {
+            VerifyError::CaveatUnmet { why, .. } => Some(why.to_string()),
+            VerifyError::CaveatUnsupported { .. } => Some("unsupported".to_owned()),
+            VerifyError::CaveatUnknown { .. } => Some("it is not understood".to_owned()),
+            VerifyError::DischargeMissing { .. } => Some("it has no discharge".to_owned()),
+            _ => None,
+        }
+    }
+}
+
+impl std::fmt::Display for Refusal {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "refused: {}", self.why)?;
+        match &self.caveat {
+            Some(caveat) => write!(f, ": {}", Plain(caveat.as_bytes())),
+            None => Ok(()),
+        }
+    }
+}
+
+impl std::error::Error for Refusal {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        Some(&self.why)
+    }
+}
+
+/// What was given as a token, a caveat or an identifier is none.
+#[derive(Debug, thiserror::Error)]
+#[error("malformed: {message}")]
+pub(crate) struct Malformed {
+    message: String,
+    stage: Stage,
+    offset: usize,
+    unit: Unit,
+    hint: Option<String>,
+    /// What was read before the damage, and the time to judge it at.
+    pub(crate) partial: Option<(Box<Inspection>, UnixTime)>,
+}
+
+impl Malformed {
+    pub(crate) fn token(damage: Damage, now: UnixTime) -> Self {
+        Self {
+            message: damage.to_string(),
+            stage: damage.error.stage(),
+            offset: damage.error.offset(),
+            unit: damage.error.unit(),
+            hint: damage.hint.as_ref().map(ToString::to_string),
+            partial: Some((damage.partial, now)),
+        }
+    }
+
+    /// The text ends to be one at this character.
+    pub(crate) fn not_text(offset: usize) -> Self {
+        Self::at(
+            format!("the token is not UTF-8, at character {offset}"),
+            Stage::Text,
+            offset,
+            Unit::Character,
+        )
+    }
+
+    /// More was given than is read.
+    pub(crate) fn too_long(max: usize) -> Self {
+        let message =
+            format!("the token has more than {max} characters; {} are allowed", Limits::ONEDATA.text);
+        Self::at(message, Stage::Limit, Limits::ONEDATA.text, Unit::Character)
+    }
+
+    /// What was minted or attenuated could not be read again.
+    pub(crate) fn result(error: &DecodeError) -> Self {
+        Self::at(error.to_string(), error.stage(), error.offset(), error.unit())
+    }
+
+    /// An identifier or a caveat cannot be part of a macaroon.
+    pub(crate) fn part(error: FieldError) -> Self {
+        Self::at(error.to_string(), Stage::Limit, Limits::ONEDATA.field, Unit::Byte)
+    }
+
+    /// A field does not fit into the format.
+    pub(crate) fn field(error: EncodeError) -> Self {
+        let (stage, offset) = match error {
+            EncodeError::FieldTooLong { max, .. } => (Stage::Limit, max),
+            _ => (Stage::Field, 0),
+        };
+        Self::at(error.to_string(), stage, offset, Unit::Byte)
+    }
+
+    fn at(message: String, stage: Stage, offset: usize, unit: Unit) -> Self {
+        Self { message, stage, offset, unit, hint: None, partial: None }
+    }
+}
+
+impl From<Malformed> for Failure {
+    fn from(malformed: Malformed) -> Self {
+        Self::Malformed(Box::new(malformed))
+    }
+}
+
+impl Failure {
+    pub(crate) const fn exit(&self) -> Exit {
+        match self {
+            Self::Refused(_) => Exit::Refused,
+            Self::Usage(_) => Exit::Usage,
+            Self::Malformed(_) => Exit::Malformed,
+            Self::File { .. } | Self::Input(_) | Self::Output(_) | Self::Clock => Exit::Unusable,
+        }
+    }
+
+    /// As the contract of the command has it: `{"error":{"kind":…,"message":…, …}}`.
+    pub(crate) fn document(&self) -> ErrorDocument<'_> {
+        let mut error = Body { message: self.to_string(), ..Body::default() };
+        match self {
+            Self::Refused(refusal) => {
+                error.kind = refusal.kind();
+                error.message = refusal.why.to_string();
+                error.index = Refusal::index(&refusal.why);
+                error.caveat = refusal.caveat.as_ref();
+                error.reason = refusal.reason();
+            }
+            Self::Usage(_) => error.kind = "usage",
+            Self::Malformed(malformed) => {
+                error.kind = "malformed";
+                error.message.clone_from(&malformed.message);
+                error.stage = Some(malformed.stage.as_str());
+                error.offset = Some(malformed.offset);
+                error.unit = Some(malformed.unit.to_string());
+                error.hint = malformed.hint.as_deref();
+                error.partial = Some(malformed.partial.as_ref().map(|(partial, now)| partial.report(*now)));
+            }
+            Self::File { .. } => error.kind = "file",
+            Self::Input(_) => error.kind = "input",
+            Self::Output(_) => error.kind = "output",
+            Self::Clock => error.kind = "clock",
+        }
+        ErrorDocument { error }
+    }
+}
+
+#[derive(Serialize)]
+pub(crate) struct ErrorDocument<'a> {
+    error: Body<'a>,
+}
+
+#[derive(Default, Serialize)]
+struct Body<'a> {
+    kind: &'static str,
+    message: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    index: Option<usize>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    caveat: Option<&'a Bytes>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    stage: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    offset: Option<usize>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    unit: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    hint: Option<&'a str>,
+    // Null where nothing could be read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    partial: Option<Option<Report<'a>>>,
+}

@@ -1,0 +1,201 @@
+//! Tokens and secrets from the command line, from standard input and from files.
+
+use std::{
+    ffi::OsStr,
+    fs::File,
+    io::{self, BufRead, IsTerminal as _, Read},
+    path::Path,
+};
+
+use token_core::{DecodeOptions, Macaroon, Spelling, UnixTime, inspect};
+use zeroize::Zeroizing;
+
+use crate::error::{Failure, Malformed, UsageError};
+
+/// The greatest length of a token's text that is read at all, in bytes: twice what any token has, so that one
+/// that is too long still gets its diagnosis.
+pub(crate) const MAX_TEXT: usize = 2 << 20;
+
+/// The greatest length of a file that holds a secret, in bytes.
+const MAX_SECRET: usize = 1 << 20;
+
+/// The name that stands for standard input.
+const INPUT: &str = "-";
+
+/// Where a token is to be had from.
+#[derive(Clone, Copy)]
+pub(crate) enum Source<'a> {
+    Argument(&'a OsStr),
+    Input,
+}
+
+impl<'a> Source<'a> {
+    /// A token that is left out stands on standard input, unless a person sits there.
+    pub(crate) fn of(argument: Option<&'a OsStr>) -> Result<Self, UsageError> {
+        match argument {
+            Some(argument) if argument != INPUT => Ok(Self::Argument(argument)),
+            None if io::stdin().is_terminal() => Err(UsageError::NoToken),
+            Some(_) | None => Ok(Self::Input),
+        }
+    }
+
+    pub(crate) fn read(self) -> Result<Text, Failure> {
+        match self {
+            Self::Argument(argument) => Ok(Text::Whole(argument.as_encoded_bytes().to_vec())),
+            Self::Input => {
+                let mut bytes = Vec::new();
+                let most = MAX_TEXT.saturating_add(2);
+                bounded(io::stdin().lock(), most).read_to_end(&mut bytes).map_err(Failure::Input)?;
+                if bytes.len() > most {
+                    return Ok(Text::TooLong);
+                }
+                cut_line_end(&mut bytes);
+                Ok(Text::Whole(bytes))
+            }
+        }
+    }
+}
+
+/// What stands where a token is expected.
+pub(crate) enum Text {
+    Whole(Vec<u8>),
+    /// More than [`MAX_TEXT`] bytes, of which none was kept.
+    TooLong,
+}
+
+impl Text {
+    /// The text, if it is one.
+    pub(crate) fn as_str(&self) -> Result<&str, Malformed> {
+        match self {
+            Self::TooLong => Err(Malformed::too_long(MAX_TEXT)),
+            Self::Whole(bytes) => std::str::from_utf8(bytes).map_err(|error| {
+                let before = bytes.get(..error.valid_up_to()).unwrap_or_default();
+                Malformed::not_text(String::from_utf8_lossy(before).chars().count())
+            }),
+        }
+    }
+
+    /// The macaroon that it spells. What is malformed is diagnosed as of `now`.
+    pub(crate) fn macaroon(&self, now: UnixTime) -> Result<(Macaroon, Spelling), Malformed> {
+        let text = self.as_str()?;
+        let options = DecodeOptions::default();
+        Macaroon::from_text(text, &options).map_err(|error| match inspect(text, &options) {
+            Err(damage) => Malformed::token(damage, now),
+            Ok(_) => Malformed::result(&error),
+        })
+    }
+}
+
+/// The lines of standard input, none of which takes more memory than the longest token, whatever its length.
+pub(crate) struct Lines<R> {
+    input: R,
+}
+
+impl<R: BufRead> Lines<R> {
+    pub(crate) const fn new(input: R) -> Self {
+        Self { input }
+    }
+
+    fn read(&mut self) -> io::Result<Option<Text>> {
+        let mut line = Vec::new();
+        let most = MAX_TEXT.saturating_add(2);
+        if bounded(&mut self.input, most).read_until(b'\n', &mut line)? == 0 {
+            return Ok(None);
+        }
+        if line.len() > most && !line.ends_with(b"\n") {
+            self.skip_line()?;
+            return Ok(Some(Text::TooLong));
+        }
+        cut_line_end(&mut line);
+        Ok(Some(Text::Whole(line)))
+    }
+
+    fn skip_line(&mut self) -> io::Result<()> {
+        loop {
+            let buffer = match self.input.fill_buf() {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                buffer => buffer?,
+            };
+            let (taken, ends) = match buffer.iter().position(|byte| *byte == b'\n') {
+                Some(end) => (end.saturating_add(1), true),
+                None => (buffer.len(), buffer.is_empty()),
+            };
+            self.input.consume(taken);
+            if ends {
+                return Ok(());
+            }
+        }
+    }
+}
+
+impl<R: BufRead> Iterator for Lines<R> {
+    type Item = io::Result<Text>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.read().transpose()
+    }
+}
+
+/// One byte more than is allowed, by which it shows that there is more.
+fn bounded<R: Read>(input: R, most: usize) -> io::Take<R> {
+    input.take(u64::try_from(most).unwrap_or(u64::MAX).saturating_add(1))
+}
+
+fn cut_line_end(bytes: &mut Vec<u8>) {
+    if bytes.ends_with(b"\n") {
+        bytes.pop();
+        if bytes.ends_with(b"\r") {
+            bytes.pop();
+        }
+    }
+}
+
+/// All bytes of a file that holds a secret. `-` is standard input.
+pub(crate) fn secret(path: &Path) -> Result<Zeroizing<Vec<u8>>, Failure> {
+    let unusable = |source| Failure::File { path: path.to_owned(), source };
+    // With room for all of it from the start: a buffer that grows leaves copies behind.
+    let mut bytes = Zeroizing::new(Vec::with_capacity(MAX_SECRET.saturating_add(1)));
+    let read = if path.as_os_str() == INPUT {
+        bounded(io::stdin().lock(), MAX_SECRET).read_to_end(&mut bytes)
+    } else {
+        File::open(path).and_then(|file| bounded(file, MAX_SECRET).read_to_end(&mut bytes))
+    };
+    match read.map_err(unusable)? {
+        len if len > MAX_SECRET => Err(unusable(io::ErrorKind::FileTooLarge.into())),
+        _ => Ok(bytes),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn lines(input: &[u8]) -> Vec<Option<Vec<u8>>> {
+        // A small buffer, so that lines lie across its ends.
+        let lines = Lines::new(io::BufReader::with_capacity(7, input));
+        lines
+            .map(|line| match line.unwrap() {
+                Text::Whole(bytes) => Some(bytes),
+                Text::TooLong => None,
+            })
+            .collect()
+    }
+
+    #[test]
+    fn lines_end_at_line_feeds() {
+        assert_eq!(lines(b""), []);
+        assert_eq!(lines(b"a"), [Some(b"a".to_vec())]);
+        assert_eq!(lines(b"a\r\n\nb\n"), [Some(b"a".to_vec()), Some(vec![]), Some(b"b".to_vec())]);
+    }
+
+    #[test]
+    fn a_line_that_is_too_long_is_skipped() {
+        let mut input = vec![b'x'; MAX_TEXT + 3];
+        input.extend(b"\nnext\n");
+        assert_eq!(lines(&input), [None, Some(b"next".to_vec())]);
+        assert_eq!(lines(&vec![b'x'; MAX_TEXT * 2]), [None]);
+        let mut longest = vec![b'x'; MAX_TEXT];
+        longest.extend(b"\r\nnext");
+        assert_eq!(lines(&longest), [Some(vec![b'x'; MAX_TEXT]), Some(b"next".to_vec())]);
+    }
+}

@@ -1,0 +1,83 @@
+//! The root key that a command line gives.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use token_core::RootKey;
+use zeroize::Zeroizing;
+
+use crate::{
+    error::{Failure, UsageError},
+    input::{self, Source},
+};
+
+/// Exactly one of them. There is no `Debug`: it would show the secret.
+#[derive(Args)]
+#[group(id = "key", multiple = false)]
+struct Secret {
+    /// The secret as text; other users of the machine can see it in the list of processes
+    #[arg(long, value_name = "TEXT", help_heading = "Key")]
+    secret: Option<String>,
+    /// The secret in hexadecimal; other users of the machine can see it in the list of processes
+    #[arg(long, value_name = "HEX", help_heading = "Key")]
+    secret_hex: Option<String>,
+    /// A file whose bytes are the secret, one line feed at its end aside; `-` is standard input
+    #[arg(long, value_name = "PATH", help_heading = "Key")]
+    secret_file: Option<PathBuf>,
+}
+
+#[derive(Args)]
+pub(crate) struct KeyArgs {
+    #[command(flatten)]
+    given: Secret,
+    /// Take the 32 bytes as the derived root key itself
+    #[arg(long, requires = "key", help_heading = "Key")]
+    raw_key: bool,
+}
+
+impl KeyArgs {
+    /// The key. `token` says where the token is read from, if one is.
+    pub(crate) fn root_key(&self, token: Option<Source<'_>>) -> Result<RootKey, Failure> {
+        let secret = self.secret(token)?;
+        if !self.raw_key {
+            return match secret.is_empty() {
+                true => Err(UsageError::EmptySecret.into()),
+                false => Ok(RootKey::derive_any(&secret)),
+            };
+        }
+        let key = <[u8; RootKey::LEN]>::try_from(secret.as_slice());
+        let key = key.map_err(|_| UsageError::RawKeyLength { len: secret.len() })?;
+        Ok(RootKey::from_derived(*Zeroizing::new(key)))
+    }
+
+    fn secret(&self, token: Option<Source<'_>>) -> Result<Zeroizing<Vec<u8>>, Failure> {
+        let Secret { secret, secret_hex, secret_file } = &self.given;
+        if let Some(text) = secret {
+            return Ok(Zeroizing::new(text.as_bytes().to_vec()));
+        }
+        if let Some(text) = secret_hex {
+            return Ok(hex(text).ok_or(UsageError::SecretHex)?);
+        }
+        let Some(path) = secret_file else { return Err(UsageError::NoKey.into()) };
+        if path.as_os_str() == "-" && matches!(token, Some(Source::Input)) {
+            return Err(UsageError::InputTwice.into());
+        }
+        let mut bytes = input::secret(path)?;
+        // A root key as bytes may well end in the byte of a line feed.
+        let whole_key = self.raw_key && bytes.len() == RootKey::LEN;
+        if bytes.ends_with(b"\n") && !whole_key {
+            bytes.pop();
+        }
+        Ok(bytes)
+    }
+}
+
+fn hex(text: &str) -> Option<Zeroizing<Vec<u8>>> {
+    let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
+    let (pairs, rest) = text.as_bytes().as_chunks::<2>();
+    let mut bytes = Zeroizing::new(Vec::with_capacity(pairs.len()));
+    for [high, low] in pairs {
+        bytes.push(digit(*high)? << 4 | digit(*low)?);
+    }
+    rest.is_empty().then_some(bytes)
+}

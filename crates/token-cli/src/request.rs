@@ -1,0 +1,91 @@
+//! The facts of the request that a token is judged by, as a command line gives them.
+
+use std::net::IpAddr;
+
+use clap::Args;
+use token_core::{Context, Interface, Region, Service, Subject, UnixTime};
+
+use crate::time;
+
+#[derive(Args)]
+pub(crate) struct RequestArgs {
+    /// The time, in RFC 3339 or Unix seconds [default: now]
+    #[arg(long, value_name = "TIME", value_parser = time::parse_time, help_heading = "Context")]
+    at: Option<UnixTime>,
+    /// The address that the request comes from
+    #[arg(long, value_name = "ADDR", help_heading = "Context")]
+    ip: Option<IpAddr>,
+    /// The autonomous system of that address
+    #[arg(long, value_name = "N", help_heading = "Context")]
+    asn: Option<u32>,
+    /// The country of that address, by its two-letter code
+    #[arg(long, value_name = "CC", value_parser = country, help_heading = "Context")]
+    country: Option<String>,
+    /// A region of that address, such as Europe; may be given several times
+    #[arg(long, value_name = "NAME", value_delimiter = ',', help_heading = "Context")]
+    region: Vec<Region>,
+    /// Who uses the token: usr-ID, grp-ID or prv-ID
+    #[arg(long, value_name = "SUBJECT", value_parser = consumer, help_heading = "Context")]
+    consumer: Option<String>,
+    /// The service that asks, such as opw-ID
+    #[arg(long, value_name = "SERVICE", value_parser = service, help_heading = "Context")]
+    service: Option<String>,
+    /// The interface that the request comes in by: rest, oneclient or graphsync
+    #[arg(long, value_name = "NAME", help_heading = "Context")]
+    interface: Option<Interface>,
+    /// Admit caveats that restrict access to data, which are enforced file by file later on
+    #[arg(long, help_heading = "Context")]
+    allow_data_caveats: bool,
+}
+
+impl RequestArgs {
+    /// The time that was given, or what the clock shows.
+    pub(crate) fn now(&self) -> Result<UnixTime, crate::error::Failure> {
+        self.at.map_or_else(time::now, Ok)
+    }
+
+    pub(crate) fn context(&self, now: UnixTime) -> Context<'_> {
+        let mut context = Context::at(now);
+        context.peer_ip = self.ip;
+        context.asn = self.asn;
+        context.country = self.country.as_deref();
+        context.regions = (!self.region.is_empty()).then_some(self.region.as_slice());
+        context.service = self.service.as_deref().and_then(Service::read);
+        context.consumer = self.consumer.as_deref().and_then(Subject::read);
+        context.interface = self.interface;
+        context.data_caveats_allowed = self.allow_data_caveats;
+        context
+    }
+}
+
+/// Databases of addresses name countries in capitals, and so do caveats that mean to be met.
+fn country(text: &str) -> Result<String, InvalidCountry> {
+    match text.len() == 2 && text.bytes().all(|byte| byte.is_ascii_alphabetic()) {
+        true => Ok(text.to_ascii_uppercase()),
+        false => Err(InvalidCountry),
+    }
+}
+
+#[derive(Clone, Copy, Debug, thiserror::Error)]
+#[error("not two letters")]
+struct InvalidCountry;
+
+/// A user, a group or a provider.
+pub(crate) fn consumer(text: &str) -> Result<String, InvalidConsumer> {
+    match Subject::read(text) {
+        None | Some(Subject::Nobody) => Err(InvalidConsumer),
+        Some(_) => Ok(text.to_owned()),
+    }
+}
+
+#[derive(Clone, Copy, Debug, thiserror::Error)]
+#[error("none of usr-ID, grp-ID and prv-ID")]
+pub(crate) struct InvalidConsumer;
+
+fn service(text: &str) -> Result<String, InvalidService> {
+    Service::read(text).map(|_| text.to_owned()).ok_or(InvalidService)
+}
+
+#[derive(Clone, Copy, Debug, thiserror::Error)]
+#[error("none of ozw-ID, ozp-ID, opw-ID and opp-ID")]
+struct InvalidService;

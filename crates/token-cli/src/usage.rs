@@ -1,0 +1,122 @@
+//! Reading the command line, and saying what is wrong with it without repeating what may be a token.
+
+use std::{ffi::OsString, io::Write as _};
+
+use clap::{
+    ColorChoice, CommandFactory as _, FromArgMatches as _,
+    error::{ContextKind, ContextValue, ErrorKind},
+};
+use serde::Serialize;
+
+use crate::{
+    args::Args,
+    error::Exit,
+    output::{self, Document},
+};
+
+/// What stands in a message in place of an argument that may be a token or a secret.
+const HIDDEN: &str = "…";
+
+pub(crate) fn parse(line: &[OsString]) -> Result<Args, clap::Error> {
+    let mut command = Args::command().color(color(line));
+    let matches = command.try_get_matches_from_mut(line).map_err(hide_values)?;
+    Args::from_arg_matches(&matches).map_err(|error| hide_values(error.format(&mut command)))
+}
+
+/// Whether the answer has to be a document, also where the command line cannot be read.
+pub(crate) fn asks_for_json(line: &[OsString]) -> bool {
+    options(line).any(|argument| argument == "--json" || argument == "--lines")
+}
+
+/// The same as the parser finds out, in time for its own messages.
+fn color(line: &[OsString]) -> ColorChoice {
+    let of = |word: &str| match word {
+        "always" => ColorChoice::Always,
+        "never" => ColorChoice::Never,
+        _ => ColorChoice::Auto,
+    };
+    let mut options = options(line);
+    while let Some(argument) = options.next() {
+        if argument == "--color" {
+            return options.next().and_then(|word| word.to_str()).map_or(ColorChoice::Auto, of);
+        }
+        if let Some(word) = argument.to_str().and_then(|argument| argument.strip_prefix("--color=")) {
+            return of(word);
+        }
+    }
+    ColorChoice::Auto
+}
+
+fn options(line: &[OsString]) -> impl Iterator<Item = &OsString> {
+    line.iter().skip(1).take_while(|argument| *argument != "--")
+}
+
+/// Replaces arguments that were not understood: a token in a wrong place must not end up in a log of errors.
+fn hide_values(mut error: clap::Error) -> clap::Error {
+    let hide = |text: &str| match text.strip_prefix('-') {
+        Some(_) => text.split('=').next().unwrap_or(HIDDEN).to_owned(),
+        None => HIDDEN.to_owned(),
+    };
+    match error.kind() {
+        ErrorKind::UnknownArgument => {
+            if let Some(ContextValue::String(argument)) = error.get(ContextKind::InvalidArg) {
+                let hidden = hide(argument);
+                error.insert(ContextKind::InvalidArg, ContextValue::String(hidden));
+                error.remove(ContextKind::Suggested);
+            }
+        }
+        ErrorKind::InvalidSubcommand => {
+            if let Some(ContextValue::String(word)) = error.get(ContextKind::InvalidSubcommand) {
+                let is_word =
+                    word.len() <= 20 && word.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'-');
+                if !is_word {
+                    error.insert(ContextKind::InvalidSubcommand, ContextValue::String(HIDDEN.to_owned()));
+                }
+            }
+        }
+        ErrorKind::InvalidValue | ErrorKind::ValueValidation | ErrorKind::TooManyValues => {
+            if let Some(ContextValue::String(value)) = error.get(ContextKind::InvalidValue) {
+                // Longer than any time, address or subject that a person types.
+                if value.len() > 80 {
+                    error.insert(ContextKind::InvalidValue, ContextValue::String(HIDDEN.to_owned()));
+                }
+            }
+        }
+        _ => {}
+    }
+    error
+}
+
+/// Says what is wrong with the command line, or gives the help that was asked for.
+pub(crate) fn report(error: clap::Error, json: bool) -> Exit {
+    if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) {
+        return match error.print() {
+            Ok(()) => Exit::Done,
+            Err(error) => output::failed(&error),
+        };
+    }
+    if json {
+        let text = error.render().to_string();
+        let message = text.lines().map(str::trim).filter(|line| !line.is_empty()).collect::<Vec<_>>();
+        let message = message.first().copied().unwrap_or_default().trim_start_matches("error: ");
+        let document = Problem { error: Body { kind: "usage", message } };
+        if let Ok(document) = Document::new(&document) {
+            drop(document.write(&mut std::io::stdout().lock()));
+        }
+    }
+    // There is nowhere left to complain to.
+    drop(error.print());
+    drop(std::io::stderr().flush());
+    Exit::Usage
+}
+
+#[derive(Serialize)]
+struct Problem<'a> {
+    error: Body<'a>,
+}
+
+#[derive(Serialize)]
+struct Body<'a> {
+    kind: &'static str,
+    message: &'a str,
+}
