@@ -1,0 +1,393 @@
+//! What property tests draw from.
+//!
+//! Caveats and requests are drawn from one small world of times, addresses and ids, so that a caveat holds in a
+//! request often enough for both outcomes to be tested.
+
+use std::net::IpAddr;
+
+use proptest::collection::{btree_set, vec};
+use proptest::option;
+use proptest::prelude::*;
+use proptest::sample::{Index, select};
+use token_core::{
+    Context, IdentifierV2, Interface, InviteType, LegacyType, Macaroon, Persistence, Region, RootKey, Scope,
+    Service, ServiceKind, Subject, TokenType, TokenUse, UnixTime,
+};
+
+const IDS: &[&str] = &["a", "b", "*", "p-1", "8f2c"];
+const ADDRESSES: &[&str] = &["192.0.2.7", "192.0.2.8", "10.1.2.3", "0.0.0.0", "255.255.255.255"];
+const COUNTRIES: &[&str] = &["PL", "FR", "DE", "UK"];
+const LEGACY: &[LegacyType] = &[
+    LegacyType::GroupInvite,
+    LegacyType::GroupInviteUser,
+    LegacyType::GroupInviteGroup,
+    LegacyType::SpaceCreate,
+    LegacyType::SpaceInviteUser,
+    LegacyType::SpaceInviteGroup,
+    LegacyType::SpaceSupport,
+    LegacyType::ProviderRegistration,
+];
+
+fn list(items: impl Strategy<Value = String>) -> impl Strategy<Value = String> {
+    vec(items, 1..4).prop_map(|items| items.join("|"))
+}
+
+fn id() -> impl Strategy<Value = String> {
+    select(IDS).prop_map(String::from)
+}
+
+fn service_text() -> impl Strategy<Value = String> {
+    (select(&["ozw", "ozp", "opw", "opp"][..]), id()).prop_map(|(code, id)| format!("{code}-{id}"))
+}
+
+fn subject_text() -> impl Strategy<Value = String> {
+    (select(&["usr", "prv", "grp"][..]), id()).prop_map(|(code, id)| format!("{code}-{id}"))
+}
+
+/// A caveat of Onedata's vocabulary, `tokenType` apart, as Onedata writes it.
+pub fn predicate() -> impl Strategy<Value = String> {
+    let filtered = |name: &'static str, items: BoxedStrategy<String>| {
+        (select(&["=", "!="][..]), list(items))
+            .prop_map(move |(filter, list)| format!("{name} {filter} {list}"))
+    };
+    let named = |name: &'static str, items: BoxedStrategy<String>| {
+        list(items).prop_map(move |list| format!("{name} = {list}"))
+    };
+    let mask = (select(ADDRESSES), select(&[0_u8, 1, 8, 24, 31, 32][..]))
+        .prop_map(|(ip, bits)| format!("{ip}/{bits}"));
+    let path = vec("[a-c]{1,2}", 1..4).prop_map(|parts| {
+        use base64::{Engine as _, engine::general_purpose::STANDARD};
+        STANDARD.encode(format!("/{}", parts.join("/")))
+    });
+    let pattern = (
+        select(&["all", "ozw", "opp"][..]),
+        select(&["all", "create", "get", "update", "delete"][..]),
+        select(&["*.*.*:*", "space.s1.instance", "file.*.aspect,arg:private"][..]),
+    );
+    prop_oneof![
+        2 => prop_oneof![0..8_u64, Just(u64::MAX)].prop_map(|until| format!("time < {until}")),
+        1 => named("ip", mask.boxed()),
+        1 => named("asn", prop_oneof![0..4_u32, Just(u32::MAX)].prop_map(|asn| asn.to_string()).boxed()),
+        1 => filtered("geo.country", select(COUNTRIES).prop_map(String::from).boxed()),
+        1 => filtered("geo.region", select(&Region::ALL[..]).prop_map(|region| region.as_str().into()).boxed()),
+        1 => named("service", service_text().boxed()),
+        2 => named("consumer", subject_text().boxed()),
+        1 => select(&["rest", "oneclient", "graphsync"][..]).prop_map(|name| format!("interface = {name}")),
+        1 => named("api", pattern.prop_map(|(at, does, what)| format!("{at}/{does}/{what}")).boxed()),
+        1 => Just("data.readonly".into()),
+        1 => named("data.path", path.boxed()),
+        1 => named("data.objectid", "([0-9A-F]{2}){1,4}".boxed()),
+        1 => Just("authorization = none".into()),
+    ]
+}
+
+/// `tokenType = T`
+pub fn token_type_predicate() -> impl Strategy<Value = String> {
+    select(LEGACY).prop_map(|legacy| format!("tokenType = {legacy}"))
+}
+
+/// Any caveat of text: mostly known, some nearly so, some not at all.
+pub fn caveat() -> impl Strategy<Value = String> {
+    prop_oneof![
+        8 => predicate(),
+        1 => token_type_predicate(),
+        1 => near_predicate(),
+        1 => "[ -~]{1,20}",
+        1 => "\\PC{1,12}",
+    ]
+}
+
+/// A known caveat with one small thing changed in it.
+pub fn near_predicate() -> impl Strategy<Value = String> {
+    (prop_oneof![predicate(), token_type_predicate()], any::<Index>(), "[ |/=!<0-9a-zA-Z*.+-]?").prop_map(
+        |(text, at, with)| {
+            let at = at.index(text.len());
+            let mut changed = text;
+            changed.replace_range(at..=at, &with);
+            if changed.is_empty() { "x".into() } else { changed }
+        },
+    )
+}
+
+/// An identifier that keeps its own parts.
+#[derive(Clone, Debug)]
+pub struct OwnedIdentifier {
+    generation: Option<u64>,
+    subject: (usize, String),
+    token_type: (usize, String),
+    id: String,
+}
+
+impl OwnedIdentifier {
+    /// The identifier.
+    #[must_use]
+    pub fn borrow(&self) -> IdentifierV2<'_> {
+        let subject = self.subject.1.as_str();
+        let target = self.token_type.1.as_str();
+        IdentifierV2 {
+            persistence: self
+                .generation
+                .map_or(Persistence::Named, |generation| Persistence::Temporary { generation }),
+            subject: match self.subject.0 {
+                0 => Subject::User(subject),
+                1 => Subject::Provider(subject),
+                2 => Subject::Group(subject),
+                _ => Subject::Nobody,
+            },
+            token_type: match self.token_type.0 {
+                0 => TokenType::Access { session: None },
+                1 => TokenType::Access { session: Some(target) },
+                2 => TokenType::Identity,
+                invite => {
+                    TokenType::Invite { invite: InviteType::all().nth(invite - 3).unwrap(), target }
+                }
+            },
+            id: &self.id,
+        }
+    }
+}
+
+/// An identifier of version 2 whose parts hold anything but separators.
+pub fn identifier() -> impl Strategy<Value = OwnedIdentifier> {
+    let part = || prop_oneof![3 => "[0-9a-zA-Z_-]{1,12}", 1 => "[^/|:\\x00]{1,6}"];
+    (option::of(any::<u64>()), (0..4_usize, part()), (0..17_usize, part()), part()).prop_map(
+        |(generation, subject, token_type, id)| OwnedIdentifier { generation, subject, token_type, id },
+    )
+}
+
+/// An identifier of version 2 whose parts hold anything at all.
+pub fn wild_identifier() -> impl Strategy<Value = OwnedIdentifier> {
+    let part = || prop_oneof!["[a:/|*]{0,4}", "\\PC{0,6}"];
+    (option::of(any::<u64>()), (0..4_usize, part()), (0..17_usize, part()), part()).prop_map(
+        |(generation, subject, token_type, id)| OwnedIdentifier { generation, subject, token_type, id },
+    )
+}
+
+/// The id of a token of before 20.02.
+pub fn opaque_id() -> impl Strategy<Value = String> {
+    "[0-9A-Za-z_-]{32,43}"
+}
+
+/// What a token is minted from.
+#[derive(Clone, Debug)]
+pub struct Recipe {
+    /// The secret of the root key: test data.
+    pub secret: Vec<u8>,
+    /// The location.
+    pub location: String,
+    /// The identifier, of either version.
+    pub identifier: String,
+    /// The caveats, in chain order.
+    pub caveats: Vec<String>,
+}
+
+impl Recipe {
+    /// The root key.
+    #[must_use]
+    pub fn key(&self) -> RootKey {
+        RootKey::derive_any(&self.secret)
+    }
+
+    /// The token.
+    ///
+    /// # Panics
+    /// If a field is empty or too long.
+    #[must_use]
+    pub fn mint(&self) -> Macaroon {
+        let mut macaroon = Macaroon::mint(&self.key(), &self.location, self.identifier.as_bytes()).unwrap();
+        self.caveats.iter().for_each(|caveat| macaroon.attenuate(caveat).unwrap());
+        macaroon
+    }
+}
+
+/// A token with caveats of text, some of which nobody knows.
+pub fn recipe() -> impl Strategy<Value = Recipe> {
+    let identifier = prop_oneof![opaque_id(), identifier().prop_map(|it| it.borrow().write().unwrap())];
+    (vec(any::<u8>(), 0..80), "\\PC{0,20}", identifier, vec(caveat(), 0..6))
+        .prop_map(|(secret, location, identifier, caveats)| Recipe { secret, location, identifier, caveats })
+}
+
+/// A request that keeps what is known of it.
+#[derive(Clone, Debug)]
+#[expect(missing_docs, reason = "the fields are those of `Context`")]
+pub struct Facts {
+    pub now: u64,
+    pub peer_ip: Option<IpAddr>,
+    pub asn: Option<u32>,
+    pub country: Option<String>,
+    pub regions: Option<Vec<Region>>,
+    pub service: Option<String>,
+    pub consumer: Option<String>,
+    pub groups: Vec<String>,
+    pub in_any_group: bool,
+    pub interface: Option<Interface>,
+    pub data_caveats_allowed: bool,
+    pub scope: Scope,
+}
+
+impl Facts {
+    /// A request of which nothing but the time is known.
+    #[must_use]
+    pub const fn at(now: u64) -> Self {
+        Self {
+            now,
+            peer_ip: None,
+            asn: None,
+            country: None,
+            regions: None,
+            service: None,
+            consumer: None,
+            groups: Vec::new(),
+            in_any_group: false,
+            interface: None,
+            data_caveats_allowed: false,
+            scope: Scope::Unlimited,
+        }
+    }
+
+    /// Hands out the request as the library takes it.
+    ///
+    /// # Panics
+    /// If the service or the consumer is not written as one.
+    pub fn with<T>(&self, then: impl FnOnce(&Context<'_>) -> T) -> T {
+        let groups: Vec<&str> = self.groups.iter().map(String::as_str).collect();
+        let mut context = Context::at(UnixTime::from_secs(self.now));
+        context.peer_ip = self.peer_ip;
+        context.asn = self.asn;
+        context.country = self.country.as_deref();
+        context.regions = self.regions.as_deref();
+        context.service = self.service.as_deref().map(|text| Service::read(text).unwrap());
+        context.consumer = self.consumer.as_deref().map(|text| Subject::read(text).unwrap());
+        context.consumer_groups = &groups;
+        context.consumer_in_any_group = self.in_any_group;
+        context.interface = self.interface;
+        context.data_caveats_allowed = self.data_caveats_allowed;
+        context.scope = self.scope;
+        then(&context)
+    }
+}
+
+/// A request in the world that [`predicate`] speaks of.
+pub fn facts() -> impl Strategy<Value = Facts> {
+    let address = prop_oneof![
+        4 => select(ADDRESSES).prop_map(|ip| ip.parse().unwrap()),
+        1 => Just(IpAddr::from([0_u8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 192, 0, 2, 7])),
+        1 => Just(IpAddr::from([0x20_u8, 1, 0xd, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1])),
+    ];
+    let place = (
+        option::weighted(0.8, address),
+        option::weighted(0.8, 0..4_u32),
+        option::weighted(0.8, select(COUNTRIES).prop_map(String::from)),
+        option::weighted(0.8, btree_set(0..Region::ALL.len(), 0..3)),
+    );
+    let consumer = prop_oneof![4 => subject_text(), 1 => Just("nobody".into())];
+    let who = (
+        option::weighted(0.8, service_text()),
+        option::weighted(0.8, consumer),
+        vec(id(), 0..3),
+        any::<bool>(),
+    );
+    let interface = select(&[Interface::Rest, Interface::Oneclient, Interface::Graphsync][..]);
+    let scope = prop_oneof![Just(Scope::Unlimited), Just(Scope::IdentityToken)];
+    (0..6_u64, place, who, option::weighted(0.8, interface), prop::bool::weighted(0.8), scope).prop_map(
+        |(now, place, who, interface, data_caveats_allowed, scope)| Facts {
+            now,
+            peer_ip: place.0,
+            asn: place.1,
+            country: place.2,
+            regions: place.3.map(|indices| indices.into_iter().map(|index| Region::ALL[index]).collect()),
+            service: who.0,
+            consumer: who.1,
+            groups: who.2,
+            in_any_group: who.3,
+            interface,
+            data_caveats_allowed,
+            scope,
+        },
+    )
+}
+
+/// What a modern token may be used as.
+pub fn token_use() -> impl Strategy<Value = TokenUse> {
+    select(&[TokenUse::Access, TokenUse::AccessAsIdentity, TokenUse::Identity, TokenUse::Invite][..])
+}
+
+/// A type that a token of before 20.02 may have.
+pub fn legacy_type() -> impl Strategy<Value = LegacyType> {
+    select(LEGACY)
+}
+
+/// The service codes that may stand before a token's text.
+pub fn prefix() -> impl Strategy<Value = Option<ServiceKind>> {
+    option::of(select(&[ServiceKind::OpWorker, ServiceKind::OpPanel][..]))
+}
+
+/// A way to damage a message, applied by [`Damage::apply`].
+#[derive(Clone, Debug)]
+pub enum Damage {
+    /// A byte becomes another.
+    Change(Index, u8),
+    /// A byte is gone.
+    Drop(Index),
+    /// A byte comes in.
+    Insert(Index, u8),
+    /// Two bytes change places.
+    Swap(Index, Index),
+    /// The rest is gone.
+    Cut(Index),
+    /// A piece comes twice.
+    Repeat(Index, Index),
+}
+
+impl Damage {
+    /// The damaged message; it may come out as it was.
+    #[must_use]
+    pub fn apply(&self, message: &[u8]) -> Vec<u8> {
+        let mut message = message.to_vec();
+        let len = message.len();
+        if len == 0 {
+            return message;
+        }
+        match self {
+            Self::Change(at, byte) => message[at.index(len)] = *byte,
+            Self::Drop(at) => drop(message.remove(at.index(len))),
+            Self::Insert(at, byte) => message.insert(at.index(len + 1), *byte),
+            Self::Swap(a, b) => message.swap(a.index(len), b.index(len)),
+            Self::Cut(at) => message.truncate(at.index(len)),
+            Self::Repeat(a, b) => {
+                let (a, b) = (a.index(len), b.index(len));
+                let piece = message[a.min(b)..a.max(b)].to_vec();
+                message.splice(b..b, piece);
+            }
+        }
+        message
+    }
+}
+
+/// Damage that puts in the bytes that `byte` draws.
+pub fn damage(byte: impl Strategy<Value = u8> + Clone + 'static) -> impl Strategy<Value = Damage> {
+    prop_oneof![
+        (any::<Index>(), byte.clone()).prop_map(|(at, byte)| Damage::Change(at, byte)),
+        any::<Index>().prop_map(Damage::Drop),
+        (any::<Index>(), byte).prop_map(|(at, byte)| Damage::Insert(at, byte)),
+        any::<(Index, Index)>().prop_map(|(a, b)| Damage::Swap(a, b)),
+        any::<Index>().prop_map(Damage::Cut),
+        any::<(Index, Index)>().prop_map(|(a, b)| Damage::Repeat(a, b)),
+    ]
+}
+
+/// Text that looks like a token's, and is none but by chance.
+pub fn token_like_text() -> impl Strategy<Value = String> {
+    let piece = prop_oneof![
+        Just("MDAxNWxvY2F00aW9uIG9uZXpvbmUK".to_owned()),
+        Just("MDAxNWxvY2F0aW9uIG9uZXpvbmUK".to_owned()),
+        Just("MDAyZnNpZ25hdHVyZSA".to_owned()),
+        Just("opw-".to_owned()),
+        Just("0a".to_owned()),
+        Just("05".to_owned()),
+        "[0-9a-zA-Z_-]{1,8}",
+        "[-_+/=0 \\n]{1,3}",
+        "\\PC{1,3}",
+    ];
+    vec(piece, 0..8).prop_map(|pieces| pieces.concat())
+}
