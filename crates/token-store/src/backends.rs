@@ -26,6 +26,10 @@ macro_rules! delegate {
             $inner.redeem(id, claim)
         }
 
+        fn claimed(&$self, id: &TokenId, claim: &ClaimId) -> Result<Option<u64>, StoreError> {
+            $inner.claimed(id, claim)
+        }
+
         fn refund(&$self, id: &TokenId, claim: &ClaimId) -> Result<Refund, StoreError> {
             $inner.refund(id, claim)
         }

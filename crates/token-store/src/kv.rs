@@ -101,6 +101,11 @@ impl<E: Engine> Kv<E> {
         })
     }
 
+    pub(crate) fn claimed(&self, id: &TokenId, claim: &ClaimId) -> Result<Option<u64>, StoreError> {
+        let key = layout::claim(id, claim);
+        self.read(|view| view.get(&key)?.map(|value| codec::decode_claim(&key, &value)).transpose())
+    }
+
     pub(crate) fn refund(&self, id: &TokenId, claim: &ClaimId) -> Result<Refund, StoreError> {
         self.write(|draft| {
             let Some(mut record) = draft.record(id)? else { return Ok(Refund::Absent) };
@@ -263,3 +268,6 @@ fn index_entries(record: &Record) -> impl Iterator<Item = Vec<u8>> {
     ];
     prefixes.into_iter().flatten().map(|prefix| layout::entry(prefix, &record.id))
 }
+
+#[cfg(test)]
+mod tests;

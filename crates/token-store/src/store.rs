@@ -48,6 +48,14 @@ pub trait TokenStore: fmt::Debug + Send + Sync {
     /// [`StoreError`]; after [`StoreError::Unknown`], ask again under the same claim.
     fn redeem(&self, id: &TokenId, claim: &ClaimId) -> Result<Redeem, StoreError>;
 
+    /// What a claim holds: how many uses were left when it was made. `None` where it holds none: it was never
+    /// made, it was refunded, or the token is absent or has no limit. With this a caller answers a claim again
+    /// where it would no longer let it be made.
+    ///
+    /// # Errors
+    /// [`StoreError`], [`StoreError::Corrupt`] for a damaged claim among others.
+    fn claimed(&self, id: &TokenId, claim: &ClaimId) -> Result<Option<u64>, StoreError>;
+
     /// Gives the use of a claim back, and forgets the claim. Asked again it changes nothing. For a token
     /// without a limit it changes nothing either: there is no use to give back.
     ///

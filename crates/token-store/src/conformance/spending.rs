@@ -62,6 +62,10 @@ fn a_claim_is_answered_alike_for_ever<S: TokenStore>(suite: &Suite, open: &impl 
     assert_eq!(redeem(&store, &record.id, "a"), again(1), "also when revoked");
     assert_eq!(redeem(&store, &record.id, "c"), Redeem::Revoked);
     assert_eq!(uses(&store, &record.id), 2);
+    for (name, held) in [("a", Some(1)), ("b", Some(0)), ("c", None)] {
+        assert_eq!(store.claimed(&record.id, &claim(name)).unwrap(), held);
+    }
+    assert_eq!(uses(&store, &record.id), 2, "asking costs nothing");
 }
 
 fn without_a_limit_each_call_counts<S: TokenStore>(suite: &Suite, open: &impl Fn() -> S) {
@@ -72,6 +76,7 @@ fn without_a_limit_each_call_counts<S: TokenStore>(suite: &Suite, open: &impl Fn
         assert_eq!(redeem(&store, &record.id, name), Redeem::Redeemed { uses_left: None, repeated: false });
     }
     assert_eq!(store.refund(&record.id, &claim("a")).unwrap(), Refund::NotClaimed);
+    assert_eq!(store.claimed(&record.id, &claim("a")).unwrap(), None);
     drop(store);
     assert_eq!(uses(&open(), &record.id), 3);
 }

@@ -16,6 +16,8 @@ use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     path::{Path, PathBuf},
     sync::{Arc, RwLock, RwLockReadGuard},
+    thread,
+    time::{Duration, Instant},
 };
 
 use ::sled::{Config, Db, Error};
@@ -39,6 +41,10 @@ const _: () = assert!((256 + 3) * codec::MAX_KEY_LEN < SEGMENT_LEN / 4);
 
 /// How many bytes of pages are kept in memory.
 const CACHE_LEN: u64 = 64 * 1024 * 1024;
+
+/// After a store is dropped, threads of sled's hold its lock for a moment more. We hold the marker, so that nobody
+/// else has the store open; a foreign program that does is told apart by its patience.
+const UNLOCKED_WITHIN: Duration = Duration::from_secs(2);
 
 /// The file that makes a directory ours. It is locked while the store is open; it is empty, or cut short, until
 /// the store in it is complete, and never changes after that.
@@ -71,14 +77,7 @@ impl Sled {
         set_aside_snapshots(path).map_err(refused)?;
         require_space(path)?;
         guarded(|| {
-            let db = Config::new()
-                .path(path)
-                .segment_size(SEGMENT_LEN)
-                .cache_capacity(CACHE_LEN)
-                // Every commit flushes; nothing else is to write behind our back.
-                .flush_every_ms(None)
-                .open()
-                .map_err(|error| opening(path, error))?;
+            let db = open_db(path)?;
             let file = File::open(path.join("db")).map_err(refused)?;
             if complete {
                 let format = db.get(layout::format()).map_err(reading)?;
@@ -148,6 +147,30 @@ impl View for RwLockReadGuard<'_, State> {
             self.db.range(from..to).take(limit).map(pair).collect()
         })
     }
+}
+
+fn open_db(path: &Path) -> Result<Db, StoreError> {
+    let config = Config::new()
+        .path(path)
+        .segment_size(SEGMENT_LEN)
+        .cache_capacity(CACHE_LEN)
+        // Every commit flushes; nothing else is to write behind our back.
+        .flush_every_ms(None);
+    let deadline = Instant::now() + UNLOCKED_WITHIN;
+    loop {
+        match config.open() {
+            Err(error) if is_locked(&error) && Instant::now() < deadline => {
+                thread::sleep(Duration::from_millis(1))
+            }
+            Err(error) if is_locked(&error) => return Err(StoreError::AlreadyOpen { path: path.to_owned() }),
+            outcome => return outcome.map_err(reading),
+        }
+    }
+}
+
+// sled gives its own lock as an error that no call to the system made, and no other error like it.
+fn is_locked(error: &Error) -> bool {
+    matches!(error, Error::Io(error) if error.kind() == io::ErrorKind::Other && error.raw_os_error().is_none())
 }
 
 // Makes sure that the directory is ours, or becomes so, and that nobody else has it open.
@@ -258,17 +281,6 @@ fn guarded<T>(call: impl FnOnce() -> Result<T, StoreError>) -> Result<T, StoreEr
 
 fn not_a_store(path: &Path, found: &'static str) -> StoreError {
     StoreError::NotAStore { path: path.to_owned(), found }
-}
-
-fn opening(path: &Path, error: Error) -> StoreError {
-    match error {
-        // The only error of this kind that sled makes, after it failed to lock its file: another program has it
-        // open that does not know the marker.
-        Error::Io(error) if error.kind() == io::ErrorKind::Other && error.raw_os_error().is_none() => {
-            StoreError::AlreadyOpen { path: path.to_owned() }
-        }
-        error => reading(error),
-    }
 }
 
 fn reading(error: Error) -> StoreError {

@@ -1,0 +1,91 @@
+#!/usr/bin/env python3
+"""Writes store-v1.txt, from the description of the format and not by the code that it tests.
+
+Run it for a new version of the format, into a new file. A file that has been released is never written again.
+Needs the package "cryptography".
+"""
+
+import hashlib
+import struct
+from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
+
+
+def varint(number):
+    out = b""
+    while number > 127:
+        out += bytes([number & 127 | 128])
+        number >>= 7
+    return out + bytes([number])
+
+
+def blob(data):
+    return varint(len(data)) + data
+
+
+def optional(value):
+    return b"\0" if value is None else b"\1" + value
+
+
+def entity(kind, name):
+    return blob(kind) + blob(name)
+
+
+def sealed(key_id, key, nonce, plaintext, owner):
+    aad = b"onetoken sealed root key\0\1" + struct.pack(">I", key_id) + owner
+    return varint(key_id) + nonce + blob(ChaCha20Poly1305(key).encrypt(nonce, plaintext, aad))
+
+
+def length(data):
+    return struct.pack(">I", len(data))
+
+
+def check(*parts):
+    return hashlib.sha256(b"".join(struct.pack(">Q", len(p)) + p for p in parts)).digest()[:8]
+
+
+PAIRS = []
+
+
+def put(key, payload):
+    value = b"\1" + payload
+    PAIRS.append((key, value + check(key, value)))
+
+
+KEY = bytes(range(32))
+NONCE = bytes(range(100, 112))
+
+PAIRS.append((b"\0format", struct.pack(">I", 1)))
+
+# A record with everything, of which one use of 300 is taken.
+token = b"full\0\xff"
+space, user = (b"space", b"s1"), (b"user", "u\u00e9".encode())
+root_key = sealed(1, KEY, NONCE, b"\x07" * 32, b"\1" + token)
+put(
+    b"\1" + token,
+    blob(b"space-support") + optional(entity(*space)) + entity(*user) + root_key
+    + varint(1_500_000_000) + optional(varint(1_600_000_000)) + optional(varint(300)) + varint(1) + b"\0"
+    + optional(blob(b"a name")),
+)
+put(b"\2" + length(token) + token + b"claim", varint(299))
+put(b"\3" + length(space[0]) + space[0] + length(space[1]) + space[1] + token, b"")
+put(b"\4" + length(user[0]) + user[0] + length(user[1]) + user[1] + token, b"")
+put(b"\5" + struct.pack(">Q", 1_600_000_000) + token, b"")
+
+# A revoked record with as little as can be.
+token = b"plain"
+root_key = sealed(1, KEY, NONCE, b"\x08" * 32, b"\1" + token)
+put(
+    b"\1" + token,
+    blob(b"") + optional(None) + entity(*user) + root_key
+    + varint(0) + optional(None) + optional(None) + varint(2**64 - 1) + b"\1" + optional(None),
+)
+put(b"\4" + length(user[0]) + user[0] + length(user[1]) + user[1] + token, b"")
+
+owner = b"\2" + struct.pack(">QQ", 3, len(user[0])) + user[0] + user[1]
+put(b"\6" + length(user[0]) + user[0] + user[1], varint(3) + sealed(1, KEY, NONCE, b"\x09" * 32, owner))
+
+with open("store-v1.txt", "x") as file:
+    digest = hashlib.sha256(b"onetoken sealing key\0" + struct.pack(">I", 1) + KEY).hexdigest()
+    print(f"onetoken-keys-v1 1:{KEY.hex()}:{digest[:8]}", file=file)
+    for key, value in sorted(PAIRS):
+        print(key.hex(), value.hex(), file=file)

@@ -1,0 +1,171 @@
+//! A process that mints and spends is killed again and again: nothing that it was told is done is undone.
+//!
+//! This binary is its own victim: called with an engine and a directory, it writes until it is killed, a line for
+//! each answer of the store.
+
+use std::{
+    collections::BTreeMap,
+    env,
+    io::{BufRead, BufReader, Write},
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    sync::mpsc,
+    thread,
+    time::Duration,
+};
+
+use token_core::{RootKey, UnixTime};
+use token_store::{
+    ClaimId, Entity, Insert, KeyRing, Owner, Record, RedbStore, Redeem, SledStore, TokenId, TokenStore,
+};
+
+const KILLS: u64 = 20;
+const THREADS: u64 = 2;
+
+fn main() {
+    let arguments: Vec<String> = env::args().skip(1).collect();
+    match arguments.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
+        ["victim", engine, dir, round] => victim(engine, Path::new(dir), round.parse().unwrap()),
+        ["--list", ..] => {}
+        _ => ["redb", "sled"].into_iter().for_each(kill),
+    }
+}
+
+fn open(engine: &str, dir: &Path) -> Box<dyn TokenStore> {
+    let path = dir.join("store");
+    match engine {
+        "redb" => Box::new(RedbStore::open(path).unwrap()),
+        _ => Box::new(SledStore::open(path).unwrap()),
+    }
+}
+
+fn keys(dir: &Path) -> PathBuf {
+    dir.join("keys")
+}
+
+fn claim() -> ClaimId {
+    ClaimId::new(*b"claim").unwrap()
+}
+
+fn root_key(id: &str) -> RootKey {
+    RootKey::derive_any(id.as_bytes())
+}
+
+fn victim(engine: &str, dir: &Path, round: u64) {
+    let (store, keys) = (open(engine, dir), KeyRing::load(keys(dir)).unwrap());
+    let tell = |line: String| std::io::stdout().write_all(line.as_bytes()).unwrap();
+    tell("opened\n".into());
+    thread::scope(|scope| {
+        for thread in 0..THREADS {
+            let (store, keys) = (&store, &keys);
+            scope.spawn(move || {
+                for number in 0.. {
+                    let text = format!("{round}.{thread}.{number}");
+                    let id = TokenId::new(text.as_bytes()).unwrap();
+                    assert_eq!(store.insert(&record(keys, &id, &text)).unwrap(), Insert::Inserted);
+                    tell(format!("minted {text}\n"));
+                    if number % 2 == 0 {
+                        tell(format!("spending {text}\n"));
+                        let first = Redeem::Redeemed { uses_left: Some(0), repeated: false };
+                        assert_eq!(store.redeem(&id, &claim()).unwrap(), first);
+                        tell(format!("spent {text}\n"));
+                    }
+                }
+            });
+        }
+    });
+}
+
+fn record(keys: &KeyRing, id: &TokenId, text: &str) -> Record {
+    Record {
+        id: id.clone(),
+        kind: "space-support".into(),
+        resource: None,
+        issuer: Entity { kind: "user".into(), id: "u1".into() },
+        root_key: keys.seal(&root_key(text), Owner::Token(id)).unwrap(),
+        created: UnixTime::from_secs(1_500_000_000),
+        expires: None,
+        use_limit: std::num::NonZeroU64::new(1),
+        uses: 0,
+        revoked: false,
+        name: None,
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Known {
+    Minted,
+    Spending,
+    Spent,
+}
+
+fn kill(engine: &str) {
+    let dir = tempfile::tempdir().unwrap();
+    let keys = KeyRing::create(keys(dir.path())).unwrap();
+    let mut known = BTreeMap::new();
+    for round in 0..KILLS {
+        let before = known.len();
+        run_and_kill(engine, dir.path(), round, &mut known);
+        check(&*open(engine, dir.path()), &keys, &known);
+        assert!(known.len() >= before);
+    }
+    let spent = known.values().filter(|known| **known == Known::Spent).count();
+    assert!(spent > 0, "{engine}: the victims did something before they died");
+    println!("{engine}: {KILLS} kills, {} minted, {spent} spent: none lost, none revived", known.len());
+}
+
+fn run_and_kill(engine: &str, dir: &Path, round: u64, known: &mut BTreeMap<String, Known>) {
+    let mut victim: Child = Command::new(env::current_exe().unwrap())
+        .args(["victim", engine])
+        .arg(dir)
+        .arg(round.to_string())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let output = BufReader::new(victim.stdout.take().unwrap());
+    let (opened, is_open) = mpsc::channel();
+    let reader = thread::spawn(move || {
+        let mut lines = Vec::new();
+        for line in output.lines().map_while(Result::ok) {
+            if line == "opened" {
+                opened.send(()).unwrap();
+            }
+            lines.push(line);
+        }
+        lines
+    });
+    is_open.recv_timeout(Duration::from_secs(30)).expect("the store opens after every kill");
+    // Here the time is what is tested: no event tells when a process is in the middle of a write.
+    thread::sleep(Duration::from_millis(round * 7919 % 150));
+    victim.kill().unwrap();
+    victim.wait().unwrap();
+    for line in reader.join().unwrap() {
+        match line.split_once(' ') {
+            Some(("minted", id)) => drop(known.insert(id.into(), Known::Minted)),
+            Some(("spending", id)) => drop(known.insert(id.into(), Known::Spending)),
+            Some(("spent", id)) => drop(known.insert(id.into(), Known::Spent)),
+            _ => assert_eq!(line, "opened"),
+        }
+    }
+}
+
+fn check(store: &dyn TokenStore, keys: &KeyRing, known: &BTreeMap<String, Known>) {
+    for (text, known) in known {
+        let id = TokenId::new(text.as_bytes()).unwrap();
+        let record = store.get(&id).unwrap().unwrap_or_else(|| panic!("{text} was minted and is lost"));
+        assert_eq!(keys.open(&record.root_key, Owner::Token(&id)).unwrap().expose(), root_key(text).expose());
+        match (known, record.uses) {
+            (Known::Minted, 0) | (Known::Spending, 0 | 1) => {}
+            (Known::Spent, 1) => {
+                let again = Redeem::Redeemed { uses_left: Some(0), repeated: true };
+                assert_eq!(store.redeem(&id, &claim()).unwrap(), again, "{text}");
+                assert_eq!(
+                    store.redeem(&id, &ClaimId::new(*b"other").unwrap()).unwrap(),
+                    Redeem::Exhausted,
+                    "{text}"
+                );
+            }
+            (known, uses) => panic!("{text} is {known:?} and has {uses} uses"),
+        }
+    }
+}

@@ -1,0 +1,177 @@
+//! Random operations on ids of random bytes, against the plainest model of a store.
+
+use std::{collections::BTreeMap, num::NonZeroU64};
+
+use proptest::{collection::vec, prelude::*};
+use token_core::{RootKey, UnixTime};
+use token_store::{
+    ClaimId, Entity, Filter, Insert, KeyRing, MemoryStore, Owner, Record, Redeem, Refund, Revoke, TokenId,
+    TokenStore,
+};
+
+#[derive(Clone, Debug)]
+enum Operation {
+    Insert { id: usize, limit: u64, expires: Option<u64>, entity: u8 },
+    Redeem { id: usize, claim: u8 },
+    Refund { id: usize, claim: u8 },
+    Revoke { id: usize },
+    Purge { now: u64, limit: usize },
+}
+
+fn operations() -> impl Strategy<Value = (Vec<Vec<u8>>, Vec<Operation>)> {
+    // Few and short ids of few bytes meet often: equal, neighbors, one the beginning of the other.
+    let byte = prop_oneof![Just(0), Just(1), Just(0xff), any::<u8>()];
+    let ids = vec(vec(byte, 1..6), 1..6);
+    let id = 0..6_usize;
+    let operation = prop_oneof![
+        3 => (id.clone(), 0..3_u64, proptest::option::of(0..6_u64), 0..3_u8)
+            .prop_map(|(id, limit, expires, entity)| Operation::Insert { id, limit, expires, entity }),
+        4 => (id.clone(), 0..4_u8).prop_map(|(id, claim)| Operation::Redeem { id, claim }),
+        2 => (id.clone(), 0..4_u8).prop_map(|(id, claim)| Operation::Refund { id, claim }),
+        1 => id.prop_map(|id| Operation::Revoke { id }),
+        1 => (0..6_u64, 0..3_usize).prop_map(|(now, limit)| Operation::Purge { now, limit }),
+    ];
+    (ids, vec(operation, 0..40))
+}
+
+#[derive(Default)]
+struct Model(BTreeMap<TokenId, (Record, BTreeMap<u8, u64>)>);
+
+impl Model {
+    fn redeem(&mut self, id: &TokenId, claim: u8) -> Redeem {
+        let Some((record, claims)) = self.0.get_mut(id) else { return Redeem::Absent };
+        if let Some(left) = claims.get(&claim) {
+            return Redeem::Redeemed { uses_left: Some(*left), repeated: true };
+        }
+        if record.revoked {
+            return Redeem::Revoked;
+        }
+        let uses_left = match record.use_limit {
+            Some(limit) if record.uses == limit.get() => return Redeem::Exhausted,
+            limit => limit.map(|limit| limit.get() - record.uses - 1),
+        };
+        record.uses += 1;
+        claims.extend(uses_left.map(|left| (claim, left)));
+        Redeem::Redeemed { uses_left, repeated: false }
+    }
+
+    fn refund(&mut self, id: &TokenId, claim: u8) -> Refund {
+        match self.0.get_mut(id) {
+            None => Refund::Absent,
+            Some((record, claims)) => match claims.remove(&claim) {
+                None => Refund::NotClaimed,
+                Some(_) => {
+                    record.uses -= 1;
+                    Refund::Refunded
+                }
+            },
+        }
+    }
+
+    fn purge(&mut self, now: u64, limit: usize) -> usize {
+        let mut expired: Vec<(UnixTime, TokenId)> =
+            self.0.values().filter_map(|(record, _)| Some((record.expires?, record.id.clone()))).collect();
+        expired.retain(|(expires, _)| *expires <= UnixTime::from_secs(now));
+        expired.sort();
+        expired.truncate(limit);
+        expired.iter().for_each(|(_, id)| drop(self.0.remove(id)));
+        expired.len()
+    }
+}
+
+fn claim(number: u8) -> ClaimId {
+    ClaimId::new([number]).unwrap()
+}
+
+fn entity(number: u8) -> Entity {
+    Entity { kind: "user".into(), id: "u".repeat(number.into()) }
+}
+
+fn run(store: &dyn TokenStore, keys: &KeyRing, ids: &[Vec<u8>], operations: Vec<Operation>) {
+    let ids: Vec<TokenId> = ids.iter().map(|id| TokenId::new(id.as_slice()).unwrap()).collect();
+    let id_at = |at: usize| &ids[at % ids.len()];
+    let mut model = Model::default();
+    for operation in operations {
+        match operation {
+            Operation::Insert { id, limit, expires, entity: number } => {
+                let id = id_at(id);
+                let record = Record {
+                    id: id.clone(),
+                    kind: "raw".into(),
+                    resource: (number == 1).then(|| entity(number)),
+                    issuer: entity(number),
+                    root_key: keys.seal(&RootKey::from_derived([number; 32]), Owner::Token(id)).unwrap(),
+                    created: UnixTime::from_secs(0),
+                    expires: expires.map(UnixTime::from_secs),
+                    use_limit: NonZeroU64::new(limit),
+                    uses: 0,
+                    revoked: false,
+                    name: None,
+                };
+                let present = model.0.contains_key(id);
+                let expected = if present { Insert::Exists } else { Insert::Inserted };
+                assert_eq!(store.insert(&record).unwrap(), expected);
+                model.0.entry(id.clone()).or_insert((record, BTreeMap::new()));
+            }
+            Operation::Redeem { id, claim: number } => {
+                let expected = model.redeem(id_at(id), number);
+                assert_eq!(store.redeem(id_at(id), &claim(number)).unwrap(), expected);
+            }
+            Operation::Refund { id, claim: number } => {
+                let expected = model.refund(id_at(id), number);
+                assert_eq!(store.refund(id_at(id), &claim(number)).unwrap(), expected);
+            }
+            Operation::Revoke { id } => {
+                let record = model.0.get_mut(id_at(id)).map(|(record, _)| record.revoked = true);
+                let expected = if record.is_some() { Revoke::Revoked } else { Revoke::Absent };
+                assert_eq!(store.revoke(id_at(id)).unwrap(), expected);
+            }
+            Operation::Purge { now, limit } => {
+                assert_eq!(store.purge(UnixTime::from_secs(now), limit).unwrap(), model.purge(now, limit));
+            }
+        }
+    }
+    for id in &ids {
+        assert_eq!(store.get(id).unwrap().as_ref(), model.0.get(id).map(|(record, _)| record));
+    }
+    let listed = |filter| store.list(&filter, None, usize::MAX).unwrap().records;
+    let expected = |keep: &dyn Fn(&Record) -> bool| -> Vec<Record> {
+        model.0.values().map(|(record, _)| record).filter(|record| keep(record)).cloned().collect()
+    };
+    assert_eq!(listed(Filter::All), expected(&|_| true));
+    for number in 0..3 {
+        let entity = entity(number);
+        assert_eq!(listed(Filter::Issuer(entity.clone())), expected(&|record| record.issuer == entity));
+        assert_eq!(
+            listed(Filter::Resource(entity.clone())),
+            expected(&|record| record.resource == Some(entity.clone()))
+        );
+    }
+}
+
+proptest! {
+    #[test]
+    fn memory_does_what_the_model_does((ids, operations) in operations()) {
+        run(&MemoryStore::new(), &KeyRing::generate().unwrap(), &ids, operations);
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(16))]
+
+    #[cfg(feature = "redb")]
+    #[test]
+    fn redb_does_what_the_model_does((ids, operations) in operations()) {
+        let dir = tempfile::tempdir().unwrap();
+        let store = token_store::RedbStore::open(dir.path().join("store")).unwrap();
+        run(&store, &KeyRing::generate().unwrap(), &ids, operations);
+    }
+
+    #[cfg(feature = "sled")]
+    #[test]
+    fn sled_does_what_the_model_does((ids, operations) in operations()) {
+        let dir = tempfile::tempdir().unwrap();
+        let store = token_store::SledStore::open(dir.path().join("store")).unwrap();
+        run(&store, &KeyRing::generate().unwrap(), &ids, operations);
+    }
+}
