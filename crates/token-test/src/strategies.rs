@@ -138,9 +138,7 @@ impl OwnedIdentifier {
                 0 => TokenType::Access { session: None },
                 1 => TokenType::Access { session: Some(target) },
                 2 => TokenType::Identity,
-                invite => {
-                    TokenType::Invite { invite: InviteType::all().nth(invite - 3).unwrap(), target }
-                }
+                invite => TokenType::Invite { invite: InviteType::all().nth(invite - 3).unwrap(), target },
             },
             id: &self.id,
         }

@@ -1,0 +1,200 @@
+//! Macaroons of other libraries, as far as they are of version 1, and what macaroons are built from.
+#![allow(clippy::indexing_slicing, clippy::unwrap_used, reason = "a vector that does not fit fails the test")]
+
+use token_core::{
+    Caveat, Context, DecodeError, DecodeOptions, EncodeError, Encoding, Macaroon, Problem, RootKey, Stage,
+    UnixTime, Verifier, VerifyError,
+};
+use token_test::vectors::{self, CaveatVector, Expectation, Format, MacaroonVector};
+use token_test::{hex, text};
+
+fn version_1() -> impl Iterator<Item = MacaroonVector> {
+    vectors::macaroons().into_iter().filter(|vector| vector.format == Some(Format::V1))
+}
+
+/// As it comes to a program: bytes that are no text are refused by whoever makes a `str` of them.
+fn read(vector: &MacaroonVector) -> Result<Macaroon, Option<DecodeError>> {
+    let text = str::from_utf8(vector.wire()).map_err(|_| None)?;
+    Macaroon::from_text(text, &DecodeOptions::default()).map(|(macaroon, _)| macaroon).map_err(Some)
+}
+
+#[test]
+fn the_strict_grammar_reads_what_it_should() {
+    let (mut read_whole, mut refused) = (0, 0);
+    for vector in vectors::macaroons().iter().filter(|it| matches!(it.format, Some(Format::V1) | None)) {
+        match (vector.valid_parse, read(vector)) {
+            (true, Ok(_)) => read_whole += 1,
+            (false, Err(_)) => refused += 1,
+            (true, Err(error)) => panic!("{}: refused: {error:?}", vector.name),
+            (false, Ok(_)) => panic!("{}: read, in spite of {:?}", vector.name, vector.reject_reason),
+        }
+    }
+    assert_eq!((read_whole, refused), (29, 39));
+}
+
+#[test]
+fn fields_are_those_of_the_vector() {
+    for vector in version_1().filter(|vector| vector.valid_parse) {
+        let macaroon = read(&vector).unwrap();
+        assert_eq!(
+            macaroon.location(),
+            vector.location.as_deref().unwrap_or_default().as_bytes(),
+            "{}",
+            vector.name
+        );
+        assert_eq!(Some(macaroon.identifier()), vector.identifier(), "{}", vector.name);
+        assert_eq!(Some(*macaroon.signature().expose()), vector.signature, "{}", vector.name);
+        let expected: Vec<Caveat<'_>> = vector.caveats.iter().map(caveat).collect();
+        assert_eq!(macaroon.caveats().collect::<Vec<_>>(), expected, "{}", vector.name);
+    }
+}
+
+fn caveat(vector: &CaveatVector) -> Caveat<'_> {
+    match &vector.vid {
+        None => Caveat::FirstParty { predicate: vector.cid() },
+        Some(vid) => Caveat::ThirdParty {
+            identifier: vector.cid(),
+            vid,
+            location: vector.cl.as_deref().unwrap().as_bytes(),
+        },
+    }
+}
+
+/// The bytes always come out as they came in; of the text, padding and the other alphabet do not.
+#[test]
+fn what_was_read_is_written_canonically() {
+    for vector in version_1().filter(|vector| vector.valid_parse) {
+        let macaroon = read(&vector).unwrap();
+        let canonical = vector.text().unwrap().trim_end_matches('=').replace('+', "-").replace('/', "_");
+        assert_eq!(macaroon.to_text(Encoding::Base64Url).unwrap(), canonical, "{}", vector.name);
+        assert_eq!(macaroon.to_bytes().unwrap(), text::bytes(&canonical), "{}", vector.name);
+        let base62 = macaroon.to_text(Encoding::Base62).unwrap();
+        let (again, spelling) = Macaroon::from_text(&base62, &DecodeOptions::default()).unwrap();
+        assert_eq!(
+            (again.to_bytes().unwrap(), spelling.encoding),
+            (text::bytes(&canonical), Encoding::Base62)
+        );
+    }
+}
+
+#[test]
+fn verification_answers_as_the_vector_says() {
+    let (mut accepted, mut refused) = (0, 0);
+    let context = Context::at(UnixTime::MAX);
+    for vector in version_1().filter(MacaroonVector::is_first_party_only) {
+        let (Some(verify), Some(key)) = (&vector.verify, vector.key()) else { continue };
+        let exact: Vec<&[u8]> = verify.exact.iter().map(String::as_bytes).collect();
+        let macaroon = read(&vector).unwrap();
+        let answer = Verifier::new(&context).exact(&exact).verify(&macaroon, &key.root_key()).map(drop);
+        match verify.expect {
+            Expectation::Ok => accepted += u32::from(answer == Ok(())),
+            Expectation::Fail => refused += u32::from(answer.is_err()),
+        }
+        assert_eq!(answer.is_ok(), verify.expect == Expectation::Ok, "{}: {answer:?}", vector.name);
+    }
+    assert_eq!((accepted, refused), (16, 6));
+}
+
+/// No discharge can be given yet, so what a third party has to confirm is refused, and for no other reason.
+#[test]
+fn third_parties_are_missed_where_the_chain_holds() {
+    let context = Context::at(UnixTime::MAX);
+    let mut seen = 0;
+    for vector in version_1().filter(|vector| vector.valid_parse && !vector.is_first_party_only()) {
+        let (Some(verify), Some(key)) = (&vector.verify, vector.key()) else { continue };
+        let exact: Vec<&[u8]> = verify.exact.iter().map(String::as_bytes).collect();
+        let index = vector.caveats.iter().position(|caveat| caveat.vid.is_some()).unwrap();
+        let answer =
+            Verifier::new(&context).exact(&exact).verify(&read(&vector).unwrap(), &key.root_key()).map(drop);
+        assert_eq!(answer, Err(VerifyError::DischargeMissing { index }), "{}", vector.name);
+        seen += 1;
+    }
+    assert_eq!(seen, 7);
+}
+
+/// The cases of base64 stand behind a prefix, so that the fourth character of none of them is taken for one's end.
+#[test]
+fn base64_is_read_as_strictly_as_the_cases_say() {
+    for case in vectors::primitives().base64_decode {
+        let error =
+            Macaroon::from_text(&format!("opw-{}", case.input), &DecodeOptions::default()).unwrap_err();
+        if case.input.is_empty() {
+            assert_eq!((error.problem(), error.offset()), (&Problem::Empty, 4));
+            continue;
+        }
+        // Base64 that reads spells no packet, and that is what is said of it.
+        let reads = matches!(error.problem(), Problem::LengthField { packet: 0 });
+        assert_eq!(reads, !case.reject, "{:?} ({}): {error}", case.input, case.note);
+        assert_eq!(matches!(error.stage(), Stage::Base64 | Stage::Text), case.reject, "{:?}", case.input);
+    }
+}
+
+/// A packet that is one is refused for standing where `location` should; one that is none, for its frame.
+#[test]
+fn packets_are_framed_as_the_cases_say() {
+    for case in vectors::primitives().packet_v1 {
+        let error = Macaroon::from_bytes(case.input.as_bytes(), &DecodeOptions::default()).unwrap_err();
+        let framed = matches!(error.problem(), Problem::UnexpectedField { expected: "location" });
+        assert_eq!(framed, case.ok, "{:?} ({}): {error}", case.input, case.note);
+    }
+}
+
+#[test]
+fn a_packet_takes_what_its_length_field_can_say_and_no_more() {
+    let max = vectors::primitives().packet_v1_max.max_value_by_key;
+    let key = RootKey::from_derived([7; 32]);
+    let mint = |location: usize, identifier: usize, cid: usize| {
+        let mut macaroon =
+            Macaroon::mint(&key, &"l".repeat(location), "i".repeat(identifier).as_bytes()).unwrap();
+        macaroon.attenuate("c".repeat(cid)).unwrap();
+        macaroon.to_bytes()
+    };
+    let bytes = mint(max.location, max.identifier, max.cid).unwrap();
+    let read = Macaroon::from_bytes(bytes.clone(), &DecodeOptions::default()).unwrap();
+    assert_eq!(read.to_bytes().unwrap(), bytes);
+    for (field, sizes, max) in [
+        ("location", [max.location + 1, 1, 1], max.location),
+        ("identifier", [0, max.identifier + 1, 1], max.identifier),
+        ("cid", [0, 1, max.cid + 1], max.cid),
+    ] {
+        let [location, identifier, cid] = sizes;
+        let expected = EncodeError::FieldTooLong { field, len: max + 1, max };
+        assert_eq!(mint(location, identifier, cid), Err(expected));
+    }
+}
+
+#[test]
+fn the_chain_is_computed_step_by_step() {
+    let steps = vectors::primitives().hmac_chain;
+    let step = |index: usize| -> [u8; 32] { hex::decode(&steps[index].hex).try_into().unwrap() };
+    let (predicate, identifier) = ("account = 3735928559", "we used our other secret key");
+    let key = RootKey::derive_any(b"this is a different super-secret key; never use the same secret twice");
+    assert_eq!(key.expose(), &step(0));
+    let mut macaroon = Macaroon::mint(&key, "http://mybank/", identifier.as_bytes()).unwrap();
+    assert_eq!(macaroon.signature().expose(), &step(1));
+    macaroon.attenuate(predicate).unwrap();
+    assert_eq!(macaroon.signature().expose(), &step(2));
+
+    // From here on by a third party, whose caveat can be read and not yet written.
+    let vid = hex::decode(&steps[4].hex);
+    let cid = vectors::macaroons()
+        .into_iter()
+        .find(|vector| vector.name == "readme_third_party_bound_v1")
+        .map(|vector| vector.caveats[1].cid().to_vec())
+        .unwrap();
+    let bytes = [
+        text::packet("location", "http://mybank/"),
+        text::packet("identifier", identifier),
+        text::packet("cid", predicate),
+        text::packet("cid", cid),
+        text::packet("vid", vid),
+        text::packet("cl", "http://auth.mybank/"),
+        text::packet("signature", step(7)),
+    ]
+    .concat();
+    let macaroon = Macaroon::from_bytes(bytes, &DecodeOptions::default()).unwrap();
+    let context = Context::at(UnixTime::from_secs(0));
+    let exact: &[&[u8]] = &[predicate.as_bytes()];
+    let answer = Verifier::new(&context).exact(exact).verify(&macaroon, &key).map(drop);
+    assert_eq!(answer, Err(VerifyError::DischargeMissing { index: 1 }));
+}
