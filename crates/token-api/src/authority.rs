@@ -42,9 +42,8 @@ pub enum Dialect {
     Modern,
 }
 
-/// How an authority is set up.
+/// How an authority is set up. Begin with the default and change what is to be unusual.
 #[derive(Clone, Debug)]
-#[non_exhaustive]
 pub struct Config {
     /// The location of tokens in the legacy dialect. Onezone has written `onezone` since 3.0.0-rc12.
     pub location: String,

@@ -4,13 +4,14 @@ use std::cmp::Ordering;
 
 use token_core::{
     Context, Identifier, IdentifierV2, InviteConsumer, Persistence, RootKey, Service, Subject, Token,
-    TokenType, UnixTime, Verifier, VerifyError,
+    TokenType, UnixTime, Verified, Verifier, VerifyError,
 };
 use token_store::{ClaimId, Entity, Owner, Redeem, Refund, StoreError, TokenId, TokenStore};
 
 use crate::{
     Authority, CheckError, ConsumeError, Failure, Host, Kind, MintError, Refusal,
     authority::{entity, subject},
+    error::report,
 };
 
 /// A token that was accepted.
@@ -60,53 +61,37 @@ impl<S: TokenStore, H: Host> Authority<S, H> {
         expect: Option<Kind>,
         context: &Context<'_>,
     ) -> Result<Accepted, CheckError> {
-        let token = self.decode(text).inspect_err(|refusal| {
-            tracing::warn!(reason = %refusal, "refused");
-        })?;
-        let id = TokenId::new(token.identifier().id());
-        let checked = match &id {
-            // Nothing was ever stored under an id of such a length.
-            Err(_) => Err(Refusal::Unknown.into()),
-            Ok(id) => self.check(&token, id, expect, context),
-        };
-        match (checked, id) {
-            (Ok(found), Ok(id)) => {
-                tracing::debug!(%id, kind = %found.kind, "accepted");
-                Ok(Accepted {
-                    token,
-                    id,
-                    kind: found.kind,
-                    resource: found.resource,
-                    issuer: found.issuer,
-                    expires_at: found.expires_at,
-                    stored: found.stored,
-                })
-            }
-            (Err(error), id) => {
-                let id = id.map_or_else(|_| "(too long)".to_owned(), |id| id.to_string());
-                match &error {
-                    CheckError::Refused(reason) => tracing::warn!(id, %reason, "refused"),
-                    CheckError::Failed(reason) => tracing::error!(id, %reason, "not checked"),
-                }
-                Err(error)
-            }
-            (Ok(_), Err(_)) => Err(Refusal::Unknown.into()),
+        let token = self.decode_logged(text)?;
+        let checked = self.authenticate(&token, expect, context).and_then(|authentic| {
+            authentic.standing?;
+            Ok(authentic.token)
+        });
+        match &checked {
+            Ok(accepted) => tracing::debug!(id = %accepted.id, kind = %accepted.kind, "accepted"),
+            Err(error) => log(&token, error),
         }
+        checked
     }
 
-    fn check(
+    fn decode_logged(&self, text: &str) -> Result<Token, Refusal> {
+        self.decode(text).inspect_err(|reason| tracing::warn!(%reason, "refused"))
+    }
+
+    /// Finds out whether the token was minted here, and only then what is to be said against it.
+    fn authenticate(
         &self,
         token: &Token,
-        id: &TokenId,
         expect: Option<Kind>,
         context: &Context<'_>,
-    ) -> Result<Found, CheckError> {
+    ) -> Result<Authentic, CheckError> {
         let identifier = token.identifier();
+        // Nothing was ever stored under an id that is too long.
+        let id = TokenId::new(identifier.id()).map_err(|_| Refusal::Unknown)?;
         let found = match identifier.v2() {
             Some(&IdentifierV2 { persistence: Persistence::Temporary { generation }, .. }) => {
                 self.find_temporary(&identifier, generation)?
             }
-            _ => self.find_stored(id)?,
+            _ => self.find_stored(&id)?,
         };
         let known = match found {
             Lookup::Known(known) => known,
@@ -119,38 +104,37 @@ impl<S: TokenStore, H: Host> Authority<S, H> {
 
         let mut context = context.clone();
         context.service = Some(context.service.unwrap_or(Service::ONEZONE));
-        let verifier = Verifier::new(&context).used_as(known.found.kind.token_use(&identifier));
+        let verifier = Verifier::new(&context).used_as(known.kind.token_use(&identifier));
         let verified = verifier.verify(token.macaroon(), &known.key);
         // Until the signature is confirmed, nothing else is said.
         if let Err(VerifyError::BadSignature) = verified {
             return Err(Refusal::Verify(VerifyError::BadSignature).into());
         }
-        if known.revoked {
-            return Err(Refusal::Revoked.into());
+        if expect.is_some_and(|expect| expect != known.kind) {
+            return Err(Refusal::WrongType { found: known.kind }.into());
         }
-        if let Some(at) = known.found.expires_at.filter(|at| *at <= context.now) {
-            return Err(Refusal::Expired { at }.into());
-        }
-        if expect.is_some_and(|expect| expect != known.found.kind) {
-            return Err(Refusal::WrongType { found: known.found.kind }.into());
-        }
-        let verified = verified.map_err(Refusal::from)?;
-        let expires_at = known.found.expires_at.into_iter().chain(verified.expires_at()).min();
-        Ok(Found { expires_at, ..known.found })
+        let by_caveats = verified.as_ref().ok().and_then(Verified::expires_at);
+        let standing = match (known.expires.filter(|at| *at <= context.now), verified) {
+            _ if known.revoked => Err(Refusal::Revoked),
+            (Some(at), _) => Err(Refusal::Expired { at }),
+            (None, verified) => verified.map(|_| ()).map_err(Refusal::from),
+        };
+        let expires_at = known.expires.into_iter().chain(by_caveats).min();
+        let Known { kind, resource, issuer, stored, .. } = known;
+        let token = token.clone();
+        Ok(Authentic { token: Accepted { token, id, kind, resource, issuer, expires_at, stored }, standing })
     }
 
     fn find_stored(&self, id: &TokenId) -> Result<Lookup, Failure> {
         let Some(record) = self.store.get(id)? else { return Ok(Lookup::Absent(Refusal::Unknown)) };
         Ok(Lookup::Known(Known {
             key: self.keys.open(&record.root_key, Owner::Token(id))?,
+            kind: record.kind.parse().map_err(|_| Failure::UnknownKind)?,
+            resource: record.resource,
+            issuer: record.issuer,
+            expires: record.expires,
             revoked: record.revoked,
-            found: Found {
-                kind: record.kind.parse().map_err(|_| Failure::UnknownKind)?,
-                resource: record.resource,
-                issuer: record.issuer,
-                expires_at: record.expires,
-                stored: true,
-            },
+            stored: true,
         }))
     }
 
@@ -175,8 +159,7 @@ impl<S: TokenStore, H: Host> Authority<S, H> {
                 (Kind::invite(invite), Some(resource))
             }
         };
-        let found = Found { kind, resource, issuer, expires_at: None, stored: false };
-        Ok(Lookup::Known(Known { key, revoked: false, found }))
+        Ok(Lookup::Known(Known { key, kind, resource, issuer, expires: None, revoked: false, stored: false }))
     }
 
     /// Spends one use of a token, before whatever it is spent on is done: a crash may waste a use, and never
@@ -198,29 +181,42 @@ impl<S: TokenStore, H: Host> Authority<S, H> {
     ) -> Result<Consumed, CheckError> {
         let mut context = context.clone();
         context.consumer = Some(consumer);
-        let accepted = self.verify(text, Some(expect), &context)?;
-        let spent = self.spend(&accepted, consumer, claim);
-        match &spent {
-            Ok(Redeemed { repeated, .. }) => {
+        let token = self.decode_logged(text)?;
+        let consumed = self
+            .authenticate(&token, Some(expect), &context)
+            .and_then(|authentic| self.spend(authentic, consumer, claim));
+        match &consumed {
+            Ok(Consumed { accepted, repeated, .. }) => {
                 tracing::info!(id = %accepted.id, kind = %expect, %consumer, repeated, "consumed");
             }
-            Err(CheckError::Refused(reason)) => {
-                tracing::warn!(id = %accepted.id, %consumer, %reason, "not consumed")
-            }
-            Err(CheckError::Failed(reason)) => {
-                tracing::error!(id = %accepted.id, %consumer, %reason, "not consumed")
-            }
+            Err(error) => log(&token, error),
         }
-        let Redeemed { uses_left, repeated } = spent?;
-        Ok(Consumed { accepted, claim: claim.clone(), uses_left, repeated })
+        consumed
     }
 
     fn spend(
         &self,
-        accepted: &Accepted,
+        Authentic { token: accepted, standing }: Authentic,
         consumer: Subject<'_>,
         claim: &ClaimId,
-    ) -> Result<Redeemed, CheckError> {
+    ) -> Result<Consumed, CheckError> {
+        let spent = match standing.map_err(CheckError::from).and_then(|()| self.admit(&accepted, consumer)) {
+            Ok(()) if accepted.stored => self.redeem(&accepted.id, claim)?,
+            Ok(()) => Spent { uses_left: None, repeated: false },
+            // What was granted once is not denied afterwards: whoever lost the reply may have acted on it.
+            Err(CheckError::Refused(refusal)) if accepted.stored => {
+                match self.store.claimed(&accepted.id, claim).map_err(Failure::from)? {
+                    Some(uses_left) => Spent { uses_left: Some(uses_left), repeated: true },
+                    None => return Err(refusal.into()),
+                }
+            }
+            Err(error) => return Err(error),
+        };
+        Ok(Consumed { accepted, claim: claim.clone(), uses_left: spent.uses_left, repeated: spent.repeated })
+    }
+
+    /// Whether this consumer may spend the token, and its issuer may still grant it.
+    fn admit(&self, accepted: &Accepted, consumer: Subject<'_>) -> Result<(), CheckError> {
         let needed = accepted.kind.consumer();
         let fits = match needed {
             InviteConsumer::User => matches!(consumer, Subject::User(_)),
@@ -230,18 +226,17 @@ impl<S: TokenStore, H: Host> Authority<S, H> {
         if !fits {
             return Err(Refusal::WrongConsumer { needed }.into());
         }
-        if let Some(resource) = &accepted.resource {
-            let issuer = subject(&accepted.issuer).ok_or(Failure::UnknownKind)?;
-            self.authorize(issuer, accepted.kind, resource).map_err(|error| match error {
-                MintError::Failed(failure) => CheckError::Failed(failure),
-                _ => CheckError::Refused(Refusal::NoLongerAllowed),
-            })?;
-        }
-        if !accepted.stored {
-            return Ok(Redeemed { uses_left: None, repeated: false });
-        }
-        match self.store.redeem(&accepted.id, claim).map_err(Failure::from)? {
-            Redeem::Redeemed { uses_left, repeated } => Ok(Redeemed { uses_left, repeated }),
+        let Some(resource) = &accepted.resource else { return Ok(()) };
+        let issuer = subject(&accepted.issuer).ok_or(Failure::UnknownKind)?;
+        self.authorize(issuer, accepted.kind, resource).map_err(|error| match error {
+            MintError::Failed(failure) => CheckError::Failed(failure),
+            _ => CheckError::Refused(Refusal::NoLongerAllowed),
+        })
+    }
+
+    fn redeem(&self, id: &TokenId, claim: &ClaimId) -> Result<Spent, CheckError> {
+        match self.store.redeem(id, claim).map_err(Failure::from)? {
+            Redeem::Redeemed { uses_left, repeated } => Ok(Spent { uses_left, repeated }),
             Redeem::Exhausted => Err(Refusal::Exhausted.into()),
             Redeem::Revoked => Err(Refusal::Revoked.into()),
             Redeem::Absent => Err(Refusal::Unknown.into()),
@@ -299,27 +294,40 @@ impl<S: TokenStore, H: Host> Authority<S, H> {
     }
 }
 
+/// The reason goes to the log, under the id that the token names.
+fn log(token: &Token, error: &CheckError) {
+    let identifier = token.identifier();
+    let id = identifier.id().get(..TokenId::MAX_LEN).unwrap_or(identifier.id()).escape_ascii();
+    match error {
+        CheckError::Refused(reason) => tracing::warn!(%id, %reason, "refused"),
+        CheckError::Failed(reason) => tracing::error!(%id, reason = report(reason), "failed"),
+    }
+}
+
 /// What is known of a token before it is verified.
 struct Known {
     key: RootKey,
-    revoked: bool,
-    found: Found,
-}
-
-struct Found {
     kind: Kind,
     resource: Option<Entity>,
     issuer: Entity,
-    expires_at: Option<UnixTime>,
+    expires: Option<UnixTime>,
+    revoked: bool,
     stored: bool,
 }
 
+/// What was found under a token's id.
 enum Lookup {
     Known(Known),
     Absent(Refusal),
 }
 
-struct Redeemed {
+/// A token that was minted here, and whether it is good.
+struct Authentic {
+    token: Accepted,
+    standing: Result<(), Refusal>,
+}
+
+struct Spent {
     uses_left: Option<u64>,
     repeated: bool,
 }

@@ -151,3 +151,9 @@ pub enum ConsumeError<E> {
     #[error("the action failed under a claim made before; the use stays spent")]
     Repeated(#[source] E),
 }
+
+/// An error with its causes, on one line.
+pub(crate) fn report(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(error.source(), |cause| cause.source());
+    causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
+}

@@ -66,9 +66,8 @@ impl Grant<'_> {
     }
 }
 
-/// A wish for a token.
+/// A wish for a token. Begin with [`MintRequest::new`] and change what is to be unusual.
 #[derive(Clone, Debug)]
-#[non_exhaustive]
 pub struct MintRequest<'a> {
     /// What it is to grant.
     pub grant: Grant<'a>,

@@ -7,7 +7,7 @@ use serde::Serialize;
 use token_core::Subject;
 use token_store::TokenStore;
 
-use crate::{Authority, CheckError, Grant, Host, MintError, MintRequest};
+use crate::{Authority, CheckError, Grant, Host, MintError, MintRequest, error::report};
 
 /// Who calls an endpoint, as the server found out from the request's credentials.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -172,10 +172,4 @@ impl<S: TokenStore, H: Host> Authority<S, H> {
             }
         }
     }
-}
-
-/// An error with its causes, on one line.
-fn report(error: &dyn std::error::Error) -> String {
-    let causes = std::iter::successors(error.source(), |cause| cause.source());
-    causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
 }

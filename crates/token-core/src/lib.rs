@@ -1,4 +1,75 @@
-//! Mint, attenuate, verify and inspect macaroon tokens. Pure: no I/O, no clock, no randomness, no global state.
+//! Mint, attenuate, verify and inspect macaroon tokens, those of Onedata above all. Pure: no I/O, no clock, no
+//! randomness, no global state.
+//!
+//! It does not store tokens (see `token-store`), know who may do what (`token-api`) or speak HTTP.
+//!
+//! [`Token::mint`] → [`Token::attenuate`] → [`Token::encode`] ⇢ the wire ⇢ [`Token::decode`] → [`Verifier::verify`]
+//!
+//! # A token's life
+//!
+//! Onezone mints a token under a root key that only it has, and hands the text to a person.
+//!
+//! ```
+//! use token_core::*;
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let key = RootKey::derive(b"thirty-two random bytes, or more")?;
+//! let identifier = IdentifierV2 {
+//!     persistence: Persistence::Named,
+//!     subject: Subject::User("u1"),
+//!     token_type: TokenType::Invite { invite: InviteType::SupportSpace, target: "s1" },
+//!     id: "t1",
+//! };
+//! let token = Token::mint(&key, "onezone.example.com", &identifier)?;
+//! let text = token.encode()?;
+//! # assert!(!format!("{token:?}").contains(&text));
+//!
+//! // The holder narrows it, without any key, before passing it on: for one provider, for a while.
+//! let mut token = Token::decode(&text, &DecodeOptions::default())?;
+//! token.attenuate(PredicateBuf::consumer([Subject::Provider("p1")])?)?;
+//! token.attenuate(PredicateBuf::time(UnixTime::from_secs(1_800_000_000)))?;
+//! let text = token.encode()?;
+//!
+//! // Onezone verifies what comes back against the facts of the request: the signature first, then each caveat.
+//! let token = Token::decode(&text, &DecodeOptions::default())?;
+//! let mut context = Context::at(UnixTime::from_secs(1_700_000_000));
+//! context.consumer = Some(Subject::Provider("p1"));
+//! let verifier = Verifier::new(&context).used_as(TokenUse::Invite);
+//! let verified = verifier.verify(token.macaroon(), &key)?;
+//! assert_eq!(verified.subject(), Some(Subject::User("u1")));
+//! assert_eq!(verified.expires_at(), Some(UnixTime::from_secs(1_800_000_000)));
+//!
+//! // Another provider is refused, and told nothing but which caveat.
+//! context.consumer = Some(Subject::Provider("p2"));
+//! let refused = Verifier::new(&context).verify(token.macaroon(), &key).unwrap_err();
+//! assert_eq!(refused, VerifyError::CaveatUnmet { index: 0, why: Unmet::Refuted });
+//!
+//! // A provider has no key. It can read the token, and see that asking Onezone would be in vain.
+//! let inspection = inspect(&text, &DecodeOptions::default())?;
+//! assert_eq!(inspection.token().map(|token| token.id), Some("t1"));
+//! let preflight = Verifier::new(&context).preflight(token.macaroon());
+//! assert_eq!(preflight, Preflight::Refuted { index: 0, why: Refutation::Unmet(Unmet::Refuted) });
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # What may be trusted
+//!
+//! Trust is a type. A [`Token`] or a [`Macaroon`] is what somebody wrote; an [`Inspection`] shows it and a
+//! [`Preflight`] refutes it, and neither proves anything. Only [`Verifier::verify`] makes a [`Verified`].
+//!
+//! Received bytes are the truth. Identifiers and caveats are signed as they came and never written anew; the
+//! types of this crate ([`Identifier`], [`Predicate`], …) are views of them, made without allocation. A caveat
+//! that is not understood can be carried and attenuated, and is refused by verification.
+//!
+//! The location is not signed, and neither is the spelling: one token has many texts. Store, spend, revoke and
+//! cache by [`Identifier::id`], never by text.
+//!
+//! # Hostile input
+//!
+//! No input makes this crate panic. Decoding is strict and iterative, takes no length on trust, and stops at
+//! [`Limits`]; what it accepts, it writes back byte for byte. Secrets are wiped when dropped, and neither they nor
+//! signatures appear in `Debug` or in errors.
 #![cfg_attr(not(test), no_std)]
 #![forbid(unsafe_code)]
 

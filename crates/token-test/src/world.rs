@@ -123,6 +123,9 @@ impl TokenStore for BrokenStore {
     fn redeem(&self, _: &TokenId, _: &ClaimId) -> Result<Redeem, StoreError> {
         broken()
     }
+    fn claimed(&self, _: &TokenId, _: &ClaimId) -> Result<Option<u64>, StoreError> {
+        broken()
+    }
     fn refund(&self, _: &TokenId, _: &ClaimId) -> Result<Refund, StoreError> {
         broken()
     }

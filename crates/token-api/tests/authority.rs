@@ -1,0 +1,465 @@
+//! Minting, verifying and spending, as an embedding server calls it.
+
+use std::{
+    num::NonZeroU64,
+    sync::{Barrier, atomic::Ordering},
+    thread,
+    time::Duration,
+};
+
+use token_api::{
+    ApiError, CheckError, Config, ConsumeError, Dialect, Grant, Kind, Lifetime, MintError, MintRequest,
+    Minted, Refusal,
+};
+use token_core::{
+    DecodeOptions, Identifier, InviteConsumer, InviteType, Persistence, PredicateBuf, Subject, Token,
+    TokenType, UnixTime, Unmet, VerifyError,
+};
+use token_store::{ClaimId, Filter, MemoryStore, Refund, Revoke, TokenId};
+use token_test::world::{GROUP, SPACE, START, World};
+
+const OWNER: Subject<'_> = Subject::User("owner");
+const PROVIDER: Subject<'_> = Subject::Provider("p1");
+const DAY: u64 = 24 * 60 * 60;
+
+fn claim(name: &str) -> ClaimId {
+    ClaimId::new(name).unwrap()
+}
+
+fn support() -> MintRequest<'static> {
+    MintRequest::new(Grant::SpaceSupport { space: SPACE, dialect: None }, OWNER)
+}
+
+fn mint(world: &World, request: &MintRequest<'_>) -> Minted {
+    world.authority.mint(request).unwrap()
+}
+
+fn refusal(error: CheckError) -> Refusal {
+    match error {
+        CheckError::Refused(refusal) => refusal,
+        CheckError::Failed(failure) => panic!("{failure}"),
+    }
+}
+
+fn attenuated(text: &str, caveat: &str) -> String {
+    let mut token = Token::decode(text, &DecodeOptions::default()).unwrap();
+    token.attenuate(caveat).unwrap();
+    token.encode().unwrap()
+}
+
+#[test]
+fn a_support_token_is_spent_once() {
+    let world = World::new();
+    let minted = mint(&world, &support());
+    assert_eq!(minted.expires_at, Some(UnixTime::from_secs(START + 7 * DAY)));
+
+    let context = world.authority.context();
+    let accepted = world.authority.verify(&minted.token, Some(Kind::SpaceSupport), &context).unwrap();
+    assert_eq!(accepted.resource.unwrap().id, SPACE);
+    assert_eq!(accepted.issuer.id, "owner");
+    assert_eq!(accepted.expires_at, minted.expires_at);
+
+    let consume = |name: &str| {
+        world.authority.consume(
+            &minted.token,
+            Kind::SpaceSupport,
+            PROVIDER,
+            &claim(name),
+            &world.authority.context(),
+        )
+    };
+    let consumed = consume("first").unwrap();
+    assert_eq!((consumed.uses_left, consumed.repeated), (Some(0), false));
+    assert_eq!(refusal(consume("second").unwrap_err()), Refusal::Exhausted);
+    // Whoever lost the reply asks again and gets it.
+    let again = consume("first").unwrap();
+    assert_eq!((again.uses_left, again.repeated), (Some(0), true));
+}
+
+#[test]
+fn a_claim_gets_its_answer_again_whatever_came_between() {
+    for between in ["revoked", "expired", "issuer out"] {
+        let world = World::new();
+        let minted = mint(&world, &support());
+        let consume = |name: &str| {
+            world.authority.consume(
+                &minted.token,
+                Kind::SpaceSupport,
+                PROVIDER,
+                &claim(name),
+                &world.authority.context(),
+            )
+        };
+        consume("first").unwrap();
+        match between {
+            "revoked" => assert_eq!(world.authority.revoke(&minted.id).unwrap(), Revoke::Revoked),
+            "expired" => world.set_time(START + 8 * DAY),
+            _ => world.members.owner_is_out.store(true, Ordering::SeqCst),
+        }
+        assert!(consume("first").unwrap().repeated, "{between}");
+        refusal(consume("second").unwrap_err());
+    }
+}
+
+#[test]
+fn sixty_four_threads_spend_a_token_as_often_as_it_allows() {
+    let world = World::new();
+    for limit in [1, 5] {
+        let minted = mint(&world, &MintRequest { use_limit: NonZeroU64::new(limit), ..support() });
+        let barrier = Barrier::new(64);
+        let winners: u64 = thread::scope(|scope| {
+            let racers: Vec<_> = (0..64)
+                .map(|racer| {
+                    let (world, barrier, text) = (&world, &barrier, &minted.token);
+                    scope.spawn(move || {
+                        let context = world.authority.context();
+                        let claim = claim(&format!("racer {racer}"));
+                        barrier.wait();
+                        world.authority.consume(text, Kind::SpaceSupport, PROVIDER, &claim, &context).is_ok()
+                    })
+                })
+                .collect();
+            racers.into_iter().map(|racer| u64::from(racer.join().unwrap())).sum()
+        });
+        assert_eq!(winners, limit);
+    }
+}
+
+/// Unknown, spent, revoked, expired, forged, of another kind, not understood: outside all is one answer.
+#[test]
+fn every_refusal_looks_the_same_from_outside() {
+    let world = World::new();
+    let consume = |text: &str| {
+        let context = world.authority.context();
+        world.authority.consume(text, Kind::SpaceSupport, PROVIDER, &claim("c"), &context).unwrap_err()
+    };
+    let mut errors = Vec::new();
+
+    errors.push(consume("not a token"));
+    let elsewhere = World::new();
+    errors.push(consume(&mint(&elsewhere, &support()).token));
+
+    let spent = mint(&world, &support());
+    let context = world.authority.context();
+    world.authority.consume(&spent.token, Kind::SpaceSupport, PROVIDER, &claim("other"), &context).unwrap();
+    errors.push(consume(&spent.token));
+
+    let revoked = mint(&world, &support());
+    assert_eq!(world.authority.revoke(&revoked.id).unwrap(), Revoke::Revoked);
+    errors.push(consume(&revoked.token));
+
+    let expired = mint(
+        &world,
+        &MintRequest { lifetime: Some(Lifetime::Until(UnixTime::from_secs(START))), ..support() },
+    );
+    errors.push(consume(&expired.token));
+
+    let good = mint(&world, &support());
+    let mut bytes =
+        Token::decode(&good.token, &DecodeOptions::default()).unwrap().macaroon().to_bytes().unwrap();
+    let last = bytes.len() - 2;
+    bytes[last] ^= 1;
+    let forged = token_core::Macaroon::from_bytes(bytes, &DecodeOptions::default()).unwrap();
+    errors.push(consume(&forged.to_text(token_core::Encoding::Base62).unwrap()));
+
+    errors.push(consume(&mint(&world, &MintRequest::new(Grant::GroupSpaces { group: GROUP }, OWNER)).token));
+    errors.push(consume(&attenuated(&good.token, "colour = blue")));
+    errors.push(consume(&attenuated(&good.token, "ip = 192.0.2.1/32")));
+
+    let reasons: Vec<_> = errors.iter().map(|error| refusal(error.clone())).collect();
+    assert!(matches!(
+        reasons.as_slice(),
+        [
+            Refusal::Malformed(_),
+            Refusal::Unknown,
+            Refusal::Exhausted,
+            Refusal::Revoked,
+            Refusal::Expired { .. },
+            Refusal::Verify(VerifyError::BadSignature),
+            Refusal::WrongType { found: Kind::GroupSpaces },
+            Refusal::Verify(VerifyError::CaveatUnknown { index: 2 }),
+            Refusal::Verify(VerifyError::CaveatUnmet { index: 2, why: Unmet::NotKnown }),
+        ]
+    ));
+    for error in errors {
+        let outside = ApiError::from(error);
+        assert_eq!(outside.status(), 400);
+        assert_eq!(
+            serde_json::to_string(&outside).unwrap(),
+            r#"{"error":"invalid_token","error_description":"Provided token could not be validated."}"#
+        );
+    }
+}
+
+#[test]
+fn the_issuer_must_hold_the_privilege_still_when_the_token_is_spent() {
+    let world = World::new();
+    let minted = mint(&world, &support());
+    let consume = || {
+        world.authority.consume(
+            &minted.token,
+            Kind::SpaceSupport,
+            PROVIDER,
+            &claim("c"),
+            &world.authority.context(),
+        )
+    };
+    world.members.owner_is_out.store(true, Ordering::SeqCst);
+    assert_eq!(refusal(consume().unwrap_err()), Refusal::NoLongerAllowed);
+    world.members.owner_is_out.store(false, Ordering::SeqCst);
+    world.members.all_gone.store(true, Ordering::SeqCst);
+    assert_eq!(refusal(consume().unwrap_err()), Refusal::NoLongerAllowed);
+    world.members.all_gone.store(false, Ordering::SeqCst);
+    world.members.fails.store(true, Ordering::SeqCst);
+    assert!(matches!(consume(), Err(CheckError::Failed(_))));
+    world.members.fails.store(false, Ordering::SeqCst);
+    assert_eq!(consume().unwrap().uses_left, Some(0));
+}
+
+#[test]
+fn nothing_is_minted_that_the_host_does_not_allow() {
+    let world = World::new();
+    let attempt = |grant, issuer| world.authority.mint(&MintRequest::new(grant, issuer)).unwrap_err();
+    let space = Grant::SpaceSupport { space: SPACE, dialect: None };
+    assert!(matches!(attempt(space, Subject::User("member")), MintError::NotAllowed));
+    assert!(matches!(attempt(space, Subject::Nobody), MintError::InvalidIssuer));
+    assert!(matches!(attempt(space, Subject::Group("g")), MintError::InvalidIssuer));
+    let nowhere = Grant::SpaceSupport { space: "nowhere", dialect: None };
+    assert!(matches!(attempt(nowhere, OWNER), MintError::NoSuchResource));
+    for bad in ["", "a/b", "a b", "a|b", "a:b", "*", "é", "a\n", &"a".repeat(129)] {
+        let grant = Grant::SpaceSupport { space: bad, dialect: None };
+        assert!(matches!(attempt(grant, OWNER), MintError::InvalidId { .. }), "{bad:?}");
+    }
+    assert!(world.authority.list(&Filter::All, None, 10).unwrap().records.is_empty());
+}
+
+#[test]
+fn an_action_that_fails_gives_the_use_back() {
+    let world = World::new();
+    let minted = mint(&world, &support());
+    let consume_with = |name: &str, outcome: Result<&'static str, &'static str>| {
+        let context = world.authority.context();
+        world.authority.consume_with(
+            &minted.token,
+            Kind::SpaceSupport,
+            PROVIDER,
+            &claim(name),
+            &context,
+            |_| outcome,
+        )
+    };
+    assert!(matches!(consume_with("a", Err("no quota")), Err(ConsumeError::Action("no quota"))));
+    let (consumed, done) = consume_with("a", Ok("supported")).unwrap();
+    assert_eq!((done, consumed.uses_left, consumed.repeated), ("supported", Some(0), false));
+    // The first call may have done it: nothing comes back.
+    assert!(matches!(consume_with("a", Err("no quota")), Err(ConsumeError::Repeated("no quota"))));
+    assert!(matches!(
+        consume_with("b", Ok("supported")),
+        Err(ConsumeError::Check(CheckError::Refused(Refusal::Exhausted)))
+    ));
+    assert_eq!(world.authority.refund(&consumed).unwrap(), Refund::Refunded);
+    assert_eq!(world.authority.refund(&consumed).unwrap(), Refund::NotClaimed);
+    assert!(consume_with("b", Ok("supported")).is_ok());
+}
+
+#[test]
+fn an_expired_token_stays_expired_when_the_clock_goes_back() {
+    let world = World::new();
+    let minted = mint(&world, &support());
+    let verify = || world.authority.verify(&minted.token, None, &world.authority.context());
+    world.set_time(START + 7 * DAY - 1);
+    assert!(verify().is_ok());
+    world.set_time(START + 7 * DAY);
+    assert!(matches!(refusal(verify().unwrap_err()), Refusal::Expired { .. }));
+    for earlier in [START, 0] {
+        world.set_time(earlier);
+        assert!(matches!(refusal(verify().unwrap_err()), Refusal::Expired { .. }));
+    }
+    world.set_time(u64::MAX);
+    assert!(matches!(refusal(verify().unwrap_err()), Refusal::Expired { .. }));
+    assert_eq!(mint(&world, &support()).expires_at, Some(UnixTime::MAX));
+}
+
+#[test]
+fn a_holder_narrows_a_token_and_nobody_widens_it() {
+    let world = World::new();
+    let minted = mint(&world, &support());
+    let for_p1 = attenuated(&minted.token, "consumer = prv-p1");
+    let sooner = attenuated(&for_p1, &format!("time < {}", START + 60));
+    let consume = |text: &str, consumer| {
+        world.authority.consume(text, Kind::SpaceSupport, consumer, &claim("c"), &world.authority.context())
+    };
+    assert!(matches!(
+        refusal(consume(&sooner, Subject::Provider("p2")).unwrap_err()),
+        Refusal::Verify(VerifyError::CaveatUnmet { index: 2, .. })
+    ));
+    world.set_time(START + 60);
+    assert!(matches!(
+        refusal(consume(&sooner, PROVIDER).unwrap_err()),
+        Refusal::Verify(VerifyError::CaveatUnmet { index: 3, why: Unmet::Expired { .. } })
+    ));
+    assert_eq!(consume(&for_p1, PROVIDER).unwrap().accepted.expires_at, minted.expires_at);
+}
+
+#[test]
+fn the_modern_dialect_writes_a_version_2_identifier() {
+    let mut config = Config::default();
+    config.dialect = Dialect::Modern;
+    config.domain = "onezone.example.org".to_owned();
+    let world = World::with_config(MemoryStore::new(), config);
+    let minted = mint(&world, &support());
+    let token = Token::decode(&minted.token, &DecodeOptions::default()).unwrap();
+    assert_eq!(token.macaroon().location(), b"onezone.example.org");
+    let Identifier::V2(identifier) = token.identifier() else { panic!("version 2") };
+    assert_eq!(identifier.persistence, Persistence::Named);
+    assert_eq!(identifier.subject, OWNER);
+    assert_eq!(identifier.token_type, TokenType::Invite { invite: InviteType::SupportSpace, target: SPACE });
+    assert_eq!(TokenId::new(identifier.id).unwrap(), minted.id);
+    assert!(token.macaroon().identifier().ends_with(format!(":ge/{}", minted.id).as_bytes()));
+
+    let context = world.authority.context();
+    // A modern token that states a legacy type carries what it must not.
+    let stated = attenuated(&minted.token, "tokenType = space_support_token");
+    assert_eq!(
+        refusal(world.authority.verify(&stated, None, &context).unwrap_err()),
+        Refusal::Verify(VerifyError::CaveatUnsupported { index: 1 })
+    );
+    let consumed =
+        world.authority.consume(&minted.token, Kind::SpaceSupport, PROVIDER, &claim("c"), &context).unwrap();
+    assert_eq!(consumed.uses_left, Some(0));
+}
+
+/// 14 invite types by 14 expectations: each passes for its own alone.
+#[test]
+fn no_invitation_passes_for_another() {
+    let world = World::new();
+    let minted: Vec<_> = InviteType::all()
+        .map(|invite| {
+            let target = if invite.target_kind() == "space" {
+                SPACE
+            } else if invite.target_kind() == "group" {
+                GROUP
+            } else {
+                "target"
+            };
+            (invite, mint(&world, &MintRequest::new(Grant::Invite { invite, target }, OWNER)))
+        })
+        .collect();
+    let context = world.authority.context();
+    let mut accepted = 0;
+    for (invite, minted) in &minted {
+        for expected in InviteType::all() {
+            match world.authority.verify(&minted.token, Some(Kind::invite(expected)), &context) {
+                Ok(token) => {
+                    assert_eq!((token.kind, invite), (Kind::invite(*invite), &expected));
+                    accepted += 1;
+                }
+                Err(error) => assert_eq!(refusal(error), Refusal::WrongType { found: Kind::invite(*invite) }),
+            }
+        }
+        let wrong = match invite.consumer() {
+            InviteConsumer::User => PROVIDER,
+            InviteConsumer::Provider => Subject::User("u"),
+            InviteConsumer::Anyone => continue,
+        };
+        let spent =
+            world.authority.consume(&minted.token, Kind::invite(*invite), wrong, &claim("c"), &context);
+        assert!(matches!(refusal(spent.unwrap_err()), Refusal::WrongConsumer { .. }), "{invite:?}");
+    }
+    assert_eq!(accepted, 14);
+}
+
+#[test]
+fn temporary_tokens_are_not_stored_and_are_voided_together() {
+    let world = World::new();
+    let request = MintRequest {
+        temporary: true,
+        lifetime: Some(Lifetime::For(Duration::from_secs(900))),
+        ..MintRequest::new(Grant::Access { session: None }, OWNER)
+    };
+    let (first, second) = (mint(&world, &request), mint(&world, &request));
+    assert!(world.authority.list(&Filter::All, None, 10).unwrap().records.is_empty());
+    let verify = |minted: &Minted| {
+        world.authority.verify(&minted.token, Some(Kind::Access), &world.authority.context())
+    };
+    let accepted = verify(&first).unwrap();
+    assert_eq!((accepted.issuer.id.as_str(), accepted.stored), ("owner", false));
+    assert_eq!(accepted.expires_at, Some(UnixTime::from_secs(START + 900)));
+
+    assert_eq!(world.authority.void_temporary(OWNER).unwrap(), 2);
+    assert_eq!(refusal(verify(&first).unwrap_err()), Refusal::Revoked);
+    assert_eq!(refusal(verify(&second).unwrap_err()), Refusal::Revoked);
+    let third = mint(&world, &request);
+    assert!(verify(&third).is_ok());
+    assert!(verify(&mint(&world, &MintRequest { issuer: PROVIDER, ..request.clone() })).is_ok());
+
+    for lifetime in [Lifetime::Forever, Lifetime::For(Duration::from_secs(31 * DAY))] {
+        let request = MintRequest { lifetime: Some(lifetime), ..request.clone() };
+        assert!(
+            matches!(world.authority.mint(&request), Err(MintError::ExpiryRequired { max }) if max == 30 * DAY)
+        );
+    }
+    let legacy = MintRequest { temporary: true, ..support() };
+    assert!(matches!(world.authority.mint(&legacy), Err(MintError::NotTemporary)));
+}
+
+#[test]
+fn access_tokens_carry_the_caveats_of_their_type() {
+    let world = World::new();
+    let service = PredicateBuf::read("service = ozw-onezone").unwrap();
+    let request = MintRequest {
+        caveats: vec![service.clone()],
+        lifetime: Some(Lifetime::Forever),
+        ..MintRequest::new(Grant::Access { session: Some("s") }, OWNER)
+    };
+    let minted = mint(&world, &request);
+    assert_eq!(minted.expires_at, None);
+    // Without a service in the context, Onezone itself asks.
+    assert!(world.authority.verify(&minted.token, Some(Kind::Access), &world.authority.context()).is_ok());
+    let identity = MintRequest { caveats: vec![service], ..MintRequest::new(Grant::Identity, OWNER) };
+    assert!(matches!(world.authority.mint(&identity), Err(MintError::UnsupportedCaveat { index: 0 })));
+
+    let until = PredicateBuf::time(UnixTime::from_secs(START + 5));
+    let sooner = MintRequest { caveats: vec![until], ..support() };
+    assert_eq!(mint(&world, &sooner).expires_at, Some(UnixTime::from_secs(START + 5)));
+}
+
+#[test]
+fn what_expired_is_purged_and_what_holds_is_not() {
+    let world = World::new();
+    let short = MintRequest { lifetime: Some(Lifetime::For(Duration::from_secs(10))), ..support() };
+    for _ in 0..3 {
+        mint(&world, &short);
+    }
+    let long = mint(&world, &support());
+    assert_eq!(world.authority.purge(None, 10).unwrap(), 0);
+    // A time to come is cut down to now.
+    assert_eq!(world.authority.purge(Some(UnixTime::MAX), 10).unwrap(), 0);
+    world.set_time(START + 10);
+    assert_eq!(world.authority.purge(None, 2).unwrap(), 2);
+    assert_eq!(world.authority.purge(None, 2).unwrap(), 1);
+    let left = world.authority.list(&Filter::All, None, 10).unwrap().records;
+    assert_eq!(left.iter().map(|record| &record.id).collect::<Vec<_>>(), [&long.id]);
+}
+
+#[test]
+fn inspection_shows_the_record_and_proves_nothing() {
+    let world = World::new();
+    let minted = mint(&world, &support());
+    let inspected = world.authority.inspect(&minted.token).unwrap();
+    assert_eq!(inspected.record.unwrap().kind, "space-support");
+    let elsewhere = mint(&World::new(), &support());
+    assert!(world.authority.inspect(&elsewhere.token).unwrap().record.is_none());
+}
+
+#[test]
+fn nothing_secret_is_shown_in_debug() {
+    let world = World::new();
+    let minted = mint(&world, &support());
+    let accepted = world.authority.verify(&minted.token, None, &world.authority.context()).unwrap();
+    let shown = format!("{minted:?} {accepted:?} {:?}", world.authority);
+    let token = Token::decode(&minted.token, &DecodeOptions::default()).unwrap();
+    let signature = token_test::hex::encode(token.macaroon().signature().expose());
+    let bytes = format!("{:?}", token.macaroon().signature().expose());
+    assert!(!shown.contains(&minted.token) && !shown.contains(&signature) && !shown.contains(&bytes));
+}
