@@ -4,7 +4,7 @@ use core::fmt;
 
 use hmac::{Hmac, Mac as _};
 use sha2::Sha256;
-use zeroize::{Zeroize, ZeroizeOnDrop};
+use zeroize::{Zeroize as _, ZeroizeOnDrop};
 
 use crate::secret::RootKey;
 
@@ -25,7 +25,6 @@ pub(crate) fn derive(secret: &[u8]) -> RootKey {
 }
 
 /// A link's MAC while it is still the key of the next link: whoever holds it can drop later caveats.
-#[derive(Zeroize, ZeroizeOnDrop)]
 pub(crate) struct ChainKey([u8; 32]);
 
 impl ChainKey {
@@ -66,6 +65,14 @@ impl ChainKey {
         keyed(&self.0).chain_update(message).finalize().into_bytes().into()
     }
 }
+
+impl Drop for ChainKey {
+    fn drop(&mut self) {
+        self.0.zeroize();
+    }
+}
+
+impl ZeroizeOnDrop for ChainKey {}
 
 /// The 32 bytes that end a macaroon's chain. Whoever holds them together with the macaroon's text bears its
 /// authority, so they are neither printed nor compared with `==`.

@@ -2,14 +2,13 @@
 
 use core::fmt;
 
-use zeroize::{Zeroize, ZeroizeOnDrop};
+use zeroize::{Zeroize as _, ZeroizeOnDrop};
 
 use crate::mac;
 
 /// Signs and verifies every token minted under it.
 ///
 /// Wiped when dropped; it cannot be cloned, compared, printed or serialized.
-#[derive(Zeroize, ZeroizeOnDrop)]
 pub struct RootKey([u8; RootKey::LEN]);
 
 impl RootKey {
@@ -53,6 +52,14 @@ impl RootKey {
         &self.0
     }
 }
+
+impl Drop for RootKey {
+    fn drop(&mut self) {
+        self.0.zeroize();
+    }
+}
+
+impl ZeroizeOnDrop for RootKey {}
 
 impl fmt::Debug for RootKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
