@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! 00 "format"                          the version of the layout, u32 big-endian
+//! 00 "commits"                         how many commits there were, u64 big-endian (in sled only)
 //! 01 id                                a record
 //! 02 len(id) id claim                  a claim on a record with a use limit
 //! 03 len(kind) kind len(id) id token   index: the records about a resource
@@ -32,6 +33,12 @@ const GENERATION: u8 = 6;
 /// Where the version stands.
 pub(crate) fn format() -> Vec<u8> {
     key(META, &[b"format"])
+}
+
+/// Where the number of commits stands.
+#[cfg(feature = "sled")]
+pub(crate) fn commits() -> Vec<u8> {
+    key(META, &[b"commits"])
 }
 
 /// Where a record stands.

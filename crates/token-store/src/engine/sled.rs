@@ -8,11 +8,15 @@
 //!   are large enough, and keys and values small enough ([`codec::MAX_LEN`]), that no page gets there.
 //! - It shows a batch to readers before it is on disk. Readers wait for the commit.
 //! - `pop_min` and its like have given one key to many threads. They are not used.
+//! - It takes damage in the newest part of its log for the torn end of a write, and silently drops what follows:
+//!   spent tokens come back. Each batch therefore counts the commits, and the marker file says how many there were
+//!   at least; a log that holds fewer is refused. Writing that down costs no sync: after a power cut it may be
+//!   behind, never ahead.
 //! - It panics on damaged files. Every call is caught.
 
 use std::{
-    fs::{self, File, OpenOptions, TryLockError},
-    io::{self, Read, Write},
+    fs::{self, File},
+    io,
     panic::{AssertUnwindSafe, catch_unwind},
     path::{Path, PathBuf},
     sync::{Arc, RwLock, RwLockReadGuard},
@@ -21,6 +25,7 @@ use std::{
 };
 
 use ::sled::{Config, Db, Error};
+use marker::Marker;
 
 use crate::{
     StoreError, codec,
@@ -28,6 +33,8 @@ use crate::{
     engine::{Batch, Engine, Pair, View},
     layout,
 };
+
+mod marker;
 
 /// Below this, neither opened nor written, in bytes: four segments, twice what a commit and a snapshot take.
 const MIN_FREE: u64 = 8 * 1024 * 1024;
@@ -46,11 +53,6 @@ const CACHE_LEN: u64 = 64 * 1024 * 1024;
 /// else has the store open; a foreign program that does is told apart by its patience.
 const UNLOCKED_WITHIN: Duration = Duration::from_secs(2);
 
-/// The file that makes a directory ours. It is locked while the store is open; it is empty, or cut short, until
-/// the store in it is complete, and never changes after that.
-const MARKER: &str = "onetoken-store";
-const MARKER_TEXT: &str = "onetoken sled store ";
-
 pub(crate) struct Sled {
     dir: PathBuf,
     state: RwLock<State>,
@@ -62,16 +64,18 @@ pub(crate) struct State {
     file: File,
     // Set after a commit of unknown outcome, when even reads could tell what is not so on disk.
     failed: bool,
+    // How many commits there were.
+    commits: u64,
     // Unlocks the store, after sled has gone.
-    _marker: File,
+    marker: Marker,
 }
 
 impl Sled {
     /// Opens the store at `path`, or makes one where there is nothing or an empty directory.
     pub(crate) fn open(path: &Path) -> Result<Self, StoreError> {
-        let mut marker = lock(path)?;
-        let complete = is_complete(&mut marker)?;
-        if complete && !(path.join("db").is_file() && path.join("conf").is_file()) {
+        let mut marker = Marker::lock(path)?;
+        let least = marker.read()?;
+        if least.is_some() && !(path.join("db").is_file() && path.join("conf").is_file()) {
             return Err(StoreError::Corrupt { what: "a file of sled's is gone" });
         }
         set_aside_snapshots(path).map_err(refused)?;
@@ -79,15 +83,11 @@ impl Sled {
         guarded(|| {
             let db = open_db(path)?;
             let file = File::open(path.join("db")).map_err(refused)?;
-            if complete {
-                let format = db.get(layout::format()).map_err(reading)?;
-                let format =
-                    format.ok_or(StoreError::Corrupt { what: "the version of the layout is gone" })?;
-                layout::check_format(&format)?;
-            } else {
-                finish(path, &db, &file, &mut marker)?;
-            }
-            let state = RwLock::new(State { db, file, failed: false, _marker: marker });
+            let commits = match least {
+                Some(least) => recovered(&db, least)?,
+                None => finish(path, &db, &file, &mut marker)?,
+            };
+            let state = RwLock::new(State { db, file, failed: false, commits, marker });
             Ok(Self { dir: path.to_owned(), state })
         })
     }
@@ -114,19 +114,29 @@ impl Engine for Sled {
                 None => changes.remove(key.as_slice()),
             }
         }
+        let commits = state.commits.saturating_add(1);
+        changes.insert(layout::commits(), commits.to_be_bytes().to_vec());
         let written = catch_unwind(AssertUnwindSafe(|| {
             state.db.apply_batch(changes)?;
             state.db.flush()?;
             state.file.sync_data()?;
-            Ok(())
+            Ok::<(), Error>(())
         }));
-        written.unwrap_or(Err(Error::Unsupported(String::new()))).map_err(|error| {
-            state.failed = true;
-            StoreError::Unknown(match error {
-                Error::Io(error) => Some(Arc::new(error)),
-                _ => None,
-            })
-        })
+        match written {
+            Ok(Ok(())) => {
+                state.commits = commits;
+                // The commit stands. Without its number the next one is not to be had.
+                state.failed = state.marker.write(commits).is_err();
+                Ok(())
+            }
+            failure => {
+                state.failed = true;
+                Err(StoreError::Unknown(match failure {
+                    Ok(Err(Error::Io(error))) => Some(Arc::new(error)),
+                    _ => None,
+                }))
+            }
+        }
     }
 }
 
@@ -173,87 +183,36 @@ fn is_locked(error: &Error) -> bool {
     matches!(error, Error::Io(error) if error.kind() == io::ErrorKind::Other && error.raw_os_error().is_none())
 }
 
-// Makes sure that the directory is ours, or becomes so, and that nobody else has it open.
-fn lock(dir: &Path) -> Result<File, StoreError> {
-    match make_dir(dir) {
-        Ok(()) => disk::sync_dir(disk::parent(dir)).map_err(refused)?,
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-        Err(error) => return Err(refused(error)),
+// Whether all commits are still there: the number of them.
+fn recovered(db: &Db, least: u64) -> Result<u64, StoreError> {
+    let format = db.get(layout::format()).map_err(reading)?;
+    layout::check_format(&format.ok_or(StoreError::Corrupt { what: "the version of the layout is gone" })?)?;
+    let commits = db.get(layout::commits()).map_err(reading)?;
+    match commits.and_then(|value| value.as_ref().try_into().ok()).map(u64::from_be_bytes) {
+        Some(commits) if commits >= least => Ok(commits),
+        _ => Err(StoreError::Corrupt { what: "sled lost the end of its log" }),
     }
-    if !dir.is_dir() {
-        return Err(not_a_store(dir, "something other than a directory"));
-    }
-    let marker = dir.join(MARKER);
-    // Whoever makes a store makes the marker first.
-    if !marker.exists() && fs::read_dir(dir).map_err(refused)?.next().is_some() && !marker.exists() {
-        return Err(not_a_store(dir, "a directory with other files in it"));
-    }
-    let mut options = OpenOptions::new();
-    let file = options.read(true).write(true).create(true).truncate(false).open(marker).map_err(refused)?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(StoreError::AlreadyOpen { path: dir.to_owned() }),
-        Err(TryLockError::Error(error)) => Err(refused(error)),
-    }
-}
-
-fn is_complete(marker: &mut File) -> Result<bool, StoreError> {
-    const KNOWN: u32 = layout::VERSION;
-    let mut text = String::new();
-    let damaged = StoreError::Corrupt { what: "the file onetoken-store" };
-    marker.take(64).read_to_string(&mut text).map_err(|error| match error.kind() {
-        io::ErrorKind::InvalidData => damaged.clone(),
-        _ => refused(error),
-    })?;
-    match text.strip_prefix(MARKER_TEXT).and_then(|rest| rest.strip_suffix('\n')).map(str::parse) {
-        Some(Ok(KNOWN)) => Ok(true),
-        Some(Ok(found)) if found > KNOWN => Err(StoreError::NewerVersion { found, known: KNOWN }),
-        None if marker_text().starts_with(&text) => Ok(false),
-        _ => Err(damaged),
-    }
-}
-
-fn marker_text() -> String {
-    format!("{MARKER_TEXT}{}\n", layout::VERSION)
 }
 
 // Completes a new store, or one whose making was interrupted: nothing can have been kept in it yet.
-fn finish(dir: &Path, db: &Db, file: &File, marker: &mut File) -> Result<(), StoreError> {
-    let format = layout::format();
-    for item in db.iter().keys() {
-        if item.map_err(reading)? != format {
+fn finish(dir: &Path, db: &Db, file: &File, marker: &mut Marker) -> Result<u64, StoreError> {
+    for key in db.iter().keys() {
+        let key = key.map_err(reading)?;
+        if key != layout::format() && key != layout::commits() {
             return Err(StoreError::Corrupt { what: "there is data in a store that was never completed" });
         }
     }
-    db.insert(format, layout::VERSION.to_be_bytes().to_vec()).map_err(reading)?;
+    db.insert(layout::format(), layout::VERSION.to_be_bytes().to_vec()).map_err(reading)?;
+    db.insert(layout::commits(), 0_u64.to_be_bytes().to_vec()).map_err(reading)?;
     db.flush().map_err(reading)?;
-    let durable = || {
+    let sync = || {
         file.sync_all()?;
         File::open(dir.join("conf"))?.sync_all()?;
         disk::sync_dir(&dir.join("blobs"))?;
-        disk::sync_dir(dir)?;
-        marker.set_len(0)?;
-        io::Seek::rewind(marker)?;
-        marker.write_all(marker_text().as_bytes())?;
-        marker.sync_all()?;
-        disk::sync_dir(disk::parent(dir))
+        disk::sync_dir(dir)
     };
-    io_result(durable)
-}
-
-fn io_result(call: impl FnOnce() -> io::Result<()>) -> Result<(), StoreError> {
-    call().map_err(refused)
-}
-
-#[cfg(unix)]
-fn make_dir(dir: &Path) -> io::Result<()> {
-    use std::os::unix::fs::DirBuilderExt;
-    fs::DirBuilder::new().mode(0o700).create(dir)
-}
-
-#[cfg(not(unix))]
-fn make_dir(dir: &Path) -> io::Result<()> {
-    fs::create_dir(dir)
+    sync().and_then(|()| marker.complete()).map_err(refused)?;
+    Ok(0)
 }
 
 fn set_aside_snapshots(dir: &Path) -> io::Result<()> {
@@ -277,10 +236,6 @@ fn require_space(dir: &Path) -> Result<(), StoreError> {
 
 fn guarded<T>(call: impl FnOnce() -> Result<T, StoreError>) -> Result<T, StoreError> {
     catch_unwind(AssertUnwindSafe(call)).unwrap_or(Err(StoreError::Corrupt { what: "sled panicked" }))
-}
-
-fn not_a_store(path: &Path, found: &'static str) -> StoreError {
-    StoreError::NotAStore { path: path.to_owned(), found }
 }
 
 fn reading(error: Error) -> StoreError {

@@ -1,0 +1,128 @@
+//! The file that makes a directory our store.
+//!
+//! ```text
+//! onetoken sled store 1
+//! 000000000000002a facbafde73f6cb9d
+//! ```
+//!
+//! It is locked while the store is open, and it is made before everything else and filled in when the store is
+//! complete: while it is empty or cut short, nothing was kept yet. Of a complete one only the second line is
+//! written again, in place: a number of commits that the log holds at least, and a check of it.
+
+use std::{
+    fs::{self, File, OpenOptions, TryLockError},
+    io::{self, Read, Seek, SeekFrom, Write},
+    path::{Path, PathBuf},
+};
+
+use crate::{
+    StoreError, codec,
+    disk::{self, refused},
+    layout,
+};
+
+const NAME: &str = "onetoken-store";
+const TITLE: &str = "onetoken sled store ";
+
+pub(crate) struct Marker {
+    file: File,
+    dir: PathBuf,
+}
+
+impl Marker {
+    /// Makes sure that the directory is ours, or becomes so, and that nobody else has it open.
+    pub(crate) fn lock(dir: &Path) -> Result<Self, StoreError> {
+        let not_a_store = |found| Err(StoreError::NotAStore { path: dir.to_owned(), found });
+        match make_dir(dir) {
+            Ok(()) => disk::sync_dir(disk::parent(dir)).map_err(refused)?,
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            Err(error) => return Err(refused(error)),
+        }
+        if !dir.is_dir() {
+            return not_a_store("something other than a directory");
+        }
+        let path = dir.join(NAME);
+        // Whoever makes a store makes the marker first: if it is not there by now, then the rest is not ours.
+        if fs::read_dir(dir).map_err(refused)?.next().is_some() && !path.exists() {
+            return not_a_store("a directory with other files in it");
+        }
+        let mut options = OpenOptions::new();
+        let file = options.read(true).write(true).create(true).truncate(false).open(path).map_err(refused)?;
+        match file.try_lock() {
+            Ok(()) => Ok(Self { file, dir: dir.to_owned() }),
+            Err(TryLockError::WouldBlock) => Err(StoreError::AlreadyOpen { path: dir.to_owned() }),
+            Err(TryLockError::Error(error)) => Err(refused(error)),
+        }
+    }
+
+    /// The least number of commits; `None` for a store that is not complete.
+    pub(crate) fn read(&mut self) -> Result<Option<u64>, StoreError> {
+        let damaged = || StoreError::Corrupt { what: "the file onetoken-store" };
+        let mut text = String::new();
+        (&self.file).take(1024).read_to_string(&mut text).map_err(|error| match error.kind() {
+            io::ErrorKind::InvalidData => damaged(),
+            _ => refused(error),
+        })?;
+        let complete = [title(), line(0)].concat();
+        if text.len() < complete.len() && complete.starts_with(&text) {
+            return Ok(None);
+        }
+        let (title, second) = text.split_once('\n').ok_or_else(damaged)?;
+        match title.strip_prefix(TITLE).map(str::parse) {
+            Some(Ok(layout::VERSION)) => {}
+            Some(Ok(found)) if found > layout::VERSION => {
+                return Err(StoreError::NewerVersion { found, known: layout::VERSION });
+            }
+            _ => return Err(damaged()),
+        }
+        let commits = second.split_once(' ').and_then(|(commits, _)| u64::from_str_radix(commits, 16).ok());
+        match commits {
+            Some(commits) if line(commits) == second => Ok(Some(commits)),
+            _ => Err(damaged()),
+        }
+    }
+
+    /// Makes the store complete, of no commits.
+    pub(crate) fn complete(&mut self) -> io::Result<()> {
+        self.file.set_len(0)?;
+        self.file.rewind()?;
+        self.file.write_all([title(), line(0)].concat().as_bytes())?;
+        self.file.sync_all()?;
+        disk::sync_dir(&self.dir)?;
+        disk::sync_dir(disk::parent(&self.dir))
+    }
+
+    /// Notes the number of commits that are on disk.
+    pub(crate) fn write(&mut self, commits: u64) -> io::Result<()> {
+        let after_title = u64::try_from(title().len()).map_err(io::Error::other)?;
+        self.file.seek(SeekFrom::Start(after_title))?;
+        self.file.write_all(line(commits).as_bytes())
+    }
+}
+
+impl Drop for Marker {
+    fn drop(&mut self) {
+        // What is not on disk now is only less to hold the log to.
+        drop(self.file.sync_data());
+    }
+}
+
+fn title() -> String {
+    format!("{TITLE}{}\n", layout::VERSION)
+}
+
+fn line(commits: u64) -> String {
+    let check = u64::from_be_bytes(codec::check(&[b"commits", &commits.to_be_bytes()]));
+    format!("{commits:016x} {check:016x}\n")
+}
+
+#[cfg(unix)]
+fn make_dir(dir: &Path) -> io::Result<()> {
+    use std::os::unix::fs::DirBuilderExt;
+    fs::DirBuilder::new().mode(0o700).create(dir)
+}
+
+#[cfg(not(unix))]
+fn make_dir(dir: &Path) -> io::Result<()> {
+    fs::create_dir(dir)
+}

@@ -1,0 +1,300 @@
+//! Stores that were damaged at rest: the right answer or a typed error, never a wrong one.
+
+use std::{
+    fs,
+    num::NonZeroU64,
+    path::{Path, PathBuf},
+};
+
+use token_core::{RootKey, UnixTime};
+use token_store::{
+    ClaimId, Entity, Filter, Insert, KeyRing, OpenError, Owner, Record, RedbStore, Redeem, Revoke, SledStore,
+    StoreError, TokenId, TokenStore,
+};
+
+const RECORDS: u8 = 60;
+const FLIPS: usize = 100;
+
+type Open = fn(&Path) -> Result<Box<dyn TokenStore>, StoreError>;
+
+fn redb(path: &Path) -> Result<Box<dyn TokenStore>, StoreError> {
+    RedbStore::open(path).map(|store| Box::new(store) as _)
+}
+
+fn sled(path: &Path) -> Result<Box<dyn TokenStore>, StoreError> {
+    SledStore::open(path).map(|store| Box::new(store) as _)
+}
+
+fn id(number: u8) -> TokenId {
+    TokenId::new([b'i', number]).unwrap()
+}
+
+fn claim() -> ClaimId {
+    ClaimId::new(*b"claim").unwrap()
+}
+
+fn issuer() -> Entity {
+    Entity { kind: "user".into(), id: "u1".into() }
+}
+
+fn record(keys: &KeyRing, number: u8) -> Record {
+    Record {
+        id: id(number),
+        kind: "space-support".into(),
+        resource: None,
+        issuer: issuer(),
+        root_key: keys.seal(&RootKey::from_derived([number; 32]), Owner::Token(&id(number))).unwrap(),
+        created: UnixTime::from_secs(1_500_000_000),
+        expires: Some(UnixTime::from_secs(1_600_000_000)),
+        use_limit: NonZeroU64::new(2),
+        uses: 0,
+        revoked: false,
+        name: Some(format!("number {number}")),
+    }
+}
+
+/// A store in which a third is fresh, a third spent once, and a third spent and revoked.
+fn fill(store: &dyn TokenStore, keys: &KeyRing) -> Vec<Record> {
+    (0..RECORDS)
+        .map(|number| {
+            let mut record = record(keys, number);
+            assert_eq!(store.insert(&record).unwrap(), Insert::Inserted);
+            if number % 3 > 0 {
+                let first = Redeem::Redeemed { uses_left: Some(1), repeated: false };
+                assert_eq!(store.redeem(&record.id, &claim()).unwrap(), first);
+                record.uses = 1;
+            }
+            if number % 3 > 1 {
+                assert_eq!(store.revoke(&record.id).unwrap(), Revoke::Revoked);
+                record.revoked = true;
+            }
+            record
+        })
+        .collect()
+}
+
+#[derive(Debug, Default)]
+struct Outcomes {
+    refused: usize,
+    partly: usize,
+    unharmed: usize,
+}
+
+/// Asks a damaged store everything. Whatever it says must be so.
+fn question(open: Open, path: &Path, keys: &KeyRing, records: &[Record], outcomes: &mut Outcomes) {
+    let store = match open(path) {
+        Ok(store) => store,
+        Err(error) => {
+            typed(&error);
+            outcomes.refused += 1;
+            return;
+        }
+    };
+    let mut errors = 0;
+    let mut note = |error: StoreError| {
+        typed(&error);
+        errors += 1;
+    };
+    for (number, record) in (0..).zip(records) {
+        match store.get(&record.id) {
+            Ok(found) => {
+                assert_eq!(found.as_ref(), Some(record));
+                let opened = keys.open(&found.unwrap().root_key, Owner::Token(&record.id)).unwrap();
+                assert_eq!(opened.expose(), &[number; 32]);
+            }
+            Err(error) => note(error),
+        }
+        if record.uses == 1 {
+            match store.redeem(&record.id, &claim()) {
+                Ok(answer) => assert_eq!(answer, Redeem::Redeemed { uses_left: Some(1), repeated: true }),
+                Err(error) => note(error),
+            }
+        }
+    }
+    for filter in [Filter::All, Filter::Issuer(issuer()), Filter::ExpiresBefore(UnixTime::MAX)] {
+        match store.list(&filter, None, usize::MAX) {
+            Ok(page) => assert_eq!(page.records, records),
+            Err(error) => note(error),
+        }
+    }
+    match errors {
+        0 => outcomes.unharmed += 1,
+        _ => outcomes.partly += 1,
+    }
+}
+
+fn typed(error: &StoreError) {
+    assert!(
+        matches!(
+            error,
+            StoreError::Corrupt { .. }
+                | StoreError::NotAStore { .. }
+                | StoreError::NewerVersion { .. }
+                | StoreError::Unknown(_)
+                | StoreError::Poisoned
+        ),
+        "{error:?}"
+    );
+}
+
+fn copy(from: &Path, to: &Path) {
+    if from.is_dir() {
+        fs::create_dir(to).unwrap();
+        for entry in fs::read_dir(from).unwrap() {
+            let name = entry.unwrap().file_name();
+            copy(&from.join(&name), &to.join(&name));
+        }
+    } else {
+        fs::copy(from, to).unwrap();
+    }
+}
+
+fn remove(path: &Path) {
+    if path.is_dir() { fs::remove_dir_all(path).unwrap() } else { fs::remove_file(path).unwrap() }
+}
+
+fn files(path: &Path) -> Vec<PathBuf> {
+    if path.is_file() {
+        return vec![path.to_owned()];
+    }
+    let mut files: Vec<PathBuf> =
+        fs::read_dir(path).unwrap().flat_map(|entry| files(&entry.unwrap().path())).collect();
+    files.sort();
+    files
+}
+
+/// Every byte that is not zero, by file and position: what is zero is mostly never read.
+fn targets(path: &Path) -> Vec<(PathBuf, usize)> {
+    files(path)
+        .into_iter()
+        .flat_map(|file| {
+            let bytes = fs::read(&file).unwrap();
+            let at: Vec<usize> = (0..bytes.len()).filter(|at| bytes[*at] != 0).collect();
+            at.into_iter().map(move |at| (file.clone(), at))
+        })
+        .collect()
+}
+
+/// What is done to the bytes of a file.
+type Harm = Box<dyn Fn(&mut Vec<u8>)>;
+
+/// Does each harm to a copy of a store, and asks the copy everything.
+fn damage(
+    open: Open,
+    reopened: bool,
+    harms: impl Fn(&[(PathBuf, usize)]) -> Vec<(PathBuf, Harm)>,
+) -> Outcomes {
+    let dir = tempfile::tempdir().unwrap();
+    let (whole, damaged) = (dir.path().join("whole"), dir.path().join("damaged"));
+    let keys = KeyRing::generate().unwrap();
+    let records = fill(&*open(&whole).unwrap(), &keys);
+    if reopened {
+        drop(open(&whole).unwrap());
+    }
+
+    let mut outcomes = Outcomes::default();
+    copy(&whole, &damaged);
+    question(open, &damaged, &keys, &records, &mut outcomes);
+    assert_eq!(outcomes.unharmed, 1, "an undamaged copy answers everything");
+    remove(&damaged);
+    for (file, harm) in harms(&targets(&whole)) {
+        copy(&whole, &damaged);
+        let target = match file.strip_prefix(&whole).unwrap() {
+            rest if rest == Path::new("") => damaged.clone(),
+            rest => damaged.join(rest),
+        };
+        let mut bytes = fs::read(&target).unwrap();
+        harm(&mut bytes);
+        fs::write(&target, bytes).unwrap();
+        question(open, &damaged, &keys, &records, &mut outcomes);
+        remove(&damaged);
+    }
+    outcomes
+}
+
+fn flip(at: usize, bit: usize) -> Harm {
+    Box::new(move |bytes| bytes[at] ^= 1 << bit)
+}
+
+/// So many flips of one bit, evenly spread over all that is not zero.
+fn flips(targets: &[(PathBuf, usize)]) -> Vec<(PathBuf, Harm)> {
+    (0..FLIPS)
+        .map(|number| {
+            let (file, at) = &targets[targets.len() * number / FLIPS];
+            (file.clone(), flip(*at, number % 8))
+        })
+        .collect()
+}
+
+/// Every file cut at ten places, and with ten of its pages zeroed.
+fn cuts_and_zeros(targets: &[(PathBuf, usize)]) -> Vec<(PathBuf, Harm)> {
+    let mut files: Vec<&PathBuf> = targets.iter().map(|(file, _)| file).collect();
+    files.dedup();
+    let mut harms: Vec<(PathBuf, Harm)> = Vec::new();
+    for file in files {
+        for tenth in 0..10 {
+            harms.push((file.clone(), Box::new(move |bytes| bytes.truncate(bytes.len() * tenth / 10))));
+            harms.push((
+                file.clone(),
+                Box::new(move |bytes| {
+                    let from = bytes.len() * tenth / 10 / 4096 * 4096;
+                    bytes.iter_mut().skip(from).take(4096).for_each(|byte| *byte = 0);
+                }),
+            ));
+        }
+    }
+    harms
+}
+
+#[test]
+fn flipped_bits_in_redb() {
+    let outcomes = damage(redb, false, flips);
+    assert!(outcomes.refused > 0, "{outcomes:?}");
+}
+
+#[test]
+fn every_flipped_bit_in_the_header_of_redb() {
+    let outcomes = damage(redb, false, |targets| {
+        let header = targets.iter().filter(|(_, at)| *at < 320);
+        header.flat_map(|(file, at)| (0..8).map(move |bit| (file.clone(), flip(*at, bit)))).collect()
+    });
+    assert!(outcomes.refused > 0, "{outcomes:?}");
+}
+
+#[test]
+fn cut_and_zeroed_redb() {
+    let outcomes = damage(redb, false, cuts_and_zeros);
+    assert!(outcomes.refused > 0, "{outcomes:?}");
+}
+
+// A store that was closed after writing ends in a log; one that was opened since ends in a snapshot.
+#[test]
+fn flipped_bits_in_sled() {
+    for reopened in [false, true] {
+        let outcomes = damage(sled, reopened, flips);
+        assert!(outcomes.refused > 0, "{outcomes:?}");
+    }
+}
+
+#[test]
+fn cut_and_zeroed_sled() {
+    for reopened in [false, true] {
+        let outcomes = damage(sled, reopened, cuts_and_zeros);
+        assert!(outcomes.refused > 0, "{outcomes:?}");
+    }
+}
+
+#[test]
+fn a_sealed_key_of_another_record_does_not_open() {
+    let keys = KeyRing::generate().unwrap();
+    for open in [redb as Open, sled] {
+        let dir = tempfile::tempdir().unwrap();
+        let store = open(&dir.path().join("store")).unwrap();
+        let [a, b] = [record(&keys, 1), record(&keys, 2)];
+        let swapped = Record { root_key: a.root_key.clone(), ..b };
+        assert_eq!(store.insert(&swapped).unwrap(), Insert::Inserted);
+        let kept = store.get(&swapped.id).unwrap().unwrap();
+        assert_eq!(keys.open(&kept.root_key, Owner::Token(&kept.id)).unwrap_err(), OpenError::Forged);
+        assert!(keys.open(&kept.root_key, Owner::Token(&a.id)).is_ok());
+    }
+}
