@@ -98,6 +98,23 @@ fn white_space_is_no_part_of_a_token() {
     }
 }
 
+/// Of several characters that do not belong, the first is named, by its first byte.
+#[test]
+fn errors_name_the_first_character_that_does_not_belong() {
+    for (text, found, at) in [
+        ("AAA\u{e9}\u{e9}\u{e9}", '\u{e9}', 3),
+        ("AAAA\u{1f512}A\u{e9}\u{e9}", '\u{1f512}', 4),
+        ("AAA.AAA.A", '.', 3),
+        ("AA.AA", '.', 2),
+        ("AAA-AAA.", '.', 7),
+    ] {
+        let text = format!("opw-{text}");
+        assert_eq!(refusal(&text), (Problem::Character { found }, at + 4), "{text:?}");
+    }
+    assert_eq!(refusal("opw-AA+A-AA.A"), (Problem::MixedAlphabets { found: '-' }, 8));
+    assert_eq!(refusal("opw-AA=AAAA.A"), (Problem::Padding, 6));
+}
+
 #[test]
 fn escapes_of_base62_are_six() {
     let cut = BASE62.find("00").unwrap();
