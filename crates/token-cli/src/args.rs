@@ -436,7 +436,8 @@ pub(crate) struct RevokeArgs {
 /// List the tokens that the store keeps
 #[derive(ClapArgs)]
 #[command(after_help = "Example:
-  onetoken list --resource space:9ueUeoZA6KXxNgzlvqmmrbzqE_BQiaHEEDC21sY1Kuc")]
+  onetoken mint space-support s1
+  onetoken list --resource space:s1")]
 pub(crate) struct ListArgs {
     /// Those about this resource, such as space:ID
     #[arg(long, value_name = "KIND:ID", value_parser = resource)]
@@ -471,6 +472,7 @@ struct InvalidResource;
 /// Remove expired tokens from the store
 #[derive(ClapArgs)]
 #[command(after_help = "Example:
+  onetoken mint space-support s1 --ttl 24h
   onetoken purge --before 2026-01-01T00:00:00Z")]
 pub(crate) struct PurgeArgs {
     /// Those alone that had expired by this time, in RFC 3339 or Unix seconds [default: now]

@@ -352,8 +352,8 @@ impl Failure {
             Self::Input(_) => error.kind = "input",
             Self::Output(_) => error.kind = "output",
             Self::Clock => error.kind = "clock",
+            Self::Home(HomeError::Store(_)) | Self::Authority(_) => error.kind = "store",
             Self::Home(_) => error.kind = "home",
-            Self::Authority(_) => error.kind = "store",
         }
         ErrorDocument { error }
     }

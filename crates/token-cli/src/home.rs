@@ -1,7 +1,9 @@
 //! Where the command keeps its key ring, its configuration and, by default, its store.
 
 use std::{
-    env, fs,
+    env,
+    ffi::OsString,
+    fs,
     io::{self, Write as _},
     path::{Path, PathBuf},
 };
@@ -42,7 +44,7 @@ pub(crate) struct HomeArgs {
         hide_env_values = true,
         help_heading = "Store"
     )]
-    pub(crate) home: Option<PathBuf>,
+    home: Option<PathBuf>,
     /// Another store than the configured one: redb:PATH, sled:PATH, or memory: to forget it all
     #[arg(long, global = true, value_name = "URL", help_heading = "Store")]
     store: Option<StoreUrl>,
@@ -73,8 +75,13 @@ impl Default for Settings {
 }
 
 impl HomeArgs {
+    /// The directory, if it was given; an empty variable gives none.
+    fn given(&self) -> Option<&PathBuf> {
+        self.home.as_ref().filter(|dir| !dir.as_os_str().is_empty())
+    }
+
     fn dir(&self) -> Result<PathBuf, Failure> {
-        if let Some(dir) = &self.home {
+        if let Some(dir) = self.given() {
             return Ok(dir.clone());
         }
         let absolute = |name: &str| env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
@@ -104,7 +111,7 @@ impl HomeArgs {
     pub(crate) fn authority_from_scratch(&self, terminal: &Terminal) -> Result<Issuer, Failure> {
         let dir = self.dir()?;
         let settings = match Settings::read(&dir) {
-            Err(HomeError::Missing { .. }) if self.home.is_none() && may_begin(&dir)? => {
+            Err(HomeError::Missing { .. }) if self.given().is_none() && may_begin(&dir)? => {
                 if self.set_up(&dir)? {
                     terminal
                         .note(format_args!("made a new key ring and an empty store in {}", dir.display()));
@@ -156,12 +163,20 @@ impl HomeArgs {
     }
 }
 
-/// Whether a home can be made here unasked: nothing is here, or what an attempt left that was broken off.
+/// Whether a home can be made here unasked: nothing is here, or what another process or a broken-off attempt has
+/// made of it so far, which begins with the keys.
 fn may_begin(dir: &Path) -> Result<bool, Failure> {
+    let io = |source| HomeError::Io { path: dir.to_owned(), source };
     match fs::read_dir(dir) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(true),
-        Err(source) => Err(HomeError::Io { path: dir.to_owned(), source }.into()),
-        Ok(mut entries) => Ok(entries.next().is_none() || dir.join(KEYS).exists()),
+        Err(error) => Err(io(error).into()),
+        Ok(entries) => {
+            let names =
+                entries.map(|entry| Ok(entry?.file_name())).collect::<io::Result<Vec<_>>>().map_err(io)?;
+            let is_draft = |name: &OsString| name.as_encoded_bytes().starts_with(KEYS.as_bytes());
+            // Looked for last: what was a draft when the names were read may have become the keys since.
+            Ok(names.iter().all(is_draft) || dir.join(KEYS).exists())
+        }
     }
 }
 

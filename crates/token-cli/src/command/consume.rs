@@ -10,7 +10,6 @@ use crate::{
     home::HomeArgs,
     input::Source,
     output::{Bytes, Plain, Style, Terminal},
-    time,
 };
 
 pub(super) fn run(args: &ConsumeArgs, home: &HomeArgs, terminal: &mut Terminal) -> Result<Exit, Failure> {
@@ -18,7 +17,7 @@ pub(super) fn run(args: &ConsumeArgs, home: &HomeArgs, terminal: &mut Terminal) 
     let claim = args.claim.as_deref().map(claim).transpose()?;
     // The token first: who waits for it must not keep others from the store.
     let text = Source::of(args.token.as_deref())?.read()?;
-    let token = text.token(time::now()?)?;
+    let token = text.token(args.request.now()?)?;
 
     let authority = home.authority()?;
     let claim = claim.map_or_else(|| authority.draw_claim(), Ok)?;

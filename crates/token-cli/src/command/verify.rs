@@ -10,7 +10,7 @@ use crate::{
     home::{HomeArgs, Issuer},
     input::{Source, Text},
     output::{Bytes, Plain, Style, Terminal},
-    time::{self, Expiry, Stamp},
+    time::{Expiry, Stamp},
 };
 
 pub(super) fn run(args: &VerifyArgs, home: &HomeArgs, terminal: &mut Terminal) -> Result<Exit, Failure> {
@@ -24,7 +24,7 @@ pub(super) fn run(args: &VerifyArgs, home: &HomeArgs, terminal: &mut Terminal) -
     let source = Source::of(args.token.as_deref())?;
     // Before the store, which others wait for meanwhile. A key may be on standard input instead.
     let text = source.read()?;
-    text.macaroon(time::now()?)?;
+    text.macaroon(args.request.now()?)?;
     let accepted = Judge::new(args, home, source)?.verify(args, &text)?;
     match args.json {
         true => terminal.document(&accepted)?,
