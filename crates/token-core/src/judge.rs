@@ -1,5 +1,6 @@
 //! Whether a predicate holds in a context, and which types of token may carry it (`onedata-tokens.md` §4).
 
+use alloc::string::String;
 use core::net::IpAddr;
 
 use crate::{
@@ -47,7 +48,7 @@ impl TokenUse {
 }
 
 /// Why a caveat that was understood does not hold.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, thiserror::Error)]
 #[non_exhaustive]
 pub enum Unmet {
     /// The time has come.
@@ -62,6 +63,9 @@ pub enum Unmet {
     /// The context does not say what the caveat asks for.
     #[error("nothing is known of what it asks for")]
     NotKnown,
+    /// A [`Check`](crate::Check) says so, and why.
+    #[error("{0}")]
+    Other(String),
 }
 
 /// Whether the predicate holds.

@@ -54,6 +54,19 @@ impl ChainKey {
         Signature(self.0)
     }
 
+    /// Binds a discharge to the root macaroon that it is presented with:
+    /// `bound = HMAC(0, HMAC(0, root) || HMAC(0, discharge))`.
+    pub(crate) fn bound_to(&self, root: &Signature) -> Self {
+        let zero = Self([0; 32]);
+        let both = [zero.mac(&root.0), zero.mac(&self.0)];
+        Self(zero.mac(both.as_flattened()))
+    }
+
+    /// The key that the key of a third-party caveat is sealed under.
+    pub(crate) const fn expose(&self) -> &[u8; 32] {
+        &self.0
+    }
+
     /// Whether the chain that ends here is the one that `claimed` ends. The only comparison of MACs in the
     /// workspace; its time does not depend on where the two differ.
     pub(crate) fn confirms(&self, claimed: &Signature) -> bool {
