@@ -1,25 +1,28 @@
 //! The command line.
 
-use std::{ffi::OsString, path::PathBuf};
+use std::{error::Error, ffi::OsString, fmt, num::NonZeroU64, path::PathBuf};
 
 use clap::{
     Args as ClapArgs, ColorChoice, Parser, Subcommand, ValueEnum, builder::NonEmptyStringValueParser,
 };
-use token_core::{Encoding, IpMask, TokenUse, UnixTime};
+use token_api::Kind;
+use token_core::{Encoding, InviteType, IpMask, TokenUse, UnixTime};
+use token_store::Entity;
 
 use crate::{
+    home::HomeArgs,
     key::KeyArgs,
     request::{self, RequestArgs},
-    time::{self, Seconds},
+    time::{self, InvalidDuration, Seconds},
 };
 
-/// Mint, inspect, verify and attenuate Onedata tokens (macaroons).
+/// Mint, inspect, verify, attenuate and spend Onedata tokens (macaroons).
 ///
 /// Give a token as `-`, or leave it out, to have it read from standard input: there it shows neither in the
 /// shell's history nor in the list of processes.
 ///
-/// Exit codes: 0 done, accepted; 1 refused; 2 the command line is wrong; 3 the token is malformed; 4 a file
-/// cannot be used.
+/// Exit codes: 0 done, accepted; 1 refused; 2 the command line is wrong; 3 the token is malformed; 4 the
+/// store or another file cannot be used.
 #[derive(Parser)]
 #[command(
     name = "onetoken",
@@ -27,13 +30,14 @@ use crate::{
     propagate_version = true,
     max_term_width = 110,
     after_help = "Example:
-  onetoken mint raw --location onezone --identifier id7 --secret example \\
-    --caveat \"time < 4102444800\" | onetoken inspect"
+  onetoken mint space-support 9ueUeoZA6KXxNgzlvqmmrbzqE_BQiaHEEDC21sY1Kuc"
 )]
 pub(crate) struct Args {
     /// When to color what people read: with `auto` on a terminal, unless NO_COLOR is set
     #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
     pub(crate) color: ColorChoice,
+    #[command(flatten)]
+    pub(crate) home: HomeArgs,
     #[command(subcommand)]
     pub(crate) command: Command,
 }
@@ -44,20 +48,189 @@ pub(crate) enum Command {
     #[command(
         subcommand,
         after_help = "Example:
-  onetoken mint raw --location onezone --identifier id7 --secret example"
+  onetoken mint space-support 9ueUeoZA6KXxNgzlvqmmrbzqE_BQiaHEEDC21sY1Kuc"
     )]
     Mint(Mint),
     Inspect(InspectArgs),
     Verify(VerifyArgs),
     Confine(ConfineArgs),
+    Consume(ConsumeArgs),
+    Revoke(RevokeArgs),
+    List(ListArgs),
+    Purge(PurgeArgs),
+    Init(InitArgs),
     Completions(CompletionsArgs),
     Man(ManArgs),
 }
 
 #[derive(Subcommand)]
 pub(crate) enum Mint {
+    GroupSpaces(GroupSpacesArgs),
+    SpaceSupport(SpaceSupportArgs),
+    Invite(InviteArgs),
+    /// Mint a token that acts for its subject
+    #[command(after_help = "Example:
+  onetoken mint access --subject usr-u1 --ttl 24h --caveat \"ip = 192.0.2.0/24\" --name laptop")]
+    Access(SelfArgs),
+    /// Mint a token that proves who its subject is
+    #[command(after_help = "Example:
+  onetoken mint identity --subject prv-p1 --temporary --ttl 15m")]
+    Identity(SelfArgs),
     Raw(RawArgs),
 }
+
+/// What all tokens have that one issues to others.
+#[derive(ClapArgs)]
+pub(crate) struct StoredArgs {
+    /// Who issues it: usr-ID or prv-ID
+    #[arg(long, value_name = "SUBJECT", default_value = "usr-operator", value_parser = request::consumer)]
+    pub(crate) issuer: String,
+    /// How long it holds: 90s, 15m, 24h, 7d, or `never` for a token that never expires [default: 7d]
+    #[arg(long, value_name = "DURATION", value_parser = ttl)]
+    pub(crate) ttl: Option<Ttl>,
+    /// Print a JSON document: {"token":"…","id":"…","expiresAt":"…"}
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Mint a token with which a provider creates a space for a group
+#[derive(ClapArgs)]
+#[command(after_help = "Example:
+  onetoken mint group-spaces g1 --issuer usr-u1 --ttl 24h")]
+pub(crate) struct GroupSpacesArgs {
+    /// The id of the group
+    #[arg(value_name = "GROUP_ID", allow_hyphen_values = true, value_parser = id)]
+    pub(crate) group: String,
+    #[command(flatten)]
+    pub(crate) stored: StoredArgs,
+}
+
+/// Mint a token with which a provider supports a space
+#[derive(ClapArgs)]
+#[command(after_help = "Example:
+  onetoken mint space-support 9ueUeoZA6KXxNgzlvqmmrbzqE_BQiaHEEDC21sY1Kuc --ttl 24h --json")]
+pub(crate) struct SpaceSupportArgs {
+    /// The id of the space
+    #[arg(value_name = "SPACE_ID", allow_hyphen_values = true, value_parser = id)]
+    pub(crate) space: String,
+    /// Write it as Onedata has since 20.02
+    #[arg(long)]
+    pub(crate) modern: bool,
+    /// How often it can be spent, or `unlimited`
+    #[arg(long, value_name = "N", default_value = "1", value_parser = uses)]
+    pub(crate) uses: Uses,
+    #[command(flatten)]
+    pub(crate) stored: StoredArgs,
+}
+
+/// Mint an invitation of any of the 14 types
+#[derive(ClapArgs)]
+#[command(after_help = "Example:
+  onetoken mint invite userJoinGroup g1 --issuer usr-u1 --uses 5")]
+pub(crate) struct InviteArgs {
+    /// What it invites to, by its name or its code, such as userJoinGroup or ujg
+    #[arg(value_name = "TYPE", value_parser = invite)]
+    pub(crate) invite: InviteType,
+    /// The id of what it invites to
+    #[arg(value_name = "TARGET_ID", allow_hyphen_values = true, value_parser = id)]
+    pub(crate) target: String,
+    /// How often it can be spent, or `unlimited`
+    #[arg(long, value_name = "N", default_value = "1", value_parser = uses)]
+    pub(crate) uses: Uses,
+    /// Keep no record: it can then be neither counted nor revoked alone
+    #[arg(long)]
+    pub(crate) temporary: bool,
+    /// A further condition; may be given several times
+    #[arg(long, value_name = "TEXT", value_parser = NonEmptyStringValueParser::new())]
+    pub(crate) caveat: Vec<String>,
+    /// A name for the record
+    #[arg(long)]
+    pub(crate) name: Option<String>,
+    #[command(flatten)]
+    pub(crate) stored: StoredArgs,
+}
+
+#[derive(ClapArgs)]
+pub(crate) struct SelfArgs {
+    /// Whom it speaks for: usr-ID or prv-ID
+    #[arg(long, value_name = "SUBJECT", value_parser = request::consumer)]
+    pub(crate) subject: String,
+    /// Keep no record: it can then not be revoked alone
+    #[arg(long)]
+    pub(crate) temporary: bool,
+    /// How long it holds: 90s, 15m, 24h, 7d, or `never` for a token that never expires [default: 7d]
+    #[arg(long, value_name = "DURATION", value_parser = ttl)]
+    pub(crate) ttl: Option<Ttl>,
+    /// A further condition; may be given several times
+    #[arg(long, value_name = "TEXT", value_parser = NonEmptyStringValueParser::new())]
+    pub(crate) caveat: Vec<String>,
+    /// A name for the record
+    #[arg(long)]
+    pub(crate) name: Option<String>,
+    /// Print a JSON document: {"token":"…","id":"…","expiresAt":"…"}
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Ids are base64url, so that one in 64 begins like an option; a misspelled option must not become an id.
+fn id(text: &str) -> Result<String, UnknownOption> {
+    const LONGEST_OPTION: usize = 20;
+    if text.starts_with("--") && text.len() <= LONGEST_OPTION {
+        Err(UnknownOption)
+    } else {
+        Ok(text.to_owned())
+    }
+}
+
+#[derive(Clone, Copy, Debug, thiserror::Error)]
+#[error("there is no such option")]
+struct UnknownOption;
+
+/// How long a token holds.
+#[derive(Clone, Copy)]
+pub(crate) enum Ttl {
+    For(Seconds),
+    Never,
+}
+
+fn ttl(text: &str) -> Result<Ttl, InvalidDuration> {
+    if text == "never" { Ok(Ttl::Never) } else { time::parse_ttl(text).map(Ttl::For) }
+}
+
+/// How often a token can be spent.
+#[derive(Clone, Copy)]
+pub(crate) enum Uses {
+    AtMost(NonZeroU64),
+    Unlimited,
+}
+
+fn uses(text: &str) -> Result<Uses, InvalidUses> {
+    if text == "unlimited" {
+        Ok(Uses::Unlimited)
+    } else {
+        text.parse().map(Uses::AtMost).map_err(|_| InvalidUses)
+    }
+}
+
+#[derive(Clone, Copy, Debug, thiserror::Error)]
+#[error("neither a number from 1 on nor `unlimited`")]
+struct InvalidUses;
+
+fn invite(text: &str) -> Result<InviteType, InvalidInvite> {
+    InviteType::from_name(text).or_else(|| InviteType::from_code(text)).ok_or(InvalidInvite)
+}
+
+#[derive(Clone, Copy, Debug)]
+struct InvalidInvite;
+
+impl fmt::Display for InvalidInvite {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("not one of")?;
+        InviteType::all().try_for_each(|invite| write!(f, " {} ({})", invite.name(), invite.code()))
+    }
+}
+
+impl Error for InvalidInvite {}
 
 /// Mint a macaroon of any identifier under a secret of your own
 ///
@@ -71,7 +244,7 @@ pub(crate) struct RawArgs {
     #[arg(long)]
     pub(crate) location: String,
     /// What the token is called; signed
-    #[arg(long, value_parser = NonEmptyStringValueParser::new())]
+    #[arg(long, allow_hyphen_values = true, value_parser = NonEmptyStringValueParser::new())]
     pub(crate) identifier: String,
     /// A condition, such as "time < 1893456000"; may be given several times
     #[arg(long, value_name = "TEXT", value_parser = NonEmptyStringValueParser::new())]
@@ -138,9 +311,9 @@ pub(crate) struct InspectArgs {
     pub(crate) at: Option<UnixTime>,
 }
 
-/// Tell whether a token was minted under a key and holds for a request
+/// Tell whether a token is good for a request, by the store or by a key
 ///
-/// The signature comes first. Then each caveat has to hold in the context that the options describe; a caveat
+/// Without a key, the token has to be one that was minted into the store. The signature comes first. Then each caveat has to hold in the context that the options describe; a caveat
 /// that asks for something that is not described does not hold.
 #[derive(ClapArgs)]
 #[command(after_help = "Example:
@@ -153,11 +326,14 @@ pub(crate) struct VerifyArgs {
     #[command(flatten)]
     pub(crate) key: KeyArgs,
     /// Accept a caveat that is exactly this text; may be given several times
-    #[arg(long, value_name = "TEXT")]
+    #[arg(long, value_name = "TEXT", requires = "key", help_heading = "Key")]
     pub(crate) exact: Vec<String>,
     /// Refuse caveats that a token of this type does not support
-    #[arg(long = "as", value_name = "TYPE")]
+    #[arg(long = "as", value_name = "TYPE", requires = "key", help_heading = "Key")]
     pub(crate) used_as: Option<Use>,
+    /// Refuse a token of another type: group-spaces, space-support, an invite type, access or identity
+    #[arg(long, value_name = "TYPE", conflicts_with = "key", help_heading = "Store")]
+    pub(crate) expect: Option<Kind>,
     #[command(flatten)]
     pub(crate) request: RequestArgs,
     /// Print a JSON document
@@ -203,7 +379,7 @@ pub(crate) struct ConfineArgs {
     #[arg(long, value_name = "TEXT", value_parser = NonEmptyStringValueParser::new())]
     pub(crate) caveat: Vec<String>,
     /// Let it expire after this time: 90s, 15m, 24h, 7d
-    #[arg(long, value_name = "DURATION", value_parser = time::parse_duration, conflicts_with = "expires")]
+    #[arg(long, value_name = "DURATION", value_parser = time::parse_ttl, conflicts_with = "expires")]
     pub(crate) ttl: Option<Seconds>,
     /// Let it expire at this time, in RFC 3339 or Unix seconds
     #[arg(long, value_name = "TIME", value_parser = time::parse_time)]
@@ -215,6 +391,106 @@ pub(crate) struct ConfineArgs {
     #[arg(long, value_name = "SUBJECT", value_parser = request::consumer)]
     pub(crate) consumer: Vec<String>,
     /// Print a JSON document: {"token":"…"}
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Spend one use of a token
+///
+/// Once it says so, the use is taken for good. The same claim asked again gets the same answer and takes no
+/// second use, which is how to find out what became of a call that was broken off.
+#[derive(ClapArgs)]
+#[command(after_help = "Example:
+  onetoken mint space-support 9ueUeoZA6KXxNgzlvqmmrbzqE_BQiaHEEDC21sY1Kuc |
+    onetoken consume --expect space-support --consumer prv-p1 --json")]
+pub(crate) struct ConsumeArgs {
+    /// The token; `-`, or nothing, to read it from standard input
+    pub(crate) token: Option<OsString>,
+    /// What it has to be: group-spaces, space-support, an invite type, access or identity
+    #[arg(long, value_name = "TYPE")]
+    pub(crate) expect: Kind,
+    /// The name of this spend [default: one of its own]
+    #[arg(long, value_name = "ID", allow_hyphen_values = true)]
+    pub(crate) claim: Option<String>,
+    #[command(flatten)]
+    pub(crate) request: RequestArgs,
+    /// Print a JSON document
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Void a token for good
+#[derive(ClapArgs)]
+#[command(after_help = "Example:
+  onetoken mint space-support 9ueUeoZA6KXxNgzlvqmmrbzqE_BQiaHEEDC21sY1Kuc |
+    onetoken revoke -")]
+pub(crate) struct RevokeArgs {
+    /// The token or its id; `-` to read it from standard input
+    #[arg(value_name = "TOKEN|ID", allow_hyphen_values = true)]
+    pub(crate) token: OsString,
+    /// Print a JSON document: {"revoked":true,"id":"…"}
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// List the tokens that the store keeps
+#[derive(ClapArgs)]
+#[command(after_help = "Example:
+  onetoken mint space-support s1
+  onetoken list --resource space:s1")]
+pub(crate) struct ListArgs {
+    /// Those about this resource, such as space:ID
+    #[arg(long, value_name = "KIND:ID", value_parser = resource)]
+    pub(crate) resource: Option<Entity>,
+    /// Those of this issuer: usr-ID or prv-ID
+    #[arg(long, value_name = "SUBJECT", value_parser = request::consumer)]
+    pub(crate) issuer: Option<String>,
+    /// Those that have expired
+    #[arg(long)]
+    pub(crate) expired: bool,
+    /// Print a JSON document: {"tokens":[…]}
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Print a JSON document for each token
+    #[arg(long)]
+    pub(crate) lines: bool,
+}
+
+fn resource(text: &str) -> Result<Entity, InvalidResource> {
+    match text.split_once(':') {
+        Some((kind, id)) if !kind.is_empty() && !id.is_empty() => {
+            Ok(Entity { kind: kind.to_owned(), id: id.to_owned() })
+        }
+        _ => Err(InvalidResource),
+    }
+}
+
+#[derive(Clone, Copy, Debug, thiserror::Error)]
+#[error("not a kind and an id, such as space:ID")]
+struct InvalidResource;
+
+/// Remove expired tokens from the store
+#[derive(ClapArgs)]
+#[command(after_help = "Example:
+  onetoken mint space-support s1 --ttl 24h
+  onetoken purge --before 2026-01-01T00:00:00Z")]
+pub(crate) struct PurgeArgs {
+    /// Those alone that had expired by this time, in RFC 3339 or Unix seconds [default: now]
+    #[arg(long, value_name = "TIME", value_parser = time::parse_time)]
+    pub(crate) before: Option<UnixTime>,
+    /// Print a JSON document: {"purged":N}
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Make a home: a key ring, a configuration and an empty store
+///
+/// Nothing is overwritten. The first token that is minted into the default home makes it as well.
+#[derive(ClapArgs)]
+#[command(after_help = "Example:
+  onetoken init --home ./tokens")]
+pub(crate) struct InitArgs {
+    /// Print a JSON document: {"home":"…"}
     #[arg(long)]
     pub(crate) json: bool,
 }

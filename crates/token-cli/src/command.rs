@@ -2,9 +2,14 @@
 
 mod completions;
 mod confine;
+mod consume;
+mod init;
 mod inspect;
+mod list;
 mod man;
 mod mint;
+mod purge;
+mod revoke;
 mod verify;
 
 use std::io;
@@ -13,18 +18,24 @@ use serde::Serialize;
 use token_core::{DecodeOptions, Encoding, Macaroon, Spelling};
 
 use crate::{
-    args::{Args, Command, Mint},
+    args::{Args, Command},
     error::{Exit, Failure, Malformed},
     input::{Lines, Text},
     output::Terminal,
 };
 
 pub(crate) fn run(args: &Args, terminal: &mut Terminal) -> Result<Exit, Failure> {
+    let home = &args.home;
     match &args.command {
-        Command::Mint(Mint::Raw(args)) => mint::raw(args, terminal),
+        Command::Init(args) => init::run(args, home, terminal),
+        Command::Mint(mint) => mint::run(mint, home, terminal),
         Command::Inspect(args) => inspect::run(args, terminal),
-        Command::Verify(args) => verify::run(args, terminal),
+        Command::Verify(args) => verify::run(args, home, terminal),
         Command::Confine(args) => confine::run(args, terminal),
+        Command::Consume(args) => consume::run(args, home, terminal),
+        Command::Revoke(args) => revoke::run(args, home, terminal),
+        Command::List(args) => list::run(args, home, terminal),
+        Command::Purge(args) => purge::run(args, home, terminal),
         Command::Completions(args) => completions::run(args, terminal),
         Command::Man(args) => man::run(args, terminal),
     }

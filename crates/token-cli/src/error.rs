@@ -1,14 +1,19 @@
 //! Why the command did not do what it was asked, as a message, a document and an exit code.
 
-use std::{io, path::PathBuf, process::ExitCode};
+use std::{error::Error, fmt, io, path::PathBuf, process::ExitCode};
 
 use serde::Serialize;
+use token_api::{CheckError, MintError, Refusal as Why};
 use token_core::{
-    Damage, DecodeError, EncodeError, FieldError, Inspection, Limits, Report, Stage, Unit, UnixTime,
-    VerifyError,
+    Caveat, Damage, DecodeError, EncodeError, FieldError, Inspection, Limits, Macaroon, Report, Stage, Unit,
+    UnixTime, VerifyError,
 };
+use token_store::{ClaimId, StoreError};
 
-use crate::output::{Bytes, Plain};
+use crate::{
+    home::HomeError,
+    output::{Bytes, Plain},
+};
 
 /// The exit codes, from best to worst.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -54,10 +59,57 @@ pub(crate) enum Failure {
     Output(io::Error),
     #[error("the system's clock shows a time before 1970")]
     Clock,
+    #[error("{}", Chain(.0))]
+    Home(#[from] HomeError),
+    #[error("{}", Chain(.0))]
+    Authority(#[from] token_api::Failure),
+}
+
+impl From<StoreError> for Failure {
+    fn from(error: StoreError) -> Self {
+        Self::Authority(error.into())
+    }
+}
+
+impl Failure {
+    /// What the authority says to minting.
+    pub(crate) fn minting(error: MintError) -> Self {
+        match error {
+            MintError::Failed(failure) => failure.into(),
+            MintError::InvalidId { .. } => Malformed::identifier(&error).into(),
+            MintError::Format(_) | MintError::Encode(_) => Malformed::made(&error).into(),
+            // The host of this command refuses nothing, so the rest is how it was asked.
+            error => UsageError::Mint(error).into(),
+        }
+    }
+
+    /// What the authority says to a token that has been decoded.
+    pub(crate) fn checking(error: CheckError, macaroon: &Macaroon) -> Self {
+        match error {
+            CheckError::Failed(failure) => failure.into(),
+            CheckError::Refused(Why::Malformed(error)) => Malformed::result(&error).into(),
+            CheckError::Refused(why) => Self::Refused(Refusal::new(why, macaroon)),
+        }
+    }
+}
+
+/// An error with all its causes.
+struct Chain<'a, E>(&'a E);
+
+impl<E: Error> fmt::Display for Chain<'_, E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.0)?;
+        let mut cause = self.0.source();
+        while let Some(error) = cause {
+            write!(f, ": {error}")?;
+            cause = error.source();
+        }
+        Ok(())
+    }
 }
 
 /// The command line was read, and asks for something that makes no sense.
-#[derive(Clone, Copy, Debug, thiserror::Error)]
+#[derive(Clone, Debug, thiserror::Error)]
 pub(crate) enum UsageError {
     #[error("a key is needed: give one of --secret, --secret-hex and --secret-file")]
     NoKey,
@@ -77,51 +129,85 @@ pub(crate) enum UsageError {
     NoCaveat,
     #[error("a list of consumers names users, groups and providers")]
     Consumers,
+    #[error("there is no home directory: say with --home where the keys are")]
+    NoHome,
+    #[error("say with --consumer who spends the token")]
+    NoConsumer,
+    #[error("a claim has 1 to {} bytes; this one has {len}", ClaimId::MAX_LEN)]
+    Claim { len: usize },
+    #[error(transparent)]
+    Mint(MintError),
 }
 
-/// A verifier says no.
+/// A token is not good.
 #[derive(Debug)]
 pub(crate) struct Refusal {
-    pub(crate) why: VerifyError,
+    why: Why,
     /// The text of the caveat that it is about, where it is about one.
-    pub(crate) caveat: Option<Bytes>,
+    caveat: Option<Bytes>,
 }
 
 impl Refusal {
+    /// `macaroon` is the one that was refused.
+    pub(crate) fn new(why: Why, macaroon: &Macaroon) -> Self {
+        let index = match &why {
+            Why::Verify(error) => index(error),
+            _ => None,
+        };
+        let caveat = index.and_then(|index| macaroon.caveats().nth(index)).map(|caveat| match caveat {
+            Caveat::FirstParty { predicate } => Bytes::from(predicate),
+            Caveat::ThirdParty { identifier, .. } => Bytes::from(identifier),
+        });
+        Self { why, caveat }
+    }
+
+    /// There is no record of the token that was named.
+    pub(crate) const fn unknown() -> Self {
+        Self { why: Why::Unknown, caveat: None }
+    }
+
     fn kind(&self) -> &'static str {
-        match self.why {
-            VerifyError::BadSignature => "bad-signature",
-            VerifyError::CaveatUnmet { .. } | VerifyError::CaveatUnsupported { .. } => "caveat-unmet",
-            VerifyError::CaveatUnknown { .. } => "caveat-unknown",
-            VerifyError::WrongType { .. } => "wrong-type",
-            VerifyError::DischargeMissing { .. } => "discharge-missing",
+        match &self.why {
+            Why::Unknown => "unknown-token",
+            Why::Revoked => "revoked",
+            Why::Expired { .. } => "expired",
+            Why::Exhausted => "exhausted",
+            Why::WrongType { .. } | Why::Verify(VerifyError::WrongType { .. }) => "wrong-type",
+            Why::WrongConsumer { .. } => "wrong-consumer",
+            Why::NoLongerAllowed => "not-allowed",
+            Why::Verify(VerifyError::BadSignature) => "bad-signature",
+            Why::Verify(VerifyError::CaveatUnmet { .. } | VerifyError::CaveatUnsupported { .. }) => {
+                "caveat-unmet"
+            }
+            Why::Verify(VerifyError::CaveatUnknown { .. }) => "caveat-unknown",
+            Why::Verify(VerifyError::DischargeMissing { .. }) => "discharge-missing",
             _ => "refused",
         }
     }
 
-    pub(crate) fn index(why: &VerifyError) -> Option<usize> {
-        match *why {
-            VerifyError::CaveatUnmet { index, .. }
-            | VerifyError::CaveatUnsupported { index }
-            | VerifyError::CaveatUnknown { index }
-            | VerifyError::DischargeMissing { index } => Some(index),
-            _ => None,
-        }
-    }
-
     fn reason(&self) -> Option<String> {
-        match self.why {
-            VerifyError::CaveatUnmet { why, .. } => Some(why.to_string()),
-            VerifyError::CaveatUnsupported { .. } => Some("unsupported".to_owned()),
-            VerifyError::CaveatUnknown { .. } => Some("it is not understood".to_owned()),
-            VerifyError::DischargeMissing { .. } => Some("it has no discharge".to_owned()),
+        match &self.why {
+            Why::Verify(VerifyError::CaveatUnmet { why, .. }) => Some(why.to_string()),
+            Why::Verify(VerifyError::CaveatUnsupported { .. }) => Some("unsupported".to_owned()),
+            Why::Verify(VerifyError::CaveatUnknown { .. }) => Some("it is not understood".to_owned()),
+            Why::Verify(VerifyError::DischargeMissing { .. }) => Some("it has no discharge".to_owned()),
             _ => None,
         }
     }
 }
 
-impl std::fmt::Display for Refusal {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+fn index(error: &VerifyError) -> Option<usize> {
+    match *error {
+        VerifyError::CaveatUnmet { index, .. }
+        | VerifyError::CaveatUnsupported { index }
+        | VerifyError::CaveatUnknown { index }
+        | VerifyError::DischargeMissing { index } => Some(index),
+        _ => None,
+    }
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "refused: {}", self.why)?;
         match &self.caveat {
             Some(caveat) => write!(f, ": {}", Plain(caveat.as_bytes())),
@@ -130,8 +216,8 @@ impl std::fmt::Display for Refusal {
     }
 }
 
-impl std::error::Error for Refusal {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+impl Error for Refusal {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
         Some(&self.why)
     }
 }
@@ -188,6 +274,22 @@ impl Malformed {
         Self::at(error.to_string(), Stage::Limit, Limits::ONEDATA.field, Unit::Byte)
     }
 
+    /// The id of a resource or an issuer is none.
+    pub(crate) fn identifier(error: &MintError) -> Self {
+        Self::at(error.to_string(), Stage::Identifier, 0, Unit::Character)
+    }
+
+    /// A caveat is none that the token could carry.
+    pub(crate) fn caveat(index: usize) -> Self {
+        let message = format!("caveat {index} is not one that Onedata knows");
+        Self::at(message, Stage::Field, 0, Unit::Character)
+    }
+
+    /// The token does not fit its format.
+    pub(crate) fn made(error: &MintError) -> Self {
+        Self::at(error.to_string(), Stage::Field, 0, Unit::Byte)
+    }
+
     /// A field does not fit into the format.
     pub(crate) fn field(error: EncodeError) -> Self {
         let (stage, offset) = match error {
@@ -214,7 +316,12 @@ impl Failure {
             Self::Refused(_) => Exit::Refused,
             Self::Usage(_) => Exit::Usage,
             Self::Malformed(_) => Exit::Malformed,
-            Self::File { .. } | Self::Input(_) | Self::Output(_) | Self::Clock => Exit::Unusable,
+            Self::File { .. }
+            | Self::Input(_)
+            | Self::Output(_)
+            | Self::Clock
+            | Self::Home(_)
+            | Self::Authority(_) => Exit::Unusable,
         }
     }
 
@@ -225,7 +332,9 @@ impl Failure {
             Self::Refused(refusal) => {
                 error.kind = refusal.kind();
                 error.message = refusal.why.to_string();
-                error.index = Refusal::index(&refusal.why);
+                if let Why::Verify(why) = &refusal.why {
+                    error.index = index(why);
+                }
                 error.caveat = refusal.caveat.as_ref();
                 error.reason = refusal.reason();
             }
@@ -243,6 +352,8 @@ impl Failure {
             Self::Input(_) => error.kind = "input",
             Self::Output(_) => error.kind = "output",
             Self::Clock => error.kind = "clock",
+            Self::Home(HomeError::Store(_)) | Self::Authority(_) => error.kind = "store",
+            Self::Home(_) => error.kind = "home",
         }
         ErrorDocument { error }
     }

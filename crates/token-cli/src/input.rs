@@ -7,7 +7,7 @@ use std::{
     path::Path,
 };
 
-use token_core::{DecodeOptions, Macaroon, Spelling, UnixTime, inspect};
+use token_core::{DecodeError, DecodeOptions, Macaroon, Spelling, Token, UnixTime, inspect};
 use zeroize::Zeroizing;
 
 use crate::error::{Failure, Malformed, UsageError};
@@ -78,11 +78,20 @@ impl Text {
     /// The macaroon that it spells. What is malformed is diagnosed as of `now`.
     pub(crate) fn macaroon(&self, now: UnixTime) -> Result<(Macaroon, Spelling), Malformed> {
         let text = self.as_str()?;
-        let options = DecodeOptions::default();
-        Macaroon::from_text(text, &options).map_err(|error| match inspect(text, &options) {
-            Err(damage) => Malformed::token(damage, now),
-            Ok(_) => Malformed::result(&error),
-        })
+        Macaroon::from_text(text, &DecodeOptions::default()).map_err(|error| diagnosis(text, &error, now))
+    }
+
+    /// The token that it spells, which unlike a macaroon has an identifier as Onedata writes it.
+    pub(crate) fn token(&self, now: UnixTime) -> Result<Token, Malformed> {
+        let text = self.as_str()?;
+        Token::decode(text, &DecodeOptions::default()).map_err(|error| diagnosis(text, &error, now))
+    }
+}
+
+fn diagnosis(text: &str, error: &DecodeError, now: UnixTime) -> Malformed {
+    match inspect(text, &DecodeOptions::default()) {
+        Err(damage) => Malformed::token(damage, now),
+        Ok(_) => Malformed::result(error),
     }
 }
 

@@ -16,7 +16,7 @@ use crate::{
 #[group(id = "key", multiple = false)]
 struct Secret {
     /// The secret as text; other users of the machine can see it in the list of processes
-    #[arg(long, value_name = "TEXT", help_heading = "Key")]
+    #[arg(long, value_name = "TEXT", allow_hyphen_values = true, help_heading = "Key")]
     secret: Option<String>,
     /// The secret in hexadecimal; other users of the machine can see it in the list of processes
     #[arg(long, value_name = "HEX", help_heading = "Key")]
@@ -36,6 +36,12 @@ pub(crate) struct KeyArgs {
 }
 
 impl KeyArgs {
+    /// Whether a key is given at all.
+    pub(crate) const fn is_given(&self) -> bool {
+        let Secret { secret, secret_hex, secret_file } = &self.given;
+        secret.is_some() || secret_hex.is_some() || secret_file.is_some()
+    }
+
     /// The key. `token` says where the token is read from, if one is.
     pub(crate) fn root_key(&self, token: Option<Source<'_>>) -> Result<RootKey, Failure> {
         let secret = self.secret(token)?;

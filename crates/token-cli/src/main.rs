@@ -5,10 +5,12 @@ mod args;
 mod command;
 mod describe;
 mod error;
+mod home;
 mod input;
 mod key;
 mod output;
 mod request;
+mod store;
 mod time;
 mod usage;
 

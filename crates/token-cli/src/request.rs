@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use clap::Args;
 use token_core::{Context, Interface, Region, Service, Subject, UnixTime};
 
-use crate::time;
+use crate::{error::Failure, time};
 
 #[derive(Args)]
 pub(crate) struct RequestArgs {
@@ -39,9 +39,19 @@ pub(crate) struct RequestArgs {
 }
 
 impl RequestArgs {
+    /// The time, if it was given.
+    pub(crate) const fn at(&self) -> Option<UnixTime> {
+        self.at
+    }
+
     /// The time that was given, or what the clock shows.
-    pub(crate) fn now(&self) -> Result<UnixTime, crate::error::Failure> {
+    pub(crate) fn now(&self) -> Result<UnixTime, Failure> {
         self.at.map_or_else(time::now, Ok)
+    }
+
+    /// Who uses the token, if that was given.
+    pub(crate) fn consumer(&self) -> Option<Subject<'_>> {
+        self.consumer.as_deref().and_then(Subject::read)
     }
 
     pub(crate) fn context(&self, now: UnixTime) -> Context<'_> {
@@ -51,7 +61,7 @@ impl RequestArgs {
         context.country = self.country.as_deref();
         context.regions = (!self.region.is_empty()).then_some(self.region.as_slice());
         context.service = self.service.as_deref().and_then(Service::read);
-        context.consumer = self.consumer.as_deref().and_then(Subject::read);
+        context.consumer = self.consumer();
         context.interface = self.interface;
         context.data_caveats_allowed = self.allow_data_caveats;
         context

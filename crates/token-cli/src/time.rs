@@ -54,10 +54,12 @@ pub(crate) fn parse_duration(text: &str) -> Result<Seconds, InvalidDuration> {
         return Err(InvalidDuration);
     }
     let count: u64 = digits.parse().map_err(|_| InvalidDuration)?;
-    match count.checked_mul(unit) {
-        None | Some(0) => Err(InvalidDuration),
-        Some(secs) => Ok(Seconds(secs)),
-    }
+    count.checked_mul(unit).map(Seconds).ok_or(InvalidDuration)
+}
+
+/// A duration for which a token can hold.
+pub(crate) fn parse_ttl(text: &str) -> Result<Seconds, InvalidDuration> {
+    parse_duration(text).and_then(|seconds| if seconds.0 == 0 { Err(InvalidDuration) } else { Ok(seconds) })
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -130,11 +132,12 @@ mod tests {
         for (text, secs) in [("90s", 90), ("15m", 900), ("24h", 86_400), ("7d", 604_800), ("007d", 604_800)] {
             assert_eq!(parse_duration(text), Ok(Seconds(secs)), "{text}");
         }
-        for bad in
-            ["", "s", "90", "0s", "-1s", "+1s", "1 s", "1.5h", "1w", "1hs", "h1", "213503982334602d", "1é"]
+        for bad in ["", "s", "90", "-1s", "+1s", "1 s", "1.5h", "1w", "1hs", "h1", "213503982334602d", "1é"]
         {
             assert_eq!(parse_duration(bad), Err(InvalidDuration), "{bad}");
         }
+        assert_eq!(parse_duration("0s"), Ok(Seconds(0)));
+        assert_eq!(parse_ttl("0s"), Err(InvalidDuration));
     }
 
     #[test]

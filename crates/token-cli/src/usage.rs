@@ -97,8 +97,10 @@ pub(crate) fn report(error: clap::Error, json: bool) -> Exit {
     }
     if json {
         let text = error.render().to_string();
-        let message = text.lines().map(str::trim).filter(|line| !line.is_empty()).collect::<Vec<_>>();
-        let message = message.first().copied().unwrap_or_default().trim_start_matches("error: ");
+        // What is behind it is for people.
+        let lines = text.lines().map(str::trim).take_while(|line| !line.starts_with("Usage:"));
+        let message = lines.filter(|line| !line.is_empty()).collect::<Vec<_>>().join(" ");
+        let message = message.trim_start_matches("error: ");
         let document = Problem { error: Body { kind: "usage", message } };
         if let Ok(document) = Document::new(&document) {
             drop(document.write(&mut std::io::stdout().lock()));

@@ -129,6 +129,7 @@ fn pages<S: TokenStore + ?Sized>(store: &S, filter: &Filter, limit: usize) -> Ve
         let Page { records: page, next } = store.list(filter, after.as_deref(), limit).unwrap();
         assert!(page.len() <= limit);
         assert!(!page.is_empty() || next.is_none(), "an empty page has none after it");
+        assert!(next.is_none() || next != after, "each page leads on");
         records.extend(page);
         match next {
             Some(next) => after = Some(next),

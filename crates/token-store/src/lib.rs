@@ -1,4 +1,77 @@
-//! Stores for token records: one contract, several backends.
+//! Keeps what an authority must remember about the tokens that it mints: the root key, sealed; how often each may
+//! be spent, and how often it was; whether it was revoked. One contract, [`TokenStore`], over several backends.
+//!
+//! It is *not* a database: it keeps tokens and nothing else. It knows nothing of macaroons, caveats or HTTP, reads
+//! no clock, decides about nobody's rights, and never sees a root key in the clear: [`KeyRing`] seals keys before
+//! they get here.
+//!
+//! # The verbs
+//!
+//! | verb | does |
+//! |---|---|
+//! | [`insert`](TokenStore::insert), [`get`](TokenStore::get) | keeps a [`Record`], and reads it |
+//! | [`redeem`](TokenStore::redeem), [`refund`](TokenStore::refund) | spends one use under a [`ClaimId`], and gives it back; asked again, the same claim costs nothing |
+//! | [`revoke`](TokenStore::revoke) | voids a token for good |
+//! | [`list`](TokenStore::list), [`purge`](TokenStore::purge) | pages of records by resource, issuer or expiry; removes the expired |
+//! | [`generation`](TokenStore::generation), [`raise_generation`](TokenStore::raise_generation) | the shared key of a subject's temporary tokens, and its successor |
+//!
+//! ```
+//! use std::num::NonZeroU64;
+//!
+//! use token_core::{RootKey, UnixTime};
+//! use token_store::{ClaimId, Entity, KeyRing, MemoryStore, Owner, Record, Redeem, TokenId, TokenStore};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let store = MemoryStore::new();
+//! let keys = KeyRing::generate()?;
+//!
+//! let id = TokenId::new(*b"an id that nobody can guess")?;
+//! let root_key = RootKey::derive(b"32 random bytes or more, please.")?;
+//! let _inserted = store.insert(&Record {
+//!     id: id.clone(),
+//!     kind: "space-support".into(),
+//!     resource: Some(Entity { kind: "space".into(), id: "s1".into() }),
+//!     issuer: Entity { kind: "user".into(), id: "u1".into() },
+//!     root_key: keys.seal(&root_key, Owner::Token(&id))?,
+//!     created: UnixTime::from_secs(1_500_000_000),
+//!     expires: None,
+//!     use_limit: NonZeroU64::new(1),
+//!     uses: 0,
+//!     revoked: false,
+//!     name: None,
+//! })?;
+//!
+//! let record = store.get(&id)?.ok_or("no such token")?;
+//! assert_eq!(keys.open(&record.root_key, Owner::Token(&id))?.expose(), root_key.expose());
+//!
+//! let (mine, yours) = (ClaimId::new(*b"request 1")?, ClaimId::new(*b"request 2")?);
+//! assert_eq!(store.redeem(&id, &mine)?, Redeem::Redeemed { uses_left: Some(0), repeated: false });
+//! assert_eq!(store.redeem(&id, &mine)?, Redeem::Redeemed { uses_left: Some(0), repeated: true });
+//! assert_eq!(store.redeem(&id, &yours)?, Redeem::Exhausted);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # Backends
+//!
+//! | | what it is | what to know |
+//! |---|---|---|
+//! | [`MemoryStore`] | a map | gone with the process |
+//! | `RedbStore` | one file, [redb](https://docs.rs/redb); the one to use | each write is two syncs; opening checks every page, about a second per million records |
+//! | `SledStore` | a directory, [sled](https://docs.rs/sled) 0.34 | a beta engine without further releases, whose known faults are guarded against; reads wait for a running write; neither opens nor writes with less than 8 MiB free; where a power cut and damage to the end of its log meet, the damage may go unnoticed |
+//!
+//! All of them: one process at a time, and one write at a time. Damage is told from data by a checksum in every
+//! value, and root keys are sealed by [`KeyRing`]; but nobody who can write to the store's files can be kept from
+//! restoring an older copy of them, which revives tokens. Engines panic on some damaged files; that is caught and
+//! becomes [`StoreError::Corrupt`], unless the program is built with `panic = "abort"`.
+//!
+//! A store of your own implements [`TokenStore`], keeps [`Record::to_bytes`], and passes `conformance::all`.
+//!
+//! # Features
+//!
+//! - `redb` (default): `RedbStore`.
+//! - `sled`: `SledStore`.
+//! - `conformance`: the suite that every backend has to pass.
 #![forbid(unsafe_code)]
 
 mod backends;
@@ -6,10 +79,18 @@ mod codec;
 #[cfg(feature = "conformance")]
 pub mod conformance;
 mod cursor;
+#[cfg_attr(
+    not(any(feature = "redb", feature = "sled")),
+    allow(dead_code, reason = "only what is on disk needs all of it")
+)]
 mod disk;
 mod engine;
 mod keyring;
 mod kv;
+#[cfg_attr(
+    not(any(feature = "redb", feature = "sled")),
+    allow(dead_code, reason = "only what is on disk needs all of it")
+)]
 mod layout;
 mod record;
 mod store;

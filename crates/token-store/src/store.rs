@@ -220,7 +220,7 @@ pub enum StoreError {
     /// The disk is full, or a quota is. Nothing was written.
     #[error("no space is left for the store")]
     Full,
-    /// The store cannot be written: its disk or its files are read-only.
+    /// The store cannot be written: its file system is read-only.
     #[error("the store is read-only")]
     ReadOnly,
     /// The operating system refused. Nothing was written.

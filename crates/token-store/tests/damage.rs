@@ -1,4 +1,14 @@
 //! Stores that were damaged at rest: the right answer or a typed error, never a wrong one.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    clippy::arithmetic_side_effects,
+    clippy::print_stdout,
+    reason = "a test: a panic is how it fails"
+)]
 
 use std::{
     fs,

@@ -1,7 +1,18 @@
-//! A process that mints and spends is killed again and again: nothing that it was told is done is undone.
+//! A process that mints and spends is killed again and again, or its disk fails it: nothing that it was told is
+//! done is undone.
 //!
 //! This binary is its own victim: called with an engine and a directory, it writes until it is killed, a line for
 //! each answer of the store.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    clippy::arithmetic_side_effects,
+    clippy::print_stdout,
+    reason = "a test: a panic is how it fails"
+)]
 
 use std::{
     collections::BTreeMap,
@@ -16,7 +27,8 @@ use std::{
 
 use token_core::{RootKey, UnixTime};
 use token_store::{
-    ClaimId, Entity, Insert, KeyRing, Owner, Record, RedbStore, Redeem, SledStore, TokenId, TokenStore,
+    ClaimId, Entity, Insert, KeyRing, Owner, Record, RedbStore, Redeem, SledStore, StoreError, TokenId,
+    TokenStore,
 };
 
 const KILLS: u64 = 20;
@@ -27,7 +39,11 @@ fn main() {
     match arguments.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
         ["victim", engine, dir, round] => victim(engine, Path::new(dir), round.parse().unwrap()),
         ["--list", ..] => {}
-        _ => ["redb", "sled"].into_iter().for_each(kill),
+        ["limited", engine, dir] => limited(engine, Path::new(dir)),
+        _ => ["redb", "sled"].into_iter().for_each(|engine| {
+            kill(engine);
+            fail(engine);
+        }),
     }
 }
 
@@ -169,3 +185,67 @@ fn check(store: &dyn TokenStore, keys: &KeyRing, known: &BTreeMap<String, Known>
         }
     }
 }
+
+/// Writes until the store fails, then asks on.
+fn limited(engine: &str, dir: &Path) {
+    let (store, keys) = (open(engine, dir), KeyRing::load(keys(dir)).unwrap());
+    let tell = |line: String| std::io::stdout().write_all(line.as_bytes()).unwrap();
+    for number in 0.. {
+        let text = format!("{number}");
+        let id = TokenId::new(text.as_bytes()).unwrap();
+        let record = Record { name: Some("large".repeat(4000)), ..record(&keys, &id, &text) };
+        let Err(error) = store.insert(&record).and_then(|_| store.redeem(&id, &claim())) else {
+            tell(format!("spent {text}\n"));
+            continue;
+        };
+        tell(format!("failed {}\n", kind(&error)));
+        tell(format!("failed {}\n", store.insert(&record).map_or_else(|error| kind(&error), |_| "not")));
+        tell(format!("failed {}\n", store.get(&id).map_or_else(|error| kind(&error), |_| "not")));
+        return;
+    }
+}
+
+fn kind(error: &StoreError) -> &'static str {
+    match error {
+        StoreError::Unknown(_) => "unknown",
+        StoreError::Poisoned => "poisoned",
+        StoreError::Full => "full",
+        StoreError::Io(_) => "io",
+        other => panic!("{other:?}"),
+    }
+}
+
+/// Has the system refuse, in the middle of the work, every write past the 4th MiB of a file.
+#[cfg(unix)]
+fn fail(engine: &str) {
+    let dir = tempfile::tempdir().unwrap();
+    let keys = KeyRing::create(keys(dir.path())).unwrap();
+    let output = Command::new("sh")
+        .args(["-c", "trap '' XFSZ; ulimit -f 8192; exec \"$@\"", "sh"])
+        .arg(env::current_exe().unwrap())
+        .args(["limited", engine])
+        .arg(dir.path())
+        .output()
+        .unwrap();
+    let (mut known, mut failed) = (BTreeMap::new(), Vec::new());
+    for line in String::from_utf8(output.stdout).unwrap().lines() {
+        match line.split_once(' ') {
+            Some(("spent", id)) => drop(known.insert(id.into(), Known::Spent)),
+            Some(("failed", kind)) => failed.push(kind.to_owned()),
+            _ => panic!("{line}"),
+        }
+    }
+    let first = failed.remove(0);
+    match first.as_str() {
+        "unknown" => {
+            assert_eq!(failed, ["poisoned", "poisoned"], "{engine}: neither written nor read after that")
+        }
+        "io" => {}
+        other => panic!("{engine}: {other}"),
+    }
+    check(&*open(engine, dir.path()), &keys, &known);
+    println!("{engine}: failed ({first}) after {} were spent: none lost, none revived", known.len());
+}
+
+#[cfg(not(unix))]
+fn fail(_engine: &str) {}

@@ -1,4 +1,14 @@
 //! Random operations on ids of random bytes, against the plainest model of a store.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    clippy::arithmetic_side_effects,
+    clippy::print_stdout,
+    reason = "a test: a panic is how it fails"
+)]
 
 use std::{collections::BTreeMap, num::NonZeroU64};
 

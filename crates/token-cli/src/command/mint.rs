@@ -1,15 +1,40 @@
 //! `onetoken mint`
 
-use token_core::Macaroon;
+use std::time::Duration;
+
+use serde::Serialize;
+use token_api::{Dialect, Grant, Lifetime, MintRequest};
+use token_core::{Macaroon, PredicateBuf, Subject};
 
 use super::{print_token, spelled};
 use crate::{
-    args::{Format, RawArgs},
-    error::{Exit, Failure, Malformed},
-    output::Terminal,
+    args::{Format, InviteArgs, Mint, RawArgs, SelfArgs, StoredArgs, Ttl, Uses},
+    error::{Exit, Failure, Malformed, UsageError},
+    home::HomeArgs,
+    output::{Bytes, Terminal},
+    time::Stamp,
 };
 
-pub(super) fn raw(args: &RawArgs, terminal: &mut Terminal) -> Result<Exit, Failure> {
+pub(super) fn run(mint: &Mint, home: &HomeArgs, terminal: &mut Terminal) -> Result<Exit, Failure> {
+    match mint {
+        Mint::Raw(args) => raw(args, terminal),
+        Mint::GroupSpaces(args) => {
+            let grant = Grant::GroupSpaces { group: &args.group };
+            stored(request(grant, &args.stored)?, args.stored.json, home, terminal)
+        }
+        Mint::SpaceSupport(args) => {
+            let dialect = args.modern.then_some(Dialect::Modern);
+            let mut request = request(Grant::SpaceSupport { space: &args.space, dialect }, &args.stored)?;
+            request.use_limit = args.uses.limit();
+            stored(request, args.stored.json, home, terminal)
+        }
+        Mint::Invite(args) => invite(args, home, terminal),
+        Mint::Access(args) => own(Grant::Access { session: None }, args, home, terminal),
+        Mint::Identity(args) => own(Grant::Identity, args, home, terminal),
+    }
+}
+
+fn raw(args: &RawArgs, terminal: &mut Terminal) -> Result<Exit, Failure> {
     let key = args.key.root_key(None)?;
     let mut macaroon =
         Macaroon::mint(&key, &args.location, args.identifier.as_bytes()).map_err(Malformed::part)?;
@@ -19,4 +44,83 @@ pub(super) fn raw(args: &RawArgs, terminal: &mut Terminal) -> Result<Exit, Failu
     match args.format {
         Format::V1 => print_token(terminal, &macaroon, spelled(args.encoding.into()), args.json),
     }
+}
+
+fn invite(args: &InviteArgs, home: &HomeArgs, terminal: &mut Terminal) -> Result<Exit, Failure> {
+    let grant = Grant::Invite { invite: args.invite, target: &args.target };
+    let mut request = request(grant, &args.stored)?;
+    request.use_limit = args.uses.limit();
+    request.temporary = args.temporary;
+    request.caveats = predicates(&args.caveat)?;
+    request.name = args.name.as_deref();
+    stored(request, args.stored.json, home, terminal)
+}
+
+/// A token that speaks for its issuer.
+fn own(grant: Grant<'_>, args: &SelfArgs, home: &HomeArgs, terminal: &mut Terminal) -> Result<Exit, Failure> {
+    let subject = Subject::read(&args.subject).ok_or(UsageError::Consumers)?;
+    let mut request = MintRequest::new(grant, subject);
+    request.lifetime = args.ttl.map(Ttl::lifetime);
+    request.temporary = args.temporary;
+    request.caveats = predicates(&args.caveat)?;
+    request.name = args.name.as_deref();
+    stored(request, args.json, home, terminal)
+}
+
+fn request<'a>(grant: Grant<'a>, args: &'a StoredArgs) -> Result<MintRequest<'a>, Failure> {
+    let issuer = Subject::read(&args.issuer).ok_or(UsageError::Consumers)?;
+    let mut request = MintRequest::new(grant, issuer);
+    request.lifetime = args.ttl.map(Ttl::lifetime);
+    Ok(request)
+}
+
+fn predicates(texts: &[String]) -> Result<Vec<PredicateBuf>, Failure> {
+    let read = |(index, text): (usize, &String)| {
+        PredicateBuf::read(text.as_str()).ok_or_else(|| Malformed::caveat(index).into())
+    };
+    texts.iter().enumerate().map(read).collect()
+}
+
+impl Ttl {
+    fn lifetime(self) -> Lifetime {
+        match self {
+            Self::For(seconds) => Lifetime::For(Duration::from_secs(seconds.0)),
+            Self::Never => Lifetime::Forever,
+        }
+    }
+}
+
+impl Uses {
+    const fn limit(self) -> Option<std::num::NonZeroU64> {
+        match self {
+            Self::AtMost(limit) => Some(limit),
+            Self::Unlimited => None,
+        }
+    }
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Minted {
+    token: String,
+    id: Bytes,
+    expires_at: Option<Stamp>,
+}
+
+fn stored(
+    request: MintRequest<'_>,
+    json: bool,
+    home: &HomeArgs,
+    terminal: &mut Terminal,
+) -> Result<Exit, Failure> {
+    let minted = home.authority_from_scratch(terminal)?.mint(&request).map_err(Failure::minting)?;
+    match json {
+        true => terminal.document(&Minted {
+            token: minted.token,
+            id: minted.id.as_bytes().into(),
+            expires_at: minted.expires_at.map(Stamp),
+        })?,
+        false => terminal.text(format_args!("{}\n", minted.token))?,
+    }
+    Ok(Exit::Done)
 }

@@ -1,40 +1,62 @@
 //! `onetoken verify`
 
 use serde::Serialize;
-use token_core::{
-    Caveat, Identifier, Macaroon, RootKey, Scope, TokenType, TokenUse, UnixTime, Verified, Verifier,
-    VerifyError,
-};
+use token_core::{Identifier, Macaroon, RootKey, Scope, TokenType, TokenUse, UnixTime, Verifier};
 
 use super::each_line;
 use crate::{
     args::{Use, VerifyArgs},
     error::{Exit, Failure, Refusal, UsageError},
+    home::{HomeArgs, Issuer},
     input::{Source, Text},
     output::{Bytes, Plain, Style, Terminal},
     time::{Expiry, Stamp},
 };
 
-pub(super) fn run(args: &VerifyArgs, terminal: &mut Terminal) -> Result<Exit, Failure> {
-    let now = args.request.now()?;
+pub(super) fn run(args: &VerifyArgs, home: &HomeArgs, terminal: &mut Terminal) -> Result<Exit, Failure> {
     if args.lines {
         if matches!(Source::of(args.token.as_deref()), Ok(Source::Argument(_))) {
             return Err(UsageError::TokenWithLines.into());
         }
-        let key = args.key.root_key(Some(Source::Input))?;
-        return each_line(terminal, |line, terminal| terminal.document(&judge(args, &key, line, now)?));
+        let judge = Judge::new(args, home, Source::Input)?;
+        return each_line(terminal, |line, terminal| terminal.document(&judge.verify(args, line)?));
     }
     let source = Source::of(args.token.as_deref())?;
-    let key = args.key.root_key(Some(source))?;
-    let accepted = judge(args, &key, &source.read()?, now)?;
+    // Before the store, which others wait for meanwhile. A key may be on standard input instead.
+    let text = source.read()?;
+    text.macaroon(args.request.now()?)?;
+    let accepted = Judge::new(args, home, source)?.verify(args, &text)?;
     match args.json {
         true => terminal.document(&accepted)?,
-        false => accepted.print(terminal, now)?,
+        false => accepted.print(terminal, args.request.now()?)?,
     }
     Ok(Exit::Done)
 }
 
-fn judge(args: &VerifyArgs, key: &RootKey, text: &Text, now: UnixTime) -> Result<Accepted, Failure> {
+/// What a token is verified by.
+enum Judge {
+    Key(RootKey),
+    Store(Box<Issuer>),
+}
+
+impl Judge {
+    fn new(args: &VerifyArgs, home: &HomeArgs, source: Source<'_>) -> Result<Self, Failure> {
+        match args.key.is_given() {
+            true => Ok(Self::Key(args.key.root_key(Some(source))?)),
+            false => Ok(Self::Store(Box::new(home.authority()?))),
+        }
+    }
+
+    fn verify(&self, args: &VerifyArgs, text: &Text) -> Result<Accepted, Failure> {
+        match self {
+            Self::Key(key) => by_key(args, key, text),
+            Self::Store(authority) => by_store(args, authority, text),
+        }
+    }
+}
+
+fn by_key(args: &VerifyArgs, key: &RootKey, text: &Text) -> Result<Accepted, Failure> {
+    let now = args.request.now()?;
     let (macaroon, _) = text.macaroon(now)?;
     let exact: Vec<&[u8]> = args.exact.iter().map(String::as_bytes).collect();
     let mut context = args.request.context(now);
@@ -47,8 +69,17 @@ fn judge(args: &VerifyArgs, key: &RootKey, text: &Text, now: UnixTime) -> Result
         verifier = verifier.used_as(token_use);
     }
     match verifier.verify(&macaroon, key) {
-        Ok(verified) => Ok(Accepted::new(&verified)),
-        Err(why) => Err(Failure::Refused(refusal(&macaroon, why))),
+        Ok(verified) => Ok(Accepted::new(&macaroon, verified.expires_at())),
+        Err(why) => Err(Failure::Refused(Refusal::new(why.into(), &macaroon))),
+    }
+}
+
+fn by_store(args: &VerifyArgs, authority: &Issuer, text: &Text) -> Result<Accepted, Failure> {
+    let now = args.request.at().unwrap_or_else(|| authority.now());
+    let token = text.token(now)?;
+    match authority.verify(text.as_str()?, args.expect, &args.request.context(now)) {
+        Ok(accepted) => Ok(Accepted::new(accepted.token.macaroon(), accepted.expires_at)),
+        Err(error) => Err(Failure::checking(error, token.macaroon())),
     }
 }
 
@@ -62,15 +93,6 @@ fn token_use(used_as: Use, macaroon: &Macaroon) -> TokenUse {
     }
 }
 
-fn refusal(macaroon: &Macaroon, why: VerifyError) -> Refusal {
-    let caveat = Refusal::index(&why).and_then(|index| macaroon.caveats().nth(index));
-    let caveat = caveat.map(|caveat| match caveat {
-        Caveat::FirstParty { predicate } => Bytes::from(predicate),
-        Caveat::ThirdParty { identifier, .. } => Bytes::from(identifier),
-    });
-    Refusal { why, caveat }
-}
-
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Accepted {
@@ -81,12 +103,12 @@ struct Accepted {
 }
 
 impl Accepted {
-    fn new(verified: &Verified<'_>) -> Self {
+    fn new(macaroon: &Macaroon, expires_at: Option<UnixTime>) -> Self {
         Self {
             valid: true,
-            identifier: verified.macaroon().identifier().into(),
-            location: verified.macaroon().location().into(),
-            expires_at: verified.expires_at().map(Stamp),
+            identifier: macaroon.identifier().into(),
+            location: macaroon.location().into(),
+            expires_at: expires_at.map(Stamp),
         }
     }
 

@@ -212,19 +212,19 @@ pub(crate) fn read_base64(body: &[u8], liberal: bool) -> Result<Vec<u8>, Cut> {
     let config = config.with_decode_allow_trailing_bits(liberal);
     GeneralPurpose::new(alphabet, config).decode(body).map_err(|error| {
         let last = body.len().saturating_sub(1);
-        let (problem, offset) = match error {
-            base64::DecodeError::InvalidByte(at, b'=') => (Problem::Padding, at),
-            base64::DecodeError::InvalidByte(at, byte) => (foreign(body, at, byte), at),
-            // A foreign character may stand before the end that the length complains of.
-            base64::DecodeError::InvalidLength(_) => match first_foreign(body) {
-                Some((at, byte)) => (foreign(body, at, byte), at),
-                None => (Problem::Base64Length, last),
-            },
-            base64::DecodeError::InvalidLastSymbol(at, byte) => match is_base64(byte) {
-                true => (Problem::TrailingBits, at),
-                false => (foreign(body, at, byte), at),
-            },
-            base64::DecodeError::InvalidPadding => (Problem::Padding, last),
+        let (problem, offset) = match (error, first_foreign(body)) {
+            // The decoder looks at the end before it comes to the middle; told of is what stands first.
+            (base64::DecodeError::InvalidByte(at, byte), first)
+                if is_base64(byte) && first.is_none_or(|(first, _)| at < first) =>
+            {
+                (if byte == b'=' { Problem::Padding } else { foreign(body, at, byte) }, at)
+            }
+            (_, Some((first, byte))) => (foreign(body, first, byte), first),
+            (base64::DecodeError::InvalidLastSymbol(at, _), None) => (Problem::TrailingBits, at),
+            (base64::DecodeError::InvalidLength(_), None) => (Problem::Base64Length, last),
+            (base64::DecodeError::InvalidByte(..) | base64::DecodeError::InvalidPadding, None) => {
+                (Problem::Padding, last)
+            }
         };
         let before = match problem {
             Problem::Base64Length | Problem::TrailingBits => decode_cut(body),

@@ -23,37 +23,34 @@ pub(super) fn check<S: TokenStore>(suite: &Suite, store: &S) {
 }
 
 pub(super) fn contention<S: TokenStore + ?Sized>(suite: &Suite, store: &S, rounds: usize) {
-    let barrier = Barrier::new(THREADS);
-    // What was left after each win of the round.
-    let wins = Mutex::new(Vec::new());
-    thread::scope(|scope| {
-        for thread in 0..THREADS {
-            let (barrier, wins) = (&barrier, &wins);
-            scope.spawn(move || {
-                for round in 0..rounds {
-                    let id = suite.id(format!("contention {round}"));
-                    let limit = u64::try_from(round % 4 + 1).unwrap();
-                    if thread == 0 {
-                        insert(store, &suite.limited(&id, limit));
-                    }
+    for round in 0..rounds {
+        let id = suite.id(format!("contention {round}"));
+        let limit = u64::try_from(round % 4 + 1).unwrap();
+        insert(store, &suite.limited(&id, limit));
+        // What was left after each win.
+        let wins = Mutex::new(Vec::new());
+        let barrier = Barrier::new(THREADS);
+        thread::scope(|scope| {
+            for thread in 0..THREADS {
+                let (id, wins, barrier) = (&id, &wins, &barrier);
+                scope.spawn(move || {
+                    let claim = claim(format!("{thread}"));
                     barrier.wait();
-                    match store.redeem(&id, &claim(format!("{thread}"))).unwrap() {
+                    match store.redeem(id, &claim).unwrap() {
                         Redeem::Redeemed { uses_left: Some(left), repeated: false } => {
                             wins.lock().unwrap().push(left)
                         }
                         Redeem::Exhausted => {}
                         other => panic!("{other:?}"),
                     }
-                    if barrier.wait().is_leader() {
-                        let mut left = std::mem::take(&mut *wins.lock().unwrap());
-                        left.sort_unstable();
-                        assert_eq!(left, (0..limit).collect::<Vec<_>>(), "round {round}");
-                        assert_eq!(store.get(&id).unwrap().unwrap().uses, limit);
-                    }
-                }
-            });
-        }
-    });
+                });
+            }
+        });
+        let mut left = wins.into_inner().unwrap();
+        left.sort_unstable();
+        assert_eq!(left, (0..limit).collect::<Vec<_>>(), "round {round}");
+        assert_eq!(store.get(&id).unwrap().unwrap().uses, limit);
+    }
 }
 
 fn of_racing_inserts_one_wins<S: TokenStore>(suite: &Suite, store: &S) {

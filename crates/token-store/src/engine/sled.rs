@@ -166,10 +166,10 @@ fn open_db(path: &Path) -> Result<Db, StoreError> {
         .cache_capacity(CACHE_LEN)
         // Every commit flushes; nothing else is to write behind our back.
         .flush_every_ms(None);
-    let deadline = Instant::now() + UNLOCKED_WITHIN;
+    let begun = Instant::now();
     loop {
         match config.open() {
-            Err(error) if is_locked(&error) && Instant::now() < deadline => {
+            Err(error) if is_locked(&error) && begun.elapsed() < UNLOCKED_WITHIN => {
                 thread::sleep(Duration::from_millis(1))
             }
             Err(error) if is_locked(&error) => return Err(StoreError::AlreadyOpen { path: path.to_owned() }),
@@ -242,5 +242,34 @@ fn reading(error: Error) -> StoreError {
     match error {
         Error::Io(error) => refused(error),
         _ => StoreError::Corrupt { what: "sled found damage" },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    // The worst that can get into one page: the longest keys that agree in nothing but their beginning, and the
+    // longest values.
+    #[test]
+    fn no_page_becomes_a_blob() {
+        let dir = tempfile::tempdir().unwrap();
+        let engine = Sled::open(dir.path()).unwrap();
+        let key = |number: u32| [&number.to_be_bytes()[..], &vec![0xa5; codec::MAX_KEY_LEN - 4]].concat();
+        for number in (0..600_u32).map(|number| number.wrapping_mul(0x9e37_79b9)) {
+            let value = vec![0x5a; codec::MAX_LEN - codec::MAX_KEY_LEN];
+            engine.commit(&Batch::from([(key(number), Some(value))])).unwrap();
+        }
+        assert_eq!(fs::read_dir(dir.path().join("blobs")).unwrap().count(), 0);
+        assert_eq!(engine.view().unwrap().scan(&[0], &[0xff; 5], usize::MAX).unwrap().len(), 602);
+    }
+
+    #[test]
+    fn nothing_is_read_or_written_after_a_failure() {
+        let dir = tempfile::tempdir().unwrap();
+        let engine = Sled::open(dir.path()).unwrap();
+        engine.state.write().unwrap().failed = true;
+        assert!(matches!(engine.view().map(drop), Err(StoreError::Poisoned)));
+        assert!(matches!(engine.commit(&Batch::from([(vec![9], None)])), Err(StoreError::Poisoned)));
     }
 }

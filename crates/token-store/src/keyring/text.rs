@@ -166,15 +166,13 @@ mod tests {
     #[test]
     fn every_altered_character_is_refused() {
         for (at, old) in ONE.char_indices().filter(|(_, old)| !old.is_whitespace()) {
-            for new in ['0', '1', 'a', 'g', ':', '\u{e9}', ' '] {
-                if new != old {
-                    let altered = format!("{}{new}{}", &ONE[..at], &ONE[at + 1..]);
-                    assert!(KeyRing::from_text(&altered).is_err(), "{altered}");
-                }
+            for new in ['0', '1', 'a', 'g', ':', '\u{e9}', ' '].into_iter().filter(|new| *new != old) {
+                let altered: String =
+                    ONE.char_indices().map(|(i, old)| if i == at { new } else { old }).collect();
+                assert!(KeyRing::from_text(&altered).is_err(), "{altered}");
             }
-        }
-        for len in 0..ONE.len() - 1 {
-            assert!(KeyRing::from_text(&ONE[..len]).is_err(), "{len}");
+            let cut: String = ONE.chars().take(at).collect();
+            assert!(KeyRing::from_text(&cut).is_err(), "{cut}");
         }
     }
 

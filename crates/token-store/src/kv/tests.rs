@@ -7,7 +7,8 @@ use crate::{KeyRing, Owner, engine::memory::Memory};
 const GOLDEN: &str = include_str!("../../tests/golden/store-v1.txt");
 
 fn hex(text: &str) -> Vec<u8> {
-    (0..text.len()).step_by(2).map(|at| u8::from_str_radix(&text[at..at + 2], 16).unwrap()).collect()
+    let (pairs, []) = text.as_bytes().as_chunks::<2>() else { panic!("half a byte") };
+    pairs.iter().map(|pair| u8::from_str_radix(str::from_utf8(pair).unwrap(), 16).unwrap()).collect()
 }
 
 fn golden() -> (KeyRing, Vec<Pair>) {

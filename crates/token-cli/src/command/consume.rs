@@ -1,0 +1,95 @@
+//! `onetoken consume`
+
+use serde::Serialize;
+use token_api::Consumed;
+use token_store::{ClaimId, Entity};
+
+use crate::{
+    args::ConsumeArgs,
+    error::{Exit, Failure, UsageError},
+    home::HomeArgs,
+    input::Source,
+    output::{Bytes, Plain, Style, Terminal},
+};
+
+pub(super) fn run(args: &ConsumeArgs, home: &HomeArgs, terminal: &mut Terminal) -> Result<Exit, Failure> {
+    let consumer = args.request.consumer().ok_or(UsageError::NoConsumer)?;
+    let claim = args.claim.as_deref().map(claim).transpose()?;
+    // The token first: who waits for it must not keep others from the store.
+    let text = Source::of(args.token.as_deref())?.read()?;
+    let token = text.token(args.request.now()?)?;
+
+    let authority = home.authority()?;
+    let claim = claim.map_or_else(|| authority.draw_claim(), Ok)?;
+    let context = args.request.context(args.request.at().unwrap_or_else(|| authority.now()));
+    let spent = authority.consume(text.as_str()?, args.expect, consumer, &claim, &context);
+    drop(authority);
+    let consumed = spent.map_err(|error| Failure::checking(error, token.macaroon()))?;
+    match args.json {
+        true => terminal.document(&Answer::new(&consumed))?,
+        false => print(&consumed, terminal)?,
+    }
+    Ok(Exit::Done)
+}
+
+fn claim(text: &str) -> Result<ClaimId, UsageError> {
+    ClaimId::new(text).map_err(|error| UsageError::Claim { len: error.len })
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Answer<'a> {
+    consumed: bool,
+    id: Bytes,
+    #[serde(rename = "type")]
+    kind: &'static str,
+    resource: Option<Named<'a>>,
+    issuer: Named<'a>,
+    uses_left: Option<u64>,
+}
+
+/// Somebody or something, as Onedata's JSON has it.
+#[derive(Serialize)]
+pub(super) struct Named<'a> {
+    #[serde(rename = "type")]
+    kind: &'a str,
+    id: &'a str,
+}
+
+impl<'a> From<&'a Entity> for Named<'a> {
+    fn from(entity: &'a Entity) -> Self {
+        Self { kind: &entity.kind, id: &entity.id }
+    }
+}
+
+impl<'a> Answer<'a> {
+    fn new(consumed: &'a Consumed) -> Self {
+        let accepted = &consumed.accepted;
+        Self {
+            consumed: true,
+            id: accepted.id.as_bytes().into(),
+            kind: accepted.kind.as_str(),
+            resource: accepted.resource.as_ref().map(Named::from),
+            issuer: (&accepted.issuer).into(),
+            uses_left: consumed.uses_left,
+        }
+    }
+}
+
+fn print(consumed: &Consumed, terminal: &mut Terminal) -> Result<(), Failure> {
+    let accepted = &consumed.accepted;
+    let left = consumed.uses_left.map_or_else(|| "unlimited".to_owned(), |left| left.to_string());
+    let mut text = format!(
+        "{}\ntype        {}\nid          {}\n",
+        terminal.paint(Style::Good, "consumed"),
+        accepted.kind,
+        accepted.id
+    );
+    for (name, entity) in [("resource", accepted.resource.as_ref()), ("issuer", Some(&accepted.issuer))] {
+        if let Some(Entity { kind, id }) = entity {
+            text.push_str(&format!("{name:<12}{kind} {}\n", Plain(id.as_bytes())));
+        }
+    }
+    text.push_str(&format!("uses left   {left}\n"));
+    terminal.text(text)
+}

@@ -1,0 +1,269 @@
+//! Where the command keeps its key ring, its configuration and, by default, its store.
+
+use std::{
+    env,
+    ffi::OsString,
+    fs,
+    io::{self, Write as _},
+    path::{Path, PathBuf},
+};
+
+use clap::Args;
+use serde::{Deserialize, Serialize};
+use token_api::{Authority, Config, Host, HostError, Privilege};
+use token_core::Subject;
+use token_store::{Entity, KeyFileError, KeyRing, StoreError, TokenStore};
+
+use crate::{
+    error::{Failure, UsageError},
+    output::Terminal,
+    store::{self, StoreUrl},
+    time::{self, Seconds},
+};
+
+const KEYS: &str = "keys";
+const CONFIG: &str = "config.json";
+
+/// The only version of the configuration so far.
+const VERSION: u32 = 1;
+
+/// The greatest length of a configuration that is read, in bytes.
+const MAX_CONFIG: u64 = 64 << 10;
+
+/// What the command mints and spends with.
+pub(crate) type Issuer = Authority<Box<dyn TokenStore>, Operator>;
+
+#[derive(Args)]
+pub(crate) struct HomeArgs {
+    /// Where the keys, the configuration and the store are [default: $XDG_DATA_HOME/onetoken]
+    #[arg(
+        long,
+        global = true,
+        value_name = "DIR",
+        env = "ONETOKEN_HOME",
+        hide_env_values = true,
+        help_heading = "Store"
+    )]
+    home: Option<PathBuf>,
+    /// Another store than the configured one: redb:PATH, sled:PATH, or memory: to forget it all
+    #[arg(long, global = true, value_name = "URL", help_heading = "Store")]
+    store: Option<StoreUrl>,
+    /// How long to wait for a store that another process has open
+    #[arg(long, global = true, value_name = "DURATION", default_value = "30s", value_parser = time::parse_duration,
+          help_heading = "Store")]
+    wait: Seconds,
+}
+
+/// The file `config.json`.
+#[derive(Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+struct Settings {
+    version: u32,
+    /// The location of tokens in the shape of before 20.02.
+    location: String,
+    /// The location of tokens in the shape of today: the Onezone's domain.
+    domain: String,
+    /// Relative to the home.
+    store: StoreUrl,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        let Config { location, domain, .. } = Config::default();
+        Self { version: VERSION, location, domain, store: StoreUrl::default() }
+    }
+}
+
+impl HomeArgs {
+    /// The directory, if it was given; an empty variable gives none.
+    fn given(&self) -> Option<&PathBuf> {
+        self.home.as_ref().filter(|dir| !dir.as_os_str().is_empty())
+    }
+
+    fn dir(&self) -> Result<PathBuf, Failure> {
+        if let Some(dir) = self.given() {
+            return Ok(dir.clone());
+        }
+        let absolute = |name: &str| env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
+        // The XDG base directory specification has relative paths ignored.
+        let data =
+            absolute("XDG_DATA_HOME").or_else(|| absolute("HOME").map(|home| home.join(".local/share")));
+        Ok(data.ok_or(UsageError::NoHome)?.join("onetoken"))
+    }
+
+    /// Makes a home, and says where.
+    pub(crate) fn init(&self) -> Result<PathBuf, Failure> {
+        let dir = self.dir()?;
+        match self.set_up(&dir)? {
+            true => Ok(dir),
+            false => Err(HomeError::Exists { path: dir.join(CONFIG) }.into()),
+        }
+    }
+
+    /// The authority of this home.
+    pub(crate) fn authority(&self) -> Result<Issuer, Failure> {
+        let dir = self.dir()?;
+        let settings = Settings::read(&dir)?;
+        self.open(&dir, settings)
+    }
+
+    /// The authority of this home, which is made if it is the default one and still empty.
+    pub(crate) fn authority_from_scratch(&self, terminal: &Terminal) -> Result<Issuer, Failure> {
+        let dir = self.dir()?;
+        let settings = match Settings::read(&dir) {
+            Err(HomeError::Missing { .. }) if self.given().is_none() && may_begin(&dir)? => {
+                if self.set_up(&dir)? {
+                    terminal
+                        .note(format_args!("made a new key ring and an empty store in {}", dir.display()));
+                }
+                Settings::read(&dir)?
+            }
+            settings => settings?,
+        };
+        self.open(&dir, settings)
+    }
+
+    #[expect(clippy::field_reassign_with_default, reason = "another crate may add fields to it")]
+    fn open(&self, dir: &Path, settings: Settings) -> Result<Issuer, Failure> {
+        let keys = KeyRing::load(dir.join(KEYS)).map_err(HomeError::from)?;
+        let store = self.store.clone().unwrap_or_else(|| settings.store.within(dir));
+        let store = store::open(&store, self.wait)?;
+        let mut config = Config::default();
+        config.location = settings.location;
+        config.domain = settings.domain;
+        Ok(Authority::new(store, keys, Operator, config)?)
+    }
+
+    /// Makes the home, in an order in which each step can be the last: the configuration, which comes at the
+    /// end, makes it one. `false` where another process was faster.
+    fn set_up(&self, dir: &Path) -> Result<bool, Failure> {
+        let io = |source| HomeError::Io { path: dir.to_owned(), source };
+        private_dir(dir).map_err(io)?;
+        let mut settings = Settings::default();
+        if let Some(store) = &self.store {
+            settings.store = store.absolute().map_err(io)?;
+        }
+        let (keys, config) = (dir.join(KEYS), dir.join(CONFIG));
+        let store = settings.store.within(dir);
+        // In this order: where another process is at it, its keys are there before its store.
+        let orphan = store.path().filter(|path| path.exists());
+        match (config.exists(), keys.exists(), orphan) {
+            (true, ..) => return Ok(false),
+            // New keys would open none of its tokens.
+            (_, false, Some(path)) => return Err(HomeError::Orphan { path: path.to_owned() }.into()),
+            (_, false, None) => match KeyRing::create(&keys) {
+                Ok(_) | Err(KeyFileError::Exists { .. }) => {}
+                Err(error) => return Err(HomeError::from(error).into()),
+            },
+            // An earlier attempt was broken off.
+            (_, true, _) => {}
+        }
+        drop(store::open(&store, self.wait)?);
+        Ok(settings.write(&config).map_err(io)?)
+    }
+}
+
+/// Whether a home can be made here unasked: nothing is here, or what another process or a broken-off attempt has
+/// made of it so far, which begins with the keys.
+fn may_begin(dir: &Path) -> Result<bool, Failure> {
+    let io = |source| HomeError::Io { path: dir.to_owned(), source };
+    match fs::read_dir(dir) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(true),
+        Err(error) => Err(io(error).into()),
+        Ok(entries) => {
+            let names =
+                entries.map(|entry| Ok(entry?.file_name())).collect::<io::Result<Vec<_>>>().map_err(io)?;
+            let is_draft = |name: &OsString| name.as_encoded_bytes().starts_with(KEYS.as_bytes());
+            // Looked for last: what was a draft when the names were read may have become the keys since.
+            Ok(names.iter().all(is_draft) || dir.join(KEYS).exists())
+        }
+    }
+}
+
+impl Settings {
+    fn read(dir: &Path) -> Result<Self, HomeError> {
+        let path = dir.join(CONFIG);
+        let text = match fs::File::open(&path) {
+            Ok(file) => io::read_to_string(io::Read::take(file, MAX_CONFIG)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                return Err(HomeError::Missing { path: dir.to_owned() });
+            }
+            Err(error) => Err(error),
+        };
+        let text = text.map_err(|source| HomeError::Io { path: path.clone(), source })?;
+        let settings: Self =
+            serde_json::from_str(&text).map_err(|source| HomeError::Config { path: path.clone(), source })?;
+        match settings.version {
+            VERSION => Ok(settings),
+            found => Err(HomeError::Version { path, found }),
+        }
+    }
+
+    /// The file appears whole or not at all. `false` where there is one already.
+    fn write(&self, path: &Path) -> io::Result<bool> {
+        let mut text = serde_json::to_vec_pretty(self)?;
+        text.push(b'\n');
+        let draft = path.with_extension(format!("json.{}.new", std::process::id()));
+        let mut file = fs::File::create(&draft)?;
+        let written = file.write_all(&text).and_then(|()| file.sync_all());
+        // Unlike a rename, a link does not replace what stands there.
+        let linked = written.and_then(|()| fs::hard_link(&draft, path));
+        fs::remove_file(&draft)?;
+        match linked {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(false),
+            linked => linked.map(|()| true),
+        }
+    }
+}
+
+#[cfg(unix)]
+fn private_dir(dir: &Path) -> io::Result<()> {
+    use std::os::unix::fs::DirBuilderExt as _;
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(dir)
+}
+
+#[cfg(not(unix))]
+fn private_dir(dir: &Path) -> io::Result<()> {
+    fs::create_dir_all(dir)
+}
+
+/// Who sits at this command holds the key ring, and with it can mint any token whatever. There is no second
+/// party whose groups, spaces and privileges could be asked about, so nothing is refused here. A service that
+/// mints for others brings a host of its own.
+pub(crate) struct Operator;
+
+impl Host for Operator {
+    fn exists(&self, _resource: &Entity) -> Result<bool, HostError> {
+        Ok(true)
+    }
+
+    fn may(
+        &self,
+        _subject: Subject<'_>,
+        _privilege: Privilege,
+        _resource: &Entity,
+    ) -> Result<bool, HostError> {
+        Ok(true)
+    }
+}
+
+/// The home cannot be made or used.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum HomeError {
+    #[error("{} exists and is not overwritten", path.display())]
+    Exists { path: PathBuf },
+    #[error("{} is a store without its keys, which new keys would not open", path.display())]
+    Orphan { path: PathBuf },
+    #[error("{} is no home of onetoken: run `onetoken init` first", path.display())]
+    Missing { path: PathBuf },
+    #[error("{} holds no configuration", path.display())]
+    Config { path: PathBuf, source: serde_json::Error },
+    #[error("{} is of version {found}; this program knows version {VERSION}", path.display())]
+    Version { path: PathBuf, found: u32 },
+    #[error("{} cannot be used", path.display())]
+    Io { path: PathBuf, source: io::Error },
+    #[error(transparent)]
+    Keys(#[from] KeyFileError),
+    #[error("the store cannot be opened")]
+    Store(#[from] StoreError),
+}

@@ -1,0 +1,138 @@
+//! Which store, and opening it though others use it.
+
+use std::{
+    fmt, io,
+    path::{Path, PathBuf},
+    str::FromStr,
+    thread,
+    time::{Duration, Instant},
+};
+
+use serde::{Deserialize, Serialize};
+use token_store::{MemoryStore, RedbStore, StoreError, TokenStore};
+
+use crate::{home::HomeError, time::Seconds};
+
+/// `redb:PATH`, `sled:PATH` or `memory:`.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(try_from = "String", into = "String")]
+pub(crate) enum StoreUrl {
+    Memory,
+    Redb(PathBuf),
+    #[cfg(feature = "sled")]
+    Sled(PathBuf),
+}
+
+impl Default for StoreUrl {
+    fn default() -> Self {
+        Self::Redb(PathBuf::from("store.redb"))
+    }
+}
+
+impl StoreUrl {
+    /// Where it is, if it is anywhere.
+    pub(crate) fn path(&self) -> Option<&Path> {
+        match self {
+            Self::Memory => None,
+            Self::Redb(path) => Some(path),
+            #[cfg(feature = "sled")]
+            Self::Sled(path) => Some(path),
+        }
+    }
+
+    /// The same, with a relative path taken from this directory.
+    pub(crate) fn within(&self, dir: &Path) -> Self {
+        match self {
+            Self::Memory => Self::Memory,
+            Self::Redb(path) => Self::Redb(dir.join(path)),
+            #[cfg(feature = "sled")]
+            Self::Sled(path) => Self::Sled(dir.join(path)),
+        }
+    }
+
+    /// The same, with a relative path taken from the current directory.
+    pub(crate) fn absolute(&self) -> io::Result<Self> {
+        Ok(self.within(&std::path::absolute(".")?))
+    }
+
+    fn open(&self) -> Result<Box<dyn TokenStore>, StoreError> {
+        Ok(match self {
+            Self::Memory => Box::new(MemoryStore::new()),
+            Self::Redb(path) => Box::new(RedbStore::open(path)?),
+            #[cfg(feature = "sled")]
+            Self::Sled(path) => Box::new(token_store::SledStore::open(path)?),
+        })
+    }
+}
+
+impl FromStr for StoreUrl {
+    type Err = InvalidStore;
+
+    fn from_str(text: &str) -> Result<Self, InvalidStore> {
+        let path = |path: &str| match path.is_empty() {
+            true => Err(InvalidStore),
+            false => Ok(PathBuf::from(path)),
+        };
+        match text.split_once(':') {
+            Some(("memory", "")) => Ok(Self::Memory),
+            Some(("redb", rest)) => path(rest).map(Self::Redb),
+            #[cfg(feature = "sled")]
+            Some(("sled", rest)) => path(rest).map(Self::Sled),
+            _ => Err(InvalidStore),
+        }
+    }
+}
+
+impl TryFrom<String> for StoreUrl {
+    type Error = InvalidStore;
+
+    fn try_from(text: String) -> Result<Self, InvalidStore> {
+        text.parse()
+    }
+}
+
+impl From<StoreUrl> for String {
+    fn from(store: StoreUrl) -> Self {
+        store.to_string()
+    }
+}
+
+impl fmt::Display for StoreUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Memory => f.write_str("memory:"),
+            Self::Redb(path) => write!(f, "redb:{}", path.display()),
+            #[cfg(feature = "sled")]
+            Self::Sled(path) => write!(f, "sled:{}", path.display()),
+        }
+    }
+}
+
+/// The text names no store.
+#[derive(Clone, Copy, Debug, thiserror::Error)]
+#[error("{}", STORES)]
+pub(crate) struct InvalidStore;
+
+#[cfg(feature = "sled")]
+const STORES: &str = "none of redb:PATH, sled:PATH and memory:";
+#[cfg(not(feature = "sled"))]
+const STORES: &str = "none of redb:PATH and memory:; this program was built without sled";
+
+/// Opens the store. Embedded engines admit one process at a time, so where another has it open this waits for
+/// its turn.
+pub(crate) fn open(store: &StoreUrl, wait: Seconds) -> Result<Box<dyn TokenStore>, HomeError> {
+    const SHORTEST: Duration = Duration::from_millis(1);
+    const LONGEST: Duration = Duration::from_millis(20);
+    let begun = Instant::now();
+    let wait = Duration::from_secs(wait.0);
+    let mut pause = SHORTEST;
+    loop {
+        match store.open() {
+            Err(StoreError::AlreadyOpen { .. }) if begun.elapsed() < wait => {
+                thread::sleep(pause);
+                pause = pause.saturating_mul(2).min(LONGEST);
+            }
+            opened => return Ok(opened?),
+        }
+    }
+}

@@ -1,0 +1,197 @@
+//! The vectors, through the command.
+
+use serde_json::json;
+use token_test::{
+    hex,
+    vectors::{self, Expectation, Format},
+};
+
+use crate::run::{onetoken, piped};
+
+struct Golden {
+    name: String,
+    location: String,
+    identifier: String,
+    caveats: Vec<String>,
+    key: [String; 2],
+    signature: String,
+    texts: [(&'static str, String); 2],
+    token: serde_json::Value,
+}
+
+fn goldens() -> Vec<Golden> {
+    let modern = vectors::onedata().into_iter().map(|vector| Golden {
+        name: vector.name,
+        location: vector.onezone_domain,
+        identifier: vector.identifier,
+        caveats: vector.caveats,
+        key: ["--secret".into(), vector.secret],
+        signature: hex::encode(vector.signature),
+        texts: [("base62", vector.serialized_base62), ("base64url", vector.serialized_base64url)],
+        token: vector.token,
+    });
+    let legacy = vectors::onedata_legacy().into_iter().map(|vector| Golden {
+        name: vector.name,
+        location: vector.location,
+        identifier: vector.identifier,
+        caveats: vector.caveats,
+        key: ["--secret-hex".into(), hex::encode(vector.secret)],
+        signature: hex::encode(vector.signature),
+        texts: [("base62", vector.serialized_base62), ("base64url", vector.serialized_base64url)],
+        token: serde_json::Value::Null,
+    });
+    modern.chain(legacy).collect()
+}
+
+fn options<'a>(name: &'a str, values: &'a [String]) -> impl Iterator<Item = &'a str> {
+    values.iter().flat_map(move |value| [name, value])
+}
+
+#[test]
+fn they_are_minted_byte_for_byte() {
+    let goldens = goldens();
+    assert_eq!(goldens.len(), 19);
+    for golden in goldens {
+        for (encoding, text) in &golden.texts {
+            let args = ["mint", "raw", "--location", &golden.location, "--identifier", &golden.identifier];
+            let args = args.into_iter().chain(options("--caveat", &golden.caveats));
+            let args = args.chain(golden.key.iter().map(String::as_str)).chain(["--encoding", encoding]);
+            let args: Vec<&str> = args.collect();
+            assert_eq!(onetoken(&args).token(), *text, "{}", golden.name);
+            let json = onetoken(args.iter().copied().chain(["--format", "v1", "--json"])).done().json();
+            assert_eq!(json, json!({ "token": text }), "{}", golden.name);
+        }
+    }
+}
+
+#[test]
+fn they_are_read_to_the_same_fields() {
+    for golden in goldens() {
+        for (encoding, text) in &golden.texts {
+            let json = onetoken(["inspect", "--json", "--show-signature", "--at", "0", text]).done().json();
+            assert_eq!(json["verified"], false);
+            assert_eq!(json["encoding"], *encoding, "{}", golden.name);
+            assert_eq!(json["format"], "v1");
+            assert_eq!(json["bytes"], token_test::text::bytes(&golden.texts[1].1).len());
+            assert_eq!(json["location"], golden.location);
+            assert_eq!(json["identifier"], golden.identifier);
+            assert_eq!(json["token"], golden.token, "{}", golden.name);
+            assert_eq!(json["signature"], golden.signature);
+            let texts = json["caveats"].as_array().unwrap().iter().map(|caveat| &caveat["text"]);
+            assert!(texts.eq(&golden.caveats), "{}", golden.name);
+        }
+    }
+}
+
+#[test]
+fn they_are_accepted_under_their_secret_alone() {
+    for golden in goldens() {
+        let [(_, base62), (_, base64url)] = &golden.texts;
+        let exact: Vec<&str> = options("--exact", &golden.caveats).collect();
+        for text in [base62, base64url] {
+            let args = ["verify", "--json", &golden.key[0], &golden.key[1]];
+            let json = piped(text.as_str(), args.iter().chain(&exact)).done().json();
+            let members: Vec<&String> = json.as_object().unwrap().keys().collect();
+            assert_eq!(members, ["expiresAt", "identifier", "location", "valid"]);
+            assert_eq!(json["valid"], true);
+            assert_eq!(json["identifier"], golden.identifier);
+            assert_eq!(json["location"], golden.location);
+
+            let args = ["verify", "--json", "--secret", "another"];
+            assert_eq!(piped(text.as_str(), args.iter().chain(&exact)).error(1), "bad-signature");
+        }
+        // The last character of a signature, which keeps the text well formed.
+        let cut = base64url.len() - 8;
+        let other = if base64url.as_bytes()[cut] == b'A' { "B" } else { "A" };
+        let forged = [&base64url[..cut], other, &base64url[cut + 1..]].concat();
+        let args = ["verify", "--json", &golden.key[0], &golden.key[1]];
+        assert_eq!(piped(forged, args.iter().chain(&exact)).error(1), "bad-signature", "{}", golden.name);
+    }
+}
+
+#[test]
+fn macaroons_of_other_libraries_are_judged_as_their_vectors_say() {
+    let mut judged = [0; 3];
+    for vector in vectors::macaroons() {
+        let readable = vector.format == Some(Format::V1) && vector.is_first_party_only();
+        let Some(text) = vector.text().filter(|_| readable) else { continue };
+        let Some(token_test::Key::Secret(secret)) = vector.key() else {
+            assert!(!vector.valid_parse, "{}", vector.name);
+            assert_eq!(
+                onetoken(["verify", "--json", "--secret", "any", text]).error(3),
+                "malformed",
+                "{}",
+                vector.name
+            );
+            judged[2] += 1;
+            continue;
+        };
+        let Some(verification) = &vector.verify else { continue };
+        let exact = verification.exact.iter().flat_map(|text| ["--exact", text]);
+        let secret = std::str::from_utf8(secret).unwrap();
+        let outcome = onetoken(["verify", "--json", "--secret", secret, text].into_iter().chain(exact));
+        let expected = match verification.expect {
+            Expectation::Ok => 0,
+            _ => 1,
+        };
+        assert_eq!(outcome.code, expected, "{}: {outcome:?}", vector.name);
+        judged[usize::try_from(expected).unwrap()] += 1;
+    }
+    assert!(judged.iter().all(|count| *count > 3), "{judged:?}");
+}
+
+#[test]
+fn what_a_third_party_has_to_confirm_is_missed() {
+    let mut missed = 0;
+    for vector in vectors::macaroons().into_iter().filter(|vector| vector.format == Some(Format::V1)) {
+        let (Some(token_test::Key::Secret(secret)), Some(verification)) = (vector.key(), &vector.verify)
+        else {
+            continue;
+        };
+        if vector.is_first_party_only() || !matches!(verification.expect, Expectation::Ok) {
+            continue;
+        }
+        let text = vector.text().unwrap();
+        let exact = verification.exact.iter().flat_map(|text| ["--exact", text]);
+        let args = ["verify", "--json", "--secret", std::str::from_utf8(secret).unwrap(), text];
+        let refused = onetoken(args.into_iter().chain(exact));
+        assert_eq!(refused.error(1), "discharge-missing", "{}", vector.name);
+
+        let index = vector.caveats.iter().position(|caveat| caveat.vid.is_some()).unwrap();
+        assert_eq!(refused.json()["error"]["index"], index);
+        let cid = std::str::from_utf8(vector.caveats[index].cid()).unwrap();
+        let caveat = &onetoken(["inspect", "--json", text]).done().json()["caveats"][index];
+        let expected =
+            json!({ "thirdParty": true, "identifier": cid, "location": vector.caveats[index].cl.as_deref() });
+        assert_eq!(*caveat, expected);
+        missed += 1;
+    }
+    assert!(missed > 1);
+}
+
+/// Each of the three samples of the API documents is damaged in a way of its own.
+#[test]
+fn the_samples_of_the_api_documents_get_their_diagnosis() {
+    let expected = [
+        ("seed000.curl", "base62", 11, "character", "missing"),
+        ("seed002.curl", "packet", 64, "byte", "cut 17 bytes short inside the identifier"),
+        ("seed.response200", "packet", 0, "byte", "with `MD` in their place the token reads whole"),
+    ];
+    for (id, stage, offset, unit, words) in expected {
+        let sample = vectors::api_documents().into_iter().find(|sample| sample.id == id).unwrap();
+        let outcome = onetoken(["inspect", "--json", &sample.text]);
+        assert_eq!(outcome.error(3), "malformed");
+        let error = &outcome.json()["error"];
+        assert_eq!(
+            (&error["stage"], &error["offset"], &error["unit"]),
+            (&json!(stage), &json!(offset), &json!(unit))
+        );
+        assert!(error["message"].as_str().unwrap().contains(words), "{outcome:?}");
+        assert_eq!(error["partial"]["verified"], false);
+        let people = onetoken(["inspect", &sample.text]);
+        assert_eq!(people.code, 3);
+        assert!(people.err.contains(words), "{people:?}");
+    }
+    let cut = vectors::api_documents().into_iter().find(|sample| sample.id == "seed002.curl").unwrap();
+    assert_eq!(onetoken(["inspect", "--json", &cut.text]).json()["error"]["partial"]["location"], "registry");
+}

@@ -1,0 +1,172 @@
+//! `inspect`
+
+use serde_json::json;
+
+use crate::run::{command, feed, finish, onetoken, piped, raw};
+
+#[test]
+fn the_document_is_the_one_of_the_contract() {
+    let token = onetoken([
+        "mint",
+        "raw",
+        "--location",
+        "onezone",
+        "--identifier",
+        "8HfHARHgklqBkZVI4l6MBTvSSvt98ppp6948s8Q7SOk",
+        "--caveat",
+        "tokenType = space_create_token",
+        "--caveat",
+        "time < 1496140144",
+        "--caveat",
+        "colour = blue",
+        "--secret",
+        "example",
+    ])
+    .token();
+    let outcome = onetoken(["inspect", "--json", &token]).done();
+    assert_eq!(outcome.err, "");
+    let expected = json!({
+        "verified": false,
+        "encoding": "base62", "format": "v1", "bytes": 214,
+        "location": "onezone",
+        "identifier": "8HfHARHgklqBkZVI4l6MBTvSSvt98ppp6948s8Q7SOk",
+        "token": null,
+        "caveats": [
+            { "text": "tokenType = space_create_token",
+              "caveat": { "type": "tokenType", "tokenType": "space_create_token" } },
+            { "text": "time < 1496140144", "caveat": { "type": "time", "validUntil": 1_496_140_144 } },
+            { "text": "colour = blue", "caveat": null }
+        ],
+        "expiresAt": "2017-05-30T10:29:04Z", "expired": true,
+        "signature": null
+    });
+    assert_eq!(outcome.json(), expected);
+
+    let signed = onetoken(["inspect", "--json", "--show-signature", &token]).json();
+    let signature = signed["signature"].as_str().unwrap();
+    assert!(signature.len() == 64 && signature.bytes().all(|byte| byte.is_ascii_hexdigit()));
+    let people = onetoken(["inspect", &token]).done();
+    assert!(!people.out.contains(signature) && people.out.contains("expired 9 years ago"), "{people:?}");
+    assert!(onetoken(["inspect", "--show-signature", &token]).out.contains(signature));
+}
+
+#[test]
+fn expiry_is_judged_at_the_given_time() {
+    let token = raw(&["time < 200", "time < 100", "time < 300"]);
+    for (at, expired) in [("99", false), ("100", true), ("1970-01-01T00:01:39Z", false)] {
+        let json = onetoken(["inspect", "--json", "--at", at, &token]).done().json();
+        assert_eq!((&json["expiresAt"], &json["expired"]), (&json!("1970-01-01T00:01:40Z"), &json!(expired)));
+    }
+}
+
+#[test]
+fn a_token_comes_from_standard_input_with_its_line_end_cut() {
+    let token = raw(&[]);
+    let expected = onetoken(["inspect", "--json", &token]).done().out;
+    for end in ["", "\n", "\r\n"] {
+        assert_eq!(piped(format!("{token}{end}"), ["inspect", "--json"]).out, expected);
+        assert_eq!(piped(format!("{token}{end}"), ["inspect", "--json", "-"]).out, expected);
+    }
+    for other in ["\n\n", " ", "\r", " \n"] {
+        let outcome = piped(format!("{token}{other}"), ["inspect", "--json"]);
+        assert_eq!(outcome.error(3), "malformed");
+        assert_eq!(outcome.json()["error"]["hint"], "without the white space it reads whole");
+    }
+    assert_eq!(onetoken(["inspect", "--json", &format!("{token}\n")]).error(3), "malformed");
+}
+
+#[test]
+fn people_get_color_only_if_they_want_it() {
+    let token = raw(&["time < 100"]);
+    let colored = |args: &[&str], no_color: Option<&str>| {
+        let mut command = command(args.iter().chain([&"inspect", &token.as_str()]));
+        command.envs(no_color.map(|value| ("NO_COLOR", value)));
+        finish(command.spawn().unwrap()).done().out.contains('\u{1b}')
+    };
+    assert!(!colored(&[], None), "not on a terminal");
+    assert!(colored(&["--color", "always"], None));
+    assert!(colored(&["--color", "always"], Some("1")), "an option outranks the environment");
+    assert!(!colored(&["--color", "never"], None));
+    assert!(!colored(&[], Some("1")));
+}
+
+#[test]
+fn a_token_does_not_steer_the_terminal() {
+    let token = raw(&["note = \u{1b}[2J\u{202e}\u{7}"]);
+    let outcome = onetoken(["inspect", &token]).done();
+    assert!(outcome.out.contains(r"note = \u{1b}[2J\u{202e}\u{7}"), "{outcome:?}");
+    let refused = onetoken(["verify", "--secret", "example", &token]);
+    assert_eq!(refused.code, 1);
+    assert!(!refused.err.contains('\u{1b}'), "{refused:?}");
+}
+
+#[test]
+fn each_line_gets_its_document_in_order() {
+    let token = raw(&["time < 100"]);
+    let mut input = Vec::new();
+    input.extend(format!("{token}\n\n{token}\r\n").into_bytes());
+    input.extend(b"\xff\xfe\n");
+    input.extend(&token.as_bytes()[..40]);
+    input.extend(b"\n");
+    input.extend(token.as_bytes());
+    for args in [&["inspect", "--lines"][..], &["inspect", "--lines", "--json", "-"]] {
+        let outcome = piped(input.clone(), args);
+        assert_eq!(outcome.code, 3);
+        assert_eq!(outcome.err, "");
+        let stages: Vec<_> =
+            outcome.documents().into_iter().map(|json| json["error"]["stage"].clone()).collect();
+        assert_eq!(
+            stages,
+            [json!(null), json!("text"), json!(null), json!("text"), json!("packet"), json!(null)]
+        );
+    }
+    assert_eq!(piped(format!("{token}\n"), ["inspect", "--lines"]).code, 0);
+    assert_eq!(piped("", ["inspect", "--lines"]).done().out, "");
+    assert_eq!(onetoken(["inspect", "--lines", &token]).error(2), "usage");
+}
+
+/// A reader sees the answer to a line before it writes the next.
+#[test]
+fn lines_are_answered_one_by_one() {
+    use std::{
+        io::{BufRead as _, BufReader, Write as _},
+        process::Stdio,
+    };
+    let token = raw(&[]);
+    let mut child = command(["inspect", "--lines"]).stdin(Stdio::piped()).spawn().unwrap();
+    let (mut stdin, stdout) = (child.stdin.take().unwrap(), child.stdout.take().unwrap());
+    let mut answers = BufReader::new(stdout).lines();
+    for _ in 0..3 {
+        writeln!(stdin, "{token}").unwrap();
+        assert!(answers.next().unwrap().unwrap().contains("\"verified\":false"));
+    }
+    drop(stdin);
+    assert!(answers.next().is_none() && child.wait().unwrap().success());
+}
+
+#[test]
+fn a_reader_that_went_away_is_no_failure() {
+    let token = raw(&[]);
+    for (args, input) in
+        [(&["inspect"][..], token.clone()), (&["inspect", "--lines"], format!("{token}\n").repeat(5000))]
+    {
+        let mut command = command(args);
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let outcome = feed(command.stdout(writer), input);
+        assert_eq!((outcome.code, outcome.err.as_str()), (0, ""), "{args:?}");
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn output_that_cannot_be_written_is_a_failure() {
+    let token = raw(&[]);
+    for args in [&["inspect", &token][..], &["inspect", "--json", &token], &["man"], &["completions", "zsh"]]
+    {
+        let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+        let outcome = finish(command(args).stdout(full).spawn().unwrap());
+        assert_eq!(outcome.code, 4, "{outcome:?}");
+        assert!(outcome.err.contains("standard output"), "{outcome:?}");
+    }
+}

@@ -1,0 +1,18 @@
+//! Drives the program itself: what it prints, and with which exit code it ends.
+#![allow(
+    clippy::arithmetic_side_effects,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::string_slice,
+    clippy::unwrap_used,
+    reason = "a test that finds something else fails"
+)]
+
+mod golden;
+mod help;
+mod hostile;
+mod inspect;
+mod races;
+mod raw;
+mod run;
+mod store;

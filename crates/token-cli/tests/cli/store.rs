@@ -1,0 +1,328 @@
+//! Everything that needs a store.
+
+use std::fs;
+
+use serde_json::json;
+
+use crate::run::{ENGINES, Home, command, contents, feed, finish, onetoken};
+
+#[test]
+fn a_token_lives_and_is_spent_once() {
+    for engine in ENGINES {
+        let home = Home::over(engine);
+        let minted = home.run(["mint", "space-support", "s1", "--issuer", "usr-u1", "--json"]).done().json();
+        let members: Vec<&String> = minted.as_object().unwrap().keys().collect();
+        assert_eq!(members, ["expiresAt", "id", "token"]);
+        let (token, id) = (minted["token"].as_str().unwrap(), &minted["id"]);
+
+        let read = onetoken(["inspect", "--json", token]).done().json();
+        assert_eq!((&read["identifier"], &read["location"]), (id, &json!("onezone")));
+        assert_eq!(read["caveats"][0]["text"], "tokenType = space_support_token");
+        assert_eq!(read["expiresAt"], minted["expiresAt"]);
+
+        let valid = home.run(["verify", token, "--json", "--expect", "space-support"]).done().json();
+        let expected = json!({
+            "valid": true, "identifier": id, "location": "onezone", "expiresAt": minted["expiresAt"]
+        });
+        assert_eq!(valid, expected);
+
+        let expected = json!({
+            "consumed": true, "id": id, "type": "space-support", "resource": { "type": "space", "id": "s1" },
+            "issuer": { "type": "user", "id": "u1" }, "usesLeft": 0
+        });
+        let spent = home.consume(token, &[]).done();
+        assert_eq!((spent.json(), spent.err.as_str()), (expected, ""));
+        assert_eq!(home.consume(token, &[]).error(1), "exhausted");
+        assert_eq!(home.run(["verify", token]).code, 0, "verifying asks for no use");
+    }
+}
+
+#[test]
+fn a_claim_asked_again_costs_nothing() {
+    let home = Home::over("redb");
+    let token = home.run(["mint", "space-support", "s1", "--uses", "2"]).token();
+    let first = home.consume(&token, &["--claim", "a"]).done().json();
+    assert_eq!(first["usesLeft"], 1);
+    assert_eq!(home.consume(&token, &["--claim", "a"]).done().json(), first);
+    assert_eq!(home.consume(&token, &["--claim", "b"]).done().json()["usesLeft"], 0);
+    assert_eq!(home.consume(&token, &["--claim", "c"]).error(1), "exhausted");
+    assert_eq!(home.consume(&token, &["--claim", "a"]).done().json(), first);
+    assert_eq!(home.consume(&token, &["--claim", &"c".repeat(65)]).error(2), "usage");
+
+    let unlimited = home.run(["mint", "space-support", "s1", "--uses", "unlimited"]).token();
+    for _ in 0..3 {
+        assert_eq!(home.consume(&unlimited, &[]).done().json()["usesLeft"], json!(null));
+    }
+}
+
+#[test]
+fn every_refusal_has_its_kind() {
+    let home = Home::over("redb");
+    let mint = |more: &[&str]| home.run(["mint", "space-support", "s1"].iter().chain(more)).token();
+    let verify = |token: &str, more: &[&str]| home.run(["verify", token, "--json"].iter().chain(more));
+
+    let token = mint(&[]);
+    assert_eq!(verify(&token, &["--expect", "access"]).error(1), "wrong-type");
+    let of_another_type = ["consume", &token, "--expect", "userJoinGroup", "--consumer", "usr-u1", "--json"];
+    assert_eq!(home.run(of_another_type).error(1), "wrong-type");
+    let of_a_user = ["consume", &token, "--expect", "space-support", "--consumer", "usr-u1", "--json"];
+    assert_eq!(home.run(of_a_user).error(1), "wrong-consumer");
+    assert_eq!(verify(&token, &["--at", "2100-01-01T00:00:00Z"]).error(1), "expired");
+    assert_eq!(Home::over("redb").run(["verify", &token, "--json"]).error(1), "unknown-token");
+
+    let confined = onetoken(["confine", "--ip", "192.0.2.0/24", &token]).token();
+    let refused = verify(&confined, &[]);
+    assert_eq!(refused.error(1), "caveat-unmet");
+    assert_eq!(refused.json()["error"]["index"], 2);
+    assert_eq!(refused.json()["error"]["caveat"], "ip = 192.0.2.0/24");
+    assert_eq!(verify(&confined, &["--ip", "192.0.2.7"]).code, 0);
+    assert_eq!(home.consume(&confined, &["--ip", "198.51.100.1"]).error(1), "caveat-unmet");
+    let unknown = onetoken(["confine", "--caveat", "colour = blue", &token]).token();
+    assert_eq!(verify(&unknown, &[]).error(1), "caveat-unknown");
+    let unsupported = onetoken(["confine", "--caveat", "interface = rest", &token]).token();
+    assert_eq!(verify(&unsupported, &["--interface", "rest"]).json()["error"]["reason"], "unsupported");
+
+    let id = onetoken(["inspect", "--json", &token]).json()["identifier"].as_str().unwrap().to_owned();
+    let forge = ["mint", "raw", "--location", "onezone", "--identifier", &id, "--secret", "guess"];
+    assert_eq!(verify(&onetoken(forge).token(), &[]).error(1), "bad-signature");
+    assert_eq!(verify(&token[..60], &[]).error(3), "malformed");
+    assert_eq!(home.consume(&token[..60], &[]).error(3), "malformed");
+    assert_eq!(home.consume(&token, &[]).code, 0, "nothing of this took a use");
+}
+
+#[test]
+fn revoking_is_for_good() {
+    let home = Home::over("redb");
+    let minted = home.run(["mint", "space-support", "s1", "--json"]).done().json();
+    let token = minted["token"].as_str().unwrap();
+    let answer = home.run(["revoke", token, "--json"]).done().json();
+    assert_eq!(answer, json!({ "revoked": true, "id": minted["id"] }));
+    assert_eq!(home.run(["verify", token, "--json"]).error(1), "revoked");
+    assert_eq!(home.consume(token, &[]).error(1), "revoked");
+
+    let other = home.run(["mint", "space-support", "s1", "--json"]).done().json();
+    assert_eq!(home.run(["revoke", other["id"].as_str().unwrap()]).code, 0, "by its id");
+    assert_eq!(home.run(["verify", other["token"].as_str().unwrap(), "--json"]).error(1), "revoked");
+    let input = other["token"].as_str().unwrap();
+    assert_eq!(feed(&mut home.command(["revoke", "-"]), input).code, 0, "again, from standard input");
+
+    assert_eq!(home.run(["revoke", "nothing", "--json"]).error(1), "unknown-token");
+    assert_eq!(home.run(["revoke", "-nothing", "--json"]).error(1), "unknown-token");
+    assert_eq!(home.run(["revoke", &token[..90], "--json"]).error(3), "malformed");
+}
+
+#[test]
+fn every_kind_of_token_is_minted() {
+    let home = Home::over("redb");
+    let reading = |args: &[&str]| {
+        let json = home.run(args.iter().chain(&["--json"])).done().json();
+        onetoken(["inspect", "--json", json["token"].as_str().unwrap()]).json()
+    };
+    let read = reading(&["mint", "group-spaces", "g1"]);
+    assert_eq!(read["caveats"][0]["text"], "tokenType = space_create_token");
+    let read = reading(&["mint", "space-support", "s1", "--modern", "--issuer", "prv-p1"]);
+    assert_eq!(read["token"]["subject"], json!({ "type": "oneprovider", "id": "p1" }));
+    assert_eq!(read["token"]["type"]["inviteToken"]["inviteType"], "supportSpace");
+    assert_eq!(read["token"]["type"]["inviteToken"]["spaceId"], "s1");
+
+    for invite in token_core::InviteType::all() {
+        for name in [invite.code(), invite.name()] {
+            let read = reading(&["mint", "invite", name, "t1"]);
+            let expected =
+                json!({ "inviteType": invite.name(), invite.target_key(): "t1", "parameters": {} });
+            assert_eq!(read["token"]["type"], json!({ "inviteToken": expected }), "{name}");
+            assert_eq!(read["token"]["persistence"], "named");
+        }
+    }
+    let read = reading(&[
+        "mint",
+        "access",
+        "--subject",
+        "usr-u1",
+        "--caveat",
+        "interface = rest",
+        "--name",
+        "laptop",
+    ]);
+    assert_eq!(read["token"]["type"], json!({ "accessToken": {} }));
+    assert_eq!(read["caveats"][1]["text"], "interface = rest");
+    let read = reading(&["mint", "identity", "--subject", "prv-p1", "--temporary", "--ttl", "15m"]);
+    assert_eq!(read["token"]["type"], json!({ "identityToken": {} }));
+    assert_eq!(read["token"]["persistence"], json!({ "temporary": 1 }));
+
+    assert_eq!(
+        home.run(["mint", "space-support", "s1", "--ttl", "never", "--json"]).json()["expiresAt"],
+        json!(null)
+    );
+    let refused = |args: &[&str], code| home.run(args.iter().chain(&["--json"])).error(code);
+    assert_eq!(
+        refused(&["mint", "access", "--subject", "usr-u1", "--caveat", "colour = blue"], 3),
+        "malformed"
+    );
+    assert_eq!(
+        refused(&["mint", "identity", "--subject", "usr-u1", "--caveat", "data.readonly"], 2),
+        "usage"
+    );
+    assert_eq!(
+        refused(&["mint", "access", "--subject", "usr-u1", "--temporary", "--ttl", "never"], 2),
+        "usage"
+    );
+    assert_eq!(refused(&["mint", "access", "--subject", "grp-g1"], 2), "usage");
+    for bad in ["", "a/b", "a|b", "a b", "a:b", "*"] {
+        assert_eq!(refused(&["mint", "space-support", bad], 3), "malformed", "{bad:?}");
+    }
+}
+
+#[test]
+fn tokens_of_every_kind_verify_by_the_store() {
+    let home = Home::over("redb");
+    for (expect, mint) in [
+        ("group-spaces", &["group-spaces", "g1"][..]),
+        ("space-support", &["space-support", "s1", "--modern"]),
+        ("userJoinGroup", &["invite", "ujg", "g1"]),
+        ("gjs", &["invite", "groupJoinSpace", "s1", "--temporary"]),
+        ("access", &["access", "--subject", "usr-u1"]),
+        ("identity", &["identity", "--subject", "prv-p1", "--temporary"]),
+    ] {
+        let token = home.run(["mint"].iter().chain(mint)).token();
+        assert_eq!(home.run(["verify", &token, "--expect", expect]).code, 0, "{expect}");
+    }
+}
+
+#[test]
+fn lines_are_verified_by_the_store() {
+    let home = Home::over("redb");
+    let token = home.run(["mint", "space-support", "s1"]).token();
+    let outcome = feed(&mut home.command(["verify", "--lines"]), format!("{token}\nbroken\n{token}\n"));
+    assert_eq!(outcome.code, 3);
+    let valid: Vec<_> = outcome.documents().into_iter().map(|json| json["valid"].clone()).collect();
+    assert_eq!(valid, [json!(true), json!(null), json!(true)]);
+}
+
+#[test]
+fn listing_and_purging() {
+    let home = Home::over("redb");
+    home.run(["mint", "space-support", "s1", "--issuer", "usr-u1"]).done();
+    home.run(["mint", "space-support", "s2", "--issuer", "usr-u2"]).done();
+    home.run(["mint", "group-spaces", "s1", "--issuer", "usr-u1"]).done();
+    // A caveat that lies in the past: the record has expired at once.
+    home.run(["mint", "access", "--subject", "usr-u3", "--caveat", "time < 100", "--name", "old"]).done();
+    let listed = |args: &[&str]| home.run(["list", "--lines"].iter().chain(args)).done().documents();
+    assert_eq!(listed(&[]).len(), 4);
+    assert_eq!(listed(&["--resource", "space:s1"]).len(), 1);
+    assert_eq!(listed(&["--resource", "group:s1", "--issuer", "usr-u1"]).len(), 1);
+    assert_eq!(listed(&["--resource", "group:s1", "--issuer", "usr-u2"]).len(), 0);
+    assert_eq!(listed(&["--issuer", "usr-u1"]).len(), 2);
+    let expired = listed(&["--expired"]);
+    assert_eq!(
+        (expired.len(), &expired[0]["name"], &expired[0]["expired"]),
+        (1, &json!("old"), &json!(true))
+    );
+    let all = home.run(["list", "--json"]).done().json();
+    assert_eq!(all["tokens"].as_array().unwrap().len(), 4);
+    let people = home.run(["list"]).done().out;
+    assert_eq!(people.lines().count(), 5);
+    assert!(people.starts_with("ID ") && people.contains("space:s1") && people.contains("0/1"));
+
+    assert_eq!(home.run(["purge", "--before", "99", "--json"]).done().json(), json!({ "purged": 0 }));
+    assert_eq!(home.run(["purge", "--json"]).done().json(), json!({ "purged": 1 }));
+    assert_eq!(
+        home.run(["purge", "--before", "2100-01-01T00:00:00Z", "--json"]).json(),
+        json!({ "purged": 0 })
+    );
+    assert_eq!(listed(&[]).len(), 3, "what holds still is kept");
+}
+
+#[test]
+fn the_first_mint_makes_the_default_home() {
+    let dir = tempfile::tempdir().unwrap();
+    let run = |args: &[&str]| finish(command(args).env("XDG_DATA_HOME", dir.path()).spawn().unwrap());
+    assert_eq!(run(&["list", "--json"]).error(4), "home");
+    let first = run(&["mint", "space-support", "s1"]);
+    assert!(first.err.contains(dir.path().join("onetoken").to_str().unwrap()), "{first:?}");
+    let token = first.token();
+    let second = run(&["mint", "space-support", "s1"]).done();
+    assert_eq!(second.err, "");
+    assert_eq!(run(&["verify", &token]).code, 0);
+    assert_eq!(run(&["init", "--json"]).error(4), "home");
+
+    let in_home = tempfile::tempdir().unwrap();
+    finish(command(["mint", "space-support", "s1"]).env("HOME", in_home.path()).spawn().unwrap()).done();
+    assert!(in_home.path().join(".local/share/onetoken/config.json").is_file());
+}
+
+#[test]
+fn an_interrupted_beginning_is_finished() {
+    let dir = tempfile::tempdir().unwrap();
+    let run = |args: &[&str]| finish(command(args).env("XDG_DATA_HOME", dir.path()).spawn().unwrap());
+    run(&["mint", "space-support", "s1"]).done();
+    let home = dir.path().join("onetoken");
+    let keys = fs::read(home.join("keys")).unwrap();
+    fs::remove_file(home.join("config.json")).unwrap();
+    run(&["mint", "space-support", "s1"]).done();
+    assert_eq!(fs::read(home.join("keys")).unwrap(), keys, "the keys that seal what is there");
+
+    fs::remove_file(home.join("config.json")).unwrap();
+    fs::remove_file(home.join("keys")).unwrap();
+    assert_eq!(run(&["init", "--json"]).error(4), "home");
+    assert_eq!(run(&["mint", "space-support", "s1", "--json"]).error(4), "home");
+    assert!(!home.join("keys").exists(), "new keys would not open the store");
+}
+
+#[test]
+fn init_overwrites_nothing() {
+    let home = Home::over("redb");
+    let before = contents(&home.path());
+    let again = home.run(["init", "--json"]);
+    assert_eq!(again.error(4), "home");
+    assert_eq!(contents(&home.path()), before);
+
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("new");
+    let made = onetoken(["init", "--json", "--home", path.to_str().unwrap()]).done().json();
+    assert_eq!(made, json!({ "home": path.to_str().unwrap() }));
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt as _;
+        let mode = |path: &std::path::Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        assert_eq!((mode(&path.join("keys")), mode(&path)), (0o600, 0o700));
+        fs::set_permissions(path.join("keys"), fs::Permissions::from_mode(0o644)).unwrap();
+        let exposed = onetoken(["list", "--home", path.to_str().unwrap(), "--json"]);
+        assert_eq!(exposed.error(4), "home");
+        assert!(exposed.err.contains("chmod 600"), "{exposed:?}");
+    }
+}
+
+#[test]
+fn a_home_or_a_store_that_is_none_is_left_alone() {
+    let home = Home::over("redb");
+    let with_store = |store: &str| home.run(["list", "--json", "--store", store]);
+    let file = home.path().join("note.txt");
+    fs::write(&file, "not a store").unwrap();
+    assert_eq!(with_store(&format!("redb:{}", file.display())).error(4), "store");
+    if ENGINES.contains(&"sled") {
+        assert_eq!(with_store(&format!("sled:{}", home.path().display())).error(4), "store");
+    }
+    assert_eq!(fs::read(&file).unwrap(), b"not a store");
+    assert_eq!(with_store("memory:").done().json(), json!({ "tokens": [] }));
+
+    for config in ["", "{}", "[]", r#"{"version":9,"location":"l","domain":"d","store":"memory:"}"#] {
+        fs::write(home.path().join("config.json"), config).unwrap();
+        assert_eq!(home.run(["list", "--json"]).error(4), "home", "{config}");
+    }
+}
+
+/// What a store holds at rest opens nothing.
+#[test]
+fn no_secret_and_no_token_lies_in_the_home() {
+    for engine in ENGINES {
+        let home = Home::over(engine);
+        let token = home.run(["mint", "space-support", "s1"]).token();
+        let read = onetoken(["inspect", "--json", "--show-signature", &token]).json();
+        let signature = token_test::hex::decode(read["signature"].as_str().unwrap());
+        let all = [contents(&home.path()), contents(home.path().parent().unwrap())].concat();
+        let holds = |needle: &[u8]| all.windows(needle.len()).any(|window| window == needle);
+        assert!(holds(read["identifier"].as_str().unwrap().as_bytes()), "the search finds what is there");
+        assert!(!holds(&signature) && !holds(token.as_bytes()), "{engine}");
+    }
+}

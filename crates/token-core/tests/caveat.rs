@@ -1,0 +1,336 @@
+//! The vocabulary of caveats (`onedata-tokens.md` §4): text, reading and JSON.
+#![allow(clippy::panic, clippy::unwrap_used, reason = "what cannot be read fails the test")]
+
+use core::net::Ipv4Addr;
+
+use token_core::{
+    EmptyList, Filter, Interface, IpMask, JsonPredicate, LegacyType, Predicate, PredicateBuf, Region,
+    Service, ServiceKind, Subject, UnixTime,
+};
+
+/// Each kind of caveat: its text, its JSON.
+const VOCABULARY: &[(&str, &str)] = &[
+    ("time < 0", r#"{"type":"time","validUntil":0}"#),
+    ("time < 1496140144", r#"{"type":"time","validUntil":1496140144}"#),
+    ("time < 18446744073709551615", r#"{"type":"time","validUntil":18446744073709551615}"#),
+    ("ip = 172.98.11.23/32", r#"{"type":"ip","whitelist":["172.98.11.23/32"]}"#),
+    ("ip = 0.0.0.0/0|10.1.2.3/8", r#"{"type":"ip","whitelist":["0.0.0.0/0","10.1.2.3/8"]}"#),
+    ("asn = 322", r#"{"type":"asn","whitelist":[322]}"#),
+    ("asn = 0|4294967295", r#"{"type":"asn","whitelist":[0,4294967295]}"#),
+    ("geo.country = PL|FR", r#"{"type":"geo.country","filter":"whitelist","list":["PL","FR"]}"#),
+    ("geo.country != UK", r#"{"type":"geo.country","filter":"blacklist","list":["UK"]}"#),
+    ("geo.region = Asia|EU", r#"{"type":"geo.region","filter":"whitelist","list":["Asia","EU"]}"#),
+    (
+        "geo.region != Africa|Antarctica|Europe|NorthAmerica|Oceania|SouthAmerica",
+        r#"{"type":"geo.region","filter":"blacklist","list":["Africa","Antarctica","Europe","NorthAmerica","Oceania","SouthAmerica"]}"#,
+    ),
+    ("service = ozw-onezone|opp-*", r#"{"type":"service","whitelist":["ozw-onezone","opp-*"]}"#),
+    ("consumer = usr-u|grp-g|prv-*", r#"{"type":"consumer","whitelist":["usr-u","grp-g","prv-*"]}"#),
+    ("interface = rest", r#"{"type":"interface","interface":"rest"}"#),
+    ("interface = oneclient", r#"{"type":"interface","interface":"oneclient"}"#),
+    ("interface = graphsync", r#"{"type":"interface","interface":"graphsync"}"#),
+    ("api = all/all/*.*.*:*", r#"{"type":"api","whitelist":["all/all/*.*.*:*"]}"#),
+    (
+        "api = ozw/get/space.s1.instance|opw/create/user.self.token,x:private",
+        r#"{"type":"api","whitelist":["ozw/get/space.s1.instance","opw/create/user.self.token,x:private"]}"#,
+    ),
+    ("data.readonly", r#"{"type":"data.readonly"}"#),
+    (
+        "data.path = L3NwYWNlMS9maWxlMS50eHQ=|L3NwYWNlMi9kaXIvZmlsZTIudHh0",
+        r#"{"type":"data.path","whitelist":["L3NwYWNlMS9maWxlMS50eHQ=","L3NwYWNlMi9kaXIvZmlsZTIudHh0"]}"#,
+    ),
+    ("data.objectid = 00FF|ab", r#"{"type":"data.objectid","whitelist":["00FF","ab"]}"#),
+    ("authorization = none", r#"{"scope":"identityToken"}"#),
+    ("tokenType = space_support_token", r#"{"type":"tokenType","tokenType":"space_support_token"}"#),
+];
+
+#[test]
+fn text_and_json_say_the_same() {
+    for (text, json) in VOCABULARY {
+        let predicate = Predicate::read(text.as_bytes()).unwrap_or_else(|| panic!("{text:?} is not read"));
+        assert_eq!(predicate.to_string(), *text);
+        assert_eq!(serde_json::to_string(&predicate).unwrap(), *json);
+        let JsonPredicate(back) = serde_json::from_str(json).unwrap();
+        assert_eq!(back.as_str(), *text);
+        // The order of members means nothing.
+        let value: serde_json::Value = serde_json::from_str(json).unwrap();
+        assert_eq!(serde_json::from_value::<JsonPredicate>(value).unwrap().0, back);
+    }
+}
+
+#[test]
+fn every_legacy_type_has_its_name() {
+    for name in [
+        "group_invite_token",
+        "group_invite_user_token",
+        "group_invite_group_token",
+        "space_create_token",
+        "space_invite_user_token",
+        "space_invite_group_token",
+        "space_support_token",
+        "provider_registration_token",
+    ] {
+        let legacy = LegacyType::from_name(name).unwrap();
+        let text = format!("tokenType = {name}");
+        assert_eq!(Predicate::read(text.as_bytes()), Some(Predicate::TokenType(legacy)));
+        assert_eq!(PredicateBuf::token_type(legacy).as_str(), text);
+    }
+    assert_eq!(LegacyType::from_name("client_token"), None);
+}
+
+#[test]
+fn what_is_not_written_so_is_unknown() {
+    let cases: &[&[u8]] = &[
+        b"",
+        b" ",
+        // One space on each side, and nothing behind.
+        b"time<1",
+        b"time <1",
+        b"time< 1",
+        b"time  < 1",
+        b"time <  1",
+        b"time < 1 ",
+        b" time < 1",
+        b"time < 1\n",
+        b"time\t<\t1",
+        b"ip  = 1.2.3.4/32",
+        b"ip=1.2.3.4/32",
+        b"geo.country !=PL",
+        b"geo.country ! = PL",
+        b"geo.country !=  PL",
+        // Names and operators are letter for letter.
+        b"Time < 1",
+        b"time > 1",
+        b"time <= 1",
+        b"time = 1",
+        b"time != 1",
+        b"ip != 1.2.3.4/32",
+        b"asn != 1",
+        b"consumer != usr-u",
+        b"service != opw-p",
+        b"interface != rest",
+        b"ip < 1",
+        b"colour = blue",
+        b"method = GET",
+        b"providerId = p1",
+        b"rootResource in a,b",
+        // Numbers as Onedata writes them, within 64 bits.
+        b"time < ",
+        b"time < infinity",
+        b"time < 007",
+        b"time < 00",
+        b"time < -1",
+        b"time < +1",
+        b"time < 1.0",
+        b"time < 1e3",
+        b"time < 0x10",
+        b"time < 1_000",
+        b"time < 18446744073709551616",
+        b"time < 99999999999999999999999999999999",
+        "time < \u{661}".as_bytes(),
+        b"asn = 4294967296",
+        b"asn = 01",
+        b"asn = -1",
+        b"asn = AS322",
+        // Lists have an item at both ends and in the middle.
+        b"asn = ",
+        b"asn = |",
+        b"asn = 1|",
+        b"asn = |1",
+        b"asn = 1||2",
+        b"asn = 1 | 2",
+        b"asn = 1, 2",
+        b"ip = ",
+        b"geo.country = ",
+        b"geo.country = PL|",
+        b"geo.region != ",
+        b"service = ",
+        b"consumer = ",
+        b"api = ",
+        b"data.path = ",
+        b"data.objectid = ",
+        b"interface = ",
+        b"tokenType = ",
+        // Networks are of IPv4, in decimal.
+        b"ip = 1.2.3.4/33",
+        b"ip = 1.2.3.4/",
+        b"ip = 1.2.3.4/-1",
+        b"ip = 1.2.3.4/032",
+        b"ip = 1.2.3.4/8/8",
+        b"ip = 1.2.3/8",
+        b"ip = 01.2.3.4/32",
+        b"ip = 0x1.2.3.4",
+        b"ip = 256.2.3.4",
+        b"ip = ::1/128",
+        b"ip = ::ffff:1.2.3.4/32",
+        b"ip = localhost",
+        // Places.
+        b"geo.country = POL",
+        b"geo.country = P",
+        "geo.country = \u{e9}".as_bytes(),
+        b"geo.region = asia",
+        b"geo.region = Mars",
+        // Whoever and whatever.
+        b"service = xyz-p",
+        b"service = opw",
+        b"service = opw-",
+        b"consumer = nobody",
+        b"consumer = root",
+        b"consumer = usr-",
+        b"consumer = usr",
+        b"consumer = usr-a/b",
+        b"interface = REST",
+        b"interface = rest|oneclient",
+        b"tokenType = space_support",
+        b"tokenType = space_support_token|space_create_token",
+        b"authorization = all",
+        b"authorization = none|none",
+        b"data.readonly ",
+        b"data.readonly = true",
+        b"data.writeonly",
+        // Operations.
+        b"api = all/all",
+        b"api = all/all/*",
+        b"api = all/all/*.*",
+        b"api = all/all/..",
+        b"api = all/read/*.*.*",
+        b"api = xxx/all/*.*.*",
+        b"api = /all/*.*.*",
+        // Paths that name no file in a space: `/`, `space`, `/space/`, `/a//b`, `/a/../b`, `/a` with a line feed,
+        // padding that is wrong or missing, the URL-safe alphabet, bits left over, bytes that are no text.
+        b"data.path = Lw==",
+        b"data.path = c3BhY2U=",
+        b"data.path = L3NwYWNlLw==",
+        b"data.path = L2EvL2I=",
+        b"data.path = L2EvLi4vYg==",
+        b"data.path = L2EK",
+        b"data.path = L2EvYg",
+        b"data.path = L2E_",
+        b"data.path = L2EvYh==",
+        b"data.path = L/8=",
+        b"data.path = /space",
+        b"data.objectid = 0",
+        b"data.objectid = 0g",
+        // Not text.
+        b"time < 1\xff",
+        b"\xfftime < 1",
+    ];
+    for text in cases {
+        assert_eq!(Predicate::read(text), None, "{:?}", text.escape_ascii().to_string());
+        if let Ok(text) = str::from_utf8(text) {
+            assert_eq!(PredicateBuf::read(text), None, "{text:?}");
+        }
+    }
+}
+
+#[test]
+fn json_that_is_not_written_so_is_refused() {
+    for json in [
+        "null",
+        "[]",
+        "{}",
+        r#""time < 1""#,
+        r#"{"type":"time"}"#,
+        r#"{"type":"time","validUntil":"infinity"}"#,
+        r#"{"type":"time","validUntil":"1"}"#,
+        r#"{"type":"time","validUntil":1.5}"#,
+        r#"{"type":"time","validUntil":-1}"#,
+        r#"{"type":"time","validUntil":18446744073709551616}"#,
+        r#"{"type":"time","validUntil":null}"#,
+        r#"{"type":"time","validUntil":1,"more":1}"#,
+        r#"{"type":"time","validUntil":1,"validUntil":2}"#,
+        r#"{"type":"time","type":"time","validUntil":1}"#,
+        r#"{"type":"time","validuntil":1}"#,
+        r#"{"type":"colour","whitelist":["blue"]}"#,
+        r#"{"type":null}"#,
+        r#"{"validUntil":1}"#,
+        r#"{"type":"ip","whitelist":[]}"#,
+        r#"{"type":"ip","whitelist":"1.2.3.4"}"#,
+        r#"{"type":"ip","whitelist":["1.2.3.4/33"]}"#,
+        r#"{"type":"ip","whitelist":["1.2.3.4|5.6.7.8"]}"#,
+        r#"{"type":"ip","blacklist":["1.2.3.4"]}"#,
+        r#"{"type":"asn","whitelist":["322"]}"#,
+        r#"{"type":"asn","whitelist":[4294967296]}"#,
+        r#"{"type":"geo.country","list":["PL"]}"#,
+        r#"{"type":"geo.country","filter":"graylist","list":["PL"]}"#,
+        r#"{"type":"geo.country","filter":"whitelist","list":[]}"#,
+        r#"{"type":"geo.country","filter":"whitelist","list":["PL|FR"]}"#,
+        r#"{"type":"geo.region","filter":"whitelist","list":["Mars"]}"#,
+        r#"{"type":"service","whitelist":["opw-a|opw-b"]}"#,
+        r#"{"type":"service","whitelist":["usr-a"]}"#,
+        r#"{"type":"consumer","whitelist":["usr-a|usr-b"]}"#,
+        r#"{"type":"consumer","whitelist":["nobody"]}"#,
+        r#"{"type":"consumer","whitelist":[""]}"#,
+        r#"{"type":"interface","interface":"REST"}"#,
+        r#"{"type":"interface","interface":["rest"]}"#,
+        r#"{"type":"interface","interface":"rest|oneclient"}"#,
+        r#"{"type":"api","whitelist":["all"]}"#,
+        r#"{"type":"data.readonly","whitelist":[]}"#,
+        r#"{"type":"data.path","whitelist":["L2EK"]}"#,
+        r#"{"type":"data.objectid","whitelist":["0"]}"#,
+        r#"{"type":"tokenType","tokenType":"x"}"#,
+        r#"{"scope":"unlimited"}"#,
+        r#"{"scope":"identityToken","type":"scope"}"#,
+        r#"{"scope":"identityToken","type":"data.readonly"}"#,
+    ] {
+        assert!(serde_json::from_str::<JsonPredicate>(json).is_err(), "{json}");
+    }
+}
+
+/// In JSON as in text a network of one address may come without its mask; written, it always has one.
+#[test]
+fn a_single_address_gets_its_mask() {
+    let read = Predicate::read(b"ip = 192.0.2.7|10.0.0.0/8").unwrap();
+    assert_eq!(read.to_string(), "ip = 192.0.2.7|10.0.0.0/8");
+    let json = serde_json::to_string(&read).unwrap();
+    assert_eq!(json, r#"{"type":"ip","whitelist":["192.0.2.7/32","10.0.0.0/8"]}"#);
+    let JsonPredicate(back) = serde_json::from_str(r#"{"type":"ip","whitelist":["192.0.2.7"]}"#).unwrap();
+    assert_eq!(back.as_str(), "ip = 192.0.2.7/32");
+}
+
+#[test]
+fn values_are_written_as_onedata_writes_them() {
+    let provider = Service { kind: ServiceKind::OpWorker, id: "p1" };
+    for (written, text) in [
+        (Ok(PredicateBuf::time(UnixTime::MAX)), "time < 18446744073709551615"),
+        (PredicateBuf::ip([IpMask::new(Ipv4Addr::new(10, 1, 2, 3), 8).unwrap()]), "ip = 10.1.2.3/8"),
+        (PredicateBuf::asn([1, u32::MAX]), "asn = 1|4294967295"),
+        (PredicateBuf::geo_country(Filter::Blacklist, ["PL", "UK"]), "geo.country != PL|UK"),
+        (
+            PredicateBuf::geo_region(Filter::Whitelist, Region::ALL.into_iter().take(2)),
+            "geo.region = Africa|Antarctica",
+        ),
+        (PredicateBuf::service([Service::ONEZONE, provider]), "service = ozw-onezone|opw-p1"),
+        (PredicateBuf::consumer([Subject::User("u"), Subject::Provider("*")]), "consumer = usr-u|prv-*"),
+        (Ok(PredicateBuf::interface(Interface::Rest)), "interface = rest"),
+        (PredicateBuf::ip([]), ""),
+        (PredicateBuf::asn([]), ""),
+        (PredicateBuf::geo_country(Filter::Whitelist, []), ""),
+        (PredicateBuf::geo_country(Filter::Whitelist, ["POL"]), ""),
+        (PredicateBuf::geo_country(Filter::Whitelist, ["P|"]), ""),
+        (PredicateBuf::geo_region(Filter::Whitelist, []), ""),
+        (PredicateBuf::service([]), ""),
+        (PredicateBuf::service([Service { id: "a|opw-b", ..provider }]), ""),
+        (PredicateBuf::service([Service { id: "", ..provider }]), ""),
+        (PredicateBuf::consumer([]), ""),
+        (PredicateBuf::consumer([Subject::Nobody]), ""),
+        (PredicateBuf::consumer([Subject::User("a|usr-b")]), ""),
+        (PredicateBuf::consumer([Subject::User("a/b")]), ""),
+        (PredicateBuf::consumer([Subject::User("a"), Subject::Group("")]), ""),
+    ] {
+        match text {
+            "" => assert_eq!(written, Err(EmptyList)),
+            _ => assert_eq!(written.unwrap().as_str(), text),
+        }
+    }
+    assert_eq!(IpMask::new(Ipv4Addr::UNSPECIFIED, 33), None);
+}
+
+#[test]
+fn paths_are_spelled_out() {
+    let Some(Predicate::DataPath(paths)) = Predicate::read(b"data.path = L3NwYWNlMS9maWxlMS50eHQ=|L2E=")
+    else {
+        panic!("these are paths");
+    };
+    assert_eq!(paths.iter().map(|path| path.to_path()).collect::<Vec<_>>(), ["/space1/file1.txt", "/a"]);
+}

@@ -1,0 +1,253 @@
+//! The grammar of identifiers (`onedata-tokens.md` §3).
+#![allow(clippy::panic, clippy::unwrap_used, reason = "what cannot be read fails the test")]
+
+use token_core::{
+    Identifier, IdentifierProblem, IdentifierV2, InviteConsumer, InviteType, MintError, Persistence, RootKey,
+    Subject, Token, TokenType,
+};
+
+fn v2(text: &str) -> IdentifierV2<'_> {
+    match Identifier::read(text.as_bytes()) {
+        Ok(Identifier::V2(identifier)) => identifier,
+        other => panic!("{text:?}: {other:?}"),
+    }
+}
+
+#[test]
+fn every_part_is_read() {
+    let cases = [
+        (
+            "2/nmd/usr-u1/act/id1",
+            Persistence::Named,
+            Subject::User("u1"),
+            TokenType::Access { session: None },
+        ),
+        (
+            "2/tmp-0/prv-p1/idn/id1",
+            Persistence::Temporary { generation: 0 },
+            Subject::Provider("p1"),
+            TokenType::Identity,
+        ),
+        (
+            "2/tmp-18446744073709551615/grp-g1/act:s:1/id1",
+            Persistence::Temporary { generation: u64::MAX },
+            Subject::Group("g1"),
+            TokenType::Access { session: Some("s:1") },
+        ),
+        (
+            "2/nmd/nobody/ssp:s1:ge/id1",
+            Persistence::Named,
+            Subject::Nobody,
+            TokenType::Invite { invite: InviteType::SupportSpace, target: "s1" },
+        ),
+    ];
+    for (text, persistence, subject, token_type) in cases {
+        let identifier = v2(text);
+        assert_eq!(identifier, IdentifierV2 { persistence, subject, token_type, id: "id1" });
+        assert_eq!(identifier.write().unwrap(), text);
+        assert_eq!(Identifier::read(text.as_bytes()).unwrap().id(), b"id1");
+    }
+}
+
+/// What stands behind the target of `ssp` has meant nothing since 21.02; 20.02 wrote several.
+#[test]
+fn parameters_of_support_are_taken_and_dropped() {
+    for text in ["2/nmd/usr-u/ssp:s1:ge/x", "2/nmd/usr-u/ssp:s1:/x", "2/nmd/usr-u/ssp:s1:ll/x"] {
+        let expected = TokenType::Invite { invite: InviteType::SupportSpace, target: "s1" };
+        assert_eq!(v2(text).token_type, expected);
+        assert_eq!(v2(text).write().unwrap(), "2/nmd/usr-u/ssp:s1:ge/x");
+    }
+}
+
+#[test]
+fn what_onedata_does_not_write_is_refused_and_placed() {
+    use IdentifierProblem::{Arity, Id, NotUtf8, Persistence, Subject, Type, Version};
+    let cases: &[(&[u8], IdentifierProblem, usize)] = &[
+        // Another version, or a number that is not written as Onedata writes it.
+        (b"+2/nmd/usr-u/act/id", Version, 0),
+        (b"-2/nmd/usr-u/act/id", Version, 0),
+        (b"02/nmd/usr-u/act/id", Version, 0),
+        (b"1/x", Version, 0),
+        (b"0/x", Version, 0),
+        (b"3/nmd/usr-u/act/id", Version, 0),
+        (b"22/nmd/usr-u/act/id", Version, 0),
+        (b"99999999999999999999999999/x", Version, 0),
+        // Five parts.
+        (b"2/", Arity, 2),
+        (b"2/nmd", Arity, 5),
+        (b"2/nmd/usr-u", Arity, 11),
+        (b"2/nmd/usr-u/act", Arity, 15),
+        (b"2/nmd/usr-u/act/id/", Arity, 18),
+        (b"2/nmd/usr-u/act/id/more", Arity, 18),
+        // Persistence.
+        (b"2//usr-u/act/id", Persistence, 2),
+        (b"2/NMD/usr-u/act/id", Persistence, 2),
+        (b"2/tmp/usr-u/act/id", Persistence, 2),
+        (b"2/tmp-/usr-u/act/id", Persistence, 2),
+        (b"2/tmp--5/usr-u/act/id", Persistence, 2),
+        (b"2/tmp-+5/usr-u/act/id", Persistence, 2),
+        (b"2/tmp-05/usr-u/act/id", Persistence, 2),
+        (b"2/tmp-5a/usr-u/act/id", Persistence, 2),
+        (b"2/tmp-18446744073709551616/usr-u/act/id", Persistence, 2),
+        // Subject.
+        (b"2/nmd//act/id", Subject, 6),
+        (b"2/nmd/usr-/act/id", Subject, 6),
+        (b"2/nmd/usr/act/id", Subject, 6),
+        (b"2/nmd/root/act/id", Subject, 6),
+        (b"2/nmd/nobody-x/act/id", Subject, 6),
+        (b"2/nmd/USR-u/act/id", Subject, 6),
+        (b"2/nmd/usr-a|b/act/id", Subject, 6),
+        // Type.
+        (b"2/nmd/usr-u//id", Type, 12),
+        (b"2/nmd/usr-u/act:/id", Type, 12),
+        (b"2/nmd/usr-u/idn:/id", Type, 12),
+        (b"2/nmd/usr-u/idn:x/id", Type, 12),
+        (b"2/nmd/usr-u/acc/id", Type, 12),
+        (b"2/nmd/usr-u/ssp/id", Type, 12),
+        (b"2/nmd/usr-u/ssp:s1/id", Type, 12),
+        (b"2/nmd/usr-u/ssp::ge/id", Type, 12),
+        (b"2/nmd/usr-u/ssp:s1:ge:x/id", Type, 12),
+        (b"2/nmd/usr-u/ujg:g1/id", Type, 12),
+        (b"2/nmd/usr-u/ujg::/id", Type, 12),
+        (b"2/nmd/usr-u/ujg:g1:ge/id", Type, 12),
+        (b"2/nmd/usr-u/xyz:g1:/id", Type, 12),
+        (b"2/nmd/usr-u/SSP:s1:ge/id", Type, 12),
+        // Id and text.
+        (b"2/nmd/usr-u/act/", Id, 16),
+        (b"2/nmd/usr-u\xff/act/id", NotUtf8, 11),
+    ];
+    for (text, problem, at) in cases {
+        let shown = text.escape_ascii();
+        let error = Identifier::read(text).unwrap_err();
+        assert_eq!((error.problem, error.at), (*problem, *at), "{shown}");
+        let key = RootKey::from_derived([1; 32]);
+        if let Ok(text) = str::from_utf8(text) {
+            assert_eq!(
+                Token::mint_legacy(&key, "l", text).unwrap_err(),
+                MintError::Identifier(error),
+                "{shown}"
+            );
+        }
+    }
+}
+
+#[test]
+fn everything_else_is_opaque() {
+    let cases: &[&[u8]] = &[
+        b"vcPiHpi0xfmkVNtJtyCH5SoGm5Z0000000000000000",
+        b"8f2c0123456789abcdef0123456789ab",
+        b"2",
+        b"22",
+        b"v2/nmd/usr-u/act/id",
+        b"/2/nmd/usr-u/act/id",
+        b"+/x",
+        b"-/x",
+        b"2 /nmd/usr-u/act/id",
+        b" 2/nmd/usr-u/act/id",
+        b"2a/x",
+        b"\xff\xfe",
+        b"\xff/x",
+    ];
+    for text in cases {
+        let identifier = Identifier::read(text).unwrap();
+        assert_eq!(identifier, Identifier::Opaque(text));
+        assert_eq!((identifier.id(), identifier.v2()), (*text, None));
+    }
+}
+
+/// code, name and key in JSON, who may use it, what it writes behind the target
+const INVITES: [(&str, &str, &str, InviteConsumer, &str); 14] = [
+    ("ujg", "userJoinGroup", "groupId", InviteConsumer::User, ""),
+    ("gjg", "groupJoinGroup", "groupId", InviteConsumer::User, ""),
+    ("ujs", "userJoinSpace", "spaceId", InviteConsumer::User, ""),
+    ("gjs", "groupJoinSpace", "spaceId", InviteConsumer::User, ""),
+    ("ssp", "supportSpace", "spaceId", InviteConsumer::Provider, "ge"),
+    ("hjs", "harvesterJoinSpace", "spaceId", InviteConsumer::User, ""),
+    ("rop", "registerOneprovider", "adminUserId", InviteConsumer::Anyone, ""),
+    ("ujc", "userJoinCluster", "clusterId", InviteConsumer::User, ""),
+    ("gjc", "groupJoinCluster", "clusterId", InviteConsumer::User, ""),
+    ("ujh", "userJoinHarvester", "harvesterId", InviteConsumer::User, ""),
+    ("gjh", "groupJoinHarvester", "harvesterId", InviteConsumer::User, ""),
+    ("sjh", "spaceJoinHarvester", "harvesterId", InviteConsumer::User, ""),
+    ("uji", "userJoinAtmInventory", "atmInventoryId", InviteConsumer::User, ""),
+    ("gji", "groupJoinAtmInventory", "atmInventoryId", InviteConsumer::User, ""),
+];
+
+#[test]
+fn every_invitation_has_its_code_and_its_json() {
+    assert_eq!(InviteType::all().len(), INVITES.len());
+    for ((code, name, key, consumer, parameters), invite) in INVITES.into_iter().zip(InviteType::all()) {
+        assert_eq!((invite.code(), invite.name(), invite.target_key()), (code, name, key));
+        assert_eq!(invite.consumer(), consumer, "{code}");
+        assert_eq!((InviteType::from_code(code), InviteType::from_name(name)), (Some(invite), Some(invite)));
+        let text = format!("2/nmd/usr-u/{code}:t1:{parameters}/id");
+        let identifier = v2(&text);
+        assert_eq!(identifier.token_type, TokenType::Invite { invite, target: "t1" });
+        assert_eq!(identifier.write().unwrap(), text);
+        let json = serde_json::to_string(&identifier.token_type).unwrap();
+        assert_eq!(
+            json,
+            format!(r#"{{"inviteToken":{{"inviteType":"{name}","{key}":"t1","parameters":{{}}}}}}"#)
+        );
+    }
+}
+
+#[test]
+fn json_is_as_onedata_writes_it() {
+    let cases = [
+        (
+            "2/nmd/usr-u1/act/x",
+            r#"{"version":2,"persistence":"named","subject":{"type":"user","id":"u1"},"type":{"accessToken":{}},"id":"x"}"#,
+        ),
+        (
+            "2/tmp-7/prv-p1/act:s/x",
+            r#"{"version":2,"persistence":{"temporary":7},"subject":{"type":"oneprovider","id":"p1"},"type":{"accessToken":{"sessionId":"s"}},"id":"x"}"#,
+        ),
+        (
+            "2/nmd/grp-g1/idn/x",
+            r#"{"version":2,"persistence":"named","subject":{"type":"group","id":"g1"},"type":{"identityToken":{}},"id":"x"}"#,
+        ),
+        (
+            "2/nmd/nobody/idn/x",
+            r#"{"version":2,"persistence":"named","subject":{"type":"nobody","id":null},"type":{"identityToken":{}},"id":"x"}"#,
+        ),
+    ];
+    for (text, json) in cases {
+        assert_eq!(serde_json::to_string(&v2(text)).unwrap(), json);
+    }
+}
+
+/// A separator in a part would be read as the end of it, and the token would say something else.
+#[test]
+fn parts_with_separators_are_not_minted() {
+    let whole = v2("2/nmd/usr-u/act:s/id");
+    let key = RootKey::from_derived([1; 32]);
+    let invite = |target| TokenType::Invite { invite: InviteType::SupportSpace, target };
+    let other = |target| TokenType::Invite { invite: InviteType::UserJoinGroup, target };
+    for identifier in [
+        IdentifierV2 { id: "", ..whole },
+        IdentifierV2 { id: "a/b", ..whole },
+        IdentifierV2 { id: "/", ..whole },
+        IdentifierV2 { subject: Subject::User(""), ..whole },
+        IdentifierV2 { subject: Subject::User("a/b"), ..whole },
+        IdentifierV2 { subject: Subject::Group("a|b"), ..whole },
+        IdentifierV2 { subject: Subject::User("u/act/id"), ..whole },
+        IdentifierV2 { token_type: TokenType::Access { session: Some("") }, ..whole },
+        IdentifierV2 { token_type: TokenType::Access { session: Some("a/b") }, ..whole },
+        IdentifierV2 { token_type: invite(""), ..whole },
+        IdentifierV2 { token_type: invite("a:b"), ..whole },
+        IdentifierV2 { token_type: invite("a:"), ..whole },
+        IdentifierV2 { token_type: invite("a/b"), ..whole },
+        IdentifierV2 { token_type: other(":"), ..whole },
+        IdentifierV2 { token_type: other("a:"), ..whole },
+    ] {
+        assert!(identifier.write().is_err(), "{identifier:?}");
+        assert!(
+            matches!(Token::mint(&key, "l", &identifier), Err(MintError::Identifier(_))),
+            "{identifier:?}"
+        );
+    }
+    let modern = Token::mint_legacy(&key, "l", "2/nmd/usr-u/act/id").unwrap_err();
+    assert_eq!(modern, MintError::NotOpaque);
+    assert!(matches!(Token::mint_legacy(&key, "l", ""), Err(MintError::Field(_))));
+}

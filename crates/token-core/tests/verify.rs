@@ -1,0 +1,433 @@
+//! Verification: what each caveat asks for, who may carry it, and which error comes first.
+#![allow(clippy::panic, clippy::unwrap_used, reason = "a token that cannot be minted fails the test")]
+
+use core::net::{IpAddr, Ipv4Addr};
+
+use token_core::{
+    Context, Interface, LegacyType, Macaroon, Predicate, Preflight, Refutation, Region, RootKey, Scope,
+    Service, Subject, TokenUse, UnixTime, Unmet, Verifier, VerifyError,
+};
+
+fn key() -> RootKey {
+    RootKey::from_derived([7; 32])
+}
+
+fn token(caveats: &[&str]) -> Macaroon {
+    let mut macaroon = Macaroon::mint(&key(), "onezone", b"id").unwrap();
+    caveats.iter().for_each(|caveat| macaroon.attenuate(caveat).unwrap());
+    macaroon
+}
+
+fn verify(verifier: Verifier<'_>, caveats: &[&str]) -> Result<(), VerifyError> {
+    verifier.verify(&token(caveats), &key()).map(drop)
+}
+
+fn now(secs: u64) -> Context<'static> {
+    Context::at(UnixTime::from_secs(secs))
+}
+
+/// What a single caveat comes to.
+fn judged(caveat: &str, context: &Context<'_>) -> Result<(), Unmet> {
+    match verify(Verifier::new(context), &[caveat]) {
+        Ok(()) => Ok(()),
+        Err(VerifyError::CaveatUnmet { index: 0, why }) => Err(why),
+        Err(other) => panic!("{caveat:?}: {other}"),
+    }
+}
+
+const HELD: Result<(), Unmet> = Ok(());
+const REFUTED: Result<(), Unmet> = Err(Unmet::Refuted);
+const NOT_KNOWN: Result<(), Unmet> = Err(Unmet::NotKnown);
+
+const LEGACY: TokenUse = TokenUse::Legacy(LegacyType::SpaceSupport);
+const USES: [TokenUse; 5] =
+    [TokenUse::Access, TokenUse::AccessAsIdentity, TokenUse::Identity, TokenUse::Invite, LEGACY];
+
+/// `onedata-tokens.md` §4.1 and, for tokens of before 20.02, §4.3: who may carry what, in the order of [`USES`].
+#[rustfmt::skip]
+const SUPPORT: [(&str, [bool; 5]); 16] = [
+    //                                       access identity-use identity invite legacy
+    ("time < 9",                            [true,  true,        true,    true,  true]),
+    ("ip = 192.0.2.7/32",                   [true,  true,        true,    true,  true]),
+    ("asn = 322",                           [true,  true,        true,    true,  true]),
+    ("geo.country = PL",                    [true,  true,        true,    true,  true]),
+    ("geo.country != FR",                   [true,  true,        true,    true,  true]),
+    ("geo.region = Asia",                   [true,  true,        true,    true,  true]),
+    ("geo.region != EU",                    [true,  true,        true,    true,  true]),
+    ("consumer = usr-u",                    [true,  true,        true,    true,  true]),
+    ("interface = rest",                    [true,  true,        true,    false, false]),
+    ("service = ozw-onezone",               [true,  false,       false,   false, false]),
+    ("api = all/all/*.*.*:*",               [true,  false,       false,   false, false]),
+    ("data.readonly",                       [true,  false,       false,   false, false]),
+    ("data.path = L2E=",                    [true,  false,       false,   false, false]),
+    ("data.objectid = 00FF",                [true,  false,       false,   false, false]),
+    ("authorization = none",                [false, true,        false,   false, false]),
+    ("tokenType = space_support_token",     [false, false,       false,   false, true]),
+];
+
+/// A request in which every caveat of [`SUPPORT`] holds.
+fn all_hold() -> Context<'static> {
+    let mut context = now(1);
+    context.peer_ip = Some(Ipv4Addr::new(192, 0, 2, 7).into());
+    context.asn = Some(322);
+    context.country = Some("PL");
+    context.regions = Some(&[Region::Asia]);
+    context.consumer = Some(Subject::User("u"));
+    context.interface = Some(Interface::Rest);
+    context.service = Some(Service::ONEZONE);
+    context.data_caveats_allowed = true;
+    context.scope = Scope::IdentityToken;
+    context
+}
+
+#[test]
+fn each_use_supports_what_the_table_says() {
+    let context = all_hold();
+    for (caveat, row) in SUPPORT {
+        let predicate = Predicate::read(caveat.as_bytes()).unwrap();
+        assert_eq!(judged(caveat, &context), HELD);
+        for (token_use, supported) in USES.into_iter().zip(row) {
+            assert_eq!(token_use.supports(&predicate), supported, "{caveat:?} by {token_use:?}");
+            let verifier = Verifier::new(&context).used_as(token_use);
+            // A legacy token states its type before anything else.
+            let (caveats, index): (&[&str], _) = match token_use {
+                LEGACY => (&["tokenType = space_support_token", caveat], 1),
+                _ => (&[caveat], 0),
+            };
+            let expected = if supported { Ok(()) } else { Err(VerifyError::CaveatUnsupported { index }) };
+            assert_eq!(verify(verifier, caveats), expected, "{caveat:?} by {token_use:?}");
+        }
+    }
+}
+
+#[test]
+fn every_kind_of_caveat_is_in_the_table() {
+    let mut kinds = Vec::new();
+    for (caveat, _) in SUPPORT {
+        let kind = core::mem::discriminant(&Predicate::read(caveat.as_bytes()).unwrap());
+        if !kinds.contains(&kind) {
+            kinds.push(kind);
+        }
+    }
+    assert_eq!(kinds.len(), 14);
+}
+
+#[test]
+fn time_is_before_and_not_at() {
+    let until = |secs| Err(Unmet::Expired { valid_until: UnixTime::from_secs(secs) });
+    assert_eq!(judged("time < 1000", &now(999)), HELD);
+    assert_eq!(judged("time < 1000", &now(1000)), until(1000));
+    assert_eq!(judged("time < 1000", &now(1001)), until(1000));
+    assert_eq!(judged("time < 0", &now(0)), until(0));
+    assert_eq!(judged("time < 18446744073709551615", &now(u64::MAX - 1)), HELD);
+    assert_eq!(judged("time < 18446744073709551615", &now(u64::MAX)), until(u64::MAX));
+}
+
+#[test]
+fn the_least_of_all_times_counts() {
+    let context = now(1);
+    let macaroon = token(&["time < 30", "time < 10", "data.readonly", "time < 20"]);
+    let mut allowed = context.clone();
+    allowed.data_caveats_allowed = true;
+    let verified = Verifier::new(&allowed).verify(&macaroon, &key()).unwrap();
+    assert_eq!(verified.expires_at(), Some(UnixTime::from_secs(10)));
+    let answer = verify(Verifier::new(&now(15)), &["time < 30", "time < 10", "time < 20"]);
+    let why = Unmet::Expired { valid_until: UnixTime::from_secs(10) };
+    assert_eq!(answer, Err(VerifyError::CaveatUnmet { index: 1, why }));
+    // A time that is accepted word for word still says when the token expires.
+    let exact: &[&[u8]] = &[b"time < 10"];
+    let macaroon = token(&["time < 10"]);
+    let late = now(15);
+    let verified = Verifier::new(&late).exact(exact).verify(&macaroon, &key()).unwrap();
+    assert_eq!(verified.expires_at(), Some(UnixTime::from_secs(10)));
+}
+
+#[test]
+fn addresses_are_matched_by_their_leading_bits() {
+    let from = |peer: &str| {
+        let mut context = now(0);
+        context.peer_ip = Some(peer.parse::<IpAddr>().unwrap());
+        context
+    };
+    for (caveat, peer, expected) in [
+        ("ip = 192.0.2.7/32", "192.0.2.7", HELD),
+        ("ip = 192.0.2.7/32", "192.0.2.6", REFUTED),
+        ("ip = 192.0.2.7", "192.0.2.7", HELD),
+        ("ip = 192.0.2.7", "192.0.2.8", REFUTED),
+        ("ip = 192.0.2.7/31", "192.0.2.6", HELD),
+        ("ip = 192.0.2.7/31", "192.0.2.8", REFUTED),
+        ("ip = 192.0.2.7/24", "192.0.2.255", HELD),
+        ("ip = 192.0.2.7/24", "192.0.3.0", REFUTED),
+        ("ip = 128.0.0.0/1", "255.255.255.255", HELD),
+        ("ip = 128.0.0.0/1", "127.255.255.255", REFUTED),
+        ("ip = 0.0.0.0/0", "0.0.0.0", HELD),
+        ("ip = 255.255.255.255/0", "0.0.0.0", HELD),
+        ("ip = 10.0.0.1/32|192.0.2.0/24", "192.0.2.9", HELD),
+        ("ip = 10.0.0.1/32|192.0.2.0/24", "10.0.0.2", REFUTED),
+        // IPv4 in IPv6's clothes is IPv4; no other address of IPv6 is in any network, not even in all of IPv4.
+        ("ip = 192.0.2.7/32", "::ffff:192.0.2.7", HELD),
+        ("ip = 192.0.2.7/32", "::ffff:192.0.2.8", REFUTED),
+        ("ip = 0.0.0.0/0", "2001:db8::1", REFUTED),
+        ("ip = 0.0.0.0/0", "::", REFUTED),
+        ("ip = 0.0.0.0/0", "::1", REFUTED),
+        ("ip = 0.0.0.0/0", "::192.0.2.7", REFUTED),
+    ] {
+        assert_eq!(judged(caveat, &from(peer)), expected, "{caveat:?} from {peer}");
+    }
+    assert_eq!(judged("ip = 0.0.0.0/0", &now(0)), NOT_KNOWN);
+}
+
+/// Where nothing is known of the peer, a list that shuts others out does not let it in either.
+#[test]
+fn places_and_networks() {
+    let mut context = now(0);
+    for caveat in
+        ["asn = 322", "geo.country = PL", "geo.country != PL", "geo.region = EU", "geo.region != EU"]
+    {
+        assert_eq!(judged(caveat, &context), NOT_KNOWN, "{caveat:?}");
+    }
+    context.asn = Some(322);
+    context.country = Some("PL");
+    context.regions = Some(&[Region::Europe, Region::Eu]);
+    for (caveat, expected) in [
+        ("asn = 322", HELD),
+        ("asn = 1|322", HELD),
+        ("asn = 32|3222", REFUTED),
+        ("geo.country = FR|PL", HELD),
+        ("geo.country = FR", REFUTED),
+        ("geo.country = pl", REFUTED),
+        ("geo.country != FR|PL", REFUTED),
+        ("geo.country != FR", HELD),
+        ("geo.region = Asia|EU", HELD),
+        ("geo.region = Asia", REFUTED),
+        ("geo.region != Asia|EU", REFUTED),
+        ("geo.region != Asia", HELD),
+    ] {
+        assert_eq!(judged(caveat, &context), expected, "{caveat:?}");
+    }
+    // The address is known to be in no region at all.
+    context.regions = Some(&[]);
+    assert_eq!(judged("geo.region = EU", &context), REFUTED);
+    assert_eq!(judged("geo.region != EU", &context), HELD);
+}
+
+#[test]
+fn services_are_one_or_all_of_a_kind() {
+    let mut context = now(0);
+    assert_eq!(judged("service = opw-*", &context), NOT_KNOWN);
+    context.service = Service::read("opw-p1");
+    for (caveat, expected) in [
+        ("service = opw-p1", HELD),
+        ("service = opw-*", HELD),
+        ("service = ozw-onezone|opw-p1", HELD),
+        ("service = opw-p2", REFUTED),
+        ("service = opw-p", REFUTED),
+        ("service = opw-p1x", REFUTED),
+        ("service = opp-p1", REFUTED),
+        ("service = opp-*|ozw-*", REFUTED),
+    ] {
+        assert_eq!(judged(caveat, &context), expected, "{caveat:?}");
+    }
+}
+
+#[test]
+fn consumers_are_themselves_or_members() {
+    let mut context = now(0);
+    for caveat in ["consumer = usr-*", "consumer = grp-g1", "consumer = prv-p1"] {
+        assert_eq!(judged(caveat, &context), NOT_KNOWN, "{caveat:?}");
+    }
+    context.consumer = Some(Subject::User("u1"));
+    context.consumer_groups = &["g1", "g2"];
+    for (caveat, expected) in [
+        ("consumer = usr-u1", HELD),
+        ("consumer = usr-*", HELD),
+        ("consumer = usr-u2", REFUTED),
+        ("consumer = usr-u", REFUTED),
+        ("consumer = prv-u1|prv-*", REFUTED),
+        ("consumer = grp-g2", HELD),
+        ("consumer = grp-g3", REFUTED),
+        ("consumer = grp-u1", REFUTED),
+        // Effective membership of one group is not direct membership of any.
+        ("consumer = grp-*", REFUTED),
+        ("consumer = prv-p|usr-u2|grp-g1", HELD),
+    ] {
+        assert_eq!(judged(caveat, &context), expected, "{caveat:?}");
+    }
+    context.consumer_groups = &[];
+    context.consumer_in_any_group = true;
+    assert_eq!(judged("consumer = grp-*", &context), HELD);
+    assert_eq!(judged("consumer = grp-g1", &context), REFUTED);
+
+    // Only a user is a member of groups.
+    context.consumer = Some(Subject::Provider("p1"));
+    context.consumer_groups = &["g1"];
+    for (caveat, expected) in [
+        ("consumer = prv-p1", HELD),
+        ("consumer = prv-*", HELD),
+        ("consumer = prv-p2", REFUTED),
+        ("consumer = usr-*", REFUTED),
+        ("consumer = grp-g1", REFUTED),
+        ("consumer = grp-*", REFUTED),
+    ] {
+        assert_eq!(judged(caveat, &context), expected, "{caveat:?}");
+    }
+    context.consumer = Some(Subject::Nobody);
+    for caveat in ["consumer = usr-*|prv-*|grp-*", "consumer = grp-g1"] {
+        assert_eq!(judged(caveat, &context), REFUTED, "{caveat:?}");
+    }
+}
+
+#[test]
+fn interface_data_and_scope() {
+    let mut context = now(0);
+    assert_eq!(judged("interface = rest", &context), NOT_KNOWN);
+    context.interface = Some(Interface::Oneclient);
+    assert_eq!(judged("interface = oneclient", &context), HELD);
+    assert_eq!(judged("interface = rest", &context), REFUTED);
+
+    // Enforced later on, by whoever knows the operation.
+    assert_eq!(judged("api = ozw/get/user.*.*", &context), HELD);
+
+    for caveat in ["data.readonly", "data.path = L2E=", "data.objectid = 00"] {
+        context.data_caveats_allowed = false;
+        assert_eq!(judged(caveat, &context), REFUTED, "{caveat:?}");
+        context.data_caveats_allowed = true;
+        assert_eq!(judged(caveat, &context), HELD, "{caveat:?}");
+    }
+
+    assert_eq!(judged("authorization = none", &context), REFUTED);
+    context.scope = Scope::IdentityToken;
+    assert_eq!(judged("authorization = none", &context), HELD);
+}
+
+#[test]
+fn nothing_is_said_of_caveats_before_the_signature() {
+    let other = RootKey::from_derived([8; 32]);
+    let context = now(5);
+    for caveats in [
+        &["time < 1"][..],
+        &["colour = blue"],
+        &["interface = rest"],
+        &["tokenType = space_support_token"],
+        &[],
+    ] {
+        for token_use in USES {
+            let verifier = Verifier::new(&context).used_as(token_use);
+            let answer = verifier.verify(&token(caveats), &other).map(drop);
+            assert_eq!(answer, Err(VerifyError::BadSignature), "{caveats:?}");
+        }
+    }
+}
+
+#[test]
+fn the_first_caveat_that_does_not_hold_is_named() {
+    let context = now(5);
+    let invite = Verifier::new(&context).used_as(TokenUse::Invite);
+    let expired = Unmet::Expired { valid_until: UnixTime::from_secs(1) };
+    for (caveats, expected) in [
+        (&["time < 9", "colour = blue", "time < 1"][..], VerifyError::CaveatUnknown { index: 1 }),
+        (&["time < 1", "colour = blue"], VerifyError::CaveatUnmet { index: 0, why: expired }),
+        (&["interface = rest", "colour = blue"], VerifyError::CaveatUnsupported { index: 0 }),
+        (&["colour = blue", "interface = rest"], VerifyError::CaveatUnknown { index: 0 }),
+        (&["time < 9", "consumer = usr-u"], VerifyError::CaveatUnmet { index: 1, why: Unmet::NotKnown }),
+        // Unsupported even though it holds, and even though it does not.
+        (&["data.readonly"], VerifyError::CaveatUnsupported { index: 0 }),
+        (&["api = all/all/*.*.*"], VerifyError::CaveatUnsupported { index: 0 }),
+        // Known but for one space.
+        (&["time < 9", "time <  9"], VerifyError::CaveatUnknown { index: 1 }),
+        (&["time < 9", "time < infinity"], VerifyError::CaveatUnknown { index: 1 }),
+    ] {
+        assert_eq!(verify(invite, caveats), Err(expected), "{caveats:?}");
+    }
+}
+
+#[test]
+fn a_caveat_can_be_accepted_word_for_word() {
+    let context = now(5);
+    let exact: &[&[u8]] = &[b"colour = blue", b"time < 1"];
+    let verifier = Verifier::new(&context).exact(exact);
+    assert_eq!(verify(verifier, &["colour = blue", "time < 1", "time < 9"]), Ok(()));
+    for caveat in ["colour = blue ", "colour = red", "Colour = blue", "colour", "blue"] {
+        assert_eq!(verify(verifier, &[caveat]), Err(VerifyError::CaveatUnknown { index: 0 }), "{caveat:?}");
+    }
+    assert!(matches!(verify(verifier, &["time < 2"]), Err(VerifyError::CaveatUnmet { index: 0, .. })));
+}
+
+#[test]
+fn a_legacy_token_has_one_type_and_keeps_it() {
+    let (support, create) = ("tokenType = space_support_token", "tokenType = space_create_token");
+    let context = now(0);
+    let wrong = |stated| Err(VerifyError::WrongType { stated });
+    let contradicted = Err(VerifyError::CaveatUnmet { index: 1, why: Unmet::Refuted });
+    for (caveats, as_support, as_any) in [
+        (&[support][..], Ok(()), Ok(())),
+        (&[support, support], Ok(()), Ok(())),
+        (&[support, "time < 9"], Ok(()), Ok(())),
+        (&[], wrong(None), Ok(())),
+        (&["time < 9"], wrong(None), Ok(())),
+        (&[create], wrong(Some(LegacyType::SpaceCreate)), Ok(())),
+        (&[support, create], wrong(Some(LegacyType::SpaceCreate)), contradicted),
+        (&[create, support], wrong(Some(LegacyType::SpaceCreate)), contradicted),
+    ] {
+        assert_eq!(verify(Verifier::new(&context).used_as(LEGACY), caveats), as_support, "{caveats:?}");
+        assert_eq!(verify(Verifier::new(&context), caveats), as_any, "{caveats:?}");
+    }
+    let macaroon = token(&[support]);
+    let verified = Verifier::new(&context).verify(&macaroon, &key()).unwrap();
+    assert_eq!(verified.legacy_type(), Some(LegacyType::SpaceSupport));
+    assert_eq!((verified.subject(), verified.token_type()), (None, None));
+}
+
+#[test]
+fn preflight_refutes_what_is_known_to_fail() {
+    let mut context = now(5);
+    context.peer_ip = Some(Ipv4Addr::new(192, 0, 2, 7).into());
+    context.interface = Some(Interface::Rest);
+    let invite = Verifier::new(&context).used_as(TokenUse::Invite);
+    let any = Verifier::new(&context);
+    let unmet = |index, why| Preflight::Refuted { index, why: Refutation::Unmet(why) };
+    let expired = Unmet::Expired { valid_until: UnixTime::from_secs(5) };
+    for (verifier, caveats, expected) in [
+        (any, &["time < 5"][..], unmet(0, expired)),
+        (any, &["time < 6", "ip = 10.0.0.0/8"], unmet(1, Unmet::Refuted)),
+        (any, &["interface = oneclient"], unmet(0, Unmet::Refuted)),
+        (any, &["colour = blue"], Preflight::Refuted { index: 0, why: Refutation::Unknown }),
+        (
+            invite,
+            &["time < 6", "interface = rest"],
+            Preflight::Refuted { index: 1, why: Refutation::Unsupported },
+        ),
+        (
+            Verifier::new(&context).used_as(LEGACY),
+            &["tokenType = space_create_token"],
+            unmet(0, Unmet::Refuted),
+        ),
+        // The first of several.
+        (any, &["time < 5", "colour = blue"], unmet(0, expired)),
+    ] {
+        assert_eq!(verifier.preflight(&token(caveats)), expected, "{caveats:?}");
+    }
+}
+
+/// It has no word for a good token: what is not refuted is undecided, also for a token that is forged.
+#[test]
+fn preflight_never_says_that_a_token_is_good() {
+    let context = all_hold();
+    let good = token(&["time < 9", "consumer = usr-u"]);
+    assert!(Verifier::new(&context).verify(&good, &key()).is_ok());
+    assert_eq!(Verifier::new(&context).preflight(&good), Preflight::Undecided);
+    let forged = Macaroon::mint(&RootKey::from_derived([0; 32]), "onezone", b"id").unwrap();
+    assert_eq!(Verifier::new(&context).preflight(&forged), Preflight::Undecided);
+    // What is not known here may be known to the issuer.
+    let blank = now(1);
+    for caveat in [
+        "ip = 10.0.0.0/8",
+        "asn = 1",
+        "geo.country != PL",
+        "service = opw-p",
+        "consumer = usr-u",
+        "interface = rest",
+    ] {
+        assert_eq!(Verifier::new(&blank).preflight(&token(&[caveat])), Preflight::Undecided, "{caveat:?}");
+    }
+}

@@ -1,0 +1,236 @@
+//! What a store does with a place that is not, or not only, its own.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    clippy::arithmetic_side_effects,
+    clippy::print_stdout,
+    reason = "a test: a panic is how it fails"
+)]
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+use token_store::{RedbStore, SledStore, StoreError, TokenStore};
+
+type Open = fn(&Path) -> Result<Box<dyn TokenStore>, StoreError>;
+
+fn redb(path: &Path) -> Result<Box<dyn TokenStore>, StoreError> {
+    RedbStore::open(path).map(|store| Box::new(store) as _)
+}
+
+fn sled(path: &Path) -> Result<Box<dyn TokenStore>, StoreError> {
+    SledStore::open(path).map(|store| Box::new(store) as _)
+}
+
+/// Everything below a path, with its content.
+fn content(path: &Path) -> Vec<(PathBuf, Option<Vec<u8>>)> {
+    if path.is_file() {
+        return vec![(path.to_owned(), Some(fs::read(path).unwrap()))];
+    }
+    let mut all = vec![(path.to_owned(), None)];
+    let mut names: Vec<PathBuf> = fs::read_dir(path).unwrap().map(|entry| entry.unwrap().path()).collect();
+    names.sort();
+    all.extend(names.iter().flat_map(|path| content(path)));
+    all
+}
+
+fn foreign_redb(path: &Path) {
+    const TABLE: redb::TableDefinition<'_, u64, u64> = redb::TableDefinition::new("theirs");
+    let database = redb::Database::create(path).unwrap();
+    let transaction = database.begin_write().unwrap();
+    transaction.open_table(TABLE).unwrap().insert(1, 2).unwrap();
+    transaction.commit().unwrap();
+}
+
+/// What is there, and whether it stays as it is byte for byte.
+type Place = (&'static str, fn(&Path), bool);
+
+#[test]
+fn what_is_not_a_store_is_refused_and_left_alone() {
+    let garbage = |path: &Path| fs::write(path, [0xa5; 10_000]).unwrap();
+    let places: [(Open, &[Place]); 2] = [
+        (
+            redb,
+            &[
+                ("an empty file", |path| fs::write(path, "").unwrap(), true),
+                ("a short file", |path| fs::write(path, "redb").unwrap(), true),
+                ("garbage", garbage, true),
+                ("an empty directory", |path| fs::create_dir(path).unwrap(), true),
+                ("a sled store", |path| drop(SledStore::open(path).unwrap()), true),
+                // redb marks the file as open and as closed again.
+                ("a redb database of another program", foreign_redb, false),
+            ],
+        ),
+        (
+            sled,
+            &[
+                ("an empty file", |path| fs::write(path, "").unwrap(), true),
+                ("garbage", garbage, true),
+                ("a redb store", |path| drop(RedbStore::open(path).unwrap()), true),
+                (
+                    "a directory of others",
+                    |path| {
+                        fs::create_dir(path).unwrap();
+                        fs::write(path.join("notes"), "something").unwrap();
+                    },
+                    true,
+                ),
+                (
+                    "what sled leaves of others",
+                    |path| {
+                        fs::create_dir(path).unwrap();
+                        for name in ["conf", "db", "snap.0000000000000000"] {
+                            fs::write(path.join(name), "something").unwrap();
+                        }
+                    },
+                    true,
+                ),
+            ],
+        ),
+    ];
+    for (open, places) in places {
+        for (name, make, untouched) in places {
+            let dir = tempfile::tempdir().unwrap();
+            let path = dir.path().join("place");
+            make(&path);
+            let before = content(dir.path());
+            let error = open(&path).unwrap_err();
+            assert!(
+                matches!(&error, StoreError::NotAStore { path: told, .. } if *told == path),
+                "{name}: {error:?}"
+            );
+            if *untouched {
+                assert!(content(dir.path()) == before, "{name} was changed");
+            }
+        }
+    }
+}
+
+#[test]
+fn another_programs_redb_keeps_its_data() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("theirs");
+    foreign_redb(&path);
+    assert!(matches!(RedbStore::open(&path), Err(StoreError::NotAStore { .. })));
+    let database = redb::Database::open(&path).unwrap();
+    let names: Vec<String> = {
+        use redb::{ReadableDatabase, TableHandle};
+        database.begin_read().unwrap().list_tables().unwrap().map(|table| table.name().into()).collect()
+    };
+    assert_eq!(names, ["theirs"]);
+}
+
+#[test]
+fn a_new_store_stands_where_nothing_stood() {
+    for open in [redb as Open, sled] {
+        let dir = tempfile::tempdir().unwrap();
+        assert!(matches!(open(&dir.path().join("absent/store")), Err(StoreError::Io(_))));
+        assert!(content(dir.path()).len() == 1, "nothing was made for it");
+        drop(open(&dir.path().join("store")).unwrap());
+        drop(open(&dir.path().join("store")).unwrap());
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1, "nothing is left beside it");
+    }
+    let dir = tempfile::tempdir().unwrap();
+    drop(SledStore::open(dir.path()).unwrap());
+    drop(SledStore::open(dir.path()).unwrap());
+}
+
+#[cfg(unix)]
+#[test]
+fn a_new_store_is_its_owners() {
+    use std::os::unix::fs::PermissionsExt;
+    for (open, mode) in [(redb as Open, 0o600), (sled, 0o700)] {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("store");
+        drop(open(&path).unwrap());
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, mode);
+    }
+}
+
+#[test]
+fn a_second_open_is_told_that_it_is_one() {
+    for open in [redb as Open, sled] {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("store");
+        let first = open(&path).unwrap();
+        for _ in 0..3 {
+            assert!(matches!(open(&path), Err(StoreError::AlreadyOpen { path: told }) if told == path));
+        }
+        drop(first);
+        drop(open(&path).unwrap());
+    }
+}
+
+#[test]
+fn a_newer_version_is_told_by_its_number() {
+    let dir = tempfile::tempdir().unwrap();
+    let (file, folder) = (dir.path().join("redb"), dir.path().join("sled"));
+    drop((RedbStore::open(&file).unwrap(), SledStore::open(&folder).unwrap()));
+
+    let database = redb::Database::open(&file).unwrap();
+    let transaction = database.begin_write().unwrap();
+    {
+        let name = redb::TableDefinition::<&[u8], &[u8]>::new("onetoken");
+        let mut table = transaction.open_table(name).unwrap();
+        table.insert(b"\0format".as_slice(), 2_u32.to_be_bytes().as_slice()).unwrap();
+    }
+    transaction.commit().unwrap();
+    drop(database);
+    assert!(matches!(RedbStore::open(&file), Err(StoreError::NewerVersion { found: 2, known: 1 })));
+
+    let marker = folder.join("onetoken-store");
+    let text = fs::read_to_string(&marker).unwrap();
+    fs::write(&marker, text.replace("store 1\n", "store 2\n")).unwrap();
+    assert!(matches!(SledStore::open(&folder), Err(StoreError::NewerVersion { found: 2, known: 1 })));
+}
+
+#[test]
+fn a_sled_store_that_lost_a_file_is_not_begun_anew() {
+    for name in ["db", "conf"] {
+        let dir = tempfile::tempdir().unwrap();
+        drop(SledStore::open(dir.path()).unwrap());
+        fs::remove_file(dir.path().join(name)).unwrap();
+        assert!(matches!(SledStore::open(dir.path()), Err(StoreError::Corrupt { .. })), "{name}");
+        assert!(!dir.path().join(name).exists(), "{name}");
+    }
+    let dir = tempfile::tempdir().unwrap();
+    drop(SledStore::open(dir.path()).unwrap());
+    for entry in fs::read_dir(dir.path()).unwrap() {
+        let path = entry.unwrap().path();
+        if path.file_name().unwrap() != "onetoken-store" && path.is_file() {
+            fs::write(path, "").unwrap();
+        }
+    }
+    assert!(matches!(SledStore::open(dir.path()), Err(StoreError::Corrupt { .. })));
+}
+
+#[test]
+fn a_sled_store_whose_making_was_cut_short_is_completed() {
+    let dir = tempfile::tempdir().unwrap();
+    drop(SledStore::open(dir.path()).unwrap());
+    let marker = dir.path().join("onetoken-store");
+    let text = fs::read_to_string(&marker).unwrap();
+    for len in [0, 5, text.len() - 1] {
+        fs::write(&marker, &text[..len]).unwrap();
+        drop(SledStore::open(dir.path()).unwrap());
+        assert_eq!(fs::read_to_string(&marker).unwrap(), text);
+    }
+}
+
+#[test]
+fn an_unfinished_snapshot_of_sled_is_set_aside() {
+    for unfinished in [b"".as_slice(), b"half of it"] {
+        let dir = tempfile::tempdir().unwrap();
+        drop(SledStore::open(dir.path()).unwrap());
+        let name = "snap.FFFFFFFFFFFFFFFF.generating";
+        fs::write(dir.path().join(name), unfinished).unwrap();
+        drop(SledStore::open(dir.path()).unwrap());
+        assert!(!dir.path().join(name).exists());
+        assert_eq!(fs::read(dir.path().join(format!("aside.{name}"))).unwrap(), unfinished);
+    }
+}
