@@ -79,7 +79,7 @@ fn print_token(
     spelling: Spelling,
     json: bool,
 ) -> Result<Exit, Failure> {
-    let text = macaroon.to_text(spelling.encoding).map_err(Malformed::field)?;
+    let text = macaroon.to_text(Format::V1, spelling.encoding).map_err(Malformed::field)?;
     let text = match spelling.service {
         None => text,
         Some(service) => [service.code(), "-", &text].concat(),

@@ -198,10 +198,10 @@ impl Refusal {
 
 fn index(error: &VerifyError) -> Option<usize> {
     match *error {
-        VerifyError::CaveatUnmet { index, .. }
-        | VerifyError::CaveatUnsupported { index }
-        | VerifyError::CaveatUnknown { index }
-        | VerifyError::DischargeMissing { index } => Some(index),
+        VerifyError::CaveatUnmet { at: Place { discharge: None, index }, .. }
+        | VerifyError::CaveatUnsupported { at: Place { discharge: None, index } }
+        | VerifyError::CaveatUnknown { at: Place { discharge: None, index } }
+        | VerifyError::DischargeMissing { at: Place { discharge: None, index } } => Some(index),
         _ => None,
     }
 }
