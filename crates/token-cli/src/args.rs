@@ -1,19 +1,22 @@
 //! The command line.
 
-use std::{error::Error, ffi::OsString, fmt, num::NonZeroU64, path::PathBuf};
+mod mint;
+
+use std::{ffi::OsString, path::PathBuf};
 
 use clap::{
     Args as ClapArgs, ColorChoice, Parser, Subcommand, ValueEnum, builder::NonEmptyStringValueParser,
 };
 use token_api::Kind;
-use token_core::{Encoding, InviteType, IpMask, TokenUse, UnixTime};
+use token_core::{IpMask, TokenUse, UnixTime};
 use token_store::Entity;
 
+pub(crate) use self::mint::{Format, InviteArgs, Mint, RawArgs, SelfArgs, StoredArgs, Ttl, Uses};
 use crate::{
     home::HomeArgs,
     key::KeyArgs,
     request::{self, RequestArgs},
-    time::{self, InvalidDuration, Seconds},
+    time::{self, Seconds},
 };
 
 /// Mint, inspect, verify, attenuate and spend Onedata tokens (macaroons).
@@ -61,229 +64,6 @@ pub(crate) enum Command {
     Init(InitArgs),
     Completions(CompletionsArgs),
     Man(ManArgs),
-}
-
-#[derive(Subcommand)]
-pub(crate) enum Mint {
-    GroupSpaces(GroupSpacesArgs),
-    SpaceSupport(SpaceSupportArgs),
-    Invite(InviteArgs),
-    /// Mint a token that acts for its subject
-    #[command(after_help = "Example:
-  onetoken mint access --subject usr-u1 --ttl 24h --caveat \"ip = 192.0.2.0/24\" --name laptop")]
-    Access(SelfArgs),
-    /// Mint a token that proves who its subject is
-    #[command(after_help = "Example:
-  onetoken mint identity --subject prv-p1 --temporary --ttl 15m")]
-    Identity(SelfArgs),
-    Raw(RawArgs),
-}
-
-/// What all tokens have that one issues to others.
-#[derive(ClapArgs)]
-pub(crate) struct StoredArgs {
-    /// Who issues it: usr-ID or prv-ID
-    #[arg(long, value_name = "SUBJECT", default_value = "usr-operator", value_parser = request::consumer)]
-    pub(crate) issuer: String,
-    /// How long it holds: 90s, 15m, 24h, 7d, or `never` for a token that never expires [default: 7d]
-    #[arg(long, value_name = "DURATION", value_parser = ttl)]
-    pub(crate) ttl: Option<Ttl>,
-    /// Print a JSON document: {"token":"…","id":"…","expiresAt":"…"}
-    #[arg(long)]
-    pub(crate) json: bool,
-}
-
-/// Mint a token with which a provider creates a space for a group
-#[derive(ClapArgs)]
-#[command(after_help = "Example:
-  onetoken mint group-spaces g1 --issuer usr-u1 --ttl 24h")]
-pub(crate) struct GroupSpacesArgs {
-    /// The id of the group
-    #[arg(value_name = "GROUP_ID", allow_hyphen_values = true, value_parser = id)]
-    pub(crate) group: String,
-    #[command(flatten)]
-    pub(crate) stored: StoredArgs,
-}
-
-/// Mint a token with which a provider supports a space
-#[derive(ClapArgs)]
-#[command(after_help = "Example:
-  onetoken mint space-support 9ueUeoZA6KXxNgzlvqmmrbzqE_BQiaHEEDC21sY1Kuc --ttl 24h --json")]
-pub(crate) struct SpaceSupportArgs {
-    /// The id of the space
-    #[arg(value_name = "SPACE_ID", allow_hyphen_values = true, value_parser = id)]
-    pub(crate) space: String,
-    /// Write it as Onedata has since 20.02
-    #[arg(long)]
-    pub(crate) modern: bool,
-    /// How often it can be spent, or `unlimited`
-    #[arg(long, value_name = "N", default_value = "1", value_parser = uses)]
-    pub(crate) uses: Uses,
-    #[command(flatten)]
-    pub(crate) stored: StoredArgs,
-}
-
-/// Mint an invitation of any of the 14 types
-#[derive(ClapArgs)]
-#[command(after_help = "Example:
-  onetoken mint invite userJoinGroup g1 --issuer usr-u1 --uses 5")]
-pub(crate) struct InviteArgs {
-    /// What it invites to, by its name or its code, such as userJoinGroup or ujg
-    #[arg(value_name = "TYPE", value_parser = invite)]
-    pub(crate) invite: InviteType,
-    /// The id of what it invites to
-    #[arg(value_name = "TARGET_ID", allow_hyphen_values = true, value_parser = id)]
-    pub(crate) target: String,
-    /// How often it can be spent, or `unlimited`
-    #[arg(long, value_name = "N", default_value = "1", value_parser = uses)]
-    pub(crate) uses: Uses,
-    /// Keep no record: it can then be neither counted nor revoked alone
-    #[arg(long)]
-    pub(crate) temporary: bool,
-    /// A further condition; may be given several times
-    #[arg(long, value_name = "TEXT", value_parser = NonEmptyStringValueParser::new())]
-    pub(crate) caveat: Vec<String>,
-    /// A name for the record
-    #[arg(long)]
-    pub(crate) name: Option<String>,
-    #[command(flatten)]
-    pub(crate) stored: StoredArgs,
-}
-
-#[derive(ClapArgs)]
-pub(crate) struct SelfArgs {
-    /// Whom it speaks for: usr-ID or prv-ID
-    #[arg(long, value_name = "SUBJECT", value_parser = request::consumer)]
-    pub(crate) subject: String,
-    /// Keep no record: it can then not be revoked alone
-    #[arg(long)]
-    pub(crate) temporary: bool,
-    /// How long it holds: 90s, 15m, 24h, 7d, or `never` for a token that never expires [default: 7d]
-    #[arg(long, value_name = "DURATION", value_parser = ttl)]
-    pub(crate) ttl: Option<Ttl>,
-    /// A further condition; may be given several times
-    #[arg(long, value_name = "TEXT", value_parser = NonEmptyStringValueParser::new())]
-    pub(crate) caveat: Vec<String>,
-    /// A name for the record
-    #[arg(long)]
-    pub(crate) name: Option<String>,
-    /// Print a JSON document: {"token":"…","id":"…","expiresAt":"…"}
-    #[arg(long)]
-    pub(crate) json: bool,
-}
-
-/// Ids are base64url, so that one in 64 begins like an option; a misspelled option must not become an id.
-fn id(text: &str) -> Result<String, UnknownOption> {
-    const LONGEST_OPTION: usize = 20;
-    if text.starts_with("--") && text.len() <= LONGEST_OPTION {
-        Err(UnknownOption)
-    } else {
-        Ok(text.to_owned())
-    }
-}
-
-#[derive(Clone, Copy, Debug, thiserror::Error)]
-#[error("there is no such option")]
-struct UnknownOption;
-
-/// How long a token holds.
-#[derive(Clone, Copy)]
-pub(crate) enum Ttl {
-    For(Seconds),
-    Never,
-}
-
-fn ttl(text: &str) -> Result<Ttl, InvalidDuration> {
-    if text == "never" { Ok(Ttl::Never) } else { time::parse_ttl(text).map(Ttl::For) }
-}
-
-/// How often a token can be spent.
-#[derive(Clone, Copy)]
-pub(crate) enum Uses {
-    AtMost(NonZeroU64),
-    Unlimited,
-}
-
-fn uses(text: &str) -> Result<Uses, InvalidUses> {
-    if text == "unlimited" {
-        Ok(Uses::Unlimited)
-    } else {
-        text.parse().map(Uses::AtMost).map_err(|_| InvalidUses)
-    }
-}
-
-#[derive(Clone, Copy, Debug, thiserror::Error)]
-#[error("neither a number from 1 on nor `unlimited`")]
-struct InvalidUses;
-
-fn invite(text: &str) -> Result<InviteType, InvalidInvite> {
-    InviteType::from_name(text).or_else(|| InviteType::from_code(text)).ok_or(InvalidInvite)
-}
-
-#[derive(Clone, Copy, Debug)]
-struct InvalidInvite;
-
-impl fmt::Display for InvalidInvite {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("not one of")?;
-        InviteType::all().try_for_each(|invite| write!(f, " {} ({})", invite.name(), invite.code()))
-    }
-}
-
-impl Error for InvalidInvite {}
-
-/// Mint a macaroon of any identifier under a secret of your own
-///
-/// It is kept nowhere: whoever knows the secret can verify it.
-#[derive(ClapArgs)]
-#[command(after_help = "Example:
-  onetoken mint raw --location onezone --identifier id7 --secret example \\
-    --caveat \"tokenType = space_support_token\" --encoding base64url")]
-pub(crate) struct RawArgs {
-    /// Where the token says it comes from; not signed
-    #[arg(long)]
-    pub(crate) location: String,
-    /// What the token is called; signed
-    #[arg(long, allow_hyphen_values = true, value_parser = NonEmptyStringValueParser::new())]
-    pub(crate) identifier: String,
-    /// A condition, such as "time < 1893456000"; may be given several times
-    #[arg(long, value_name = "TEXT", value_parser = NonEmptyStringValueParser::new())]
-    pub(crate) caveat: Vec<String>,
-    #[command(flatten)]
-    pub(crate) key: KeyArgs,
-    /// The binary format
-    #[arg(long, default_value = "v1")]
-    pub(crate) format: Format,
-    /// How the bytes are spelled
-    #[arg(long, default_value = "base62")]
-    pub(crate) encoding: Spelling,
-    /// Print a JSON document: {"token":"…"}
-    #[arg(long)]
-    pub(crate) json: bool,
-}
-
-#[derive(Clone, Copy, ValueEnum)]
-pub(crate) enum Format {
-    /// Packets, as all of Onedata's tokens have them
-    V1,
-}
-
-#[derive(Clone, Copy, ValueEnum)]
-pub(crate) enum Spelling {
-    /// Letters and digits alone
-    Base62,
-    /// RFC 4648 §5, without padding
-    #[value(name = "base64url")]
-    Base64Url,
-}
-
-impl From<Spelling> for Encoding {
-    fn from(spelling: Spelling) -> Self {
-        match spelling {
-            Spelling::Base62 => Self::Base62,
-            Spelling::Base64Url => Self::Base64Url,
-        }
-    }
 }
 
 /// Show what a token says of itself, without a key

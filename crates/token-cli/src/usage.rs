@@ -98,7 +98,8 @@ pub(crate) fn report(error: clap::Error, json: bool) -> Exit {
     if json {
         let text = error.render().to_string();
         // What is behind it is for people.
-        let lines = text.lines().map(str::trim).take_while(|line| !line.starts_with("Usage:"));
+        let is_help = |line: &&str| line.starts_with("Usage:") || line.starts_with("For more information");
+        let lines = text.lines().map(str::trim).take_while(|line| !is_help(line));
         let message = lines.filter(|line| !line.is_empty()).collect::<Vec<_>>().join(" ");
         let message = message.trim_start_matches("error: ");
         let document = Problem { error: Body { kind: "usage", message } };

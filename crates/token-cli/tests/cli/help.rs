@@ -65,6 +65,7 @@ fn every_help_shows_an_example_that_works() {
         let help = help(&path);
         let (_, example) = help.split_once("\nExample:\n").unwrap_or_else(|| panic!("no example: {path:?}"));
         assert!(example.lines().all(|line| line.starts_with("  ")), "{example}");
+        assert!(example.lines().all(|line| line.len() < 80), "a narrow terminal would break it: {example}");
         assert!(example.contains(&["onetoken".to_owned(), path.join(" ")].join(" ").trim_end().to_owned()));
         let home = tempfile::tempdir().unwrap();
         let program = Path::new(PROGRAM).parent().unwrap().to_str().unwrap();
@@ -143,6 +144,8 @@ fn a_document_tells_what_is_missing() {
     assert_eq!(missing.error(2), "usage");
     let message = missing.json()["error"]["message"].as_str().unwrap().to_owned();
     assert!(message.contains("--identifier") && !message.contains("Usage"), "{message}");
+    let wrong = onetoken(["inspect", "--json", "--at", "noon"]).json()["error"]["message"].clone();
+    assert!(wrong.as_str().unwrap().ends_with("such as 2030-01-31T12:00:00Z or Unix seconds"), "{wrong}");
 }
 
 /// Wherever a token is put by mistake, it does not come back in a message.
