@@ -1,4 +1,11 @@
 //! The two documented endpoints against golden requests and responses.
+#![allow(
+    clippy::arithmetic_side_effects,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test fails by panicking"
+)]
 
 use std::{fs, path::Path};
 

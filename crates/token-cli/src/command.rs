@@ -79,11 +79,7 @@ fn print_token(
     spelling: Spelling,
     json: bool,
 ) -> Result<Exit, Failure> {
-    let text = macaroon.to_text(Format::V1, spelling.encoding).map_err(Malformed::field)?;
-    let text = match spelling.service {
-        None => text,
-        Some(service) => [service.code(), "-", &text].concat(),
-    };
+    let text = macaroon.spell(spelling).map_err(Malformed::field)?;
     // Whoever is to read it has the same limits: better to learn of them here.
     Macaroon::from_text(&text, &DecodeOptions::default()).map_err(|error| Malformed::result(&error))?;
     match json {

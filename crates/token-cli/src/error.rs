@@ -198,10 +198,10 @@ impl Refusal {
 
 fn index(error: &VerifyError) -> Option<usize> {
     match *error {
-        VerifyError::CaveatUnmet { at: Place { discharge: None, index }, .. }
-        | VerifyError::CaveatUnsupported { at: Place { discharge: None, index } }
-        | VerifyError::CaveatUnknown { at: Place { discharge: None, index } }
-        | VerifyError::DischargeMissing { at: Place { discharge: None, index } } => Some(index),
+        VerifyError::CaveatUnmet { at: token_core::Place { discharge: None, index }, .. }
+        | VerifyError::CaveatUnsupported { at: token_core::Place { discharge: None, index } }
+        | VerifyError::CaveatUnknown { at: token_core::Place { discharge: None, index } }
+        | VerifyError::DischargeMissing { at: token_core::Place { discharge: None, index } } => Some(index),
         _ => None,
     }
 }

@@ -71,11 +71,7 @@ impl Token {
     /// # Errors
     /// [`EncodeError`] when a field does not fit into its format.
     pub fn encode(&self) -> Result<String, EncodeError> {
-        let text = self.macaroon.spell(self.spelling)?;
-        Ok(match self.spelling.service {
-            None => text,
-            Some(service) => [service.code(), "-", &text].concat(),
-        })
+        self.macaroon.spell(self.spelling)
     }
 
     /// The same token, to be written in this format; the encoding is for v1.

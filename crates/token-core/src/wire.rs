@@ -210,13 +210,22 @@ impl Macaroon {
         self.spell(Spelling { format, encoding, ..Spelling::default() })
     }
 
-    /// The text without its prefix.
-    pub(crate) fn spell(&self, spelling: Spelling) -> Result<String, EncodeError> {
-        Ok(match spelling.format {
-            Format::V1 => text::encode(&v1::write(self, spelling.liberal)?, spelling.encoding),
-            Format::V2 => text::encode(&v2::write(self)?, Encoding::Base64Url),
-            Format::V2J | Format::V1J => json::write(self)?,
-        })
+    /// Writes the text as another one was written: its format, its encoding, and the prefix of a v1 text.
+    ///
+    /// # Errors
+    /// [`EncodeError`] when the format cannot carry a field.
+    pub fn spell(&self, spelling: Spelling) -> Result<String, EncodeError> {
+        match (spelling.format, spelling.service) {
+            (Format::V1, service) => {
+                let text = text::encode(&v1::write(self, spelling.liberal)?, spelling.encoding);
+                Ok(match service {
+                    None => text,
+                    Some(service) => [service.code(), "-", &text].concat(),
+                })
+            }
+            (Format::V2, _) => Ok(text::encode(&v2::write(self)?, Encoding::Base64Url)),
+            (Format::V2J | Format::V1J, _) => json::write(self),
+        }
     }
 }
 

@@ -6,8 +6,8 @@
 )]
 
 use token_core::{
-    DecodeError, DecodeOptions, Encoding, Hint, Limits, Macaroon, Problem, RootKey, ServiceKind, Stage,
-    Token, Unit, inspect,
+    DecodeError, DecodeOptions, Encoding, Format, Hint, Limits, Macaroon, Problem, RootKey, ServiceKind,
+    Stage, Token, Unit, inspect,
 };
 
 /// A token of 2018, from Onedata's own documentation.
@@ -175,8 +175,9 @@ fn spare_bits_are_zero() {
         let (head, last) = text.split_at(text.len() - 1);
         let readable = ('0'..='9').chain('A'..='Z').chain('a'..='z').chain(['-', '_']);
         let twins = readable.filter(|spare| {
-            Macaroon::from_text(&format!("{head}{spare}"), &DecodeOptions::default())
-                .is_ok_and(|(twin, _)| twin.to_bytes(Format::V1).unwrap() == macaroon.to_bytes(Format::V1).unwrap())
+            Macaroon::from_text(&format!("{head}{spare}"), &DecodeOptions::default()).is_ok_and(
+                |(twin, _)| twin.to_bytes(Format::V1).unwrap() == macaroon.to_bytes(Format::V1).unwrap(),
+            )
         });
         assert_eq!(twins.collect::<String>(), last, "{location}");
     }

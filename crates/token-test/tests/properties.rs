@@ -5,9 +5,9 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::Index;
 use token_core::{
-    Caveat, DecodeError, DecodeOptions, EncodeError, Encoding, Identifier, JsonPredicate, Macaroon,
-    Predicate, PredicateBuf, Preflight, RootKey, Token, TokenUse, Unit, UnixTime, Verifier, VerifyError,
-    inspect,
+    Caveat, DecodeError, DecodeOptions, EncodeError, Encoding, Format, Identifier, JsonPredicate, Macaroon,
+    Place, Predicate, PredicateBuf, Preflight, RootKey, Token, TokenUse, Unit, UnixTime, Verifier,
+    VerifyError, inspect,
 };
 use token_test::strategies::{
     Damage, caveat, damage, facts, identifier, legacy_type, near_predicate, opaque_id, predicate, prefix,
@@ -22,7 +22,7 @@ fn decode(text: &str) -> Result<Token, DecodeError> {
 }
 
 fn read(bytes: impl Into<Vec<u8>>) -> Result<Macaroon, DecodeError> {
-    Macaroon::from_bytes(bytes, &DecodeOptions::default())
+    Macaroon::from_bytes(bytes, &DecodeOptions::default()).map(|(macaroon, _)| macaroon)
 }
 
 /// All that a macaroon says, its location apart.
