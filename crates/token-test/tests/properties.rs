@@ -1,5 +1,11 @@
 //! Laws of tokens, on drawn tokens, caveats and requests.
-#![allow(clippy::unwrap_used, reason = "a token that cannot be minted fails the test")]
+#![allow(
+    clippy::arithmetic_side_effects,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a token that cannot be minted fails the test"
+)]
 
 use proptest::collection::vec;
 use proptest::prelude::*;

@@ -1,0 +1,108 @@
+//! Input that is made to cost its reader time, memory or stack.
+
+use crate::text;
+
+/// How long the long texts are, in characters: twice what Onedata takes.
+pub const TEXT_LEN: usize = 2 << 20;
+
+/// How many packets the long runs of packets have.
+pub const PACKETS: usize = 100_000;
+
+/// Texts of [`TEXT_LEN`] characters or a little less, each with its name. None is a token.
+#[must_use]
+pub fn texts() -> Vec<(&'static str, String)> {
+    let head = text::packet("location", "onezone");
+    let repeated = |piece: &str| piece.repeat(TEXT_LEN / piece.len());
+    let after_head = |piece: &str| {
+        let head = text::base62(&head);
+        let rest = (TEXT_LEN - head.len()) / piece.len();
+        head + &piece.repeat(rest)
+    };
+    let last = |last: &str| "A".repeat(TEXT_LEN - last.len()) + last;
+    let packets = |packet: &[u8]| {
+        let count = TEXT_LEN / 3 * 2 / packet.len();
+        [head.clone(), text::packet("identifier", "id"), packet.repeat(count)].concat()
+    };
+    vec![
+        ("letters", repeated("A")),
+        ("escaped zeros", repeated("0")),
+        ("escaped underscores", repeated("01")),
+        ("escaped padding", repeated("05")),
+        ("a lone escape at the end", last("0")),
+        ("a bad escape at the end", last("0a")),
+        ("bad escapes", repeated("0a")),
+        ("padding", repeated("=")),
+        ("hyphens", repeated("-")),
+        ("prefixes", repeated("opw-")),
+        ("both alphabets", repeated("-_+/")),
+        ("white space", repeated("\n")),
+        ("a line feed at the end", last("\n")),
+        ("a tab in each group", repeated("AAA\t")),
+        ("zero bytes", repeated("\0")),
+        ("text that is not ASCII", repeated("\u{1f512}")),
+        ("text that is not ASCII at the end", last("\u{e9}")),
+        ("the mark of base64", repeated("MDAxNWxvY2F0aW9u")),
+        ("a location and letters", after_head("A")),
+        ("a location and signatures", after_head("MDAyZnNpZ25hdHVyZSA")),
+        ("packets of no length", text::base62("0000".repeat(TEXT_LEN / 6))),
+        ("packets of the greatest length", text::base62("ffff".repeat(TEXT_LEN / 6))),
+        ("the least packets", text::base64url("0007c \n".repeat(TEXT_LEN / 10))),
+        ("caveats", text::base64url(packets(b"000acid x\n"))),
+        ("caveats in base62", text::base62(packets(b"000acid x\n"))),
+        ("caveats that are all empty", text::base62(packets(b"0009cid \n"))),
+        ("locations", text::base62(head.repeat(TEXT_LEN / 30))),
+    ]
+}
+
+/// Packets by the [`PACKETS`], each run with its name. None is a macaroon.
+#[must_use]
+pub fn packets() -> Vec<(&'static str, Vec<u8>)> {
+    let head = [text::packet("location", "onezone"), text::packet("identifier", "id")].concat();
+    let third_party =
+        [text::packet("cid", "x"), text::packet("vid", [0; 72]), text::packet("cl", "")].concat();
+    let signature = text::packet("signature", [0; 32]);
+    let after_head = |packet: &[u8], count: usize| [head.clone(), packet.repeat(count)].concat();
+    vec![
+        ("caveats", after_head(b"000acid x\n", PACKETS)),
+        (
+            "caveats and a key to one of them",
+            [after_head(b"000acid x\n", PACKETS), text::packet("vid", "")].concat(),
+        ),
+        ("caveats of third parties", after_head(&third_party, PACKETS / 3)),
+        ("keys", after_head(&text::packet("vid", [0; 72]), PACKETS)),
+        ("locations", text::packet("location", "").repeat(PACKETS)),
+        ("identifiers", after_head(&text::packet("identifier", "id"), PACKETS)),
+        ("signatures", after_head(&signature, PACKETS)),
+        ("packets without a name", b"0007 x\n".repeat(PACKETS)),
+        ("packets without a value", b"0007c \n".repeat(PACKETS)),
+        ("packets of no length", b"0000".repeat(PACKETS)),
+        ("packets of the greatest length", b"ffff".repeat(PACKETS)),
+    ]
+}
+
+/// A macaroon with that many caveats, whose signature is wrong.
+#[must_use]
+pub fn long_macaroon(caveats: usize) -> Vec<u8> {
+    [
+        text::packet("location", "onezone"),
+        text::packet("identifier", "id"),
+        b"0011cid time < 1\n".repeat(caveats),
+        text::packet("signature", [0; 32]),
+    ]
+    .concat()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_texts_are_as_long_as_they_say() {
+        for (name, text) in texts() {
+            assert!((TEXT_LEN - 64..=TEXT_LEN * 21 / 20).contains(&text.len()), "{name}: {}", text.len());
+        }
+        for (name, bytes) in packets() {
+            assert!(bytes.len() >= 4 * PACKETS, "{name}: {}", bytes.len());
+        }
+    }
+}

@@ -1,0 +1,93 @@
+//! Input that is made to cost memory: what it costs is bounded by what it weighs.
+//!
+//! The only test of its binary, since it counts what the whole process allocates.
+#![allow(unsafe_code, reason = "an allocator cannot be written without")]
+#![allow(
+    clippy::arithmetic_side_effects,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "what is not refused fails the test"
+)]
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+
+use token_core::{DecodeOptions, Macaroon, Token, inspect};
+use token_test::{hostile, text};
+
+/// Counts the bytes that are allocated now, and how many they were at most.
+struct Counting {
+    now: AtomicUsize,
+    peak: AtomicUsize,
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting { now: AtomicUsize::new(0), peak: AtomicUsize::new(0) };
+
+impl Counting {
+    fn add(&self, bytes: usize) {
+        let now = self.now.fetch_add(bytes, Relaxed) + bytes;
+        self.peak.fetch_max(now, Relaxed);
+    }
+
+    /// How many bytes more than before were allocated at once while it ran.
+    fn peak_of<T>(&self, then: impl FnOnce() -> T) -> usize {
+        let before = self.now.load(Relaxed);
+        self.peak.store(before, Relaxed);
+        drop(then());
+        self.peak.load(Relaxed) - before
+    }
+}
+
+// SAFETY: each call is passed on to the system's allocator as it came, and its answer is passed back.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        self.add(layout.size());
+        // SAFETY: the caller keeps to the contract of `alloc`, which is the same.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        self.now.fetch_sub(layout.size(), Relaxed);
+        // SAFETY: the pointer came from the same allocator, by `alloc`.
+        unsafe { System.dealloc(pointer, layout) }
+    }
+}
+
+const MIB: usize = 1 << 20;
+
+#[test]
+fn memory_is_bounded_by_the_input() {
+    let options = DecodeOptions::default();
+    let mut raised = options;
+    raised.limits.text = usize::MAX;
+    raised.limits.field = usize::MAX;
+    for (name, text) in hostile::texts() {
+        // Longer than is taken: next to nothing is spent on it.
+        let peak = ALLOCATOR.peak_of(|| inspect(&text, &options).unwrap_err());
+        assert!(peak < 4096, "{name}: {peak} bytes to refuse {} characters", text.len());
+        let bound = 4 * text.len() + MIB;
+        for peak in [
+            ALLOCATOR.peak_of(|| Token::decode(&text, &raised).unwrap_err()),
+            ALLOCATOR.peak_of(|| inspect(&text, &raised).unwrap_err()),
+        ] {
+            assert!(peak < bound, "{name}: {peak} bytes for {} characters", text.len());
+        }
+    }
+    for (name, bytes) in hostile::packets() {
+        for text in [text::base62(&bytes), text::base64url(&bytes)] {
+            let peak = ALLOCATOR.peak_of(|| Token::decode(&text, &raised).unwrap_err());
+            assert!(peak < 4 * text.len() + MIB, "{name}: {peak} bytes for {} characters", text.len());
+        }
+    }
+    // Whoever raises the number of caveats pays for each: where its fields lie is kept in some words.
+    raised.limits.caveats = usize::MAX;
+    for (name, bytes) in
+        hostile::packets().into_iter().chain([("a macaroon", hostile::long_macaroon(hostile::PACKETS))])
+    {
+        let len = bytes.len();
+        let peak = ALLOCATOR.peak_of(|| Macaroon::from_bytes(bytes, &raised).map(drop));
+        assert!(peak < 16 * len + MIB, "{name}: {peak} bytes for {len} bytes");
+    }
+}

@@ -1,0 +1,145 @@
+//! Ten thousand random tokens, back and forth between the library and another implementation.
+//!
+//! All of them are well-formed: hostile input is kept away from the other one.
+#![allow(
+    clippy::arithmetic_side_effects,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a token that one of the two refuses fails the test"
+)]
+
+use token_core::{Caveat, Context, DecodeOptions, Encoding, Macaroon, UnixTime, Verifier};
+use token_test::{Key, SplitMix64, oracle};
+
+const TOKENS: usize = 10_000;
+
+struct Drawn {
+    secret: Vec<u8>,
+    derived: [u8; 32],
+    location: String,
+    identifier: String,
+    caveats: Vec<String>,
+}
+
+impl Drawn {
+    fn from(random: &mut SplitMix64) -> Self {
+        let secret_len = *random.choose(&[0, 1, 31, 32, 33, 63, 64, 65, 200]);
+        Self {
+            secret: random.bytes(secret_len),
+            derived: random.bytes(32).try_into().unwrap(),
+            location: text(random, 1, 40),
+            identifier: text(random, 1, 80),
+            caveats: (0..random.below(9)).map(|_| text(random, 1, 60)).collect(),
+        }
+    }
+
+    /// A secret to be derived from, or now and then a key that has been.
+    fn key(&self) -> Key<'_> {
+        match self.derived {
+            [0..32, ..] => Key::Derived(self.derived),
+            _ => Key::Secret(&self.secret),
+        }
+    }
+
+    fn exact(&self) -> Vec<&[u8]> {
+        self.caveats.iter().map(String::as_bytes).collect()
+    }
+}
+
+/// Characters that packets are made of, and others.
+fn text(random: &mut SplitMix64, least: usize, most: usize) -> String {
+    const CHARACTERS: &[char] = &[
+        'a',
+        'z',
+        '0',
+        '9',
+        'f',
+        ' ',
+        ' ',
+        '\n',
+        '=',
+        '<',
+        '|',
+        '/',
+        ':',
+        '"',
+        '\\',
+        '\0',
+        '\u{7f}',
+        '\u{e9}',
+        '\u{20ac}',
+        '\u{1f512}',
+    ];
+    let len = least + random.below(most - least + 1);
+    (0..len).map(|_| *random.choose(CHARACTERS)).collect()
+}
+
+#[test]
+fn what_we_write_verifies_there() {
+    let mut random = SplitMix64::new(1);
+    for number in 0..TOKENS {
+        let drawn = Drawn::from(&mut random);
+        let mut macaroon =
+            Macaroon::mint(&drawn.key().root_key(), &drawn.location, drawn.identifier.as_bytes()).unwrap();
+        drawn.caveats.iter().for_each(|caveat| macaroon.attenuate(caveat).unwrap());
+        let bytes = macaroon.to_bytes().unwrap();
+
+        let theirs = oracle::mint(drawn.key(), &drawn.location, &drawn.identifier, &drawn.caveats);
+        assert_eq!(theirs.signature, *macaroon.signature().expose(), "token {number}");
+        assert_eq!(theirs.v1, bytes, "token {number}");
+        oracle::verify(&bytes, drawn.key(), &drawn.exact())
+            .unwrap_or_else(|error| panic!("token {number}: {error}"));
+        let parsed = oracle::parse(&bytes).unwrap();
+        assert_eq!(parsed.location.as_deref(), Some(drawn.location.as_str()), "token {number}");
+        assert_eq!(parsed.identifier, drawn.identifier.as_bytes(), "token {number}");
+        assert_eq!(parsed.caveats, drawn.exact(), "token {number}");
+    }
+}
+
+#[test]
+fn what_it_writes_verifies_here() {
+    let mut random = SplitMix64::new(2);
+    let (options, context) = (DecodeOptions::default(), Context::at(UnixTime::MAX));
+    for number in 0..TOKENS {
+        let drawn = Drawn::from(&mut random);
+        let theirs = oracle::mint(drawn.key(), &drawn.location, &drawn.identifier, &drawn.caveats);
+        let (macaroon, _) = Macaroon::from_text(&theirs.base64, &options).unwrap();
+        assert_eq!(macaroon.location(), drawn.location.as_bytes(), "token {number}");
+        assert_eq!(macaroon.identifier(), drawn.identifier.as_bytes(), "token {number}");
+        let caveats: Vec<Caveat<'_>> =
+            drawn.exact().into_iter().map(|predicate| Caveat::FirstParty { predicate }).collect();
+        assert_eq!(macaroon.caveats().collect::<Vec<_>>(), caveats, "token {number}");
+        assert_eq!(macaroon.to_bytes().unwrap(), theirs.v1, "token {number}");
+        assert_eq!(macaroon.to_text(Encoding::Base64Url).unwrap(), theirs.base64.trim_end_matches('='));
+
+        let exact = drawn.exact();
+        let verifier = Verifier::new(&context).exact(&exact);
+        verifier
+            .verify(&macaroon, &drawn.key().root_key())
+            .unwrap_or_else(|error| panic!("token {number}: {error}"));
+    }
+}
+
+/// Refusals agree as well, as far as the other one can be asked: another key, and a caveat that does not hold.
+#[test]
+fn both_refuse_another_key_and_a_caveat_that_does_not_hold() {
+    let mut random = SplitMix64::new(3);
+    let context = Context::at(UnixTime::MAX);
+    for number in 0..TOKENS / 10 {
+        let drawn = Drawn::from(&mut random);
+        let bytes = oracle::mint(drawn.key(), &drawn.location, &drawn.identifier, &drawn.caveats).v1;
+        let macaroon = Macaroon::from_bytes(bytes.clone(), &DecodeOptions::default()).unwrap();
+        let other = Key::Derived(random.bytes(32).try_into().unwrap());
+        let mut exact = drawn.exact();
+        let here = |key: Key<'_>, exact: &[&[u8]]| {
+            Verifier::new(&context).exact(exact).verify(&macaroon, &key.root_key()).is_ok()
+        };
+        assert!(!here(other, &exact), "token {number}");
+        assert!(oracle::verify(&bytes, other, &exact).is_err(), "token {number}");
+        if let Some(last) = exact.pop().filter(|last| !exact.contains(last)) {
+            assert!(!here(drawn.key(), &exact), "token {number}: {last:?}");
+            assert!(oracle::verify(&bytes, drawn.key(), &exact).is_err(), "token {number}: {last:?}");
+        }
+    }
+}
