@@ -92,7 +92,7 @@ impl Macaroon {
         let mut parts = Parts { fields: Vec::with_capacity(256), ..Parts::default() };
         parts.location = Some(parts.push(location.as_bytes()));
         parts.identifier = Some(parts.push(identifier));
-        Ok(Self { parts, signature: ChainKey::start(key, identifier).into_signature() })
+        Ok(Self { parts, signature: ChainKey::start(key.expose(), identifier).into_signature() })
     }
 
     /// Appends a first-party caveat. This takes no key, and nothing takes it back: the new macaroon is accepted

@@ -37,7 +37,7 @@ impl RootKey {
     /// are what they are. A short secret can be guessed from a single token; do not mint with one.
     #[must_use]
     pub fn derive_any(secret: &[u8]) -> Self {
-        mac::derive(secret)
+        Self(mac::derive(secret))
     }
 
     /// A root key that has been derived already.

@@ -317,7 +317,7 @@ fn walk<'t>(
     depth: usize,
     asked: &mut VecDeque<Asked<'t>>,
 ) -> ChainKey {
-    let mut link = ChainKey::start(key, macaroon.identifier());
+    let mut link = ChainKey::start(key.expose(), macaroon.identifier());
     for (index, caveat) in macaroon.caveats().enumerate() {
         link = match caveat {
             Caveat::FirstParty { predicate } => link.link(predicate),
