@@ -100,6 +100,10 @@ pub(crate) fn read_text(
     let (spelling, decoded) = text::decode(text, options);
     reading.spelling = spelling;
     match decoded {
+        // The prefix is Onedata's, which writes nothing but v1.
+        Ok(bytes) if bytes.first() == Some(&v2::VERSION) && spelling.is_some_and(|it| it.service.is_some()) => {
+            Err(DecodeError::text(Problem::Prefix, 0))
+        }
         Ok(bytes) => reading.binary(bytes, options),
         // The damage is in the text; what was decoded before it can still be read. A text that was cut off
         // commonly ends in the middle of a group as well, and then what is missing says more than that.

@@ -1,0 +1,96 @@
+//! How long the worst inputs take: each is to be refused within 50 ms.
+//!
+//! Prints one line for each, with the best of five runs, and fails if one of them takes longer.
+#![allow(
+    clippy::arithmetic_side_effects,
+    clippy::panic,
+    clippy::print_stdout,
+    clippy::unwrap_used,
+    reason = "a measurement is printed, and stops where something is not refused"
+)]
+
+use std::hint::black_box;
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+use token_core::{Context, DecodeOptions, Macaroon, RootKey, Token, UnixTime, Verifier, inspect};
+use token_test::{hostile, text};
+
+const BOUND: Duration = Duration::from_millis(50);
+const RUNS: u32 = 5;
+
+struct Report {
+    worst: Duration,
+}
+
+impl Report {
+    fn measure<T>(&mut self, what: &str, name: &str, len: usize, run: impl FnMut() -> T) {
+        self.note(what, name, len, best(run));
+    }
+
+    fn note(&mut self, what: &str, name: &str, len: usize, took: Duration) {
+        self.worst = self.worst.max(took);
+        let mark = if took > BOUND { "  TOO SLOW" } else { "" };
+        println!("{:>9.3} ms  {len:>9} bytes  {what}: {name}{mark}", took.as_secs_f64() * 1000.0);
+    }
+}
+
+/// The least of a few runs is what the code takes; the rest is what the machine was doing besides.
+fn best<T>(mut run: impl FnMut() -> T) -> Duration {
+    let runs = (0..RUNS).map(|_| {
+        let start = Instant::now();
+        black_box(run());
+        start.elapsed()
+    });
+    runs.min().unwrap_or_default()
+}
+
+fn main() -> ExitCode {
+    let options = DecodeOptions::default();
+    let mut report = Report { worst: Duration::ZERO };
+    for (name, mut text) in hostile::texts() {
+        report.measure("2 MB, decoded", name, text.len(), || Token::decode(&text, &options).unwrap_err());
+        let end = (0..=options.limits.text).rev().find(|end| text.is_char_boundary(*end)).unwrap();
+        text.truncate(end);
+        report.measure("1 MiB, decoded", name, end, || Token::decode(&text, &options).unwrap_err());
+        report.measure("1 MiB, inspected", name, end, || inspect(&text, &options).unwrap_err().to_string());
+    }
+    for (name, bytes) in hostile::packets() {
+        let base62 = text::base62(&bytes);
+        report.measure("packets", name, bytes.len(), || {
+            Macaroon::from_bytes(bytes.as_slice(), &options).unwrap_err()
+        });
+        report.measure("packets in base62", name, base62.len(), || {
+            Token::decode(&base62, &options).unwrap_err()
+        });
+    }
+    // With every limit lifted: what 100,000 packets cost somebody who asks for them.
+    let mut raised = options;
+    raised.limits.text = usize::MAX;
+    raised.limits.caveats = usize::MAX;
+    let (key, context) = (RootKey::from_derived([7; 32]), Context::at(UnixTime::from_secs(0)));
+    let long = hostile::long_macaroon(hostile::PACKETS);
+    report.measure("limits lifted, decoded", "100,000 caveats", long.len(), || {
+        Macaroon::from_bytes(long.as_slice(), &raised).unwrap()
+    });
+    let macaroon = Macaroon::from_bytes(long.as_slice(), &raised).unwrap();
+    report.measure("limits lifted, verified", "100,000 caveats", long.len(), || {
+        Verifier::new(&context).verify(&macaroon, &key).map(drop).unwrap_err()
+    });
+    for (name, bytes) in hostile::packets() {
+        report.measure("limits lifted, packets", name, bytes.len(), || {
+            Macaroon::from_bytes(bytes.as_slice(), &raised).unwrap_err()
+        });
+    }
+
+    let whole = {
+        let mut macaroon = Macaroon::mint(&key, "onezone", b"id").unwrap();
+        (0..200).for_each(|_| macaroon.attenuate("time < 1700000000").unwrap());
+        macaroon.to_text(token_core::Encoding::Base62).unwrap()
+    };
+    let prefixes =
+        (0..whole.len()).map(|end| best(|| Token::decode(whole.get(..end).unwrap(), &options).unwrap_err()));
+    report.note("every prefix of a token", "the slowest", whole.len(), prefixes.max().unwrap());
+    println!("\nThe slowest: {:.3} ms of {} ms.", report.worst.as_secs_f64() * 1000.0, BOUND.as_millis());
+    if report.worst > BOUND { ExitCode::FAILURE } else { ExitCode::SUCCESS }
+}

@@ -1,0 +1,106 @@
+//! Whatever is logged, at any level, names tokens by their ids, and shows neither a token nor a secret.
+#![allow(clippy::panic, clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::{
+    fmt::{Debug, Write as _},
+    sync::{Arc, Mutex, atomic::Ordering},
+};
+
+use token_api::{CheckError, Client, Grant, Kind, MintRequest};
+use token_core::{DecodeOptions, Subject, Token};
+use token_store::ClaimId;
+use token_test::{
+    hex,
+    world::{BrokenStore, SPACE, World},
+};
+use tracing::{
+    Event, Metadata, Subscriber,
+    field::{Field, Visit},
+    span::{Attributes, Id, Record},
+    subscriber::with_default,
+};
+
+/// Keeps every word of every event.
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<String>>);
+
+struct Line<'a>(&'a mut String);
+
+impl Visit for Line<'_> {
+    fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
+        write!(self.0, " {field}={value:?}").unwrap();
+    }
+}
+
+impl Subscriber for Log {
+    fn enabled(&self, _: &Metadata<'_>) -> bool {
+        true
+    }
+    fn new_span(&self, _: &Attributes<'_>) -> Id {
+        Id::from_u64(1)
+    }
+    fn record(&self, _: &Id, _: &Record<'_>) {}
+    fn record_follows_from(&self, _: &Id, _: &Id) {}
+    fn event(&self, event: &Event<'_>) {
+        let mut log = self.0.lock().unwrap();
+        write!(log, "{}", event.metadata().level()).unwrap();
+        event.record(&mut Line(&mut log));
+        log.push('\n');
+    }
+    fn enter(&self, _: &Id) {}
+    fn exit(&self, _: &Id) {}
+}
+
+#[test]
+fn the_log_tells_ids_and_reasons_and_no_secret() {
+    let log = Log::default();
+    let world = World::new();
+    let broken = World::over(BrokenStore);
+    let owner = Subject::User("owner");
+    let provider = Subject::Provider("p1");
+    let minted = with_default(log.clone(), || {
+        let request = MintRequest::new(Grant::SpaceSupport { space: SPACE, dialect: None }, owner);
+        let minted = world.authority.mint(&request).unwrap();
+        let context = world.authority.context();
+        let consume = |claim: &str| {
+            let claim = ClaimId::new(claim).unwrap();
+            world.authority.consume(&minted.token, Kind::SpaceSupport, provider, &claim, &context)
+        };
+        world.authority.verify(&minted.token, None, &context).unwrap();
+        consume("a").unwrap();
+        consume("a").unwrap();
+        consume("b").unwrap_err();
+        world.authority.verify(&minted.token, Some(Kind::Access), &context).unwrap_err();
+        world.authority.verify(&minted.token[1..], None, &context).unwrap_err();
+        let mut caveated = Token::decode(&minted.token, &DecodeOptions::default()).unwrap();
+        caveated.attenuate("password = hunter2").unwrap();
+        world.authority.verify(&caveated.encode().unwrap(), None, &context).unwrap_err();
+        let _ = world.authority.revoke(&minted.id).unwrap();
+        world.authority.verify(&minted.token, None, &context).unwrap_err();
+        world.members.fails.store(true, Ordering::SeqCst);
+        world.authority.get_space_provider_token(Client::Authenticated(owner), SPACE).unwrap_err();
+        let failed = broken.authority.verify(&minted.token, None, &context);
+        assert!(matches!(failed, Err(CheckError::Failed(_))));
+        minted
+    });
+
+    let log = log.0.lock().unwrap();
+    let lines: Vec<&str> = log.lines().collect();
+    assert_eq!(lines.len(), 12, "{log}");
+    let named = lines.iter().filter(|line| line.contains(&minted.id.to_string())).count();
+    assert_eq!(named, 10, "all but the malformed token and the token that was not minted:\n{log}");
+    assert!(log.contains("the disk with the secret name failed"), "causes are logged:\n{log}");
+
+    let token = Token::decode(&minted.token, &DecodeOptions::default()).unwrap();
+    let signature = token.macaroon().signature().expose();
+    for secret in [
+        minted.token.as_str(),
+        minted.token.get(1..).unwrap(),
+        "hunter2",
+        &hex::encode(signature),
+        &format!("{signature:?}"),
+        "Signature([",
+    ] {
+        assert!(!log.contains(secret), "the log shows a secret:\n{log}");
+    }
+}
