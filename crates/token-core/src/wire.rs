@@ -101,7 +101,9 @@ pub(crate) fn read_text(
     reading.spelling = spelling;
     match decoded {
         // The prefix is Onedata's, which writes nothing but v1.
-        Ok(bytes) if bytes.first() == Some(&v2::VERSION) && spelling.is_some_and(|it| it.service.is_some()) => {
+        Ok(bytes)
+            if bytes.first() == Some(&v2::VERSION) && spelling.is_some_and(|it| it.service.is_some()) =>
+        {
             Err(DecodeError::text(Problem::Prefix, 0))
         }
         Ok(bytes) => reading.binary(bytes, options),

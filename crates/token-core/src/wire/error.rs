@@ -144,7 +144,9 @@ pub enum Problem {
     Whitespace,
     /// The fourth character is `-`, and what stands before it is neither `opw` nor `opp`
     /// (`onedata-tokens.md` §1.2), or what stands behind it is not of v1.
-    #[error("the prefix is neither `opw-` nor `opp-`, or stands before something other than a token of Onedata")]
+    #[error(
+        "the prefix is neither `opw-` nor `opp-`, or stands before something other than a token of Onedata"
+    )]
     Prefix,
     /// In base62, `0` is followed by one of `0` to `5` (`onedata-tokens.md` §1.2).
     #[error("`0{}` is no escape of base62, where 0 to 5 follow a 0: characters are missing or changed here", found.escape_default())]

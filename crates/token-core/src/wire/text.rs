@@ -140,7 +140,9 @@ fn read_body(body: &[u8], liberal: bool) -> (Encoding, Result<Vec<u8>, Cut>) {
         None if body.starts_with(V2_MARK) || marked_as_base64(body) => Encoding::Base64Url,
         None => match read_base62(body, liberal) {
             // A liberal reader takes v1 without a location, which has no mark.
-            Err((error, _)) if liberal && matches!(error.problem, Problem::Escape { .. }) => Encoding::Base64Url,
+            Err((error, _)) if liberal && matches!(error.problem, Problem::Escape { .. }) => {
+                Encoding::Base64Url
+            }
             read => return (Encoding::Base62, read),
         },
     };
