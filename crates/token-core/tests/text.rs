@@ -22,7 +22,7 @@ fn token() -> Token {
 }
 
 fn base64url() -> String {
-    token().encoded_as(Encoding::Base64Url).encode().unwrap()
+    token().written_as(Format::V1, Encoding::Base64Url).encode().unwrap()
 }
 
 /// A token whose base64 has both `-` and `_` in it and takes two characters of padding.
@@ -144,7 +144,7 @@ fn escapes_of_base62_are_six() {
 
 #[test]
 fn alphabets_are_one_at_a_time_and_padding_is_right_or_absent() {
-    let url = rich().encoded_as(Encoding::Base64Url).encode().unwrap();
+    let url = rich().written_as(Format::V1, Encoding::Base64Url).encode().unwrap();
     let standard = url.replace('-', "+").replace('_', "/");
     let padding = "==";
     for (text, encoding) in [
@@ -269,7 +269,10 @@ fn detection_does_not_depend_on_the_location() {
 fn messages_say_where_and_show_nothing_of_the_token() {
     for (text, message) in [
         ("", "the token is empty, at character 0"),
-        ("xyz-abc", "the prefix is neither `opw-` nor `opp-`, at character 0"),
+        (
+            "xyz-abc",
+            "the prefix is neither `opw-` nor `opp-`, or stands before something other than a token of Onedata, at character 0",
+        ),
         (
             "MDAxNmxvY2F0VhdG",
             "`0V` is no escape of base62, where 0 to 5 follow a 0: characters are missing or changed here, at character 11",
