@@ -1,6 +1,7 @@
 //! How long the worst inputs take: each is to be refused within 50 ms.
 //!
-//! Prints one line for each, with the best of five runs, and fails if one of them takes longer.
+//! Prints one line for each, with the best of five runs, and fails if one of them takes longer. What limits that were
+//! lifted let through is printed and has no bound: a chain of 100,000 caveats takes as many HMACs to verify.
 #![allow(
     clippy::arithmetic_side_effects,
     clippy::panic,
@@ -30,11 +31,20 @@ impl Report {
         self.note(what, name, len, best(run));
     }
 
+    /// Prints what has no bound.
+    fn tell<T>(what: &str, name: &str, len: usize, run: impl FnMut() -> T) {
+        line(what, name, len, best(run), "  (limits lifted)");
+    }
+
     fn note(&mut self, what: &str, name: &str, len: usize, took: Duration) {
         self.worst = self.worst.max(took);
         let mark = if took > BOUND { "  TOO SLOW" } else { "" };
-        println!("{:>9.3} ms  {len:>9} bytes  {what}: {name}{mark}", took.as_secs_f64() * 1000.0);
+        line(what, name, len, took, mark);
     }
+}
+
+fn line(what: &str, name: &str, len: usize, took: Duration, mark: &str) {
+    println!("{:>9.3} ms  {len:>9} bytes  {what}: {name}{mark}", took.as_secs_f64() * 1000.0);
 }
 
 /// The least of a few runs is what the code takes; the rest is what the machine was doing besides.
@@ -72,15 +82,15 @@ fn main() -> ExitCode {
     raised.limits.caveats = usize::MAX;
     let (key, context) = (RootKey::from_derived([7; 32]), Context::at(UnixTime::from_secs(0)));
     let long = hostile::long_macaroon(hostile::PACKETS);
-    report.measure("limits lifted, decoded", "100,000 caveats", long.len(), || {
+    Report::tell("decoded", "100,000 caveats", long.len(), || {
         Macaroon::from_bytes(long.as_slice(), &raised).unwrap()
     });
     let macaroon = Macaroon::from_bytes(long.as_slice(), &raised).unwrap().0;
-    report.measure("limits lifted, verified", "100,000 caveats", long.len(), || {
+    Report::tell("verified", "100,000 caveats", long.len(), || {
         Verifier::new(&context).verify(&macaroon, &key).map(drop).unwrap_err()
     });
     for (name, bytes) in hostile::packets() {
-        report.measure("limits lifted, packets", name, bytes.len(), || {
+        Report::tell("packets", name, bytes.len(), || {
             Macaroon::from_bytes(bytes.as_slice(), &raised).unwrap_err()
         });
     }
