@@ -155,10 +155,7 @@ impl<'a> Verifier<'a> {
                 self.admit_all(Some(index), discharge, &mut verified)?;
             }
         }
-        match (self.token_use, verified.legacy_type) {
-            (Some(TokenUse::Legacy(_)), None) => Err(VerifyError::WrongType { stated: None }),
-            _ => Ok(verified),
-        }
+        Ok(verified)
     }
 
     /// Confirms every signature, and returns the discharges in the order in which they are asked for.
@@ -243,7 +240,7 @@ impl<'a> Verifier<'a> {
             // A holder may append another type, which narrows the token to nothing.
             match (self.token_use, *verified.legacy_type.get_or_insert(stated)) {
                 (Some(TokenUse::Legacy(asked)), _) if asked != stated => {
-                    return Err(VerifyError::WrongType { stated: Some(stated) });
+                    return Err(VerifyError::WrongType { stated });
                 }
                 (_, first) if first != stated => {
                     return Err(VerifyError::CaveatUnmet { at, why: Unmet::Refuted });
@@ -265,6 +262,7 @@ impl<'a> Verifier<'a> {
     /// This is no verification, and nothing that it returns says that a token is good: anyone can write
     /// caveats that are not refuted.
     pub fn preflight(&self, macaroon: &Macaroon) -> Preflight {
+        let mut first_stated = None;
         for (index, caveat) in macaroon.caveats().enumerate() {
             let Caveat::FirstParty { predicate: text } = caveat else { continue };
             if self.exact.contains(&text) {
@@ -283,10 +281,14 @@ impl<'a> Verifier<'a> {
             if self.token_use.is_some_and(|token_use| !token_use.supports(&predicate)) {
                 return Preflight::Refuted { index, why: Refutation::Unsupported };
             }
-            let of_another_type = matches!(
-                (predicate, self.token_use),
-                (Predicate::TokenType(stated), Some(TokenUse::Legacy(asked))) if stated != asked
-            );
+            let of_another_type = match predicate {
+                Predicate::TokenType(stated) => {
+                    let first = *first_stated.get_or_insert(stated);
+                    stated != first
+                        || matches!(self.token_use, Some(TokenUse::Legacy(asked)) if asked != stated)
+                }
+                _ => false,
+            };
             match judge(&predicate, self.context) {
                 _ if of_another_type => {
                     return Preflight::Refuted { index, why: Refutation::Unmet(Unmet::Refuted) };
@@ -396,9 +398,12 @@ impl<'t> Verified<'t> {
     }
 
     /// What the token is for, as a token of before 20.02 says in its caveat `tokenType = …`.
+    ///
+    /// A caveat restricts and grants nothing: where the issuer minted a token without one, its holder may have
+    /// appended any. Go by the issuer's record where there is one.
     #[must_use]
-    pub const fn legacy_type(&self) -> Option<LegacyType> {
-        self.legacy_type
+    pub fn legacy_type(&self) -> Option<LegacyType> {
+        self.legacy_type.filter(|_| matches!(self.identifier(), Some(Identifier::Opaque(_))))
     }
 
     /// The first second at which the token no longer holds: the least of all its `time` caveats.
@@ -435,11 +440,11 @@ pub enum VerifyError {
         /// Which caveat.
         at: Place,
     },
-    /// The token states another type than the one it is used as, or none.
-    #[error("the token is of another type")]
+    /// The token states another type than the one it is used as.
+    #[error("the token is of type {stated}")]
     WrongType {
         /// The type that it states.
-        stated: Option<LegacyType>,
+        stated: LegacyType,
     },
     /// A third-party caveat has no discharge, or its discharge was used for another caveat.
     #[error("{at} has to be discharged by a third party")]

@@ -241,7 +241,17 @@ fn consumers_are_themselves_or_members() {
         assert_eq!(judged(caveat, &context), NOT_KNOWN, "{caveat:?}");
     }
     context.consumer = Some(Subject::User("u1"));
-    context.consumer_groups = &["g1", "g2"];
+    for (caveat, expected) in [
+        ("consumer = grp-g1", NOT_KNOWN),
+        ("consumer = usr-u2|grp-g1", NOT_KNOWN),
+        ("consumer = grp-*", NOT_KNOWN),
+        ("consumer = grp-g1|usr-u1", HELD),
+        ("consumer = usr-u2", REFUTED),
+    ] {
+        assert_eq!(judged(caveat, &context), expected, "{caveat:?}: the user's groups are not known");
+    }
+    context.consumer_groups = Some(&["g1", "g2"]);
+    context.consumer_in_any_group = Some(false);
     for (caveat, expected) in [
         ("consumer = usr-u1", HELD),
         ("consumer = usr-*", HELD),
@@ -257,14 +267,14 @@ fn consumers_are_themselves_or_members() {
     ] {
         assert_eq!(judged(caveat, &context), expected, "{caveat:?}");
     }
-    context.consumer_groups = &[];
-    context.consumer_in_any_group = true;
+    context.consumer_groups = Some(&[]);
+    context.consumer_in_any_group = Some(true);
     assert_eq!(judged("consumer = grp-*", &context), HELD);
     assert_eq!(judged("consumer = grp-g1", &context), REFUTED);
 
     // Only a user is a member of groups.
     context.consumer = Some(Subject::Provider("p1"));
-    context.consumer_groups = &["g1"];
+    context.consumer_groups = Some(&["g1"]);
     for (caveat, expected) in [
         ("consumer = prv-p1", HELD),
         ("consumer = prv-*", HELD),
@@ -396,11 +406,12 @@ fn a_legacy_token_has_one_type_and_keeps_it() {
         (&[support][..], Ok(()), Ok(())),
         (&[support, support], Ok(()), Ok(())),
         (&[support, "time < 9"], Ok(()), Ok(())),
-        (&[], wrong(None), Ok(())),
-        (&["time < 9"], wrong(None), Ok(())),
-        (&[create], wrong(Some(LegacyType::SpaceCreate)), Ok(())),
-        (&[support, create], wrong(Some(LegacyType::SpaceCreate)), contradicted.clone()),
-        (&[create, support], wrong(Some(LegacyType::SpaceCreate)), contradicted),
+        // A caveat grants nothing: without one, the token is of the type that its issuer's record says.
+        (&[], Ok(()), Ok(())),
+        (&["time < 9"], Ok(()), Ok(())),
+        (&[create], wrong(LegacyType::SpaceCreate), Ok(())),
+        (&[support, create], wrong(LegacyType::SpaceCreate), contradicted.clone()),
+        (&[create, support], wrong(LegacyType::SpaceCreate), contradicted),
     ] {
         assert_eq!(verify(Verifier::new(&context).used_as(LEGACY), caveats), as_support, "{caveats:?}");
         assert_eq!(verify(Verifier::new(&context), caveats), as_any, "{caveats:?}");

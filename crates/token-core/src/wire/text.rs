@@ -134,6 +134,8 @@ fn split_prefix(text: &[u8]) -> Result<(Option<ServiceKind>, &[u8]), DecodeError
 
 fn read_body(body: &[u8], liberal: bool) -> (Encoding, Result<Vec<u8>, Cut>) {
     let encoding = match body.iter().find(|byte| !byte.is_ascii_alphanumeric()) {
+        // Something strayed into a text that shows what it is.
+        Some(_) if marked_as_base62(body) => return (Encoding::Base62, read_base62(body, liberal)),
         Some(b'+' | b'/') => Encoding::Base64,
         Some(b'=') if !body.iter().any(|byte| matches!(byte, b'-' | b'_')) => Encoding::Base64,
         Some(_) => Encoding::Base64Url,
@@ -152,6 +154,12 @@ fn read_body(body: &[u8], liberal: bool) -> (Encoding, Result<Vec<u8>, Cut>) {
 /// Reads a piece of base62 that was torn off at a boundary of characters.
 pub(crate) fn read_piece(piece: &str) -> Result<Vec<u8>, DecodeError> {
     read_base62(piece.as_bytes(), false).map_err(|(error, _)| error)
+}
+
+/// The same mark behind its escape, and behind one more where the first packet is longer.
+fn marked_as_base62(body: &[u8]) -> bool {
+    let mark = b"Y2F00aW9u";
+    [8, 9, 10].into_iter().any(|at| body.get(at..).is_some_and(|tail| tail.starts_with(mark)))
 }
 
 fn marked_as_base64(body: &[u8]) -> bool {
@@ -181,7 +189,14 @@ fn read_base62(body: &[u8], liberal: bool) -> Result<Vec<u8>, Cut> {
                 let error = DecodeError::text(Problem::CutEscape, at);
                 return Err((error, decode_cut(&base64)));
             }
-            (plain, _) => (*plain, 1),
+            (plain, _) if plain.is_ascii_alphanumeric() => (*plain, 1),
+            (stray, _) => {
+                let problem = match stray {
+                    b'-' | b'_' | b'+' | b'/' | b'=' => Problem::Character { found: char::from(*stray) },
+                    stray => foreign(body, at, *stray),
+                };
+                return Err((DecodeError::text(problem, at), decode_before(&base64, base64.len())));
+            }
         };
         base64.push(plain);
         rest = rest.get(taken..).unwrap_or_default();
