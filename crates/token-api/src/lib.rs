@@ -60,6 +60,7 @@ mod host;
 mod kind;
 mod mint;
 mod rest;
+mod third_party;
 
 pub use authority::{Authority, Config, Dialect, InspectError, Inspected, Lifetime};
 pub use check::{Accepted, Consumed};
@@ -69,3 +70,4 @@ pub use host::{Host, HostError, Privilege};
 pub use kind::{Kind, UnknownKind};
 pub use mint::{Grant, MintRequest, Minted};
 pub use rest::{ApiError, Client, SpaceInviteToken, SpaceSupportToken};
+pub use third_party::{ThirdPartyError, add_third_party};

@@ -19,8 +19,8 @@ use token_api::{
     MintRequest, Minted, Refusal, TheUse,
 };
 use token_core::{
-    DecodeOptions, Identifier, InviteConsumer, InviteType, Persistence, PredicateBuf, Subject, Token,
-    TokenType, UnixTime, Unmet, VerifyError,
+    DecodeOptions, Format, Identifier, InviteConsumer, InviteType, Persistence, Place, PredicateBuf, Subject,
+    Token, TokenType, UnixTime, Unmet, VerifyError,
 };
 use token_store::{ClaimId, Filter, MemoryStore, Refund, Revoke, TokenId};
 use token_test::world::{GROUP, SPACE, START, World};
@@ -226,12 +226,15 @@ fn every_refusal_looks_the_same_from_outside() {
     errors.push(consume(&expired.token));
 
     let good = mint(&world, &support());
-    let mut bytes =
-        Token::decode(&good.token, &DecodeOptions::default()).unwrap().macaroon().to_bytes().unwrap();
+    let mut bytes = Token::decode(&good.token, &DecodeOptions::default())
+        .unwrap()
+        .macaroon()
+        .to_bytes(Format::V1)
+        .unwrap();
     let last = bytes.len() - 2;
     bytes[last] ^= 1;
-    let forged = token_core::Macaroon::from_bytes(bytes, &DecodeOptions::default()).unwrap();
-    errors.push(consume(&forged.to_text(token_core::Encoding::Base62).unwrap()));
+    let forged = token_core::Macaroon::from_bytes(bytes, &DecodeOptions::default()).unwrap().0;
+    errors.push(consume(&forged.to_text(Format::V1, token_core::Encoding::Base62).unwrap()));
 
     errors.push(consume(&mint(&world, &MintRequest::new(Grant::GroupSpaces { group: GROUP }, OWNER)).token));
     errors.push(consume(&attenuated(&good.token, "colour = blue")));
@@ -248,8 +251,11 @@ fn every_refusal_looks_the_same_from_outside() {
             Refusal::Expired { .. },
             Refusal::Verify(VerifyError::BadSignature),
             Refusal::WrongType { found: Kind::GroupSpaces },
-            Refusal::Verify(VerifyError::CaveatUnknown { index: 2 }),
-            Refusal::Verify(VerifyError::CaveatUnmet { index: 2, why: Unmet::NotKnown }),
+            Refusal::Verify(VerifyError::CaveatUnknown { at: Place { discharge: None, index: 2 } }),
+            Refusal::Verify(VerifyError::CaveatUnmet {
+                at: Place { discharge: None, index: 2 },
+                why: Unmet::NotKnown
+            }),
         ]
     ));
     for error in errors {
@@ -392,12 +398,15 @@ fn a_holder_narrows_a_token_and_nobody_widens_it() {
     };
     assert!(matches!(
         refusal(consume(&sooner, Subject::Provider("p2")).unwrap_err()),
-        Refusal::Verify(VerifyError::CaveatUnmet { index: 2, .. })
+        Refusal::Verify(VerifyError::CaveatUnmet { at: Place { discharge: None, index: 2 }, .. })
     ));
     world.set_time(START + 60);
     assert!(matches!(
         refusal(consume(&sooner, PROVIDER).unwrap_err()),
-        Refusal::Verify(VerifyError::CaveatUnmet { index: 3, why: Unmet::Expired { .. } })
+        Refusal::Verify(VerifyError::CaveatUnmet {
+            at: Place { discharge: None, index: 3 },
+            why: Unmet::Expired { .. }
+        })
     ));
     assert_eq!(consume(&for_p1, PROVIDER).unwrap().accepted.expires_at, minted.expires_at);
 }
@@ -422,7 +431,7 @@ fn the_modern_dialect_writes_a_version_2_identifier() {
     let stated = attenuated(&minted.token, "tokenType = space_support_token");
     assert_eq!(
         refusal(world.authority.verify(&stated, None, &context).unwrap_err()),
-        Refusal::Verify(VerifyError::CaveatUnsupported { index: 1 })
+        Refusal::Verify(VerifyError::CaveatUnsupported { at: Place { discharge: None, index: 1 } })
     );
     let consumed =
         world.authority.consume(&minted.token, Kind::SpaceSupport, PROVIDER, &claim("c"), &context).unwrap();

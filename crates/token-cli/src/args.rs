@@ -1,5 +1,6 @@
 //! The command line.
 
+mod conditions;
 mod mint;
 
 use std::{ffi::OsString, path::PathBuf};
@@ -8,10 +9,13 @@ use clap::{
     Args as ClapArgs, ColorChoice, Parser, Subcommand, ValueEnum, builder::NonEmptyStringValueParser,
 };
 use token_api::Kind;
-use token_core::{IpMask, TokenUse, UnixTime};
+use token_core::{DecodeOptions, IpMask, TokenUse, UnixTime};
 use token_store::Entity;
 
-pub(crate) use self::mint::{Format, InviteArgs, Mint, RawArgs, SelfArgs, StoredArgs, Ttl, Uses};
+pub(crate) use self::{
+    conditions::{Condition, Conditions},
+    mint::{InviteArgs, Mint, RawArgs, SelfArgs, StoredArgs, Ttl, Uses},
+};
 use crate::{
     home::HomeArgs,
     key::KeyArgs,
@@ -57,6 +61,7 @@ pub(crate) enum Command {
     Inspect(InspectArgs),
     Verify(VerifyArgs),
     Confine(ConfineArgs),
+    Bind(BindArgs),
     Consume(ConsumeArgs),
     Revoke(RevokeArgs),
     List(ListArgs),
@@ -64,6 +69,24 @@ pub(crate) enum Command {
     Init(InitArgs),
     Completions(CompletionsArgs),
     Man(ManArgs),
+}
+
+/// How strictly tokens are read.
+#[derive(ClapArgs)]
+pub(crate) struct Reading {
+    /// Read also what other libraries write against the rules; what is signed stays what it is
+    #[arg(long)]
+    compat: bool,
+}
+
+impl Reading {
+    pub(crate) const fn is_liberal(&self) -> bool {
+        self.compat
+    }
+
+    pub(crate) fn options(&self) -> DecodeOptions {
+        if self.compat { DecodeOptions::compat() } else { DecodeOptions::default() }
+    }
 }
 
 /// Show what a token says of itself, without a key
@@ -89,12 +112,16 @@ pub(crate) struct InspectArgs {
     /// The time to judge expiry at, in RFC 3339 or Unix seconds [default: now]
     #[arg(long, value_name = "TIME", value_parser = time::parse_time)]
     pub(crate) at: Option<UnixTime>,
+    #[command(flatten)]
+    pub(crate) reading: Reading,
 }
 
 /// Tell whether a token is good for a request, by the store or by a key
 ///
-/// Without a key, the token has to be one that was minted into the store. The signature comes first. Then each caveat has to hold in the context that the options describe; a caveat
-/// that asks for something that is not described does not hold.
+/// Without a key, the token has to be one that was minted into the store. The signature comes first, with those
+/// of all discharges. Then each caveat has to hold in the context that the options describe; a caveat that asks
+/// for something that is not described does not hold. Each third-party caveat takes a discharge of its own, made
+/// by the third party and bound to the token (see `onetoken bind`), and no other discharge may be there.
 #[derive(ClapArgs)]
 #[command(after_help = "Example:
   onetoken mint raw --location onezone --identifier id7 --secret example \\
@@ -108,6 +135,12 @@ pub(crate) struct VerifyArgs {
     /// Accept a caveat that is exactly this text; may be given several times
     #[arg(long, value_name = "TEXT", requires = "key", help_heading = "Key")]
     pub(crate) exact: Vec<String>,
+    /// A bound discharge; may be given several times, in any order. `-` reads one from standard input
+    ///
+    /// Without the token a bound discharge is good for nothing, so it is the token that is best kept off the
+    /// command line.
+    #[arg(long, value_name = "TOKEN", requires = "key", help_heading = "Key")]
+    pub(crate) discharge: Vec<OsString>,
     /// Refuse caveats that a token of this type does not support
     #[arg(long = "as", value_name = "TYPE", requires = "key", help_heading = "Key")]
     pub(crate) used_as: Option<Use>,
@@ -116,6 +149,8 @@ pub(crate) struct VerifyArgs {
     pub(crate) expect: Option<Kind>,
     #[command(flatten)]
     pub(crate) request: RequestArgs,
+    #[command(flatten)]
+    pub(crate) reading: Reading,
     /// Print a JSON document
     #[arg(long)]
     pub(crate) json: bool,
@@ -147,7 +182,8 @@ impl From<Use> for TokenUse {
 /// Add conditions to a token, for which no key is needed
 ///
 /// The token that comes out is good for less than the one that went in, and nothing takes that back. The
-/// conditions are added in this order: caveats as given, time, addresses, consumers.
+/// conditions are added in this order: caveats as given, time, addresses, consumers. It is written as it was,
+/// v1 JSON alone as v2 JSON.
 #[derive(ClapArgs)]
 #[command(after_help = "Example:
   onetoken mint raw --location onezone --identifier id7 --secret example |
@@ -170,6 +206,33 @@ pub(crate) struct ConfineArgs {
     /// Good for this consumer alone, or for one of several: usr-ID, grp-ID, prv-ID
     #[arg(long, value_name = "SUBJECT", value_parser = request::consumer)]
     pub(crate) consumer: Vec<String>,
+    #[command(flatten)]
+    pub(crate) reading: Reading,
+    /// Print a JSON document: {"token":"…"}
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Bind a discharge to the token that it is presented with
+///
+/// A third party confirms a caveat by a discharge: a token whose identifier is that of the caveat, minted under the
+/// caveat's key. The holder binds it, which makes it worthless with any other token. Bind last: what is added to
+/// the token or to the discharge afterwards unbinds it. The bound discharge is written as the discharge was.
+#[derive(ClapArgs)]
+#[command(after_help = "Example:
+  root=$(onetoken mint raw --location https://bank.example --identifier id7 \\
+    --secret example --third-party https://auth.example:id8:shared)
+  discharge=$(onetoken mint raw --location https://auth.example \\
+    --identifier id8 --secret shared)
+  bound=$(onetoken bind \"$root\" \"$discharge\")
+  onetoken verify \"$root\" --secret example --discharge \"$bound\"")]
+pub(crate) struct BindArgs {
+    /// The token with the third-party caveat; `-` to read it from standard input
+    pub(crate) root: OsString,
+    /// The discharge; `-` to read it from standard input
+    pub(crate) discharge: OsString,
+    #[command(flatten)]
+    pub(crate) reading: Reading,
     /// Print a JSON document: {"token":"…"}
     #[arg(long)]
     pub(crate) json: bool,
@@ -265,11 +328,18 @@ pub(crate) struct PurgeArgs {
 
 /// Make a home: a key ring, a configuration and an empty store
 ///
-/// Nothing is overwritten. The first token that is minted into the default home makes it as well.
+/// Nothing is overwritten. The first token that is minted into a home that is not there, or is empty, makes it as
+/// well.
 #[derive(ClapArgs)]
 #[command(after_help = "Example:
   onetoken init --home ./tokens")]
 pub(crate) struct InitArgs {
+    /// Where tokens in the shape of today say they come from: the Onezone's domain
+    #[arg(long, value_parser = NonEmptyStringValueParser::new())]
+    pub(crate) domain: Option<String>,
+    /// Where tokens in the shape of before 20.02 say they come from
+    #[arg(long, value_parser = NonEmptyStringValueParser::new())]
+    pub(crate) location: Option<String>,
     /// Print a JSON document: {"home":"…"}
     #[arg(long)]
     pub(crate) json: bool,

@@ -1,5 +1,6 @@
 //! The commands: one function each.
 
+mod bind;
 mod completions;
 mod confine;
 mod consume;
@@ -15,7 +16,7 @@ mod verify;
 use std::io;
 
 use serde::Serialize;
-use token_core::{DecodeOptions, Encoding, Macaroon, Spelling};
+use token_core::{DecodeOptions, EncodeError, Macaroon};
 
 use crate::{
     args::{Args, Command},
@@ -32,6 +33,7 @@ pub(crate) fn run(args: &Args, terminal: &mut Terminal) -> Result<Exit, Failure>
         Command::Inspect(args) => inspect::run(args, terminal),
         Command::Verify(args) => verify::run(args, home, terminal),
         Command::Confine(args) => confine::run(args, terminal),
+        Command::Bind(args) => bind::run(args, terminal),
         Command::Consume(args) => consume::run(args, home, terminal),
         Command::Revoke(args) => revoke::run(args, home, terminal),
         Command::List(args) => list::run(args, home, terminal),
@@ -72,29 +74,19 @@ struct TokenDocument<'a> {
     token: &'a str,
 }
 
-/// Prints a token that was made here.
+/// Prints a token that was made here, for readers with these options.
 fn print_token(
     terminal: &mut Terminal,
-    macaroon: &Macaroon,
-    spelling: Spelling,
+    written: Result<String, EncodeError>,
+    options: &DecodeOptions,
     json: bool,
 ) -> Result<Exit, Failure> {
-    let text = macaroon.to_text(spelling.encoding).map_err(Malformed::field)?;
-    let text = match spelling.service {
-        None => text,
-        Some(service) => [service.code(), "-", &text].concat(),
-    };
+    let text = written.map_err(Malformed::field)?;
     // Whoever is to read it has the same limits: better to learn of them here.
-    Macaroon::from_text(&text, &DecodeOptions::default()).map_err(|error| Malformed::result(&error))?;
+    Macaroon::from_text(&text, options).map_err(|error| Malformed::result(&error))?;
     match json {
         true => terminal.document(&TokenDocument { token: &text })?,
         false => terminal.text(format_args!("{text}\n"))?,
     }
     Ok(Exit::Done)
-}
-
-fn spelled(encoding: Encoding) -> Spelling {
-    let mut spelling = Spelling::default();
-    spelling.encoding = encoding;
-    spelling
 }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use token_core::{Caveat, Identifier, Inspection, Persistence, Predicate, TokenType, UnixTime};
+use token_core::{Caveat, Format, Identifier, Inspection, Persistence, Predicate, TokenType, UnixTime};
 
 use crate::{
     error::Failure,
@@ -47,7 +47,9 @@ impl fmt::Display for Page<'_> {
         };
         writeln!(f, "{}", self.terminal.paint(Style::Warning, heading))?;
         if let Some(encoding) = inspection.encoding() {
-            row(f, "written as", format_args!("{}, v1, {} bytes", encoding.as_str(), inspection.len()))?;
+            let words = [Some(encoding.as_str()), inspection.format().map(Format::as_str)];
+            let words = words.into_iter().flatten().collect::<Vec<_>>().join(", ");
+            row(f, "written as", format_args!("{words}, {} bytes", inspection.len()))?;
         }
         if let Some(location) = inspection.location() {
             row(f, "location", Plain(location))?;

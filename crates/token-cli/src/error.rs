@@ -3,10 +3,10 @@
 use std::{error::Error, fmt, io, path::PathBuf, process::ExitCode};
 
 use serde::Serialize;
-use token_api::{CheckError, MintError, Refusal as Why};
+use token_api::{CheckError, MintError, Refusal as Why, ThirdPartyError};
 use token_core::{
-    Caveat, Damage, DecodeError, EncodeError, FieldError, Inspection, Limits, Macaroon, Report, Stage, Unit,
-    UnixTime, VerifyError,
+    Caveat, Damage, DecodeError, EncodeError, FieldError, Inspection, Limits, Macaroon, Place, Report, Stage,
+    Unit, UnixTime, VerifyError,
 };
 use token_store::{ClaimId, StoreError};
 
@@ -65,6 +65,16 @@ pub(crate) enum Failure {
     Authority(#[from] token_api::Failure),
 }
 
+impl From<ThirdPartyError> for Failure {
+    fn from(error: ThirdPartyError) -> Self {
+        match error {
+            ThirdPartyError::Field(error) => Malformed::part(error).into(),
+            ThirdPartyError::Failed(failure) => failure.into(),
+            _ => token_api::Failure::Random.into(),
+        }
+    }
+}
+
 impl From<StoreError> for Failure {
     fn from(error: StoreError) -> Self {
         Self::Authority(error.into())
@@ -88,7 +98,17 @@ impl Failure {
         match error {
             CheckError::Failed(failure) => failure.into(),
             CheckError::Refused(Why::Malformed(error)) => Malformed::result(&error).into(),
-            CheckError::Refused(why) => Self::Refused(Refusal::new(why, macaroon)),
+            CheckError::Refused(Why::Verify(error)) => Self::verifying(error, macaroon, &[]),
+            CheckError::Refused(why) => Self::Refused(Refusal::new(why, macaroon, &[])),
+        }
+    }
+
+    /// What the verifier says to a macaroon and its discharges.
+    pub(crate) fn verifying(error: VerifyError, macaroon: &Macaroon, discharges: &[Macaroon]) -> Self {
+        match error {
+            // A limit on what is given, whatever is in it.
+            VerifyError::TooManyDischarges { max } => Malformed::too_many_discharges(max).into(),
+            error => Self::Refused(Refusal::new(error.into(), macaroon, discharges)),
         }
     }
 }
@@ -121,8 +141,14 @@ pub(crate) enum UsageError {
     RawKeyLength { len: usize },
     #[error("a token is needed: give it, or `-` and the token on standard input")]
     NoToken,
-    #[error("standard input cannot be both the token and the secret")]
+    #[error("standard input can be only one of the tokens and secrets")]
     InputTwice,
+    #[error("--compat is for verifying with a key: what is in the store was written by the rules")]
+    CompatByStore,
+    #[error("--third-party takes LOCATION:IDENTIFIER:KEY or LOCATION:IDENTIFIER:@PATH")]
+    ThirdParty,
+    #[error("{format} is never written in {encoding}")]
+    Encoding { format: &'static str, encoding: &'static str },
     #[error("--lines reads tokens from standard input: leave the token out")]
     TokenWithLines,
     #[error("there is nothing to confine to: give --caveat, --ttl, --expires, --ip or --consumer")]
@@ -143,27 +169,33 @@ pub(crate) enum UsageError {
 #[derive(Debug)]
 pub(crate) struct Refusal {
     why: Why,
+    at: Where,
     /// The text of the caveat that it is about, where it is about one.
     caveat: Option<Bytes>,
 }
 
 impl Refusal {
-    /// `macaroon` is the one that was refused.
-    pub(crate) fn new(why: Why, macaroon: &Macaroon) -> Self {
-        let index = match &why {
-            Why::Verify(error) => index(error),
-            _ => None,
+    /// `macaroon` is the one that was refused, with these discharges.
+    fn new(why: Why, macaroon: &Macaroon, discharges: &[Macaroon]) -> Self {
+        let at = match &why {
+            Why::Verify(error) => place(error),
+            _ => Where::default(),
         };
-        let caveat = index.and_then(|index| macaroon.caveats().nth(index)).map(|caveat| match caveat {
+        let holder = match at.discharge {
+            None => Some(macaroon),
+            Some(discharge) => discharges.get(discharge),
+        };
+        let caveat = holder.zip(at.index).and_then(|(holder, index)| holder.caveats().nth(index));
+        let caveat = caveat.map(|caveat| match caveat {
             Caveat::FirstParty { predicate } => Bytes::from(predicate),
             Caveat::ThirdParty { identifier, .. } => Bytes::from(identifier),
         });
-        Self { why, caveat }
+        Self { why, at, caveat }
     }
 
     /// There is no record of the token that was named.
     pub(crate) const fn unknown() -> Self {
-        Self { why: Why::Unknown, caveat: None }
+        Self { why: Why::Unknown, at: Where { discharge: None, index: None }, caveat: None }
     }
 
     fn kind(&self) -> &'static str {
@@ -175,12 +207,19 @@ impl Refusal {
             Why::WrongType { .. } | Why::Verify(VerifyError::WrongType { .. }) => "wrong-type",
             Why::WrongConsumer { .. } => "wrong-consumer",
             Why::NoLongerAllowed => "not-allowed",
-            Why::Verify(VerifyError::BadSignature) => "bad-signature",
+            Why::Verify(
+                VerifyError::BadSignature
+                | VerifyError::BadDischarge { .. }
+                | VerifyError::CaveatKeyUnreadable { .. },
+            ) => "bad-signature",
             Why::Verify(VerifyError::CaveatUnmet { .. } | VerifyError::CaveatUnsupported { .. }) => {
                 "caveat-unmet"
             }
             Why::Verify(VerifyError::CaveatUnknown { .. }) => "caveat-unknown",
             Why::Verify(VerifyError::DischargeMissing { .. }) => "discharge-missing",
+            Why::Verify(VerifyError::DischargeUnused { .. }) => "discharge-unused",
+            Why::Verify(VerifyError::DischargeAmbiguous { .. }) => "discharge-ambiguous",
+            Why::Verify(VerifyError::TooDeep { .. }) => "too-deep",
             _ => "refused",
         }
     }
@@ -191,18 +230,38 @@ impl Refusal {
             Why::Verify(VerifyError::CaveatUnsupported { .. }) => Some("unsupported".to_owned()),
             Why::Verify(VerifyError::CaveatUnknown { .. }) => Some("it is not understood".to_owned()),
             Why::Verify(VerifyError::DischargeMissing { .. }) => Some("it has no discharge".to_owned()),
+            Why::Verify(VerifyError::BadDischarge { .. }) => {
+                Some("made with another key, bound to another macaroon or to none, or changed".to_owned())
+            }
+            Why::Verify(VerifyError::CaveatKeyUnreadable { .. }) => {
+                Some("its key was not sealed under the signature before it".to_owned())
+            }
             _ => None,
         }
     }
 }
 
-fn index(error: &VerifyError) -> Option<usize> {
+/// In which discharge, if in one, and which caveat, if it is about one.
+#[derive(Clone, Copy, Debug, Default)]
+struct Where {
+    discharge: Option<usize>,
+    index: Option<usize>,
+}
+
+fn place(error: &VerifyError) -> Where {
     match *error {
-        VerifyError::CaveatUnmet { index, .. }
-        | VerifyError::CaveatUnsupported { index }
-        | VerifyError::CaveatUnknown { index }
-        | VerifyError::DischargeMissing { index } => Some(index),
-        _ => None,
+        VerifyError::CaveatUnmet { at, .. }
+        | VerifyError::CaveatUnsupported { at }
+        | VerifyError::CaveatUnknown { at }
+        | VerifyError::DischargeMissing { at }
+        | VerifyError::CaveatKeyUnreadable { at } => {
+            let Place { discharge, index } = at;
+            Where { discharge, index: Some(index) }
+        }
+        VerifyError::BadDischarge { discharge }
+        | VerifyError::DischargeUnused { discharge }
+        | VerifyError::DischargeAmbiguous { discharge } => Where { discharge: Some(discharge), index: None },
+        _ => Where::default(),
     }
 }
 
@@ -224,15 +283,29 @@ impl Error for Refusal {
 
 /// What was given as a token, a caveat or an identifier is none.
 #[derive(Debug, thiserror::Error)]
-#[error("malformed: {message}")]
+#[error("malformed: {}{message}", Of(*discharge))]
 pub(crate) struct Malformed {
     message: String,
     stage: Stage,
     offset: usize,
     unit: Unit,
     hint: Option<String>,
+    /// Which discharge it is, where it is one.
+    discharge: Option<usize>,
     /// What was read before the damage, and the time to judge it at.
     pub(crate) partial: Option<(Box<Inspection>, UnixTime)>,
+}
+
+/// Begins a message about a discharge.
+struct Of(Option<usize>);
+
+impl fmt::Display for Of {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            None => Ok(()),
+            Some(discharge) => write!(f, "discharge {discharge}: "),
+        }
+    }
 }
 
 impl Malformed {
@@ -243,6 +316,7 @@ impl Malformed {
             offset: damage.error.offset(),
             unit: damage.error.unit(),
             hint: damage.hint.as_ref().map(ToString::to_string),
+            discharge: None,
             partial: Some((damage.partial, now)),
         }
     }
@@ -262,6 +336,17 @@ impl Malformed {
         let message =
             format!("the token has more than {max} characters; {} are allowed", Limits::ONEDATA.text);
         Self::at(message, Stage::Limit, Limits::ONEDATA.text, Unit::Character)
+    }
+
+    /// The same, of this discharge.
+    pub(crate) fn of_discharge(self, index: usize) -> Self {
+        Self { discharge: Some(index), ..self }
+    }
+
+    /// More discharges were given than are looked at; the first that is too many.
+    pub(crate) fn too_many_discharges(max: usize) -> Self {
+        let message = format!("there are more than {max} discharges");
+        Self::at(message, Stage::Limit, 0, Unit::Character).of_discharge(max)
     }
 
     /// What was minted or attenuated could not be read again.
@@ -300,7 +385,7 @@ impl Malformed {
     }
 
     fn at(message: String, stage: Stage, offset: usize, unit: Unit) -> Self {
-        Self { message, stage, offset, unit, hint: None, partial: None }
+        Self { message, stage, offset, unit, hint: None, discharge: None, partial: None }
     }
 }
 
@@ -332,9 +417,7 @@ impl Failure {
             Self::Refused(refusal) => {
                 error.kind = refusal.kind();
                 error.message = refusal.why.to_string();
-                if let Why::Verify(why) = &refusal.why {
-                    error.index = index(why);
-                }
+                (error.discharge, error.index) = (refusal.at.discharge, refusal.at.index);
                 error.caveat = refusal.caveat.as_ref();
                 error.reason = refusal.reason();
             }
@@ -342,6 +425,7 @@ impl Failure {
             Self::Malformed(malformed) => {
                 error.kind = "malformed";
                 error.message.clone_from(&malformed.message);
+                error.discharge = malformed.discharge;
                 error.stage = Some(malformed.stage.as_str());
                 error.offset = Some(malformed.offset);
                 error.unit = Some(malformed.unit.to_string());
@@ -368,6 +452,8 @@ pub(crate) struct ErrorDocument<'a> {
 struct Body<'a> {
     kind: &'static str,
     message: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    discharge: Option<usize>,
     #[serde(skip_serializing_if = "Option::is_none")]
     index: Option<usize>,
     #[serde(skip_serializing_if = "Option::is_none")]

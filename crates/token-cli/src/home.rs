@@ -2,7 +2,7 @@
 
 use std::{
     env,
-    ffi::OsString,
+    ffi::OsStr,
     fs,
     io::{self, Write as _},
     path::{Path, PathBuf},
@@ -91,10 +91,17 @@ impl HomeArgs {
         Ok(data.ok_or(UsageError::NoHome)?.join("onetoken"))
     }
 
-    /// Makes a home, and says where.
-    pub(crate) fn init(&self) -> Result<PathBuf, Failure> {
+    /// Makes a home for a Onezone of this domain and location, and says where.
+    pub(crate) fn init(&self, domain: Option<&str>, location: Option<&str>) -> Result<PathBuf, Failure> {
         let dir = self.dir()?;
-        match self.set_up(&dir)? {
+        let mut settings = Settings::default();
+        if let Some(domain) = domain {
+            domain.clone_into(&mut settings.domain);
+        }
+        if let Some(location) = location {
+            location.clone_into(&mut settings.location);
+        }
+        match self.set_up(&dir, settings)? {
             true => Ok(dir),
             false => Err(HomeError::Exists { path: dir.join(CONFIG) }.into()),
         }
@@ -107,12 +114,12 @@ impl HomeArgs {
         self.open(&dir, settings)
     }
 
-    /// The authority of this home, which is made if it is the default one and still empty.
+    /// The authority of this home, which is made if it is not there or empty.
     pub(crate) fn authority_from_scratch(&self, terminal: &Terminal) -> Result<Issuer, Failure> {
         let dir = self.dir()?;
         let settings = match Settings::read(&dir) {
-            Err(HomeError::Missing { .. }) if self.given().is_none() && may_begin(&dir)? => {
-                if self.set_up(&dir)? {
+            Err(HomeError::Missing { .. }) if self.may_begin(&dir)? => {
+                if self.set_up(&dir, Settings::default())? {
                     terminal
                         .note(format_args!("made a new key ring and an empty store in {}", dir.display()));
                 }
@@ -136,10 +143,9 @@ impl HomeArgs {
 
     /// Makes the home, in an order in which each step can be the last: the configuration, which comes at the
     /// end, makes it one. `false` where another process was faster.
-    fn set_up(&self, dir: &Path) -> Result<bool, Failure> {
+    fn set_up(&self, dir: &Path, mut settings: Settings) -> Result<bool, Failure> {
         let io = |source| HomeError::Io { path: dir.to_owned(), source };
         private_dir(dir).map_err(io)?;
-        let mut settings = Settings::default();
         if let Some(store) = &self.store {
             settings.store = store.absolute().map_err(io)?;
         }
@@ -155,29 +161,42 @@ impl HomeArgs {
                 Ok(_) | Err(KeyFileError::Exists { .. }) => {}
                 Err(error) => return Err(HomeError::from(error).into()),
             },
-            // An earlier attempt was broken off.
-            (_, true, _) => {}
+            // An earlier attempt was broken off, if they are keys at all.
+            (_, true, _) => drop(KeyRing::load(&keys).map_err(HomeError::from)?),
         }
         drop(store::open(&store, self.wait)?);
         Ok(settings.write(&config).map_err(io)?)
     }
+
+    /// Whether a home can be made here unasked: nothing is here, or nothing but what another process or a
+    /// broken-off attempt has made of it so far.
+    fn may_begin(&self, dir: &Path) -> Result<bool, Failure> {
+        let io = |source| HomeError::Io { path: dir.to_owned(), source };
+        let entries = match fs::read_dir(dir) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(true),
+            entries => entries.map_err(io)?,
+        };
+        let home = std::path::absolute(dir).map_err(io)?;
+        let store = match &self.store {
+            Some(store) => store.absolute().map_err(io)?,
+            None => StoreUrl::default().within(&home),
+        };
+        let store = store.path().filter(|path| path.parent() == Some(&home)).and_then(Path::file_name);
+        let own = [Some(KEYS.as_ref()), Some(CONFIG.as_ref()), store];
+        for entry in entries {
+            let name = entry.map_err(io)?.file_name();
+            if !own.into_iter().flatten().any(|own| is_or_becomes(&name, own)) {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
 }
 
-/// Whether a home can be made here unasked: nothing is here, or what another process or a broken-off attempt has
-/// made of it so far, which begins with the keys.
-fn may_begin(dir: &Path) -> Result<bool, Failure> {
-    let io = |source| HomeError::Io { path: dir.to_owned(), source };
-    match fs::read_dir(dir) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(true),
-        Err(error) => Err(io(error).into()),
-        Ok(entries) => {
-            let names =
-                entries.map(|entry| Ok(entry?.file_name())).collect::<io::Result<Vec<_>>>().map_err(io)?;
-            let is_draft = |name: &OsString| name.as_encoded_bytes().starts_with(KEYS.as_bytes());
-            // Looked for last: what was a draft when the names were read may have become the keys since.
-            Ok(names.iter().all(is_draft) || dir.join(KEYS).exists())
-        }
-    }
+/// Whether it is this file, or what it is written to before it is whole.
+fn is_or_becomes(name: &OsStr, file: &OsStr) -> bool {
+    let rest = name.as_encoded_bytes().strip_prefix(file.as_encoded_bytes());
+    rest.is_some_and(|rest| rest.is_empty() || (rest.starts_with(b".") && rest.ends_with(b".new")))
 }
 
 impl Settings {

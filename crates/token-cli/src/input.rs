@@ -20,7 +20,7 @@ pub(crate) const MAX_TEXT: usize = 2 << 20;
 const MAX_SECRET: usize = 1 << 20;
 
 /// The name that stands for standard input.
-const INPUT: &str = "-";
+pub(crate) const INPUT: &str = "-";
 
 /// Where a token is to be had from.
 #[derive(Clone, Copy)]
@@ -76,20 +76,24 @@ impl Text {
     }
 
     /// The macaroon that it spells. What is malformed is diagnosed as of `now`.
-    pub(crate) fn macaroon(&self, now: UnixTime) -> Result<(Macaroon, Spelling), Malformed> {
+    pub(crate) fn macaroon(
+        &self,
+        options: &DecodeOptions,
+        now: UnixTime,
+    ) -> Result<(Macaroon, Spelling), Malformed> {
         let text = self.as_str()?;
-        Macaroon::from_text(text, &DecodeOptions::default()).map_err(|error| diagnosis(text, &error, now))
+        Macaroon::from_text(text, options).map_err(|error| diagnosis(text, &error, options, now))
     }
 
     /// The token that it spells, which unlike a macaroon has an identifier as Onedata writes it.
     pub(crate) fn token(&self, now: UnixTime) -> Result<Token, Malformed> {
-        let text = self.as_str()?;
-        Token::decode(text, &DecodeOptions::default()).map_err(|error| diagnosis(text, &error, now))
+        let (text, options) = (self.as_str()?, DecodeOptions::default());
+        Token::decode(text, &options).map_err(|error| diagnosis(text, &error, &options, now))
     }
 }
 
-fn diagnosis(text: &str, error: &DecodeError, now: UnixTime) -> Malformed {
-    match inspect(text, &DecodeOptions::default()) {
+fn diagnosis(text: &str, error: &DecodeError, options: &DecodeOptions, now: UnixTime) -> Malformed {
+    match inspect(text, options) {
         Err(damage) => Malformed::token(damage, now),
         Ok(_) => Malformed::result(error),
     }

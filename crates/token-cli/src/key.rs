@@ -1,9 +1,9 @@
-//! The root key that a command line gives.
+//! The keys that a command line gives.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
-use token_core::RootKey;
+use token_core::{CaveatKey, RootKey};
 use zeroize::Zeroizing;
 
 use crate::{
@@ -56,6 +56,11 @@ impl KeyArgs {
         Ok(RootKey::from_derived(*Zeroizing::new(key)))
     }
 
+    /// Whether the secret stands on standard input.
+    pub(crate) fn reads_input(&self) -> bool {
+        self.given.secret_file.as_ref().is_some_and(|path| path.as_os_str() == input::INPUT)
+    }
+
     fn secret(&self, token: Option<Source<'_>>) -> Result<Zeroizing<Vec<u8>>, Failure> {
         let Secret { secret, secret_hex, secret_file } = &self.given;
         if let Some(text) = secret {
@@ -65,7 +70,7 @@ impl KeyArgs {
             return Ok(hex(text).ok_or(UsageError::SecretHex)?);
         }
         let Some(path) = secret_file else { return Err(UsageError::NoKey.into()) };
-        if path.as_os_str() == "-" && matches!(token, Some(Source::Input)) {
+        if self.reads_input() && matches!(token, Some(Source::Input)) {
             return Err(UsageError::InputTwice.into());
         }
         let mut bytes = input::secret(path)?;
@@ -76,6 +81,21 @@ impl KeyArgs {
         }
         Ok(bytes)
     }
+}
+
+/// The key of a third-party caveat: a text, or `@PATH` for what is in a file. `None` where there is no secret.
+pub(crate) fn caveat_key(text: &str) -> Result<Option<CaveatKey>, Failure> {
+    let secret = match text.strip_prefix('@') {
+        None => Zeroizing::new(text.as_bytes().to_vec()),
+        Some(path) => {
+            let mut bytes = input::secret(Path::new(path))?;
+            if bytes.ends_with(b"\n") {
+                bytes.pop();
+            }
+            bytes
+        }
+    };
+    Ok((!secret.is_empty()).then(|| CaveatKey::derive_any(&secret)))
 }
 
 fn hex(text: &str) -> Option<Zeroizing<Vec<u8>>> {

@@ -37,9 +37,9 @@ pub struct Context<'a> {
     /// Who uses the token, authenticated.
     pub consumer: Option<Subject<'a>>,
     /// The ids of the groups that the consumer, a user, is an effective member of.
-    pub consumer_groups: &'a [&'a str],
+    pub consumer_groups: Option<&'a [&'a str]>,
     /// Whether the consumer, a user, is a direct member of any group.
-    pub consumer_in_any_group: bool,
+    pub consumer_in_any_group: Option<bool>,
     /// The interface that the request came in by.
     pub interface: Option<Interface>,
     /// Whether caveats that restrict access to data (`data.…`) are admitted: they are enforced file by file
@@ -71,8 +71,8 @@ impl Context<'_> {
             regions: None,
             service: None,
             consumer: None,
-            consumer_groups: &[],
-            consumer_in_any_group: false,
+            consumer_groups: None,
+            consumer_in_any_group: None,
             interface: None,
             data_caveats_allowed: false,
             scope: Scope::Unlimited,

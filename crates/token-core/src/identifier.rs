@@ -113,7 +113,8 @@ impl<'a> IdentifierV2<'a> {
         }
         Ok(Self {
             persistence: Persistence::read(persistence).ok_or(bad_persistence)?,
-            subject: Subject::read(subject).ok_or(bad_subject)?,
+            // `*` stands for anyone in caveats, and for nobody here.
+            subject: Subject::read(subject).filter(|subject| subject.id() != Some("*")).ok_or(bad_subject)?,
             token_type: TokenType::read(token_type).ok_or(bad_type)?,
             id: Some(id).filter(|id| !id.is_empty()).ok_or(bad_id)?,
         })

@@ -8,7 +8,7 @@ use core::fmt;
 
 pub use self::{diagnosis::Hint, report::Report};
 use crate::{
-    Caveat, DecodeError, DecodeOptions, Encoding, Identifier, IdentifierV2, Predicate, ServiceKind,
+    Caveat, DecodeError, DecodeOptions, Encoding, Format, Identifier, IdentifierV2, Predicate, ServiceKind,
     Signature, UnixTime,
     macaroon::Parts,
     token::identifier_error,
@@ -30,8 +30,8 @@ use crate::{
 /// [`Damage`] where the text is not a token: what is wrong, where, and what was read before.
 pub fn inspect(text: &str, options: &DecodeOptions) -> Result<Inspection, Damage> {
     let mut reading = Reading::default();
-    if let Err(error) = wire::read_text(text, &options.limits, &mut reading) {
-        let hint = diagnosis::hint(text, &error, &reading, &options.limits);
+    if let Err(error) = wire::read_text(text, options, &mut reading) {
+        let hint = diagnosis::hint(text, &error, &reading, options);
         return Err(Damage { error, hint, partial: Box::new(Inspection(reading)) });
     }
     let inspection = Inspection(reading);
@@ -59,6 +59,12 @@ impl Inspection {
         self.0.spelling.map(|spelling| spelling.encoding)
     }
 
+    /// The format; `None` where that could not be told.
+    #[must_use]
+    pub fn format(&self) -> Option<Format> {
+        self.0.format
+    }
+
     /// The service that the text's prefix names.
     #[must_use]
     pub fn service(&self) -> Option<ServiceKind> {
@@ -68,7 +74,7 @@ impl Inspection {
     /// The length of the macaroon that the text spells, in bytes.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.parts().fields.len()
+        self.0.len
     }
 
     /// Whether not one byte could be read.

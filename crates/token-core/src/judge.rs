@@ -1,5 +1,6 @@
 //! Whether a predicate holds in a context, and which types of token may carry it (`onedata-tokens.md` §4).
 
+use alloc::string::String;
 use core::net::IpAddr;
 
 use crate::{
@@ -18,8 +19,8 @@ pub enum TokenUse {
     Identity,
     /// An invitation.
     Invite,
-    /// A token of before 20.02 whose caveat `tokenType = …` says that it is of this type. It carries what an
-    /// invitation may.
+    /// A token of before 20.02 of this type, which its caveat `tokenType = …` must not contradict. It carries what
+    /// an invitation may.
     Legacy(LegacyType),
 }
 
@@ -47,7 +48,7 @@ impl TokenUse {
 }
 
 /// Why a caveat that was understood does not hold.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, thiserror::Error)]
 #[non_exhaustive]
 pub enum Unmet {
     /// The time has come.
@@ -62,6 +63,9 @@ pub enum Unmet {
     /// The context does not say what the caveat asks for.
     #[error("nothing is known of what it asks for")]
     NotKnown,
+    /// A [`Check`](crate::Check) says so, and why.
+    #[error("{0}")]
+    Other(String),
 }
 
 /// Whether the predicate holds.
@@ -94,7 +98,12 @@ pub(crate) fn judge(predicate: &Predicate<'_>, context: &Context<'_>) -> Result<
         }
         Predicate::Consumer(list) => {
             let consumer = context.consumer.ok_or(Unmet::NotKnown)?;
-            holds(list.iter().any(|listed| admits_consumer(listed, consumer, context)))
+            let mut answers = list.iter().map(|listed| admits_consumer(listed, consumer, context));
+            match answers.clone().any(|answer| answer == Some(true)) {
+                true => Ok(()),
+                false if answers.any(|answer| answer.is_none()) => Err(Unmet::NotKnown),
+                false => Err(Unmet::Refuted),
+            }
         }
         Predicate::Interface(interface) => holds(context.interface.ok_or(Unmet::NotKnown)? == interface),
         // Enforced by the service, operation by operation (§4.2).
@@ -120,11 +129,14 @@ fn filtered<'a, T: Item<'a>>(
     holds(list.iter().any(matches) == (filter == Filter::Whitelist))
 }
 
-fn admits_consumer(listed: Subject<'_>, consumer: Subject<'_>, context: &Context<'_>) -> bool {
+/// `None` where the consumer's groups decide and are not known.
+fn admits_consumer(listed: Subject<'_>, consumer: Subject<'_>, context: &Context<'_>) -> Option<bool> {
     match (listed, consumer) {
-        (Subject::User("*"), Subject::User(_)) | (Subject::Provider("*"), Subject::Provider(_)) => true,
+        (Subject::User("*"), Subject::User(_)) | (Subject::Provider("*"), Subject::Provider(_)) => Some(true),
         (Subject::Group("*"), Subject::User(_)) => context.consumer_in_any_group,
-        (Subject::Group(group), Subject::User(_)) => context.consumer_groups.contains(&group),
-        (listed, consumer) => listed == consumer,
+        (Subject::Group(group), Subject::User(_)) => {
+            context.consumer_groups.map(|groups| groups.contains(&group))
+        }
+        (listed, consumer) => Some(listed == consumer),
     }
 }

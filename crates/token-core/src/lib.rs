@@ -42,7 +42,7 @@
 //! // Another provider is refused, and told nothing but which caveat.
 //! context.consumer = Some(Subject::Provider("p2"));
 //! let refused = Verifier::new(&context).verify(token.macaroon(), &key).unwrap_err();
-//! assert_eq!(refused, VerifyError::CaveatUnmet { index: 0, why: Unmet::Refuted });
+//! assert_eq!(refused, VerifyError::CaveatUnmet { at: Place { discharge: None, index: 0 }, why: Unmet::Refuted });
 //!
 //! // A provider has no key. It can read the token, and see that asking Onezone would be in vain.
 //! let inspection = inspect(&text, &DecodeOptions::default())?;
@@ -84,6 +84,7 @@ mod limits;
 mod mac;
 mod macaroon;
 mod predicate;
+mod seal;
 mod secret;
 mod service;
 mod subject;
@@ -105,15 +106,16 @@ pub use predicate::{
     ApiPattern, Country, DataPath, EmptyList, Filter, Interface, IpMask, Item, JsonPredicate, List, ObjectId,
     Predicate, PredicateBuf, Region,
 };
-pub use secret::{RootKey, ShortSecret};
+pub use seal::CaveatNonce;
+pub use secret::{CaveatKey, RootKey, ShortSecret};
 pub use service::{Service, ServiceKind};
 pub use subject::Subject;
 pub use time::UnixTime;
 pub use token::{MintError, Token};
 pub use token_type::{InviteConsumer, InviteType, LegacyType, TokenType};
-pub use verify::{Preflight, Refutation, Verified, Verifier, VerifyError};
+pub use verify::{Check, Judgment, Place, Preflight, Refutation, Verified, Verifier, VerifyError};
 pub use wire::{
-    DecodeOptions, EncodeError,
+    DecodeOptions, EncodeError, Format,
     error::{DecodeError, Problem, Stage, Unit},
     text::{Encoding, Spelling},
 };

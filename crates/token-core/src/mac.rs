@@ -6,8 +6,6 @@ use hmac::{Hmac, Mac as _};
 use sha2::Sha256;
 use zeroize::{Zeroize as _, ZeroizeOnDrop};
 
-use crate::secret::RootKey;
-
 type HmacSha256 = Hmac<Sha256>;
 
 /// The key of the key derivation, zero-padded to 32 bytes by the libraries that came first; HMAC pads keys
@@ -20,8 +18,8 @@ fn keyed(key: &[u8]) -> HmacSha256 {
 }
 
 /// `derive(secret) = HMAC("macaroons-key-generator", secret)`.
-pub(crate) fn derive(secret: &[u8]) -> RootKey {
-    RootKey::from_derived(keyed(KEY_GENERATOR).chain_update(secret).finalize().into_bytes().into())
+pub(crate) fn derive(secret: &[u8]) -> [u8; 32] {
+    keyed(KEY_GENERATOR).chain_update(secret).finalize().into_bytes().into()
 }
 
 /// A link's MAC while it is still the key of the next link: whoever holds it can drop later caveats.
@@ -29,8 +27,8 @@ pub(crate) struct ChainKey([u8; 32]);
 
 impl ChainKey {
     /// The first link: `sig0 = HMAC(root key, identifier)`.
-    pub(crate) fn start(key: &RootKey, identifier: &[u8]) -> Self {
-        Self(keyed(key.expose()).chain_update(identifier).finalize().into_bytes().into())
+    pub(crate) fn start(key: &[u8; 32], identifier: &[u8]) -> Self {
+        Self(keyed(key).chain_update(identifier).finalize().into_bytes().into())
     }
 
     /// Takes up a chain where its bearer received it, to extend it.
@@ -52,6 +50,19 @@ impl ChainKey {
     /// The chain ends here, so this MAC becomes the bearer's signature and goes on the wire.
     pub(crate) fn into_signature(self) -> Signature {
         Signature(self.0)
+    }
+
+    /// Binds a discharge to the root macaroon that it is presented with:
+    /// `bound = HMAC(0, HMAC(0, root) || HMAC(0, discharge))`.
+    pub(crate) fn bound_to(&self, root: &Signature) -> Self {
+        let zero = Self([0; 32]);
+        let both = [zero.mac(&root.0), zero.mac(&self.0)];
+        Self(zero.mac(both.as_flattened()))
+    }
+
+    /// The key that the key of a third-party caveat is sealed under.
+    pub(crate) const fn expose(&self) -> &[u8; 32] {
+        &self.0
     }
 
     /// Whether the chain that ends here is the one that `claimed` ends. The only comparison of MACs in the
@@ -111,8 +122,8 @@ mod tests {
     /// `onedata-tokens.md` §9 B, step by step.
     #[test]
     fn the_chain_of_a_golden_token() {
-        let key = RootKey::derive_any(b"verySecretSecret3");
-        assert_eq!(hex(key.expose()), "75562e83eb39e488c7da1e3ed1f21c5b77d8196fce416febf9725c256bf88f28");
+        let key = derive(b"verySecretSecret3");
+        assert_eq!(hex(&key), "75562e83eb39e488c7da1e3ed1f21c5b77d8196fce416febf9725c256bf88f28");
         let mut link = ChainKey::start(&key, b"2/nmd/prv-pid/idn/1234567890example-id1234567890c");
         assert_eq!(hex(&link.0), "1595f07960f04202cd2321799b27a55435e447f05529a87fe59858c1cf0f4c2f");
         for (caveat, mac) in [

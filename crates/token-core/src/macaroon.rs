@@ -3,13 +3,21 @@
 use alloc::vec::Vec;
 use core::fmt;
 
-use crate::{RootKey, Signature, caveat::Caveat, limits::Limits, mac::ChainKey};
+use crate::{
+    CaveatKey, CaveatNonce, RootKey, Signature, caveat::Caveat, limits::Limits, mac::ChainKey, seal,
+};
 
 /// A stretch of [`Parts::fields`], in bytes.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct Span {
     pub(crate) start: usize,
     pub(crate) end: usize,
+}
+
+impl Span {
+    pub(crate) const fn len(self) -> usize {
+        self.end.saturating_sub(self.start)
+    }
 }
 
 #[derive(Clone, Copy)]
@@ -50,7 +58,7 @@ impl Parts {
         })
     }
 
-    fn push(&mut self, field: &[u8]) -> Span {
+    pub(crate) fn push(&mut self, field: &[u8]) -> Span {
         let start = self.fields.len();
         self.fields.extend_from_slice(field);
         Span { start, end: self.fields.len() }
@@ -84,7 +92,7 @@ impl Macaroon {
         let mut parts = Parts { fields: Vec::with_capacity(256), ..Parts::default() };
         parts.location = Some(parts.push(location.as_bytes()));
         parts.identifier = Some(parts.push(identifier));
-        Ok(Self { parts, signature: ChainKey::start(key, identifier).into_signature() })
+        Ok(Self { parts, signature: ChainKey::start(key.expose(), identifier).into_signature() })
     }
 
     /// Appends a first-party caveat. This takes no key, and nothing takes it back: the new macaroon is accepted
@@ -99,6 +107,56 @@ impl Macaroon {
         let identifier = self.parts.push(predicate);
         self.parts.caveats.push(CaveatSpans { identifier, third_party: None });
         Ok(())
+    }
+
+    /// Appends a third-party caveat: the macaroon then holds only together with a discharge that the third party
+    /// makes, by [`discharge`](Self::discharge), under the same key. How the third party learns the key, and from
+    /// the identifier what to check, is between it and whoever appends: commonly the identifier holds both,
+    /// encrypted for the third party.
+    ///
+    /// The nonce is 24 fresh random bytes; the location is an unsigned hint of where to ask.
+    ///
+    /// # Errors
+    /// [`FieldError`] when the identifier is empty, or either is longer than 1 MiB; the macaroon is then as it
+    /// was.
+    pub fn add_third_party(
+        &mut self,
+        location: &str,
+        identifier: &[u8],
+        key: &CaveatKey,
+        nonce: &CaveatNonce,
+    ) -> Result<(), FieldError> {
+        FieldError::check(identifier)?;
+        if location.len() > Limits::ONEDATA.field {
+            return Err(FieldError::TooLong { len: location.len() });
+        }
+        let link = ChainKey::resume(&self.signature);
+        let vid = seal::seal(&link, nonce, key);
+        self.signature = link.link_third_party(&vid, identifier).into_signature();
+        let third_party = Some(ThirdPartySpans {
+            vid: self.parts.push(&vid),
+            location: self.parts.push(location.as_bytes()),
+        });
+        let identifier = self.parts.push(identifier);
+        self.parts.caveats.push(CaveatSpans { identifier, third_party });
+        Ok(())
+    }
+
+    /// The macaroon by which a third party confirms a caveat: its identifier is the caveat's. It can be
+    /// attenuated, which is how a third party sets conditions of its own, until it is bound.
+    ///
+    /// # Errors
+    /// [`FieldError`] when the identifier is empty, or either is longer than 1 MiB.
+    pub fn discharge(key: &CaveatKey, location: &str, identifier: &[u8]) -> Result<Self, FieldError> {
+        Self::mint(key.as_root(), location, identifier)
+    }
+
+    /// Binds a discharge to the root macaroon that it will be presented with, and makes it worthless with any
+    /// other. Do this last: what is attenuated afterwards, on either side, no longer fits.
+    #[must_use]
+    pub fn bound_to(&self, root: &Self) -> Self {
+        let signature = ChainKey::resume(&self.signature).bound_to(&root.signature).into_signature();
+        Self { parts: self.parts.clone(), signature }
     }
 
     /// Where the macaroon says it comes from: an unsigned hint that anyone may have changed. Never route,

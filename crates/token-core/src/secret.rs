@@ -37,7 +37,7 @@ impl RootKey {
     /// are what they are. A short secret can be guessed from a single token; do not mint with one.
     #[must_use]
     pub fn derive_any(secret: &[u8]) -> Self {
-        mac::derive(secret)
+        Self(mac::derive(secret))
     }
 
     /// A root key that has been derived already.
@@ -50,6 +50,44 @@ impl RootKey {
     #[must_use]
     pub const fn expose(&self) -> &[u8; Self::LEN] {
         &self.0
+    }
+}
+
+/// The root key of one third-party caveat, and of the macaroon that discharges it.
+///
+/// It is another type than [`RootKey`], so that a discharge is never verified as a root macaroon, nor a root
+/// macaroon taken for a discharge: use a fresh secret for each third-party caveat.
+pub struct CaveatKey(RootKey);
+
+impl CaveatKey {
+    /// As [`RootKey::derive`].
+    ///
+    /// # Errors
+    /// [`ShortSecret`] when the secret has fewer than 32 bytes.
+    pub fn derive(secret: &[u8]) -> Result<Self, ShortSecret> {
+        RootKey::derive(secret).map(Self)
+    }
+
+    /// As [`RootKey::derive_any`].
+    #[must_use]
+    pub fn derive_any(secret: &[u8]) -> Self {
+        Self(RootKey::derive_any(secret))
+    }
+
+    /// A key that has been derived already.
+    #[must_use]
+    pub const fn from_derived(key: [u8; RootKey::LEN]) -> Self {
+        Self(RootKey::from_derived(key))
+    }
+
+    pub(crate) const fn as_root(&self) -> &RootKey {
+        &self.0
+    }
+}
+
+impl fmt::Debug for CaveatKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("CaveatKey(..)")
     }
 }
 

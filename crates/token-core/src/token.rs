@@ -4,8 +4,9 @@ use alloc::string::String;
 use core::fmt;
 
 use crate::{
-    DecodeError, DecodeOptions, EncodeError, Encoding, FieldError, Identifier, IdentifierV2, Macaroon,
-    RootKey, ServiceKind, Spelling, identifier::IdentifierError, macaroon::Parts, wire::error::Problem,
+    DecodeError, DecodeOptions, EncodeError, Encoding, FieldError, Format, Identifier, IdentifierV2,
+    Macaroon, RootKey, ServiceKind, Spelling, identifier::IdentifierError, macaroon::Parts,
+    wire::error::Problem,
 };
 
 /// A token that was minted or decoded. It proves nothing until it is verified.
@@ -68,19 +69,15 @@ impl Token {
     /// Writes the token as it was written when it was decoded, or in base62.
     ///
     /// # Errors
-    /// [`EncodeError`] when a field does not fit into a v1 packet.
+    /// [`EncodeError`] when a field does not fit into its format.
     pub fn encode(&self) -> Result<String, EncodeError> {
-        let text = self.macaroon.to_text(self.spelling.encoding)?;
-        Ok(match self.spelling.service {
-            None => text,
-            Some(service) => [service.code(), "-", &text].concat(),
-        })
+        self.macaroon.spell(self.spelling)
     }
 
-    /// The same token, to be written in this encoding.
+    /// The same token, to be written in this format; the encoding is for v1.
     #[must_use]
-    pub fn encoded_as(mut self, encoding: Encoding) -> Self {
-        self.spelling.encoding = encoding;
+    pub fn written_as(mut self, format: Format, encoding: Encoding) -> Self {
+        (self.spelling.format, self.spelling.encoding) = (format, encoding);
         self
     }
 

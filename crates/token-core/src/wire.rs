@@ -1,15 +1,52 @@
 //! Macaroons as bytes and as text: reading, strictly, and writing, canonically.
 //!
-//! [`text`] turns text into bytes and back (base62, base64); [`v1`] turns bytes into fields and back.
+//! [`text`] turns text into bytes and back (base62, base64); [`v1`], [`v2`] and [`json`] turn bytes into fields
+//! and back.
 
 pub(crate) mod error;
+pub(crate) mod json;
 pub(crate) mod text;
 pub(crate) mod v1;
+pub(crate) mod v2;
 
 use alloc::{string::String, vec::Vec};
 
-use self::{error::DecodeError, text::Spelling};
+use self::{
+    error::{DecodeError, Problem},
+    text::Spelling,
+};
 use crate::{Encoding, Macaroon, Signature, limits::Limits, macaroon::Parts};
+
+/// nonce (24) + tag (16) + key (32), in bytes: `macaroon-formats.md` §1.
+pub(crate) const VID_LEN: usize = 72;
+
+/// A format of macaroons (`macaroon-formats.md` §2 to §4). It is not signed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Format {
+    /// Packets: what Onedata writes.
+    #[default]
+    V1,
+    /// Tagged fields.
+    V2,
+    /// JSON with the members of version 2.
+    V2J,
+    /// JSON with the members of version 1. It is read, and written as v2J.
+    V1J,
+}
+
+impl Format {
+    /// The format as one lower-case word.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::V1 => "v1",
+            Self::V2 => "v2",
+            Self::V2J => "v2j",
+            Self::V1J => "v1j",
+        }
+    }
+}
 
 /// How a decoder reads.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -17,26 +54,63 @@ use crate::{Encoding, Macaroon, Signature, limits::Limits, macaroon::Parts};
 pub struct DecodeOptions {
     /// What it takes before it refuses.
     pub limits: Limits,
+    pub(crate) liberal: bool,
+}
+
+impl DecodeOptions {
+    /// By the strict rules, within these limits.
+    #[must_use]
+    pub const fn within(limits: Limits) -> Self {
+        Self { limits, liberal: false }
+    }
+
+    /// By the liberal rules of `macaroon-formats.md` §6: what other libraries write that should not have been
+    /// written. Nothing of this changes what is signed. Not for requests from strangers.
+    #[must_use]
+    pub const fn compat() -> Self {
+        Self { limits: Limits::ONEDATA, liberal: true }
+    }
 }
 
 /// A token as far as it could be read.
 #[derive(Default)]
 pub(crate) struct Reading {
     pub(crate) spelling: Option<Spelling>,
+    pub(crate) format: Option<Format>,
+    /// The length of the binary form or of the JSON document, in bytes.
+    pub(crate) len: usize,
     pub(crate) parts: Parts,
     pub(crate) signature: Option<Signature>,
 }
 
 /// Reads a whole text; where it fails, `reading` keeps what came before.
-pub(crate) fn read_text(text: &str, limits: &Limits, reading: &mut Reading) -> Result<(), DecodeError> {
-    let (spelling, decoded) = text::decode(text, limits);
+pub(crate) fn read_text(
+    text: &str,
+    options: &DecodeOptions,
+    reading: &mut Reading,
+) -> Result<(), DecodeError> {
+    if text.len() > options.limits.text {
+        let problem = Problem::TooLong { len: text.len(), max: options.limits.text };
+        return Err(DecodeError::text(problem, options.limits.text));
+    }
+    if text.starts_with('{') {
+        reading.spelling = Some(Spelling { encoding: Encoding::Json, ..Spelling::default() });
+        return reading.json(text, options);
+    }
+    let (spelling, decoded) = text::decode(text, options);
     reading.spelling = spelling;
     match decoded {
-        Ok(bytes) => read_bytes(bytes, limits, reading),
+        // The prefix is Onedata's, which writes nothing but v1.
+        Ok(bytes)
+            if bytes.first() == Some(&v2::VERSION) && spelling.is_some_and(|it| it.service.is_some()) =>
+        {
+            Err(DecodeError::text(Problem::Prefix, 0))
+        }
+        Ok(bytes) => reading.binary(bytes, options),
         // The damage is in the text; what was decoded before it can still be read. A text that was cut off
         // commonly ends in the middle of a group as well, and then what is missing says more than that.
         Err((error, before)) => {
-            let read = read_bytes(before, limits, reading);
+            let read = reading.binary(before, options);
             reading.signature = None;
             match read {
                 Err(cut) if error.is_at_the_end() && cut.is_at_the_end() => Err(cut),
@@ -46,60 +120,133 @@ pub(crate) fn read_text(text: &str, limits: &Limits, reading: &mut Reading) -> R
     }
 }
 
-fn read_bytes(bytes: Vec<u8>, limits: &Limits, reading: &mut Reading) -> Result<(), DecodeError> {
-    if bytes.len() > limits.text {
-        return Err(DecodeError::too_long(bytes.len(), limits.text));
+impl Reading {
+    fn binary(&mut self, bytes: Vec<u8>, options: &DecodeOptions) -> Result<(), DecodeError> {
+        let is_v2 = bytes.first() == Some(&v2::VERSION);
+        self.len = bytes.len();
+        self.parts.fields = bytes;
+        let signature = match is_v2 {
+            true => {
+                self.format = Some(Format::V2);
+                v2::read(&mut self.parts, options)
+            }
+            false => {
+                let read = v1::read(&mut self.parts, options);
+                self.format = self.parts.location.or(self.parts.identifier).map(|_| Format::V1);
+                read
+            }
+        };
+        self.signature = Some(signature?);
+        Ok(())
     }
-    reading.parts.fields = bytes;
-    reading.signature = Some(v1::read(&mut reading.parts, limits)?);
-    Ok(())
+
+    fn json(&mut self, document: &str, options: &DecodeOptions) -> Result<(), DecodeError> {
+        self.len = document.len();
+        let (format, signature) = json::read(document, options, &mut self.parts)?;
+        (self.format, self.signature) = (Some(format), Some(signature));
+        Ok(())
+    }
+
+    fn into_macaroon(self) -> Result<(Macaroon, Format), DecodeError> {
+        match (self.signature, self.format) {
+            (Some(signature), Some(format)) => Ok((Macaroon { parts: self.parts, signature }, format)),
+            _ => Err(DecodeError::missing_signature(self.len)),
+        }
+    }
 }
 
 impl Macaroon {
-    /// Reads the binary form: v1 packets (`macaroon-formats.md` §2).
+    /// Reads the binary form: v2 where the first byte is 2, JSON where it is `{`, else v1 packets. Text goes to
+    /// [`from_text`](Self::from_text); the two cannot be told apart, since packets look like base64.
     ///
     /// # Errors
     /// [`DecodeError`], which says what is wrong and at which byte.
-    pub fn from_bytes(bytes: impl Into<Vec<u8>>, options: &DecodeOptions) -> Result<Self, DecodeError> {
+    pub fn from_bytes(
+        bytes: impl Into<Vec<u8>>,
+        options: &DecodeOptions,
+    ) -> Result<(Self, Format), DecodeError> {
+        let bytes = bytes.into();
         let mut reading = Reading::default();
-        read_bytes(bytes.into(), &options.limits, &mut reading)?;
+        if bytes.len() > options.limits.text {
+            return Err(DecodeError::too_long(bytes.len(), options.limits.text));
+        }
+        match bytes.first() {
+            Some(b'{') => {
+                let document = core::str::from_utf8(&bytes).map_err(|error| {
+                    DecodeError::bytes(Problem::NotUtf8 { field: "JSON" }, error.valid_up_to())
+                })?;
+                reading.json(document, options)?;
+            }
+            _ => reading.binary(bytes, options)?,
+        }
         reading.into_macaroon()
     }
 
-    /// Reads a text in base62 or base64, and tells which.
+    /// Reads a text in base62, base64 or JSON, and tells how it is written.
     ///
     /// # Errors
     /// [`DecodeError`], which says what is wrong and at which character, or at which byte of what it spells.
     pub fn from_text(text: &str, options: &DecodeOptions) -> Result<(Self, Spelling), DecodeError> {
         let mut reading = Reading::default();
-        read_text(text, &options.limits, &mut reading)?;
-        let spelling = reading.spelling.unwrap_or_default();
-        Ok((reading.into_macaroon()?, spelling))
+        read_text(text, options, &mut reading)?;
+        let mut spelling = reading.spelling.unwrap_or_default();
+        let (macaroon, format) = reading.into_macaroon()?;
+        (spelling.format, spelling.liberal) = (format, options.liberal);
+        Ok((macaroon, spelling))
     }
 
-    /// Writes the binary form: v1 packets. What [`from_bytes`](Self::from_bytes) read comes out as it came in.
+    /// Writes the canonical bytes of a format.
     ///
     /// # Errors
-    /// [`EncodeError`] when a field does not fit into a v1 packet.
-    pub fn to_bytes(&self) -> Result<Vec<u8>, EncodeError> {
-        v1::write(self)
+    /// [`EncodeError`] when the format cannot carry a field.
+    pub fn to_bytes(&self, format: Format) -> Result<Vec<u8>, EncodeError> {
+        match format {
+            Format::V1 => v1::write(self, false),
+            Format::V2 => v2::write(self),
+            Format::V2J | Format::V1J => json::write(self).map(String::into_bytes),
+        }
     }
 
-    /// Writes the text form.
+    /// Writes the canonical text of a format. The encoding is for v1; v2 is always written in base64url without
+    /// padding, since base62 is Onedata's spelling of v1 and of nothing else.
     ///
     /// # Errors
-    /// [`EncodeError`] when a field does not fit into a v1 packet.
-    pub fn to_text(&self, encoding: Encoding) -> Result<String, EncodeError> {
-        Ok(text::encode(&self.to_bytes()?, encoding))
+    /// [`EncodeError`] when the format cannot carry a field.
+    pub fn to_text(&self, format: Format, encoding: Encoding) -> Result<String, EncodeError> {
+        self.spell(Spelling { format, encoding, ..Spelling::default() })
+    }
+
+    /// Writes the text as another one was written: its format, its encoding, and the prefix of a v1 text.
+    ///
+    /// # Errors
+    /// [`EncodeError`] when the format cannot carry a field.
+    pub fn spell(&self, spelling: Spelling) -> Result<String, EncodeError> {
+        match (spelling.format, spelling.service) {
+            (Format::V1, service) => {
+                let text = text::encode(&v1::write(self, spelling.liberal)?, spelling.encoding);
+                Ok(match service {
+                    None => text,
+                    Some(service) => [service.code(), "-", &text].concat(),
+                })
+            }
+            (Format::V2, _) => Ok(text::encode(&v2::write(self)?, Encoding::Base64Url)),
+            (Format::V2J | Format::V1J, _) => json::write(self),
+        }
     }
 }
 
-impl Reading {
-    fn into_macaroon(self) -> Result<Macaroon, DecodeError> {
-        match self.signature {
-            Some(signature) => Ok(Macaroon { parts: self.parts, signature }),
-            None => Err(DecodeError::missing_signature(self.parts.fields.len())),
-        }
+/// A third-party caveat's sealed key has one length.
+pub(crate) fn vid_fits(len: usize, at: usize) -> Result<(), DecodeError> {
+    match len {
+        VID_LEN => Ok(()),
+        len => Err(DecodeError::bytes(Problem::VidLength { len }, at)),
+    }
+}
+
+pub(crate) fn writable_vid(vid: &[u8]) -> Result<(), EncodeError> {
+    match vid.len() {
+        VID_LEN => Ok(()),
+        len => Err(EncodeError::VidLength { len }),
     }
 }
 
@@ -116,6 +263,13 @@ pub enum EncodeError {
         len: usize,
         /// The greatest length that fits, in bytes.
         max: usize,
+    },
+    /// A third-party caveat's sealed key has 72 bytes; one that was read from v1J has another length, and opens
+    /// for nobody.
+    #[error("the key of a third-party caveat has {len} bytes instead of 72")]
+    VidLength {
+        /// Its length, in bytes.
+        len: usize,
     },
     /// Libraries that read v1 take text alone for identifiers and predicates (`macaroon-formats.md` §6).
     #[error("the {field} is not UTF-8, which v1 cannot carry everywhere")]

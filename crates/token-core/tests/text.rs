@@ -6,8 +6,8 @@
 )]
 
 use token_core::{
-    DecodeError, DecodeOptions, Encoding, Hint, Limits, Macaroon, Problem, RootKey, ServiceKind, Stage,
-    Token, Unit, inspect,
+    DecodeError, DecodeOptions, Encoding, Format, Hint, Limits, Macaroon, Problem, RootKey, ServiceKind,
+    Stage, Token, Unit, inspect,
 };
 
 /// A token of 2018, from Onedata's own documentation.
@@ -22,7 +22,7 @@ fn token() -> Token {
 }
 
 fn base64url() -> String {
-    token().encoded_as(Encoding::Base64Url).encode().unwrap()
+    token().written_as(Format::V1, Encoding::Base64Url).encode().unwrap()
 }
 
 /// A token whose base64 has both `-` and `_` in it and takes two characters of padding.
@@ -31,7 +31,7 @@ fn rich() -> Token {
     (10..100)
         .map(|number| Token::mint_legacy(&key, "onezone", &format!("id-{number}-x")).unwrap())
         .find(|token| {
-            let text = token.macaroon().to_text(Encoding::Base64Url).unwrap();
+            let text = token.macaroon().to_text(Format::V1, Encoding::Base64Url).unwrap();
             assert_eq!(text.len() % 4, 2);
             text.contains('-') && text.contains('_')
         })
@@ -144,7 +144,7 @@ fn escapes_of_base62_are_six() {
 
 #[test]
 fn alphabets_are_one_at_a_time_and_padding_is_right_or_absent() {
-    let url = rich().encoded_as(Encoding::Base64Url).encode().unwrap();
+    let url = rich().written_as(Format::V1, Encoding::Base64Url).encode().unwrap();
     let standard = url.replace('-', "+").replace('_', "/");
     let padding = "==";
     for (text, encoding) in [
@@ -171,12 +171,13 @@ fn spare_bits_are_zero() {
     for location in ["o", "on", "one"] {
         let key = RootKey::from_derived([7; 32]);
         let macaroon = Macaroon::mint(&key, location, b"id").unwrap();
-        let text = macaroon.to_text(Encoding::Base64Url).unwrap();
+        let text = macaroon.to_text(Format::V1, Encoding::Base64Url).unwrap();
         let (head, last) = text.split_at(text.len() - 1);
         let readable = ('0'..='9').chain('A'..='Z').chain('a'..='z').chain(['-', '_']);
         let twins = readable.filter(|spare| {
-            Macaroon::from_text(&format!("{head}{spare}"), &DecodeOptions::default())
-                .is_ok_and(|(twin, _)| twin.to_bytes().unwrap() == macaroon.to_bytes().unwrap())
+            Macaroon::from_text(&format!("{head}{spare}"), &DecodeOptions::default()).is_ok_and(
+                |(twin, _)| twin.to_bytes(Format::V1).unwrap() == macaroon.to_bytes(Format::V1).unwrap(),
+            )
         });
         assert_eq!(twins.collect::<String>(), last, "{location}");
     }
@@ -210,7 +211,7 @@ fn filled(characters: usize) -> String {
     let mut macaroon = Macaroon::mint(&RootKey::from_derived([7; 32]), "onezone", b"id").unwrap();
     let overhead = "000bcid \n".len() - 2;
     loop {
-        let left = bytes - macaroon.to_bytes().unwrap().len();
+        let left = bytes - macaroon.to_bytes(Format::V1).unwrap().len();
         let value = match left {
             0 => break,
             left if left > 70_000 => 60_000,
@@ -219,17 +220,17 @@ fn filled(characters: usize) -> String {
         };
         macaroon.attenuate("x".repeat(value)).unwrap();
     }
-    macaroon.to_text(Encoding::Base64Url).unwrap()
+    macaroon.to_text(Format::V1, Encoding::Base64Url).unwrap()
 }
 
 #[test]
 fn caveats_are_counted_and_fields_are_measured() {
     let mut macaroon = Macaroon::mint(&RootKey::from_derived([7; 32]), "onezone", b"id").unwrap();
     (0..Limits::ONEDATA.caveats).for_each(|_| macaroon.attenuate("time < 1").unwrap());
-    let text = macaroon.to_text(Encoding::Base62).unwrap();
+    let text = macaroon.to_text(Format::V1, Encoding::Base62).unwrap();
     assert_eq!(decode(&text).unwrap().macaroon().caveats().len(), 1024);
     macaroon.attenuate("time < 1").unwrap();
-    let text = macaroon.to_text(Encoding::Base62).unwrap();
+    let text = macaroon.to_text(Format::V1, Encoding::Base62).unwrap();
     let error = decode(&text).unwrap_err();
     assert_eq!((error.problem(), error.unit()), (&Problem::TooManyCaveats { max: 1024 }, Unit::Byte));
     assert!(Token::decode(&text, &limits(|limits| limits.caveats = 1025)).is_ok());
@@ -241,7 +242,7 @@ fn caveats_are_counted_and_fields_are_measured() {
     let error = Token::decode(BASE62, &options).unwrap_err();
     assert_eq!(error.problem(), &Problem::FieldTooLong { field: "identifier", len: 43, max: 42 });
 
-    let bytes = token().macaroon().to_bytes().unwrap();
+    let bytes = token().macaroon().to_bytes(Format::V1).unwrap();
     let options = limits(|limits| limits.text = bytes.len());
     assert!(Macaroon::from_bytes(bytes.clone(), &options).is_ok());
     let options = limits(|limits| limits.text = bytes.len() - 1);
@@ -256,10 +257,10 @@ fn detection_does_not_depend_on_the_location() {
     for len in (0..70).chain([255, 256, 4000, 65_521]) {
         let macaroon = Macaroon::mint(&key, &"x".repeat(len), b"id").unwrap();
         for encoding in [Encoding::Base62, Encoding::Base64Url] {
-            let text = macaroon.to_text(encoding).unwrap();
+            let text = macaroon.to_text(Format::V1, encoding).unwrap();
             let (read, spelling) = Macaroon::from_text(&text, &DecodeOptions::default()).unwrap();
             assert_eq!(spelling.encoding, encoding, "{len}");
-            assert_eq!(read.to_text(encoding).unwrap(), text, "{len}");
+            assert_eq!(read.to_text(Format::V1, encoding).unwrap(), text, "{len}");
         }
     }
 }
@@ -268,7 +269,10 @@ fn detection_does_not_depend_on_the_location() {
 fn messages_say_where_and_show_nothing_of_the_token() {
     for (text, message) in [
         ("", "the token is empty, at character 0"),
-        ("xyz-abc", "the prefix is neither `opw-` nor `opp-`, at character 0"),
+        (
+            "xyz-abc",
+            "the prefix is neither `opw-` nor `opp-`, or stands before something other than a token of Onedata, at character 0",
+        ),
         (
             "MDAxNmxvY2F0VhdG",
             "`0V` is no escape of base62, where 0 to 5 follow a 0: characters are missing or changed here, at character 11",

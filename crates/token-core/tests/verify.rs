@@ -4,8 +4,8 @@
 use core::net::{IpAddr, Ipv4Addr};
 
 use token_core::{
-    Context, Interface, LegacyType, Macaroon, Predicate, Preflight, Refutation, Region, RootKey, Scope,
-    Service, Subject, TokenUse, UnixTime, Unmet, Verifier, VerifyError,
+    Context, Interface, LegacyType, Macaroon, Place, Predicate, Preflight, Refutation, Region, RootKey,
+    Scope, Service, Subject, TokenUse, UnixTime, Unmet, Verifier, VerifyError,
 };
 
 fn key() -> RootKey {
@@ -30,7 +30,7 @@ fn now(secs: u64) -> Context<'static> {
 fn judged(caveat: &str, context: &Context<'_>) -> Result<(), Unmet> {
     match verify(Verifier::new(context), &[caveat]) {
         Ok(()) => Ok(()),
-        Err(VerifyError::CaveatUnmet { index: 0, why }) => Err(why),
+        Err(VerifyError::CaveatUnmet { at: Place { discharge: None, index: 0 }, why }) => Err(why),
         Err(other) => panic!("{caveat:?}: {other}"),
     }
 }
@@ -94,7 +94,11 @@ fn each_use_supports_what_the_table_says() {
                 LEGACY => (&["tokenType = space_support_token", caveat], 1),
                 _ => (&[caveat], 0),
             };
-            let expected = if supported { Ok(()) } else { Err(VerifyError::CaveatUnsupported { index }) };
+            let expected = if supported {
+                Ok(())
+            } else {
+                Err(VerifyError::CaveatUnsupported { at: Place { discharge: None, index } })
+            };
             assert_eq!(verify(verifier, caveats), expected, "{caveat:?} by {token_use:?}");
         }
     }
@@ -133,7 +137,7 @@ fn the_least_of_all_times_counts() {
     assert_eq!(verified.expires_at(), Some(UnixTime::from_secs(10)));
     let answer = verify(Verifier::new(&now(15)), &["time < 30", "time < 10", "time < 20"]);
     let why = Unmet::Expired { valid_until: UnixTime::from_secs(10) };
-    assert_eq!(answer, Err(VerifyError::CaveatUnmet { index: 1, why }));
+    assert_eq!(answer, Err(VerifyError::CaveatUnmet { at: Place { discharge: None, index: 1 }, why }));
     // A time that is accepted word for word still says when the token expires.
     let exact: &[&[u8]] = &[b"time < 10"];
     let macaroon = token(&["time < 10"]);
@@ -237,7 +241,17 @@ fn consumers_are_themselves_or_members() {
         assert_eq!(judged(caveat, &context), NOT_KNOWN, "{caveat:?}");
     }
     context.consumer = Some(Subject::User("u1"));
-    context.consumer_groups = &["g1", "g2"];
+    for (caveat, expected) in [
+        ("consumer = grp-g1", NOT_KNOWN),
+        ("consumer = usr-u2|grp-g1", NOT_KNOWN),
+        ("consumer = grp-*", NOT_KNOWN),
+        ("consumer = grp-g1|usr-u1", HELD),
+        ("consumer = usr-u2", REFUTED),
+    ] {
+        assert_eq!(judged(caveat, &context), expected, "{caveat:?}: the user's groups are not known");
+    }
+    context.consumer_groups = Some(&["g1", "g2"]);
+    context.consumer_in_any_group = Some(false);
     for (caveat, expected) in [
         ("consumer = usr-u1", HELD),
         ("consumer = usr-*", HELD),
@@ -253,14 +267,14 @@ fn consumers_are_themselves_or_members() {
     ] {
         assert_eq!(judged(caveat, &context), expected, "{caveat:?}");
     }
-    context.consumer_groups = &[];
-    context.consumer_in_any_group = true;
+    context.consumer_groups = Some(&[]);
+    context.consumer_in_any_group = Some(true);
     assert_eq!(judged("consumer = grp-*", &context), HELD);
     assert_eq!(judged("consumer = grp-g1", &context), REFUTED);
 
     // Only a user is a member of groups.
     context.consumer = Some(Subject::Provider("p1"));
-    context.consumer_groups = &["g1"];
+    context.consumer_groups = Some(&["g1"]);
     for (caveat, expected) in [
         ("consumer = prv-p1", HELD),
         ("consumer = prv-*", HELD),
@@ -325,17 +339,38 @@ fn the_first_caveat_that_does_not_hold_is_named() {
     let invite = Verifier::new(&context).used_as(TokenUse::Invite);
     let expired = Unmet::Expired { valid_until: UnixTime::from_secs(1) };
     for (caveats, expected) in [
-        (&["time < 9", "colour = blue", "time < 1"][..], VerifyError::CaveatUnknown { index: 1 }),
-        (&["time < 1", "colour = blue"], VerifyError::CaveatUnmet { index: 0, why: expired }),
-        (&["interface = rest", "colour = blue"], VerifyError::CaveatUnsupported { index: 0 }),
-        (&["colour = blue", "interface = rest"], VerifyError::CaveatUnknown { index: 0 }),
-        (&["time < 9", "consumer = usr-u"], VerifyError::CaveatUnmet { index: 1, why: Unmet::NotKnown }),
+        (
+            &["time < 9", "colour = blue", "time < 1"][..],
+            VerifyError::CaveatUnknown { at: Place { discharge: None, index: 1 } },
+        ),
+        (
+            &["time < 1", "colour = blue"],
+            VerifyError::CaveatUnmet { at: Place { discharge: None, index: 0 }, why: expired },
+        ),
+        (
+            &["interface = rest", "colour = blue"],
+            VerifyError::CaveatUnsupported { at: Place { discharge: None, index: 0 } },
+        ),
+        (
+            &["colour = blue", "interface = rest"],
+            VerifyError::CaveatUnknown { at: Place { discharge: None, index: 0 } },
+        ),
+        (
+            &["time < 9", "consumer = usr-u"],
+            VerifyError::CaveatUnmet { at: Place { discharge: None, index: 1 }, why: Unmet::NotKnown },
+        ),
         // Unsupported even though it holds, and even though it does not.
-        (&["data.readonly"], VerifyError::CaveatUnsupported { index: 0 }),
-        (&["api = all/all/*.*.*"], VerifyError::CaveatUnsupported { index: 0 }),
+        (&["data.readonly"], VerifyError::CaveatUnsupported { at: Place { discharge: None, index: 0 } }),
+        (
+            &["api = all/all/*.*.*"],
+            VerifyError::CaveatUnsupported { at: Place { discharge: None, index: 0 } },
+        ),
         // Known but for one space.
-        (&["time < 9", "time <  9"], VerifyError::CaveatUnknown { index: 1 }),
-        (&["time < 9", "time < infinity"], VerifyError::CaveatUnknown { index: 1 }),
+        (&["time < 9", "time <  9"], VerifyError::CaveatUnknown { at: Place { discharge: None, index: 1 } }),
+        (
+            &["time < 9", "time < infinity"],
+            VerifyError::CaveatUnknown { at: Place { discharge: None, index: 1 } },
+        ),
     ] {
         assert_eq!(verify(invite, caveats), Err(expected), "{caveats:?}");
     }
@@ -348,9 +383,16 @@ fn a_caveat_can_be_accepted_word_for_word() {
     let verifier = Verifier::new(&context).exact(exact);
     assert_eq!(verify(verifier, &["colour = blue", "time < 1", "time < 9"]), Ok(()));
     for caveat in ["colour = blue ", "colour = red", "Colour = blue", "colour", "blue"] {
-        assert_eq!(verify(verifier, &[caveat]), Err(VerifyError::CaveatUnknown { index: 0 }), "{caveat:?}");
+        assert_eq!(
+            verify(verifier, &[caveat]),
+            Err(VerifyError::CaveatUnknown { at: Place { discharge: None, index: 0 } }),
+            "{caveat:?}"
+        );
     }
-    assert!(matches!(verify(verifier, &["time < 2"]), Err(VerifyError::CaveatUnmet { index: 0, .. })));
+    assert!(matches!(
+        verify(verifier, &["time < 2"]),
+        Err(VerifyError::CaveatUnmet { at: Place { discharge: None, index: 0 }, .. })
+    ));
 }
 
 #[test]
@@ -358,16 +400,18 @@ fn a_legacy_token_has_one_type_and_keeps_it() {
     let (support, create) = ("tokenType = space_support_token", "tokenType = space_create_token");
     let context = now(0);
     let wrong = |stated| Err(VerifyError::WrongType { stated });
-    let contradicted = Err(VerifyError::CaveatUnmet { index: 1, why: Unmet::Refuted });
+    let contradicted =
+        Err(VerifyError::CaveatUnmet { at: Place { discharge: None, index: 1 }, why: Unmet::Refuted });
     for (caveats, as_support, as_any) in [
         (&[support][..], Ok(()), Ok(())),
         (&[support, support], Ok(()), Ok(())),
         (&[support, "time < 9"], Ok(()), Ok(())),
-        (&[], wrong(None), Ok(())),
-        (&["time < 9"], wrong(None), Ok(())),
-        (&[create], wrong(Some(LegacyType::SpaceCreate)), Ok(())),
-        (&[support, create], wrong(Some(LegacyType::SpaceCreate)), contradicted),
-        (&[create, support], wrong(Some(LegacyType::SpaceCreate)), contradicted),
+        // A caveat grants nothing: without one, the token is of the type that its issuer's record says.
+        (&[], Ok(()), Ok(())),
+        (&["time < 9"], Ok(()), Ok(())),
+        (&[create], wrong(LegacyType::SpaceCreate), Ok(())),
+        (&[support, create], wrong(LegacyType::SpaceCreate), contradicted.clone()),
+        (&[create, support], wrong(LegacyType::SpaceCreate), contradicted),
     ] {
         assert_eq!(verify(Verifier::new(&context).used_as(LEGACY), caveats), as_support, "{caveats:?}");
         assert_eq!(verify(Verifier::new(&context), caveats), as_any, "{caveats:?}");
@@ -388,7 +432,7 @@ fn preflight_refutes_what_is_known_to_fail() {
     let unmet = |index, why| Preflight::Refuted { index, why: Refutation::Unmet(why) };
     let expired = Unmet::Expired { valid_until: UnixTime::from_secs(5) };
     for (verifier, caveats, expected) in [
-        (any, &["time < 5"][..], unmet(0, expired)),
+        (any, &["time < 5"][..], unmet(0, expired.clone())),
         (any, &["time < 6", "ip = 10.0.0.0/8"], unmet(1, Unmet::Refuted)),
         (any, &["interface = oneclient"], unmet(0, Unmet::Refuted)),
         (any, &["colour = blue"], Preflight::Refuted { index: 0, why: Refutation::Unknown }),

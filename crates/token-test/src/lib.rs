@@ -4,6 +4,7 @@
 //! - [`vectors`]: tokens with their secrets, fields and signatures, written by other implementations.
 //! - [`bit_flips`], [`truncations`]: every small damage to a message, for "a forgery is refused" tests.
 //! - [`oracle`]: an independent implementation to agree with.
+//! - [`peer`]: the other libraries, to exchange tokens with.
 //! - [`hostile`]: input that is made to cost its reader time, memory or stack.
 //! - [`strategies`]: identifiers, caveats, requests and damage for property tests.
 //! - [`text`]: the spellings and packets of tokens, written down once more.
@@ -31,6 +32,7 @@ pub mod hex;
 pub mod hostile;
 mod mutation;
 pub mod oracle;
+pub mod peer;
 mod random;
 pub mod strategies;
 pub mod text;

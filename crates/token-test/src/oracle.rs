@@ -17,6 +17,7 @@ use macaroon::{Caveat, Format, Macaroon, MacaroonKey, Verifier};
 pub use macaroon::MacaroonError;
 
 use crate::Key;
+use crate::peer::{Made, Peer, Plan, Spec};
 
 /// The longest input that is passed on, in bytes. Packets of the least length, 7 bytes, make the decoder call
 /// itself 586 times in it; without optimization, some 1,200 times fit on the 2 MiB stack of a test thread.
@@ -40,10 +41,26 @@ pub struct Parsed {
     pub location: Option<String>,
     /// The identifier.
     pub identifier: Vec<u8>,
-    /// The first-party caveats, in chain order.
-    pub caveats: Vec<Vec<u8>>,
+    /// The caveats, in chain order.
+    pub caveats: Vec<Read>,
     /// The signature.
     pub signature: [u8; 32],
+}
+
+/// A caveat as the oracle reads it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Read {
+    /// A first-party caveat's predicate.
+    FirstParty(Vec<u8>),
+    /// A third-party caveat.
+    ThirdParty {
+        /// The identifier of its discharge.
+        identifier: Vec<u8>,
+        /// The sealed key.
+        vid: Vec<u8>,
+        /// The location hint. Not signed.
+        location: String,
+    },
 }
 
 /// Mints a token with first-party caveats.
@@ -77,14 +94,18 @@ pub fn mint<C: AsRef<[u8]>>(
 /// If the token is longer than [`MAX_LEN`].
 pub fn parse(token: &[u8]) -> Result<Parsed, MacaroonError> {
     let token = decode(token)?;
-    let predicate = |caveat: &Caveat| match caveat {
-        Caveat::FirstParty(caveat) => Some(caveat.predicate().0),
-        Caveat::ThirdParty(_) => None,
+    let caveat = |caveat: &Caveat| match caveat {
+        Caveat::FirstParty(caveat) => Read::FirstParty(caveat.predicate().0),
+        Caveat::ThirdParty(caveat) => Read::ThirdParty {
+            identifier: caveat.id().0,
+            vid: caveat.verifier_id().0,
+            location: caveat.location(),
+        },
     };
     Ok(Parsed {
         location: token.location(),
         identifier: token.identifier().0,
-        caveats: token.caveats().iter().filter_map(predicate).collect(),
+        caveats: token.caveats().iter().map(caveat).collect(),
         signature: signature(&token),
     })
 }
@@ -103,6 +124,79 @@ pub fn verify<C: AsRef<[u8]>>(token: &[u8], key: Key<'_>, exact: &[C]) -> Result
         verifier.satisfy_exact(predicate.as_ref().into());
     }
     verifier.verify(&token, &root_key(key), Vec::new())
+}
+
+/// What the oracle calls a format.
+const fn format(format: token_core::Format) -> Format {
+    match format {
+        token_core::Format::V1 => Format::V1,
+        token_core::Format::V2 => Format::V2,
+        _ => Format::V2JSON,
+    }
+}
+
+/// The oracle among the other libraries: within this process, and always there.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Crate;
+
+impl Peer for Crate {
+    fn name(&self) -> &'static str {
+        "macaroon 0.3.0"
+    }
+
+    fn formats(&self) -> &'static [token_core::Format] {
+        &[token_core::Format::V1, token_core::Format::V2, token_core::Format::V2J]
+    }
+
+    fn make(&mut self, plan: &Plan, wanted: token_core::Format) -> Made {
+        initialize();
+        let make = |spec: &Spec| {
+            let key = MacaroonKey::generate(&spec.secret);
+            let mut token =
+                Macaroon::create(Some(spec.location.clone()), &key, spec.identifier.as_str().into())
+                    .expect("the oracle mints any identifier that is not empty");
+            for caveat in &spec.caveats {
+                match &caveat.third_party {
+                    None => token.add_first_party_caveat(caveat.cid.as_str().into()),
+                    Some(third) => token.add_third_party_caveat(
+                        &third.location,
+                        &MacaroonKey::generate(&third.secret),
+                        caveat.cid.as_str().into(),
+                    ),
+                }
+            }
+            token
+        };
+        let write =
+            |token: &Macaroon| token.serialize(format(wanted)).expect("the oracle writes what it minted");
+        let root = make(&plan.root);
+        let bound = |spec| {
+            let mut discharge = make(spec);
+            root.bind(&mut discharge);
+            write(&discharge)
+        };
+        Made { root: write(&root), discharges: plan.discharges.iter().map(bound).collect() }
+    }
+
+    fn check(
+        &mut self,
+        made: &Made,
+        secret: &[u8],
+        exact: &[&str],
+        _: token_core::Format,
+    ) -> Result<(), String> {
+        initialize();
+        let read = |text: &String| {
+            assert!(text.len() <= 2 * MAX_LEN, "{} characters might overflow the oracle's stack", text.len());
+            Macaroon::deserialize(text).map_err(|error| format!("{error:?}"))
+        };
+        let mut verifier = Verifier::default();
+        exact.iter().for_each(|predicate| verifier.satisfy_exact((*predicate).into()));
+        let discharges = made.discharges.iter().map(read).collect::<Result<_, _>>()?;
+        verifier
+            .verify(&read(&made.root)?, &MacaroonKey::generate(secret), discharges)
+            .map_err(|error| format!("{error:?}"))
+    }
 }
 
 fn decode(token: &[u8]) -> Result<Macaroon, MacaroonError> {
@@ -154,7 +248,7 @@ mod tests {
         let parsed = parse(&token.v1).unwrap();
         assert_eq!(parsed.location.as_deref(), Some("onezone"));
         assert_eq!(parsed.identifier, b"id");
-        assert_eq!(parsed.caveats, caveats.map(|caveat| caveat.as_bytes().to_vec()));
+        assert_eq!(parsed.caveats, caveats.map(|caveat| Read::FirstParty(caveat.into())));
         assert_eq!(parsed.signature, token.signature);
 
         verify(&token.v1, key, &caveats).unwrap();

@@ -147,7 +147,7 @@ impl OwnedIdentifier {
 
 /// An identifier of version 2 whose parts hold anything but separators.
 pub fn identifier() -> impl Strategy<Value = OwnedIdentifier> {
-    let part = || prop_oneof![3 => "[0-9a-zA-Z_-]{1,12}", 1 => "[^/|:\\x00]{1,6}"];
+    let part = || prop_oneof![3 => "[0-9a-zA-Z_-]{1,12}", 1 => "[^/|:\\x00*]{1,6}"];
     (option::of(any::<u64>()), (0..4_usize, part()), (0..17_usize, part()), part()).prop_map(
         |(generation, subject, token_type, id)| OwnedIdentifier { generation, subject, token_type, id },
     )
@@ -256,8 +256,8 @@ impl Facts {
         context.regions = self.regions.as_deref();
         context.service = self.service.as_deref().map(|text| Service::read(text).unwrap());
         context.consumer = self.consumer.as_deref().map(|text| Subject::read(text).unwrap());
-        context.consumer_groups = &groups;
-        context.consumer_in_any_group = self.in_any_group;
+        context.consumer_groups = Some(&groups);
+        context.consumer_in_any_group = Some(self.in_any_group);
         context.interface = self.interface;
         context.data_caveats_allowed = self.data_caveats_allowed;
         context.scope = self.scope;

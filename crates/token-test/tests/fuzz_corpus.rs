@@ -61,7 +61,7 @@ fn corpus() -> Corpus {
         let Some(text) = vector.text() else { continue };
         add("inspect", &vector.name, text.as_bytes());
         if let Ok((macaroon, _)) = Macaroon::from_text(text, &DecodeOptions::default()) {
-            add("v1", &vector.name, &macaroon.to_bytes().unwrap());
+            add("v1", &vector.name, &macaroon.to_bytes(token_core::Format::V1).unwrap());
         }
     }
     corpus

@@ -2,40 +2,57 @@
 #![allow(clippy::indexing_slicing, clippy::unwrap_used, reason = "a vector that does not fit fails the test")]
 
 use token_core::{
-    Caveat, Context, DecodeError, DecodeOptions, EncodeError, Encoding, Macaroon, Problem, RootKey, Stage,
-    UnixTime, Verifier, VerifyError,
+    Caveat, Context, DecodeError, DecodeOptions, EncodeError, Encoding, Format, Macaroon, Place, Problem,
+    RootKey, Stage, UnixTime, Verifier, VerifyError,
 };
-use token_test::vectors::{self, CaveatVector, Expectation, Format, MacaroonVector};
+use token_test::vectors::{self, CaveatVector, Expectation, Format as WireFormat, MacaroonVector};
 use token_test::{hex, text};
 
-fn version_1() -> impl Iterator<Item = MacaroonVector> {
-    vectors::macaroons().into_iter().filter(|vector| vector.format == Some(Format::V1))
+fn readable() -> impl Iterator<Item = MacaroonVector> {
+    vectors::macaroons().into_iter().filter(|vector| vector.valid_parse)
 }
 
-/// As it comes to a program: bytes that are no text are refused by whoever makes a `str` of them.
-fn read(vector: &MacaroonVector) -> Result<Macaroon, Option<DecodeError>> {
-    let text = str::from_utf8(vector.wire()).map_err(|_| None)?;
-    Macaroon::from_text(text, &DecodeOptions::default()).map(|(macaroon, _)| macaroon).map_err(Some)
+/// As it comes to a program: what is text as text, what is not as bytes.
+fn read(vector: &MacaroonVector) -> Result<(Macaroon, Format), DecodeError> {
+    let options = DecodeOptions::default();
+    match vector.text() {
+        Some(text) => {
+            Macaroon::from_text(text, &options).map(|(macaroon, spelling)| (macaroon, spelling.format))
+        }
+        None => Macaroon::from_bytes(vector.wire(), &options),
+    }
+}
+
+fn format(vector: &MacaroonVector) -> Format {
+    match vector.format.unwrap() {
+        WireFormat::V1 => Format::V1,
+        WireFormat::V1J => Format::V1J,
+        WireFormat::V2 => Format::V2,
+        WireFormat::V2J => Format::V2J,
+    }
 }
 
 #[test]
 fn the_strict_grammar_reads_what_it_should() {
     let (mut read_whole, mut refused) = (0, 0);
-    for vector in vectors::macaroons().iter().filter(|it| matches!(it.format, Some(Format::V1) | None)) {
-        match (vector.valid_parse, read(vector)) {
-            (true, Ok(_)) => read_whole += 1,
+    for vector in vectors::macaroons() {
+        match (vector.valid_parse, read(&vector)) {
+            (true, Ok((_, read))) => {
+                assert_eq!(read, format(&vector), "{}", vector.name);
+                read_whole += 1;
+            }
             (false, Err(_)) => refused += 1,
             (true, Err(error)) => panic!("{}: refused: {error:?}", vector.name),
             (false, Ok(_)) => panic!("{}: read, in spite of {:?}", vector.name, vector.reject_reason),
         }
     }
-    assert_eq!((read_whole, refused), (29, 39));
+    assert_eq!((read_whole, refused), (91, 83));
 }
 
 #[test]
 fn fields_are_those_of_the_vector() {
-    for vector in version_1().filter(|vector| vector.valid_parse) {
-        let macaroon = read(&vector).unwrap();
+    for vector in readable() {
+        let (macaroon, _) = read(&vector).unwrap();
         assert_eq!(
             macaroon.location(),
             vector.location.as_deref().unwrap_or_default().as_bytes(),
@@ -55,25 +72,75 @@ fn caveat(vector: &CaveatVector) -> Caveat<'_> {
         Some(vid) => Caveat::ThirdParty {
             identifier: vector.cid(),
             vid,
-            location: vector.cl.as_deref().unwrap().as_bytes(),
+            location: vector.cl.as_deref().unwrap_or_default().as_bytes(),
         },
     }
 }
 
-/// The bytes always come out as they came in; of the text, padding and the other alphabet do not.
+/// The bytes of v1 and v2 come out as they came in (but for an empty location, which is not written in v2); of
+/// base64 text, padding and the other alphabet do not. JSON has many spellings, and comes out in one.
 #[test]
 fn what_was_read_is_written_canonically() {
-    for vector in version_1().filter(|vector| vector.valid_parse) {
-        let macaroon = read(&vector).unwrap();
-        let canonical = vector.text().unwrap().trim_end_matches('=').replace('+', "-").replace('/', "_");
-        assert_eq!(macaroon.to_text(Encoding::Base64Url).unwrap(), canonical, "{}", vector.name);
-        assert_eq!(macaroon.to_bytes().unwrap(), text::bytes(&canonical), "{}", vector.name);
-        let base62 = macaroon.to_text(Encoding::Base62).unwrap();
-        let (again, spelling) = Macaroon::from_text(&base62, &DecodeOptions::default()).unwrap();
-        assert_eq!(
-            (again.to_bytes().unwrap(), spelling.encoding),
-            (text::bytes(&canonical), Encoding::Base62)
-        );
+    let options = DecodeOptions::default();
+    for vector in readable() {
+        let (macaroon, format) = read(&vector).unwrap();
+        if macaroon.to_bytes(format).is_err_and(|error| matches!(error, EncodeError::VidLength { .. })) {
+            assert_eq!(vector.name, "js_v1json_odd_vid_len");
+            continue;
+        }
+        let written = macaroon.to_bytes(format).unwrap();
+        let (again, reread) = Macaroon::from_bytes(written.clone(), &options).unwrap();
+        assert_eq!(again.to_bytes(reread).unwrap(), written, "{}", vector.name);
+        let text = macaroon.to_text(format, Encoding::Base64Url).unwrap();
+        if matches!(format, Format::V1 | Format::V2) {
+            let canonical = vector.text().unwrap().trim_end_matches('=').replace('+', "-").replace('/', "_");
+            if vector.name != "v2_empty_location_field" {
+                assert_eq!(text, canonical, "{}", vector.name);
+            }
+            assert_eq!(text::bytes(&text), written, "{}", vector.name);
+        }
+        if format == Format::V1 {
+            let base62 = macaroon.to_text(format, Encoding::Base62).unwrap();
+            let (again, spelling) = Macaroon::from_text(&base62, &options).unwrap();
+            assert_eq!((again.to_bytes(format).unwrap(), spelling.encoding), (written, Encoding::Base62));
+        }
+    }
+}
+
+/// What is signed is the same in every format that can carry it.
+#[test]
+fn formats_are_converted_and_keep_the_signature() {
+    let mut refused = Vec::new();
+    for vector in readable() {
+        let (macaroon, _) = read(&vector).unwrap();
+        for format in [Format::V1, Format::V2, Format::V2J] {
+            let bytes = match macaroon.to_bytes(format) {
+                Ok(bytes) => bytes,
+                Err(error) => {
+                    refused.push((vector.name.clone(), format, error));
+                    continue;
+                }
+            };
+            let (converted, read) = Macaroon::from_bytes(bytes, &DecodeOptions::default()).unwrap();
+            assert_eq!(read, format, "{}", vector.name);
+            assert_eq!(converted.signature().expose(), macaroon.signature().expose(), "{}", vector.name);
+            assert_eq!(converted.identifier(), macaroon.identifier(), "{}", vector.name);
+            assert_eq!(
+                converted.caveats().collect::<Vec<_>>(),
+                macaroon.caveats().collect::<Vec<_>>(),
+                "{}",
+                vector.name
+            );
+        }
+    }
+    for (name, format, error) in &refused {
+        match error {
+            EncodeError::FieldTooLong { .. } | EncodeError::NotUtf8 { .. } => {
+                assert_eq!(*format, Format::V1, "{name}")
+            }
+            EncodeError::VidLength { .. } => assert_eq!(name, "js_v1json_odd_vid_len"),
+            other => panic!("{name}: {other}"),
+        }
     }
 }
 
@@ -81,35 +148,28 @@ fn what_was_read_is_written_canonically() {
 fn verification_answers_as_the_vector_says() {
     let (mut accepted, mut refused) = (0, 0);
     let context = Context::at(UnixTime::MAX);
-    for vector in version_1().filter(MacaroonVector::is_first_party_only) {
+    for vector in vectors::macaroons() {
         let (Some(verify), Some(key)) = (&vector.verify, vector.key()) else { continue };
         let exact: Vec<&[u8]> = verify.exact.iter().map(String::as_bytes).collect();
-        let macaroon = read(&vector).unwrap();
-        let answer = Verifier::new(&context).exact(&exact).verify(&macaroon, &key.root_key()).map(drop);
+        let (macaroon, _) = read(&vector).unwrap();
+        let discharges: Vec<Macaroon> = vector
+            .discharges
+            .iter()
+            .map(|text| Macaroon::from_text(text, &DecodeOptions::default()).unwrap().0)
+            .collect();
+        let verifier = Verifier::new(&context).exact(&exact);
+        let answer = verifier.verify_with(&macaroon, &discharges, &key.root_key()).map(drop);
         match verify.expect {
             Expectation::Ok => accepted += u32::from(answer == Ok(())),
             Expectation::Fail => refused += u32::from(answer.is_err()),
         }
         assert_eq!(answer.is_ok(), verify.expect == Expectation::Ok, "{}: {answer:?}", vector.name);
+        // The order of discharges is not signed and does not matter.
+        let reversed: Vec<Macaroon> = discharges.iter().rev().cloned().collect();
+        let again = verifier.verify_with(&macaroon, &reversed, &key.root_key());
+        assert_eq!(again.is_ok(), answer.is_ok(), "{}", vector.name);
     }
-    assert_eq!((accepted, refused), (16, 6));
-}
-
-/// No discharge can be given yet, so what a third party has to confirm is refused, and for no other reason.
-#[test]
-fn third_parties_are_missed_where_the_chain_holds() {
-    let context = Context::at(UnixTime::MAX);
-    let mut seen = 0;
-    for vector in version_1().filter(|vector| vector.valid_parse && !vector.is_first_party_only()) {
-        let (Some(verify), Some(key)) = (&vector.verify, vector.key()) else { continue };
-        let exact: Vec<&[u8]> = verify.exact.iter().map(String::as_bytes).collect();
-        let index = vector.caveats.iter().position(|caveat| caveat.vid.is_some()).unwrap();
-        let answer =
-            Verifier::new(&context).exact(&exact).verify(&read(&vector).unwrap(), &key.root_key()).map(drop);
-        assert_eq!(answer, Err(VerifyError::DischargeMissing { index }), "{}", vector.name);
-        seen += 1;
-    }
-    assert_eq!(seen, 7);
+    assert_eq!((accepted, refused), (57, 31));
 }
 
 /// The cases of base64 stand behind a prefix, so that the fourth character of none of them is taken for one's end.
@@ -147,11 +207,11 @@ fn a_packet_takes_what_its_length_field_can_say_and_no_more() {
         let mut macaroon =
             Macaroon::mint(&key, &"l".repeat(location), "i".repeat(identifier).as_bytes()).unwrap();
         macaroon.attenuate("c".repeat(cid)).unwrap();
-        macaroon.to_bytes()
+        macaroon.to_bytes(Format::V1)
     };
     let bytes = mint(max.location, max.identifier, max.cid).unwrap();
-    let read = Macaroon::from_bytes(bytes.clone(), &DecodeOptions::default()).unwrap();
-    assert_eq!(read.to_bytes().unwrap(), bytes);
+    let read = Macaroon::from_bytes(bytes.clone(), &DecodeOptions::default()).unwrap().0;
+    assert_eq!(read.to_bytes(Format::V1).unwrap(), bytes);
     for (field, sizes, max) in [
         ("location", [max.location + 1, 1, 1], max.location),
         ("identifier", [0, max.identifier + 1, 1], max.identifier),
@@ -192,9 +252,9 @@ fn the_chain_is_computed_step_by_step() {
         text::packet("signature", step(7)),
     ]
     .concat();
-    let macaroon = Macaroon::from_bytes(bytes, &DecodeOptions::default()).unwrap();
+    let macaroon = Macaroon::from_bytes(bytes, &DecodeOptions::default()).unwrap().0;
     let context = Context::at(UnixTime::from_secs(0));
     let exact: &[&[u8]] = &[predicate.as_bytes()];
     let answer = Verifier::new(&context).exact(exact).verify(&macaroon, &key).map(drop);
-    assert_eq!(answer, Err(VerifyError::DischargeMissing { index: 1 }));
+    assert_eq!(answer, Err(VerifyError::DischargeMissing { at: Place { discharge: None, index: 1 } }));
 }

@@ -3,9 +3,11 @@
 use std::{error::Error, fmt, num::NonZeroU64};
 
 use clap::{Args as ClapArgs, Subcommand, ValueEnum, builder::NonEmptyStringValueParser};
-use token_core::{Encoding, InviteType};
+use token_core::{Encoding, Format, InviteType};
 
+use super::Conditions;
 use crate::{
+    error::UsageError,
     key::KeyArgs,
     request,
     time::{self, InvalidDuration, Seconds},
@@ -20,7 +22,7 @@ pub(crate) enum Mint {
     #[command(after_help = "Example:
   onetoken mint access --subject usr-u1 --ttl 24h --name laptop \\
     --caveat \"ip = 192.0.2.0/24\"")]
-    Access(SelfArgs),
+    Access(AccessArgs),
     /// Mint a token that proves who its subject is
     #[command(after_help = "Example:
   onetoken mint identity --subject prv-p1 --temporary --ttl 15m")]
@@ -98,6 +100,15 @@ pub(crate) struct InviteArgs {
     pub(crate) name: Option<String>,
     #[command(flatten)]
     pub(crate) stored: StoredArgs,
+}
+
+#[derive(ClapArgs)]
+pub(crate) struct AccessArgs {
+    /// The session that it is bound to
+    #[arg(long, value_name = "ID", allow_hyphen_values = true, value_parser = id)]
+    pub(crate) session: Option<String>,
+    #[command(flatten)]
+    pub(crate) own: SelfArgs,
 }
 
 #[derive(ClapArgs)]
@@ -185,10 +196,16 @@ impl Error for InvalidInvite {}
 /// Mint a macaroon of any identifier under a secret of your own
 ///
 /// It is kept nowhere: whoever knows the secret can verify it.
+///
+/// A third party discharges a caveat with this command as well: --identifier is the caveat's and the secret is its
+/// KEY, from which discharges derive their keys as tokens do. `onetoken bind` then binds the discharge.
 #[derive(ClapArgs)]
 #[command(after_help = "Example:
   onetoken mint raw --location onezone --identifier id7 --secret example \\
-    --caveat \"tokenType = space_support_token\" --encoding base64url")]
+    --caveat \"tokenType = space_support_token\" --encoding base64url
+  echo shared > auth.key
+  onetoken mint raw --location onezone --identifier id8 --secret example \\
+    --third-party https://auth.example:id9:@auth.key --format v2j")]
 pub(crate) struct RawArgs {
     /// Where the token says it comes from; not signed
     #[arg(long)]
@@ -196,42 +213,58 @@ pub(crate) struct RawArgs {
     /// What the token is called; signed
     #[arg(long, allow_hyphen_values = true, value_parser = NonEmptyStringValueParser::new())]
     pub(crate) identifier: String,
-    /// A condition, such as "time < 1893456000"; may be given several times
-    #[arg(long, value_name = "TEXT", value_parser = NonEmptyStringValueParser::new())]
-    pub(crate) caveat: Vec<String>,
+    #[command(flatten)]
+    pub(crate) conditions: Conditions,
     #[command(flatten)]
     pub(crate) key: KeyArgs,
-    /// The binary format
+    /// The format
     #[arg(long, default_value = "v1")]
-    pub(crate) format: Format,
-    /// How the bytes are spelled
-    #[arg(long, default_value = "base62")]
-    pub(crate) encoding: Spelling,
+    pub(crate) format: RawFormat,
+    /// How the bytes are spelled: v1 as base62 unless said otherwise, v2 as base64url, v2j not at all
+    #[arg(long)]
+    pub(crate) encoding: Option<RawEncoding>,
     /// Print a JSON document: {"token":"…"}
     #[arg(long)]
     pub(crate) json: bool,
 }
 
-#[derive(Clone, Copy, ValueEnum)]
-pub(crate) enum Format {
-    /// Packets, as all of Onedata's tokens have them
-    V1,
+impl RawArgs {
+    /// In which format and encoding it is to be written.
+    pub(crate) fn written_as(&self) -> Result<(Format, Encoding), UsageError> {
+        Ok(match (self.format, self.encoding) {
+            (RawFormat::V1, None | Some(RawEncoding::Base62)) => (Format::V1, Encoding::Base62),
+            (RawFormat::V1, Some(RawEncoding::Base64Url)) => (Format::V1, Encoding::Base64Url),
+            (RawFormat::V2, None | Some(RawEncoding::Base64Url)) => (Format::V2, Encoding::Base64Url),
+            (RawFormat::V2J, None) => (Format::V2J, Encoding::Json),
+            (RawFormat::V2, Some(RawEncoding::Base62)) => {
+                return Err(UsageError::Encoding { format: "v2", encoding: "base62" });
+            }
+            (RawFormat::V2J, Some(RawEncoding::Base62)) => {
+                return Err(UsageError::Encoding { format: "v2j", encoding: "base62" });
+            }
+            (RawFormat::V2J, Some(RawEncoding::Base64Url)) => {
+                return Err(UsageError::Encoding { format: "v2j", encoding: "base64url" });
+            }
+        })
+    }
 }
 
 #[derive(Clone, Copy, ValueEnum)]
-pub(crate) enum Spelling {
+pub(crate) enum RawFormat {
+    /// Packets, as all of Onedata's tokens have them
+    V1,
+    /// Tagged fields
+    V2,
+    /// JSON
+    #[value(name = "v2j")]
+    V2J,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+pub(crate) enum RawEncoding {
     /// Letters and digits alone
     Base62,
     /// RFC 4648 §5, without padding
     #[value(name = "base64url")]
     Base64Url,
-}
-
-impl From<Spelling> for Encoding {
-    fn from(spelling: Spelling) -> Self {
-        match spelling {
-            Spelling::Base62 => Self::Base62,
-            Spelling::Base64Url => Self::Base64Url,
-        }
-    }
 }

@@ -27,7 +27,8 @@ pub(super) fn run(args: &ConfineArgs, terminal: &mut Terminal) -> Result<Exit, F
         return Err(UsageError::NoCaveat.into());
     }
 
-    let (mut macaroon, spelling) = Source::of(args.token.as_deref())?.read()?.macaroon(now)?;
+    let options = args.reading.options();
+    let (mut macaroon, spelling) = Source::of(args.token.as_deref())?.read()?.macaroon(&options, now)?;
     for caveat in &args.caveat {
         if Predicate::read(caveat.as_bytes()).is_none() {
             terminal
@@ -38,5 +39,5 @@ pub(super) fn run(args: &ConfineArgs, terminal: &mut Terminal) -> Result<Exit, F
     for predicate in predicates {
         macaroon.attenuate(predicate).map_err(Malformed::part)?;
     }
-    print_token(terminal, &macaroon, spelling, args.json)
+    print_token(terminal, macaroon.spell(spelling), &options, args.json)
 }

@@ -15,7 +15,7 @@ struct Made {
 }
 
 pub(super) fn run(args: &InitArgs, home: &HomeArgs, terminal: &mut Terminal) -> Result<Exit, Failure> {
-    let home = home.init()?.display().to_string();
+    let home = home.init(args.domain.as_deref(), args.location.as_deref())?.display().to_string();
     match args.json {
         true => terminal.document(&Made { home })?,
         false => {

@@ -1,6 +1,6 @@
 //! `onetoken inspect`
 
-use token_core::{DecodeOptions, Inspection, Report, UnixTime, inspect};
+use token_core::{Inspection, Report, UnixTime, inspect};
 
 use super::each_line;
 use crate::{
@@ -19,13 +19,13 @@ pub(super) fn run(args: &InspectArgs, terminal: &mut Terminal) -> Result<Exit, F
             return Err(UsageError::TokenWithLines.into());
         }
         return each_line(terminal, |line, terminal| {
-            let inspection = read(line, now)?;
+            let inspection = read(line, args, now)?;
             terminal.document(&report(&inspection, now, args))?;
             Ok(())
         });
     }
     let text = Source::of(args.token.as_deref())?.read()?;
-    match read(&text, now) {
+    match read(&text, args, now) {
         Ok(inspection) if args.json => terminal.document(&report(&inspection, now, args))?,
         Ok(inspection) => {
             let description =
@@ -44,8 +44,8 @@ pub(super) fn run(args: &InspectArgs, terminal: &mut Terminal) -> Result<Exit, F
     Ok(Exit::Done)
 }
 
-fn read(text: &Text, now: UnixTime) -> Result<Inspection, Malformed> {
-    inspect(text.as_str()?, &DecodeOptions::default()).map_err(|damage| Malformed::token(damage, now))
+fn read(text: &Text, args: &InspectArgs, now: UnixTime) -> Result<Inspection, Malformed> {
+    inspect(text.as_str()?, &args.reading.options()).map_err(|damage| Malformed::token(damage, now))
 }
 
 fn report<'a>(inspection: &'a Inspection, now: UnixTime, args: &InspectArgs) -> Report<'a> {

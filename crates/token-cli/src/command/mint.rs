@@ -3,14 +3,15 @@
 use std::time::Duration;
 
 use serde::Serialize;
-use token_api::{Dialect, Grant, Lifetime, MintRequest};
-use token_core::{Macaroon, PredicateBuf, Subject};
+use token_api::{Dialect, Grant, Lifetime, MintRequest, add_third_party};
+use token_core::{DecodeOptions, Macaroon, PredicateBuf, Subject};
 
-use super::{print_token, spelled};
+use super::print_token;
 use crate::{
-    args::{Format, InviteArgs, Mint, RawArgs, SelfArgs, StoredArgs, Ttl, Uses},
+    args::{Condition, InviteArgs, Mint, RawArgs, SelfArgs, StoredArgs, Ttl, Uses},
     error::{Exit, Failure, Malformed, UsageError},
     home::HomeArgs,
+    input, key,
     output::{Bytes, Terminal},
     time::Stamp,
 };
@@ -29,21 +30,58 @@ pub(super) fn run(mint: &Mint, home: &HomeArgs, terminal: &mut Terminal) -> Resu
             stored(request, args.stored.json, home, terminal)
         }
         Mint::Invite(args) => invite(args, home, terminal),
-        Mint::Access(args) => own(Grant::Access { session: None }, args, home, terminal),
+        Mint::Access(args) => {
+            own(Grant::Access { session: args.session.as_deref() }, &args.own, home, terminal)
+        }
         Mint::Identity(args) => own(Grant::Identity, args, home, terminal),
     }
 }
 
 fn raw(args: &RawArgs, terminal: &mut Terminal) -> Result<Exit, Failure> {
+    let (format, encoding) = args.written_as()?;
+    let conditions: Vec<Stated<'_>> = args.conditions.0.iter().map(stated).collect::<Result<_, _>>()?;
+    let from_input = conditions.iter().filter(|stated| stated.reads_input()).count();
+    if from_input.saturating_add(args.key.reads_input().into()) > 1 {
+        return Err(UsageError::InputTwice.into());
+    }
     let key = args.key.root_key(None)?;
     let mut macaroon =
         Macaroon::mint(&key, &args.location, args.identifier.as_bytes()).map_err(Malformed::part)?;
-    for caveat in &args.caveat {
-        macaroon.attenuate(caveat).map_err(Malformed::part)?;
+    for stated in conditions {
+        match stated {
+            Stated::FirstParty(text) => macaroon.attenuate(text).map_err(Malformed::part)?,
+            Stated::ThirdParty { location, identifier, key } => {
+                let key = key::caveat_key(key)?.ok_or(UsageError::EmptySecret)?;
+                add_third_party(&mut macaroon, location, identifier.as_bytes(), &key)?;
+            }
+        }
     }
-    match args.format {
-        Format::V1 => print_token(terminal, &macaroon, spelled(args.encoding.into()), args.json),
+    print_token(terminal, macaroon.to_text(format, encoding), &DecodeOptions::default(), args.json)
+}
+
+/// A condition, taken apart.
+enum Stated<'a> {
+    FirstParty(&'a str),
+    ThirdParty { location: &'a str, identifier: &'a str, key: &'a str },
+}
+
+impl Stated<'_> {
+    fn reads_input(&self) -> bool {
+        matches!(self, Self::ThirdParty { key, .. } if key.strip_prefix('@') == Some(input::INPUT))
     }
+}
+
+/// A location is commonly a URL and has colons of its own, so the fields are told from the end.
+fn stated(condition: &Condition) -> Result<Stated<'_>, UsageError> {
+    let text = match condition {
+        Condition::FirstParty(text) => return Ok(Stated::FirstParty(text)),
+        Condition::ThirdParty(text) => text,
+    };
+    let fields = text.rsplit_once(':').and_then(|(rest, key)| {
+        let (location, identifier) = rest.rsplit_once(':')?;
+        (!identifier.is_empty()).then_some(Stated::ThirdParty { location, identifier, key })
+    });
+    fields.ok_or(UsageError::ThirdParty)
 }
 
 fn invite(args: &InviteArgs, home: &HomeArgs, terminal: &mut Terminal) -> Result<Exit, Failure> {

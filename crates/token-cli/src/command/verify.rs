@@ -6,7 +6,7 @@ use token_core::{Identifier, Macaroon, RootKey, Scope, TokenType, TokenUse, Unix
 use super::each_line;
 use crate::{
     args::{Use, VerifyArgs},
-    error::{Exit, Failure, Refusal, UsageError},
+    error::{Exit, Failure, UsageError},
     home::{HomeArgs, Issuer},
     input::{Source, Text},
     output::{Bytes, Plain, Style, Terminal},
@@ -14,18 +14,23 @@ use crate::{
 };
 
 pub(super) fn run(args: &VerifyArgs, home: &HomeArgs, terminal: &mut Terminal) -> Result<Exit, Failure> {
+    if args.reading.is_liberal() && !args.key.is_given() {
+        return Err(UsageError::CompatByStore.into());
+    }
     if args.lines {
         if matches!(Source::of(args.token.as_deref()), Ok(Source::Argument(_))) {
             return Err(UsageError::TokenWithLines.into());
         }
-        let judge = Judge::new(args, home, Source::Input)?;
+        let discharges = discharges(args, Source::Input)?;
+        let judge = Judge::new(args, home, Source::Input, discharges)?;
         return each_line(terminal, |line, terminal| terminal.document(&judge.verify(args, line)?));
     }
     let source = Source::of(args.token.as_deref())?;
     // Before the store, which others wait for meanwhile. A key may be on standard input instead.
+    let discharges = discharges(args, source)?;
     let text = source.read()?;
-    text.macaroon(args.request.now()?)?;
-    let accepted = Judge::new(args, home, source)?.verify(args, &text)?;
+    text.macaroon(&args.reading.options(), args.request.now()?)?;
+    let accepted = Judge::new(args, home, source, discharges)?.verify(args, &text)?;
     match args.json {
         true => terminal.document(&accepted)?,
         false => accepted.print(terminal, args.request.now()?)?,
@@ -35,29 +40,58 @@ pub(super) fn run(args: &VerifyArgs, home: &HomeArgs, terminal: &mut Terminal) -
 
 /// What a token is verified by.
 enum Judge {
-    Key(RootKey),
+    Key { key: RootKey, discharges: Vec<Macaroon> },
     Store(Box<Issuer>),
 }
 
 impl Judge {
-    fn new(args: &VerifyArgs, home: &HomeArgs, source: Source<'_>) -> Result<Self, Failure> {
+    fn new(
+        args: &VerifyArgs,
+        home: &HomeArgs,
+        source: Source<'_>,
+        discharges: Vec<Macaroon>,
+    ) -> Result<Self, Failure> {
         match args.key.is_given() {
-            true => Ok(Self::Key(args.key.root_key(Some(source))?)),
+            true => Ok(Self::Key { key: args.key.root_key(Some(source))?, discharges }),
             false => Ok(Self::Store(Box::new(home.authority()?))),
         }
     }
 
     fn verify(&self, args: &VerifyArgs, text: &Text) -> Result<Accepted, Failure> {
         match self {
-            Self::Key(key) => by_key(args, key, text),
+            Self::Key { key, discharges } => by_key(args, key, discharges, text),
             Self::Store(authority) => by_store(args, authority, text),
         }
     }
 }
 
-fn by_key(args: &VerifyArgs, key: &RootKey, text: &Text) -> Result<Accepted, Failure> {
+/// The discharges, none of which stands where the token does.
+fn discharges(args: &VerifyArgs, token: Source<'_>) -> Result<Vec<Macaroon>, Failure> {
+    if args.discharge.is_empty() {
+        return Ok(Vec::new());
+    }
+    let sources: Vec<Source<'_>> =
+        args.discharge.iter().map(|text| Source::of(Some(text))).collect::<Result<_, _>>()?;
+    let from_input = sources.iter().chain([&token]).filter(|source| matches!(source, Source::Input)).count();
+    if from_input.saturating_add(args.key.reads_input().into()) > 1 {
+        return Err(UsageError::InputTwice.into());
+    }
+    let (options, now) = (args.reading.options(), args.request.now()?);
+    let read = |(index, source): (usize, Source<'_>)| match source.read()?.macaroon(&options, now) {
+        Ok((macaroon, _)) => Ok(macaroon),
+        Err(malformed) => Err(malformed.of_discharge(index).into()),
+    };
+    sources.into_iter().enumerate().map(read).collect()
+}
+
+fn by_key(
+    args: &VerifyArgs,
+    key: &RootKey,
+    discharges: &[Macaroon],
+    text: &Text,
+) -> Result<Accepted, Failure> {
     let now = args.request.now()?;
-    let (macaroon, _) = text.macaroon(now)?;
+    let (macaroon, _) = text.macaroon(&args.reading.options(), now)?;
     let exact: Vec<&[u8]> = args.exact.iter().map(String::as_bytes).collect();
     let mut context = args.request.context(now);
     let token_use = args.used_as.map(|used_as| token_use(used_as, &macaroon));
@@ -68,9 +102,9 @@ fn by_key(args: &VerifyArgs, key: &RootKey, text: &Text) -> Result<Accepted, Fai
     if let Some(token_use) = token_use {
         verifier = verifier.used_as(token_use);
     }
-    match verifier.verify(&macaroon, key) {
+    match verifier.verify_with(&macaroon, discharges, key) {
         Ok(verified) => Ok(Accepted::new(&macaroon, verified.expires_at())),
-        Err(why) => Err(Failure::Refused(Refusal::new(why.into(), &macaroon))),
+        Err(why) => Err(Failure::verifying(why, &macaroon, discharges)),
     }
 }
 

@@ -37,6 +37,7 @@ fn every_command_is_there_and_no_other() {
     names.sort();
     let expected = [
         "",
+        "bind",
         "completions",
         "confine",
         "consume",
@@ -83,9 +84,11 @@ fn every_help_shows_an_example_that_works() {
 #[test]
 fn the_help_tells_how_to_keep_a_token_secret() {
     assert!(help(&[]).contains("standard input"));
-    for command in ["inspect", "verify", "confine", "consume"] {
+    for command in ["inspect", "verify", "confine", "bind", "consume"] {
         assert!(help(&[command.to_owned()]).contains("standard input"), "{command}");
     }
+    let raw = help(&["mint".to_owned(), "raw".to_owned()]);
+    assert!(raw.contains("@PATH") || raw.contains("names a file"), "{raw}");
 }
 
 #[test]
@@ -116,6 +119,8 @@ fn mistakes_end_with_two_and_as_a_document_if_asked() {
         &["verify", "--secret", "s", "--as", "root", "t"],
         &["verify", "--secret", "s", "--expect", "access", "t"],
         &["verify", "--exact", "a", "t"],
+        &["verify", "--discharge", "a", "t"],
+        &["bind", "t"],
         &["verify", "--expect", "root", "t"],
         &["consume", "t", "--expect", "access"],
         &["consume", "t", "--consumer", "usr-u1"],
@@ -157,6 +162,7 @@ fn no_message_repeats_a_token() {
     let signature = signature["signature"].as_str().unwrap();
     let with_option = format!("--token={token}");
     let at = format!("--at={token}");
+    let third_party = format!("l:i:{secret}");
     for line in [
         &[token.as_str()][..],
         &["inspect", &token, &token],
@@ -169,6 +175,12 @@ fn no_message_repeats_a_token() {
         &["mint", "raw", "--location", "l", "--identifier", "i", "--secret-hex", secret],
         &["mint", "raw", "--location", "l", "--identifier", "i", "--secret", secret, "--raw-key"],
         &["mint", "raw", "--location", "l", "--identifier", "i", "--secret", secret, "--secret-hex", "00"],
+        &["mint", "raw", "--location", "l", "--identifier", "i", "--secret", "s", "--third-party", secret],
+        &["mint", "raw", "--location", "l", "--identifier", "i", "--third-party", &third_party],
+        &["bind", &token, &token[..80]],
+        &["bind", &token],
+        &["verify", "--discharge", &token, &token],
+        &["verify", "--secret", "example", "--discharge", &token, &token],
         &["mint", &token],
         &["verify", "--secret", secret, &token],
         &["verify", "--json", "--secret", secret, &token],

@@ -16,3 +16,4 @@ mod races;
 mod raw;
 mod run;
 mod store;
+mod third_party;

@@ -146,6 +146,8 @@ fn every_kind_of_token_is_minted() {
     ]);
     assert_eq!(read["token"]["type"], json!({ "accessToken": {} }));
     assert_eq!(read["caveats"][1]["text"], "interface = rest");
+    let read = reading(&["mint", "access", "--subject", "usr-u1", "--session", "-s7"]);
+    assert_eq!(read["token"]["type"], json!({ "accessToken": { "sessionId": "-s7" } }));
     let read = reading(&["mint", "identity", "--subject", "prv-p1", "--temporary", "--ttl", "15m"]);
     assert_eq!(read["token"]["type"], json!({ "identityToken": {} }));
     assert_eq!(read["token"]["persistence"], json!({ "temporary": 1 }));
@@ -249,6 +251,52 @@ fn the_first_mint_makes_the_default_home() {
     let in_home = tempfile::tempdir().unwrap();
     finish(command(["mint", "space-support", "s1"]).env("HOME", in_home.path()).spawn().unwrap()).done();
     assert!(in_home.path().join(".local/share/onetoken/config.json").is_file());
+}
+
+#[test]
+fn the_first_mint_makes_a_home_that_was_named() {
+    let dir = tempfile::tempdir().unwrap();
+    let (named, empty) = (dir.path().join("a/b"), dir.path().join("empty"));
+    fs::create_dir(&empty).unwrap();
+    for home in [&named, &empty] {
+        let path = home.to_str().unwrap();
+        assert_eq!(onetoken(["list", "--json", "--home", path]).error(4), "home");
+        let first = onetoken(["mint", "space-support", "s1", "--home", path]);
+        assert!(first.err.contains("made a new key ring") && first.err.contains(path), "{first:?}");
+        let token = first.token();
+        let mut second = command(["mint", "space-support", "s1"]);
+        assert_eq!(finish(second.env("ONETOKEN_HOME", home).spawn().unwrap()).done().err, "");
+        assert_eq!(onetoken(["verify", &token, "--home", path]).code, 0);
+    }
+}
+
+#[test]
+fn a_directory_with_anything_in_it_is_not_made_a_home_unasked() {
+    for name in ["notes.txt", "keys.txt", "keys", "keysmith", ".hidden", "store.redb", "config.json.bak"] {
+        let dir = tempfile::tempdir().unwrap();
+        fs::write(dir.path().join(name), "mine").unwrap();
+        let path = dir.path().to_str().unwrap();
+        let refused = onetoken(["mint", "space-support", "s1", "--json", "--home", path]);
+        assert_eq!(refused.error(4), "home", "{name}");
+        let left: Vec<_> = fs::read_dir(dir.path()).unwrap().map(|it| it.unwrap().file_name()).collect();
+        assert_eq!(left, [name]);
+        assert_eq!(fs::read(dir.path().join(name)).unwrap(), b"mine");
+    }
+}
+
+#[test]
+fn a_home_tells_where_its_tokens_come_from() {
+    let dir = tempfile::tempdir().unwrap();
+    let run =
+        |args: &[&str]| finish(command(args).env("ONETOKEN_HOME", dir.path().join("home")).spawn().unwrap());
+    run(&["init", "--domain", "zone.example.com", "--location", "zone"]).done();
+    let location = |args: &[&str]| {
+        let token = run(args).token();
+        onetoken(["inspect", "--json", &token]).done().json()["location"].clone()
+    };
+    assert_eq!(location(&["mint", "space-support", "s1"]), "zone");
+    assert_eq!(location(&["mint", "space-support", "s1", "--modern"]), "zone.example.com");
+    assert_eq!(run(&["init", "--json", "--domain", ""]).error(2), "usage");
 }
 
 #[test]

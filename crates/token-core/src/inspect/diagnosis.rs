@@ -8,8 +8,7 @@ use alloc::{
 use core::fmt;
 
 use crate::{
-    DecodeError, Encoding, Problem,
-    limits::Limits,
+    DecodeError, DecodeOptions, Encoding, Problem,
     wire::{Reading, text},
 };
 
@@ -67,14 +66,19 @@ impl fmt::Display for Count {
     }
 }
 
-pub(super) fn hint(text: &str, error: &DecodeError, reading: &Reading, limits: &Limits) -> Option<Hint> {
+pub(super) fn hint(
+    text: &str,
+    error: &DecodeError,
+    reading: &Reading,
+    options: &DecodeOptions,
+) -> Option<Hint> {
     match error.problem() {
         Problem::Whitespace => {
             let joined: String = text.split_whitespace().collect();
-            reads_whole(&joined, limits).then_some(Hint::Trim)
+            reads_whole(&joined, options).then_some(Hint::Trim)
         }
         Problem::LengthField { packet: 0 } | Problem::PacketTooShort { packet: 0, .. } => {
-            first_characters(text, reading, limits)
+            first_characters(text, reading, options)
         }
         Problem::Escape { .. } => {
             let tail = text.get(error.offset()..)?.get(1..)?;
@@ -84,12 +88,12 @@ pub(super) fn hint(text: &str, error: &DecodeError, reading: &Reading, limits: &
     }
 }
 
-fn reads_whole(text: &str, limits: &Limits) -> bool {
-    crate::wire::read_text(text, limits, &mut Reading::default()).is_ok()
+fn reads_whole(text: &str, options: &DecodeOptions) -> bool {
+    crate::wire::read_text(text, options, &mut Reading::default()).is_ok()
 }
 
 /// The first packet of a token is `00XXlocation VALUE LF`, so the rest of it tells its length.
-fn first_characters(text: &str, reading: &Reading, limits: &Limits) -> Option<Hint> {
+fn first_characters(text: &str, reading: &Reading, options: &DecodeOptions) -> Option<Hint> {
     let bytes = &reading.parts.fields;
     let packet = bytes.get(4..).filter(|rest| rest.starts_with(b"location "))?;
     let len = packet.iter().position(|byte| *byte == b'\n')?.checked_add(5)?;
@@ -108,7 +112,7 @@ fn first_characters(text: &str, reading: &Reading, limits: &Limits) -> Option<Hi
     // Six bytes cover the length field; what differs behind them is other damage.
     let count = last.checked_add(1).filter(|count| *count <= 8)?;
     let expected = repaired.get(..count)?.to_string();
-    Some(Hint::FirstCharactersChanged { count, expected, rest_is_whole: reads_whole(&repaired, limits) })
+    Some(Hint::FirstCharactersChanged { count, expected, rest_is_whole: reads_whole(&repaired, options) })
 }
 
 /// Whether a piece of base62 ends as a token does, wherever in a group of four it was torn off.

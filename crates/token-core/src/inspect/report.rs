@@ -33,7 +33,7 @@ impl<'a> Report<'a> {
         Self {
             verified: false,
             encoding: inspection.encoding().map(|encoding| encoding.as_str()),
-            format: inspection.location().map(|_| "v1"),
+            format: inspection.format().map(|format| format.as_str()),
             bytes: inspection.len(),
             location: inspection.location().map(Text),
             identifier: inspection.identifier().map(Text),

@@ -21,7 +21,7 @@ impl<'a, T: Item<'a>> List<'a, T> {
     }
 
     /// The items, in order. There is at least one.
-    pub fn iter(&self) -> impl Iterator<Item = T> + use<'a, T> {
+    pub fn iter(&self) -> impl Iterator<Item = T> + Clone + use<'a, T> {
         self.text.split('|').filter_map(T::read)
     }
 }

@@ -47,6 +47,7 @@ impl DecodeError {
                 | Problem::TrailingBits
                 | Problem::Cut { .. }
                 | Problem::CutLength { .. }
+                | Problem::CutField { .. }
                 | Problem::MissingField { .. }
         )
     }
@@ -100,6 +101,8 @@ pub enum Stage {
     Packet,
     /// The name, order or value of a field.
     Field,
+    /// The JSON of a v2J or v1J document.
+    Json,
     /// The grammar of a version-2 identifier.
     Identifier,
     /// A limit of the reader.
@@ -116,6 +119,7 @@ impl Stage {
             Self::Base64 => "base64",
             Self::Packet => "packet",
             Self::Field => "field",
+            Self::Json => "json",
             Self::Identifier => "identifier",
             Self::Limit => "limit",
         }
@@ -139,8 +143,10 @@ pub enum Problem {
     #[error("the token holds white space")]
     Whitespace,
     /// The fourth character is `-`, and what stands before it is neither `opw` nor `opp`
-    /// (`onedata-tokens.md` §1.2).
-    #[error("the prefix is neither `opw-` nor `opp-`")]
+    /// (`onedata-tokens.md` §1.2), or what stands behind it is not of v1.
+    #[error(
+        "the prefix is neither `opw-` nor `opp-`, or stands before something other than a token of Onedata"
+    )]
     Prefix,
     /// In base62, `0` is followed by one of `0` to `5` (`onedata-tokens.md` §1.2).
     #[error("`0{}` is no escape of base62, where 0 to 5 follow a 0: characters are missing or changed here", found.escape_default())]
@@ -258,6 +264,61 @@ pub enum Problem {
         /// How many, in bytes.
         left: usize,
     },
+    /// A binary macaroon begins with its version, of which there is one: 2.
+    #[error("the macaroon's version is {found}, where 2 is the only one")]
+    Version {
+        /// The first byte.
+        found: u8,
+    },
+    /// A length is written as an unsigned LEB128 number of at most 64 bits, in as few bytes as will do.
+    #[error("the length of the {field} is not a number in its shortest form")]
+    Varint {
+        /// The name of the field.
+        field: &'static str,
+    },
+    /// The bytes end within a field.
+    #[error("the macaroon is cut {missing} bytes short inside the {field}, which begins at byte {begin}")]
+    CutField {
+        /// The name of the field.
+        field: &'static str,
+        /// Where the field begins, in bytes.
+        begin: usize,
+        /// How many bytes are missing, at least.
+        missing: usize,
+    },
+    /// The document is not JSON (RFC 8259), or not that of a macaroon.
+    #[error("the JSON should have {expected} here")]
+    JsonSyntax {
+        /// What should stand here.
+        expected: &'static str,
+    },
+    /// A string has an escape that RFC 8259 §7 does not know, or half a surrogate pair.
+    #[error("the JSON has a bad escape in a string")]
+    JsonEscape,
+    /// A member stands twice in an object.
+    #[error("the JSON has a member twice")]
+    JsonDuplicate,
+    /// No macaroon has this member.
+    #[error("the JSON has a member that no macaroon has")]
+    JsonUnknownMember,
+    /// An ignored member nests deeper than any member of a macaroon.
+    #[error("the JSON nests deeper than {max} levels")]
+    JsonDepth {
+        /// The greatest depth allowed.
+        max: usize,
+    },
+    /// A field stands both as text and as base64.
+    #[error("the JSON has a field both as text and as base64")]
+    JsonBoth,
+    /// Members of v1J and of v2J stand side by side.
+    #[error("the JSON mixes members of version 1 and of version 2")]
+    JsonMixed,
+    /// The version of v2J is 2.
+    #[error("the JSON is of another version than 2")]
+    JsonVersion,
+    /// The signature of v1J has 64 lower-case hexadecimal digits.
+    #[error("the signature is not 64 lower-case hexadecimal digits")]
+    SignatureHex,
     /// The version-2 identifier is not written as Onedata writes it.
     #[error("{0}")]
     Identifier(IdentifierError),
@@ -309,7 +370,19 @@ impl Problem {
             | Self::NotUtf8 { .. }
             | Self::SignatureLength { .. }
             | Self::VidLength { .. }
+            | Self::Version { .. }
+            | Self::Varint { .. }
+            | Self::CutField { .. }
+            | Self::SignatureHex
             | Self::TrailingBytes { .. } => Stage::Field,
+            Self::JsonSyntax { .. }
+            | Self::JsonEscape
+            | Self::JsonDuplicate
+            | Self::JsonUnknownMember
+            | Self::JsonDepth { .. }
+            | Self::JsonBoth
+            | Self::JsonMixed
+            | Self::JsonVersion => Stage::Json,
             Self::Identifier(_) => Stage::Identifier,
             Self::TooLong { .. } | Self::FieldTooLong { .. } | Self::TooManyCaveats { .. } => Stage::Limit,
         }

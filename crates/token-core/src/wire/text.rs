@@ -8,8 +8,11 @@ use base64::{
     engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig},
 };
 
-use super::error::{DecodeError, Problem};
-use crate::{limits::Limits, service::ServiceKind};
+use super::{
+    DecodeOptions, Format,
+    error::{DecodeError, Problem},
+};
+use crate::service::ServiceKind;
 
 /// How bytes are spelled in characters.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -22,6 +25,8 @@ pub enum Encoding {
     Base64Url,
     /// RFC 4648 §4, the alphabet with `+` and `/`. It is read, and written as base64url.
     Base64,
+    /// None: the text is JSON itself.
+    Json,
 }
 
 impl Encoding {
@@ -32,6 +37,7 @@ impl Encoding {
             Self::Base62 => "base62",
             Self::Base64Url => "base64url",
             Self::Base64 => "base64",
+            Self::Json => "json",
         }
     }
 }
@@ -40,10 +46,14 @@ impl Encoding {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Spelling {
+    /// Its format.
+    pub format: Format,
     /// Its characters.
     pub encoding: Encoding,
     /// The service of a Oneprovider that the prefix `opw-` or `opp-` names: an unsigned hint.
     pub service: Option<ServiceKind>,
+    /// Whether it was read by the liberal rules, and so is written by them.
+    pub(crate) liberal: bool,
 }
 
 /// Where every v1 token has these characters in base64: the `cation` of its first packet, `00XXlocation `. The
@@ -63,7 +73,7 @@ type Cut = (DecodeError, Vec<u8>);
 pub(crate) fn encode(bytes: &[u8], encoding: Encoding) -> String {
     let base64 = GeneralPurpose::new(&URL_SAFE, UNPADDED).encode(bytes);
     match encoding {
-        Encoding::Base64Url | Encoding::Base64 => base64,
+        Encoding::Base64Url | Encoding::Base64 | Encoding::Json => base64,
         Encoding::Base62 => {
             let mut text = String::with_capacity(base64.len().saturating_add(base64.len() / 16));
             for character in base64.chars() {
@@ -81,29 +91,32 @@ pub(crate) fn encode(bytes: &[u8], encoding: Encoding) -> String {
 
 /// Reads a text, and tells how it is spelled as far as that can be told. Every text has at most one reading:
 /// what is base62 is never tried as base64, nor the other way round.
-pub(crate) fn decode(text: &str, limits: &Limits) -> (Option<Spelling>, Result<Vec<u8>, Cut>) {
-    if text.len() > limits.text {
-        let problem = Problem::TooLong { len: text.len(), max: limits.text };
-        return (None, Err((DecodeError::text(problem, limits.text), Vec::new())));
-    }
+pub(crate) fn decode(text: &str, options: &DecodeOptions) -> (Option<Spelling>, Result<Vec<u8>, Cut>) {
     let (service, body) = match split_prefix(text.as_bytes()) {
         Ok(split) => split,
         Err(error) => return (None, Err((error, Vec::new()))),
     };
     let skipped = text.len().saturating_sub(body.len());
-    let (encoding, decoded) = read_body(body);
+    let (encoding, decoded) = read_body(body, options.liberal);
     let decoded = decoded.map_err(|(mut error, before)| {
         error.offset = error.offset.saturating_add(skipped);
         (error, before)
     });
-    (Some(Spelling { encoding, service }), decoded)
+    (Some(Spelling { encoding, service, ..Spelling::default() }), decoded)
 }
 
+/// What every v2 text begins with: the version 2 and a tag below 16 (`macaroon-formats.md` §5).
+const V2_MARK: &[u8] = b"Ag";
+
 /// The rule of `onedata-tokens.md` §1.2: a fourth character `-` ends a service code, which has to be one of a
-/// Oneprovider. No token without a prefix has a `-` there, since its first three bytes are those of digits.
+/// Oneprovider. No token without a prefix has a `-` there, since its first three bytes are those of digits;
+/// one of v2 may, so it is told first.
 fn split_prefix(text: &[u8]) -> Result<(Option<ServiceKind>, &[u8]), DecodeError> {
     if text.is_empty() {
         return Err(DecodeError::text(Problem::Empty, 0));
+    }
+    if text.starts_with(V2_MARK) {
+        return Ok((None, text));
     }
     let Some((prefix, body)) = text.split_at_checked(4).filter(|(prefix, _)| prefix.ends_with(b"-")) else {
         return Ok((None, text));
@@ -119,20 +132,34 @@ fn split_prefix(text: &[u8]) -> Result<(Option<ServiceKind>, &[u8]), DecodeError
     }
 }
 
-fn read_body(body: &[u8]) -> (Encoding, Result<Vec<u8>, Cut>) {
+fn read_body(body: &[u8], liberal: bool) -> (Encoding, Result<Vec<u8>, Cut>) {
     let encoding = match body.iter().find(|byte| !byte.is_ascii_alphanumeric()) {
+        // Something strayed into a text that shows what it is.
+        Some(_) if marked_as_base62(body) => return (Encoding::Base62, read_base62(body, liberal)),
         Some(b'+' | b'/') => Encoding::Base64,
         Some(b'=') if !body.iter().any(|byte| matches!(byte, b'-' | b'_')) => Encoding::Base64,
         Some(_) => Encoding::Base64Url,
-        None if marked_as_base64(body) => Encoding::Base64Url,
-        None => return (Encoding::Base62, read_base62(body)),
+        None if body.starts_with(V2_MARK) || marked_as_base64(body) => Encoding::Base64Url,
+        None => match read_base62(body, liberal) {
+            // A liberal reader takes v1 without a location, which has no mark.
+            Err((error, _)) if liberal && matches!(error.problem, Problem::Escape { .. }) => {
+                Encoding::Base64Url
+            }
+            read => return (Encoding::Base62, read),
+        },
     };
-    (encoding, read_base64(body))
+    (encoding, read_base64(body, liberal))
 }
 
 /// Reads a piece of base62 that was torn off at a boundary of characters.
 pub(crate) fn read_piece(piece: &str) -> Result<Vec<u8>, DecodeError> {
-    read_base62(piece.as_bytes()).map_err(|(error, _)| error)
+    read_base62(piece.as_bytes(), false).map_err(|(error, _)| error)
+}
+
+/// The same mark behind its escape, and behind one more where the first packet is longer.
+fn marked_as_base62(body: &[u8]) -> bool {
+    let mark = b"Y2F00aW9u";
+    [8, 9, 10].into_iter().any(|at| body.get(at..).is_some_and(|tail| tail.starts_with(mark)))
 }
 
 fn marked_as_base64(body: &[u8]) -> bool {
@@ -142,7 +169,7 @@ fn marked_as_base64(body: &[u8]) -> bool {
     tail.starts_with(mark) || (tail.len() > 4 && mark.starts_with(tail))
 }
 
-fn read_base62(body: &[u8]) -> Result<Vec<u8>, Cut> {
+fn read_base62(body: &[u8], liberal: bool) -> Result<Vec<u8>, Cut> {
     let mut base64 = Vec::with_capacity(body.len());
     let mut at = 0_usize;
     let mut rest = body;
@@ -162,13 +189,20 @@ fn read_base62(body: &[u8]) -> Result<Vec<u8>, Cut> {
                 let error = DecodeError::text(Problem::CutEscape, at);
                 return Err((error, decode_cut(&base64)));
             }
-            (plain, _) => (*plain, 1),
+            (plain, _) if plain.is_ascii_alphanumeric() => (*plain, 1),
+            (stray, _) => {
+                let problem = match stray {
+                    b'-' | b'_' | b'+' | b'/' | b'=' => Problem::Character { found: char::from(*stray) },
+                    stray => foreign(body, at, *stray),
+                };
+                return Err((DecodeError::text(problem, at), decode_before(&base64, base64.len())));
+            }
         };
         base64.push(plain);
         rest = rest.get(taken..).unwrap_or_default();
         at = at.saturating_add(taken);
     }
-    read_base64(&base64).map_err(|(mut error, before)| {
+    read_base64(&base64, liberal).map_err(|(mut error, before)| {
         error.offset = escaped_offset(body, error.offset);
         (error, before)
     })
@@ -183,13 +217,20 @@ fn escaped_offset(body: &[u8], plain: usize) -> usize {
     at.min(body.len())
 }
 
-fn read_base64(body: &[u8]) -> Result<Vec<u8>, Cut> {
+/// Reads base64 in either alphabet, padded rightly or not at all. The liberal rules allow line ends and what is
+/// left over in the last character.
+pub(crate) fn read_base64(body: &[u8], liberal: bool) -> Result<Vec<u8>, Cut> {
+    if liberal && body.iter().any(|byte| matches!(byte, b'\r' | b'\n')) {
+        let joined: Vec<u8> = body.iter().copied().filter(|byte| !matches!(byte, b'\r' | b'\n')).collect();
+        return read_base64(&joined, liberal);
+    }
     let standard = body.iter().find(|byte| matches!(byte, b'+' | b'/' | b'-' | b'_'));
     let alphabet = match standard {
         Some(b'+' | b'/') => &STANDARD,
         _ => &URL_SAFE,
     };
     let config = if body.ends_with(b"=") { PADDED } else { UNPADDED };
+    let config = config.with_decode_allow_trailing_bits(liberal);
     GeneralPurpose::new(alphabet, config).decode(body).map_err(|error| {
         let last = body.len().saturating_sub(1);
         let (problem, offset) = match (error, first_foreign(body)) {

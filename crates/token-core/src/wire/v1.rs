@@ -3,12 +3,12 @@
 use alloc::vec::Vec;
 
 use super::{
-    EncodeError,
+    DecodeOptions, EncodeError,
     error::{DecodeError, Problem},
+    vid_fits, writable_vid,
 };
 use crate::{
     Caveat, Macaroon, Signature,
-    limits::Limits,
     macaroon::{CaveatSpans, Parts, Span, ThirdPartySpans},
 };
 
@@ -18,8 +18,6 @@ const HEADER: usize = 4;
 const SHORTEST: usize = HEADER + 3;
 /// What four hexadecimal digits can say, in bytes.
 const LONGEST: usize = 0xffff;
-/// nonce (24) + tag (16) + key (32): `macaroon-formats.md` §1.
-const VID_LEN: usize = 72;
 
 const LOCATION: &str = "location";
 const IDENTIFIER: &str = "identifier";
@@ -31,9 +29,9 @@ const NAMES: [&str; 6] = [LOCATION, IDENTIFIER, CAVEAT, VID, CAVEAT_LOCATION, SI
 
 /// Reads the packets that lie in `parts.fields`, from its beginning to its end. On failure `parts` tells what
 /// came before the damage.
-pub(crate) fn read(parts: &mut Parts, limits: &Limits) -> Result<Signature, DecodeError> {
+pub(crate) fn read(parts: &mut Parts, options: &DecodeOptions) -> Result<Signature, DecodeError> {
     let bytes = core::mem::take(&mut parts.fields);
-    let read = Reader { bytes: &bytes, at: 0, packet: 0, limits }.macaroon(parts);
+    let read = Reader { bytes: &bytes, at: 0, packet: 0, options }.macaroon(parts);
     parts.fields = bytes;
     read
 }
@@ -49,41 +47,38 @@ struct Reader<'a> {
     bytes: &'a [u8],
     at: usize,
     packet: usize,
-    limits: &'a Limits,
+    options: &'a DecodeOptions,
 }
 
 impl<'a> Reader<'a> {
     fn macaroon(mut self, parts: &mut Parts) -> Result<Signature, DecodeError> {
-        let location = self.field(LOCATION)?;
-        utf8(&location, LOCATION)?;
-        parts.location = Some(location.span);
-        let identifier = self.field(IDENTIFIER)?;
-        not_empty(&identifier, IDENTIFIER)?;
+        let first = self.packet(LOCATION)?;
+        let identifier = match first.name == LOCATION.as_bytes() {
+            true => {
+                self.utf8(&first, LOCATION)?;
+                parts.location = Some(first.span);
+                self.field(IDENTIFIER)?
+            }
+            false if self.options.liberal && first.name == IDENTIFIER.as_bytes() => first,
+            false => {
+                return Err(DecodeError::bytes(Problem::UnexpectedField { expected: LOCATION }, first.begin));
+            }
+        };
+        if !self.options.liberal {
+            not_empty(&identifier, IDENTIFIER)?;
+        }
         parts.identifier = Some(identifier.span);
 
         let mut packet = self.packet("a caveat or the signature")?;
         while packet.name == CAVEAT.as_bytes() {
             not_empty(&packet, "caveat")?;
-            if parts.caveats.len() >= self.limits.caveats {
-                let problem = Problem::TooManyCaveats { max: self.limits.caveats };
+            if parts.caveats.len() >= self.options.limits.caveats {
+                let problem = Problem::TooManyCaveats { max: self.options.limits.caveats };
                 return Err(DecodeError::bytes(problem, packet.begin));
             }
             let identifier = packet.span;
-            packet = self.packet("a caveat or the signature")?;
-            let third_party = match packet.name == VID.as_bytes() {
-                false => None,
-                true => {
-                    let vid = packet;
-                    if vid.value.len() != VID_LEN {
-                        let problem = Problem::VidLength { len: vid.value.len() };
-                        return Err(DecodeError::bytes(problem, vid.begin));
-                    }
-                    let location = self.field(CAVEAT_LOCATION)?;
-                    utf8(&location, "caveat location")?;
-                    packet = self.packet("a caveat or the signature")?;
-                    Some(ThirdPartySpans { vid: vid.span, location: location.span })
-                }
-            };
+            let third_party;
+            (third_party, packet) = self.third_party()?;
             parts.caveats.push(CaveatSpans { identifier, third_party });
         }
 
@@ -97,6 +92,41 @@ impl<'a> Reader<'a> {
         match self.rest().len() {
             0 => Ok(Signature::new(signature)),
             left => Err(DecodeError::bytes(Problem::TrailingBytes { left }, self.at)),
+        }
+    }
+
+    /// What makes a caveat one for a third party, `vid` and `cl`, and the packet after it. The liberal rules take
+    /// the two in either order, and `vid` alone; `cl` alone says nothing and is passed over.
+    fn third_party(&mut self) -> Result<(Option<ThirdPartySpans>, Packet<'a>), DecodeError> {
+        let (mut vid, mut location) = (None, None);
+        loop {
+            let packet = self.packet("a caveat or the signature")?;
+            if packet.name == VID.as_bytes() && vid.is_none() {
+                vid_fits(packet.value.len(), packet.begin)?;
+                vid = Some(packet.span);
+            } else if packet.name == CAVEAT_LOCATION.as_bytes()
+                && location.is_none()
+                && (vid.is_some() || self.options.liberal)
+            {
+                self.utf8(&packet, "caveat location")?;
+                location = Some(packet.span);
+            } else if vid.is_some() && location.is_none() && !self.options.liberal {
+                let problem = Problem::UnexpectedField { expected: CAVEAT_LOCATION };
+                return Err(DecodeError::bytes(problem, packet.begin));
+            } else {
+                let location = location.unwrap_or_default();
+                return Ok((vid.map(|vid| ThirdPartySpans { vid, location }), packet));
+            }
+        }
+    }
+
+    fn utf8(&self, packet: &Packet<'_>, field: &'static str) -> Result<(), DecodeError> {
+        match core::str::from_utf8(packet.value) {
+            Err(error) if !self.options.liberal => {
+                let at = packet.span.start.saturating_add(error.valid_up_to());
+                Err(DecodeError::bytes(Problem::NotUtf8 { field }, at))
+            }
+            _ => Ok(()),
         }
     }
 
@@ -146,9 +176,9 @@ impl<'a> Reader<'a> {
         let Some((name, value)) = split_at_space(body) else {
             return Err(DecodeError::bytes(Problem::NoName { packet }, begin));
         };
-        if value.len() > self.limits.field {
+        if value.len() > self.options.limits.field {
             let field = NAMES.into_iter().find(|known| known.as_bytes() == name).unwrap_or("field");
-            let problem = Problem::FieldTooLong { field, len: value.len(), max: self.limits.field };
+            let problem = Problem::FieldTooLong { field, len: value.len(), max: self.options.limits.field };
             return Err(DecodeError::bytes(problem, begin));
         }
         (self.at, self.packet) = (end, packet.saturating_add(1));
@@ -161,16 +191,6 @@ fn not_empty(packet: &Packet<'_>, field: &'static str) -> Result<(), DecodeError
     match packet.value.is_empty() {
         true => Err(DecodeError::bytes(Problem::EmptyField { field }, packet.begin)),
         false => Ok(()),
-    }
-}
-
-fn utf8(packet: &Packet<'_>, field: &'static str) -> Result<(), DecodeError> {
-    match core::str::from_utf8(packet.value) {
-        Ok(_) => Ok(()),
-        Err(error) => {
-            let at = packet.span.start.saturating_add(error.valid_up_to());
-            Err(DecodeError::bytes(Problem::NotUtf8 { field }, at))
-        }
     }
 }
 
@@ -198,17 +218,22 @@ fn hex_digit(digit: u8) -> Option<usize> {
     }
 }
 
-/// Writes the packets.
-pub(crate) fn write(macaroon: &Macaroon) -> Result<Vec<u8>, EncodeError> {
+/// Writes the packets. The liberal rules write identifiers and predicates that are not UTF-8.
+pub(crate) fn write(macaroon: &Macaroon, liberal: bool) -> Result<Vec<u8>, EncodeError> {
     let fields = macaroon.parts.fields.len();
     let packets = macaroon.parts.caveats.len().saturating_mul(3).saturating_add(3);
     let mut out = Vec::with_capacity(fields.saturating_add(packets.saturating_mul(20)));
+    let text = |field, value| match core::str::from_utf8(value) {
+        Err(_) if !liberal => Err(EncodeError::NotUtf8 { field }),
+        _ => Ok(value),
+    };
     put(&mut out, LOCATION, macaroon.location())?;
     put(&mut out, IDENTIFIER, text(IDENTIFIER, macaroon.identifier())?)?;
     for caveat in macaroon.caveats() {
         match caveat {
             Caveat::FirstParty { predicate } => put(&mut out, CAVEAT, text("caveat", predicate)?)?,
             Caveat::ThirdParty { identifier, vid, location } => {
+                writable_vid(vid)?;
                 put(&mut out, CAVEAT, text("caveat", identifier)?)?;
                 put(&mut out, VID, vid)?;
                 put(&mut out, CAVEAT_LOCATION, location)?;
@@ -217,13 +242,6 @@ pub(crate) fn write(macaroon: &Macaroon) -> Result<Vec<u8>, EncodeError> {
     }
     put(&mut out, SIGNATURE, macaroon.signature().expose())?;
     Ok(out)
-}
-
-fn text<'a>(field: &'static str, value: &'a [u8]) -> Result<&'a [u8], EncodeError> {
-    match core::str::from_utf8(value) {
-        Ok(_) => Ok(value),
-        Err(_) => Err(EncodeError::NotUtf8 { field }),
-    }
 }
 
 fn put(out: &mut Vec<u8>, name: &'static str, value: &[u8]) -> Result<(), EncodeError> {

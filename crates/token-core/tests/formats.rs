@@ -1,0 +1,48 @@
+//! What is said of v2 and JSON, beyond the shared vectors.
+
+use token_core::{DecodeOptions, Encoding, Format, Macaroon, Problem, RootKey};
+
+fn macaroon() -> Macaroon {
+    let mut macaroon = Macaroon::mint(&RootKey::from_derived([7; 32]), "onezone", b"id").unwrap();
+    macaroon.attenuate("colour = blue").unwrap();
+    macaroon
+}
+
+#[test]
+fn a_prefix_stands_before_v1_alone() {
+    let strict = DecodeOptions::default();
+    let v1 = macaroon().to_text(Format::V1, Encoding::Base62).unwrap();
+    assert!(Macaroon::from_text(&format!("opw-{v1}"), &strict).is_ok());
+    for format in [Format::V2, Format::V2J] {
+        let text = macaroon().to_text(format, Encoding::Base62).unwrap();
+        assert!(Macaroon::from_text(&text, &strict).is_ok());
+        let error = Macaroon::from_text(&format!("opw-{text}"), &strict).unwrap_err();
+        assert!(matches!(error.problem(), Problem::Prefix | Problem::Character { .. }), "{error}");
+    }
+}
+
+/// A v2 text may have a `-` for its fourth character, which ends no prefix: the location has 62 bytes.
+#[test]
+fn the_fourth_character_of_v2_is_no_end_of_a_prefix() {
+    let location = "l".repeat(62);
+    let macaroon = Macaroon::mint(&RootKey::from_derived([7; 32]), &location, b"id").unwrap();
+    let text = macaroon.to_text(Format::V2, Encoding::Base64Url).unwrap();
+    assert!(text.starts_with("AgE-"));
+    let (read, spelling) = Macaroon::from_text(&text, &DecodeOptions::default()).unwrap();
+    assert_eq!((read.location(), spelling.format), (location.as_bytes(), Format::V2));
+}
+
+#[test]
+fn a_liberal_reader_takes_v1_without_a_location_in_either_encoding() {
+    let strict = macaroon().to_bytes(Format::V1).unwrap();
+    let without = strict.get(usize::from_str_radix("15", 16).unwrap()..).unwrap();
+    for encoding in [Encoding::Base62, Encoding::Base64Url] {
+        let (read, _) = Macaroon::from_bytes(without, &DecodeOptions::compat()).unwrap();
+        assert_eq!(read.signature().expose(), macaroon().signature().expose());
+        assert!(Macaroon::from_bytes(without, &DecodeOptions::default()).is_err());
+        assert_eq!(read.location(), b"");
+        // Its canonical form has the location, which is empty.
+        let text = read.to_text(Format::V1, encoding).unwrap();
+        assert!(Macaroon::from_text(&text, &DecodeOptions::default()).is_ok());
+    }
+}

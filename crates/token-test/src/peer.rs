@@ -1,0 +1,302 @@
+//! Other libraries, to exchange tokens with: plans that both sides make tokens from, and programs that speak for
+//! libraries in other languages.
+//!
+//! A program reads one JSON object a line and answers each with one; `crates/token-test/peers` has them.
+
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+
+use serde::{Deserialize, Serialize};
+use token_core::{CaveatKey, Format, Macaroon};
+
+use crate::{SplitMix64, hex};
+
+/// A token and the discharges that it takes.
+#[derive(Clone, Debug, Serialize)]
+pub struct Plan {
+    /// The token itself.
+    pub root: Spec,
+    /// The discharges, of its own third-party caveats and of each other's.
+    pub discharges: Vec<Spec>,
+}
+
+/// What one macaroon is made from.
+#[derive(Clone, Debug, Serialize)]
+pub struct Spec {
+    /// The secret that the key is derived from: test data.
+    #[serde(serialize_with = "as_hex")]
+    pub secret: Vec<u8>,
+    /// The location.
+    pub location: String,
+    /// The identifier.
+    pub identifier: String,
+    /// The caveats, in chain order.
+    pub caveats: Vec<CaveatSpec>,
+}
+
+/// What one caveat is made from.
+#[derive(Clone, Debug, Serialize)]
+pub struct CaveatSpec {
+    /// The predicate, or the identifier of the discharge.
+    pub cid: String,
+    /// What makes it a third-party caveat.
+    pub third_party: Option<ThirdPartySpec>,
+}
+
+/// What makes a caveat one for a third party.
+#[derive(Clone, Debug, Serialize)]
+pub struct ThirdPartySpec {
+    /// The secret that the caveat's key is derived from.
+    #[serde(serialize_with = "as_hex")]
+    pub secret: Vec<u8>,
+    /// Where to ask.
+    pub location: String,
+}
+
+/// A token and its bound discharges, in one format: JSON as it is, the others in base64.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub struct Made {
+    /// The token.
+    pub root: String,
+    /// The discharges.
+    pub discharges: Vec<String>,
+}
+
+fn as_hex<S: serde::Serializer>(bytes: &[u8], to: S) -> Result<S::Ok, S::Error> {
+    to.serialize_str(&hex::encode(bytes))
+}
+
+/// Characters that packets and JSON are made of, and others.
+fn text(random: &mut SplitMix64, most: usize) -> String {
+    const CHARACTERS: &[char] = &[
+        'a',
+        'z',
+        '0',
+        '9',
+        'f',
+        ' ',
+        '\n',
+        '=',
+        '<',
+        '|',
+        '/',
+        ':',
+        '"',
+        '\\',
+        '\u{1}',
+        '\u{7f}',
+        '\u{e9}',
+        '\u{20ac}',
+        '\u{1f512}',
+    ];
+    let len = 1 + random.below(most);
+    (0..len).map(|_| *random.choose(CHARACTERS)).collect()
+}
+
+impl Plan {
+    /// A token with a few caveats, and discharges with a few of their own.
+    pub fn random(random: &mut SplitMix64) -> Self {
+        let mut open = Vec::new();
+        let mut count = 0;
+        let mut spec = |secret: Vec<u8>, identifier: String, random: &mut SplitMix64, open: &mut Vec<_>| {
+            let caveats = (0..random.below(5)).map(|_| {
+                if count < 6 && random.below(3) == 0 {
+                    count += 1;
+                    // Identifiers are unique in a request.
+                    let cid = format!("{count} {}", text(random, 30));
+                    let secret = random.bytes(32);
+                    open.push((secret.clone(), cid.clone()));
+                    let third_party = Some(ThirdPartySpec { secret, location: text(random, 20) });
+                    CaveatSpec { cid, third_party }
+                } else {
+                    CaveatSpec { cid: text(random, 40), third_party: None }
+                }
+            });
+            let caveats = caveats.collect();
+            Spec { secret, location: text(random, 20), identifier, caveats }
+        };
+        let (secret, identifier) = (random.bytes(32), text(random, 40));
+        let root = spec(secret, identifier, random, &mut open);
+        let mut discharges = Vec::new();
+        while let Some((secret, cid)) = open.pop() {
+            discharges.push(spec(secret, cid, random, &mut open));
+        }
+        Self { root, discharges }
+    }
+
+    /// Changes every text, alike texts alike.
+    pub fn for_each_text(&mut self, change: impl Fn(&mut String)) {
+        for spec in [&mut self.root].into_iter().chain(&mut self.discharges) {
+            change(&mut spec.location);
+            change(&mut spec.identifier);
+            for caveat in &mut spec.caveats {
+                change(&mut caveat.cid);
+                caveat.third_party.iter_mut().for_each(|it| change(&mut it.location));
+            }
+        }
+    }
+
+    /// The predicates of all first-party caveats, discharges included.
+    #[must_use]
+    pub fn exact(&self) -> Vec<&str> {
+        let all = [&self.root].into_iter().chain(&self.discharges).flat_map(|spec| &spec.caveats);
+        all.filter(|caveat| caveat.third_party.is_none()).map(|caveat| caveat.cid.as_str()).collect()
+    }
+
+    /// The token and its bound discharges, made here.
+    #[must_use]
+    pub fn make(&self, random: &mut SplitMix64) -> (Macaroon, Vec<Macaroon>) {
+        let mut make = |spec: &Spec| {
+            // A discharge is a macaroon like any other, whose key is that of the caveat.
+            let key = CaveatKey::derive_any(&spec.secret);
+            let mut macaroon = Macaroon::discharge(&key, &spec.location, spec.identifier.as_bytes()).unwrap();
+            for caveat in &spec.caveats {
+                match &caveat.third_party {
+                    None => macaroon.attenuate(&caveat.cid).unwrap(),
+                    Some(third) => {
+                        let nonce = random.bytes(24).try_into().unwrap();
+                        let key = CaveatKey::derive_any(&third.secret);
+                        let cid = caveat.cid.as_bytes();
+                        macaroon.add_third_party(&third.location, cid, &key, &nonce).unwrap();
+                    }
+                }
+            }
+            macaroon
+        };
+        let root = make(&self.root);
+        let discharges = self.discharges.iter().map(|spec| make(spec).bound_to(&root)).collect();
+        (root, discharges)
+    }
+}
+
+/// Another library.
+pub trait Peer {
+    /// Its name and version.
+    fn name(&self) -> &'static str;
+
+    /// The formats that it writes and reads.
+    fn formats(&self) -> &'static [Format];
+
+    /// Makes a token and its bound discharges.
+    fn make(&mut self, plan: &Plan, format: Format) -> Made;
+
+    /// Reads a token and its discharges and verifies them.
+    ///
+    /// # Errors
+    /// What it says of a token that it does not read or accept.
+    fn check(&mut self, made: &Made, secret: &[u8], exact: &[&str], format: Format) -> Result<(), String>;
+}
+
+/// A library in another language, behind a program.
+#[derive(Debug)]
+pub struct Program {
+    name: &'static str,
+    formats: &'static [Format],
+    child: Child,
+    input: Option<ChildStdin>,
+    output: BufReader<ChildStdout>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Answer {
+    made: Option<Made>,
+    error: Option<String>,
+}
+
+impl Program {
+    /// pymacaroons, if the interpreter in `ONETOKEN_PYTHON`, or else `python3`, has it.
+    ///
+    /// # Errors
+    /// Why it is not there.
+    pub fn pymacaroons() -> Result<Self, String> {
+        let python = std::env::var_os("ONETOKEN_PYTHON").unwrap_or_else(|| "python3".into());
+        let mut command = Command::new(python);
+        command.arg(driver("peer.py"));
+        Self::start("pymacaroons", &[Format::V1, Format::V2, Format::V2J, Format::V1J], command)
+    }
+
+    /// go-macaroon, if Go and the sources that Debian installs are there; it is built in the directory.
+    ///
+    /// # Errors
+    /// Why it is not there.
+    pub fn go_macaroon(directory: &Path) -> Result<Self, String> {
+        let program = directory.join("peer-go");
+        let built = Command::new("go")
+            .args(["build", "-o"])
+            .arg(&program)
+            .arg(driver("peer.go"))
+            .envs([("GO111MODULE", "off"), ("GOPATH", "/usr/share/gocode"), ("GOFLAGS", "")])
+            .env("GOCACHE", directory.join("go-cache"))
+            .output()
+            .map_err(|error| format!("go: {error}"))?;
+        if !built.status.success() {
+            return Err(String::from_utf8_lossy(&built.stderr).into_owned());
+        }
+        Self::start("go-macaroon", &[Format::V1, Format::V2, Format::V2J, Format::V1J], Command::new(program))
+    }
+
+    fn start(name: &'static str, formats: &'static [Format], mut command: Command) -> Result<Self, String> {
+        let mut child = command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .map_err(|error| format!("{}: {error}", command.get_program().display()))?;
+        let input = child.stdin.take();
+        let mut output = BufReader::new(child.stdout.take().ok_or("no output")?);
+        // A program says hello once its library is loaded.
+        let mut hello = String::new();
+        output.read_line(&mut hello).map_err(|error| error.to_string())?;
+        if hello != "ready\n" {
+            let _ = child.wait();
+            return Err(format!("{} did not start", command.get_program().display()));
+        }
+        Ok(Self { name, formats, child, input, output })
+    }
+
+    fn ask(&mut self, question: &serde_json::Value) -> Answer {
+        let input = self.input.as_mut().expect("open until dropped");
+        writeln!(input, "{question}").and_then(|()| input.flush()).expect("the program listens");
+        let mut line = String::new();
+        self.output.read_line(&mut line).expect("the program answers");
+        serde_json::from_str(&line).unwrap_or_else(|error| panic!("{}: {line:?}: {error}", self.name))
+    }
+}
+
+fn driver(file: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("peers").join(file)
+}
+
+impl Peer for Program {
+    fn name(&self) -> &'static str {
+        self.name
+    }
+
+    fn formats(&self) -> &'static [Format] {
+        self.formats
+    }
+
+    fn make(&mut self, plan: &Plan, format: Format) -> Made {
+        let answer = self.ask(&serde_json::json!({"make": plan, "format": format.as_str()}));
+        answer.made.unwrap_or_else(|| panic!("{}: {:?}", self.name, answer.error))
+    }
+
+    fn check(&mut self, made: &Made, secret: &[u8], exact: &[&str], format: Format) -> Result<(), String> {
+        let answer = self.ask(&serde_json::json!({
+            "check": made,
+            "secret": hex::encode(secret),
+            "exact": exact,
+            "format": format.as_str(),
+        }));
+        answer.error.map_or(Ok(()), Err)
+    }
+}
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        // It ends with its input.
+        drop(self.input.take());
+        let _ = self.child.wait();
+    }
+}

@@ -1,0 +1,36 @@
+//! What the strict rules read, another implementation reads as well, and says the same of it, but for the faults
+//! that are listed here by name.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use token_core::{Caveat, Format};
+use token_test::oracle;
+
+fuzz_target!(|bytes: &[u8]| {
+    // Longer input overflows the other one's stack.
+    if bytes.len() > oracle::MAX_LEN {
+        return;
+    }
+    let Some((macaroon, format)) = token_fuzz::read_bytes(bytes) else { return };
+    if !matches!(format, Format::V1 | Format::V2) {
+        return;
+    }
+    let theirs = match oracle::parse(bytes) {
+        Ok(theirs) => theirs,
+        Err(error) => panic!("macaroon 0.3 refuses it: {error:?}"),
+    };
+    assert_eq!(theirs.location.unwrap_or_default().as_bytes(), macaroon.location());
+    assert_eq!(theirs.identifier, macaroon.identifier());
+    assert_eq!(theirs.signature, *macaroon.signature().expose());
+    assert_eq!(theirs.caveats.len(), macaroon.caveats().len());
+    for (ours, theirs) in macaroon.caveats().zip(theirs.caveats) {
+        match ours {
+            Caveat::FirstParty { predicate } => assert_eq!(theirs, oracle::Read::FirstParty(predicate.into())),
+            Caveat::ThirdParty { identifier, vid, location } => {
+                let location = String::from_utf8(location.into()).expect("the strict rules take UTF-8 alone");
+                let (identifier, vid) = (identifier.into(), vid.into());
+                assert_eq!(theirs, oracle::Read::ThirdParty { identifier, vid, location });
+            }
+        }
+    }
+});

@@ -1,0 +1,61 @@
+//! Each family of caveats with any value: read or not, shown as it was, and judged without surprise.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use token_core::{
+    Context, Interface, JsonPredicate, Macaroon, Predicate, Region, RootKey, Service, Subject, UnixTime,
+    Verifier,
+};
+
+const FAMILIES: [&str; 17] = [
+    "time < ",
+    "ip = ",
+    "asn = ",
+    "geo.country = ",
+    "geo.country != ",
+    "geo.region = ",
+    "geo.region != ",
+    "service = ",
+    "consumer = ",
+    "interface = ",
+    "api = ",
+    "data.readonly",
+    "data.path = ",
+    "data.objectid = ",
+    "authorization = ",
+    "tokenType = ",
+    "",
+];
+
+// The first byte is the family, the rest is the value.
+fuzz_target!(|bytes: &[u8]| {
+    let Some((which, value)) = bytes.split_first() else { return };
+    let text = [FAMILIES[usize::from(*which) % FAMILIES.len()].as_bytes(), value].concat();
+    let Some(predicate) = Predicate::read(&text) else { return };
+    assert_eq!(predicate.to_string().as_bytes(), text);
+    let json = serde_json::to_vec(&predicate).expect("a caveat has a JSON form");
+    let JsonPredicate(again) = serde_json::from_slice(&json).expect("what is written is read");
+    let again = Predicate::read(again.as_ref()).expect("what JSON says can be read");
+
+    // What JSON makes of it holds where it holds.
+    let key = RootKey::from_derived([7; 32]);
+    let holds = |text: &str, context: &Context<'_>| {
+        let mut macaroon = Macaroon::mint(&key, "", b"id").expect("an identifier of two bytes");
+        macaroon.attenuate(text).expect("a caveat that is not empty");
+        Verifier::new(context).verify(&macaroon, &key).map(drop)
+    };
+    let nothing = Context::at(UnixTime::from_secs(9));
+    let mut all = Context::at(UnixTime::from_secs(9));
+    let regions = [Region::ALL[0]];
+    all.peer_ip = Some([192, 0, 2, 7].into());
+    all.asn = Some(9);
+    all.country = Some("PL");
+    all.regions = Some(&regions);
+    all.service = Service::read("opw-p1");
+    all.consumer = Subject::read("usr-u1");
+    all.interface = Some(Interface::Rest);
+    all.data_caveats_allowed = true;
+    for context in [&nothing, &all] {
+        assert_eq!(holds(&predicate.to_string(), context), holds(&again.to_string(), context));
+    }
+});
