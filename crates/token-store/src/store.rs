@@ -206,6 +206,19 @@ pub enum StoreError {
         /// The store's place.
         path: PathBuf,
     },
+    /// There is no store at this place, and opening does not make one: an empty store in a mistyped place would
+    /// know none of the tokens.
+    #[error("there is no store at {}; name the place of yours, or create one there first", path.display())]
+    NotFound {
+        /// The place where it should be.
+        path: PathBuf,
+    },
+    /// A new store was to be made where something is already. That was left as it is.
+    #[error("{} exists; open it, or name another place for a new store", path.display())]
+    Exists {
+        /// The place where it should be made.
+        path: PathBuf,
+    },
     /// The place holds something that is not a store of this kind. Its content was left as it is.
     #[error("{} holds something else: {found}", path.display())]
     NotAStore {
@@ -276,6 +289,8 @@ impl StoreError {
             Self::AlreadyOpen { .. } | Self::Full | Self::Io(_) => Retry::Safe,
             Self::Unknown(_) => Retry::Ask,
             Self::Poisoned
+            | Self::NotFound { .. }
+            | Self::Exists { .. }
             | Self::NotAStore { .. }
             | Self::NewerVersion { .. }
             | Self::Corrupt { .. }

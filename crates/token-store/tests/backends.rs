@@ -19,7 +19,7 @@ fn boxed_and_shared() {
 #[test]
 fn redb() {
     let dir = tempfile::tempdir().unwrap();
-    let open = || token_store::RedbStore::open(dir.path().join("store")).unwrap();
+    let open = || token_store::RedbStore::open_or_create(dir.path().join("store")).unwrap();
     conformance::all(open);
     conformance::contention(&open(), 1000);
 }
@@ -28,7 +28,7 @@ fn redb() {
 #[test]
 fn sled() {
     let dir = tempfile::tempdir().unwrap();
-    let open = || token_store::SledStore::open(dir.path().join("store")).unwrap();
+    let open = || token_store::SledStore::open_or_create(dir.path().join("store")).unwrap();
     conformance::all(open);
     conformance::contention(&open(), 1000);
 }

@@ -192,7 +192,7 @@ proptest! {
     #[test]
     fn redb_does_what_the_model_does((ids, operations) in operations()) {
         let dir = tempfile::tempdir().unwrap();
-        let store = token_store::RedbStore::open(dir.path().join("store")).unwrap();
+        let store = token_store::RedbStore::open_or_create(dir.path().join("store")).unwrap();
         run(&store, &KeyRing::generate().unwrap(), &ids, operations);
     }
 
@@ -200,7 +200,7 @@ proptest! {
     #[test]
     fn sled_does_what_the_model_does((ids, operations) in operations()) {
         let dir = tempfile::tempdir().unwrap();
-        let store = token_store::SledStore::open(dir.path().join("store")).unwrap();
+        let store = token_store::SledStore::open_or_create(dir.path().join("store")).unwrap();
         run(&store, &KeyRing::generate().unwrap(), &ids, operations);
     }
 }
