@@ -33,6 +33,9 @@ pub struct Accepted {
     pub expires_at: Option<UnixTime>,
     /// Whether it is stored, so that its uses are counted.
     pub stored: bool,
+    /// How many uses its record had left when it was read; `None`: without limit, or not stored. Others may spend
+    /// meanwhile: only [`Authority::consume`] decides.
+    pub uses_left: Option<u64>,
 }
 
 /// A use that was taken.
@@ -50,7 +53,8 @@ pub struct Consumed {
 }
 
 impl<S: TokenStore, H: Host> Authority<S, H> {
-    /// Whether a token is good for a request. It is not spent, and whether uses are left is not asked.
+    /// Whether a token is good for a request. It is not spent: [`Accepted::uses_left`] tells
+    /// whether it can be.
     ///
     /// Make the context with [`Authority::context`]. A context without a service stands for Onezone itself.
     ///
@@ -121,9 +125,10 @@ impl<S: TokenStore, H: Host> Authority<S, H> {
             (None, verified) => verified.map(|_| ()).map_err(Refusal::from),
         };
         let expires_at = known.expires.into_iter().chain(by_caveats).min();
-        let Known { kind, resource, issuer, stored, .. } = known;
+        let Known { kind, resource, issuer, stored, uses_left, .. } = known;
         let token = token.clone();
-        Ok(Authentic { token: Accepted { token, id, kind, resource, issuer, expires_at, stored }, standing })
+        let token = Accepted { token, id, kind, resource, issuer, expires_at, stored, uses_left };
+        Ok(Authentic { token, standing })
     }
 
     fn find_stored(&self, id: &TokenId) -> Result<Lookup, Failure> {
@@ -136,6 +141,7 @@ impl<S: TokenStore, H: Host> Authority<S, H> {
             expires: record.expires,
             revoked: record.revoked,
             stored: true,
+            uses_left: record.use_limit.map(|limit| limit.get().saturating_sub(record.uses)),
         }))
     }
 
@@ -160,7 +166,16 @@ impl<S: TokenStore, H: Host> Authority<S, H> {
                 (Kind::invite(invite), Some(resource))
             }
         };
-        Ok(Lookup::Known(Known { key, kind, resource, issuer, expires: None, revoked: false, stored: false }))
+        Ok(Lookup::Known(Known {
+            key,
+            kind,
+            resource,
+            issuer,
+            expires: None,
+            revoked: false,
+            stored: false,
+            uses_left: None,
+        }))
     }
 
     /// Spends one use of a token, before whatever it is spent on is done: a crash may waste a use, and never
@@ -350,6 +365,7 @@ struct Known {
     expires: Option<UnixTime>,
     revoked: bool,
     stored: bool,
+    uses_left: Option<u64>,
 }
 
 /// What was found under a token's id.

@@ -65,6 +65,7 @@ fn a_support_token_is_spent_once() {
     assert_eq!(accepted.resource.unwrap().id, SPACE);
     assert_eq!(accepted.issuer.id, "owner");
     assert_eq!(accepted.expires_at, minted.expires_at);
+    assert_eq!(accepted.uses_left, Some(1));
 
     let consume = |name: &str| {
         world.authority.consume(
@@ -78,6 +79,8 @@ fn a_support_token_is_spent_once() {
     let consumed = consume("first").unwrap();
     assert_eq!((consumed.uses_left, consumed.repeated), (Some(0), false));
     assert_eq!(refusal(consume("second").unwrap_err()), Refusal::Exhausted);
+    let spent = world.authority.verify(&minted.token, None, &world.authority.context()).unwrap();
+    assert_eq!(spent.uses_left, Some(0));
     // Whoever lost the reply asks again and gets it.
     let again = consume("first").unwrap();
     assert_eq!((again.uses_left, again.repeated), (Some(0), true));
