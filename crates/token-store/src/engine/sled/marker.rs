@@ -33,9 +33,8 @@ impl Marker {
     /// Makes the directory, or takes an empty one, and sees to it that nobody else does.
     pub(crate) fn create(dir: &Path) -> Result<Self, StoreError> {
         match make_dir(dir) {
-            Ok(()) => disk::sync_dir(disk::parent(dir)).map_err(refused)?,
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-            Err(error) => return Err(refused(error)),
+            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(refused(error)),
+            _ => {}
         }
         let path = dir.join(NAME);
         // Whoever makes a store makes the marker first: if it is not there by now, then the rest is not ours.
@@ -100,13 +99,13 @@ impl Marker {
         }
     }
 
-    /// Makes the store complete, of no commits.
+    /// Makes the store complete, of no commits. All else in its directory is on disk, its entries too.
     pub(crate) fn complete(&mut self) -> io::Result<()> {
         self.file.set_len(0)?;
         self.file.rewind()?;
         self.file.write_all([title(), line(0)].concat().as_bytes())?;
         self.file.sync_all()?;
-        disk::sync_dir(&self.dir)?;
+        // Whoever made the directory may have been interrupted before this.
         disk::sync_dir(disk::parent(&self.dir))
     }
 
