@@ -1,64 +1,56 @@
 //! The contract of a store, once, over any ordered map.
 
-use std::sync::{Mutex, PoisonError};
-
 use token_core::UnixTime;
 
 use crate::{
     ClaimId, Entity, Filter, Generation, Insert, Page, Raise, Record, Redeem, Refund, Revoke, StoreError,
     TokenId, codec,
     cursor::Listing,
-    engine::{Batch, Engine, Pair, View},
+    engine::{Engine, Pair, View},
     layout,
 };
+use group::{Draft, Group};
+
+mod group;
 
 /// A store over an engine.
 ///
-/// Writes go one after another: an operation is a function of a [`Draft`], which reads what is committed and
-/// collects what is to change, and nothing else. Reads take a snapshot and wait for no operation.
+/// Writes go one after another and are committed in groups: an operation is a function of a [`Draft`], which reads
+/// what is committed and collects what is to change, and nothing else. Reads take a snapshot and wait for no
+/// operation.
 pub(crate) struct Kv<E> {
     engine: E,
-    writer: Mutex<()>,
+    group: Group,
 }
 
 impl<E: Engine> Kv<E> {
     /// The store that the engine holds.
     pub(crate) fn new(engine: E) -> Self {
-        Self { engine, writer: Mutex::new(()) }
+        Self { engine, group: Group::new() }
     }
 
     fn read<T>(&self, read: impl FnOnce(&E::View<'_>) -> Result<T, StoreError>) -> Result<T, StoreError> {
         read(&self.engine.view()?)
     }
 
-    // An operation that changes nothing commits nothing: whoever comes too late costs no sync. Its answer rests
-    // on what is committed, which is durable, as nobody else writes meanwhile.
-    fn write<T>(
+    fn write<T: Send + 'static>(
         &self,
-        operation: impl FnOnce(&mut Draft<'_, E::View<'_>>) -> Result<T, StoreError>,
+        operation: impl FnOnce(&mut Draft<'_>) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
-        // Whoever panicked here had committed or not: the engine's state is sound either way.
-        let _writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
-        let (answer, batch) = {
-            let view = self.engine.view()?;
-            let mut draft = Draft { view: &view, batch: Batch::new() };
-            (operation(&mut draft)?, draft.batch)
-        };
-        if !batch.is_empty() {
-            self.engine.commit(&batch)?;
-        }
-        Ok(answer)
+        self.group.write(&self.engine, operation)
     }
 
     pub(crate) fn insert(&self, record: &Record) -> Result<Insert, StoreError> {
         let key = layout::record(&record.id);
         let value = codec::encode_record(&key, record)?;
-        self.write(|draft| {
+        let entries = index_entries(record)
+            .map(|entry| codec::encode_index(&entry).map(|value| (entry, value)))
+            .collect::<Result<Vec<_>, _>>()?;
+        self.write(move |draft| {
             if draft.get(&key)?.is_some() {
                 return Ok(Insert::Exists);
             }
-            for entry in index_entries(record) {
-                let value = codec::encode_index(&entry)?;
+            for (entry, value) in entries {
                 draft.put(entry, value);
             }
             draft.put(key, value);
@@ -71,9 +63,9 @@ impl<E: Engine> Kv<E> {
     }
 
     pub(crate) fn redeem(&self, id: &TokenId, claim: &ClaimId) -> Result<Redeem, StoreError> {
-        self.write(|draft| {
-            let Some(mut record) = draft.record(id)? else { return Ok(Redeem::Absent) };
-            let key = layout::claim(id, claim);
+        let (id, key) = (id.clone(), layout::claim(id, claim));
+        self.write(move |draft| {
+            let Some(mut record) = draft.record(&id)? else { return Ok(Redeem::Absent) };
             if record.use_limit.is_some()
                 && let Some(value) = draft.get(&key)?
             {
@@ -107,9 +99,9 @@ impl<E: Engine> Kv<E> {
     }
 
     pub(crate) fn refund(&self, id: &TokenId, claim: &ClaimId) -> Result<Refund, StoreError> {
-        self.write(|draft| {
-            let Some(mut record) = draft.record(id)? else { return Ok(Refund::Absent) };
-            let key = layout::claim(id, claim);
+        let (id, key) = (id.clone(), layout::claim(id, claim));
+        self.write(move |draft| {
+            let Some(mut record) = draft.record(&id)? else { return Ok(Refund::Absent) };
             let Some(value) = draft.get(&key)? else { return Ok(Refund::NotClaimed) };
             codec::decode_claim(&key, &value)?;
             record.uses = record
@@ -123,8 +115,9 @@ impl<E: Engine> Kv<E> {
     }
 
     pub(crate) fn revoke(&self, id: &TokenId) -> Result<Revoke, StoreError> {
-        self.write(|draft| {
-            let Some(mut record) = draft.record(id)? else { return Ok(Revoke::Absent) };
+        let id = id.clone();
+        self.write(move |draft| {
+            let Some(mut record) = draft.record(&id)? else { return Ok(Revoke::Absent) };
             if !record.revoked {
                 record.revoked = true;
                 draft.put_record(&record)?;
@@ -159,13 +152,13 @@ impl<E: Engine> Kv<E> {
     pub(crate) fn purge(&self, now: UnixTime, limit: usize) -> Result<usize, StoreError> {
         let filter = Filter::ExpiresBefore(now);
         let listing = Listing::new(&filter);
-        self.write(|draft| {
-            let expired = draft.view.scan(&listing.start(None)?, listing.end(), limit)?;
+        self.write(move |draft| {
+            let expired = draft.scan(&listing.start(None)?, listing.end(), limit)?;
             for pair in &expired {
-                let record = listed(draft.view, &filter, &listing, pair)?;
+                let record = listed(draft, &filter, &listing, pair)?;
                 let claims = layout::claims(&record.id);
                 let end = layout::after_all(claims.clone()).unwrap_or_default();
-                for (claim, _) in draft.view.scan(&claims, &end, usize::MAX)? {
+                for (claim, _) in draft.scan(&claims, &end, usize::MAX)? {
                     draft.remove(claim);
                 }
                 for entry in index_entries(&record) {
@@ -185,52 +178,18 @@ impl<E: Engine> Kv<E> {
     pub(crate) fn raise_generation(&self, subject: &Entity, next: &Generation) -> Result<Raise, StoreError> {
         let key = layout::generation(subject);
         let value = codec::encode_generation(&key, next)?;
-        self.write(|draft| {
+        let number = next.number;
+        self.write(move |draft| {
             let present = match draft.get(&key)? {
                 Some(value) => codec::decode_generation(&key, &value)?.number,
                 None => 0,
             };
-            if present.checked_add(1) != Some(next.number) {
+            if present.checked_add(1) != Some(number) {
                 return Ok(Raise::Stale { present });
             }
             draft.put(key, value);
             Ok(Raise::Raised)
         })
-    }
-}
-
-/// What an operation reads and wants changed.
-struct Draft<'a, V> {
-    view: &'a V,
-    batch: Batch,
-}
-
-impl<V: View> Draft<'_, V> {
-    fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
-        match self.batch.get(key) {
-            Some(changed) => Ok(changed.clone()),
-            None => self.view.get(key),
-        }
-    }
-
-    fn record(&self, id: &TokenId) -> Result<Option<Record>, StoreError> {
-        let key = layout::record(id);
-        self.get(&key)?.map(|value| codec::decode_record(&key, id.clone(), &value)).transpose()
-    }
-
-    fn put(&mut self, key: Vec<u8>, value: Vec<u8>) {
-        self.batch.insert(key, Some(value));
-    }
-
-    fn put_record(&mut self, record: &Record) -> Result<(), StoreError> {
-        let key = layout::record(&record.id);
-        let value = codec::encode_record(&key, record)?;
-        self.put(key, value);
-        Ok(())
-    }
-
-    fn remove(&mut self, key: Vec<u8>) {
-        self.batch.insert(key, None);
     }
 }
 

@@ -60,7 +60,8 @@
 //! | `RedbStore` | one file, [redb](https://docs.rs/redb); the one to use | each write is two syncs; opening checks every page, about a second per million records |
 //! | `SledStore` | a directory, [sled](https://docs.rs/sled) 0.34 | a beta engine without further releases, whose known faults are guarded against; reads wait for a running write; neither opens nor writes with less than 8 MiB free; where a power cut and damage to the end of its log meet, the damage may go unnoticed |
 //!
-//! All of them: one process at a time, and one write at a time. Damage is told from data by a checksum in every
+//! All of them: one process at a time. Writes of many threads share a commit, and so a sync: a call returns when
+//! its own write is on disk, and a lone one waits for nobody. Damage is told from data by a checksum in every
 //! value, and root keys are sealed by [`KeyRing`]; but nobody who can write to the store's files can be kept from
 //! restoring an older copy of them, which revives tokens. Engines panic on some damaged files; that is caught and
 //! becomes [`StoreError::Corrupt`], unless the program is built with `panic = "abort"`.
@@ -92,8 +93,10 @@ mod kv;
     allow(dead_code, reason = "only what is on disk needs all of it")
 )]
 mod layout;
+mod queue;
 mod record;
 mod store;
+mod sync;
 
 pub use backends::MemoryStore;
 #[cfg(feature = "redb")]

@@ -121,7 +121,7 @@ fn what_is_written_is_of_version_1() {
     let redeemed = Redeem::Redeemed { uses_left: Some(299), repeated: false };
     assert_eq!(new.redeem(&full(), &claim()).unwrap(), redeemed);
     let generation = old.generation(&user()).unwrap().unwrap();
-    let raised = new.write(|draft| {
+    let raised = new.write(move |draft| {
         let key = layout::generation(&user());
         let value = codec::encode_generation(&key, &generation)?;
         draft.put(key, value);
