@@ -2,13 +2,14 @@
 
 #[cfg(any(feature = "redb", feature = "sled"))]
 use std::path::Path;
-use std::{fmt, sync::Arc};
+use std::{fmt, sync::Arc, time::Duration};
 
 use token_core::UnixTime;
 
 use crate::{
-    ClaimId, Entity, Filter, Generation, Insert, Page, Raise, Record, Redeem, Refund, Revoke, StoreError,
-    TokenId, TokenStore, engine::memory::Memory, kv::Kv,
+    Administration, ClaimId, Counts, Entity, Filter, Generation, Insert, Item, KeyRing, Page, Raise, Record,
+    Redeem, Refund, Report, Reseal, Revoke, StoreError, Sweep, TokenId, TokenStore, engine::memory::Memory,
+    kv::Kv,
 };
 
 /// Every call of the contract, handed on to what `$inner` makes of `self`.
@@ -56,14 +57,79 @@ macro_rules! delegate {
     };
 }
 
+/// Every call of administration, handed on likewise.
+macro_rules! delegate_administration {
+    ($self:ident => $inner:expr) => {
+        fn revoke_all(
+            &$self,
+            filter: &Filter,
+            after: Option<&[u8]>,
+            limit: usize,
+        ) -> Result<Sweep, StoreError> {
+            $inner.revoke_all(filter, after, limit)
+        }
+
+        fn void_before(&$self, time: UnixTime) -> Result<UnixTime, StoreError> {
+            $inner.void_before(time)
+        }
+
+        fn counts(&$self) -> Result<Counts, StoreError> {
+            $inner.counts()
+        }
+
+        fn purge_spent(&$self, now: UnixTime, retention: Duration, limit: usize) -> Result<usize, StoreError> {
+            $inner.purge_spent(now, retention, limit)
+        }
+
+        fn claims(
+            &$self,
+            id: &TokenId,
+            after: Option<&ClaimId>,
+            limit: usize,
+        ) -> Result<Vec<(ClaimId, u64)>, StoreError> {
+            $inner.claims(id, after, limit)
+        }
+
+        fn generations(
+            &$self,
+            after: Option<&Entity>,
+            limit: usize,
+        ) -> Result<Vec<(Entity, Generation)>, StoreError> {
+            $inner.generations(after, limit)
+        }
+
+        fn reseal(&$self, changes: &[Reseal]) -> Result<usize, StoreError> {
+            $inner.reseal(changes)
+        }
+
+        fn restore(&$self, items: &[Item]) -> Result<usize, StoreError> {
+            $inner.restore(items)
+        }
+
+        fn check(&$self, keys: Option<&KeyRing>) -> Result<Report, StoreError> {
+            $inner.check(keys)
+        }
+    };
+}
+
 #[deny(clippy::missing_trait_methods)]
 impl<S: TokenStore + ?Sized> TokenStore for Arc<S> {
     delegate!(self => (**self));
 }
 
 #[deny(clippy::missing_trait_methods)]
+impl<S: Administration + ?Sized> Administration for Arc<S> {
+    delegate_administration!(self => (**self));
+}
+
+#[deny(clippy::missing_trait_methods)]
 impl<S: TokenStore + ?Sized> TokenStore for Box<S> {
     delegate!(self => (**self));
+}
+
+#[deny(clippy::missing_trait_methods)]
+impl<S: Administration + ?Sized> Administration for Box<S> {
+    delegate_administration!(self => (**self));
 }
 
 /// A store in memory: for tests, and for tokens that may die with the process. Everything of the contract but
@@ -90,6 +156,11 @@ impl TokenStore for MemoryStore {
     delegate!(self => self.0);
 }
 
+#[deny(clippy::missing_trait_methods)]
+impl Administration for MemoryStore {
+    delegate_administration!(self => self.0);
+}
+
 impl fmt::Debug for MemoryStore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("MemoryStore")
@@ -111,7 +182,7 @@ impl RedbStore {
     /// else is there (an empty file, too), [`NewerVersion`](StoreError::NewerVersion),
     /// [`Corrupt`](StoreError::Corrupt) and those of the disk.
     pub fn open(path: impl AsRef<Path>) -> Result<Self, StoreError> {
-        crate::engine::redb::Redb::open(path.as_ref()).map(|engine| Self(Arc::new(Kv::new(engine))))
+        Ok(Self(Arc::new(Kv::open(crate::engine::redb::Redb::open(path.as_ref())?)?)))
     }
 }
 
@@ -119,6 +190,12 @@ impl RedbStore {
 #[deny(clippy::missing_trait_methods)]
 impl TokenStore for RedbStore {
     delegate!(self => self.0);
+}
+
+#[cfg(feature = "redb")]
+#[deny(clippy::missing_trait_methods)]
+impl Administration for RedbStore {
+    delegate_administration!(self => self.0);
 }
 
 #[cfg(feature = "redb")]
@@ -142,7 +219,7 @@ impl SledStore {
     /// else is there, [`NewerVersion`](StoreError::NewerVersion), [`Corrupt`](StoreError::Corrupt),
     /// [`Full`](StoreError::Full) when less than 8 MiB are free, and those of the disk.
     pub fn open(path: impl AsRef<Path>) -> Result<Self, StoreError> {
-        crate::engine::sled::Sled::open(path.as_ref()).map(|engine| Self(Arc::new(Kv::new(engine))))
+        Ok(Self(Arc::new(Kv::open(crate::engine::sled::Sled::open(path.as_ref())?)?)))
     }
 }
 
@@ -150,6 +227,12 @@ impl SledStore {
 #[deny(clippy::missing_trait_methods)]
 impl TokenStore for SledStore {
     delegate!(self => self.0);
+}
+
+#[cfg(feature = "sled")]
+#[deny(clippy::missing_trait_methods)]
+impl Administration for SledStore {
+    delegate_administration!(self => self.0);
 }
 
 #[cfg(feature = "sled")]

@@ -66,6 +66,11 @@ struct ClaimV1 {
 }
 
 #[derive(Serialize, Deserialize)]
+struct TimeV1 {
+    secs: u64,
+}
+
+#[derive(Serialize, Deserialize)]
 struct IndexV1;
 
 /// The value of a record that stands under `key`.
@@ -125,6 +130,16 @@ pub(crate) fn encode_claim(key: &[u8], uses_left: u64) -> Result<Vec<u8>, StoreE
 /// How many uses were left when the claim under `key` was made.
 pub(crate) fn decode_claim(key: &[u8], value: &[u8]) -> Result<u64, StoreError> {
     decode(key, value).map(|ClaimV1 { uses_left }| uses_left)
+}
+
+/// The value of a time that stands under `key`.
+pub(crate) fn encode_time(key: &[u8], time: UnixTime) -> Result<Vec<u8>, StoreError> {
+    encode(key, &TimeV1 { secs: time.as_secs() })
+}
+
+/// The time whose value stands under `key`.
+pub(crate) fn decode_time(key: &[u8], value: &[u8]) -> Result<UnixTime, StoreError> {
+    decode(key, value).map(|TimeV1 { secs }| UnixTime::from_secs(secs))
 }
 
 /// The value of an index entry that stands under `key`: nothing but the check of that key.

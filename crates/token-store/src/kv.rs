@@ -1,5 +1,7 @@
 //! The contract of a store, once, over any ordered map.
 
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use token_core::UnixTime;
 
 use crate::{
@@ -11,7 +13,11 @@ use crate::{
 };
 use group::{Draft, Group};
 
+mod admin;
+mod check;
 mod group;
+mod purge;
+mod spent;
 
 /// A store over an engine.
 ///
@@ -21,12 +27,32 @@ mod group;
 pub(crate) struct Kv<E> {
     engine: E,
     group: Group,
+    // What was created before this time is void, in seconds. Never ahead of the disk.
+    void: AtomicU64,
 }
 
 impl<E: Engine> Kv<E> {
-    /// The store that the engine holds.
+    /// The store that a new engine holds.
     pub(crate) fn new(engine: E) -> Self {
-        Self { engine, group: Group::new() }
+        Self { engine, group: Group::new(), void: AtomicU64::new(0) }
+    }
+
+    /// The store that the engine holds.
+    pub(crate) fn open(engine: E) -> Result<Self, StoreError> {
+        let store = Self::new(engine);
+        store.note_void(store.read(|view| void_before(view))?);
+        Ok(store)
+    }
+
+    // A time before when everything created is void, which is on disk.
+    fn note_void(&self, time: UnixTime) {
+        self.void.fetch_max(time.as_secs(), Ordering::AcqRel);
+    }
+
+    // As its reader is to see it.
+    fn judged(&self, mut record: Record) -> Record {
+        record.revoked |= record.created.as_secs() < self.void.load(Ordering::Acquire);
+        record
     }
 
     fn read<T>(&self, read: impl FnOnce(&E::View<'_>) -> Result<T, StoreError>) -> Result<T, StoreError> {
@@ -46,6 +72,7 @@ impl<E: Engine> Kv<E> {
         let entries = index_entries(record)
             .map(|entry| codec::encode_index(&entry).map(|value| (entry, value)))
             .collect::<Result<Vec<_>, _>>()?;
+        let spent = record.is_spent().then(|| record.id.clone());
         self.write(move |draft| {
             if draft.get(&key)?.is_some() {
                 return Ok(Insert::Exists);
@@ -54,12 +81,15 @@ impl<E: Engine> Kv<E> {
                 draft.put(entry, value);
             }
             draft.put(key, value);
+            if let Some(id) = spent {
+                spent::add(draft, &id)?;
+            }
             Ok(Insert::Inserted)
         })
     }
 
     pub(crate) fn get(&self, id: &TokenId) -> Result<Option<Record>, StoreError> {
-        self.read(|view| record(view, id))
+        Ok(self.read(|view| record(view, id))?.map(|record| self.judged(record)))
     }
 
     pub(crate) fn redeem(&self, id: &TokenId, claim: &ClaimId) -> Result<Redeem, StoreError> {
@@ -72,7 +102,7 @@ impl<E: Engine> Kv<E> {
                 let uses_left = Some(codec::decode_claim(&key, &value)?);
                 return Ok(Redeem::Redeemed { uses_left, repeated: true });
             }
-            if record.revoked {
+            if record.revoked || record.created < void_before(draft)? {
                 return Ok(Redeem::Revoked);
             }
             let uses = record.uses.saturating_add(1);
@@ -89,6 +119,9 @@ impl<E: Engine> Kv<E> {
             }
             record.uses = uses;
             draft.put_record(&record)?;
+            if record.is_spent() {
+                spent::add(draft, &id)?;
+            }
             Ok(Redeem::Redeemed { uses_left, repeated: false })
         })
     }
@@ -104,6 +137,9 @@ impl<E: Engine> Kv<E> {
             let Some(mut record) = draft.record(&id)? else { return Ok(Refund::Absent) };
             let Some(value) = draft.get(&key)? else { return Ok(Refund::NotClaimed) };
             codec::decode_claim(&key, &value)?;
+            if record.is_spent() {
+                spent::remove(draft, &id)?;
+            }
             record.uses = record
                 .uses
                 .checked_sub(1)
@@ -143,30 +179,11 @@ impl<E: Engine> Kv<E> {
                 Some((key, _)) => listing.cursor(key),
                 None => after.map_or_else(|| listing.cursor(&[]), <[u8]>::to_vec),
             });
-            let records =
-                pairs.iter().map(|pair| listed(view, filter, &listing, pair)).collect::<Result<_, _>>()?;
+            let records = pairs
+                .iter()
+                .map(|pair| listed(view, filter, &listing, pair).map(|record| self.judged(record)))
+                .collect::<Result<_, _>>()?;
             Ok(Page { records, next })
-        })
-    }
-
-    pub(crate) fn purge(&self, now: UnixTime, limit: usize) -> Result<usize, StoreError> {
-        let filter = Filter::ExpiresBefore(now);
-        let listing = Listing::new(&filter);
-        self.write(move |draft| {
-            let expired = draft.scan(&listing.start(None)?, listing.end(), limit)?;
-            for pair in &expired {
-                let record = listed(draft, &filter, &listing, pair)?;
-                let claims = layout::claims(&record.id);
-                let end = layout::after_all(claims.clone()).unwrap_or_default();
-                for (claim, _) in draft.scan(&claims, &end, usize::MAX)? {
-                    draft.remove(claim);
-                }
-                for entry in index_entries(&record) {
-                    draft.remove(entry);
-                }
-                draft.remove(layout::record(&record.id));
-            }
-            Ok(expired.len())
         })
     }
 
@@ -190,6 +207,15 @@ impl<E: Engine> Kv<E> {
             draft.put(key, value);
             Ok(Raise::Raised)
         })
+    }
+}
+
+/// Before when everything created is void.
+fn void_before(view: &impl View) -> Result<UnixTime, StoreError> {
+    let key = layout::void();
+    match view.get(&key)? {
+        Some(value) => codec::decode_time(&key, &value),
+        None => Ok(UnixTime::from_secs(0)),
     }
 }
 

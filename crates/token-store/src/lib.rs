@@ -75,7 +75,9 @@
 //! - `conformance`: the suite that every backend has to pass.
 #![forbid(unsafe_code)]
 
+mod admin;
 mod backends;
+mod check;
 mod codec;
 #[cfg(feature = "conformance")]
 pub mod conformance;
@@ -98,11 +100,13 @@ mod record;
 mod store;
 mod sync;
 
+pub use admin::{Administration, Counts, Item, KeyPlace, Reseal, Sweep};
 pub use backends::MemoryStore;
 #[cfg(feature = "redb")]
 pub use backends::RedbStore;
 #[cfg(feature = "sled")]
 pub use backends::SledStore;
+pub use check::{Fault, Report};
 pub use keyring::{KeyFileError, KeyRing, KeyTextError, OpenError, Owner, SealError};
 pub use record::{ClaimId, Entity, Generation, InvalidId, Record, SealedKey, TokenId};
 pub use store::{Filter, Insert, Page, Raise, Redeem, Refund, Retry, Revoke, StoreError, TokenStore};

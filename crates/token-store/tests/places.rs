@@ -177,11 +177,11 @@ fn a_newer_version_is_told_by_its_number() {
     {
         let name = redb::TableDefinition::<&[u8], &[u8]>::new("onetoken");
         let mut table = transaction.open_table(name).unwrap();
-        table.insert(b"\0format".as_slice(), 2_u32.to_be_bytes().as_slice()).unwrap();
+        table.insert(b"\0format".as_slice(), 3_u32.to_be_bytes().as_slice()).unwrap();
     }
     transaction.commit().unwrap();
     drop(database);
-    assert!(matches!(RedbStore::open(&file), Err(StoreError::NewerVersion { found: 2, known: 1 })));
+    assert!(matches!(RedbStore::open(&file), Err(StoreError::NewerVersion { found: 3, known: 2 })));
 
     let marker = folder.join("onetoken-store");
     let text = fs::read_to_string(&marker).unwrap();

@@ -18,11 +18,13 @@ use std::{
 use crate::{
     StoreError, codec,
     disk::{self, refused},
-    layout,
 };
 
 const NAME: &str = "onetoken-store";
 const TITLE: &str = "onetoken sled store ";
+
+/// The version of the marker and of the directory around it. That of the layout stands in sled.
+const VERSION: u32 = 1;
 
 pub(crate) struct Marker {
     file: File,
@@ -69,9 +71,9 @@ impl Marker {
         }
         let (title, second) = text.split_once('\n').ok_or_else(damaged)?;
         match title.strip_prefix(TITLE).map(str::parse) {
-            Some(Ok(layout::VERSION)) => {}
-            Some(Ok(found)) if found > layout::VERSION => {
-                return Err(StoreError::NewerVersion { found, known: layout::VERSION });
+            Some(Ok(VERSION)) => {}
+            Some(Ok(found)) if found > VERSION => {
+                return Err(StoreError::NewerVersion { found, known: VERSION });
             }
             _ => return Err(damaged()),
         }
@@ -108,7 +110,7 @@ impl Drop for Marker {
 }
 
 fn title() -> String {
-    format!("{TITLE}{}\n", layout::VERSION)
+    format!("{TITLE}{}\n", VERSION)
 }
 
 fn line(commits: u64) -> String {
