@@ -97,6 +97,7 @@ mod kv;
 mod layout;
 mod queue;
 mod record;
+mod rekey;
 mod store;
 mod sync;
 
@@ -109,4 +110,5 @@ pub use backends::SledStore;
 pub use check::{Fault, Report};
 pub use keyring::{KeyFileError, KeyRing, KeyTextError, OpenError, Owner, SealError};
 pub use record::{ClaimId, Entity, Generation, InvalidId, Record, SealedKey, TokenId};
+pub use rekey::{RekeyError, Rekeyed, RemoveError, rekey};
 pub use store::{Filter, Insert, Page, Raise, Redeem, Refund, Retry, Revoke, StoreError, TokenStore};
