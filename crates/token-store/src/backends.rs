@@ -184,6 +184,17 @@ impl RedbStore {
     pub fn open(path: impl AsRef<Path>) -> Result<Self, StoreError> {
         Ok(Self(Arc::new(Kv::open(crate::engine::redb::Redb::open(path.as_ref())?)?)))
     }
+
+    /// Opens a copy of the store, to look into it without touching it: every write is refused
+    /// ([`ReadOnly`](StoreError::ReadOnly)). The copy is made in the directory for temporary files, and goes with
+    /// the last clone. The original may be on a read-only file system, or need a repair.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open); [`NotAStore`](StoreError::NotAStore) also where there is nothing.
+    pub fn inspect(path: impl AsRef<Path>) -> Result<Self, StoreError> {
+        let path = path.as_ref();
+        Ok(Self(Arc::new(Kv::open_copy(path, path, crate::engine::redb::Redb::open)?)))
+    }
 }
 
 #[cfg(feature = "redb")]
@@ -220,6 +231,17 @@ impl SledStore {
     /// [`Full`](StoreError::Full) when less than 8 MiB are free, and those of the disk.
     pub fn open(path: impl AsRef<Path>) -> Result<Self, StoreError> {
         Ok(Self(Arc::new(Kv::open(crate::engine::sled::Sled::open(path.as_ref())?)?)))
+    }
+
+    /// Opens a copy of the store, to look into it without touching it: every write is refused
+    /// ([`ReadOnly`](StoreError::ReadOnly)). The copy is made in the directory for temporary files, and goes with
+    /// the last clone. The original may be on a read-only file system, or need a repair.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open); [`NotAStore`](StoreError::NotAStore) also where there is nothing.
+    pub fn inspect(path: impl AsRef<Path>) -> Result<Self, StoreError> {
+        let (path, locked) = (path.as_ref(), crate::engine::sled::locked(path.as_ref()));
+        Ok(Self(Arc::new(Kv::open_copy(path, &locked, crate::engine::sled::Sled::open)?)))
     }
 }
 

@@ -99,3 +99,16 @@ fn owner_only() -> OpenOptions {
     options.read(true).write(true).create_new(true);
     options
 }
+
+/// Makes a directory that its owner alone may use.
+#[cfg(unix)]
+pub(crate) fn make_dir(dir: &Path) -> io::Result<()> {
+    use std::os::unix::fs::DirBuilderExt;
+    fs::DirBuilder::new().mode(0o700).create(dir)
+}
+
+/// Where there are no modes, it has the access control list of the one around it.
+#[cfg(not(unix))]
+pub(crate) fn make_dir(dir: &Path) -> io::Result<()> {
+    fs::create_dir(dir)
+}

@@ -1,5 +1,7 @@
 //! The contract of a store, once, over any ordered map.
 
+#[cfg(any(feature = "redb", feature = "sled"))]
+use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use token_core::UnixTime;
@@ -7,6 +9,7 @@ use token_core::UnixTime;
 use crate::{
     ClaimId, Entity, Filter, Generation, Insert, Page, Raise, Record, Redeem, Refund, Revoke, StoreError,
     TokenId, codec,
+    copy::Copy,
     cursor::Listing,
     engine::{Engine, Pair, View},
     layout,
@@ -29,12 +32,14 @@ pub(crate) struct Kv<E> {
     group: Group,
     // What was created before this time is void, in seconds. Never ahead of the disk.
     void: AtomicU64,
+    // The files of the engine, if they are a copy to be looked into only.
+    copy: Option<Copy>,
 }
 
 impl<E: Engine> Kv<E> {
     /// The store that a new engine holds.
     pub(crate) fn new(engine: E) -> Self {
-        Self { engine, group: Group::new(), void: AtomicU64::new(0) }
+        Self { engine, group: Group::new(), void: AtomicU64::new(0), copy: None }
     }
 
     /// The store that the engine holds.
@@ -42,6 +47,18 @@ impl<E: Engine> Kv<E> {
         let store = Self::new(engine);
         store.note_void(store.read(|view| void_before(view))?);
         Ok(store)
+    }
+
+    /// The store that the engine holds, not to be written to.
+    #[cfg(any(feature = "redb", feature = "sled"))]
+    pub(crate) fn open_copy(
+        original: &Path,
+        locked: &Path,
+        open: impl FnOnce(&Path) -> Result<E, StoreError>,
+    ) -> Result<Self, StoreError> {
+        let copy = Copy::of(original, locked)?;
+        let engine = open(&copy.path()).map_err(|error| crate::copy::told_of(original, error))?;
+        Ok(Self { copy: Some(copy), ..Self::open(engine)? })
     }
 
     // A time before when everything created is void, which is on disk.
@@ -63,6 +80,9 @@ impl<E: Engine> Kv<E> {
         &self,
         operation: impl FnOnce(&mut Draft<'_>) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
+        if self.copy.is_some() {
+            return Err(StoreError::ReadOnly);
+        }
         self.group.write(&self.engine, operation)
     }
 

@@ -81,6 +81,11 @@ mod check;
 mod codec;
 #[cfg(feature = "conformance")]
 pub mod conformance;
+#[cfg_attr(
+    not(any(feature = "redb", feature = "sled")),
+    allow(dead_code, reason = "only what is on disk needs all of it")
+)]
+mod copy;
 mod cursor;
 #[cfg_attr(
     not(any(feature = "redb", feature = "sled")),

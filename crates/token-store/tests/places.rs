@@ -234,3 +234,59 @@ fn an_unfinished_snapshot_of_sled_is_set_aside() {
         assert_eq!(fs::read(dir.path().join(format!("aside.{name}"))).unwrap(), unfinished);
     }
 }
+
+/// Opens a copy, fills the store, and tells the file that is locked.
+type Kind = (Open, Open);
+
+const KINDS: [Kind; 2] = [
+    (redb, |path| RedbStore::inspect(path).map(|store| Box::new(store) as _)),
+    (sled, |path| SledStore::inspect(path).map(|store| Box::new(store) as _)),
+];
+
+#[test]
+fn an_inspection_leaves_the_store_alone() {
+    for (open, inspect) in KINDS {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("store");
+        let nothing = inspect(&path);
+        assert!(matches!(nothing, Err(StoreError::NotAStore { path: named, .. }) if named == path));
+        assert!(!path.exists());
+
+        let id = token_store::TokenId::new(*b"a").unwrap();
+        let store = open(&path).unwrap();
+        assert!(matches!(inspect(&path), Err(StoreError::AlreadyOpen { path: named }) if named == path));
+        drop(store);
+        let before = content(&path);
+        let store = inspect(&path).unwrap();
+        assert_eq!(store.get(&id).unwrap(), None);
+        assert!(matches!(store.revoke(&id), Err(StoreError::ReadOnly)));
+        let another = inspect(&path).unwrap();
+        assert_eq!(another.purge(token_core::UnixTime::MAX, 0).unwrap(), 0);
+        assert!(matches!(another.purge(token_core::UnixTime::MAX, 1), Err(StoreError::ReadOnly)));
+        drop((store, another));
+        assert_eq!(content(&path), before);
+        drop(open(&path).unwrap());
+    }
+}
+
+#[test]
+fn an_inspection_makes_no_store_of_what_is_none() {
+    for (_, inspect) in KINDS {
+        let dir = tempfile::tempdir().unwrap();
+        for (name, make) in [
+            ("an empty directory", (|path| fs::create_dir(path).unwrap()) as fn(&Path)),
+            ("garbage", |path| fs::write(path, [0xa5; 10_000]).unwrap()),
+            ("an empty file", |path| fs::write(path, "").unwrap()),
+        ] {
+            let path = dir.path().join(name);
+            make(&path);
+            let before = content(&path);
+            let refused = inspect(&path).err();
+            assert!(
+                matches!(refused, Some(StoreError::NotAStore { .. } | StoreError::Io(_))),
+                "{name}: {refused:?}"
+            );
+            assert_eq!(content(&path), before);
+        }
+    }
+}

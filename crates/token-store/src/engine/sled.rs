@@ -70,6 +70,11 @@ pub(crate) struct State {
     marker: Marker,
 }
 
+/// The file that whoever has the store at `path` open holds a lock on.
+pub(crate) fn locked(path: &Path) -> PathBuf {
+    path.join(marker::NAME)
+}
+
 impl Sled {
     /// Opens the store at `path`, or makes one where there is nothing or an empty directory.
     pub(crate) fn open(path: &Path) -> Result<Self, StoreError> {

@@ -20,7 +20,8 @@ use crate::{
     disk::{self, refused},
 };
 
-const NAME: &str = "onetoken-store";
+/// The name of the file.
+pub(super) const NAME: &str = "onetoken-store";
 const TITLE: &str = "onetoken sled store ";
 
 /// The version of the marker and of the directory around it. That of the layout stands in sled.
@@ -35,7 +36,7 @@ impl Marker {
     /// Makes sure that the directory is ours, or becomes so, and that nobody else has it open.
     pub(crate) fn lock(dir: &Path) -> Result<Self, StoreError> {
         let not_a_store = |found| Err(StoreError::NotAStore { path: dir.to_owned(), found });
-        match make_dir(dir) {
+        match disk::make_dir(dir) {
             Ok(()) => disk::sync_dir(disk::parent(dir)).map_err(refused)?,
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
             Err(error) => return Err(refused(error)),
@@ -116,15 +117,4 @@ fn title() -> String {
 fn line(commits: u64) -> String {
     let check = u64::from_be_bytes(codec::check(&[b"commits", &commits.to_be_bytes()]));
     format!("{commits:016x} {check:016x}\n")
-}
-
-#[cfg(unix)]
-fn make_dir(dir: &Path) -> io::Result<()> {
-    use std::os::unix::fs::DirBuilderExt;
-    fs::DirBuilder::new().mode(0o700).create(dir)
-}
-
-#[cfg(not(unix))]
-fn make_dir(dir: &Path) -> io::Result<()> {
-    fs::create_dir(dir)
 }
