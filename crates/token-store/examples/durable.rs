@@ -134,7 +134,7 @@ impl Run {
     }
 
     fn engine(&self, name: &str, store: &impl TokenStore, bare: &impl Bare) {
-        let mut rates: [Vec<f64>; 6] = Default::default();
+        let mut rates: [Vec<f64>; 7] = Default::default();
         for round in 0..ROUNDS {
             rates[0].push(self.store_mints(store, 1, round));
             rates[1].push(self.bare_mints(bare, 1, round));
@@ -147,8 +147,13 @@ impl Run {
                 record.map(|record| self.keys.open(&record.root_key, Owner::Token(&record.id)).unwrap())
             }));
             rates[5].push(self.gets(|id| bare.get(id.as_bytes())));
+            let sealed = self.record(0, 0);
+            rates[6].push(self.gets(|id| {
+                let value = bare.get(id.as_bytes());
+                value.map(|_| self.keys.open(&sealed.root_key, Owner::Token(&sealed.id)).unwrap())
+            }));
         }
-        let [one, bare_one, many, bare_many, get, bare_get] = rates.map(|mut rates| {
+        let [one, bare_one, many, bare_many, get, bare_get, bare_open] = rates.map(|mut rates| {
             rates.sort_by(f64::total_cmp);
             rates[ROUNDS / 2]
         });
@@ -159,7 +164,9 @@ impl Run {
             many / bare_many
         );
         println!("  64 callers over 1: store {:.1}", many / one);
-        println!("  gets, seal opened: store {get:8.0}  bare {bare_get:8.0}  ratio {:.2}", get / bare_get);
+        println!("  gets with the seal opened: store {get:8.0}");
+        println!("    over a bare get and a seal opened: {bare_open:8.0}  ratio {:.2}", get / bare_open);
+        println!("    over a bare get alone:             {bare_get:8.0}  ratio {:.2}", get / bare_get);
     }
 
     fn store_mints(&self, store: &impl TokenStore, callers: u64, round: usize) -> f64 {

@@ -15,6 +15,10 @@
 //! | [`list`](TokenStore::list), [`purge`](TokenStore::purge) | pages of records by resource, issuer or expiry; removes the expired |
 //! | [`generation`](TokenStore::generation), [`raise_generation`](TokenStore::raise_generation) | the shared key of a subject's temporary tokens, and its successor |
 //!
+//! Those who run a store have [`Administration`] besides: revoking all of a resource or an issuer, voiding all that
+//! is older, counting, purging what is spent, and [`check`](Administration::check). [`rekey`] seals everything under
+//! the newest key.
+//!
 //! ```
 //! use std::num::NonZeroU64;
 //!
@@ -72,6 +76,7 @@
 //!
 //! - `redb` (default): `RedbStore`.
 //! - `sled`: `SledStore`.
+//! - `transfer`: `export` and `import`, which move tokens from store to store by a file.
 //! - `conformance`: the suite that every backend has to pass.
 #![forbid(unsafe_code)]
 
@@ -105,6 +110,8 @@ mod record;
 mod rekey;
 mod store;
 mod sync;
+#[cfg(feature = "transfer")]
+mod transfer;
 
 pub use admin::{Administration, Counts, Item, KeyPlace, Reseal, Sweep};
 pub use backends::MemoryStore;
@@ -117,3 +124,5 @@ pub use keyring::{KeyFileError, KeyRing, KeyTextError, OpenError, Owner, SealErr
 pub use record::{ClaimId, Entity, Generation, InvalidId, Record, SealedKey, TokenId};
 pub use rekey::{RekeyError, Rekeyed, RemoveError, rekey};
 pub use store::{Filter, Insert, Page, Raise, Redeem, Refund, Retry, Revoke, StoreError, TokenStore};
+#[cfg(feature = "transfer")]
+pub use transfer::{Epoch, InvalidDocument, Moved, TransferError, export, import};
