@@ -2,13 +2,14 @@
 
 #[cfg(any(feature = "redb", feature = "sled"))]
 use std::path::Path;
-use std::{fmt, sync::Arc};
+use std::{fmt, sync::Arc, time::Duration};
 
 use token_core::UnixTime;
 
 use crate::{
-    ClaimId, Entity, Filter, Generation, Insert, Page, Raise, Record, Redeem, Refund, Revoke, StoreError,
-    TokenId, TokenStore, engine::memory::Memory, kv::Kv,
+    Administration, ClaimId, Counts, Entity, Filter, Generation, Insert, Item, KeyRing, Page, Raise, Record,
+    Redeem, Refund, Report, Reseal, Revoke, StoreError, Sweep, TokenId, TokenStore, engine::memory::Memory,
+    kv::Kv,
 };
 
 /// Every call of the contract, handed on to what `$inner` makes of `self`.
@@ -56,14 +57,79 @@ macro_rules! delegate {
     };
 }
 
+/// Every call of administration, handed on likewise.
+macro_rules! delegate_administration {
+    ($self:ident => $inner:expr) => {
+        fn revoke_all(
+            &$self,
+            filter: &Filter,
+            after: Option<&[u8]>,
+            limit: usize,
+        ) -> Result<Sweep, StoreError> {
+            $inner.revoke_all(filter, after, limit)
+        }
+
+        fn void_before(&$self, time: UnixTime) -> Result<UnixTime, StoreError> {
+            $inner.void_before(time)
+        }
+
+        fn counts(&$self) -> Result<Counts, StoreError> {
+            $inner.counts()
+        }
+
+        fn purge_spent(&$self, now: UnixTime, retention: Duration, limit: usize) -> Result<usize, StoreError> {
+            $inner.purge_spent(now, retention, limit)
+        }
+
+        fn claims(
+            &$self,
+            id: &TokenId,
+            after: Option<&ClaimId>,
+            limit: usize,
+        ) -> Result<Vec<(ClaimId, u64)>, StoreError> {
+            $inner.claims(id, after, limit)
+        }
+
+        fn generations(
+            &$self,
+            after: Option<&Entity>,
+            limit: usize,
+        ) -> Result<Vec<(Entity, Generation)>, StoreError> {
+            $inner.generations(after, limit)
+        }
+
+        fn reseal(&$self, changes: &[Reseal]) -> Result<usize, StoreError> {
+            $inner.reseal(changes)
+        }
+
+        fn restore(&$self, items: &[Item]) -> Result<usize, StoreError> {
+            $inner.restore(items)
+        }
+
+        fn check(&$self, keys: Option<&KeyRing>) -> Result<Report, StoreError> {
+            $inner.check(keys)
+        }
+    };
+}
+
 #[deny(clippy::missing_trait_methods)]
 impl<S: TokenStore + ?Sized> TokenStore for Arc<S> {
     delegate!(self => (**self));
 }
 
 #[deny(clippy::missing_trait_methods)]
+impl<S: Administration + ?Sized> Administration for Arc<S> {
+    delegate_administration!(self => (**self));
+}
+
+#[deny(clippy::missing_trait_methods)]
 impl<S: TokenStore + ?Sized> TokenStore for Box<S> {
     delegate!(self => (**self));
+}
+
+#[deny(clippy::missing_trait_methods)]
+impl<S: Administration + ?Sized> Administration for Box<S> {
+    delegate_administration!(self => (**self));
 }
 
 /// A store in memory: for tests, and for tokens that may die with the process. Everything of the contract but
@@ -88,6 +154,11 @@ impl Default for MemoryStore {
 #[deny(clippy::missing_trait_methods)]
 impl TokenStore for MemoryStore {
     delegate!(self => self.0);
+}
+
+#[deny(clippy::missing_trait_methods)]
+impl Administration for MemoryStore {
+    delegate_administration!(self => self.0);
 }
 
 impl fmt::Debug for MemoryStore {
@@ -121,7 +192,7 @@ impl RedbStore {
     /// (an empty file, too), [`NewerVersion`](StoreError::NewerVersion), [`Corrupt`](StoreError::Corrupt) and
     /// those of the disk.
     pub fn open(path: impl AsRef<Path>) -> Result<Self, StoreError> {
-        crate::engine::redb::Redb::open(path.as_ref()).map(Self::new)
+        Ok(Self(Arc::new(Kv::open(crate::engine::redb::Redb::open(path.as_ref())?)?)))
     }
 
     /// Opens the store at `path`, or makes a new one where there is nothing: where an empty store can do no
@@ -134,6 +205,17 @@ impl RedbStore {
         open_or_create(|| Self::open(path), || Self::create(path))
     }
 
+    /// Opens a copy of the store, to look into it without touching it: every write is refused
+    /// ([`ReadOnly`](StoreError::ReadOnly)). The copy is made in the directory for temporary files, and goes with
+    /// the last clone. The original may be on a read-only file system, or need a repair.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub fn inspect(path: impl AsRef<Path>) -> Result<Self, StoreError> {
+        let path = path.as_ref();
+        Ok(Self(Arc::new(Kv::open_copy(path, path, crate::engine::redb::Redb::open)?)))
+    }
+
     fn new(engine: crate::engine::redb::Redb) -> Self {
         Self(Arc::new(Kv::new(engine)))
     }
@@ -143,6 +225,12 @@ impl RedbStore {
 #[deny(clippy::missing_trait_methods)]
 impl TokenStore for RedbStore {
     delegate!(self => self.0);
+}
+
+#[cfg(feature = "redb")]
+#[deny(clippy::missing_trait_methods)]
+impl Administration for RedbStore {
+    delegate_administration!(self => self.0);
 }
 
 #[cfg(feature = "redb")]
@@ -180,17 +268,28 @@ impl SledStore {
     /// [`NewerVersion`](StoreError::NewerVersion), [`Corrupt`](StoreError::Corrupt),
     /// [`Full`](StoreError::Full) when less than 8 MiB are free, and those of the disk.
     pub fn open(path: impl AsRef<Path>) -> Result<Self, StoreError> {
-        crate::engine::sled::Sled::open(path.as_ref()).map(Self::new)
+        Ok(Self(Arc::new(Kv::open(crate::engine::sled::Sled::open(path.as_ref())?)?)))
     }
 
-    /// Opens the store at `path`, or makes a new one where there is none: where an empty store can do no harm,
-    /// as in tests. A server that is given a wrong path would forget all its tokens by this.
+    /// Opens the store at `path`, or makes a new one where there is none: where an empty store can do no
+    /// harm, as in tests. A server that is given a wrong path would forget all its tokens by this.
     ///
     /// # Errors
     /// Those of [`open`](Self::open) but [`NotFound`](StoreError::NotFound).
     pub fn open_or_create(path: impl AsRef<Path>) -> Result<Self, StoreError> {
         let path = path.as_ref();
         open_or_create(|| Self::open(path), || Self::create(path))
+    }
+
+    /// Opens a copy of the store, to look into it without touching it: every write is refused
+    /// ([`ReadOnly`](StoreError::ReadOnly)). The copy is made in the directory for temporary files, and goes with
+    /// the last clone. The original may be on a read-only file system, or need a repair.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub fn inspect(path: impl AsRef<Path>) -> Result<Self, StoreError> {
+        let (path, locked) = (path.as_ref(), crate::engine::sled::locked(path.as_ref()));
+        Ok(Self(Arc::new(Kv::open_copy(path, &locked, crate::engine::sled::Sled::open)?)))
     }
 
     fn new(engine: crate::engine::sled::Sled) -> Self {
@@ -202,6 +301,12 @@ impl SledStore {
 #[deny(clippy::missing_trait_methods)]
 impl TokenStore for SledStore {
     delegate!(self => self.0);
+}
+
+#[cfg(feature = "sled")]
+#[deny(clippy::missing_trait_methods)]
+impl Administration for SledStore {
+    delegate_administration!(self => self.0);
 }
 
 #[cfg(feature = "sled")]

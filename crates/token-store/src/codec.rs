@@ -67,6 +67,11 @@ struct ClaimV1 {
 }
 
 #[derive(Serialize, Deserialize)]
+struct TimeV1 {
+    secs: u64,
+}
+
+#[derive(Serialize, Deserialize)]
 struct IndexV1;
 
 /// A use that somebody holds.
@@ -137,6 +142,16 @@ pub(crate) fn encode_claim(key: &[u8], claim: Claim) -> Result<Vec<u8>, StoreErr
 pub(crate) fn decode_claim(key: &[u8], value: &[u8]) -> Result<Claim, StoreError> {
     let ClaimV1 { uses_left, answered_again } = decode(key, value)?;
     Ok(Claim { uses_left, answered_again })
+}
+
+/// The value of a time that stands under `key`.
+pub(crate) fn encode_time(key: &[u8], time: UnixTime) -> Result<Vec<u8>, StoreError> {
+    encode(key, &TimeV1 { secs: time.as_secs() })
+}
+
+/// The time whose value stands under `key`.
+pub(crate) fn decode_time(key: &[u8], value: &[u8]) -> Result<UnixTime, StoreError> {
+    decode(key, value).map(|TimeV1 { secs }| UnixTime::from_secs(secs))
 }
 
 /// The value of an index entry that stands under `key`: nothing but the check of that key.

@@ -2,7 +2,7 @@
 //!
 //! ```
 //! let store = token_store::MemoryStore::new();
-//! token_store::conformance::all(|| store.clone());
+//! token_store::conformance::administration(|| store.clone());
 //! ```
 //!
 //! A violation panics. The suite writes under names of its own, which differ from run to run, so that it may run
@@ -22,8 +22,12 @@ use std::num::NonZeroU64;
 use ring::rand::{SecureRandom, SystemRandom};
 use token_core::{RootKey, UnixTime};
 
-use crate::{ClaimId, Entity, Filter, Generation, Insert, KeyRing, Owner, Page, Record, TokenId, TokenStore};
+use crate::{
+    Administration, ClaimId, Entity, Filter, Generation, Insert, KeyRing, Owner, Page, Record, TokenId,
+    TokenStore,
+};
 
+mod administration;
 mod generations;
 mod listing;
 mod races;
@@ -44,6 +48,16 @@ pub fn all<S: TokenStore>(open: impl Fn() -> S) {
     listing::check(&suite, &open);
     generations::check(&suite, &open);
     races::check(&suite, &open());
+}
+
+/// Holds a store to every guarantee of [`Administration`], and of [`TokenStore`] before. The store is to be its
+/// own: all that was created before 1970-01-01T00:16:40Z is void from then on, and what was spent is purged.
+///
+/// # Panics
+/// At the first violation.
+pub fn administration<S: Administration>(open: impl Fn() -> S) {
+    all(&open);
+    administration::check(&Suite::new(), &open);
 }
 
 /// Names and records of one run.

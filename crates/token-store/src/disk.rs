@@ -145,6 +145,19 @@ pub(crate) fn keep_to_owner(_path: &Path) -> io::Result<()> {
     Ok(())
 }
 
+/// Makes a directory that its owner alone may use.
+#[cfg(unix)]
+pub(crate) fn make_dir(dir: &Path) -> io::Result<()> {
+    use std::os::unix::fs::DirBuilderExt;
+    fs::DirBuilder::new().mode(0o700).create(dir)
+}
+
+/// Where there are no modes, it has the access control list of the one around it.
+#[cfg(not(unix))]
+pub(crate) fn make_dir(dir: &Path) -> io::Result<()> {
+    fs::create_dir(dir)
+}
+
 #[cfg(test)]
 mod tests {
     use std::time::SystemTime;

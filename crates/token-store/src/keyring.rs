@@ -118,6 +118,14 @@ impl KeyRing {
         self.keys.last().map_or(0, |key| key.id)
     }
 
+    pub(crate) fn holds(&self, key_id: u32) -> bool {
+        self.keys.iter().any(|key| key.id == key_id)
+    }
+
+    pub(crate) fn forget(&mut self, key_id: u32) {
+        self.keys.retain(|key| key.id != key_id);
+    }
+
     /// Seals a root key for its owner, under the newest key and a fresh nonce.
     ///
     /// # Errors

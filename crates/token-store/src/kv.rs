@@ -1,6 +1,8 @@
 //! The contract of a store, once, over any ordered map.
 
-use std::sync::{Mutex, PoisonError};
+#[cfg(any(feature = "redb", feature = "sled"))]
+use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use token_core::UnixTime;
 
@@ -8,78 +10,119 @@ use crate::{
     ClaimId, Entity, Filter, Generation, Insert, Page, Raise, Record, Redeem, Refund, Revoke, StoreError,
     TokenId,
     codec::{self, Claim},
+    copy::Copy,
     cursor::Listing,
-    engine::{Batch, Engine, Pair, View},
+    engine::{Engine, Pair, View},
     layout,
 };
+use group::{Draft, Group};
+
+mod admin;
+mod check;
+mod group;
+mod purge;
+mod spent;
 
 /// A store over an engine.
 ///
-/// Writes go one after another: an operation is a function of a [`Draft`], which reads what is committed and
-/// collects what is to change, and nothing else. Reads take a snapshot and wait for no operation.
+/// Writes go one after another and are committed in groups: an operation is a function of a [`Draft`], which reads
+/// what is committed and collects what is to change, and nothing else. Reads take a snapshot and wait for no
+/// operation.
 pub(crate) struct Kv<E> {
     engine: E,
-    writer: Mutex<()>,
+    group: Group,
+    // What was created before this time is void, in seconds. Never ahead of the disk.
+    void: AtomicU64,
+    // The files of the engine, if they are a copy to be looked into only.
+    copy: Option<Copy>,
 }
 
 impl<E: Engine> Kv<E> {
-    /// The store that the engine holds.
+    /// The store that a new engine holds.
     pub(crate) fn new(engine: E) -> Self {
-        Self { engine, writer: Mutex::new(()) }
+        Self { engine, group: Group::new(), void: AtomicU64::new(0), copy: None }
+    }
+
+    /// The store that the engine holds.
+    pub(crate) fn open(engine: E) -> Result<Self, StoreError> {
+        let store = Self::new(engine);
+        store.note_void(store.read(|view| void_before(view))?);
+        Ok(store)
+    }
+
+    /// The store that the engine holds, not to be written to.
+    #[cfg(any(feature = "redb", feature = "sled"))]
+    pub(crate) fn open_copy(
+        original: &Path,
+        locked: &Path,
+        open: impl FnOnce(&Path) -> Result<E, StoreError>,
+    ) -> Result<Self, StoreError> {
+        let copy = Copy::of(original, locked)?;
+        let engine = open(&copy.path()).map_err(|error| crate::copy::told_of(original, error))?;
+        Ok(Self { copy: Some(copy), ..Self::open(engine)? })
+    }
+
+    // A time before when everything created is void, which is on disk.
+    fn note_void(&self, time: UnixTime) {
+        self.void.fetch_max(time.as_secs(), Ordering::AcqRel);
+    }
+
+    // As its reader is to see it.
+    fn judged(&self, mut record: Record) -> Record {
+        record.revoked |= record.created.as_secs() < self.void.load(Ordering::Acquire);
+        record
     }
 
     fn read<T>(&self, read: impl FnOnce(&E::View<'_>) -> Result<T, StoreError>) -> Result<T, StoreError> {
         read(&self.engine.view()?)
     }
 
-    // An operation that changes nothing commits nothing: whoever comes too late costs no sync. Its answer rests
-    // on what is committed, which is durable, as nobody else writes meanwhile.
-    fn write<T>(
+    fn write<T: Send + 'static>(
         &self,
-        operation: impl FnOnce(&mut Draft<'_, E::View<'_>>) -> Result<T, StoreError>,
+        operation: impl FnOnce(&mut Draft<'_>) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
-        // Whoever panicked here had committed or not: the engine's state is sound either way.
-        let _writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
-        let (answer, batch) = {
-            let view = self.engine.view()?;
-            let mut draft = Draft { view: &view, batch: Batch::new() };
-            (operation(&mut draft)?, draft.batch)
-        };
-        if !batch.is_empty() {
-            self.engine.commit(&batch)?;
+        if self.copy.is_some() {
+            return Err(StoreError::ReadOnly);
         }
-        Ok(answer)
+        self.group.write(&self.engine, operation)
     }
 
     pub(crate) fn insert(&self, record: &Record) -> Result<Insert, StoreError> {
         let key = layout::record(&record.id);
         let value = codec::encode_record(&key, record)?;
-        self.write(|draft| {
+        let entries = index_entries(record)
+            .map(|entry| codec::encode_index(&entry).map(|value| (entry, value)))
+            .collect::<Result<Vec<_>, _>>()?;
+        let spent = record.is_spent().then(|| record.id.clone());
+        self.write(move |draft| {
             if draft.get(&key)?.is_some() {
                 return Ok(Insert::Exists);
             }
-            for entry in index_entries(record) {
-                let value = codec::encode_index(&entry)?;
+            for (entry, value) in entries {
                 draft.put(entry, value);
             }
             draft.put(key, value);
+            if let Some(id) = spent {
+                spent::add(draft, &id)?;
+            }
             Ok(Insert::Inserted)
         })
     }
 
     pub(crate) fn get(&self, id: &TokenId) -> Result<Option<Record>, StoreError> {
-        self.read(|view| record(view, id))
+        Ok(self.read(|view| record(view, id))?.map(|record| self.judged(record)))
     }
 
     pub(crate) fn redeem(&self, id: &TokenId, claim: &ClaimId) -> Result<Redeem, StoreError> {
-        self.write(|draft| {
-            let Some(mut record) = draft.record(id)? else { return Ok(Redeem::Absent) };
+        let (id, claim) = (id.clone(), claim.clone());
+        self.write(move |draft| {
+            let Some(mut record) = draft.record(&id)? else { return Ok(Redeem::Absent) };
             if record.use_limit.is_some()
-                && let Some(left) = draft.answer_again(id, claim)?
+                && let Some(left) = draft.answer_again(&id, &claim)?
             {
                 return Ok(Redeem::Redeemed { uses_left: Some(left), repeated: true });
             }
-            if record.revoked {
+            if record.revoked || record.created < void_before(draft)? {
                 return Ok(Redeem::Revoked);
             }
             let uses = record.uses.saturating_add(1);
@@ -91,27 +134,34 @@ impl<E: Engine> Kv<E> {
                 },
             };
             if let Some(left) = uses_left {
-                let key = layout::claim(id, claim);
+                let key = layout::claim(&id, &claim);
                 let value = codec::encode_claim(&key, Claim { uses_left: left, answered_again: false })?;
                 draft.put(key, value);
             }
             record.uses = uses;
             draft.put_record(&record)?;
+            if record.is_spent() {
+                spent::add(draft, &id)?;
+            }
             Ok(Redeem::Redeemed { uses_left, repeated: false })
         })
     }
 
     pub(crate) fn claimed(&self, id: &TokenId, claim: &ClaimId) -> Result<Option<u64>, StoreError> {
-        self.write(|draft| draft.answer_again(id, claim))
+        let (id, claim) = (id.clone(), claim.clone());
+        self.write(move |draft| draft.answer_again(&id, &claim))
     }
 
     pub(crate) fn refund(&self, id: &TokenId, claim: &ClaimId) -> Result<Refund, StoreError> {
-        self.write(|draft| {
-            let Some(mut record) = draft.record(id)? else { return Ok(Refund::Absent) };
-            let key = layout::claim(id, claim);
+        let (id, key) = (id.clone(), layout::claim(id, claim));
+        self.write(move |draft| {
+            let Some(mut record) = draft.record(&id)? else { return Ok(Refund::Absent) };
             let Some(value) = draft.get(&key)? else { return Ok(Refund::NotClaimed) };
             if codec::decode_claim(&key, &value)?.answered_again {
                 return Ok(Refund::Kept);
+            }
+            if record.is_spent() {
+                spent::remove(draft, &id)?;
             }
             record.uses = record
                 .uses
@@ -124,8 +174,9 @@ impl<E: Engine> Kv<E> {
     }
 
     pub(crate) fn revoke(&self, id: &TokenId) -> Result<Revoke, StoreError> {
-        self.write(|draft| {
-            let Some(mut record) = draft.record(id)? else { return Ok(Revoke::Absent) };
+        let id = id.clone();
+        self.write(move |draft| {
+            let Some(mut record) = draft.record(&id)? else { return Ok(Revoke::Absent) };
             if !record.revoked {
                 record.revoked = true;
                 draft.put_record(&record)?;
@@ -151,30 +202,11 @@ impl<E: Engine> Kv<E> {
                 Some((key, _)) => listing.cursor(key),
                 None => after.map_or_else(|| listing.cursor(&[]), <[u8]>::to_vec),
             });
-            let records =
-                pairs.iter().map(|pair| listed(view, filter, &listing, pair)).collect::<Result<_, _>>()?;
+            let records = pairs
+                .iter()
+                .map(|pair| listed(view, filter, &listing, pair).map(|record| self.judged(record)))
+                .collect::<Result<_, _>>()?;
             Ok(Page { records, next })
-        })
-    }
-
-    pub(crate) fn purge(&self, now: UnixTime, limit: usize) -> Result<usize, StoreError> {
-        let filter = Filter::ExpiresBefore(now);
-        let listing = Listing::new(&filter);
-        self.write(|draft| {
-            let expired = draft.view.scan(&listing.start(None)?, listing.end(), limit)?;
-            for pair in &expired {
-                let record = listed(draft.view, &filter, &listing, pair)?;
-                let claims = layout::claims(&record.id);
-                let end = layout::after_all(claims.clone()).unwrap_or_default();
-                for (claim, _) in draft.view.scan(&claims, &end, usize::MAX)? {
-                    draft.remove(claim);
-                }
-                for entry in index_entries(&record) {
-                    draft.remove(entry);
-                }
-                draft.remove(layout::record(&record.id));
-            }
-            Ok(expired.len())
         })
     }
 
@@ -186,12 +218,13 @@ impl<E: Engine> Kv<E> {
     pub(crate) fn raise_generation(&self, subject: &Entity, next: &Generation) -> Result<Raise, StoreError> {
         let key = layout::generation(subject);
         let value = codec::encode_generation(&key, next)?;
-        self.write(|draft| {
+        let number = next.number;
+        self.write(move |draft| {
             let present = match draft.get(&key)? {
                 Some(value) => codec::decode_generation(&key, &value)?.number,
                 None => 0,
             };
-            if present.checked_add(1) != Some(next.number) {
+            if present.checked_add(1) != Some(number) {
                 return Ok(Raise::Stale { present });
             }
             draft.put(key, value);
@@ -200,51 +233,12 @@ impl<E: Engine> Kv<E> {
     }
 }
 
-/// What an operation reads and wants changed.
-struct Draft<'a, V> {
-    view: &'a V,
-    batch: Batch,
-}
-
-impl<V: View> Draft<'_, V> {
-    fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
-        match self.batch.get(key) {
-            Some(changed) => Ok(changed.clone()),
-            None => self.view.get(key),
-        }
-    }
-
-    fn record(&self, id: &TokenId) -> Result<Option<Record>, StoreError> {
-        let key = layout::record(id);
-        self.get(&key)?.map(|value| codec::decode_record(&key, id.clone(), &value)).transpose()
-    }
-
-    // Tells how many uses the claim left, and marks it first: were its use given back by whoever was told of it
-    // earlier, a third could spend what this caller acts on.
-    fn answer_again(&mut self, id: &TokenId, claim: &ClaimId) -> Result<Option<u64>, StoreError> {
-        let key = layout::claim(id, claim);
-        let Some(value) = self.get(&key)? else { return Ok(None) };
-        let Claim { uses_left, answered_again } = codec::decode_claim(&key, &value)?;
-        if !answered_again {
-            let value = codec::encode_claim(&key, Claim { uses_left, answered_again: true })?;
-            self.put(key, value);
-        }
-        Ok(Some(uses_left))
-    }
-
-    fn put(&mut self, key: Vec<u8>, value: Vec<u8>) {
-        self.batch.insert(key, Some(value));
-    }
-
-    fn put_record(&mut self, record: &Record) -> Result<(), StoreError> {
-        let key = layout::record(&record.id);
-        let value = codec::encode_record(&key, record)?;
-        self.put(key, value);
-        Ok(())
-    }
-
-    fn remove(&mut self, key: Vec<u8>) {
-        self.batch.insert(key, None);
+/// Before when everything created is void.
+fn void_before(view: &impl View) -> Result<UnixTime, StoreError> {
+    let key = layout::void();
+    match view.get(&key)? {
+        Some(value) => codec::decode_time(&key, &value),
+        None => Ok(UnixTime::from_secs(0)),
     }
 }
 

@@ -3,15 +3,18 @@
 //! ```text
 //! 00 "format"                          the version of the layout, u32 big-endian
 //! 00 "commits"                         how many commits there were, u64 big-endian (in sled only)
+//! 00 "void"                            before when everything created is void (version 2)
 //! 01 id                                a record
 //! 02 len(id) id claim                  a claim on a record with a use limit
 //! 03 len(kind) kind len(id) id token   index: the records about a resource
 //! 04 len(kind) kind len(id) id token   index: the records of an issuer
 //! 05 expiry token                      index: the records that expire
 //! 06 len(kind) kind id                 the generation of a subject
+//! 07 token                             when a purge first found a spent record (version 2)
+//! 08 time token                        index: the spent records by that time, 0 until then (version 2)
 //! ```
 //!
-//! Lengths are u32 and the expiry is u64, big-endian, so that byte order is the order of a listing. All that
+//! Lengths are u32 and times are u64, big-endian, so that byte order is the order of a listing. All that
 //! varies in length but the last part is preceded by its length: no two keys of different parts are equal, and
 //! no key of one entity begins like those of another.
 
@@ -19,8 +22,9 @@ use token_core::UnixTime;
 
 use crate::{ClaimId, Entity, StoreError, TokenId};
 
-/// The only version of the layout so far. A change that this software's older releases would misread raises it.
-pub(crate) const VERSION: u32 = 1;
+/// The newest version of the layout. A change that this software's older releases would misread raises it. A store
+/// of version 1 is read as it is, and becomes one of version 2 by the first write of what version 1 did not have.
+pub(crate) const VERSION: u32 = 2;
 
 const META: u8 = 0;
 const RECORD: u8 = 1;
@@ -29,6 +33,8 @@ const RESOURCE: u8 = 3;
 const ISSUER: u8 = 4;
 const EXPIRY: u8 = 5;
 const GENERATION: u8 = 6;
+const SEEN: u8 = 7;
+const SPENT: u8 = 8;
 
 /// Where the version stands.
 pub(crate) fn format() -> Vec<u8> {
@@ -39,6 +45,11 @@ pub(crate) fn format() -> Vec<u8> {
 #[cfg(feature = "sled")]
 pub(crate) fn commits() -> Vec<u8> {
     key(META, &[b"commits"])
+}
+
+/// Where it stands before when everything created is void.
+pub(crate) fn void() -> Vec<u8> {
+    key(META, &[b"void"])
 }
 
 /// Where a record stands.
@@ -56,7 +67,7 @@ pub(crate) fn claim(id: &TokenId, claim: &ClaimId) -> Vec<u8> {
 /// Whether the version that an engine holds can be read.
 pub(crate) fn check_format(value: &[u8]) -> Result<(), StoreError> {
     match value.try_into().map(u32::from_be_bytes) {
-        Ok(VERSION) => Ok(()),
+        Ok(1..=VERSION) => Ok(()),
         Ok(found) if found > VERSION => Err(StoreError::NewerVersion { found, known: VERSION }),
         _ => Err(StoreError::Corrupt { what: "the version of the layout" }),
     }
@@ -65,6 +76,18 @@ pub(crate) fn check_format(value: &[u8]) -> Result<(), StoreError> {
 /// What the claims on a record begin with.
 pub(crate) fn claims(id: &TokenId) -> Vec<u8> {
     key(CLAIM, &[&len(id.as_bytes()), id.as_bytes()])
+}
+
+/// What all claims begin with.
+pub(crate) fn all_claims() -> Vec<u8> {
+    vec![CLAIM]
+}
+
+/// The token and the claim that the key of a claim names.
+pub(crate) fn claim_of(key: &[u8]) -> Option<(TokenId, ClaimId)> {
+    let (len, rest) = key.strip_prefix(&[CLAIM])?.split_first_chunk::<4>()?;
+    let (id, claim) = rest.split_at_checked(usize::try_from(u32::from_be_bytes(*len)).ok()?)?;
+    Some((TokenId::new(id).ok()?, ClaimId::new(claim).ok()?))
 }
 
 /// What all records begin with.
@@ -95,6 +118,68 @@ pub(crate) fn expiry(at: UnixTime) -> Vec<u8> {
 /// Where the generation of a subject stands.
 pub(crate) fn generation(subject: &Entity) -> Vec<u8> {
     key(GENERATION, &[&len(subject.kind.as_bytes()), subject.kind.as_bytes(), subject.id.as_bytes()])
+}
+
+/// What all generations begin with.
+pub(crate) fn generations() -> Vec<u8> {
+    vec![GENERATION]
+}
+
+/// The subject whose generation stands under a key.
+pub(crate) fn subject_of(key: &[u8]) -> Option<Entity> {
+    let (len, rest) = key.strip_prefix(&[GENERATION])?.split_first_chunk::<4>()?;
+    let (kind, id) = rest.split_at_checked(usize::try_from(u32::from_be_bytes(*len)).ok()?)?;
+    let text = |bytes: &[u8]| str::from_utf8(bytes).ok().map(str::to_owned);
+    Some(Entity { kind: text(kind)?, id: text(id)? })
+}
+
+/// Where it stands when a purge first found a spent record.
+pub(crate) fn seen(id: &TokenId) -> Vec<u8> {
+    key(SEEN, &[id.as_bytes()])
+}
+
+/// What the index entries of the spent records begin with that a purge first found at this time; 0 for those that
+/// none has found.
+pub(crate) fn spent(seen: UnixTime) -> Vec<u8> {
+    key(SPENT, &[&seen.as_secs().to_be_bytes()])
+}
+
+/// What stands under a key.
+pub(crate) enum Entry {
+    /// A number about all of the store.
+    Meta,
+    /// A record.
+    Record(TokenId),
+    /// A claim on a record.
+    Claim(TokenId),
+    /// An index entry of a record.
+    Index(TokenId),
+    /// When a purge first found a spent record.
+    Seen(TokenId),
+    /// The generation of a subject.
+    Generation(Entity),
+}
+
+/// What stands under a key; `None` where no version of the layout has such a key.
+pub(crate) fn entry_of(key: &[u8]) -> Option<Entry> {
+    let (space, rest) = key.split_first()?;
+    let id = |bytes: &[u8]| TokenId::new(bytes).ok();
+    match *space {
+        META => [format(), void(), b"\0commits".to_vec()].contains(&key.to_vec()).then_some(Entry::Meta),
+        RECORD => id(rest).map(Entry::Record),
+        CLAIM => claim_of(key).map(|(id, _)| Entry::Claim(id)),
+        RESOURCE | ISSUER => {
+            let part = |bytes: &'_ [u8]| -> Option<Vec<u8>> {
+                let (len, rest) = bytes.split_first_chunk::<4>()?;
+                rest.get(usize::try_from(u32::from_be_bytes(*len)).ok()?..).map(<[u8]>::to_vec)
+            };
+            id(&part(&part(rest)?)?).map(Entry::Index)
+        }
+        EXPIRY | SPENT => id(rest.get(size_of::<u64>()..)?).map(Entry::Index),
+        GENERATION => subject_of(key).map(Entry::Generation),
+        SEEN => id(rest).map(Entry::Seen),
+        _ => None,
+    }
 }
 
 /// The key of the index entry of a token.

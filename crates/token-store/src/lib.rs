@@ -15,6 +15,10 @@
 //! | [`list`](TokenStore::list), [`purge`](TokenStore::purge) | pages of records by resource, issuer or expiry; removes the expired |
 //! | [`generation`](TokenStore::generation), [`raise_generation`](TokenStore::raise_generation) | the shared key of a subject's temporary tokens, and its successor |
 //!
+//! Those who run a store have [`Administration`] besides: revoking all of a resource or an issuer, voiding all that
+//! is older, counting, purging what is spent, and [`check`](Administration::check). [`rekey`] seals everything under
+//! the newest key.
+//!
 //! ```
 //! use std::num::NonZeroU64;
 //!
@@ -60,7 +64,8 @@
 //! | `RedbStore` | one file, [redb](https://docs.rs/redb); the one to use | each write is two syncs; opening checks every page, about a second per million records |
 //! | `SledStore` | a directory, [sled](https://docs.rs/sled) 0.34 | a beta engine without further releases, whose known faults are guarded against; reads wait for a running write; neither opens nor writes with less than 8 MiB free; where a power cut and damage to the end of its log meet, the damage may go unnoticed |
 //!
-//! All of them: one process at a time, and one write at a time. Damage is told from data by a checksum in every
+//! All of them: one process at a time. Writes of many threads share a commit, and so a sync: a call returns when
+//! its own write is on disk, and a lone one waits for nobody. Damage is told from data by a checksum in every
 //! value, and root keys are sealed by [`KeyRing`]; but nobody who can write to the store's files can be kept from
 //! restoring an older copy of them, which revives tokens. Engines panic on some damaged files; that is caught and
 //! becomes [`StoreError::Corrupt`], unless the program is built with `panic = "abort"`.
@@ -74,13 +79,21 @@
 //!
 //! - `redb` (default): `RedbStore`.
 //! - `sled`: `SledStore`.
+//! - `transfer`: `export` and `import`, which move tokens from store to store by a file.
 //! - `conformance`: the suite that every backend has to pass.
 #![forbid(unsafe_code)]
 
+mod admin;
 mod backends;
+mod check;
 mod codec;
 #[cfg(feature = "conformance")]
 pub mod conformance;
+#[cfg_attr(
+    not(any(feature = "redb", feature = "sled")),
+    allow(dead_code, reason = "only what is on disk needs all of it")
+)]
+mod copy;
 mod cursor;
 #[cfg_attr(
     not(any(feature = "redb", feature = "sled")),
@@ -95,14 +108,24 @@ mod kv;
     allow(dead_code, reason = "only what is on disk needs all of it")
 )]
 mod layout;
+mod queue;
 mod record;
+mod rekey;
 mod store;
+mod sync;
+#[cfg(feature = "transfer")]
+mod transfer;
 
+pub use admin::{Administration, Counts, Item, KeyPlace, Reseal, Sweep};
 pub use backends::MemoryStore;
 #[cfg(feature = "redb")]
 pub use backends::RedbStore;
 #[cfg(feature = "sled")]
 pub use backends::SledStore;
+pub use check::{Fault, Report};
 pub use keyring::{KeyFileError, KeyRing, KeyTextError, OpenError, Owner, SealError};
 pub use record::{ClaimId, Entity, Generation, InvalidId, Record, SealedKey, TokenId};
+pub use rekey::{RekeyError, Rekeyed, RemoveError, rekey};
 pub use store::{Filter, Insert, Page, Raise, Redeem, Refund, Retry, Revoke, StoreError, TokenStore};
+#[cfg(feature = "transfer")]
+pub use transfer::{Epoch, InvalidDocument, Moved, TransferError, export, import};

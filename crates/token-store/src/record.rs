@@ -85,6 +85,12 @@ pub struct Generation {
 }
 
 impl Record {
+    /// Whether every use is taken.
+    #[must_use]
+    pub fn is_spent(&self) -> bool {
+        self.use_limit.is_some_and(|limit| self.uses >= limit.get())
+    }
+
     /// The record as bytes, which every later version of this software reads: for a store of your own.
     ///
     /// # Errors

@@ -86,7 +86,8 @@ pub trait TokenStore: fmt::Debug + Send + Sync {
     fn list(&self, filter: &Filter, after: Option<&[u8]>, limit: usize) -> Result<Page, StoreError>;
 
     /// Removes records that expired at or before `now`, with their claims; the earliest first and at most
-    /// `limit` of them. Returns how many; fewer than `limit` means that none are left.
+    /// `limit` of them. Returns how many; fewer than `limit` means that none are left. However many they are,
+    /// others write meanwhile: this alone is done in steps, each of them atomic.
     ///
     /// # Errors
     /// [`StoreError`]; ask again at any time.

@@ -241,11 +241,11 @@ fn a_newer_version_is_told_by_its_number() {
     {
         let name = redb::TableDefinition::<&[u8], &[u8]>::new("onetoken");
         let mut table = transaction.open_table(name).unwrap();
-        table.insert(b"\0format".as_slice(), 2_u32.to_be_bytes().as_slice()).unwrap();
+        table.insert(b"\0format".as_slice(), 3_u32.to_be_bytes().as_slice()).unwrap();
     }
     transaction.commit().unwrap();
     drop(database);
-    assert!(matches!(RedbStore::open(&file), Err(StoreError::NewerVersion { found: 2, known: 1 })));
+    assert!(matches!(RedbStore::open(&file), Err(StoreError::NewerVersion { found: 3, known: 2 })));
 
     let marker = folder.join("onetoken-store");
     let text = fs::read_to_string(&marker).unwrap();
@@ -297,5 +297,61 @@ fn an_unfinished_snapshot_of_sled_is_set_aside() {
         drop(SledStore::open(dir.path()).unwrap());
         assert!(!dir.path().join(name).exists());
         assert_eq!(fs::read(dir.path().join(format!("aside.{name}"))).unwrap(), unfinished);
+    }
+}
+
+const KINDS: [(Backend, Make); 2] = [
+    (REDB, |path| RedbStore::inspect(path).map(|store| Box::new(store) as _)),
+    (SLED, |path| SledStore::inspect(path).map(|store| Box::new(store) as _)),
+];
+
+#[test]
+fn an_inspection_leaves_the_store_alone() {
+    for (backend, inspect) in KINDS {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("store");
+        let nothing = inspect(&path);
+        assert!(matches!(nothing, Err(StoreError::NotFound { path: named }) if named == path));
+        assert!(!path.exists());
+
+        let id = token_store::TokenId::new(*b"a").unwrap();
+        let store = (backend.create)(&path).unwrap();
+        assert!(matches!(inspect(&path), Err(StoreError::AlreadyOpen { path: named }) if named == path));
+        drop(store);
+        let before = content(&path);
+        let store = inspect(&path).unwrap();
+        assert_eq!(store.get(&id).unwrap(), None);
+        assert!(matches!(store.revoke(&id), Err(StoreError::ReadOnly)));
+        let another = inspect(&path).unwrap();
+        assert_eq!(another.purge(token_core::UnixTime::MAX, 0).unwrap(), 0);
+        assert!(matches!(another.purge(token_core::UnixTime::MAX, 1), Err(StoreError::ReadOnly)));
+        drop((store, another));
+        assert_eq!(content(&path), before);
+        drop((backend.open)(&path).unwrap());
+    }
+}
+
+#[test]
+fn an_inspection_makes_no_store_of_what_is_none() {
+    for (_, inspect) in KINDS {
+        let dir = tempfile::tempdir().unwrap();
+        for (name, make) in [
+            ("an empty directory", (|path| fs::create_dir(path).unwrap()) as fn(&Path)),
+            ("garbage", |path| fs::write(path, [0xa5; 10_000]).unwrap()),
+            ("an empty file", |path| fs::write(path, "").unwrap()),
+        ] {
+            let path = dir.path().join(name);
+            make(&path);
+            let before = content(&path);
+            let refused = inspect(&path).err();
+            assert!(
+                matches!(
+                    refused,
+                    Some(StoreError::NotFound { .. } | StoreError::NotAStore { .. } | StoreError::Io(_))
+                ),
+                "{name}: {refused:?}"
+            );
+            assert_eq!(content(&path), before);
+        }
     }
 }

@@ -71,6 +71,11 @@ pub(crate) struct State {
     marker: Marker,
 }
 
+/// The file that whoever has the store at `path` open holds a lock on.
+pub(crate) fn locked(path: &Path) -> PathBuf {
+    path.join(marker::NAME)
+}
+
 impl Sled {
     /// Makes a store at `path`, where there must be nothing, an empty directory or the beginnings of a store.
     pub(crate) fn create(path: &Path) -> Result<Self, StoreError> {

@@ -1,7 +1,7 @@
 //! The stored form: readable for ever, and never wrong when damaged.
 
 use super::*;
-use crate::{KeyRing, Owner, engine::memory::Memory};
+use crate::{Fault, KeyRing, Owner, Report, engine::memory::Memory};
 
 /// A store of version 1, a key and a value per line, after the line of its key ring.
 const GOLDEN: &str = include_str!("../../tests/golden/store-v1.txt");
@@ -130,7 +130,7 @@ fn what_is_written_is_of_version_1() {
         assert_eq!(new.redeem(&full(), &claim).unwrap(), redeemed);
     }
     let generation = old.generation(&user()).unwrap().unwrap();
-    let raised = new.write(|draft| {
+    let raised = new.write(move |draft| {
         let key = layout::generation(&user());
         let value = codec::encode_generation(&key, &generation)?;
         draft.put(key, value);
@@ -217,4 +217,125 @@ fn bytes_left_over_are_refused() {
     }
     let answers = answers(&store(&golden));
     assert!(answers.iter().all(|answer| matches!(answer, Err(StoreError::Corrupt { .. }))), "{answers:?}");
+}
+
+/// The golden store with a spent record that a purge came upon, and what its check says.
+fn spent() -> (KeyRing, Vec<Pair>) {
+    let (keys, golden) = golden();
+    let store = store(&golden);
+    let spent = Record {
+        id: TokenId::new(*b"spent").unwrap(),
+        use_limit: std::num::NonZeroU64::new(1),
+        root_key: keys
+            .seal(
+                &token_core::RootKey::from_derived([1; 32]),
+                Owner::Token(&TokenId::new(*b"spent").unwrap()),
+            )
+            .unwrap(),
+        ..store.get(&full()).unwrap().unwrap()
+    };
+    let record = Record { uses: 0, ..spent.clone() };
+    assert_eq!(store.insert(&record).unwrap(), Insert::Inserted);
+    let won = Redeem::Redeemed { uses_left: Some(0), repeated: false };
+    assert_eq!(store.redeem(&spent.id, &claim()).unwrap(), won);
+    let retention = std::time::Duration::from_secs(9);
+    assert_eq!(store.purge_spent(UnixTime::from_secs(7), retention, 9).unwrap(), 1);
+    (keys, pairs(&store))
+}
+
+#[test]
+fn a_store_of_version_1_is_sound_and_becomes_one_of_version_2() {
+    let (keys, golden) = golden();
+    let report = store(&golden).check(Some(&keys)).unwrap();
+    assert!(report.is_sound(), "{report:?}");
+    assert_eq!((report.records, report.claims, report.entries, report.generations), (2, 2, 4, 1));
+    assert_eq!(report.opened, 3);
+
+    let (keys, spent) = spent();
+    assert_eq!(spent[0], (layout::format(), 2_u32.to_be_bytes().to_vec()));
+    assert!(store(&spent).check(Some(&keys)).unwrap().is_sound());
+}
+
+#[test]
+fn whatever_is_missing_from_a_store_is_found() {
+    let (_, whole) = spent();
+    for at in 1..whole.len() {
+        let mut lacking = whole.clone();
+        let (key, _) = lacking.remove(at);
+        let faults = store(&lacking).check(None).unwrap().faults;
+        // What nothing else tells of: a claim, which may have been refunded, and a generation.
+        let silent = matches!(key[0], 2 | 6);
+        assert_eq!(faults.is_empty(), silent, "{key:?}: {faults:?}");
+    }
+}
+
+#[test]
+fn whatever_is_damaged_in_a_store_is_found() {
+    let (_, whole) = spent();
+    for at in 0..whole.len() {
+        let mut damaged = whole.clone();
+        let last = damaged[at].1.len() - 1;
+        damaged[at].1[last] ^= 0x80;
+        let report = store(&damaged).check(None).unwrap();
+        assert!(!report.is_sound(), "{:?}", damaged[at].0);
+    }
+}
+
+#[test]
+fn faults_are_told_apart() {
+    let (keys, whole) = spent();
+    let checked = |change: &dyn Fn(&Kv<Memory>), keys: Option<&KeyRing>| -> Vec<(Fault, u64)> {
+        let store = store(&whole);
+        change(&store);
+        store.check(keys).unwrap().faults.into_iter().collect()
+    };
+    let put = |store: &Kv<Memory>, key: Vec<u8>, value: Vec<u8>| {
+        store.engine.commit(&crate::engine::Batch::from([(key, Some(value))])).unwrap();
+    };
+    let id = TokenId::new(*b"spent").unwrap();
+    let edit = |change: fn(&mut Record)| {
+        let id = &id;
+        move |store: &Kv<Memory>| {
+            let mut record = store.get(id).unwrap().unwrap();
+            change(&mut record);
+            let key = layout::record(id);
+            let value = codec::encode_record(&key, &record).unwrap();
+            put(store, key, value);
+        }
+    };
+    assert_eq!(checked(&|_| (), Some(&keys)), []);
+    assert_eq!(checked(&edit(|record| record.uses = 2), None), [(Fault::WrongUses, 1)]);
+    let unspent = checked(&edit(|record| record.uses = 0), None);
+    assert_eq!(unspent, [(Fault::WrongUses, 1), (Fault::StrayEntry, 1)]);
+    let unlimited = checked(&edit(|record| record.use_limit = None), None);
+    assert_eq!(unlimited, [(Fault::StrayClaim, 1), (Fault::StrayEntry, 1)]);
+    let moved = checked(&edit(|record| record.resource = None), None);
+    assert_eq!(moved, [(Fault::StrayEntry, 1)]);
+    let forged = edit(|record| record.root_key.nonce[0] ^= 1);
+    assert_eq!(checked(&forged, Some(&keys)), [(Fault::Forged, 1)]);
+    let unavailable = edit(|record| record.root_key.key_id = 77);
+    assert_eq!(checked(&unavailable, Some(&keys)), [(Fault::KeyUnavailable, 1)]);
+    assert_eq!(checked(&unavailable, None), []);
+    assert_eq!(checked(&|store| put(store, vec![9, 9], vec![]), None), [(Fault::UnknownKey, 1)]);
+    let claimed = |store: &Kv<Memory>| {
+        let key = layout::claim(&TokenId::new(*b"nobody").unwrap(), &claim());
+        let value = codec::encode_claim(&key, Claim { uses_left: 0, answered_again: false }).unwrap();
+        put(store, key, value);
+    };
+    assert_eq!(checked(&claimed, None), [(Fault::StrayClaim, 1)]);
+    let wrong = |store: &Kv<Memory>| {
+        let key = layout::claim(&id, &claim());
+        let value = codec::encode_claim(&key, Claim { uses_left: 1, answered_again: false }).unwrap();
+        put(store, key, value);
+    };
+    assert_eq!(checked(&wrong, None), [(Fault::WrongClaim, 1)]);
+}
+
+#[test]
+fn examples_are_few_and_counts_are_whole() {
+    let many: Vec<Pair> =
+        (0..1000_u16).map(|number| ([&[9], &number.to_be_bytes()[..]].concat(), vec![])).collect();
+    let report = store(&many).check(None).unwrap();
+    assert_eq!(report.faults[&Fault::UnknownKey], 1000);
+    assert_eq!(report.examples.len(), Report::EXAMPLES);
 }

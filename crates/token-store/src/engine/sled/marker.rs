@@ -18,11 +18,14 @@ use std::{
 use crate::{
     StoreError, codec,
     disk::{self, owner_only, refused},
-    layout,
 };
 
-const NAME: &str = "onetoken-store";
+/// The name of the file.
+pub(super) const NAME: &str = "onetoken-store";
 const TITLE: &str = "onetoken sled store ";
+
+/// The version of the marker and of the directory around it. That of the layout stands in sled.
+const VERSION: u32 = 1;
 
 pub(crate) struct Marker {
     file: File,
@@ -32,7 +35,7 @@ pub(crate) struct Marker {
 impl Marker {
     /// Makes the directory, or takes an empty one, and sees to it that nobody else does.
     pub(crate) fn create(dir: &Path) -> Result<Self, StoreError> {
-        match make_dir(dir) {
+        match disk::make_dir(dir) {
             Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(refused(error)),
             _ => {}
         }
@@ -86,9 +89,9 @@ impl Marker {
         }
         let (title, second) = text.split_once('\n').ok_or_else(damaged)?;
         match title.strip_prefix(TITLE).map(str::parse) {
-            Some(Ok(layout::VERSION)) => {}
-            Some(Ok(found)) if found > layout::VERSION => {
-                return Err(StoreError::NewerVersion { found, known: layout::VERSION });
+            Some(Ok(VERSION)) => {}
+            Some(Ok(found)) if found > VERSION => {
+                return Err(StoreError::NewerVersion { found, known: VERSION });
             }
             _ => return Err(damaged()),
         }
@@ -129,21 +132,10 @@ fn is_empty(dir: &Path) -> Result<bool, StoreError> {
 }
 
 fn title() -> String {
-    format!("{TITLE}{}\n", layout::VERSION)
+    format!("{TITLE}{}\n", VERSION)
 }
 
 fn line(commits: u64) -> String {
     let check = u64::from_be_bytes(codec::check(&[b"commits", &commits.to_be_bytes()]));
     format!("{commits:016x} {check:016x}\n")
-}
-
-#[cfg(unix)]
-fn make_dir(dir: &Path) -> io::Result<()> {
-    use std::os::unix::fs::DirBuilderExt;
-    fs::DirBuilder::new().mode(0o700).create(dir)
-}
-
-#[cfg(not(unix))]
-fn make_dir(dir: &Path) -> io::Result<()> {
-    fs::create_dir(dir)
 }

@@ -1,0 +1,13 @@
+//! What is left of a store.
+
+use crate::{args::Check, failure::Failure, output::Output, subject};
+
+pub(crate) fn check(args: &Check, output: &Output) -> Result<(), Failure> {
+    let subject = subject::open(&args.at).map_err(Failure::Open)?;
+    let mut found = Vec::new();
+    let listed = subject.spendable(&mut |id, sound| found.push((id.to_owned(), sound)));
+    for (id, sound) in found {
+        output.line(format_args!("K {id} {sound}"))?;
+    }
+    listed.map_err(Failure::Open)
+}

@@ -1,0 +1,73 @@
+//! Tokens come and go, and the store is to stay small.
+
+use std::{
+    num::NonZeroU64,
+    sync::atomic::{AtomicU64, Ordering},
+    thread,
+};
+
+use token_core::UnixTime;
+use token_store::{ClaimId, Insert, KeyRing, Redeem, TokenId, TokenStore};
+
+use crate::{
+    args::Churn,
+    failure::{Cause, Failure},
+    output::Output,
+    random, subject, target,
+};
+
+/// After so many tokens, what has expired is purged.
+const PURGED_EACH: u64 = 500;
+
+/// How many tokens later one has expired: when it has long been spent.
+const LIFETIME: u64 = 1_000;
+
+/// After so many tokens there is a line.
+const TOLD_EACH: u64 = 10_000;
+
+pub(crate) fn churn(args: &Churn, output: &Output) -> Result<(), Failure> {
+    let (store, keys) = target::with_keys(&args.at).map_err(Failure::Open)?;
+    let name = random::fresh().map_err(Failure::Open)?;
+    let started = AtomicU64::new(0);
+    let work = || -> Result<(), Failure> {
+        loop {
+            let pair = started.fetch_add(1, Ordering::Relaxed);
+            if pair >= args.pairs {
+                return Ok(());
+            }
+            let id = format!("{name:016x}-{pair}");
+            let expires = UnixTime::from_secs(pair.saturating_add(LIFETIME));
+            mint_and_spend(&*store, &keys, &id, expires).map_err(Failure::Underway)?;
+            if pair.is_multiple_of(PURGED_EACH) {
+                store
+                    .purge(UnixTime::from_secs(pair), usize::MAX)
+                    .map_err(|error| Failure::Underway(error.into()))?;
+            }
+            if pair.is_multiple_of(TOLD_EACH) {
+                output.line(format_args!("S {pair}"))?;
+            }
+        }
+    };
+    thread::scope(|scope| {
+        let threads: Vec<_> = (0..args.threads).map(|_| scope.spawn(work)).collect();
+        let outcomes = threads.into_iter().map(|thread| thread.join().unwrap_or(Err(Failure::Told(101))));
+        outcomes.fold(Ok(()), Result::and)
+    })?;
+    output.line(format_args!("S {}", args.pairs))?;
+    Ok(())
+}
+
+fn mint_and_spend(store: &dyn TokenStore, keys: &KeyRing, id: &str, expires: UnixTime) -> Result<(), Cause> {
+    let id = TokenId::new(id).map_err(|_| Cause::Wrong)?;
+    let claim = ClaimId::new(*b"claim").map_err(|_| Cause::Wrong)?;
+    let record = subject::record(keys, &id, NonZeroU64::new(1), Some(expires))?;
+    match store.insert(&record)? {
+        Insert::Inserted => {}
+        Insert::Exists => return Err(Cause::Wrong),
+    }
+    match store.redeem(&id, &claim)? {
+        // It is absent where this thread waited until the token had expired.
+        Redeem::Redeemed { uses_left: Some(0), repeated: false } | Redeem::Absent => Ok(()),
+        _ => Err(Cause::Wrong),
+    }
+}

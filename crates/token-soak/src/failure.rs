@@ -1,0 +1,96 @@
+//! Why a command ended early.
+
+use std::io;
+
+use token_store::{KeyFileError, SealError, StoreError};
+
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Failure {
+    /// The store, or its key ring, cannot be opened, or not be read to its end.
+    #[error("the store cannot be opened")]
+    Open(#[source] Cause),
+    /// The store failed while it was worked.
+    #[error("the store failed")]
+    Underway(#[source] Cause),
+    /// What went wrong has been printed.
+    #[error("printed")]
+    Told(u8),
+    /// Nobody reads what is printed.
+    #[error("the output cannot be written")]
+    Output(#[source] io::Error),
+}
+
+/// What a store, or what stands for one, said instead of an answer.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Cause {
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error(transparent)]
+    KeyFile(#[from] KeyFileError),
+    #[error(transparent)]
+    Seal(#[from] SealError),
+    #[error(transparent)]
+    Unguarded(#[from] sled::Error),
+    #[error("no random bytes")]
+    Random,
+    /// An answer that is wrong whatever happened before.
+    #[error("a wrong answer")]
+    Wrong,
+}
+
+impl Failure {
+    pub(crate) fn kind(&self) -> &'static str {
+        match self {
+            Self::Open(cause) | Self::Underway(cause) => cause.kind(),
+            Self::Told(_) => "told",
+            Self::Output(_) => "output",
+        }
+    }
+
+    pub(crate) fn status(&self) -> u8 {
+        match self {
+            Self::Underway(Cause::Wrong) => 1,
+            Self::Open(_) => 3,
+            Self::Underway(_) => 4,
+            Self::Told(status) => *status,
+            Self::Output(_) => 5,
+        }
+    }
+}
+
+impl Cause {
+    /// One word, for programs.
+    pub(crate) fn kind(&self) -> &'static str {
+        match self {
+            Self::Store(error) => match error {
+                StoreError::AlreadyOpen { .. } => "already-open",
+                StoreError::NotAStore { .. } => "not-a-store",
+                StoreError::NewerVersion { .. } => "newer-version",
+                StoreError::Corrupt { .. } => "corrupt",
+                StoreError::Full => "full",
+                StoreError::ReadOnly => "read-only",
+                StoreError::Io(_) => "io",
+                StoreError::Unknown(_) => "unknown",
+                StoreError::Poisoned => "poisoned",
+                StoreError::TooLarge { .. } => "too-large",
+                StoreError::InvalidCursor => "invalid-cursor",
+                _ => "other",
+            },
+            Self::KeyFile(error) => match error {
+                KeyFileError::Malformed { .. } => "keys-malformed",
+                KeyFileError::Exposed { .. } => "keys-exposed",
+                _ => "keys-io",
+            },
+            Self::Seal(_) | Self::Random => "random",
+            Self::Unguarded(sled::Error::Io(_)) => "io",
+            Self::Unguarded(_) => "corrupt",
+            Self::Wrong => "wrong-answer",
+        }
+    }
+}
+
+impl From<io::Error> for Failure {
+    fn from(error: io::Error) -> Self {
+        Self::Output(error)
+    }
+}

@@ -1,0 +1,62 @@
+//! Works a store hard and tells, line by line, what the store acknowledged; and asks it afterwards what is left.
+//!
+//! Whoever tests a store kills this program, cuts its disk off or fills it, and then holds what
+//! `token-soak check` says against what `token-soak run` said. It judges nothing about faults itself.
+//!
+//! | command | does | prints |
+//! |---|---|---|
+//! | `run` | mints tokens of one use and spends about half of them | `OPEN`, `M id` minted, `B id` about to be spent, `C id` spent, `ERR kind` |
+//! | `check` | reads every record | `K id true` for a token that can be spent, `K id false` where its seal fails |
+//! | `race` | has all threads spend one token at once | `RACE rounds wrong` |
+//! | `model` | holds what threads saw of one token against all orders that explain it | `MODEL histories wrong` |
+//! | `churn` | mints, spends and purges | `S pairs` now and then |
+//!
+//! Each line is written out before its thread goes on. The exit status is 0, 1 for a wrong answer, 3 for a store
+//! that cannot be opened or read to its end, 4 for an error of the store underway, and 5 where the output
+//! cannot be written. Keys are kept in the file beside the store named like it with `.keys`, made on first use.
+#![forbid(unsafe_code)]
+
+mod args;
+mod check;
+mod churn;
+mod failure;
+mod linear;
+mod model;
+mod output;
+mod race;
+mod random;
+mod run;
+mod subject;
+mod target;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+use crate::{
+    args::{Args, Command},
+    failure::Failure,
+    output::Output,
+};
+
+fn main() -> ExitCode {
+    let args = Args::parse();
+    let output = Output::default();
+    let outcome = match args.command {
+        Command::Run(run) => run::run(&run, &output),
+        Command::Check(check) => check::check(&check, &output),
+        Command::Race(race) => race::race(&race, &output),
+        Command::Model(model) => model::model(&model, &output),
+        Command::Churn(churn) => churn::churn(&churn, &output),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            if !matches!(failure, Failure::Told(_)) {
+                // Where even this cannot be written, the status says so.
+                drop(output.line(format_args!("ERR {}", failure.kind())));
+            }
+            ExitCode::from(failure.status())
+        }
+    }
+}

@@ -1,0 +1,129 @@
+//! Threads make random calls on a few tokens, and every token's history must have an explanation.
+
+use std::{
+    num::NonZeroU64,
+    sync::{
+        Barrier, Mutex, PoisonError,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+    thread,
+};
+
+use token_store::{ClaimId, KeyRing, Record, TokenId, TokenStore};
+
+use crate::{
+    args::Model,
+    failure::{Cause, Failure},
+    linear::{self, CLAIMS, Call, Event, Seen},
+    output::Output,
+    random::{self, Random},
+    subject, target,
+};
+
+/// How many tokens the threads share at a time.
+const TOKENS: usize = 4;
+
+/// How many calls each thread makes on them.
+const CALLS: u64 = 10;
+
+type Histories = [Vec<Event>; TOKENS];
+
+pub(crate) fn model(args: &Model, output: &Output) -> Result<(), Failure> {
+    let (store, keys) = target::with_keys(&args.at).map_err(Failure::Open)?;
+    let name = random::fresh().map_err(Failure::Open)?;
+    let seed = args.seed.unwrap_or(name);
+    let world = World { store: &*store, keys: &keys, clock: AtomicU64::new(0) };
+    let tokens = u64::try_from(TOKENS).unwrap_or(u64::MAX);
+    let rounds = args.histories.div_ceil(tokens);
+    let barrier = Barrier::new(args.threads.into());
+    let gathered = Mutex::new(Histories::default());
+    let failure = Mutex::new(None);
+    let failed = AtomicBool::new(false);
+    let wrong = AtomicU64::new(0);
+    let caller = &|thread: u16| -> Result<(), Failure> {
+        for round in 0..rounds {
+            let mut random = Random::new(seed ^ round.rotate_left(20) ^ u64::from(thread).rotate_left(56));
+            let mut seen = Histories::default();
+            let ids = ids(name, round);
+            barrier.wait();
+            let called =
+                ids.and_then(|ids| (0..CALLS).try_for_each(|_| world.call(&ids, &mut random, &mut seen)));
+            if let Err(cause) = called {
+                failed.store(true, Ordering::Relaxed);
+                failure.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(cause);
+            }
+            let mut all = gathered.lock().unwrap_or_else(PoisonError::into_inner);
+            all.iter_mut().zip(seen).for_each(|(all, seen)| all.extend(seen));
+            drop(all);
+            barrier.wait();
+            if failed.load(Ordering::Relaxed) {
+                return Ok(());
+            }
+            if thread == 0 {
+                let mut all = gathered.lock().unwrap_or_else(PoisonError::into_inner);
+                for history in std::mem::take(&mut *all).iter().filter(|history| !linear::explained(history))
+                {
+                    wrong.fetch_add(1, Ordering::Relaxed);
+                    output.line(format_args!("WRONG seed {seed} round {round}: {history:?}"))?;
+                }
+            }
+        }
+        Ok(())
+    };
+    thread::scope(|scope| {
+        let threads: Vec<_> = (0..args.threads).map(|thread| scope.spawn(move || caller(thread))).collect();
+        let outcomes = threads.into_iter().map(|thread| thread.join().unwrap_or(Err(Failure::Told(101))));
+        outcomes.fold(Ok(()), Result::and)
+    })?;
+    if let Some(cause) = failure.into_inner().unwrap_or_else(PoisonError::into_inner) {
+        return Err(Failure::Underway(cause));
+    }
+    let wrong = wrong.into_inner();
+    output.line(format_args!("MODEL {} {wrong}", rounds.saturating_mul(tokens)))?;
+    if wrong == 0 { Ok(()) } else { Err(Failure::Told(1)) }
+}
+
+fn ids(name: u64, round: u64) -> Result<Vec<TokenId>, Cause> {
+    let id = |token| TokenId::new(format!("{name:016x}-{round}-{token}")).map_err(|_| Cause::Wrong);
+    (0..TOKENS).map(id).collect()
+}
+
+struct World<'a> {
+    store: &'a dyn TokenStore,
+    keys: &'a KeyRing,
+    // Goes on by one at each start and end of a call.
+    clock: AtomicU64,
+}
+
+impl World<'_> {
+    fn call(&self, ids: &[TokenId], random: &mut Random, seen: &mut Histories) -> Result<(), Cause> {
+        let token = usize::try_from(random.next()).unwrap_or_default() % TOKENS;
+        let (Some(id), Some(history)) = (ids.get(token), seen.get_mut(token)) else {
+            return Err(Cause::Wrong);
+        };
+        let claim = usize::try_from(random.next()).unwrap_or_default() % CLAIMS;
+        let name = ClaimId::new(claim.to_be_bytes()).map_err(|_| Cause::Wrong)?;
+        let choice = random.below(16);
+        let limit = random.below(4);
+        let record = subject::record(self.keys, id, NonZeroU64::new(limit), None)?;
+        let begun = self.now();
+        let call = match choice {
+            0..4 => Call::Insert { limit, answer: self.store.insert(&record)? },
+            4..9 => Call::Redeem { claim, answer: self.store.redeem(id, &name)? },
+            9 => Call::Claimed { claim, answer: self.store.claimed(id, &name)? },
+            10..12 => Call::Refund { claim, answer: self.store.refund(id, &name)? },
+            12 => Call::Revoke { answer: self.store.revoke(id)? },
+            _ => Call::Get { answer: self.store.get(id)?.as_ref().map(look) },
+        };
+        history.push(Event { begun, ended: self.now(), call });
+        Ok(())
+    }
+
+    fn now(&self) -> u64 {
+        self.clock.fetch_add(1, Ordering::SeqCst)
+    }
+}
+
+fn look(record: &Record) -> Seen {
+    Seen { limit: record.use_limit.map_or(0, NonZeroU64::get), uses: record.uses, revoked: record.revoked }
+}

@@ -1,0 +1,122 @@
+//! Mints and spends until killed.
+
+use std::{
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+    thread,
+};
+
+use crate::{
+    args::Run,
+    failure::{Cause, Failure},
+    output::Output,
+    random::{self, Random},
+    subject::{self, Subject},
+};
+
+pub(crate) fn run(args: &Run, output: &Output) -> Result<(), Failure> {
+    let subject = subject::open(&args.at).map_err(Failure::Open)?;
+    let name = random::fresh().map_err(Failure::Open)?;
+    let work = Work {
+        subject: &*subject,
+        output,
+        name,
+        seed: args.seed.unwrap_or(name),
+        left: AtomicU64::new(args.ops.unwrap_or(u64::MAX)),
+        errors: Mutex::new(0),
+        past_errors: args.past_errors,
+    };
+    output.line(format_args!("OPEN"))?;
+    let work = &work;
+    thread::scope(|scope| {
+        let others: Vec<_> =
+            (1..args.threads).map(|thread| scope.spawn(move || work.thread(thread))).collect();
+        // The first thread is this one, so that one thread means one.
+        let mine = work.thread(0);
+        let theirs = others.into_iter().map(|thread| thread.join().unwrap_or(Err(Failure::Told(101))));
+        theirs.fold(mine, Result::and)
+    })?;
+    match *work.errors.lock().unwrap_or_else(PoisonError::into_inner) {
+        0 => Ok(()),
+        _ => Err(Failure::Told(4)),
+    }
+}
+
+struct Work<'a> {
+    subject: &'a dyn Subject,
+    output: &'a Output,
+    // Tells the ids of this run from those of any other.
+    name: u64,
+    seed: u64,
+    // How many operations are still to be done.
+    left: AtomicU64,
+    errors: Mutex<u32>,
+    past_errors: u32,
+}
+
+impl Work<'_> {
+    fn thread(&self, thread: u16) -> Result<(), Failure> {
+        let mut random = Random::new(self.seed.wrapping_add(u64::from(thread)));
+        let mut unspent: Vec<String> = Vec::new();
+        let mut number = 0_u64;
+        while self.another() {
+            let id = match random.below(2) {
+                0 => None,
+                _ => usize::try_from(random.next())
+                    .unwrap_or_default()
+                    .checked_rem(unspent.len())
+                    .map(|at| unspent.swap_remove(at)),
+            };
+            let outcome = match id {
+                Some(id) => self.spend(&id)?,
+                None => {
+                    number = number.wrapping_add(1);
+                    let id = format!("{:016x}-{thread}-{number}", self.name);
+                    let minted = self.subject.mint(&id);
+                    if minted.is_ok() {
+                        self.output.line(format_args!("M {id}"))?;
+                        unspent.push(id);
+                    }
+                    minted
+                }
+            };
+            if let Err(cause) = outcome
+                && !self.failed(&cause)?
+            {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    fn spend(&self, id: &str) -> Result<Result<(), Cause>, Failure> {
+        self.output.line(format_args!("B {id}"))?;
+        let spent = self.subject.spend(id);
+        if spent.is_ok() {
+            self.output.line(format_args!("C {id}"))?;
+        }
+        Ok(spent)
+    }
+
+    fn another(&self) -> bool {
+        let take = |left: u64| left.checked_sub(1);
+        self.left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, take).is_ok()
+    }
+
+    // Tells of an error, and whether to go on.
+    fn failed(&self, cause: &Cause) -> Result<bool, Failure> {
+        let mut errors = self.errors.lock().unwrap_or_else(PoisonError::into_inner);
+        if *errors > self.past_errors {
+            return Ok(false);
+        }
+        *errors = errors.saturating_add(1);
+        self.output.line(format_args!("ERR {}", cause.kind()))?;
+        if *errors <= self.past_errors {
+            return Ok(true);
+        }
+        self.left.store(0, Ordering::Relaxed);
+        Ok(false)
+    }
+}

@@ -1,0 +1,135 @@
+//! What `run` and `check` ask of a store.
+
+use std::num::NonZeroU64;
+
+use token_core::{RootKey, UnixTime};
+use token_store::{ClaimId, Entity, Filter, Insert, KeyRing, Owner, Record, Redeem, TokenId, TokenStore};
+
+use crate::{
+    args::At,
+    failure::Cause,
+    target::{self, StoreUrl},
+};
+
+/// How many records are listed at a time.
+const PAGE: usize = 1_000;
+
+/// A store of tokens of one use.
+pub(crate) trait Subject: Send + Sync {
+    /// Keeps a new token. Returns when it is acknowledged.
+    fn mint(&self, id: &str) -> Result<(), Cause>;
+
+    /// Spends a token. Returns when it is acknowledged.
+    fn spend(&self, id: &str) -> Result<(), Cause>;
+
+    /// Tells of each token that can be spent, and whether its secret is the one that it was minted with.
+    fn spendable(&self, tell: Tell<'_>) -> Result<(), Cause>;
+}
+
+/// Where [`Subject::spendable`] tells what it finds.
+pub(crate) type Tell<'a> = &'a mut dyn FnMut(&str, bool);
+
+/// Opens what is at a place.
+pub(crate) fn open(at: &At) -> Result<Box<dyn Subject>, Cause> {
+    if let StoreUrl::SledUnguarded(path) = &at.store {
+        return Ok(Box::new(Unguarded(sled::open(path)?)));
+    }
+    let (store, keys) = target::with_keys(at)?;
+    Ok(Box::new(Guarded { store, keys }))
+}
+
+/// A record of the token `id`, whose secret follows from its id so that a wrong one is told from the right one.
+pub(crate) fn record(
+    keys: &KeyRing,
+    id: &TokenId,
+    use_limit: Option<NonZeroU64>,
+    expires: Option<UnixTime>,
+) -> Result<Record, Cause> {
+    let entity = |kind: &str, id: &str| Entity { kind: kind.to_owned(), id: id.to_owned() };
+    Ok(Record {
+        id: id.clone(),
+        kind: "space-support".to_owned(),
+        resource: Some(entity("space", "s1")),
+        issuer: entity("user", "u1"),
+        root_key: keys.seal(&secret(id), Owner::Token(id))?,
+        created: UnixTime::from_secs(0),
+        expires,
+        use_limit,
+        uses: 0,
+        revoked: false,
+        name: None,
+    })
+}
+
+fn secret(id: &TokenId) -> RootKey {
+    RootKey::derive_any(id.as_bytes())
+}
+
+struct Guarded {
+    store: Box<dyn TokenStore>,
+    keys: KeyRing,
+}
+
+impl Subject for Guarded {
+    fn mint(&self, id: &str) -> Result<(), Cause> {
+        let id = TokenId::new(id).map_err(|_| Cause::Wrong)?;
+        match self.store.insert(&record(&self.keys, &id, NonZeroU64::new(1), None)?)? {
+            Insert::Inserted => Ok(()),
+            Insert::Exists => Err(Cause::Wrong),
+        }
+    }
+
+    fn spend(&self, id: &str) -> Result<(), Cause> {
+        let id = TokenId::new(id).map_err(|_| Cause::Wrong)?;
+        let claim = ClaimId::new(*b"claim").map_err(|_| Cause::Wrong)?;
+        match self.store.redeem(&id, &claim)? {
+            Redeem::Redeemed { uses_left: Some(0), repeated: false } => Ok(()),
+            _ => Err(Cause::Wrong),
+        }
+    }
+
+    fn spendable(&self, tell: Tell<'_>) -> Result<(), Cause> {
+        let mut after = None;
+        loop {
+            let page = self.store.list(&Filter::All, after.as_deref(), PAGE)?;
+            for record in &page.records {
+                let left = record.use_limit.is_none_or(|limit| record.uses < limit.get());
+                if !left || record.revoked {
+                    continue;
+                }
+                let opened = self.keys.open(&record.root_key, Owner::Token(&record.id));
+                let sound = opened.is_ok_and(|key| key.expose() == secret(&record.id).expose());
+                tell(&record.id.to_string(), sound);
+            }
+            match page.next {
+                None => return Ok(()),
+                next => after = next,
+            }
+        }
+    }
+}
+
+/// The control: a token is a key that is removed when it is spent, and each change is followed by sled's flush.
+struct Unguarded(sled::Db);
+
+impl Subject for Unguarded {
+    fn mint(&self, id: &str) -> Result<(), Cause> {
+        self.0.insert(id, id)?;
+        self.0.flush()?;
+        Ok(())
+    }
+
+    fn spend(&self, id: &str) -> Result<(), Cause> {
+        let removed = self.0.remove(id)?;
+        self.0.flush()?;
+        removed.map(drop).ok_or(Cause::Wrong)
+    }
+
+    fn spendable(&self, tell: Tell<'_>) -> Result<(), Cause> {
+        for pair in self.0.iter() {
+            let (id, value) = pair?;
+            tell(&String::from_utf8_lossy(&id), id == value);
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,93 @@
+//! Which store to work, and opening it with its keys.
+
+use std::{
+    path::{Path, PathBuf},
+    str::FromStr,
+};
+
+use token_store::{KeyFileError, KeyRing, MemoryStore, RedbStore, SledStore, TokenStore};
+
+use crate::{args::At, failure::Cause};
+
+/// A kind of store and its place.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum StoreUrl {
+    Memory,
+    Redb(PathBuf),
+    Sled(PathBuf),
+    /// sled as it comes, without what this project adds to it. It loses data in a power cut: a harness that
+    /// does not see that sees nothing.
+    SledUnguarded(PathBuf),
+}
+
+#[derive(Clone, Copy, Debug, thiserror::Error)]
+#[error("none of redb:PATH, sled:PATH, sled-unguarded:PATH and memory:")]
+pub(crate) struct InvalidStore;
+
+impl FromStr for StoreUrl {
+    type Err = InvalidStore;
+
+    fn from_str(text: &str) -> Result<Self, InvalidStore> {
+        match text.split_once(':') {
+            Some(("memory", "")) => Ok(Self::Memory),
+            Some((_, "")) | None => Err(InvalidStore),
+            Some(("redb", path)) => Ok(Self::Redb(path.into())),
+            Some(("sled", path)) => Ok(Self::Sled(path.into())),
+            Some(("sled-unguarded", path)) => Ok(Self::SledUnguarded(path.into())),
+            Some(_) => Err(InvalidStore),
+        }
+    }
+}
+
+impl StoreUrl {
+    fn path(&self) -> Option<&Path> {
+        match self {
+            Self::Memory => None,
+            Self::Redb(path) | Self::Sled(path) | Self::SledUnguarded(path) => Some(path),
+        }
+    }
+}
+
+/// The token store at a place, and its key ring. The control is not a token store: [`Cause::Wrong`].
+pub(crate) fn with_keys(at: &At) -> Result<(Box<dyn TokenStore>, KeyRing), Cause> {
+    let keys = keys(at)?;
+    let store: Box<dyn TokenStore> = match &at.store {
+        StoreUrl::Memory => Box::new(MemoryStore::new()),
+        StoreUrl::Redb(path) => Box::new(RedbStore::open(path)?),
+        StoreUrl::Sled(path) => Box::new(SledStore::open(path)?),
+        StoreUrl::SledUnguarded(_) => return Err(Cause::Wrong),
+    };
+    Ok((store, keys))
+}
+
+// Made where there is none, and before the store: no store is ever without its keys.
+fn keys(at: &At) -> Result<KeyRing, Cause> {
+    let beside = || {
+        let mut path = at.store.path()?.as_os_str().to_owned();
+        path.push(".keys");
+        Some(PathBuf::from(path))
+    };
+    let Some(path) = at.keys.clone().or_else(beside) else { return Ok(KeyRing::generate()?) };
+    match KeyRing::create(&path) {
+        Err(KeyFileError::Exists { .. }) => Ok(KeyRing::load(&path)?),
+        // What cannot be made may be there all the same: on a full disk, or one that is read-only.
+        Err(KeyFileError::Io { .. }) if path.exists() => Ok(KeyRing::load(&path)?),
+        made => Ok(made?),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn urls() {
+        assert_eq!("redb:a:b".parse::<StoreUrl>().unwrap(), StoreUrl::Redb("a:b".into()));
+        assert_eq!("sled:/x".parse::<StoreUrl>().unwrap(), StoreUrl::Sled("/x".into()));
+        assert_eq!("sled-unguarded:x".parse::<StoreUrl>().unwrap(), StoreUrl::SledUnguarded("x".into()));
+        assert_eq!("memory:".parse::<StoreUrl>().unwrap(), StoreUrl::Memory);
+        for text in ["", "redb", "redb:", "sled:", "memory:x", "sqlite:x", "/x"] {
+            assert!(text.parse::<StoreUrl>().is_err(), "{text}");
+        }
+    }
+}

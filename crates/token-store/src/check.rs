@@ -1,0 +1,99 @@
+//! What a check of a store finds.
+
+use std::{collections::BTreeMap, fmt};
+
+use crate::TokenId;
+
+/// What [`Administration::check`](crate::Administration::check) saw and found.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Report {
+    /// How many records were looked at.
+    pub records: u64,
+    /// How many claims were looked at.
+    pub claims: u64,
+    /// How many index entries were looked at.
+    pub entries: u64,
+    /// How many generations were looked at.
+    pub generations: u64,
+    /// How many sealed keys were opened: none without a key ring.
+    pub opened: u64,
+    /// How often each kind of fault was found.
+    pub faults: BTreeMap<Fault, u64>,
+    /// The first [`Report::EXAMPLES`] faults, with the token each is about where it is about one.
+    pub examples: Vec<(Fault, Option<TokenId>)>,
+}
+
+impl Report {
+    /// How many faults are given as examples at most.
+    pub const EXAMPLES: usize = 100;
+
+    /// Whether there is no fault.
+    #[must_use]
+    pub fn is_sound(&self) -> bool {
+        self.faults.is_empty()
+    }
+
+    pub(crate) fn find(&mut self, fault: Fault, token: Option<&TokenId>) {
+        let count = self.faults.entry(fault).or_default();
+        *count = count.saturating_add(1);
+        if self.examples.len() < Self::EXAMPLES {
+            self.examples.push((fault, token.cloned()));
+        }
+    }
+}
+
+/// Something that is not as it has to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
+pub enum Fault {
+    /// A part of the store cannot be read at all, and was not looked at.
+    Unreadable,
+    /// A key that no version of this software writes.
+    UnknownKey,
+    /// The version or another number about all of the store is damaged or gone.
+    DamagedMeta,
+    /// A record is damaged.
+    DamagedRecord,
+    /// A claim is damaged.
+    DamagedClaim,
+    /// An index entry is damaged.
+    DamagedEntry,
+    /// A generation is damaged.
+    DamagedGeneration,
+    /// A record has more uses than its limit, or fewer than claims.
+    WrongUses,
+    /// A claim has no record, or is on one without a limit.
+    StrayClaim,
+    /// A claim says that more uses were left than there can have been.
+    WrongClaim,
+    /// A record lacks an index entry: a listing or a purge passes it over.
+    MissingEntry,
+    /// An index entry has no record, or one that contradicts it.
+    StrayEntry,
+    /// A sealed key is under a key that the ring does not hold.
+    KeyUnavailable,
+    /// A sealed key does not open: it is damaged, forged, or belongs to something else.
+    Forged,
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Unreadable => "a part that cannot be read",
+            Self::UnknownKey => "an unknown key",
+            Self::DamagedMeta => "a damaged number about the store",
+            Self::DamagedRecord => "a damaged record",
+            Self::DamagedClaim => "a damaged claim",
+            Self::DamagedEntry => "a damaged index entry",
+            Self::DamagedGeneration => "a damaged generation",
+            Self::WrongUses => "a record with a wrong number of uses",
+            Self::StrayClaim => "a claim on nothing",
+            Self::WrongClaim => "a claim with a wrong number of uses",
+            Self::MissingEntry => "a record without its index entry",
+            Self::StrayEntry => "an index entry without its record",
+            Self::KeyUnavailable => "a sealed key whose key is not in the ring",
+            Self::Forged => "a sealed key that does not open",
+        })
+    }
+}

@@ -1,0 +1,305 @@
+//! Administration: many tokens at once.
+
+use std::{collections::BTreeSet, thread, time::Duration};
+
+use token_core::UnixTime;
+
+use super::{Suite, claim, insert, pages};
+use crate::{
+    Administration, Entity, Filter, Insert, Item, KeyPlace, KeyRing, Owner, Raise, Record, Redeem, Refund,
+    Reseal, StoreError, TokenId,
+};
+
+pub(super) fn check<S: Administration>(suite: &Suite, open: &impl Fn() -> S) {
+    revoking_all_of_something(suite, open);
+    everything_older_is_void(suite, open);
+    spent_records_go_after_their_retention(suite, open);
+    many_claims_are_purged(suite, &open());
+    counts_tell_what_is_there(suite, &open());
+    claims_and_generations_are_paged(suite, &open());
+    keys_are_replaced_where_they_are_the_old_ones(suite, open);
+    a_restored_store_answers_like_the_former(suite, open);
+    what_was_written_is_sound(&open(), &suite.keys);
+}
+
+fn revoking_all_of_something<S: Administration>(suite: &Suite, open: &impl Fn() -> S) {
+    let (space, alice, bob) =
+        (suite.entity("space", "sweep"), suite.entity("user", "sweep a"), suite.entity("user", "sweep b"));
+    let store = open();
+    for number in 0..10_u8 {
+        let record = Record {
+            resource: (number % 2 == 0).then(|| space.clone()),
+            issuer: if number < 6 { alice.clone() } else { bob.clone() },
+            ..suite.record(&suite.id([b'v', number]))
+        };
+        insert(&store, &record);
+    }
+    let sweep = |filter: &Filter, limit: usize| -> Vec<usize> {
+        let (mut revoked, mut after) = (Vec::new(), None);
+        loop {
+            let page = open().revoke_all(filter, after.as_deref(), limit).unwrap();
+            revoked.push(page.revoked);
+            match page.next {
+                Some(next) => after = Some(next),
+                None => return revoked,
+            }
+        }
+    };
+    drop(store);
+    assert_eq!(sweep(&Filter::Resource(space), 2), [2, 2, 1]);
+    assert_eq!(sweep(&Filter::Issuer(alice.clone()), 10), [3], "three of six were revoked before");
+    assert_eq!(sweep(&Filter::Issuer(alice), 6), [0]);
+    let store = open();
+    for number in 0..10_u8 {
+        let record = store.get(&suite.id([b'v', number])).unwrap().unwrap();
+        assert_eq!(record.revoked, number < 6 || number % 2 == 0, "{number}");
+    }
+    let filter = Filter::Issuer(bob);
+    let none = store.revoke_all(&filter, None, 0).unwrap();
+    assert_eq!(none.revoked, 0);
+    assert_eq!(store.revoke_all(&filter, none.next.as_deref(), 9).unwrap().revoked, 2);
+    assert!(matches!(store.revoke_all(&filter, Some(b"nonsense"), 1), Err(StoreError::InvalidCursor)));
+}
+
+// The other parts of the suite create their records later than this.
+fn everything_older_is_void<S: Administration>(suite: &Suite, open: &impl Fn() -> S) {
+    let at = |secs: u64, name: &str| Record {
+        created: UnixTime::from_secs(secs),
+        issuer: suite.entity("user", "void"),
+        ..suite.limited(&suite.id(name), 3)
+    };
+    let (older, newer) = (at(999, "older"), at(1000, "newer"));
+    let store = open();
+    let mark = store.void_before(UnixTime::from_secs(0)).unwrap();
+    assert!(mark <= UnixTime::from_secs(1000), "the suite is to run on a store where nothing newer is void");
+    if mark == UnixTime::from_secs(0) {
+        insert(&store, &older);
+        let held = Redeem::Redeemed { uses_left: Some(2), repeated: false };
+        assert_eq!(store.redeem(&older.id, &claim("held")).unwrap(), held);
+        assert!(!store.get(&older.id).unwrap().unwrap().revoked);
+    } else {
+        insert(&store, &older);
+    }
+    insert(&store, &newer);
+    assert_eq!(store.void_before(UnixTime::from_secs(1000)).unwrap(), UnixTime::from_secs(1000));
+    assert_eq!(store.void_before(UnixTime::from_secs(5)).unwrap(), UnixTime::from_secs(1000), "for good");
+    drop(store);
+    let store = open();
+    assert_eq!(store.redeem(&older.id, &claim("a")).unwrap(), Redeem::Revoked);
+    assert!(store.get(&older.id).unwrap().unwrap().revoked);
+    if mark == UnixTime::from_secs(0) {
+        let again = Redeem::Redeemed { uses_left: Some(2), repeated: true };
+        assert_eq!(store.redeem(&older.id, &claim("held")).unwrap(), again);
+    }
+    let won = Redeem::Redeemed { uses_left: Some(2), repeated: false };
+    assert_eq!(store.redeem(&newer.id, &claim("a")).unwrap(), won);
+    let late = at(3, "older, but late");
+    insert(&store, &late);
+    assert_eq!(store.redeem(&late.id, &claim("a")).unwrap(), Redeem::Revoked);
+    let listed = pages(&store, &Filter::Issuer(suite.entity("user", "void")), 10);
+    let void: BTreeSet<&TokenId> =
+        listed.iter().filter(|record| record.revoked).map(|record| &record.id).collect();
+    assert_eq!(void, BTreeSet::from([&older.id, &late.id]));
+}
+
+fn drained<S: Administration>(store: &S, now: u64, retention: u64) {
+    let (now, retention) = (UnixTime::from_secs(now), Duration::from_secs(retention));
+    while store.purge_spent(now, retention, 100).unwrap() == 100 {}
+}
+
+fn spent_records_go_after_their_retention<S: Administration>(suite: &Suite, open: &impl Fn() -> S) {
+    let purge = |now: u64, retention: u64, limit: usize| {
+        open().purge_spent(UnixTime::from_secs(now), Duration::from_secs(retention), limit).unwrap()
+    };
+    // What other parts of the suite left spent goes first.
+    drained(&open(), u64::MAX, 0);
+    let id = |name: &str| suite.id(["retention ", name].concat());
+    let store = open();
+    for name in ["a", "b", "c", "d", "unspent"] {
+        insert(&store, &suite.limited(&id(name), 1));
+    }
+    insert(&store, &suite.record(&id("unlimited")));
+    insert(&store, &Record { uses: 1, ..suite.limited(&id("spent when inserted"), 1) });
+    let spend = |store: &S, name: &str| {
+        let won = Redeem::Redeemed { uses_left: Some(0), repeated: false };
+        assert_eq!(store.redeem(&id(name), &claim("x")).unwrap(), won);
+    };
+    spend(&store, "a");
+    spend(&store, "b");
+    drop(store);
+    let there = |name: &str| open().get(&id(name)).unwrap().is_some();
+
+    assert_eq!(purge(100, 50, 2), 2, "two of three are come upon");
+    assert_eq!(purge(100, 50, 10), 1);
+    assert_eq!(purge(149, 50, 10), 0);
+    spend(&open(), "c");
+    assert_eq!(purge(120, 50, 10), 1);
+    assert_eq!(open().refund(&id("b"), &claim("x")).unwrap(), Refund::Refunded);
+    assert_eq!(purge(150, 50, 10), 2, "a, and the one that was spent when inserted");
+    assert!(!there("a") && there("b") && there("c") && !there("spent when inserted"));
+    assert_eq!(open().redeem(&id("a"), &claim("x")).unwrap(), Redeem::Absent);
+
+    spend(&open(), "b");
+    spend(&open(), "d");
+    assert_eq!(purge(10, u64::MAX, 1), 1, "a retention that never ends");
+    assert_eq!(purge(170, 0, 0), 0);
+    assert_eq!(purge(170, 0, 1), 1);
+    assert_eq!(purge(170, 0, 10), 2, "without retention, whether they were come upon or not");
+    assert_eq!(purge(u64::MAX, 0, 10), 0);
+    let gone = ["b", "c", "d"].map(there);
+    assert_eq!(gone, [false; 3]);
+    assert!(there("unspent") && there("unlimited"));
+    insert(&open(), &suite.limited(&id("a"), 1));
+    spend(&open(), "a");
+}
+
+// More than fit into one step.
+fn many_claims_are_purged<S: Administration>(suite: &Suite, store: &S) {
+    const CLAIMS: u64 = 600;
+    for (name, expires) in [("many, expired", Some(UnixTime::from_secs(12))), ("many, spent", None)] {
+        let record = Record { expires, ..suite.limited(&suite.id(name), CLAIMS) };
+        insert(store, &record);
+        thread::scope(|scope| {
+            for part in 0..8 {
+                let id = &record.id;
+                scope.spawn(move || {
+                    for number in (0..CLAIMS).filter(|number| number % 8 == part) {
+                        let redeemed = store.redeem(id, &claim(format!("{number}"))).unwrap();
+                        assert!(matches!(redeemed, Redeem::Redeemed { repeated: false, .. }));
+                    }
+                });
+            }
+        });
+        match expires {
+            Some(time) => while store.purge(time, 100).unwrap() == 100 {},
+            None => drained(store, u64::MAX, 0),
+        }
+        assert_eq!(store.get(&record.id).unwrap(), None);
+        assert_eq!(store.claims(&record.id, None, 1).unwrap(), []);
+    }
+}
+
+fn counts_tell_what_is_there<S: Administration>(suite: &Suite, store: &S) {
+    let before = store.counts().unwrap();
+    let id = |name: &str| suite.id(["counted ", name].concat());
+    insert(store, &suite.record(&id("a")));
+    insert(store, &Record { revoked: true, ..suite.limited(&id("b"), 2) });
+    insert(store, &Record { expires: Some(UnixTime::MAX), ..suite.limited(&id("c"), 1) });
+    insert(store, &Record { created: UnixTime::from_secs(0), ..suite.record(&id("void")) });
+    let _won = store.redeem(&id("c"), &claim("x")).unwrap();
+    let subject = suite.entity("user", "counted");
+    assert_eq!(store.raise_generation(&subject, &suite.generation(&subject, 1)).unwrap(), Raise::Raised);
+    let after = store.counts().unwrap();
+    assert_eq!(after.records - before.records, 4);
+    assert_eq!(after.revoked - before.revoked, 2);
+    assert_eq!(after.spent - before.spent, 1);
+    assert_eq!(after.expiring - before.expiring, 1);
+    assert_eq!(after.claims - before.claims, 1);
+    assert_eq!(after.generations - before.generations, 1);
+}
+
+fn claims_and_generations_are_paged<S: Administration>(suite: &Suite, store: &S) {
+    let id = suite.id("paged");
+    insert(store, &suite.limited(&id, 9));
+    let made: Vec<_> = ["\0", "a", "a\0", "ab", "b"].into_iter().map(claim).zip((4..9).rev()).collect();
+    for (claim, _) in &made {
+        let _won = store.redeem(&id, claim).unwrap();
+    }
+    for limit in 1..7 {
+        let mut found = Vec::new();
+        loop {
+            let after = found.last().map(|(claim, _)| claim).cloned();
+            let page = store.claims(&id, after.as_ref(), limit).unwrap();
+            if page.is_empty() {
+                break;
+            }
+            found.extend(page);
+        }
+        assert_eq!(found, made);
+    }
+
+    let subjects: Vec<Entity> =
+        ["p", "pp", "q"].into_iter().map(|name| suite.entity("paged", name)).collect();
+    for subject in &subjects {
+        assert_eq!(store.raise_generation(subject, &suite.generation(subject, 1)).unwrap(), Raise::Raised);
+    }
+    let (mut found, mut after) = (Vec::new(), None);
+    loop {
+        let page = store.generations(after.as_ref(), 2).unwrap();
+        let Some((last, _)) = page.last() else { break };
+        after = Some(last.clone());
+        found.extend(page.into_iter().filter(|(subject, _)| subjects.contains(subject)));
+    }
+    assert_eq!(found.len(), 3);
+    for (subject, generation) in found {
+        assert_eq!(store.generation(&subject).unwrap(), Some(generation));
+    }
+}
+
+fn keys_are_replaced_where_they_are_the_old_ones<S: Administration>(suite: &Suite, open: &impl Fn() -> S) {
+    let record = suite.limited(&suite.id("resealed"), 2);
+    let subject = suite.entity("user", "resealed");
+    let generation = suite.generation(&subject, 1);
+    let owner = Owner::Generation { subject: &subject, number: 1 };
+    let new = suite.keys.seal(&suite.root_key(record.id.as_bytes()), Owner::Token(&record.id)).unwrap();
+    let new_generation = suite.keys.seal(&suite.root_key(b"other"), owner).unwrap();
+    let changes = [
+        Reseal { place: KeyPlace::Token(record.id.clone()), old: record.root_key.clone(), new: new.clone() },
+        Reseal {
+            place: KeyPlace::Generation(subject.clone()),
+            old: generation.root_key.clone(),
+            new: new_generation.clone(),
+        },
+    ];
+    let store = open();
+    assert_eq!(store.reseal(&changes).unwrap(), 0, "there is nothing yet");
+    insert(&store, &record);
+    assert_eq!(store.raise_generation(&subject, &generation).unwrap(), Raise::Raised);
+    let _won = store.redeem(&record.id, &claim("x")).unwrap();
+    assert_eq!(store.reseal(&changes).unwrap(), 2);
+    assert_eq!(store.reseal(&changes).unwrap(), 0, "these are no longer the old keys");
+    drop(store);
+    let store = open();
+    let kept = store.get(&record.id).unwrap().unwrap();
+    suite.assert_opens(&kept);
+    assert_eq!(kept, Record { root_key: new, uses: 1, ..record });
+    assert_eq!(store.generation(&subject).unwrap().unwrap().root_key, new_generation);
+}
+
+fn a_restored_store_answers_like_the_former<S: Administration>(suite: &Suite, open: &impl Fn() -> S) {
+    let record = Record {
+        uses: 2,
+        expires: Some(UnixTime::from_secs(4_000_000)),
+        resource: Some(suite.entity("space", "restored")),
+        ..suite.limited(&suite.id("restored"), 2)
+    };
+    let subject = suite.entity("user", "restored");
+    let items = [
+        Item::Token { record: record.clone(), claims: vec![(claim("a"), 1), (claim("b"), 0)] },
+        Item::Generation { subject: subject.clone(), generation: suite.generation(&subject, 7) },
+    ];
+    let store = open();
+    assert_eq!(store.restore(&items).unwrap(), 2);
+    assert_eq!(store.insert(&record).unwrap(), Insert::Exists);
+    drop(store);
+    let store = open();
+    let again = Redeem::Redeemed { uses_left: Some(1), repeated: true };
+    assert_eq!(store.redeem(&record.id, &claim("a")).unwrap(), again);
+    assert_eq!(store.redeem(&record.id, &claim("c")).unwrap(), Redeem::Exhausted);
+    assert_eq!(store.generation(&subject).unwrap().unwrap().number, 7);
+    let listed = pages(&store, &Filter::Resource(suite.entity("space", "restored")), 2);
+    assert_eq!(listed, std::slice::from_ref(&record));
+    assert_eq!(store.refund(&record.id, &claim("a")).unwrap(), Refund::Refunded);
+    assert_eq!(store.restore(&items).unwrap(), 0, "what is there stays as it is");
+    assert_eq!(store.claims(&record.id, None, 9).unwrap(), [(claim("b"), 0)]);
+}
+
+// After all of the suite: nothing of this kind is wrong, whoever else uses the store.
+fn what_was_written_is_sound<S: Administration>(store: &S, keys: &KeyRing) {
+    let report = store.check(None).unwrap();
+    assert!(report.is_sound(), "{report:?}");
+    assert_eq!(report.opened, 0);
+    let counts = store.counts().unwrap();
+    assert_eq!((report.records, report.claims), (counts.records, counts.claims));
+    assert!(store.check(Some(keys)).unwrap().opened > 0);
+}

@@ -1,0 +1,79 @@
+//! Copies of stores, to look into without touching the original: engines write even to what they only read.
+
+use std::{
+    fs::{self, File, TryLockError},
+    io,
+    path::{Path, PathBuf},
+};
+
+use ring::rand::{SecureRandom, SystemRandom};
+
+use crate::{
+    StoreError,
+    disk::{self, refused},
+};
+
+/// A copy in the directory for temporary files, which its owner alone may read. It goes when dropped.
+pub(crate) struct Copy {
+    dir: PathBuf,
+}
+
+impl Copy {
+    /// Copies the store at `path`, which nobody has open: whoever does holds a lock on `locked`.
+    pub(crate) fn of(path: &Path, locked: &Path) -> Result<Self, StoreError> {
+        let lock = File::open(locked).map_err(|error| absent(path, error))?;
+        match lock.try_lock_shared() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => return Err(StoreError::AlreadyOpen { path: path.to_owned() }),
+            Err(TryLockError::Error(error)) => return Err(refused(error)),
+        }
+        let mut random = [0; 8];
+        SystemRandom::new().fill(&mut random).map_err(|_| refused(io::Error::other("no random bytes")))?;
+        let name = format!("onetoken-copy-{:016x}", u64::from_be_bytes(random));
+        let copy = Self { dir: std::env::temp_dir().join(name) };
+        disk::make_dir(&copy.dir).map_err(refused)?;
+        copy_all(path, &copy.path()).map_err(refused)?;
+        Ok(copy)
+    }
+
+    /// Where the copy is.
+    pub(crate) fn path(&self) -> PathBuf {
+        self.dir.join("store")
+    }
+}
+
+impl Drop for Copy {
+    fn drop(&mut self) {
+        // What is left is for whoever clears up temporary files.
+        drop(fs::remove_dir_all(&self.dir));
+    }
+}
+
+/// An error about the copy, told of the original.
+pub(crate) fn told_of(original: &Path, error: StoreError) -> StoreError {
+    let path = original.to_owned();
+    match error {
+        StoreError::AlreadyOpen { .. } => StoreError::AlreadyOpen { path },
+        StoreError::NotAStore { found, .. } => StoreError::NotAStore { path, found },
+        other => other,
+    }
+}
+
+fn absent(path: &Path, error: io::Error) -> StoreError {
+    match error.kind() {
+        io::ErrorKind::NotFound => StoreError::NotFound { path: path.to_owned() },
+        _ => refused(error),
+    }
+}
+
+fn copy_all(from: &Path, to: &Path) -> io::Result<()> {
+    if !from.is_dir() {
+        return io::copy(&mut File::open(from)?, &mut File::create_new(to)?).map(drop);
+    }
+    disk::make_dir(to)?;
+    for entry in fs::read_dir(from)? {
+        let name = entry?.file_name();
+        copy_all(&from.join(&name), &to.join(&name))?;
+    }
+    Ok(())
+}

@@ -1,0 +1,211 @@
+//! Comparing all that is stored with all else.
+
+use super::{Kv, admin::PAGE, index_entries, record, spent, void_before};
+use crate::{
+    Fault, KeyRing, OpenError, Owner, Record, Report, SealedKey, StoreError, TokenId, codec,
+    engine::{Engine, Pair, View},
+    layout::{self, Entry},
+};
+
+impl<E: Engine> Kv<E> {
+    pub(crate) fn check(&self, keys: Option<&KeyRing>) -> Result<Report, StoreError> {
+        self.read(|view| {
+            let mut check = Check { view, keys, report: Report::default(), version: 1 };
+            check.everything();
+            Ok(check.report)
+        })
+    }
+}
+
+struct Check<'a, V> {
+    view: &'a V,
+    keys: Option<&'a KeyRing>,
+    report: Report,
+    version: u32,
+}
+
+impl<V: View> Check<'_, V> {
+    fn everything(&mut self) {
+        let mut from = Vec::new();
+        loop {
+            let Ok(pairs) = self.view.scan(&from, &[0xff], PAGE) else {
+                return self.report.find(Fault::Unreadable, None);
+            };
+            for (key, value) in &pairs {
+                // What cannot be read right now is a fault as well, and the walk goes on.
+                if self.pair(key, value).is_err() {
+                    self.report.find(Fault::Unreadable, None);
+                }
+            }
+            match pairs.into_iter().next_back() {
+                Some((last, _)) => from = layout::next(last),
+                None => return,
+            }
+        }
+    }
+
+    fn pair(&mut self, key: &[u8], value: &[u8]) -> Result<(), StoreError> {
+        match layout::entry_of(key) {
+            Some(Entry::Meta) => self.meta(key, value),
+            Some(Entry::Record(id)) => self.record(key, id, value)?,
+            Some(Entry::Claim(id)) => self.claim(key, &id, value)?,
+            Some(Entry::Index(id)) => self.index(key, &id, value)?,
+            Some(Entry::Seen(id)) => {
+                add(&mut self.report.entries);
+                match codec::decode_time(key, value) {
+                    Err(_) => self.report.find(Fault::DamagedEntry, Some(&id)),
+                    Ok(time) => {
+                        let indexed = layout::entry(layout::spent(time), &id);
+                        if self.view.get(&indexed)?.is_none() {
+                            self.report.find(Fault::StrayEntry, Some(&id));
+                        }
+                    }
+                }
+            }
+            Some(Entry::Generation(subject)) => {
+                add(&mut self.report.generations);
+                match codec::decode_generation(key, value) {
+                    Err(_) => self.report.find(Fault::DamagedGeneration, None),
+                    Ok(generation) => {
+                        let owner = Owner::Generation { subject: &subject, number: generation.number };
+                        self.opens(&generation.root_key, owner);
+                    }
+                }
+            }
+            None => self.report.find(Fault::UnknownKey, None),
+        }
+        Ok(())
+    }
+
+    fn meta(&mut self, key: &[u8], value: &[u8]) {
+        let sound = if key == layout::format() {
+            self.version = value.try_into().map_or(0, u32::from_be_bytes);
+            layout::check_format(value).is_ok()
+        } else if key == layout::void() {
+            void_before(self.view).is_ok()
+        } else {
+            // The number of commits, which the engine checks.
+            value.len() == size_of::<u64>()
+        };
+        if !sound {
+            self.report.find(Fault::DamagedMeta, None);
+        }
+    }
+
+    fn record(&mut self, key: &[u8], id: TokenId, value: &[u8]) -> Result<(), StoreError> {
+        add(&mut self.report.records);
+        let Ok(record) = codec::decode_record(key, id.clone(), value) else {
+            self.report.find(Fault::DamagedRecord, Some(&id));
+            return Ok(());
+        };
+        for entry in index_entries(&record) {
+            if self.view.get(&entry)?.is_none() {
+                self.report.find(Fault::MissingEntry, Some(&id));
+            }
+        }
+        // Version 1 had no index of spent records, and those of then are in none.
+        if record.is_spent() && self.version > 1 && self.view.get(&self.spent_entry(&id)?)?.is_none() {
+            self.report.find(Fault::MissingEntry, Some(&id));
+        }
+        let over = record.use_limit.is_some_and(|limit| record.uses > limit.get());
+        if over || self.claims_on(&record)? > record.uses {
+            self.report.find(Fault::WrongUses, Some(&id));
+        }
+        self.opens(&record.root_key, Owner::Token(&id));
+        Ok(())
+    }
+
+    fn claim(&mut self, key: &[u8], id: &TokenId, value: &[u8]) -> Result<(), StoreError> {
+        add(&mut self.report.claims);
+        let fault = match (self.sound(id)?, codec::decode_claim(key, value)) {
+            (_, Err(_)) => Fault::DamagedClaim,
+            // Whose claim it is cannot be told.
+            (Found::Damaged, _) => return Ok(()),
+            (Found::Absent, _) => Fault::StrayClaim,
+            (Found::Sound(record), Ok(claim)) => match record.use_limit {
+                None => Fault::StrayClaim,
+                Some(limit) if claim.uses_left >= limit.get() => Fault::WrongClaim,
+                Some(_) => return Ok(()),
+            },
+        };
+        self.report.find(fault, Some(id));
+        Ok(())
+    }
+
+    fn index(&mut self, key: &[u8], id: &TokenId, value: &[u8]) -> Result<(), StoreError> {
+        add(&mut self.report.entries);
+        if codec::decode_index(key, value).is_err() {
+            self.report.find(Fault::DamagedEntry, Some(id));
+        }
+        let agrees = match self.sound(id)? {
+            Found::Sound(record) => {
+                index_entries(&record).any(|entry| entry == key)
+                    || (record.is_spent() && self.spent_entry(id)? == key)
+            }
+            Found::Damaged => true,
+            Found::Absent => false,
+        };
+        if !agrees {
+            self.report.find(Fault::StrayEntry, Some(id));
+        }
+        Ok(())
+    }
+
+    fn sound(&self, id: &TokenId) -> Result<Found, StoreError> {
+        match record(self.view, id) {
+            Ok(Some(record)) => Ok(Found::Sound(Box::new(record))),
+            Ok(None) => Ok(Found::Absent),
+            // It is counted where the records are walked.
+            Err(StoreError::Corrupt { .. } | StoreError::NewerVersion { .. }) => Ok(Found::Damaged),
+            Err(error) => Err(error),
+        }
+    }
+
+    // Where the index of spent records is to name this one.
+    fn spent_entry(&self, id: &TokenId) -> Result<Vec<u8>, StoreError> {
+        let key = layout::seen(id);
+        let time = match self.view.get(&key)? {
+            // A damaged time is counted where it stands.
+            Some(value) => codec::decode_time(&key, &value).unwrap_or(spent::UNSEEN),
+            None => spent::UNSEEN,
+        };
+        Ok(layout::entry(layout::spent(time), id))
+    }
+
+    fn claims_on(&self, record: &Record) -> Result<u64, StoreError> {
+        let mut from = layout::claims(&record.id);
+        let end = layout::after_all(from.clone()).unwrap_or_default();
+        let mut count = 0_u64;
+        loop {
+            let page: Vec<Pair> = self.view.scan(&from, &end, PAGE)?;
+            count = count.saturating_add(u64::try_from(page.len()).unwrap_or(u64::MAX));
+            match page.into_iter().next_back() {
+                Some((last, _)) => from = layout::next(last),
+                None => return Ok(count),
+            }
+        }
+    }
+
+    fn opens(&mut self, sealed: &SealedKey, owner: Owner<'_>) {
+        let Some(keys) = self.keys else { return };
+        let token = match owner {
+            Owner::Token(id) => Some(id),
+            Owner::Generation { .. } => None,
+        };
+        match keys.open(sealed, owner) {
+            Ok(_) => add(&mut self.report.opened),
+            Err(OpenError::KeyUnavailable { .. }) => self.report.find(Fault::KeyUnavailable, token),
+            Err(OpenError::Forged) => self.report.find(Fault::Forged, token),
+        }
+    }
+}
+
+enum Found {
+    Sound(Box<Record>),
+    Damaged,
+    Absent,
+}
+
+fn add(count: &mut u64) {
+    *count = count.saturating_add(1);
+}

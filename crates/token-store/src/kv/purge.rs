@@ -1,0 +1,142 @@
+//! Removing what is no longer worth anything, in steps between which others write.
+
+use std::time::Duration;
+
+use token_core::UnixTime;
+
+use super::{Kv, group::Draft, index_entries, listed, record, spent};
+use crate::{
+    Filter, Record, StoreError, codec,
+    cursor::Listing,
+    engine::{Engine, Pair, View},
+    layout,
+};
+
+/// After how many changes a step ends. Some milliseconds of writing, which is what others wait at most.
+const CHANGES: usize = 256;
+
+/// What one step did.
+struct Step {
+    done: usize,
+    more: bool,
+}
+
+impl<E: Engine> Kv<E> {
+    pub(crate) fn purge(&self, now: UnixTime, limit: usize) -> Result<usize, StoreError> {
+        self.in_steps(limit, move |draft, limit| {
+            let filter = Filter::ExpiresBefore(now);
+            let listing = Listing::new(&filter);
+            let expired = draft.scan(&listing.start(None)?, listing.end(), limit)?;
+            each(draft, &expired, |draft, pair| {
+                let record = listed(draft, &filter, &listing, pair)?;
+                remove(draft, &record)
+            })
+        })
+    }
+
+    pub(crate) fn purge_spent(
+        &self,
+        now: UnixTime,
+        retention: Duration,
+        limit: usize,
+    ) -> Result<usize, StoreError> {
+        let seen_by = now.as_secs().checked_sub(retention.as_secs());
+        let removed = match seen_by.map(UnixTime::from_secs) {
+            None => 0,
+            Some(seen_by) => {
+                let from = if retention.is_zero() { 0 } else { 1 };
+                self.spent(UnixTime::from_secs(from), seen_by, limit, remove)?
+            }
+        };
+        let left = limit.saturating_sub(removed);
+        if retention.is_zero() || left == 0 {
+            return Ok(removed);
+        }
+        let now = UnixTime::from_secs(now.as_secs().max(1));
+        let seen = self.spent(spent::UNSEEN, spent::UNSEEN, left, move |draft, record| {
+            spent::see(draft, &record.id, now).map(|()| true)
+        })?;
+        Ok(removed.saturating_add(seen))
+    }
+
+    // Does something to the spent records that were first come upon from one time to another.
+    fn spent(
+        &self,
+        from: UnixTime,
+        to: UnixTime,
+        limit: usize,
+        act: impl Fn(&mut Draft<'_>, &Record) -> Result<bool, StoreError> + Clone + Send + 'static,
+    ) -> Result<usize, StoreError> {
+        self.in_steps(limit, move |draft, limit| {
+            let start = layout::spent(from);
+            let token_at = start.len();
+            let end = layout::after_all(layout::spent(to)).unwrap_or_default();
+            let entries = draft.scan(&start, &end, limit)?;
+            each(draft, &entries, |draft, (key, value)| {
+                codec::decode_index(key, value)?;
+                match record(draft, &layout::token(key, token_at)?)? {
+                    Some(record) if record.is_spent() => act(draft, &record),
+                    _ => Err(StoreError::Corrupt { what: "an entry of a record that is not spent" }),
+                }
+            })
+        })
+    }
+
+    fn in_steps(
+        &self,
+        limit: usize,
+        step: impl Fn(&mut Draft<'_>, usize) -> Result<Step, StoreError> + Clone + Send + 'static,
+    ) -> Result<usize, StoreError> {
+        let mut done = 0_usize;
+        loop {
+            let left = limit.saturating_sub(done).min(CHANGES);
+            if left == 0 {
+                return Ok(done);
+            }
+            let step = step.clone();
+            let step = self.write(move |draft| step(draft, left))?;
+            done = done.saturating_add(step.done);
+            if !step.more {
+                return Ok(done);
+            }
+        }
+    }
+}
+
+// Takes care of as many of these as fit into a step. `act` tells whether it is through with one.
+fn each(
+    draft: &mut Draft<'_>,
+    pairs: &[Pair],
+    act: impl Fn(&mut Draft<'_>, &Pair) -> Result<bool, StoreError>,
+) -> Result<Step, StoreError> {
+    let mut done = 0_usize;
+    for pair in pairs {
+        if draft.changes() >= CHANGES || !act(draft, pair)? {
+            return Ok(Step { done, more: true });
+        }
+        done = done.saturating_add(1);
+    }
+    Ok(Step { done, more: !pairs.is_empty() })
+}
+
+// The record goes with the last of its claims, of which there may be too many for one step. While there are fewer
+// claims than uses, the record stays spent as often as it was.
+fn remove(draft: &mut Draft<'_>, record: &Record) -> Result<bool, StoreError> {
+    let claims = layout::claims(&record.id);
+    let end = layout::after_all(claims.clone()).unwrap_or_default();
+    let found = draft.scan(&claims, &end, CHANGES)?;
+    let last = found.len() < CHANGES;
+    for (claim, _) in found {
+        draft.remove(claim);
+    }
+    if last {
+        for entry in index_entries(record) {
+            draft.remove(entry);
+        }
+        if record.is_spent() {
+            spent::remove(draft, &record.id)?;
+        }
+        draft.remove(layout::record(&record.id));
+    }
+    Ok(last)
+}

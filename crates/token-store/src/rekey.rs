@@ -1,0 +1,368 @@
+//! Sealing all that is stored under the newest key.
+
+use std::collections::BTreeSet;
+
+use crate::{
+    Administration, Entity, Filter, Generation, KeyPlace, KeyRing, OpenError, Owner, Record, Reseal,
+    SealError, SealedKey, StoreError, TokenId,
+};
+
+/// How many records are read, and sealed again in one step, at a time.
+const PAGE: usize = 256;
+
+/// How far a [`rekey`] is, or that it is done. Once done it proves which keys nothing needs any more:
+/// [`KeyRing::remove`] asks for it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rekeyed {
+    /// How many sealed keys were looked at: those of records and generations.
+    pub seen: u64,
+    /// How many of them were sealed again.
+    pub resealed: u64,
+    /// How many were left as they are because they do not open. The first of them follow.
+    pub failed: u64,
+    /// The first [`Rekeyed::EXAMPLES`] that do not open, and why.
+    pub examples: Vec<(KeyPlace, OpenError)>,
+    newest: u32,
+    needed: BTreeSet<u32>,
+    complete: bool,
+}
+
+impl Rekeyed {
+    /// How many of those that do not open are given as examples at most.
+    pub const EXAMPLES: usize = 100;
+
+    /// The id of the key under which everything was sealed.
+    #[must_use]
+    pub fn newest_id(&self) -> u32 {
+        self.newest
+    }
+}
+
+/// A rekeying stopped. What it did stays done: call again to go on.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum RekeyError {
+    /// The store failed.
+    #[error("the store failed")]
+    Store(#[from] StoreError),
+    /// No key was sealed.
+    #[error("no key was sealed")]
+    Seal(#[from] SealError),
+}
+
+/// A key was not removed from its ring.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum RemoveError {
+    /// The ring holds no such key.
+    #[error("the key ring holds no key {key_id}")]
+    Absent {
+        /// The id that was asked for.
+        key_id: u32,
+    },
+    /// It is the key that seals.
+    #[error("key {key_id} is the one that seals")]
+    Newest {
+        /// Its id.
+        key_id: u32,
+    },
+    /// Something in the store is sealed under it and does not open.
+    #[error("key {key_id} is needed: something that is sealed under it was not sealed again")]
+    Needed {
+        /// Its id.
+        key_id: u32,
+    },
+    /// The proof is not one: it was made while the rekeying was underway, or with another ring, or before the ring
+    /// got its newest key.
+    #[error("nothing proves that key {key_id} is no longer needed: rekey first, under the newest key")]
+    Unproven {
+        /// Its id.
+        key_id: u32,
+    },
+}
+
+/// Seals all that is not sealed under the newest key of the ring under that. `progress` is told after each step.
+///
+/// Others may use the store meanwhile, if they seal under the same newest key: whoever still mints with an older
+/// ring must be stopped or given the new one before. A rekeying that was interrupted, even killed, is gone on with
+/// by calling it again: what is sealed under the newest key is only looked at.
+///
+/// # Errors
+/// [`RekeyError`]. What does not open is no error: it is counted, and left as it is.
+pub fn rekey<S: Administration + ?Sized>(
+    store: &S,
+    keys: &KeyRing,
+    progress: &mut dyn FnMut(&Rekeyed),
+) -> Result<Rekeyed, RekeyError> {
+    let mut walk = Walk { keys, told: Rekeyed::new(keys) };
+    let mut after: Option<Vec<u8>> = None;
+    loop {
+        let page = store.list(&Filter::All, after.as_deref(), PAGE)?;
+        walk.step(store, &page.records)?;
+        progress(&walk.told);
+        match page.next {
+            Some(next) => after = Some(next),
+            None => break,
+        }
+    }
+    let mut after: Option<Entity> = None;
+    loop {
+        let page = store.generations(after.as_ref(), PAGE)?;
+        walk.step(store, &page)?;
+        progress(&walk.told);
+        match page.into_iter().next_back() {
+            Some((subject, _)) => after = Some(subject),
+            None => break,
+        }
+    }
+    walk.told.complete = true;
+    Ok(walk.told)
+}
+
+impl KeyRing {
+    /// Removes an old key, which opens nothing from then on. `proof` is what a [`rekey`] of the store under this
+    /// ring returned, of every store that the ring is for. Keep a copy of the former ring for as long as backups
+    /// of the store are kept.
+    ///
+    /// # Errors
+    /// [`RemoveError`]; the ring is unchanged.
+    pub fn remove(&mut self, key_id: u32, proof: &[&Rekeyed]) -> Result<(), RemoveError> {
+        if !self.holds(key_id) {
+            return Err(RemoveError::Absent { key_id });
+        }
+        if key_id == self.newest_id() {
+            return Err(RemoveError::Newest { key_id });
+        }
+        if proof.is_empty() || !proof.iter().all(|proof| proof.complete && proof.newest == self.newest_id()) {
+            return Err(RemoveError::Unproven { key_id });
+        }
+        if proof.iter().any(|proof| proof.needed.contains(&key_id)) {
+            return Err(RemoveError::Needed { key_id });
+        }
+        self.forget(key_id);
+        Ok(())
+    }
+}
+
+impl Rekeyed {
+    fn new(keys: &KeyRing) -> Self {
+        Self {
+            seen: 0,
+            resealed: 0,
+            failed: 0,
+            examples: Vec::new(),
+            newest: keys.newest_id(),
+            needed: BTreeSet::new(),
+            complete: false,
+        }
+    }
+}
+
+struct Walk<'a> {
+    keys: &'a KeyRing,
+    told: Rekeyed,
+}
+
+impl Walk<'_> {
+    fn step<S: Administration + ?Sized, T: Sealed>(
+        &mut self,
+        store: &S,
+        page: &[T],
+    ) -> Result<(), RekeyError> {
+        let mut changes = Vec::new();
+        for item in page {
+            changes.extend(self.change(item)?);
+            self.told.seen = self.told.seen.saturating_add(1);
+        }
+        let mut resealed = store.reseal(&changes)?;
+        if resealed < changes.len() {
+            // Some of them changed or went since they were read. One at a time, until there is nothing to change.
+            for item in page {
+                while let Some(now) = item.again(store)?
+                    && let Some(change) = self.change(&now)?
+                {
+                    resealed = resealed.saturating_add(store.reseal(&[change])?);
+                }
+            }
+        }
+        self.told.resealed = self.told.resealed.saturating_add(u64::try_from(resealed).unwrap_or(u64::MAX));
+        Ok(())
+    }
+
+    // What is to become of a sealed key; nothing if it is under the newest key already, or does not open.
+    fn change<T: Sealed>(&mut self, item: &T) -> Result<Option<Reseal>, SealError> {
+        let (sealed, owner) = item.sealed();
+        if sealed.key_id == self.told.newest {
+            return Ok(None);
+        }
+        match self.keys.open(sealed, owner) {
+            Ok(root_key) => {
+                let new = self.keys.seal(&root_key, owner)?;
+                Ok(Some(Reseal { place: item.place(), old: sealed.clone(), new }))
+            }
+            Err(error) => {
+                self.told.needed.insert(sealed.key_id);
+                self.told.failed = self.told.failed.saturating_add(1);
+                if self.told.examples.len() < Rekeyed::EXAMPLES {
+                    self.told.examples.push((item.place(), error));
+                }
+                Ok(None)
+            }
+        }
+    }
+}
+
+/// What has a sealed key.
+trait Sealed: Sized {
+    fn sealed(&self) -> (&SealedKey, Owner<'_>);
+    fn place(&self) -> KeyPlace;
+    /// As it is now.
+    fn again<S: Administration + ?Sized>(&self, store: &S) -> Result<Option<Self>, StoreError>;
+}
+
+impl Sealed for Record {
+    fn sealed(&self) -> (&SealedKey, Owner<'_>) {
+        (&self.root_key, Owner::Token(&self.id))
+    }
+
+    fn place(&self) -> KeyPlace {
+        KeyPlace::Token(TokenId::clone(&self.id))
+    }
+
+    fn again<S: Administration + ?Sized>(&self, store: &S) -> Result<Option<Self>, StoreError> {
+        store.get(&self.id)
+    }
+}
+
+impl Sealed for (Entity, Generation) {
+    fn sealed(&self) -> (&SealedKey, Owner<'_>) {
+        let (subject, generation) = self;
+        (&generation.root_key, Owner::Generation { subject, number: generation.number })
+    }
+
+    fn place(&self) -> KeyPlace {
+        KeyPlace::Generation(self.0.clone())
+    }
+
+    fn again<S: Administration + ?Sized>(&self, store: &S) -> Result<Option<Self>, StoreError> {
+        Ok(store.generation(&self.0)?.map(|generation| (self.0.clone(), generation)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use token_core::{RootKey, UnixTime};
+
+    use super::*;
+    use crate::{Insert, MemoryStore, Raise, TokenStore};
+
+    fn id(number: u32) -> TokenId {
+        TokenId::new(number.to_be_bytes()).unwrap()
+    }
+
+    fn record(keys: &KeyRing, number: u32) -> Record {
+        let user = Entity { kind: "user".into(), id: "u1".into() };
+        let root_key = RootKey::derive_any(&number.to_be_bytes());
+        Record {
+            id: id(number),
+            kind: "raw".into(),
+            resource: None,
+            issuer: user,
+            root_key: keys.seal(&root_key, Owner::Token(&id(number))).unwrap(),
+            created: UnixTime::from_secs(1_500_000_000),
+            expires: None,
+            use_limit: None,
+            uses: 0,
+            revoked: false,
+            name: None,
+        }
+    }
+
+    fn filled(keys: &KeyRing, records: u32) -> MemoryStore {
+        let store = MemoryStore::new();
+        for number in 0..records {
+            assert_eq!(store.insert(&record(keys, number)).unwrap(), Insert::Inserted);
+        }
+        for name in 0..3 {
+            let subject = Entity { kind: "user".into(), id: format!("u{name}") };
+            let owner = Owner::Generation { subject: &subject, number: 1 };
+            let root_key = keys.seal(&RootKey::from_derived([name; 32]), owner).unwrap();
+            assert_eq!(
+                store.raise_generation(&subject, &Generation { number: 1, root_key }).unwrap(),
+                Raise::Raised
+            );
+        }
+        store
+    }
+
+    #[test]
+    fn nothing_is_left_under_an_old_key_and_everything_opens() {
+        let mut keys = KeyRing::generate().unwrap();
+        let store = filled(&keys, 600);
+        keys.rotate().unwrap();
+        let mut told = Vec::new();
+        let done = rekey(&store, &keys, &mut |progress| told.push(progress.resealed)).unwrap();
+        assert_eq!((done.seen, done.resealed, done.failed), (603, 603, 0));
+        assert!(told.is_sorted() && told.len() > 3, "{told:?}");
+        keys.remove(1, &[&done]).unwrap();
+        let report = store.check(Some(&keys)).unwrap();
+        assert!(report.is_sound() && report.opened == 603, "{report:?}");
+        for number in 0..600 {
+            let opened =
+                keys.open(&store.get(&id(number)).unwrap().unwrap().root_key, Owner::Token(&id(number)));
+            assert_eq!(opened.unwrap().expose(), RootKey::derive_any(&number.to_be_bytes()).expose());
+        }
+        assert_eq!(rekey(&store, &keys, &mut |_| ()).unwrap().resealed, 0, "and there is nothing more to do");
+    }
+
+    #[test]
+    fn an_interrupted_rekeying_goes_on() {
+        let mut keys = KeyRing::generate().unwrap();
+        let store = filled(&keys, 600);
+        keys.rotate().unwrap();
+        let stopped = std::panic::catch_unwind(|| rekey(&store, &keys, &mut |_| panic!("stopped"))).is_err();
+        assert!(stopped);
+        let rest = rekey(&store, &keys, &mut |_| ()).unwrap();
+        assert_eq!((rest.seen, rest.resealed), (603, 603 - 256));
+    }
+
+    #[test]
+    fn a_key_that_is_needed_stays() {
+        let mut keys = KeyRing::generate().unwrap();
+        let store = filled(&keys, 1);
+        let foreign = KeyRing::generate().unwrap();
+        let forged = record(&foreign, 9);
+        assert_eq!(store.insert(&forged).unwrap(), Insert::Inserted);
+        keys.rotate().unwrap();
+        let mut underway = None;
+        let done = rekey(&store, &keys, &mut |progress| underway = Some(progress.clone())).unwrap();
+        assert_eq!((done.resealed, done.failed), (4, 1));
+        assert_eq!(done.examples, [(KeyPlace::Token(id(9)), OpenError::Forged)]);
+        assert_eq!(keys.remove(1, &[&done]), Err(RemoveError::Needed { key_id: 1 }));
+        assert_eq!(keys.remove(2, &[&done]), Err(RemoveError::Newest { key_id: 2 }));
+        assert_eq!(keys.remove(3, &[&done]), Err(RemoveError::Absent { key_id: 3 }));
+        assert_eq!(keys.remove(1, &[]), Err(RemoveError::Unproven { key_id: 1 }));
+        assert_eq!(keys.remove(1, &[&underway.unwrap()]), Err(RemoveError::Unproven { key_id: 1 }));
+        keys.rotate().unwrap();
+        assert_eq!(keys.remove(1, &[&done]), Err(RemoveError::Unproven { key_id: 1 }));
+        assert_eq!(keys.open(&forged.root_key, Owner::Token(&id(9))).unwrap_err(), OpenError::Forged);
+    }
+
+    // A store in which somebody else is faster, once.
+    #[test]
+    fn what_changes_meanwhile_is_sealed_as_well() {
+        let mut keys = KeyRing::generate().unwrap();
+        let store = filled(&keys, 2);
+        let other = keys.seal(&RootKey::derive_any(b"another"), Owner::Token(&id(0))).unwrap();
+        let page = store.list(&Filter::All, None, 9).unwrap().records;
+        let change = Reseal { place: KeyPlace::Token(id(0)), old: page[0].root_key.clone(), new: other };
+        assert_eq!(store.reseal(&[change]).unwrap(), 1);
+        keys.rotate().unwrap();
+        let mut walk = Walk { keys: &keys, told: Rekeyed::new(&keys) };
+        walk.step(&store, &page).unwrap();
+        assert_eq!(walk.told.resealed, 2);
+        let now = store.get(&id(0)).unwrap().unwrap();
+        let opened = keys.open(&now.root_key, Owner::Token(&id(0))).unwrap();
+        assert_eq!((now.root_key.key_id, opened.expose()), (2, RootKey::derive_any(b"another").expose()));
+    }
+}

@@ -1,0 +1,175 @@
+//! One line of an export.
+
+use std::{io, num::NonZeroU64};
+
+use serde::{Deserialize, Serialize};
+use token_core::UnixTime;
+
+use crate::{ClaimId, Entity, Generation, InvalidId, Item, Record, SealedKey, TokenId};
+
+/// A line is not one that an export has.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum InvalidDocument {
+    /// It is not JSON of the form that is expected.
+    #[error("it is not of the expected form")]
+    Form(#[source] serde_json::Error),
+    /// Bytes are not written as hexadecimal digits, or are too few or too many.
+    #[error("bytes that are not written in hexadecimal digits")]
+    Bytes,
+    /// An id is empty or too long.
+    #[error("an id of a wrong length")]
+    Id(#[from] InvalidId),
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Document {
+    /// What the file is, and its version.
+    OnetokenExport(u32),
+    Token(Box<Token>),
+    Generation(GenerationOf),
+    /// The cursor of the records that follow.
+    NextTokens(Option<String>),
+    /// The subject whose generation came last.
+    NextGenerations(Option<Entity>),
+    End(End),
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Token {
+    id: String,
+    kind: String,
+    resource: Option<Entity>,
+    issuer: Entity,
+    root_key: Sealed,
+    created: u64,
+    expires: Option<u64>,
+    use_limit: Option<NonZeroU64>,
+    uses: u64,
+    revoked: bool,
+    name: Option<String>,
+    /// Each with the uses that were left when it was made.
+    claims: Vec<(String, u64)>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct GenerationOf {
+    subject: Entity,
+    number: u64,
+    root_key: Sealed,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Sealed {
+    key_id: u32,
+    nonce: String,
+    ciphertext: String,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct End {
+    pub(super) tokens: u64,
+    pub(super) generations: u64,
+    pub(super) sha256: String,
+}
+
+impl Document {
+    pub(super) fn read(line: &[u8]) -> Result<Self, InvalidDocument> {
+        serde_json::from_slice(line).map_err(InvalidDocument::Form)
+    }
+
+    pub(super) fn write(&self) -> io::Result<Vec<u8>> {
+        serde_json::to_vec(self).map_err(io::Error::other)
+    }
+
+    pub(super) fn token(record: &Record, claims: &[(ClaimId, u64)]) -> Self {
+        Self::Token(Box::new(Token {
+            id: hex(record.id.as_bytes()),
+            kind: record.kind.clone(),
+            resource: record.resource.clone(),
+            issuer: record.issuer.clone(),
+            root_key: Sealed::new(&record.root_key),
+            created: record.created.as_secs(),
+            expires: record.expires.map(UnixTime::as_secs),
+            use_limit: record.use_limit,
+            uses: record.uses,
+            revoked: record.revoked,
+            name: record.name.clone(),
+            claims: claims.iter().map(|(claim, left)| (hex(claim.as_bytes()), *left)).collect(),
+        }))
+    }
+
+    pub(super) fn generation(subject: &Entity, generation: &Generation) -> Self {
+        Self::Generation(GenerationOf {
+            subject: subject.clone(),
+            number: generation.number,
+            root_key: Sealed::new(&generation.root_key),
+        })
+    }
+
+    /// What it holds, if it is about a token or a generation.
+    pub(super) fn into_item(self) -> Result<Option<Item>, InvalidDocument> {
+        let bytes = |text: &str| from_hex(text).ok_or(InvalidDocument::Bytes);
+        match self {
+            Self::Token(token) => {
+                let claim = |(claim, left): (String, u64)| -> Result<_, InvalidDocument> {
+                    Ok((ClaimId::new(bytes(&claim)?)?, left))
+                };
+                let record = Record {
+                    id: TokenId::new(bytes(&token.id)?)?,
+                    kind: token.kind,
+                    resource: token.resource,
+                    issuer: token.issuer,
+                    root_key: token.root_key.sealed_key()?,
+                    created: UnixTime::from_secs(token.created),
+                    expires: token.expires.map(UnixTime::from_secs),
+                    use_limit: token.use_limit,
+                    uses: token.uses,
+                    revoked: token.revoked,
+                    name: token.name,
+                };
+                let claims = token.claims.into_iter().map(claim).collect::<Result<_, _>>()?;
+                Ok(Some(Item::Token { record, claims }))
+            }
+            Self::Generation(GenerationOf { subject, number, root_key }) => {
+                let generation = Generation { number, root_key: root_key.sealed_key()? };
+                Ok(Some(Item::Generation { subject, generation }))
+            }
+            Self::OnetokenExport(_) | Self::NextTokens(_) | Self::NextGenerations(_) | Self::End(_) => {
+                Ok(None)
+            }
+        }
+    }
+}
+
+impl Sealed {
+    fn new(SealedKey { key_id, nonce, ciphertext }: &SealedKey) -> Self {
+        Self { key_id: *key_id, nonce: hex(nonce), ciphertext: hex(ciphertext) }
+    }
+
+    fn sealed_key(self) -> Result<SealedKey, InvalidDocument> {
+        let bytes = |text: &str| from_hex(text).ok_or(InvalidDocument::Bytes);
+        let nonce = bytes(&self.nonce)?.try_into().map_err(|_| InvalidDocument::Bytes)?;
+        Ok(SealedKey { key_id: self.key_id, nonce, ciphertext: bytes(&self.ciphertext)? })
+    }
+}
+
+pub(super) fn hex(bytes: &[u8]) -> String {
+    let digit = |digit: u8| char::from_digit(digit.into(), 16);
+    bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).flatten().collect()
+}
+
+pub(super) fn from_hex(text: &str) -> Option<Vec<u8>> {
+    let (pairs, []) = text.as_bytes().as_chunks::<2>() else { return None };
+    let digit = |digit: u8| match digit {
+        b'0'..=b'9' => digit.checked_sub(b'0'),
+        b'a'..=b'f' => digit.checked_sub(b'a' - 10),
+        _ => None,
+    };
+    pairs.iter().map(|[high, low]| Some(digit(*high)? << 4 | digit(*low)?)).collect()
+}

@@ -1,0 +1,64 @@
+#!/usr/bin/env python3
+"""Writes export-v1.jsonl, after the line of its key ring, from the description of the format and not by the code
+that it tests.
+
+Run it for a new version of the format, into a new file. A file that has been released is never written again.
+Needs the package "cryptography".
+"""
+
+import hashlib
+import json
+import struct
+from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
+
+KEY = bytes(range(32))
+NONCE = bytes(range(100, 112))
+
+
+def sealed(plaintext, owner):
+    aad = b"onetoken sealed root key\0\1" + struct.pack(">I", 1) + owner
+    ciphertext = ChaCha20Poly1305(KEY).encrypt(NONCE, plaintext, aad)
+    return {"key_id": 1, "nonce": NONCE.hex(), "ciphertext": ciphertext.hex()}
+
+
+def token(token_id, root_key, **rest):
+    record = {"id": token_id.hex(), "kind": "", "resource": None, "issuer": {"kind": "user", "id": "u\u00e9"}}
+    record |= {"root_key": sealed(root_key, b"\1" + token_id), "created": 0, "expires": None, "use_limit": None}
+    record |= {"uses": 0, "revoked": False, "name": None, "claims": []}
+    return {"token": record | rest}
+
+
+LINES = [
+    {"onetoken_export": 1},
+    token(
+        b"full\0\xff",
+        b"\x07" * 32,
+        kind="space-support",
+        resource={"kind": "space", "id": "s1"},
+        created=1_500_000_000,
+        expires=1_600_000_000,
+        use_limit=300,
+        uses=1,
+        name='a "name"',
+        claims=[[b"claim".hex(), 299]],
+    ),
+    token(b"plain", b"\x08" * 32, uses=2**64 - 1, revoked=True),
+    {"next_generations": None},
+]
+subject = {"kind": "user", "id": "u\u00e9"}
+kind, name = b"user", subject["id"].encode()
+owner = b"\2" + struct.pack(">QQ", 3, len(kind)) + kind + name
+LINES.append({"generation": {"subject": subject, "number": 3, "root_key": sealed(b"\x09" * 32, owner)}})
+LINES.append({"next_generations": subject})
+
+
+def line(document):
+    return json.dumps(document, ensure_ascii=False, separators=(",", ":")) + "\n"
+
+
+with open("export-v1.jsonl", "x", encoding="utf-8") as file:
+    digest = hashlib.sha256(b"onetoken sealing key\0" + struct.pack(">I", 1) + KEY).hexdigest()
+    print(f"onetoken-keys-v1 1:{KEY.hex()}:{digest[:8]}", file=file)
+    text = "".join(map(line, LINES))
+    end = {"tokens": 2, "generations": 1, "sha256": hashlib.sha256(text.encode()).hexdigest()}
+    file.write(text + line({"end": end}))

@@ -1,0 +1,100 @@
+//! Every interleaving of a few threads that hand jobs to one queue: each job is done once, in turn, by one thread
+//! at a time, and everybody gets the result of their own. A wake-up that is lost shows as a deadlock.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test: a panic is how it fails")]
+
+#[path = "../src/queue.rs"]
+#[allow(unreachable_pub, reason = "as in the library, it is used within the crate")]
+mod queue;
+
+/// The model checker's, in place of the library's.
+mod sync {
+    pub(crate) use loom::sync::{Arc, Condvar, Mutex, MutexGuard};
+}
+
+use loom::{model::Builder, thread};
+use queue::Queue;
+use sync::{Arc, Mutex};
+
+/// What the jobs are done to: a disk that one thread at a time writes to.
+struct Disk {
+    queue: Queue<usize, usize>,
+    written: Mutex<Vec<Vec<usize>>>,
+}
+
+impl Disk {
+    /// Hands in a job. Whoever works takes at most so many at once, and gives the results of all but the last
+    /// `kept_back`.
+    fn write(&self, job: usize, at_once: usize, kept_back: usize) -> Option<usize> {
+        self.queue.submit(job, |next| {
+            let mut written = self.written.try_lock().expect("one thread at a time is at work");
+            let jobs: Vec<usize> = std::iter::from_fn(|| next()).take(at_once).collect();
+            // Others run meanwhile, as they do during a sync.
+            thread::yield_now();
+            written.push(jobs.clone());
+            drop(written);
+            jobs.iter().take(jobs.len().saturating_sub(kept_back)).map(|job| job * 10).collect()
+        })
+    }
+
+    fn has(&self, job: usize) -> bool {
+        self.written.lock().unwrap().iter().flatten().any(|written| *written == job)
+    }
+}
+
+fn check(threads: usize, jobs_each: usize, at_once: usize, kept_back: usize) {
+    let mut builder = Builder::new();
+    builder.preemption_bound = Some(3);
+    builder.check(move || {
+        let disk = Arc::new(Disk { queue: Queue::new(), written: Mutex::new(Vec::new()) });
+        let run = move |disk: &Disk, thread: usize| {
+            for number in 0..jobs_each {
+                let job = thread * 10 + number;
+                match disk.write(job, at_once, kept_back) {
+                    Some(result) => assert_eq!(result, job * 10, "the result of another"),
+                    None => assert!(kept_back > 0, "a result was lost"),
+                }
+                assert!(disk.has(job), "a job returned before it was done");
+            }
+        };
+        let others: Vec<_> = (1..threads)
+            .map(|thread| {
+                let disk = Arc::clone(&disk);
+                thread::spawn(move || run(&disk, thread))
+            })
+            .collect();
+        run(&disk, 0);
+        others.into_iter().for_each(|thread| thread.join().unwrap());
+
+        let written = disk.written.lock().unwrap();
+        assert!(written.iter().all(|jobs| (1..=at_once).contains(&jobs.len())), "{written:?}");
+        let mut jobs: Vec<usize> = written.concat();
+        for thread in 0..threads {
+            let in_order = jobs.iter().filter(|job| **job / 10 == thread).is_sorted();
+            assert!(in_order, "{written:?}");
+        }
+        jobs.sort_unstable();
+        let expected: Vec<usize> =
+            (0..threads).flat_map(|thread| (0..jobs_each).map(move |number| thread * 10 + number)).collect();
+        assert_eq!(jobs, expected, "each job is done once");
+    });
+}
+
+#[test]
+fn two_callers_again_and_again() {
+    check(2, 2, usize::MAX, 0);
+}
+
+#[test]
+fn three_callers() {
+    check(3, 1, usize::MAX, 0);
+}
+
+#[test]
+fn three_callers_and_groups_of_one() {
+    check(3, 1, 1, 0);
+}
+
+#[test]
+fn a_result_that_is_not_given_hangs_nobody() {
+    check(3, 1, usize::MAX, 1);
+}

@@ -1,0 +1,1 @@
+"""What scripts/faults does to a store. Python's standard library alone."""

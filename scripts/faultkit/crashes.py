@@ -1,0 +1,82 @@
+"""Processes that are killed, and disks whose power goes."""
+
+import tempfile
+import time
+from pathlib import Path
+
+from . import mounts
+from .soak import Ledger, Place, Row
+
+# How many crashes one store has to take before a new one begins.
+KILLS_OF_ONE_STORE = 100
+CUTS_OF_ONE_STORE = 30
+
+
+def kill(soak, engine, runs):
+    """kill -9 of a process of four threads, mostly in its work and sometimes while it opens the store."""
+    row = Row()
+    while row.runs < runs:
+        with Place(engine, soak.disk) as place:
+            ledger = Ledger()
+            for _ in range(min(KILLS_OF_ONE_STORE, runs - row.runs)):
+                victim = soak.victim(place.url, "--threads", 4)
+                if soak.random.random() < 0.8:
+                    victim.wait_open()
+                    time.sleep(soak.random.uniform(0, 0.12))
+                else:
+                    time.sleep(soak.random.uniform(0, 0.03))
+                row.acknowledged += ledger.note(victim.kill())
+                row.runs += 1
+                if not ledger.judge(soak.check(place.url), row, f"kill {row.runs}"):
+                    break
+    return row
+
+
+def power(soak, engine, runs):
+    """The power of the disk goes while four threads write."""
+    row = Row()
+    spoiled = 0
+    with tempfile.TemporaryDirectory(dir=soak.disk) as scratch:
+        image, at = Path(scratch) / "image", Path(scratch) / "mount"
+        while row.runs < runs:
+            mounts.make_ext4(image, 256)
+            ledger = Ledger()
+            url = f"{engine}:{at}/store"
+            for _ in range(min(CUTS_OF_ONE_STORE, runs - row.runs)):
+                before = row.lost + row.revived + row.failed_opens
+                with mounts.loop(at, image):
+                    victim = soak.victim(url, "--threads", 4)
+                    try:
+                        if soak.random.random() < 0.9:
+                            victim.wait_open()
+                            time.sleep(soak.random.uniform(0, 0.15))
+                        else:
+                            time.sleep(soak.random.uniform(0, 0.05))
+                        victim.stop()
+                        mounts.cut_power(at)
+                    finally:
+                        lines = victim.kill()
+                    row.acknowledged += ledger.note(lines)
+                row.runs += 1
+                with mounts.loop(at, image):
+                    opened = ledger.judge(soak.check(url), row, f"cut {row.runs}")
+                if row.lost + row.revived + row.failed_opens > before:
+                    spoiled += 1
+                    ledger = Ledger()
+                    mounts.make_ext4(image, 256)
+                elif not opened:
+                    break
+    row.notes.append(f"{spoiled} cuts lost something")
+    return row
+
+
+def control(soak, engine, runs):
+    """The same cuts on sled as it comes: they must lose data, or the harness sees nothing."""
+    del engine
+    row = power(soak, "sled-unguarded", runs)
+    row.reached = row.lost + row.revived + row.failed_opens > 0
+    row.notes.append(f"as it must: {row.lost} lost, {row.revived} revived, {row.failed_opens} did not open")
+    row.lost = row.revived = row.failed_opens = row.wrong = 0
+    row.details = []
+    row.asked = "something is lost"
+    return row

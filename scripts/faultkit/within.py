@@ -1,0 +1,108 @@
+"""What needs no accident: races, histories, clocks, keys that change, and a store that is to stay small."""
+
+import os
+import re
+import subprocess
+from pathlib import Path
+
+from .soak import Place, Row
+
+MEBIBYTE = 1024 * 1024
+SPACE = 64 * MEBIBYTE
+GROWTH = 1.10
+CLOCK_TESTS = ["an_expired_token_stays_expired_when_the_clock_goes_back"]
+
+
+def race(soak, engine, runs):
+    """64 threads spend one token at once."""
+    row = Row(runs=runs, asked="exactly the use limit")
+    with Place(engine, soak.disk) as place:
+        status, lines, stderr, _ = soak.run("race", place.url, "--threads", 64, "--rounds", runs, timeout=4 * 3600)
+    if (status, lines) != (0, [f"RACE {runs} 0"]):
+        row.blame(f"status {status}: {lines[-3:]} {stderr[-300:]}")
+    return row
+
+
+def model(soak, engine, runs):
+    """Random calls of eight threads, each token's history explained by an order of its calls."""
+    row = Row(runs=runs, asked="linearizable for each token")
+    # What is asked here is order, not durability: memory will do, and is faster.
+    with Place(engine, soak.memory) as place:
+        seed = soak.random.randrange(1 << 63)
+        status, lines, stderr, _ = soak.run(
+            "model", place.url, "--threads", 8, "--histories", runs, "--seed", seed, timeout=4 * 3600)
+    found = re.fullmatch(r"MODEL (\d+) 0", lines[-1] if lines else "")
+    if status != 0 or not found:
+        row.blame(f"seed {seed}: status {status}: {lines[-3:]} {stderr[-300:]}")
+    else:
+        row.runs = int(found[1])
+    return row
+
+
+def clock(soak, engine, runs):
+    """The clock goes back, forward and before 1970: the tests of token-api, which hold for every store."""
+    del soak, engine, runs
+    row = Row(asked="expired stays expired, no panic")
+    for test in CLOCK_TESTS:
+        row.runs += 1
+        done = subprocess.run(
+            ["cargo", "test", "--quiet", "-p", "token-api", "--test", "authority", "--", "--exact", test],
+            stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False, timeout=1800,
+            cwd=Path(__file__).resolve().parents[2])
+        if done.returncode != 0 or "1 passed" not in done.stdout:
+            row.blame(f"{test}: {done.stdout[-300:]} {done.stderr[-300:]}")
+    row.notes.append(", ".join(CLOCK_TESTS))
+    return row
+
+
+def churn(soak, engine, runs):
+    """So many tokens minted, spent and purged: the disk stays small, and memory flat."""
+    row = Row(runs=runs, asked="disk under 64 MiB, memory within 10 % over the second half")
+    samples = []
+    with Place(engine, soak.memory) as place:
+        process = subprocess.Popen(
+            soak.command("churn", place.url, "--threads", 8, "--pairs", runs),
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+        try:
+            for line in process.stdout:
+                if line.startswith("S "):
+                    sample = int(line[2:]), _disk(place.path), _resident(process.pid)
+                    samples.append(sample)
+                else:
+                    row.blame(line.strip())
+            process.wait(60)
+        finally:
+            if process.poll() is None:
+                process.kill()
+            process.wait()
+    # The last sample is of a process that may have ended.
+    samples = [sample for sample in samples if sample[2]]
+    if process.returncode != 0 or len(samples) < 2:
+        row.blame(f"status {process.returncode} after {len(samples)} samples")
+        return row
+    disk = max(size for _, size, _ in samples)
+    late = [resident for pair, _, resident in samples if pair >= runs // 2]
+    row.notes.append(
+        f"disk at most {disk / MEBIBYTE:.1f} MiB; resident {late[0] / MEBIBYTE:.1f} MiB halfway, "
+        f"{min(late) / MEBIBYTE:.1f} to {max(late) / MEBIBYTE:.1f} after")
+    row.reached = disk <= SPACE and max(late) <= GROWTH * late[0]
+    return row
+
+
+def _disk(path):
+    files = [path] if path.is_file() else path.rglob("*")
+    size = 0
+    for file in files:
+        try:
+            size += file.stat().st_blocks * 512
+        except OSError:
+            # Gone meanwhile.
+            continue
+    return size
+
+
+def _resident(pid):
+    try:
+        return int((Path(f"/proc/{pid}/statm").read_text()).split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    except (OSError, IndexError):
+        return 0
