@@ -23,7 +23,6 @@ use std::{
 use token_core::{RootKey, UnixTime};
 use token_store::{
     Administration, ClaimId, Entity, Insert, KeyRing, Owner, Record, RedbStore, Redeem, SledStore, TokenId,
-    TokenStore,
 };
 
 const CALLERS: u64 = 64;

@@ -153,7 +153,7 @@ impl<V: View> Check<'_, V> {
 
     fn sound(&self, id: &TokenId) -> Result<Found, StoreError> {
         match record(self.view, id) {
-            Ok(Some(record)) => Ok(Found::Sound(record)),
+            Ok(Some(record)) => Ok(Found::Sound(Box::new(record))),
             Ok(None) => Ok(Found::Absent),
             // It is counted where the records are walked.
             Err(StoreError::Corrupt { .. } | StoreError::NewerVersion { .. }) => Ok(Found::Damaged),
@@ -201,7 +201,7 @@ impl<V: View> Check<'_, V> {
 }
 
 enum Found {
-    Sound(Record),
+    Sound(Box<Record>),
     Damaged,
     Absent,
 }
