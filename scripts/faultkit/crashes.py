@@ -11,6 +11,9 @@ from .soak import Ledger, Place, Row
 KILLS_OF_ONE_STORE = 100
 CUTS_OF_ONE_STORE = 30
 
+# How often a rekeying is killed.
+REKEYS = 50
+
 
 def kill(soak, engine, runs):
     """kill -9 of a process of four threads, mostly in its work and sometimes while it opens the store."""
@@ -29,6 +32,7 @@ def kill(soak, engine, runs):
                 row.runs += 1
                 if not ledger.judge(soak.check(place.url), row, f"kill {row.runs}"):
                     break
+            soak.audit(place.url, row, f"after kill {row.runs}")
     return row
 
 
@@ -66,7 +70,48 @@ def power(soak, engine, runs):
                     mounts.make_ext4(image, 256)
                 elif not opened:
                     break
+            # The control has nothing to check itself by.
+            if engine != "sled-unguarded":
+                with mounts.loop(at, image):
+                    soak.audit(url, row, f"after cut {row.runs}")
     row.notes.append(f"{spoiled} cuts lost something")
+    return row
+
+
+def rekey(soak, engine, records):
+    """A rekeying that is killed fifty times, each time underway; then the old keys are removed."""
+    row = Row(asked=f"0 of {records} records unreadable or left on an old key")
+    with Place(engine, soak.disk) as place:
+        # A little more than half of all operations are mints.
+        _, lines, _, _ = soak.run("run", place.url, "--threads", 64, "--ops", records * 2, timeout=3600)
+        ledger = Ledger()
+        row.acknowledged = ledger.note(lines)
+        minted = sum(line.startswith("M ") for line in lines)
+        rotate, steps, whole = ["--rotate"], 0, 0.5
+        while row.runs < REKEYS:
+            victim = soak.victim(place.url, *rotate, verb="rekey")
+            victim.wait_open()
+            time.sleep(soak.random.uniform(0, whole))
+            finished = victim.process.poll() is not None
+            steps += len(victim.kill())
+            # It was too late to kill this one: the next has a new key, and all to do again, and dies sooner.
+            rotate = ["--rotate"] if finished else []
+            if finished:
+                whole *= 0.8
+                if victim.process.returncode != 0:
+                    row.blame(f"kill {row.runs}: status {victim.process.returncode} {victim.lines[-1:]}")
+                    break
+                continue
+            row.runs += 1
+            if not ledger.judge(soak.check(place.url), row, f"kill {row.runs}"):
+                break
+        status, lines, stderr, _ = soak.run("rekey", place.url, "--remove-old", timeout=3600)
+        if status != 0:
+            row.blame(f"the last rekeying: status {status} {lines[-1:]} {stderr[-300:]}")
+        ledger.judge(soak.check(place.url), row, "with the newest key alone")
+        soak.audit(place.url, row, "with the newest key alone")
+    row.notes.append(f"{minted} records, {steps} steps in all")
+    row.reached = row.runs == REKEYS
     return row
 
 

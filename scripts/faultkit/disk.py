@@ -11,6 +11,10 @@ from . import mounts
 from .soak import EXITS, Ledger, Place, Row
 
 PATIENCE = 5.0
+
+# The size of the disk that fills up, and how much of it is free at first, in MiB: sled wants 8 to open.
+DISK = 32
+FREE = {"redb": (2, 6), "sled": (9, 15)}
 MINTING = {"full", "unknown", "io"}
 OPENING = {"full", "io"}
 
@@ -29,11 +33,12 @@ def full(soak, engine, runs):
     with tempfile.TemporaryDirectory(dir=soak.disk) as scratch:
         for _ in range(runs):
             row.runs += 1
-            with mounts.tmpfs(Path(scratch) / "mount", 32) as at:
+            with mounts.tmpfs(Path(scratch) / "mount", DISK) as at:
                 ledger = Ledger()
                 url = f"{engine}:{at}/store"
                 ballast = at / "ballast"
-                ballast.write_bytes(bytes(soak.random.randrange(16, 23) * 1024 * 1024 + soak.random.randrange(1 << 20)))
+                free = int(soak.random.uniform(*FREE[engine]) * 1024 * 1024)
+                ballast.write_bytes(bytes(DISK * 1024 * 1024 - free))
                 victim = soak.victim(url, "--threads", 4)
                 lines = victim.end(timeout=180)
                 row.acknowledged += ledger.note(lines)

@@ -93,8 +93,14 @@ class Soak:
                 kind = rest
         return Checked(status, kind, spendable, seconds, stderr)
 
-    def victim(self, url, *arguments, prefix=()):
-        return Victim([*prefix, *self.command("run", url, *arguments)])
+    def victim(self, url, *arguments, verb="run"):
+        return Victim(self.command(verb, url, *arguments))
+
+    def audit(self, url, row, where):
+        """Has the store compare all that it holds: records, claims, indexes and seals."""
+        status, lines, stderr, _ = self.run("audit", url)
+        if status != 0:
+            row.blame(f"{where}: audit: status {status} {lines[-4:]} {stderr[-300:]}")
 
 
 class Ledger:

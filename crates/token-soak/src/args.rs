@@ -26,6 +26,10 @@ pub(crate) enum Command {
     Model(Model),
     /// Mint, spend and purge.
     Churn(Churn),
+    /// Have the store check all that it holds.
+    Audit(Audit),
+    /// Seal everything under the newest key.
+    Rekey(Rekey),
 }
 
 /// A store and its keys.
@@ -100,6 +104,24 @@ pub(crate) struct Churn {
     /// How many tokens to mint and spend
     #[arg(long, default_value_t = 1_000_000)]
     pub(crate) pairs: u64,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Audit {
+    #[command(flatten)]
+    pub(crate) at: At,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Rekey {
+    #[command(flatten)]
+    pub(crate) at: At,
+    /// Add a new key first
+    #[arg(long)]
+    pub(crate) rotate: bool,
+    /// Remove all other keys at the end
+    #[arg(long)]
+    pub(crate) remove_old: bool,
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@ use std::{
     num::NonZeroU64,
     sync::atomic::{AtomicU64, Ordering},
     thread,
+    time::Duration,
 };
 
 use token_core::UnixTime;
@@ -16,11 +17,8 @@ use crate::{
     random, subject, target,
 };
 
-/// After so many tokens, what has expired is purged.
+/// After so many tokens, those that are spent are purged.
 const PURGED_EACH: u64 = 500;
-
-/// How many tokens later one has expired: when it has long been spent.
-const LIFETIME: u64 = 1_000;
 
 /// After so many tokens there is a line.
 const TOLD_EACH: u64 = 10_000;
@@ -36,12 +34,10 @@ pub(crate) fn churn(args: &Churn, output: &Output) -> Result<(), Failure> {
                 return Ok(());
             }
             let id = format!("{name:016x}-{pair}");
-            let expires = UnixTime::from_secs(pair.saturating_add(LIFETIME));
-            mint_and_spend(&*store, &keys, &id, expires).map_err(Failure::Underway)?;
+            mint_and_spend(&*store, &keys, &id).map_err(Failure::Underway)?;
             if pair.is_multiple_of(PURGED_EACH) {
-                store
-                    .purge(UnixTime::from_secs(pair), usize::MAX)
-                    .map_err(|error| Failure::Underway(error.into()))?;
+                let purged = store.purge_spent(UnixTime::from_secs(pair), Duration::ZERO, usize::MAX);
+                purged.map_err(|error| Failure::Underway(error.into()))?;
             }
             if pair.is_multiple_of(TOLD_EACH) {
                 output.line(format_args!("S {pair}"))?;
@@ -57,17 +53,16 @@ pub(crate) fn churn(args: &Churn, output: &Output) -> Result<(), Failure> {
     Ok(())
 }
 
-fn mint_and_spend(store: &dyn TokenStore, keys: &KeyRing, id: &str, expires: UnixTime) -> Result<(), Cause> {
+fn mint_and_spend(store: &dyn TokenStore, keys: &KeyRing, id: &str) -> Result<(), Cause> {
     let id = TokenId::new(id).map_err(|_| Cause::Wrong)?;
     let claim = ClaimId::new(*b"claim").map_err(|_| Cause::Wrong)?;
-    let record = subject::record(keys, &id, NonZeroU64::new(1), Some(expires))?;
+    let record = subject::record(keys, &id, NonZeroU64::new(1), None)?;
     match store.insert(&record)? {
         Insert::Inserted => {}
         Insert::Exists => return Err(Cause::Wrong),
     }
     match store.redeem(&id, &claim)? {
-        // It is absent where this thread waited until the token had expired.
-        Redeem::Redeemed { uses_left: Some(0), repeated: false } | Redeem::Absent => Ok(()),
+        Redeem::Redeemed { uses_left: Some(0), repeated: false } => Ok(()),
         _ => Err(Cause::Wrong),
     }
 }

@@ -2,7 +2,7 @@
 
 use std::io;
 
-use token_store::{KeyFileError, SealError, StoreError};
+use token_store::{KeyFileError, RekeyError, RemoveError, SealError, StoreError};
 
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Failure {
@@ -29,6 +29,8 @@ pub(crate) enum Cause {
     KeyFile(#[from] KeyFileError),
     #[error(transparent)]
     Seal(#[from] SealError),
+    #[error(transparent)]
+    Remove(#[from] RemoveError),
     #[error(transparent)]
     Unguarded(#[from] sled::Error),
     #[error("no random bytes")]
@@ -81,10 +83,21 @@ impl Cause {
                 KeyFileError::Exposed { .. } => "keys-exposed",
                 _ => "keys-io",
             },
+            Self::Remove(_) => "key-needed",
             Self::Seal(_) | Self::Random => "random",
             Self::Unguarded(sled::Error::Io(_)) => "io",
             Self::Unguarded(_) => "corrupt",
             Self::Wrong => "wrong-answer",
+        }
+    }
+}
+
+impl From<RekeyError> for Cause {
+    fn from(error: RekeyError) -> Self {
+        match error {
+            RekeyError::Store(error) => Self::Store(error),
+            RekeyError::Seal(error) => Self::Seal(error),
+            _ => Self::Wrong,
         }
     }
 }

@@ -10,6 +10,8 @@
 //! | `race` | has all threads spend one token at once | `RACE rounds wrong` |
 //! | `model` | holds what threads saw of one token against all orders that explain it | `MODEL histories wrong` |
 //! | `churn` | mints, spends and purges | `S pairs` now and then |
+//! | `audit` | has the store check itself | `AUDIT records faults` |
+//! | `rekey` | seals everything under the newest key | `OPEN`, `R seen resealed failed` |
 //!
 //! Each line is written out before its thread goes on. The exit status is 0, 1 for a wrong answer, 3 for a store
 //! that cannot be opened or read to its end, 4 for an error of the store underway, and 5 where the output
@@ -17,6 +19,7 @@
 #![forbid(unsafe_code)]
 
 mod args;
+mod audit;
 mod check;
 mod churn;
 mod failure;
@@ -25,6 +28,7 @@ mod model;
 mod output;
 mod race;
 mod random;
+mod rekey;
 mod run;
 mod subject;
 mod target;
@@ -47,6 +51,8 @@ fn main() -> ExitCode {
         Command::Check(check) => check::check(&check, &output),
         Command::Race(race) => race::race(&race, &output),
         Command::Model(model) => model::model(&model, &output),
+        Command::Audit(audit) => audit::audit(&audit, &output),
+        Command::Rekey(rekey) => rekey::rekey(&rekey, &output),
         Command::Churn(churn) => churn::churn(&churn, &output),
     };
     match outcome {

@@ -3,7 +3,7 @@
 use std::num::NonZeroU64;
 
 use token_core::{RootKey, UnixTime};
-use token_store::{ClaimId, Entity, Filter, Insert, KeyRing, Owner, Record, Redeem, TokenId, TokenStore};
+use token_store::{Administration, ClaimId, Entity, Filter, Insert, KeyRing, Owner, Record, Redeem, TokenId};
 
 use crate::{
     args::At,
@@ -66,7 +66,7 @@ fn secret(id: &TokenId) -> RootKey {
 }
 
 struct Guarded {
-    store: Box<dyn TokenStore>,
+    store: Box<dyn Administration>,
     keys: KeyRing,
 }
 

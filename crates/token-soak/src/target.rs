@@ -5,7 +5,7 @@ use std::{
     str::FromStr,
 };
 
-use token_store::{KeyFileError, KeyRing, MemoryStore, RedbStore, SledStore, TokenStore};
+use token_store::{Administration, KeyFileError, KeyRing, MemoryStore, RedbStore, SledStore};
 
 use crate::{args::At, failure::Cause};
 
@@ -49,9 +49,9 @@ impl StoreUrl {
 }
 
 /// The token store at a place, and its key ring. The control is not a token store: [`Cause::Wrong`].
-pub(crate) fn with_keys(at: &At) -> Result<(Box<dyn TokenStore>, KeyRing), Cause> {
+pub(crate) fn with_keys(at: &At) -> Result<(Box<dyn Administration>, KeyRing), Cause> {
     let keys = keys(at)?;
-    let store: Box<dyn TokenStore> = match &at.store {
+    let store: Box<dyn Administration> = match &at.store {
         StoreUrl::Memory => Box::new(MemoryStore::new()),
         StoreUrl::Redb(path) => Box::new(RedbStore::open(path)?),
         StoreUrl::Sled(path) => Box::new(SledStore::open(path)?),
@@ -60,14 +60,19 @@ pub(crate) fn with_keys(at: &At) -> Result<(Box<dyn TokenStore>, KeyRing), Cause
     Ok((store, keys))
 }
 
-// Made where there is none, and before the store: no store is ever without its keys.
-fn keys(at: &At) -> Result<KeyRing, Cause> {
+/// Where the key ring is kept; nowhere for a store in memory, unless it is said where.
+pub(crate) fn key_file(at: &At) -> Option<PathBuf> {
     let beside = || {
         let mut path = at.store.path()?.as_os_str().to_owned();
         path.push(".keys");
         Some(PathBuf::from(path))
     };
-    let Some(path) = at.keys.clone().or_else(beside) else { return Ok(KeyRing::generate()?) };
+    at.keys.clone().or_else(beside)
+}
+
+// Made where there is none, and before the store: no store is ever without its keys.
+fn keys(at: &At) -> Result<KeyRing, Cause> {
+    let Some(path) = key_file(at) else { return Ok(KeyRing::generate()?) };
     match KeyRing::create(&path) {
         Err(KeyFileError::Exists { .. }) => Ok(KeyRing::load(&path)?),
         // What cannot be made may be there all the same: on a full disk, or one that is read-only.

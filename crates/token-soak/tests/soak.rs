@@ -142,3 +142,25 @@ fn races_and_histories_and_churn() {
         );
     }
 }
+
+#[test]
+fn a_killed_rekeying_is_gone_on_with() {
+    for engine in ["redb", "sled"] {
+        let dir = tempfile::tempdir().unwrap();
+        assert!(output(engine, dir.path(), &["run", "--threads", "8", "--ops", "1200"]).status.success());
+        let before = lines(&output(engine, dir.path(), &["check"]));
+        let mut victim =
+            soak(engine, dir.path(), &["rekey", "--rotate"]).stdout(Stdio::piped()).spawn().unwrap();
+        let mut told = BufReader::new(victim.stdout.take().unwrap()).lines();
+        assert_eq!(told.next().unwrap().unwrap(), "OPEN");
+        told.next().unwrap().unwrap();
+        victim.kill().unwrap();
+        victim.wait().unwrap();
+        assert_eq!(lines(&output(engine, dir.path(), &["check"])), before, "{engine}");
+        assert!(output(engine, dir.path(), &["rekey", "--remove-old"]).status.success(), "{engine}");
+        assert_eq!(lines(&output(engine, dir.path(), &["check"])), before, "{engine}");
+        let audit = output(engine, dir.path(), &["audit"]);
+        assert!(audit.status.success(), "{engine}: {audit:?}");
+        assert!(lines(&audit)[0].ends_with(" 0"), "{engine}: {audit:?}");
+    }
+}

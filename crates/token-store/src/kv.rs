@@ -44,6 +44,7 @@ impl<E: Engine> Kv<E> {
     }
 
     /// The store that the engine holds.
+    #[cfg(any(feature = "redb", feature = "sled"))]
     pub(crate) fn open(engine: E) -> Result<Self, StoreError> {
         let store = Self::new(engine);
         store.note_void(store.read(|view| void_before(view))?);

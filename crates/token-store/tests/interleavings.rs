@@ -1,6 +1,11 @@
 //! Every interleaving of a few threads that hand jobs to one queue: each job is done once, in turn, by one thread
 //! at a time, and everybody gets the result of their own. A wake-up that is lost shows as a deadlock.
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test: a panic is how it fails")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::arithmetic_side_effects,
+    reason = "a test: a panic is how it fails"
+)]
 
 #[path = "../src/queue.rs"]
 #[allow(unreachable_pub, reason = "as in the library, it is used within the crate")]
@@ -27,7 +32,7 @@ impl Disk {
     fn write(&self, job: usize, at_once: usize, kept_back: usize) -> Option<usize> {
         self.queue.submit(job, |next| {
             let mut written = self.written.try_lock().expect("one thread at a time is at work");
-            let jobs: Vec<usize> = std::iter::from_fn(|| next()).take(at_once).collect();
+            let jobs: Vec<usize> = std::iter::from_fn(next).take(at_once).collect();
             // Others run meanwhile, as they do during a sync.
             thread::yield_now();
             written.push(jobs.clone());

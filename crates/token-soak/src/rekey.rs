@@ -1,0 +1,46 @@
+//! Seals everything under the newest key.
+
+use token_store::Rekeyed;
+
+use crate::{
+    args::Rekey,
+    failure::{Cause, Failure},
+    output::Output,
+    target,
+};
+
+pub(crate) fn rekey(args: &Rekey, output: &Output) -> Result<(), Failure> {
+    let (store, mut keys) = target::with_keys(&args.at).map_err(Failure::Open)?;
+    let file = target::key_file(&args.at);
+    // Whatever is sealed under the new key is sealed after the key is on disk.
+    if args.rotate {
+        keys.rotate().map_err(|error| Failure::Open(error.into()))?;
+        if let Some(file) = &file {
+            keys.replace(file).map_err(|error| Failure::Open(error.into()))?;
+        }
+    }
+    output.line(format_args!("OPEN"))?;
+    let mut told = Ok(());
+    let mut tell = |step: &Rekeyed| {
+        let line = output.line(format_args!("R {} {} {}", step.seen, step.resealed, step.failed));
+        told = std::mem::replace(&mut told, Ok(())).and(line);
+    };
+    let done =
+        token_store::rekey(&*store, &keys, &mut tell).map_err(|error| Failure::Underway(error.into()))?;
+    told?;
+    if done.failed > 0 {
+        return Err(Failure::Underway(Cause::Wrong));
+    }
+    if args.remove_old {
+        for id in 1..keys.newest_id() {
+            match keys.remove(id, &[&done]) {
+                Ok(()) | Err(token_store::RemoveError::Absent { .. }) => {}
+                Err(error) => return Err(Failure::Underway(error.into())),
+            }
+        }
+        if let Some(file) = &file {
+            keys.replace(file).map_err(|error| Failure::Underway(error.into()))?;
+        }
+    }
+    Ok(())
+}
