@@ -265,7 +265,7 @@ fn every_truncation_is_refused() {
                 let text = request.root.to_text(format, encoding).unwrap();
                 for (end, _) in text.char_indices() {
                     for options in [DecodeOptions::default(), DecodeOptions::compat()] {
-                        let read = Macaroon::from_text(&text[..end], &options);
+                        let read = Macaroon::from_text(text.get(..end).unwrap(), &options);
                         assert!(read.is_err(), "{format:?}, token {seed}, {end} characters");
                     }
                 }
