@@ -76,9 +76,9 @@ fn calls(criterion: &mut Criterion, name: &str, store: &impl TokenStore) {
 fn backends(criterion: &mut Criterion) {
     calls(criterion, "memory", &MemoryStore::new());
     let directory = tempfile::tempdir().unwrap();
-    calls(criterion, "redb", &RedbStore::open(directory.path().join("store.redb")).unwrap());
+    calls(criterion, "redb", &RedbStore::create(directory.path().join("store.redb")).unwrap());
     #[cfg(feature = "sled")]
-    calls(criterion, "sled", &SledStore::open(directory.path().join("store.sled")).unwrap());
+    calls(criterion, "sled", &SledStore::create(directory.path().join("store.sled")).unwrap());
 }
 
 criterion_group!(benches, backends);

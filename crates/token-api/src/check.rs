@@ -2,14 +2,15 @@
 
 use std::cmp::Ordering;
 
+use ring::digest;
 use token_core::{
     Context, Identifier, IdentifierV2, InviteConsumer, Persistence, RootKey, Service, Subject, Token,
-    TokenType, UnixTime, Verified, Verifier, VerifyError,
+    TokenType, UnixTime, Unmet, Verified, Verifier, VerifyError,
 };
 use token_store::{ClaimId, Entity, Owner, Redeem, Refund, StoreError, TokenId, TokenStore};
 
 use crate::{
-    Authority, CheckError, ConsumeError, Failure, Host, Kind, MintError, Refusal,
+    Authority, CheckError, ConsumeError, Failure, Host, Kind, MintError, Refusal, TheUse,
     authority::{entity, subject},
     error::report,
 };
@@ -32,6 +33,9 @@ pub struct Accepted {
     pub expires_at: Option<UnixTime>,
     /// Whether it is stored, so that its uses are counted.
     pub stored: bool,
+    /// How many uses its record had left when it was read; `None`: without limit, or not stored. Others may spend
+    /// meanwhile: only [`Authority::consume`] decides.
+    pub uses_left: Option<u64>,
 }
 
 /// A use that was taken.
@@ -40,8 +44,8 @@ pub struct Accepted {
 pub struct Consumed {
     /// The token.
     pub accepted: Accepted,
-    /// The claim that holds the use.
-    pub claim: ClaimId,
+    /// What the use is stored under: the consumer and its claim.
+    claim: ClaimId,
     /// How many uses are left; `None`: without limit.
     pub uses_left: Option<u64>,
     /// Whether the claim had been made before, so that this call took nothing.
@@ -49,7 +53,8 @@ pub struct Consumed {
 }
 
 impl<S: TokenStore, H: Host> Authority<S, H> {
-    /// Whether a token is good for a request. It is not spent, and whether uses are left is not asked.
+    /// Whether a token is good for a request. It is not spent: [`Accepted::uses_left`] tells
+    /// whether it can be.
     ///
     /// Make the context with [`Authority::context`]. A context without a service stands for Onezone itself.
     ///
@@ -120,9 +125,10 @@ impl<S: TokenStore, H: Host> Authority<S, H> {
             (None, verified) => verified.map(|_| ()).map_err(Refusal::from),
         };
         let expires_at = known.expires.into_iter().chain(by_caveats).min();
-        let Known { kind, resource, issuer, stored, .. } = known;
+        let Known { kind, resource, issuer, stored, uses_left, .. } = known;
         let token = token.clone();
-        Ok(Authentic { token: Accepted { token, id, kind, resource, issuer, expires_at, stored }, standing })
+        let token = Accepted { token, id, kind, resource, issuer, expires_at, stored, uses_left };
+        Ok(Authentic { token, standing })
     }
 
     fn find_stored(&self, id: &TokenId) -> Result<Lookup, Failure> {
@@ -135,6 +141,7 @@ impl<S: TokenStore, H: Host> Authority<S, H> {
             expires: record.expires,
             revoked: record.revoked,
             stored: true,
+            uses_left: record.use_limit.map(|limit| limit.get().saturating_sub(record.uses)),
         }))
     }
 
@@ -159,15 +166,25 @@ impl<S: TokenStore, H: Host> Authority<S, H> {
                 (Kind::invite(invite), Some(resource))
             }
         };
-        Ok(Lookup::Known(Known { key, kind, resource, issuer, expires: None, revoked: false, stored: false }))
+        Ok(Lookup::Known(Known {
+            key,
+            kind,
+            resource,
+            issuer,
+            expires: None,
+            revoked: false,
+            stored: false,
+            uses_left: None,
+        }))
     }
 
     /// Spends one use of a token, before whatever it is spent on is done: a crash may waste a use, and never
     /// gives one twice.
     ///
-    /// The claim names the spend. Asked again under the same claim, the answer is the same and costs nothing,
-    /// which is how to find out after [`StoreError::Unknown`], or after a reply that was lost. Uses of a
-    /// temporary token are not counted.
+    /// The claim names the spend among those of this consumer. Asked again under the same claim, the answer is
+    /// the same and costs nothing, also when the token has been spent up, revoked or has expired since: this is
+    /// how to find out after [`StoreError::Unknown`], or after a reply that was lost. Nobody else gets anything
+    /// by a claim of this consumer's. Uses of a temporary token are not counted.
     ///
     /// # Errors
     /// [`CheckError`]; after [`StoreError::Unknown`], ask again under the same claim.
@@ -200,19 +217,21 @@ impl<S: TokenStore, H: Host> Authority<S, H> {
         consumer: Subject<'_>,
         claim: &ClaimId,
     ) -> Result<Consumed, CheckError> {
+        let claim = claim_of(consumer, claim)?;
         let spent = match standing.map_err(CheckError::from).and_then(|()| self.admit(&accepted, consumer)) {
-            Ok(()) if accepted.stored => self.redeem(&accepted.id, claim)?,
+            Ok(()) if accepted.stored => self.redeem(&accepted.id, &claim)?,
             Ok(()) => Spent { uses_left: None, repeated: false },
-            // What was granted once is not denied afterwards: whoever lost the reply may have acted on it.
-            Err(CheckError::Refused(refusal)) if accepted.stored => {
-                match self.store.claimed(&accepted.id, claim).map_err(Failure::from)? {
+            // What was granted once is not denied afterwards, when only time has passed: whoever lost the reply
+            // may have acted on it.
+            Err(CheckError::Refused(refusal)) if accepted.stored && came_later(&refusal) => {
+                match self.store.claimed(&accepted.id, &claim).map_err(Failure::from)? {
                     Some(uses_left) => Spent { uses_left: Some(uses_left), repeated: true },
                     None => return Err(refusal.into()),
                 }
             }
             Err(error) => return Err(error),
         };
-        Ok(Consumed { accepted, claim: claim.clone(), uses_left: spent.uses_left, repeated: spent.repeated })
+        Ok(Consumed { accepted, claim, uses_left: spent.uses_left, repeated: spent.repeated })
     }
 
     /// Whether this consumer may spend the token, and its issuer may still grant it.
@@ -246,8 +265,9 @@ impl<S: TokenStore, H: Host> Authority<S, H> {
     /// Spends one use, does what it is spent on, and gives the use back if that fails.
     ///
     /// When the claim had been made before, an earlier call may have done it already: [`Consumed::repeated`]
-    /// tells the action so, and its failure then gives nothing back. If the process dies in between, or the
-    /// action panics, the use stays spent.
+    /// tells the action so. Once a claim has been answered again, whichever call it was, no failure gives its use
+    /// back, since another call may have succeeded. If the process dies in between, or the action panics, the use
+    /// stays spent.
     ///
     /// # Errors
     /// [`ConsumeError`], with the action's own error in it.
@@ -263,15 +283,25 @@ impl<S: TokenStore, H: Host> Authority<S, H> {
         let consumed = self.consume(text, expect, consumer, claim, context)?;
         match action(&consumed) {
             Ok(done) => Ok((consumed, done)),
-            Err(action) if consumed.repeated => Err(ConsumeError::Repeated(action)),
+            Err(action) if consumed.repeated => {
+                Err(ConsumeError::Action { action, the_use: TheUse::StaysSpent })
+            }
             Err(action) => match self.refund(&consumed) {
-                Ok(_) => Err(ConsumeError::Action(action)),
+                Ok(refund) => {
+                    let the_use = match refund {
+                        Refund::Refunded => TheUse::GivenBack,
+                        Refund::Kept => TheUse::StaysSpent,
+                        Refund::NotClaimed | Refund::Absent => TheUse::NotCounted,
+                    };
+                    Err(ConsumeError::Action { action, the_use })
+                }
                 Err(refund) => Err(ConsumeError::NotRefunded { action, refund }),
             },
         }
     }
 
-    /// Gives a use back: what it was to be spent on has not been done and will not be.
+    /// Gives a use back: what it was to be spent on has not been done and will not be. A use whose claim has been
+    /// answered again stays spent ([`Refund::Kept`]).
     ///
     /// # Errors
     /// [`StoreError`]; ask again.
@@ -304,6 +334,28 @@ fn log(token: &Token, error: &CheckError) {
     }
 }
 
+/// A claim is of its consumer: another's, of the same name, is another claim.
+fn claim_of(consumer: Subject<'_>, claim: &ClaimId) -> Result<ClaimId, Failure> {
+    let consumer = consumer.to_string();
+    let mut context = digest::Context::new(&digest::SHA256);
+    context.update(b"onetoken claim\0");
+    context.update(&u64::try_from(consumer.len()).unwrap_or(u64::MAX).to_be_bytes());
+    context.update(consumer.as_bytes());
+    context.update(claim.as_bytes());
+    ClaimId::new(context.finish().as_ref()).map_err(|_| Failure::Random)
+}
+
+/// Whether a token that was once good comes to this by itself.
+const fn came_later(refusal: &Refusal) -> bool {
+    matches!(
+        refusal,
+        Refusal::Revoked
+            | Refusal::Expired { .. }
+            | Refusal::NoLongerAllowed
+            | Refusal::Verify(VerifyError::CaveatUnmet { why: Unmet::Expired { .. }, .. })
+    )
+}
+
 /// What is known of a token before it is verified.
 struct Known {
     key: RootKey,
@@ -313,6 +365,7 @@ struct Known {
     expires: Option<UnixTime>,
     revoked: bool,
     stored: bool,
+    uses_left: Option<u64>,
 }
 
 /// What was found under a token's id.

@@ -9,15 +9,20 @@ use crate::{HostError, Kind};
 #[derive(Clone, Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum MintError {
-    /// An id is empty, longer than 128 characters, or has characters that no id has.
-    #[error("the {what} is not an id: 1 to 128 printable ASCII characters without `/`, `|`, `:`, `*`")]
-    InvalidId {
-        /// Whose id.
-        what: &'static str,
-    },
-    /// Only a user or a provider has tokens minted.
-    #[error("only a user or a provider can have tokens minted")]
+    /// The id of the resource is empty, longer than 128 characters, or has characters that no id has.
+    #[error("not an id: an id has 1 to 128 printable ASCII characters without `/`, `|`, `:`, `*`")]
+    InvalidId,
+    /// Only a user or a provider has tokens minted, by an id as above.
+    #[error("only a user or a provider with an id can have tokens minted")]
     InvalidIssuer,
+    /// The name is longer than a record takes.
+    #[error("a name of {len} bytes; {max} are allowed")]
+    InvalidName {
+        /// The length of the name, in bytes.
+        len: usize,
+        /// The greatest length allowed, in bytes.
+        max: usize,
+    },
     /// The resource does not exist.
     #[error("there is no such resource")]
     NoSuchResource,
@@ -36,6 +41,9 @@ pub enum MintError {
         /// The longest time, in seconds.
         max: u64,
     },
+    /// The uses of a temporary token cannot be counted.
+    #[error("the uses of a temporary token cannot be limited")]
+    TemporaryUnlimited,
     /// A token of before 20.02 cannot be temporary.
     #[error("a token of this kind cannot be temporary")]
     NotTemporary,
@@ -134,9 +142,15 @@ pub enum ConsumeError<E> {
     /// The token is not good, or it could not be found out.
     #[error(transparent)]
     Check(#[from] CheckError),
-    /// What was to be done failed, and the use was given back.
-    #[error("the action failed; the use was given back")]
-    Action(#[source] E),
+    /// What was to be done failed.
+    #[error("the action failed; {the_use}")]
+    Action {
+        /// Why.
+        #[source]
+        action: E,
+        /// What became of the use.
+        the_use: TheUse,
+    },
     /// What was to be done failed, and the use could not be given back: refund the claim later.
     #[error("the action failed, and the use could not be given back")]
     NotRefunded {
@@ -146,10 +160,27 @@ pub enum ConsumeError<E> {
         /// Why the use was not given back.
         refund: StoreError,
     },
-    /// What was to be done failed, under a claim that had been made before: an earlier call may have done it,
-    /// so the use stays spent.
-    #[error("the action failed under a claim made before; the use stays spent")]
-    Repeated(#[source] E),
+}
+
+/// What became of a use when what it was spent on failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum TheUse {
+    /// It can be spent again.
+    GivenBack,
+    /// The claim was answered more than once, and another call may have acted on it: the use is spent.
+    StaysSpent,
+    /// Uses of this token are not counted, so there was none to give back.
+    NotCounted,
+}
+
+impl std::fmt::Display for TheUse {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::GivenBack => "the use was given back",
+            Self::StaysSpent => "the use stays spent, since another call may have acted under the same claim",
+            Self::NotCounted => "its uses are not counted",
+        })
+    }
 }
 
 /// An error with its causes, on one line.

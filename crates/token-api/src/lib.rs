@@ -65,7 +65,7 @@ mod third_party;
 pub use authority::{Authority, Config, Dialect, InspectError, Inspected, Lifetime};
 pub use check::{Accepted, Consumed};
 pub use clock::{Clock, SystemClock};
-pub use error::{CheckError, ConsumeError, Failure, MintError, Refusal};
+pub use error::{CheckError, ConsumeError, Failure, MintError, Refusal, TheUse};
 pub use host::{Host, HostError, Privilege};
 pub use kind::{Kind, UnknownKind};
 pub use mint::{Grant, MintRequest, Minted};

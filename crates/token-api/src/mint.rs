@@ -78,12 +78,12 @@ pub struct MintRequest<'a> {
     /// How often it may be spent; `None`: without limit. Default: once for invitations; tokens that are not
     /// spent have no limit.
     pub use_limit: Option<NonZeroU64>,
-    /// Whether it is not to be stored but signed with the subject's shared secret. It can then be neither
-    /// counted nor revoked alone.
+    /// Whether it is not to be stored but signed with the subject's shared secret. It can then not be revoked
+    /// alone, and its uses are not counted: `use_limit` has to be `None`.
     pub temporary: bool,
     /// Further caveats.
     pub caveats: Vec<PredicateBuf>,
-    /// A name for the record.
+    /// A name for the record, of at most 256 bytes.
     pub name: Option<&'a str>,
 }
 
@@ -130,10 +130,20 @@ impl<S: TokenStore, H: Host> Authority<S, H> {
         if !matches!(request.issuer, Subject::User(_) | Subject::Provider(_)) {
             return Err(MintError::InvalidIssuer);
         }
-        check_id("id of the issuer", request.issuer.id().unwrap_or_default())?;
+        if !is_id(request.issuer.id().unwrap_or_default()) {
+            return Err(MintError::InvalidIssuer);
+        }
+        if let Some(name) = request.name.filter(|name| name.len() > MAX_NAME_LEN) {
+            return Err(MintError::InvalidName { len: name.len(), max: MAX_NAME_LEN });
+        }
+        if request.temporary && request.use_limit.is_some() {
+            return Err(MintError::TemporaryUnlimited);
+        }
         let resource = request.grant.resource();
         if let Some(resource) = &resource {
-            check_id("id of the resource", &resource.id)?;
+            if !is_id(&resource.id) {
+                return Err(MintError::InvalidId);
+            }
             self.authorize(request.issuer, kind, resource)?;
         }
 
@@ -257,12 +267,12 @@ fn token_id(id: &str) -> Result<TokenId, Failure> {
     TokenId::new(id).map_err(|_| Failure::Random)
 }
 
+/// The longest name of a record, in bytes.
+const MAX_NAME_LEN: usize = 256;
+
 /// Ids are written into identifiers and caveats, whose separators they must not hold; `*` means anyone there.
-pub(crate) fn check_id(what: &'static str, id: &str) -> Result<(), MintError> {
+fn is_id(id: &str) -> bool {
     const MAX_LEN: usize = 128;
     let allowed = |byte: u8| byte.is_ascii_graphic() && !matches!(byte, b'/' | b'|' | b':' | b'*');
-    match (1..=MAX_LEN).contains(&id.len()) && id.bytes().all(allowed) {
-        true => Ok(()),
-        false => Err(MintError::InvalidId { what }),
-    }
+    (1..=MAX_LEN).contains(&id.len()) && id.bytes().all(allowed)
 }

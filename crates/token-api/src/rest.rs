@@ -107,10 +107,14 @@ impl ApiError {
 impl From<MintError> for ApiError {
     fn from(error: MintError) -> Self {
         match error {
-            MintError::InvalidId { .. } => Self::INVALID_REQUEST,
+            MintError::InvalidId => Self::INVALID_REQUEST,
             MintError::NoSuchResource => Self::NOT_FOUND,
-            MintError::NotAllowed | MintError::InvalidIssuer => Self::FORBIDDEN,
-            MintError::UnsupportedCaveat { .. }
+            MintError::NotAllowed => Self::FORBIDDEN,
+            // The server that authenticated such a client is at fault, not the client.
+            MintError::InvalidIssuer
+            | MintError::InvalidName { .. }
+            | MintError::TemporaryUnlimited
+            | MintError::UnsupportedCaveat { .. }
             | MintError::ExpiryRequired { .. }
             | MintError::NotTemporary
             | MintError::Format(_)

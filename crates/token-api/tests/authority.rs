@@ -15,8 +15,8 @@ use std::{
 };
 
 use token_api::{
-    ApiError, CheckError, Config, ConsumeError, Dialect, Grant, Kind, Lifetime, MintError, MintRequest,
-    Minted, Refusal,
+    ApiError, CheckError, Client, Config, ConsumeError, Dialect, Grant, Kind, Lifetime, MintError,
+    MintRequest, Minted, Refusal, TheUse,
 };
 use token_core::{
     DecodeOptions, Format, Identifier, InviteConsumer, InviteType, Persistence, Place, PredicateBuf, Subject,
@@ -65,6 +65,7 @@ fn a_support_token_is_spent_once() {
     assert_eq!(accepted.resource.unwrap().id, SPACE);
     assert_eq!(accepted.issuer.id, "owner");
     assert_eq!(accepted.expires_at, minted.expires_at);
+    assert_eq!(accepted.uses_left, Some(1));
 
     let consume = |name: &str| {
         world.authority.consume(
@@ -78,6 +79,8 @@ fn a_support_token_is_spent_once() {
     let consumed = consume("first").unwrap();
     assert_eq!((consumed.uses_left, consumed.repeated), (Some(0), false));
     assert_eq!(refusal(consume("second").unwrap_err()), Refusal::Exhausted);
+    let spent = world.authority.verify(&minted.token, None, &world.authority.context()).unwrap();
+    assert_eq!(spent.uses_left, Some(0));
     // Whoever lost the reply asks again and gets it.
     let again = consume("first").unwrap();
     assert_eq!((again.uses_left, again.repeated), (Some(0), true));
@@ -105,6 +108,70 @@ fn a_claim_gets_its_answer_again_whatever_came_between() {
         }
         assert!(consume("first").unwrap().repeated, "{between}");
         refusal(consume("second").unwrap_err());
+    }
+}
+
+/// A claim is its consumer's, and makes up for nothing that the token or the consumer lacks.
+#[test]
+fn a_claim_helps_nobody_else_and_mends_no_token() {
+    let world = World::new();
+    let minted = mint(&world, &support());
+    let for_p1 = attenuated(&minted.token, "consumer = prv-p1");
+    let consume = |text: &str, consumer| {
+        let context = world.authority.context();
+        world.authority.consume(text, Kind::SpaceSupport, consumer, &claim("c"), &context).map_err(refusal)
+    };
+    consume(&for_p1, PROVIDER).unwrap();
+    assert!(consume(&minted.token, PROVIDER).unwrap().repeated);
+    let (other, user) = (Subject::Provider("p2"), Subject::User("u9"));
+    assert!(matches!(consume(&for_p1, other), Err(Refusal::Verify(VerifyError::CaveatUnmet { .. }))));
+    assert_eq!(consume(&minted.token, other).unwrap_err(), Refusal::Exhausted);
+    assert!(matches!(consume(&minted.token, user), Err(Refusal::WrongConsumer { .. })));
+    let unknown = attenuated(&minted.token, "foo = bar");
+    assert!(matches!(consume(&unknown, PROVIDER), Err(Refusal::Verify(VerifyError::CaveatUnknown { .. }))));
+    let elsewhere = attenuated(&minted.token, "ip = 192.0.2.1/32");
+    assert!(matches!(consume(&elsewhere, PROVIDER), Err(Refusal::Verify(VerifyError::CaveatUnmet { .. }))));
+}
+
+/// Two calls of one request: the second acts, the first fails, and a third finds the use spent.
+#[test]
+fn a_use_is_not_given_back_once_its_claim_was_answered_again() {
+    let world = World::new();
+    let minted = mint(&world, &support());
+    let context = world.authority.context();
+    let consume_with = |consumer, name: &str, action: &dyn Fn() -> Result<(), &'static str>| {
+        world
+            .authority
+            .consume_with(&minted.token, Kind::SpaceSupport, consumer, &claim(name), &context, |_| action())
+            .map(drop)
+    };
+    let first = consume_with(PROVIDER, "request 1", &|| {
+        consume_with(PROVIDER, "request 1", &|| Ok(())).map_err(|_| "the retry failed")?;
+        Err("already supported")
+    });
+    assert!(matches!(
+        first,
+        Err(ConsumeError::Action { action: "already supported", the_use: TheUse::StaysSpent })
+    ));
+    let third = consume_with(Subject::Provider("p2"), "request 2", &|| Ok(()));
+    assert!(matches!(third, Err(ConsumeError::Check(CheckError::Refused(Refusal::Exhausted)))));
+}
+
+/// One token has many texts, and they share its uses.
+#[test]
+fn a_token_spent_in_one_spelling_is_spent_in_all() {
+    let world = World::new();
+    let minted = mint(&world, &support());
+    let consume = |text: &str, name| {
+        let context = world.authority.context();
+        world.authority.consume(text, Kind::SpaceSupport, PROVIDER, &claim(name), &context)
+    };
+    consume(&minted.token, "a").unwrap();
+    let token = Token::decode(&minted.token, &DecodeOptions::default()).unwrap();
+    let base64url = token.written_as(Format::V1, token_core::Encoding::Base64Url).encode().unwrap();
+    assert_ne!(base64url, minted.token);
+    for text in [base64url, format!("opw-{}", minted.token)] {
+        assert_eq!(refusal(consume(&text, "b").unwrap_err()), Refusal::Exhausted);
     }
 }
 
@@ -237,11 +304,18 @@ fn nothing_is_minted_that_the_host_does_not_allow() {
     assert!(matches!(attempt(space, Subject::User("member")), MintError::NotAllowed));
     assert!(matches!(attempt(space, Subject::Nobody), MintError::InvalidIssuer));
     assert!(matches!(attempt(space, Subject::Group("g")), MintError::InvalidIssuer));
+    assert!(matches!(attempt(space, Subject::User("a/b")), MintError::InvalidIssuer));
+    let by_a_broken_host =
+        world.authority.get_space_provider_token(Client::Authenticated(Subject::User("")), SPACE);
+    assert_eq!(by_a_broken_host.unwrap_err().status(), 500);
+    let long = "n".repeat(257);
+    let named = world.authority.mint(&MintRequest { name: Some(&long), ..support() });
+    assert!(matches!(named, Err(MintError::InvalidName { len: 257, max: 256 })));
     let nowhere = Grant::SpaceSupport { space: "nowhere", dialect: None };
     assert!(matches!(attempt(nowhere, OWNER), MintError::NoSuchResource));
     for bad in ["", "a/b", "a b", "a|b", "a:b", "*", "é", "a\n", &"a".repeat(129)] {
         let grant = Grant::SpaceSupport { space: bad, dialect: None };
-        assert!(matches!(attempt(grant, OWNER), MintError::InvalidId { .. }), "{bad:?}");
+        assert!(matches!(attempt(grant, OWNER), MintError::InvalidId), "{bad:?}");
     }
     assert!(world.authority.list(&Filter::All, None, 10).unwrap().records.is_empty());
 }
@@ -261,18 +335,41 @@ fn an_action_that_fails_gives_the_use_back() {
             |_| outcome,
         )
     };
-    assert!(matches!(consume_with("a", Err("no quota")), Err(ConsumeError::Action("no quota"))));
+    assert!(matches!(
+        consume_with("a", Err("no quota")),
+        Err(ConsumeError::Action { action: "no quota", the_use: TheUse::GivenBack })
+    ));
     let (consumed, done) = consume_with("a", Ok("supported")).unwrap();
     assert_eq!((done, consumed.uses_left, consumed.repeated), ("supported", Some(0), false));
     // The first call may have done it: nothing comes back.
-    assert!(matches!(consume_with("a", Err("no quota")), Err(ConsumeError::Repeated("no quota"))));
+    assert!(matches!(
+        consume_with("a", Err("no quota")),
+        Err(ConsumeError::Action { action: "no quota", the_use: TheUse::StaysSpent })
+    ));
     assert!(matches!(
         consume_with("b", Ok("supported")),
         Err(ConsumeError::Check(CheckError::Refused(Refusal::Exhausted)))
     ));
+    assert_eq!(world.authority.refund(&consumed).unwrap(), Refund::Kept);
+    assert!(consume_with("b", Ok("supported")).is_err());
+
+    let other = mint(&world, &support());
+    let context = world.authority.context();
+    let consumed =
+        world.authority.consume(&other.token, Kind::SpaceSupport, PROVIDER, &claim("c"), &context).unwrap();
     assert_eq!(world.authority.refund(&consumed).unwrap(), Refund::Refunded);
     assert_eq!(world.authority.refund(&consumed).unwrap(), Refund::NotClaimed);
-    assert!(consume_with("b", Ok("supported")).is_ok());
+
+    let unlimited = mint(&world, &MintRequest { use_limit: None, ..support() });
+    let failed = world.authority.consume_with(
+        &unlimited.token,
+        Kind::SpaceSupport,
+        PROVIDER,
+        &claim("c"),
+        &context,
+        |_| Err::<(), _>("no quota"),
+    );
+    assert!(matches!(failed, Err(ConsumeError::Action { the_use: TheUse::NotCounted, .. })));
 }
 
 #[test]
@@ -414,8 +511,10 @@ fn temporary_tokens_are_not_stored_and_are_voided_together() {
             matches!(world.authority.mint(&request), Err(MintError::ExpiryRequired { max }) if max == 30 * DAY)
         );
     }
-    let legacy = MintRequest { temporary: true, ..support() };
+    let legacy = MintRequest { temporary: true, use_limit: None, ..support() };
     assert!(matches!(world.authority.mint(&legacy), Err(MintError::NotTemporary)));
+    let counted = MintRequest { use_limit: Some(NonZeroU64::MIN), ..request };
+    assert!(matches!(world.authority.mint(&counted), Err(MintError::TemporaryUnlimited)));
 }
 
 #[test]

@@ -6,17 +6,20 @@ mod mint;
 use std::{ffi::OsString, path::PathBuf};
 
 use clap::{
-    Args as ClapArgs, ColorChoice, Parser, Subcommand, ValueEnum, builder::NonEmptyStringValueParser,
+    Args as ClapArgs, ColorChoice, Parser, Subcommand, ValueEnum,
+    builder::{NonEmptyStringValueParser, OsStringValueParser, TypedValueParser as _},
 };
 use token_api::Kind;
 use token_core::{DecodeOptions, IpMask, TokenUse, UnixTime};
 use token_store::Entity;
 
+use self::mint::UnknownOption;
 pub(crate) use self::{
     conditions::{Condition, Conditions},
-    mint::{InviteArgs, Mint, RawArgs, SelfArgs, StoredArgs, Ttl, Uses},
+    mint::{InviteArgs, Mint, RawArgs, SelfArgs, StoredArgs, TokenEncoding, Ttl, Uses},
 };
 use crate::{
+    entity,
     home::HomeArgs,
     key::KeyArgs,
     request::{self, RequestArgs},
@@ -240,8 +243,11 @@ pub(crate) struct BindArgs {
 
 /// Spend one use of a token
 ///
-/// Once it says so, the use is taken for good. The same claim asked again gets the same answer and takes no
-/// second use, which is how to find out what became of a call that was broken off.
+/// Once it says so, the use is taken for good. A spend has a name, its claim: the same claim of the same consumer
+/// asked again gets the same answer and takes no second use, which is how to find out what became of a call that
+/// was broken off. Name the claim yourself, or take the one that is told when the store fails; in that case
+/// --json also has `retry`: `safe` (nothing happened), `ask` (it may have happened: ask again with --claim) or
+/// `never` (mend the cause first).
 #[derive(ClapArgs)]
 #[command(after_help = "Example:
   onetoken mint space-support 9ueUeoZA6KXxNgzlvqmmrbzqE_BQiaHEEDC21sY1Kuc |
@@ -252,7 +258,7 @@ pub(crate) struct ConsumeArgs {
     /// What it has to be: group-spaces, space-support, an invite type, access or identity
     #[arg(long, value_name = "TYPE")]
     pub(crate) expect: Kind,
-    /// The name of this spend [default: one of its own]
+    /// The name of this spend among those of its consumer [default: one of its own]
     #[arg(long, value_name = "ID", allow_hyphen_values = true)]
     pub(crate) claim: Option<String>,
     #[command(flatten)]
@@ -266,14 +272,28 @@ pub(crate) struct ConsumeArgs {
 #[derive(ClapArgs)]
 #[command(after_help = "Example:
   onetoken mint space-support 9ueUeoZA6KXxNgzlvqmmrbzqE_BQiaHEEDC21sY1Kuc |
-    onetoken revoke -")]
+    onetoken revoke
+  onetoken revoke --temporary usr-u1")]
 pub(crate) struct RevokeArgs {
-    /// The token or its id; `-` to read it from standard input
-    #[arg(value_name = "TOKEN|ID", allow_hyphen_values = true)]
-    pub(crate) token: OsString,
+    /// The token or its id; `-`, or nothing, to read it from standard input
+    #[arg(value_name = "TOKEN|ID", allow_hyphen_values = true,
+          value_parser = OsStringValueParser::new().try_map(token_or_id))]
+    pub(crate) token: Option<OsString>,
+    /// Void all temporary tokens of this subject, which have no records: usr-ID or prv-ID
+    #[arg(long, value_name = "SUBJECT", value_parser = request::consumer, conflicts_with = "token")]
+    pub(crate) temporary: Option<String>,
     /// Print a JSON document: {"revoked":true,"id":"…"}
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+/// One id in 64 begins like an option, and none is as short as the longest of those.
+fn token_or_id(text: OsString) -> Result<OsString, UnknownOption> {
+    const SHORTEST_ID: usize = 43;
+    match text.as_encoded_bytes() {
+        [b'-', _, ..] if text.len() < SHORTEST_ID => Err(UnknownOption),
+        _ => Ok(text),
+    }
 }
 
 /// List the tokens that the store keeps
@@ -283,11 +303,11 @@ pub(crate) struct RevokeArgs {
   onetoken list --resource space:s1")]
 pub(crate) struct ListArgs {
     /// Those about this resource, such as space:ID
-    #[arg(long, value_name = "KIND:ID", value_parser = resource)]
+    #[arg(long, value_name = "KIND:ID", value_parser = entity::resource)]
     pub(crate) resource: Option<Entity>,
     /// Those of this issuer: usr-ID or prv-ID
-    #[arg(long, value_name = "SUBJECT", value_parser = request::consumer)]
-    pub(crate) issuer: Option<String>,
+    #[arg(long, value_name = "SUBJECT", value_parser = entity::subject)]
+    pub(crate) issuer: Option<Entity>,
     /// Those that have expired
     #[arg(long)]
     pub(crate) expired: bool,
@@ -298,19 +318,6 @@ pub(crate) struct ListArgs {
     #[arg(long)]
     pub(crate) lines: bool,
 }
-
-fn resource(text: &str) -> Result<Entity, InvalidResource> {
-    match text.split_once(':') {
-        Some((kind, id)) if !kind.is_empty() && !id.is_empty() => {
-            Ok(Entity { kind: kind.to_owned(), id: id.to_owned() })
-        }
-        _ => Err(InvalidResource),
-    }
-}
-
-#[derive(Clone, Copy, Debug, thiserror::Error)]
-#[error("not a kind and an id, such as space:ID")]
-struct InvalidResource;
 
 /// Remove expired tokens from the store
 #[derive(ClapArgs)]

@@ -13,7 +13,7 @@ mod purge;
 mod revoke;
 mod verify;
 
-use std::io;
+use std::{io, ops::ControlFlow};
 
 use serde::Serialize;
 use token_core::{DecodeOptions, EncodeError, Macaroon};
@@ -49,24 +49,50 @@ fn each_line(
     terminal: &mut Terminal,
     answer: impl Fn(&Text, &mut Terminal) -> Result<(), Failure>,
 ) -> Result<Exit, Failure> {
-    let mut worst = Exit::Done;
-    for line in Lines::new(io::stdin().lock()) {
+    let mut answers = Answers::new(terminal);
+    for line in Lines::new(io::stdin()) {
         let line = line.map_err(Failure::Input)?;
-        let written = match answer(&line, terminal) {
-            Ok(()) => Ok(()),
-            Err(Failure::Output(error)) => Err(Failure::Output(error)),
-            Err(failure) => {
-                worst = worst.max(failure.exit());
-                terminal.document(&failure.document())
-            }
-        };
-        match written {
-            // The reader has seen enough.
-            Err(Failure::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => break,
-            written => written?,
+        if answers.write(|terminal| answer(&line, terminal))?.is_break() {
+            break;
         }
     }
-    Ok(worst)
+    Ok(answers.worst())
+}
+
+/// The documents of lines, and how bad the worst of them is.
+struct Answers<'a> {
+    terminal: &'a mut Terminal,
+    worst: Exit,
+}
+
+impl<'a> Answers<'a> {
+    const fn new(terminal: &'a mut Terminal) -> Self {
+        Self { terminal, worst: Exit::Done }
+    }
+
+    const fn worst(&self) -> Exit {
+        self.worst
+    }
+
+    /// Writes the document of a line, or that of the failure. It is over when the reader has seen enough.
+    fn write(
+        &mut self,
+        answer: impl FnOnce(&mut Terminal) -> Result<(), Failure>,
+    ) -> Result<ControlFlow<()>, Failure> {
+        let written = match answer(self.terminal) {
+            Err(failure) if !matches!(failure, Failure::Output(_)) => {
+                self.worst = self.worst.max(failure.exit());
+                self.terminal.document(&failure.document())
+            }
+            written => written,
+        };
+        match written {
+            Err(Failure::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => {
+                Ok(ControlFlow::Break(()))
+            }
+            written => written.map(ControlFlow::Continue),
+        }
+    }
 }
 
 #[derive(Serialize)]

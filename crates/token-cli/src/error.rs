@@ -1,19 +1,19 @@
 //! Why the command did not do what it was asked, as a message, a document and an exit code.
 
+mod refusal;
+
 use std::{error::Error, fmt, io, path::PathBuf, process::ExitCode};
 
 use serde::Serialize;
 use token_api::{CheckError, MintError, Refusal as Why, ThirdPartyError};
 use token_core::{
-    Caveat, Damage, DecodeError, EncodeError, FieldError, Inspection, Limits, Macaroon, Place, Report, Stage,
-    Unit, UnixTime, VerifyError,
+    Damage, DecodeError, EncodeError, FieldError, Inspection, Limits, Macaroon, Report, Stage, Unit,
+    UnixTime, VerifyError,
 };
-use token_store::{ClaimId, StoreError};
+use token_store::{ClaimId, Retry, StoreError};
 
-use crate::{
-    home::HomeError,
-    output::{Bytes, Plain},
-};
+pub(crate) use self::refusal::Refusal;
+use crate::{home::HomeError, output::Bytes};
 
 /// The exit codes, from best to worst.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -46,7 +46,7 @@ impl From<Exit> for ExitCode {
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Failure {
     #[error(transparent)]
-    Refused(Refusal),
+    Refused(Box<Refusal>),
     #[error(transparent)]
     Usage(#[from] UsageError),
     #[error(transparent)]
@@ -63,6 +63,12 @@ pub(crate) enum Failure {
     Home(#[from] HomeError),
     #[error("{}", Chain(.0))]
     Authority(#[from] token_api::Failure),
+    /// The store failed at spending, under this claim.
+    #[error(
+        "{}: the claim was `{claim}`; with `--claim {claim}` the same spend is asked for again and costs no second use",
+        Chain(source)
+    )]
+    Spending { claim: String, source: StoreError },
 }
 
 impl From<ThirdPartyError> for Failure {
@@ -86,10 +92,20 @@ impl Failure {
     pub(crate) fn minting(error: MintError) -> Self {
         match error {
             MintError::Failed(failure) => failure.into(),
-            MintError::InvalidId { .. } => Malformed::identifier(&error).into(),
+            MintError::InvalidId => Malformed::identifier(&error).into(),
             MintError::Format(_) | MintError::Encode(_) => Malformed::made(&error).into(),
             // The host of this command refuses nothing, so the rest is how it was asked.
             error => UsageError::Mint(error).into(),
+        }
+    }
+
+    /// What the authority says to spending a token under a claim.
+    pub(crate) fn spending(error: CheckError, macaroon: &Macaroon, claim: &str) -> Self {
+        match error {
+            CheckError::Failed(token_api::Failure::Store(source)) => {
+                Self::Spending { claim: claim.to_owned(), source }
+            }
+            error => Self::checking(error, macaroon),
         }
     }
 
@@ -99,7 +115,7 @@ impl Failure {
             CheckError::Failed(failure) => failure.into(),
             CheckError::Refused(Why::Malformed(error)) => Malformed::result(&error).into(),
             CheckError::Refused(Why::Verify(error)) => Self::verifying(error, macaroon, &[]),
-            CheckError::Refused(why) => Self::Refused(Refusal::new(why, macaroon, &[])),
+            CheckError::Refused(why) => Refusal::new(why, macaroon, &[]).into(),
         }
     }
 
@@ -108,7 +124,7 @@ impl Failure {
         match error {
             // A limit on what is given, whatever is in it.
             VerifyError::TooManyDischarges { max } => Malformed::too_many_discharges(max).into(),
-            error => Self::Refused(Refusal::new(error.into(), macaroon, discharges)),
+            error => Refusal::new(error.into(), macaroon, discharges).into(),
         }
     }
 }
@@ -157,128 +173,17 @@ pub(crate) enum UsageError {
     Consumers,
     #[error("there is no home directory: say with --home where the keys are")]
     NoHome,
+    #[error(
+        "a temporary token has no record and cannot be revoked alone: `onetoken revoke --temporary SUBJECT` voids \
+         all that its subject has"
+    )]
+    RevokeTemporary,
     #[error("say with --consumer who spends the token")]
     NoConsumer,
     #[error("a claim has 1 to {} bytes; this one has {len}", ClaimId::MAX_LEN)]
     Claim { len: usize },
     #[error(transparent)]
     Mint(MintError),
-}
-
-/// A token is not good.
-#[derive(Debug)]
-pub(crate) struct Refusal {
-    why: Why,
-    at: Where,
-    /// The text of the caveat that it is about, where it is about one.
-    caveat: Option<Bytes>,
-}
-
-impl Refusal {
-    /// `macaroon` is the one that was refused, with these discharges.
-    fn new(why: Why, macaroon: &Macaroon, discharges: &[Macaroon]) -> Self {
-        let at = match &why {
-            Why::Verify(error) => place(error),
-            _ => Where::default(),
-        };
-        let holder = match at.discharge {
-            None => Some(macaroon),
-            Some(discharge) => discharges.get(discharge),
-        };
-        let caveat = holder.zip(at.index).and_then(|(holder, index)| holder.caveats().nth(index));
-        let caveat = caveat.map(|caveat| match caveat {
-            Caveat::FirstParty { predicate } => Bytes::from(predicate),
-            Caveat::ThirdParty { identifier, .. } => Bytes::from(identifier),
-        });
-        Self { why, at, caveat }
-    }
-
-    /// There is no record of the token that was named.
-    pub(crate) const fn unknown() -> Self {
-        Self { why: Why::Unknown, at: Where { discharge: None, index: None }, caveat: None }
-    }
-
-    fn kind(&self) -> &'static str {
-        match &self.why {
-            Why::Unknown => "unknown-token",
-            Why::Revoked => "revoked",
-            Why::Expired { .. } => "expired",
-            Why::Exhausted => "exhausted",
-            Why::WrongType { .. } | Why::Verify(VerifyError::WrongType { .. }) => "wrong-type",
-            Why::WrongConsumer { .. } => "wrong-consumer",
-            Why::NoLongerAllowed => "not-allowed",
-            Why::Verify(
-                VerifyError::BadSignature
-                | VerifyError::BadDischarge { .. }
-                | VerifyError::CaveatKeyUnreadable { .. },
-            ) => "bad-signature",
-            Why::Verify(VerifyError::CaveatUnmet { .. } | VerifyError::CaveatUnsupported { .. }) => {
-                "caveat-unmet"
-            }
-            Why::Verify(VerifyError::CaveatUnknown { .. }) => "caveat-unknown",
-            Why::Verify(VerifyError::DischargeMissing { .. }) => "discharge-missing",
-            Why::Verify(VerifyError::DischargeUnused { .. }) => "discharge-unused",
-            Why::Verify(VerifyError::DischargeAmbiguous { .. }) => "discharge-ambiguous",
-            Why::Verify(VerifyError::TooDeep { .. }) => "too-deep",
-            _ => "refused",
-        }
-    }
-
-    fn reason(&self) -> Option<String> {
-        match &self.why {
-            Why::Verify(VerifyError::CaveatUnmet { why, .. }) => Some(why.to_string()),
-            Why::Verify(VerifyError::CaveatUnsupported { .. }) => Some("unsupported".to_owned()),
-            Why::Verify(VerifyError::CaveatUnknown { .. }) => Some("it is not understood".to_owned()),
-            Why::Verify(VerifyError::DischargeMissing { .. }) => Some("it has no discharge".to_owned()),
-            Why::Verify(VerifyError::BadDischarge { .. }) => {
-                Some("made with another key, bound to another macaroon or to none, or changed".to_owned())
-            }
-            Why::Verify(VerifyError::CaveatKeyUnreadable { .. }) => {
-                Some("its key was not sealed under the signature before it".to_owned())
-            }
-            _ => None,
-        }
-    }
-}
-
-/// In which discharge, if in one, and which caveat, if it is about one.
-#[derive(Clone, Copy, Debug, Default)]
-struct Where {
-    discharge: Option<usize>,
-    index: Option<usize>,
-}
-
-fn place(error: &VerifyError) -> Where {
-    match *error {
-        VerifyError::CaveatUnmet { at, .. }
-        | VerifyError::CaveatUnsupported { at }
-        | VerifyError::CaveatUnknown { at }
-        | VerifyError::DischargeMissing { at }
-        | VerifyError::CaveatKeyUnreadable { at } => {
-            let Place { discharge, index } = at;
-            Where { discharge, index: Some(index) }
-        }
-        VerifyError::BadDischarge { discharge }
-        | VerifyError::DischargeUnused { discharge }
-        | VerifyError::DischargeAmbiguous { discharge } => Where { discharge: Some(discharge), index: None },
-        _ => Where::default(),
-    }
-}
-
-impl fmt::Display for Refusal {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "refused: {}", self.why)?;
-        match &self.caveat {
-            Some(caveat) => write!(f, ": {}", Plain(caveat.as_bytes())),
-            None => Ok(()),
-        }
-    }
-}
-
-impl Error for Refusal {
-    fn source(&self) -> Option<&(dyn Error + 'static)> {
-        Some(&self.why)
-    }
 }
 
 /// What was given as a token, a caveat or an identifier is none.
@@ -389,6 +294,12 @@ impl Malformed {
     }
 }
 
+impl From<Refusal> for Failure {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refused(Box::new(refusal))
+    }
+}
+
 impl From<Malformed> for Failure {
     fn from(malformed: Malformed) -> Self {
         Self::Malformed(Box::new(malformed))
@@ -406,7 +317,8 @@ impl Failure {
             | Self::Output(_)
             | Self::Clock
             | Self::Home(_)
-            | Self::Authority(_) => Exit::Unusable,
+            | Self::Authority(_)
+            | Self::Spending { .. } => Exit::Unusable,
         }
     }
 
@@ -418,7 +330,8 @@ impl Failure {
                 error.kind = refusal.kind();
                 error.message = refusal.why.to_string();
                 (error.discharge, error.index) = (refusal.at.discharge, refusal.at.index);
-                error.caveat = refusal.caveat.as_ref();
+                error.caveat = refusal.caveat.as_ref().map(|caveat| &caveat.text);
+                error.caveat_bytes = refusal.caveat.as_ref().and_then(|caveat| caveat.cut_from);
                 error.reason = refusal.reason();
             }
             Self::Usage(_) => error.kind = "usage",
@@ -437,9 +350,29 @@ impl Failure {
             Self::Output(_) => error.kind = "output",
             Self::Clock => error.kind = "clock",
             Self::Home(HomeError::Store(_)) | Self::Authority(_) => error.kind = "store",
+            Self::Spending { claim, .. } => {
+                error.kind = "store";
+                error.claim = Some(claim);
+            }
             Self::Home(_) => error.kind = "home",
         }
+        error.retry = self.retry();
         ErrorDocument { error }
+    }
+
+    /// What may be done about a store that failed.
+    fn retry(&self) -> Option<&'static str> {
+        let (Self::Home(HomeError::Store(error))
+        | Self::Authority(token_api::Failure::Store(error))
+        | Self::Spending { source: error, .. }) = self
+        else {
+            return None;
+        };
+        Some(match error.retry() {
+            Retry::Safe => "safe",
+            Retry::Ask => "ask",
+            Retry::Never => "never",
+        })
     }
 }
 
@@ -449,6 +382,7 @@ pub(crate) struct ErrorDocument<'a> {
 }
 
 #[derive(Default, Serialize)]
+#[serde(rename_all = "camelCase")]
 struct Body<'a> {
     kind: &'static str,
     message: String,
@@ -458,6 +392,8 @@ struct Body<'a> {
     index: Option<usize>,
     #[serde(skip_serializing_if = "Option::is_none")]
     caveat: Option<&'a Bytes>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    caveat_bytes: Option<usize>,
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -471,4 +407,44 @@ struct Body<'a> {
     // Null where nothing could be read.
     #[serde(skip_serializing_if = "Option::is_none")]
     partial: Option<Option<Report<'a>>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    retry: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    claim: Option<&'a str>,
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn document(failure: &Failure) -> Value {
+        serde_json::to_value(failure.document()).unwrap()["error"].clone()
+    }
+
+    #[test]
+    fn a_store_that_failed_tells_what_may_be_done() {
+        for (error, retry) in
+            [(StoreError::Full, "safe"), (StoreError::Unknown(None), "ask"), (StoreError::Poisoned, "never")]
+        {
+            let told = document(&HomeError::from(error.clone()).into());
+            assert_eq!((&told["kind"], &told["retry"]), (&json!("store"), &json!(retry)));
+            let told = document(&error.into());
+            assert_eq!((&told["retry"], &told["claim"]), (&json!(retry), &Value::Null));
+        }
+        assert_eq!(document(&Failure::Clock)["retry"], Value::Null);
+    }
+
+    #[test]
+    fn a_spend_in_doubt_names_its_claim() {
+        let key = token_core::RootKey::derive_any(b"example");
+        let macaroon = Macaroon::mint(&key, "l", b"i").unwrap();
+        let failure =
+            Failure::spending(token_api::Failure::from(StoreError::Unknown(None)).into(), &macaroon, "mine");
+        let told = document(&failure);
+        assert_eq!((&told["retry"], &told["claim"]), (&json!("ask"), &json!("mine")));
+        assert!(failure.to_string().contains("--claim mine"), "{failure}");
+        assert_eq!(failure.exit(), Exit::Unusable);
+    }
 }

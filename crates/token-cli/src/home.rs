@@ -4,6 +4,7 @@ use std::{
     env,
     ffi::OsStr,
     fs,
+    hash::{BuildHasher as _, Hasher as _, RandomState},
     io::{self, Write as _},
     path::{Path, PathBuf},
 };
@@ -35,17 +36,12 @@ pub(crate) type Issuer = Authority<Box<dyn TokenStore>, Operator>;
 
 #[derive(Args)]
 pub(crate) struct HomeArgs {
-    /// Where the keys, the configuration and the store are [default: $XDG_DATA_HOME/onetoken]
-    #[arg(
-        long,
-        global = true,
-        value_name = "DIR",
-        env = "ONETOKEN_HOME",
-        hide_env_values = true,
-        help_heading = "Store"
-    )]
+    /// Where the keys, the configuration and the store are [env: ONETOKEN_HOME] [default:
+    /// $XDG_DATA_HOME/onetoken]
+    #[arg(long, global = true, value_name = "DIR", help_heading = "Store")]
     home: Option<PathBuf>,
-    /// Another store than the configured one: redb:PATH, sled:PATH, or memory: to forget it all
+    /// Another store than the configured one: redb:PATH, sled:PATH, or memory: to forget it all. `mint` makes one
+    /// that is not there
     #[arg(long, global = true, value_name = "URL", help_heading = "Store")]
     store: Option<StoreUrl>,
     /// How long to wait for a store that another process has open
@@ -67,6 +63,12 @@ struct Settings {
     store: StoreUrl,
 }
 
+/// What every version of that file has.
+#[derive(Deserialize)]
+struct Version {
+    version: u32,
+}
+
 impl Default for Settings {
     fn default() -> Self {
         let Config { location, domain, .. } = Config::default();
@@ -75,14 +77,11 @@ impl Default for Settings {
 }
 
 impl HomeArgs {
-    /// The directory, if it was given; an empty variable gives none.
-    fn given(&self) -> Option<&PathBuf> {
-        self.home.as_ref().filter(|dir| !dir.as_os_str().is_empty())
-    }
-
     fn dir(&self) -> Result<PathBuf, Failure> {
-        if let Some(dir) = self.given() {
-            return Ok(dir.clone());
+        // An empty variable counts as unset, as with those of the XDG base directory specification.
+        let variable = || env::var_os("ONETOKEN_HOME").filter(|dir| !dir.is_empty()).map(PathBuf::from);
+        if let Some(dir) = self.home.clone().or_else(variable) {
+            return Ok(dir);
         }
         let absolute = |name: &str| env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
         // The XDG base directory specification has relative paths ignored.
@@ -111,10 +110,12 @@ impl HomeArgs {
     pub(crate) fn authority(&self) -> Result<Issuer, Failure> {
         let dir = self.dir()?;
         let settings = Settings::read(&dir)?;
-        self.open(&dir, settings)
+        let store = self.store_of(&dir, &settings);
+        Self::over(store::open(&store, self.wait)?, &dir, settings)
     }
 
-    /// The authority of this home, which is made if it is not there or empty.
+    /// The authority of this home, which is made if it is not there or empty. Of a home that is there, the store
+    /// has to be there as well, unless another was named: an empty one in its place would know none of its tokens.
     pub(crate) fn authority_from_scratch(&self, terminal: &Terminal) -> Result<Issuer, Failure> {
         let dir = self.dir()?;
         let settings = match Settings::read(&dir) {
@@ -127,14 +128,25 @@ impl HomeArgs {
             }
             settings => settings?,
         };
-        self.open(&dir, settings)
+        let url = self.store_of(&dir, &settings);
+        let store = match store::open(&url, self.wait) {
+            Err(HomeError::Store(StoreError::NotFound { path })) if self.store.is_some() => {
+                let store = store::open_or_create(&url, self.wait)?;
+                terminal.note(format_args!("made a new and empty store at {}", path.display()));
+                store
+            }
+            opened => opened?,
+        };
+        Self::over(store, &dir, settings)
+    }
+
+    fn store_of(&self, dir: &Path, settings: &Settings) -> StoreUrl {
+        self.store.clone().unwrap_or_else(|| settings.store.within(dir))
     }
 
     #[expect(clippy::field_reassign_with_default, reason = "another crate may add fields to it")]
-    fn open(&self, dir: &Path, settings: Settings) -> Result<Issuer, Failure> {
+    fn over(store: Box<dyn TokenStore>, dir: &Path, settings: Settings) -> Result<Issuer, Failure> {
         let keys = KeyRing::load(dir.join(KEYS)).map_err(HomeError::from)?;
-        let store = self.store.clone().unwrap_or_else(|| settings.store.within(dir));
-        let store = store::open(&store, self.wait)?;
         let mut config = Config::default();
         config.location = settings.location;
         config.domain = settings.domain;
@@ -164,7 +176,7 @@ impl HomeArgs {
             // An earlier attempt was broken off, if they are keys at all.
             (_, true, _) => drop(KeyRing::load(&keys).map_err(HomeError::from)?),
         }
-        drop(store::open(&store, self.wait)?);
+        drop(store::open_or_create(&store, self.wait)?);
         Ok(settings.write(&config).map_err(io)?)
     }
 
@@ -210,10 +222,11 @@ impl Settings {
             Err(error) => Err(error),
         };
         let text = text.map_err(|source| HomeError::Io { path: path.clone(), source })?;
-        let settings: Self =
-            serde_json::from_str(&text).map_err(|source| HomeError::Config { path: path.clone(), source })?;
-        match settings.version {
-            VERSION => Ok(settings),
+        let unreadable = |source| HomeError::Config { path: path.clone(), source };
+        // First, since the rest of another version may be anything.
+        let Version { version } = serde_json::from_str(&text).map_err(unreadable)?;
+        match version {
+            VERSION => serde_json::from_str(&text).map_err(unreadable),
             found => Err(HomeError::Version { path, found }),
         }
     }
@@ -222,17 +235,33 @@ impl Settings {
     fn write(&self, path: &Path) -> io::Result<bool> {
         let mut text = serde_json::to_vec_pretty(self)?;
         text.push(b'\n');
-        let draft = path.with_extension(format!("json.{}.new", std::process::id()));
-        let mut file = fs::File::create(&draft)?;
+        // A name that nobody can guess, and where a link stands there nonetheless it is not followed.
+        let random = RandomState::new().build_hasher().finish();
+        let draft = path.with_extension(format!("json.{random:016x}.new"));
+        let mut file = fs::File::create_new(&draft)?;
         let written = file.write_all(&text).and_then(|()| file.sync_all());
         // Unlike a rename, a link does not replace what stands there.
         let linked = written.and_then(|()| fs::hard_link(&draft, path));
         fs::remove_file(&draft)?;
         match linked {
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(false),
-            linked => linked.map(|()| true),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return Ok(false),
+            linked => linked?,
         }
+        sync_dir(path.parent().unwrap_or(Path::new(".")))?;
+        Ok(true)
     }
+}
+
+/// A name is on disk when its directory is.
+#[cfg(unix)]
+fn sync_dir(dir: &Path) -> io::Result<()> {
+    fs::File::open(dir)?.sync_all()
+}
+
+/// Where directories cannot be opened as files, the file system keeps their order.
+#[cfg(not(unix))]
+fn sync_dir(_dir: &Path) -> io::Result<()> {
+    Ok(())
 }
 
 #[cfg(unix)]

@@ -3,7 +3,7 @@
 use std::{
     ffi::OsStr,
     fs::File,
-    io::{self, BufRead, IsTerminal as _, Read},
+    io::{self, BufRead as _, BufReader, IsTerminal as _, Read},
     path::Path,
 };
 
@@ -18,6 +18,9 @@ pub(crate) const MAX_TEXT: usize = 2 << 20;
 
 /// The greatest length of a file that holds a secret, in bytes.
 const MAX_SECRET: usize = 1 << 20;
+
+/// How much of standard input is read ahead at most, in bytes: what a pipe holds on Linux.
+const READ_AHEAD: usize = 64 << 10;
 
 /// The name that stands for standard input.
 pub(crate) const INPUT: &str = "-";
@@ -101,12 +104,21 @@ fn diagnosis(text: &str, error: &DecodeError, options: &DecodeOptions, now: Unix
 
 /// The lines of standard input, none of which takes more memory than the longest token, whatever its length.
 pub(crate) struct Lines<R> {
-    input: R,
+    input: BufReader<R>,
 }
 
-impl<R: BufRead> Lines<R> {
-    pub(crate) const fn new(input: R) -> Self {
-        Self { input }
+impl<R: Read> Lines<R> {
+    pub(crate) fn new(input: R) -> Self {
+        Self { input: BufReader::with_capacity(READ_AHEAD, input) }
+    }
+
+    /// The next line, waiting for it, and those that are there already behind it. None at the end.
+    pub(crate) fn batch(&mut self) -> io::Result<Vec<Text>> {
+        let mut batch: Vec<Text> = self.read()?.into_iter().collect();
+        while self.input.buffer().contains(&b'\n') {
+            batch.extend(self.read()?);
+        }
+        Ok(batch)
     }
 
     fn read(&mut self) -> io::Result<Option<Text>> {
@@ -141,7 +153,7 @@ impl<R: BufRead> Lines<R> {
     }
 }
 
-impl<R: BufRead> Iterator for Lines<R> {
+impl<R: Read> Iterator for Lines<R> {
     type Item = io::Result<Text>;
 
     fn next(&mut self) -> Option<Self::Item> {
@@ -185,7 +197,7 @@ mod tests {
 
     fn lines(input: &[u8]) -> Vec<Option<Vec<u8>>> {
         // A small buffer, so that lines lie across its ends.
-        let lines = Lines::new(io::BufReader::with_capacity(7, input));
+        let lines = Lines { input: BufReader::with_capacity(7, input) };
         lines
             .map(|line| match line.unwrap() {
                 Text::Whole(bytes) => Some(bytes),
@@ -199,6 +211,29 @@ mod tests {
         assert_eq!(lines(b""), []);
         assert_eq!(lines(b"a"), [Some(b"a".to_vec())]);
         assert_eq!(lines(b"a\r\n\nb\n"), [Some(b"a".to_vec()), Some(vec![]), Some(b"b".to_vec())]);
+    }
+
+    /// Hands out one piece for each time it is read, and must not be read again once it has said that it ends.
+    struct Pieces(Vec<&'static [u8]>);
+
+    impl Read for Pieces {
+        fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+            let piece = self.0.remove(0);
+            buffer[..piece.len()].copy_from_slice(piece);
+            Ok(piece.len())
+        }
+    }
+
+    #[test]
+    fn a_batch_waits_for_its_first_line_alone() {
+        let mut lines = Lines::new(Pieces(vec![b"a\nb\nc", b"d\n", b"e", b""]));
+        let mut batch = || {
+            let batch = lines.batch().unwrap();
+            batch.iter().map(|line| line.as_str().unwrap().to_owned()).collect::<Vec<_>>()
+        };
+        assert_eq!(batch(), ["a", "b"]);
+        assert_eq!(batch(), ["cd"]);
+        assert_eq!(batch(), ["e"]);
     }
 
     #[test]

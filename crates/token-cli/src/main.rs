@@ -4,6 +4,7 @@
 mod args;
 mod command;
 mod describe;
+mod entity;
 mod error;
 mod home;
 mod input;

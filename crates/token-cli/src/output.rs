@@ -45,6 +45,15 @@ impl Terminal {
         Document::new(value).and_then(|document| document.write(&mut self.out)).map_err(Failure::Output)
     }
 
+    /// Whether what is written gets anywhere, as far as that can be told beforehand: for what is no good unread.
+    pub(crate) fn must_be_open(&self) -> Result<(), Failure> {
+        match is_closed(&self.out) {
+            Ok(true) => Err(Failure::Output(io::Error::other("it is closed"))),
+            // Writing will tell.
+            Ok(false) | Err(_) => Ok(()),
+        }
+    }
+
     /// Lines for people.
     pub(crate) fn text(&mut self, text: impl fmt::Display) -> Result<(), Failure> {
         let text = text.to_string();
@@ -84,6 +93,29 @@ pub(crate) fn failed(error: &io::Error) -> Exit {
     }
     drop(writeln!(io::stderr().lock(), "onetoken: standard output cannot be written: {error}"));
     Exit::Unusable
+}
+
+/// Rust opens `/dev/null` for reading and writing in the place of a closed standard stream, where shells open it
+/// for writing alone. A parent that does as Rust cannot be told apart.
+#[cfg(unix)]
+fn is_closed(out: &io::Stdout) -> io::Result<bool> {
+    use std::{
+        fs,
+        io::Read as _,
+        os::{
+            fd::AsFd as _,
+            unix::fs::{FileTypeExt as _, MetadataExt as _},
+        },
+    };
+    let mut out = fs::File::from(out.as_fd().try_clone_to_owned()?);
+    let (found, null) = (out.metadata()?, fs::metadata("/dev/null")?);
+    let is_null = found.file_type().is_char_device() && found.rdev() == null.rdev();
+    Ok(is_null && out.read(&mut [0]).is_ok())
+}
+
+#[cfg(not(unix))]
+fn is_closed(_out: &io::Stdout) -> io::Result<bool> {
+    Ok(false)
 }
 
 /// A text in its color, if there is color.

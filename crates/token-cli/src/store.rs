@@ -55,12 +55,23 @@ impl StoreUrl {
         Ok(self.within(&std::path::absolute(".")?))
     }
 
+    /// Opens the store that is there.
     fn open(&self) -> Result<Box<dyn TokenStore>, StoreError> {
         Ok(match self {
             Self::Memory => Box::new(MemoryStore::new()),
             Self::Redb(path) => Box::new(RedbStore::open(path)?),
             #[cfg(feature = "sled")]
             Self::Sled(path) => Box::new(token_store::SledStore::open(path)?),
+        })
+    }
+
+    /// Opens the store that is there, or makes one.
+    fn open_or_create(&self) -> Result<Box<dyn TokenStore>, StoreError> {
+        Ok(match self {
+            Self::Memory => Box::new(MemoryStore::new()),
+            Self::Redb(path) => Box::new(RedbStore::open_or_create(path)?),
+            #[cfg(feature = "sled")]
+            Self::Sled(path) => Box::new(token_store::SledStore::open_or_create(path)?),
         })
     }
 }
@@ -70,7 +81,7 @@ impl FromStr for StoreUrl {
 
     fn from_str(text: &str) -> Result<Self, InvalidStore> {
         let path = |path: &str| match path.is_empty() {
-            true => Err(InvalidStore),
+            true => Err(InvalidStore::Unknown),
             false => Ok(PathBuf::from(path)),
         };
         match text.split_once(':') {
@@ -78,7 +89,9 @@ impl FromStr for StoreUrl {
             Some(("redb", rest)) => path(rest).map(Self::Redb),
             #[cfg(feature = "sled")]
             Some(("sled", rest)) => path(rest).map(Self::Sled),
-            _ => Err(InvalidStore),
+            #[cfg(not(feature = "sled"))]
+            Some(("sled", _)) => Err(InvalidStore::WithoutSled),
+            _ => Err(InvalidStore::Unknown),
         }
     }
 }
@@ -110,24 +123,35 @@ impl fmt::Display for StoreUrl {
 
 /// The text names no store.
 #[derive(Clone, Copy, Debug, thiserror::Error)]
-#[error("{}", STORES)]
-pub(crate) struct InvalidStore;
+pub(crate) enum InvalidStore {
+    #[error("none of redb:PATH, sled:PATH and memory:")]
+    Unknown,
+    #[cfg(not(feature = "sled"))]
+    #[error(
+        "this program was built without sled; build it with `cargo install --path crates/token-cli --features sled`"
+    )]
+    WithoutSled,
+}
 
-#[cfg(feature = "sled")]
-const STORES: &str = "none of redb:PATH, sled:PATH and memory:";
-#[cfg(not(feature = "sled"))]
-const STORES: &str = "none of redb:PATH and memory:; this program was built without sled";
-
-/// Opens the store. Embedded engines admit one process at a time, so where another has it open this waits for
-/// its turn.
+/// Opens the store that is there.
 pub(crate) fn open(store: &StoreUrl, wait: Seconds) -> Result<Box<dyn TokenStore>, HomeError> {
+    in_turn(wait, || store.open())
+}
+
+/// Opens the store that is there, or makes one.
+pub(crate) fn open_or_create(store: &StoreUrl, wait: Seconds) -> Result<Box<dyn TokenStore>, HomeError> {
+    in_turn(wait, || store.open_or_create())
+}
+
+/// Embedded engines admit one process at a time, so where another has the store open this waits for its turn.
+fn in_turn<S>(wait: Seconds, open: impl Fn() -> Result<S, StoreError>) -> Result<S, HomeError> {
     const SHORTEST: Duration = Duration::from_millis(1);
     const LONGEST: Duration = Duration::from_millis(20);
     let begun = Instant::now();
     let wait = Duration::from_secs(wait.0);
     let mut pause = SHORTEST;
     loop {
-        match store.open() {
+        match open() {
             Err(StoreError::AlreadyOpen { .. }) if begun.elapsed() < wait => {
                 thread::sleep(pause);
                 pause = pause.saturating_mul(2).min(LONGEST);

@@ -57,9 +57,24 @@ pub(crate) fn parse_duration(text: &str) -> Result<Seconds, InvalidDuration> {
     count.checked_mul(unit).map(Seconds).ok_or(InvalidDuration)
 }
 
-/// A duration for which a token can hold.
-pub(crate) fn parse_ttl(text: &str) -> Result<Seconds, InvalidDuration> {
-    parse_duration(text).and_then(|seconds| if seconds.0 == 0 { Err(InvalidDuration) } else { Ok(seconds) })
+/// A duration for which a token can hold from now on.
+pub(crate) fn parse_ttl(text: &str) -> Result<Seconds, InvalidTtl> {
+    let seconds = parse_duration(text)?;
+    // Where the clock cannot be read, whoever needs the time says so.
+    let now = now().unwrap_or(UnixTime::from_secs(0));
+    match now.plus_secs(seconds.0).to_rfc3339() {
+        _ if seconds.0 == 0 => Err(InvalidDuration.into()),
+        Some(_) => Ok(seconds),
+        None => Err(InvalidTtl::TooLong),
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum InvalidTtl {
+    #[error(transparent)]
+    Duration(#[from] InvalidDuration),
+    #[error("it ends after the year 9999, the last that RFC 3339 can write")]
+    TooLong,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -137,7 +152,9 @@ mod tests {
             assert_eq!(parse_duration(bad), Err(InvalidDuration), "{bad}");
         }
         assert_eq!(parse_duration("0s"), Ok(Seconds(0)));
-        assert_eq!(parse_ttl("0s"), Err(InvalidDuration));
+        assert_eq!(parse_ttl("0s"), Err(InvalidDuration.into()));
+        assert_eq!(parse_ttl("365000d"), Ok(Seconds(365_000 * DAY)));
+        assert_eq!(parse_ttl("3650000d"), Err(InvalidTtl::TooLong));
     }
 
     #[test]

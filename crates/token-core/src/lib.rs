@@ -53,6 +53,45 @@
 //! # }
 //! ```
 //!
+//! # Third parties
+//!
+//! A caveat can ask for the word of somebody else: the macaroon then holds only together with a *discharge*, a
+//! macaroon that the third party mints once it is satisfied. Whoever appends the caveat chooses a key and lets
+//! the third party have it, commonly encrypted in the caveat's identifier.
+//!
+//! ```
+//! use token_core::*;
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let key = RootKey::derive(b"thirty-two random bytes, or more")?;
+//! let caveat_key = CaveatKey::derive(b"other random bytes, for one caveat alone")?;
+//! let nonce = [7; 24]; // 24 random bytes; token-api draws them
+//! let mut macaroon = Macaroon::mint(&key, "https://onezone.example.com", b"m1")?;
+//! macaroon.add_third_party("https://login.example.com", b"user is u1?", &caveat_key, &nonce)?;
+//!
+//! // The third party, asked by whoever holds the macaroon, may set conditions of its own.
+//! let mut discharge = Macaroon::discharge(&caveat_key, "https://login.example.com", b"user is u1?")?;
+//! discharge.attenuate(PredicateBuf::time(UnixTime::from_secs(2_000)))?;
+//!
+//! // The holder binds it to the macaroon, so that it serves with no other, and presents both.
+//! let bound = discharge.bound_to(&macaroon);
+//! let context = Context::at(UnixTime::from_secs(1_000));
+//! let verified = Verifier::new(&context).verify_with(&macaroon, &[bound], &key)?;
+//! assert_eq!(verified.expires_at(), Some(UnixTime::from_secs(2_000)));
+//!
+//! // Alone it is worth nothing.
+//! let at = Place { discharge: None, index: 0 };
+//! assert_eq!(Verifier::new(&context).verify(&macaroon, &key).unwrap_err(), VerifyError::DischargeMissing { at });
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # Beyond Onedata
+//!
+//! Macaroons of other programs come in v2 ([`Format::V2`]) and as JSON ([`Format::V2J`]); all formats are read, and
+//! converting between them keeps the signature. A program judges predicates of its own with a [`Check`], beside
+//! Onedata's vocabulary. [`DecodeOptions::compat`] reads what other libraries write and should not.
+//!
 //! # What may be trusted
 //!
 //! Trust is a type. A [`Token`] or a [`Macaroon`] is what somebody wrote; an [`Inspection`] shows it and a

@@ -144,7 +144,7 @@ impl<'a> Verifier<'a> {
     pub fn verify_with<'t>(
         &self,
         macaroon: &'t Macaroon,
-        discharges: &'t [Macaroon],
+        discharges: &[Macaroon],
         key: &RootKey,
     ) -> Result<Verified<'t>, VerifyError> {
         let order = self.confirm(macaroon, discharges, key)?;

@@ -1,5 +1,5 @@
 //! What is said of v2 and JSON, beyond the shared vectors.
-#![allow(clippy::unwrap_used, reason = "a token that cannot be made fails the test")]
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use token_core::{DecodeOptions, Encoding, Format, Macaroon, Problem, RootKey};
 

@@ -103,15 +103,39 @@ pub struct RedbStore(Arc<Kv<crate::engine::redb::Redb>>);
 
 #[cfg(feature = "redb")]
 impl RedbStore {
-    /// Opens the store in the file at `path`, or makes a new one where there is no file. Every page is checked,
-    /// which takes about a second per million records.
+    /// Makes a new store in a new file at `path`, which its owner alone may use (mode 0600), and opens it. The
+    /// file appears whole or not at all.
     ///
     /// # Errors
-    /// [`StoreError`]: [`AlreadyOpen`](StoreError::AlreadyOpen), [`NotAStore`](StoreError::NotAStore) for whatever
-    /// else is there (an empty file, too), [`NewerVersion`](StoreError::NewerVersion),
-    /// [`Corrupt`](StoreError::Corrupt) and those of the disk.
+    /// [`StoreError`]: [`Exists`](StoreError::Exists) for whatever is there, and those of the disk.
+    pub fn create(path: impl AsRef<Path>) -> Result<Self, StoreError> {
+        crate::engine::redb::Redb::create(path.as_ref()).map(Self::new)
+    }
+
+    /// Opens the store in the file at `path`. Every page is checked, which takes about a second per million
+    /// records.
+    ///
+    /// # Errors
+    /// [`StoreError`]: [`NotFound`](StoreError::NotFound) where there is no file,
+    /// [`AlreadyOpen`](StoreError::AlreadyOpen), [`NotAStore`](StoreError::NotAStore) for whatever else is there
+    /// (an empty file, too), [`NewerVersion`](StoreError::NewerVersion), [`Corrupt`](StoreError::Corrupt) and
+    /// those of the disk.
     pub fn open(path: impl AsRef<Path>) -> Result<Self, StoreError> {
-        crate::engine::redb::Redb::open(path.as_ref()).map(|engine| Self(Arc::new(Kv::new(engine))))
+        crate::engine::redb::Redb::open(path.as_ref()).map(Self::new)
+    }
+
+    /// Opens the store at `path`, or makes a new one where there is nothing: where an empty store can do no
+    /// harm, as in tests. A server that is given a wrong path would forget all its tokens by this.
+    ///
+    /// # Errors
+    /// Those of [`open`](Self::open) but [`NotFound`](StoreError::NotFound).
+    pub fn open_or_create(path: impl AsRef<Path>) -> Result<Self, StoreError> {
+        let path = path.as_ref();
+        open_or_create(|| Self::open(path), || Self::create(path))
+    }
+
+    fn new(engine: crate::engine::redb::Redb) -> Self {
+        Self(Arc::new(Kv::new(engine)))
     }
 }
 
@@ -135,14 +159,42 @@ pub struct SledStore(Arc<Kv<crate::engine::sled::Sled>>);
 
 #[cfg(feature = "sled")]
 impl SledStore {
-    /// Opens the store in the directory at `path`, or makes a new one where there is none, or an empty one.
+    /// Makes a new store in a new directory at `path`, which its owner alone may use (mode 0700), or in an empty
+    /// one, and opens it. A directory that was there keeps its mode; what holds records in it is its owner's
+    /// alone, and what sled adds later tells others no more than how many pages there are. A store whose making
+    /// was interrupted is completed.
     ///
     /// # Errors
-    /// [`StoreError`]: [`AlreadyOpen`](StoreError::AlreadyOpen), [`NotAStore`](StoreError::NotAStore) for whatever
-    /// else is there, [`NewerVersion`](StoreError::NewerVersion), [`Corrupt`](StoreError::Corrupt),
+    /// [`StoreError`]: [`Exists`](StoreError::Exists) for whatever else is there,
+    /// [`Full`](StoreError::Full) when less than 8 MiB are free, and those of the disk.
+    pub fn create(path: impl AsRef<Path>) -> Result<Self, StoreError> {
+        crate::engine::sled::Sled::create(path.as_ref()).map(Self::new)
+    }
+
+    /// Opens the store in the directory at `path`.
+    ///
+    /// # Errors
+    /// [`StoreError`]: [`NotFound`](StoreError::NotFound) where there is nothing, an empty directory, or a store
+    /// whose making was interrupted; [`AlreadyOpen`](StoreError::AlreadyOpen),
+    /// [`NotAStore`](StoreError::NotAStore) for whatever else is there,
+    /// [`NewerVersion`](StoreError::NewerVersion), [`Corrupt`](StoreError::Corrupt),
     /// [`Full`](StoreError::Full) when less than 8 MiB are free, and those of the disk.
     pub fn open(path: impl AsRef<Path>) -> Result<Self, StoreError> {
-        crate::engine::sled::Sled::open(path.as_ref()).map(|engine| Self(Arc::new(Kv::new(engine))))
+        crate::engine::sled::Sled::open(path.as_ref()).map(Self::new)
+    }
+
+    /// Opens the store at `path`, or makes a new one where there is none: where an empty store can do no harm,
+    /// as in tests. A server that is given a wrong path would forget all its tokens by this.
+    ///
+    /// # Errors
+    /// Those of [`open`](Self::open) but [`NotFound`](StoreError::NotFound).
+    pub fn open_or_create(path: impl AsRef<Path>) -> Result<Self, StoreError> {
+        let path = path.as_ref();
+        open_or_create(|| Self::open(path), || Self::create(path))
+    }
+
+    fn new(engine: crate::engine::sled::Sled) -> Self {
+        Self(Arc::new(Kv::new(engine)))
     }
 }
 
@@ -156,5 +208,20 @@ impl TokenStore for SledStore {
 impl fmt::Debug for SledStore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("SledStore")
+    }
+}
+
+#[cfg(any(feature = "redb", feature = "sled"))]
+fn open_or_create<S>(
+    open: impl Fn() -> Result<S, StoreError>,
+    create: impl FnOnce() -> Result<S, StoreError>,
+) -> Result<S, StoreError> {
+    match open() {
+        Err(StoreError::NotFound { .. }) => match create() {
+            // Another process was faster: its store is as good.
+            Err(StoreError::Exists { .. }) => open(),
+            created => created,
+        },
+        opened => opened,
     }
 }

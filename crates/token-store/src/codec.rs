@@ -63,10 +63,20 @@ struct GenerationV1 {
 #[derive(Serialize, Deserialize)]
 struct ClaimV1 {
     uses_left: u64,
+    answered_again: bool,
 }
 
 #[derive(Serialize, Deserialize)]
 struct IndexV1;
+
+/// A use that somebody holds.
+#[derive(Clone, Copy)]
+pub(crate) struct Claim {
+    /// How many uses were left when it was made.
+    pub(crate) uses_left: u64,
+    /// Whether anybody was told of it after that.
+    pub(crate) answered_again: bool,
+}
 
 /// The value of a record that stands under `key`.
 pub(crate) fn encode_record(key: &[u8], record: &Record) -> Result<Vec<u8>, StoreError> {
@@ -117,14 +127,16 @@ pub(crate) fn decode_generation(key: &[u8], value: &[u8]) -> Result<Generation, 
     Ok(Generation { number, root_key: root_key.into() })
 }
 
-/// The value of a claim that stands under `key`: how many uses were left when it was made.
-pub(crate) fn encode_claim(key: &[u8], uses_left: u64) -> Result<Vec<u8>, StoreError> {
-    encode(key, &ClaimV1 { uses_left })
+/// The value of a claim that stands under `key`.
+pub(crate) fn encode_claim(key: &[u8], claim: Claim) -> Result<Vec<u8>, StoreError> {
+    let Claim { uses_left, answered_again } = claim;
+    encode(key, &ClaimV1 { uses_left, answered_again })
 }
 
-/// How many uses were left when the claim under `key` was made.
-pub(crate) fn decode_claim(key: &[u8], value: &[u8]) -> Result<u64, StoreError> {
-    decode(key, value).map(|ClaimV1 { uses_left }| uses_left)
+/// The claim whose value stands under `key`.
+pub(crate) fn decode_claim(key: &[u8], value: &[u8]) -> Result<Claim, StoreError> {
+    let ClaimV1 { uses_left, answered_again } = decode(key, value)?;
+    Ok(Claim { uses_left, answered_again })
 }
 
 /// The value of an index entry that stands under `key`: nothing but the check of that key.

@@ -33,6 +33,8 @@ mod spending;
 /// Holds a store to every guarantee of [`TokenStore`]. `open` opens the store, and opens it again, with what it
 /// holds, after it was dropped; for a store in memory it gives a clone.
 ///
+/// Among others, 64 threads spend one token, in 1,000 rounds with use limits from 1 to 4. That is some 4,500 writes.
+///
 /// # Panics
 /// At the first violation.
 pub fn all<S: TokenStore>(open: impl Fn() -> S) {
@@ -42,14 +44,6 @@ pub fn all<S: TokenStore>(open: impl Fn() -> S) {
     listing::check(&suite, &open);
     generations::check(&suite, &open);
     races::check(&suite, &open());
-}
-
-/// Has 64 threads spend one token, again and again, with use limits from 1 to 4: exactly as many win.
-///
-/// # Panics
-/// At the first violation.
-pub fn contention<S: TokenStore + ?Sized>(store: &S, rounds: usize) {
-    races::contention(&Suite::new(), store, rounds);
 }
 
 /// Names and records of one run.

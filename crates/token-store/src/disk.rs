@@ -1,15 +1,20 @@
 //! What it takes that a file appears whole, and survives a power cut.
 
 use std::{
+    ffi::OsStr,
     fs::{self, File, OpenOptions},
     io,
     path::{Path, PathBuf},
     sync::Arc,
+    time::Duration,
 };
 
 use ring::rand::{SecureRandom, SystemRandom};
 
 use crate::StoreError;
+
+/// How long ago a draft was last written that nobody is at work on.
+const ABANDONED_AFTER: Duration = Duration::from_secs(60 * 60);
 
 /// A new file that its owner alone may use, under a name of its own until it is complete. Unless it is published
 /// it goes when dropped.
@@ -25,8 +30,25 @@ impl Draft {
         SystemRandom::new().fill(&mut random).map_err(|_| io::Error::other("no random bytes"))?;
         let mut draft = path.as_os_str().to_owned();
         draft.push(format!(".{:016x}.new", u64::from_be_bytes(random)));
-        let path = PathBuf::from(draft);
-        Ok(Self { file: owner_only().open(&path)?, path })
+        let draft = PathBuf::from(draft);
+        let draft = Self { file: owner_only().create_new(true).open(&draft)?, path: draft };
+        // What a process that was killed left is no reason to fail.
+        drop(draft.remove_abandoned(path));
+        Ok(draft)
+    }
+
+    // Removes the drafts for `path` that are much older than this one: whoever is at work on one takes moments,
+    // and if it was halted meanwhile, then publishing fails and says so. Drafts of key rings hold keys.
+    fn remove_abandoned(&self, path: &Path) -> io::Result<()> {
+        let made = self.file.metadata()?.modified()?;
+        for entry in fs::read_dir(parent(path))? {
+            let entry = entry?;
+            let abandoned = || Ok::<_, io::Error>(made.duration_since(entry.metadata()?.modified()?));
+            if is_draft(&entry.file_name(), path) && abandoned()?.is_ok_and(|age| age > ABANDONED_AFTER) {
+                fs::remove_file(entry.path())?;
+            }
+        }
+        Ok(())
     }
 
     /// Makes it appear at `path`, unless something is there ([`io::ErrorKind::AlreadyExists`]).
@@ -44,6 +66,15 @@ impl Draft {
         fs::rename(&self.path, path)?;
         sync_dir(parent(path))
     }
+}
+
+// Whether a file of this name, beside `path`, is a draft for it.
+fn is_draft(name: &OsStr, path: &Path) -> bool {
+    let middle = || {
+        let rest = name.as_encoded_bytes().strip_prefix(path.file_name()?.as_encoded_bytes())?;
+        rest.strip_prefix(b".")?.strip_suffix(b".new")
+    };
+    middle().is_some_and(|text| text.len() == 16 && text.iter().all(u8::is_ascii_hexdigit))
 }
 
 impl Drop for Draft {
@@ -84,18 +115,63 @@ pub(crate) fn refused(error: io::Error) -> StoreError {
     }
 }
 
+/// Opens files for reading and writing; those that it makes are their owner's alone.
 #[cfg(unix)]
-fn owner_only() -> OpenOptions {
+pub(crate) fn owner_only() -> OpenOptions {
     use std::os::unix::fs::OpenOptionsExt;
     let mut options = OpenOptions::new();
-    options.read(true).write(true).create_new(true).mode(0o600);
+    options.read(true).write(true).mode(0o600);
     options
 }
 
-/// Where there are no modes, the file has the access control list of its directory.
+/// Where there are no modes, a file has the access control list of its directory.
 #[cfg(not(unix))]
-fn owner_only() -> OpenOptions {
+pub(crate) fn owner_only() -> OpenOptions {
     let mut options = OpenOptions::new();
-    options.read(true).write(true).create_new(true);
+    options.read(true).write(true);
     options
+}
+
+/// Takes from all but the owner what they may do with a file or a directory.
+#[cfg(all(unix, feature = "sled"))]
+pub(crate) fn keep_to_owner(path: &Path) -> io::Result<()> {
+    use std::os::unix::fs::PermissionsExt;
+    let mode = fs::metadata(path)?.permissions().mode();
+    fs::set_permissions(path, fs::Permissions::from_mode(mode & 0o700))
+}
+
+/// Where there are no modes, they have the access control list of what they stand in.
+#[cfg(all(not(unix), feature = "sled"))]
+pub(crate) fn keep_to_owner(_path: &Path) -> io::Result<()> {
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::SystemTime;
+
+    use super::*;
+
+    #[test]
+    fn a_draft_removes_the_abandoned_ones_of_its_own_path() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("keys");
+        let hours_ago = |hours: u64| SystemTime::now() - Duration::from_secs(hours * 3600);
+        let files = [
+            ("keys.0123456789abcdef.new", 2, false),
+            ("keys.fedcba9876543210.new", 0, true),
+            ("keys.0123456789abcde.new", 2, true),
+            ("keys.0123456789abcdeg.new", 2, true),
+            ("keys.0123456789abcdef", 2, true),
+            ("other.0123456789abcdef.new", 2, true),
+            ("keys", 2, true),
+        ];
+        for (name, hours, _) in files {
+            File::create(dir.path().join(name)).unwrap().set_modified(hours_ago(hours)).unwrap();
+        }
+        drop(Draft::create(&path).unwrap());
+        for (name, _, stays) in files {
+            assert_eq!(dir.path().join(name).exists(), stays, "{name}");
+        }
+    }
 }

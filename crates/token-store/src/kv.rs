@@ -6,7 +6,8 @@ use token_core::UnixTime;
 
 use crate::{
     ClaimId, Entity, Filter, Generation, Insert, Page, Raise, Record, Redeem, Refund, Revoke, StoreError,
-    TokenId, codec,
+    TokenId,
+    codec::{self, Claim},
     cursor::Listing,
     engine::{Batch, Engine, Pair, View},
     layout,
@@ -73,12 +74,10 @@ impl<E: Engine> Kv<E> {
     pub(crate) fn redeem(&self, id: &TokenId, claim: &ClaimId) -> Result<Redeem, StoreError> {
         self.write(|draft| {
             let Some(mut record) = draft.record(id)? else { return Ok(Redeem::Absent) };
-            let key = layout::claim(id, claim);
             if record.use_limit.is_some()
-                && let Some(value) = draft.get(&key)?
+                && let Some(left) = draft.answer_again(id, claim)?
             {
-                let uses_left = Some(codec::decode_claim(&key, &value)?);
-                return Ok(Redeem::Redeemed { uses_left, repeated: true });
+                return Ok(Redeem::Redeemed { uses_left: Some(left), repeated: true });
             }
             if record.revoked {
                 return Ok(Redeem::Revoked);
@@ -92,7 +91,8 @@ impl<E: Engine> Kv<E> {
                 },
             };
             if let Some(left) = uses_left {
-                let value = codec::encode_claim(&key, left)?;
+                let key = layout::claim(id, claim);
+                let value = codec::encode_claim(&key, Claim { uses_left: left, answered_again: false })?;
                 draft.put(key, value);
             }
             record.uses = uses;
@@ -102,8 +102,7 @@ impl<E: Engine> Kv<E> {
     }
 
     pub(crate) fn claimed(&self, id: &TokenId, claim: &ClaimId) -> Result<Option<u64>, StoreError> {
-        let key = layout::claim(id, claim);
-        self.read(|view| view.get(&key)?.map(|value| codec::decode_claim(&key, &value)).transpose())
+        self.write(|draft| draft.answer_again(id, claim))
     }
 
     pub(crate) fn refund(&self, id: &TokenId, claim: &ClaimId) -> Result<Refund, StoreError> {
@@ -111,7 +110,9 @@ impl<E: Engine> Kv<E> {
             let Some(mut record) = draft.record(id)? else { return Ok(Refund::Absent) };
             let key = layout::claim(id, claim);
             let Some(value) = draft.get(&key)? else { return Ok(Refund::NotClaimed) };
-            codec::decode_claim(&key, &value)?;
+            if codec::decode_claim(&key, &value)?.answered_again {
+                return Ok(Refund::Kept);
+            }
             record.uses = record
                 .uses
                 .checked_sub(1)
@@ -216,6 +217,19 @@ impl<V: View> Draft<'_, V> {
     fn record(&self, id: &TokenId) -> Result<Option<Record>, StoreError> {
         let key = layout::record(id);
         self.get(&key)?.map(|value| codec::decode_record(&key, id.clone(), &value)).transpose()
+    }
+
+    // Tells how many uses the claim left, and marks it first: were its use given back by whoever was told of it
+    // earlier, a third could spend what this caller acts on.
+    fn answer_again(&mut self, id: &TokenId, claim: &ClaimId) -> Result<Option<u64>, StoreError> {
+        let key = layout::claim(id, claim);
+        let Some(value) = self.get(&key)? else { return Ok(None) };
+        let Claim { uses_left, answered_again } = codec::decode_claim(&key, &value)?;
+        if !answered_again {
+            let value = codec::encode_claim(&key, Claim { uses_left, answered_again: true })?;
+            self.put(key, value);
+        }
+        Ok(Some(uses_left))
     }
 
     fn put(&mut self, key: Vec<u8>, value: Vec<u8>) {

@@ -10,7 +10,7 @@
 //! | verb | does |
 //! |---|---|
 //! | [`insert`](TokenStore::insert), [`get`](TokenStore::get) | keeps a [`Record`], and reads it |
-//! | [`redeem`](TokenStore::redeem), [`refund`](TokenStore::refund) | spends one use under a [`ClaimId`], and gives it back; asked again, the same claim costs nothing |
+//! | [`redeem`](TokenStore::redeem), [`refund`](TokenStore::refund) | spends one use under a [`ClaimId`], and gives it back; asked again, the same claim costs no use, and is not given back |
 //! | [`revoke`](TokenStore::revoke) | voids a token for good |
 //! | [`list`](TokenStore::list), [`purge`](TokenStore::purge) | pages of records by resource, issuer or expiry; removes the expired |
 //! | [`generation`](TokenStore::generation), [`raise_generation`](TokenStore::raise_generation) | the shared key of a subject's temporary tokens, and its successor |
@@ -64,6 +64,9 @@
 //! value, and root keys are sealed by [`KeyRing`]; but nobody who can write to the store's files can be kept from
 //! restoring an older copy of them, which revives tokens. Engines panic on some damaged files; that is caught and
 //! becomes [`StoreError::Corrupt`], unless the program is built with `panic = "abort"`.
+//!
+//! `create` makes a store on disk and `open` opens one. Neither does the other's work, since an empty store in a
+//! mistyped place knows none of the tokens, and says so of every one.
 //!
 //! A store of your own implements [`TokenStore`], keeps [`Record::to_bytes`], and passes `conformance::all`.
 //!

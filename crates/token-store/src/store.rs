@@ -16,7 +16,8 @@ use crate::{ClaimId, Entity, Generation, Record, TokenId};
 /// - **G3 durable.** Once a call returns `Ok`, its effect survives a crash and a power cut (memory excepted).
 /// - **G4 shared.** Clones of a store share their state.
 /// - **G5 blind.** A store reads no clock, and neither logs a key nor shows one in `Debug` or an error.
-/// - **G6 idempotent.** [`redeem`](Self::redeem) under one claim happens once, however often it is asked.
+/// - **G6 idempotent.** [`redeem`](Self::redeem) under one claim happens once, however often it is asked; and a
+///   use that was granted more than once is not given back.
 ///
 /// That something is absent, and who won a race, is data and not an error. An error says by
 /// [`StoreError::retry`] what the caller may do.
@@ -39,7 +40,8 @@ pub trait TokenStore: fmt::Debug + Send + Sync {
     /// [`Redeem::Redeemed`].
     ///
     /// The claim is kept beside the record: asked again, it gets the answer that it got the first time, even
-    /// when the token has been exhausted or revoked since, and costs nothing. For a token without a limit no
+    /// when the token has been exhausted or revoked since, and costs no use. From then on the use stays spent
+    /// ([`Refund::Kept`]): of those that were told of it, one may have acted. For a token without a limit no
     /// claim is kept (their number would have no bound): each call counts, also a repeated one.
     ///
     /// Expiry is the caller's business, since a store reads no clock.
@@ -52,12 +54,18 @@ pub trait TokenStore: fmt::Debug + Send + Sync {
     /// made, it was refunded, or the token is absent or has no limit. With this a caller answers a claim again
     /// where it would no longer let it be made.
     ///
+    /// To be told of a use is to be allowed to act on it, so this too makes it stay spent, as a repeated
+    /// [`redeem`](Self::redeem) does.
+    ///
     /// # Errors
-    /// [`StoreError`], [`StoreError::Corrupt`] for a damaged claim among others.
+    /// [`StoreError`], [`StoreError::Corrupt`] for a damaged claim among others; after
+    /// [`StoreError::Unknown`], ask again.
     fn claimed(&self, id: &TokenId, claim: &ClaimId) -> Result<Option<u64>, StoreError>;
 
-    /// Gives the use of a claim back, and forgets the claim. Asked again it changes nothing. For a token
-    /// without a limit it changes nothing either: there is no use to give back.
+    /// Gives the use of a claim back, and forgets the claim. Asked again it changes nothing, unless the claim
+    /// was made anew in between. For a token without a limit it changes nothing either: there is no use to give
+    /// back. Nor for a claim that was answered more than once ([`Refund::Kept`]): the caller knows that it did
+    /// not act, and not what the others did.
     ///
     /// # Errors
     /// [`StoreError`]; after [`StoreError::Unknown`], ask again.
@@ -133,6 +141,9 @@ pub enum Redeem {
 pub enum Refund {
     /// The use is given back.
     Refunded,
+    /// The claim was answered again, so that somebody other than the caller may have acted on it: the use
+    /// stays spent, and the claim keeps its answer.
+    Kept,
     /// No such claim holds a use: it never did, it was refunded already, or the token has no limit.
     NotClaimed,
     /// There is no such record.
@@ -193,6 +204,19 @@ pub enum StoreError {
     #[error("the store at {} is open elsewhere; close that first", path.display())]
     AlreadyOpen {
         /// The store's place.
+        path: PathBuf,
+    },
+    /// There is no store at this place, and opening does not make one: an empty store in a mistyped place would
+    /// know none of the tokens.
+    #[error("there is no store at {}; name the place of yours, or create one there first", path.display())]
+    NotFound {
+        /// The place where it should be.
+        path: PathBuf,
+    },
+    /// A new store was to be made where something is already. That was left as it is.
+    #[error("{} exists; open it, or name another place for a new store", path.display())]
+    Exists {
+        /// The place where it should be made.
         path: PathBuf,
     },
     /// The place holds something that is not a store of this kind. Its content was left as it is.
@@ -265,6 +289,8 @@ impl StoreError {
             Self::AlreadyOpen { .. } | Self::Full | Self::Io(_) => Retry::Safe,
             Self::Unknown(_) => Retry::Ask,
             Self::Poisoned
+            | Self::NotFound { .. }
+            | Self::Exists { .. }
             | Self::NotAStore { .. }
             | Self::NewerVersion { .. }
             | Self::Corrupt { .. }

@@ -50,8 +50,8 @@ fn main() {
 fn open(engine: &str, dir: &Path) -> Box<dyn TokenStore> {
     let path = dir.join("store");
     match engine {
-        "redb" => Box::new(RedbStore::open(path).unwrap()),
-        _ => Box::new(SledStore::open(path).unwrap()),
+        "redb" => Box::new(RedbStore::open_or_create(path).unwrap()),
+        _ => Box::new(SledStore::open_or_create(path).unwrap()),
     }
 }
 

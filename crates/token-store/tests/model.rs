@@ -23,6 +23,7 @@ use token_store::{
 enum Operation {
     Insert { id: usize, limit: u64, expires: Option<u64>, entity: u8 },
     Redeem { id: usize, claim: u8 },
+    Claimed { id: usize, claim: u8 },
     Refund { id: usize, claim: u8 },
     Revoke { id: usize },
     Purge { now: u64, limit: usize },
@@ -37,6 +38,7 @@ fn operations() -> impl Strategy<Value = (Vec<Vec<u8>>, Vec<Operation>)> {
         3 => (id.clone(), 0..3_u64, proptest::option::of(0..6_u64), 0..3_u8)
             .prop_map(|(id, limit, expires, entity)| Operation::Insert { id, limit, expires, entity }),
         4 => (id.clone(), 0..4_u8).prop_map(|(id, claim)| Operation::Redeem { id, claim }),
+        1 => (id.clone(), 0..4_u8).prop_map(|(id, claim)| Operation::Claimed { id, claim }),
         2 => (id.clone(), 0..4_u8).prop_map(|(id, claim)| Operation::Refund { id, claim }),
         1 => id.prop_map(|id| Operation::Revoke { id }),
         1 => (0..6_u64, 0..3_usize).prop_map(|(now, limit)| Operation::Purge { now, limit }),
@@ -45,14 +47,19 @@ fn operations() -> impl Strategy<Value = (Vec<Vec<u8>>, Vec<Operation>)> {
 }
 
 #[derive(Default)]
-struct Model(BTreeMap<TokenId, (Record, BTreeMap<u8, u64>)>);
+struct Model(BTreeMap<TokenId, (Record, BTreeMap<u8, Held>)>);
+
+struct Held {
+    left: u64,
+    answered_again: bool,
+}
 
 impl Model {
     fn redeem(&mut self, id: &TokenId, claim: u8) -> Redeem {
-        let Some((record, claims)) = self.0.get_mut(id) else { return Redeem::Absent };
-        if let Some(left) = claims.get(&claim) {
-            return Redeem::Redeemed { uses_left: Some(*left), repeated: true };
+        if let Some(left) = self.claimed(id, claim) {
+            return Redeem::Redeemed { uses_left: Some(left), repeated: true };
         }
+        let Some((record, claims)) = self.0.get_mut(id) else { return Redeem::Absent };
         if record.revoked {
             return Redeem::Revoked;
         }
@@ -61,16 +68,24 @@ impl Model {
             limit => limit.map(|limit| limit.get() - record.uses - 1),
         };
         record.uses += 1;
-        claims.extend(uses_left.map(|left| (claim, left)));
+        claims.extend(uses_left.map(|left| (claim, Held { left, answered_again: false })));
         Redeem::Redeemed { uses_left, repeated: false }
+    }
+
+    fn claimed(&mut self, id: &TokenId, claim: u8) -> Option<u64> {
+        let held = self.0.get_mut(id)?.1.get_mut(&claim)?;
+        held.answered_again = true;
+        Some(held.left)
     }
 
     fn refund(&mut self, id: &TokenId, claim: u8) -> Refund {
         match self.0.get_mut(id) {
             None => Refund::Absent,
-            Some((record, claims)) => match claims.remove(&claim) {
+            Some((record, claims)) => match claims.get(&claim) {
                 None => Refund::NotClaimed,
+                Some(Held { answered_again: true, .. }) => Refund::Kept,
                 Some(_) => {
+                    claims.remove(&claim);
                     record.uses -= 1;
                     Refund::Refunded
                 }
@@ -127,6 +142,10 @@ fn run(store: &dyn TokenStore, keys: &KeyRing, ids: &[Vec<u8>], operations: Vec<
                 let expected = model.redeem(id_at(id), number);
                 assert_eq!(store.redeem(id_at(id), &claim(number)).unwrap(), expected);
             }
+            Operation::Claimed { id, claim: number } => {
+                let expected = model.claimed(id_at(id), number);
+                assert_eq!(store.claimed(id_at(id), &claim(number)).unwrap(), expected);
+            }
             Operation::Refund { id, claim: number } => {
                 let expected = model.refund(id_at(id), number);
                 assert_eq!(store.refund(id_at(id), &claim(number)).unwrap(), expected);
@@ -173,7 +192,7 @@ proptest! {
     #[test]
     fn redb_does_what_the_model_does((ids, operations) in operations()) {
         let dir = tempfile::tempdir().unwrap();
-        let store = token_store::RedbStore::open(dir.path().join("store")).unwrap();
+        let store = token_store::RedbStore::open_or_create(dir.path().join("store")).unwrap();
         run(&store, &KeyRing::generate().unwrap(), &ids, operations);
     }
 
@@ -181,7 +200,7 @@ proptest! {
     #[test]
     fn sled_does_what_the_model_does((ids, operations) in operations()) {
         let dir = tempfile::tempdir().unwrap();
-        let store = token_store::SledStore::open(dir.path().join("store")).unwrap();
+        let store = token_store::SledStore::open_or_create(dir.path().join("store")).unwrap();
         run(&store, &KeyRing::generate().unwrap(), &ids, operations);
     }
 }

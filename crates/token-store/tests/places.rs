@@ -17,15 +17,23 @@ use std::{
 
 use token_store::{RedbStore, SledStore, StoreError, TokenStore};
 
-type Open = fn(&Path) -> Result<Box<dyn TokenStore>, StoreError>;
+type Make = fn(&Path) -> Result<Box<dyn TokenStore>, StoreError>;
 
-fn redb(path: &Path) -> Result<Box<dyn TokenStore>, StoreError> {
-    RedbStore::open(path).map(|store| Box::new(store) as _)
+#[derive(Clone, Copy)]
+struct Backend {
+    create: Make,
+    open: Make,
 }
 
-fn sled(path: &Path) -> Result<Box<dyn TokenStore>, StoreError> {
-    SledStore::open(path).map(|store| Box::new(store) as _)
-}
+const REDB: Backend = Backend {
+    create: |path| RedbStore::create(path).map(|store| Box::new(store) as _),
+    open: |path| RedbStore::open(path).map(|store| Box::new(store) as _),
+};
+
+const SLED: Backend = Backend {
+    create: |path| SledStore::create(path).map(|store| Box::new(store) as _),
+    open: |path| SledStore::open(path).map(|store| Box::new(store) as _),
+};
 
 /// Everything below a path, with its content.
 fn content(path: &Path) -> Vec<(PathBuf, Option<Vec<u8>>)> {
@@ -53,25 +61,25 @@ type Place = (&'static str, fn(&Path), bool);
 #[test]
 fn what_is_not_a_store_is_refused_and_left_alone() {
     let garbage = |path: &Path| fs::write(path, [0xa5; 10_000]).unwrap();
-    let places: [(Open, &[Place]); 2] = [
+    let places: [(Backend, &[Place]); 2] = [
         (
-            redb,
+            REDB,
             &[
                 ("an empty file", |path| fs::write(path, "").unwrap(), true),
                 ("a short file", |path| fs::write(path, "redb").unwrap(), true),
                 ("garbage", garbage, true),
                 ("an empty directory", |path| fs::create_dir(path).unwrap(), true),
-                ("a sled store", |path| drop(SledStore::open(path).unwrap()), true),
+                ("a sled store", |path| drop(SledStore::create(path).unwrap()), true),
                 // redb marks the file as open and as closed again.
                 ("a redb database of another program", foreign_redb, false),
             ],
         ),
         (
-            sled,
+            SLED,
             &[
                 ("an empty file", |path| fs::write(path, "").unwrap(), true),
                 ("garbage", garbage, true),
-                ("a redb store", |path| drop(RedbStore::open(path).unwrap()), true),
+                ("a redb store", |path| drop(RedbStore::create(path).unwrap()), true),
                 (
                     "a directory of others",
                     |path| {
@@ -93,13 +101,19 @@ fn what_is_not_a_store_is_refused_and_left_alone() {
             ],
         ),
     ];
-    for (open, places) in places {
+    for (backend, places) in places {
         for (name, make, untouched) in places {
             let dir = tempfile::tempdir().unwrap();
             let path = dir.path().join("place");
             make(&path);
             let before = content(dir.path());
-            let error = open(&path).unwrap_err();
+            let error = (backend.create)(&path).unwrap_err();
+            assert!(
+                matches!(&error, StoreError::Exists { path: told } if *told == path),
+                "{name}: {error:?}"
+            );
+            assert!(content(dir.path()) == before, "{name} was changed");
+            let error = (backend.open)(&path).unwrap_err();
             assert!(
                 matches!(&error, StoreError::NotAStore { path: told, .. } if *told == path),
                 "{name}: {error:?}"
@@ -127,42 +141,92 @@ fn another_programs_redb_keeps_its_data() {
 
 #[test]
 fn a_new_store_stands_where_nothing_stood() {
-    for open in [redb as Open, sled] {
+    for backend in [REDB, SLED] {
         let dir = tempfile::tempdir().unwrap();
-        assert!(matches!(open(&dir.path().join("absent/store")), Err(StoreError::Io(_))));
+        assert!(matches!((backend.create)(&dir.path().join("absent/store")), Err(StoreError::Io(_))));
         assert!(content(dir.path()).len() == 1, "nothing was made for it");
-        drop(open(&dir.path().join("store")).unwrap());
-        drop(open(&dir.path().join("store")).unwrap());
+        drop((backend.create)(&dir.path().join("store")).unwrap());
+        drop((backend.open)(&dir.path().join("store")).unwrap());
         assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1, "nothing is left beside it");
     }
     let dir = tempfile::tempdir().unwrap();
+    drop(SledStore::create(dir.path()).unwrap());
     drop(SledStore::open(dir.path()).unwrap());
-    drop(SledStore::open(dir.path()).unwrap());
+}
+
+#[test]
+fn opening_makes_nothing() {
+    for backend in [REDB, SLED] {
+        let dir = tempfile::tempdir().unwrap();
+        for path in ["store", "absent/store"].map(|name| dir.path().join(name)) {
+            let error = (backend.open)(&path).unwrap_err();
+            assert!(matches!(&error, StoreError::NotFound { path: told } if *told == path), "{error:?}");
+            assert!(error.to_string().contains("create one there"), "{error}");
+        }
+        assert!(content(dir.path()).len() == 1, "nothing was made");
+    }
+    let dir = tempfile::tempdir().unwrap();
+    assert!(matches!(SledStore::open(dir.path()), Err(StoreError::NotFound { .. })), "an empty directory");
+    assert!(content(dir.path()).len() == 1, "nothing was made");
+}
+
+#[test]
+fn a_store_is_not_made_anew() {
+    for backend in [REDB, SLED] {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("store");
+        drop((backend.create)(&path).unwrap());
+        let before = content(dir.path());
+        let error = (backend.create)(&path).unwrap_err();
+        assert!(matches!(&error, StoreError::Exists { path: told } if *told == path), "{error:?}");
+        assert!(content(dir.path()) == before);
+    }
+}
+
+#[test]
+fn open_or_create_does_either() {
+    let dir = tempfile::tempdir().unwrap();
+    for _ in 0..2 {
+        drop(RedbStore::open_or_create(dir.path().join("redb")).unwrap());
+        drop(SledStore::open_or_create(dir.path().join("sled")).unwrap());
+    }
+    assert!(matches!(RedbStore::open_or_create(dir.path()), Err(StoreError::NotAStore { .. })));
+    assert!(matches!(SledStore::open_or_create(dir.path()), Err(StoreError::NotAStore { .. })));
 }
 
 #[cfg(unix)]
 #[test]
 fn a_new_store_is_its_owners() {
     use std::os::unix::fs::PermissionsExt;
-    for (open, mode) in [(redb as Open, 0o600), (sled, 0o700)] {
+    let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    for (backend, expected) in [(REDB, 0o600), (SLED, 0o700)] {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("store");
-        drop(open(&path).unwrap());
-        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, mode);
+        drop((backend.create)(&path).unwrap());
+        assert_eq!(mode(&path), expected);
+    }
+    // Also in a directory that all may enter.
+    let dir = tempfile::tempdir().unwrap();
+    fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o755)).unwrap();
+    drop(SledStore::create(dir.path()).unwrap());
+    for (name, expected) in [("onetoken-store", 0o600), ("db", 0o600), ("conf", 0o600), ("blobs", 0o700)] {
+        assert_eq!(mode(&dir.path().join(name)), expected, "{name}");
     }
 }
 
 #[test]
 fn a_second_open_is_told_that_it_is_one() {
-    for open in [redb as Open, sled] {
+    for backend in [REDB, SLED] {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("store");
-        let first = open(&path).unwrap();
+        let first = (backend.create)(&path).unwrap();
         for _ in 0..3 {
-            assert!(matches!(open(&path), Err(StoreError::AlreadyOpen { path: told }) if told == path));
+            assert!(
+                matches!((backend.open)(&path), Err(StoreError::AlreadyOpen { path: told }) if told == path)
+            );
         }
         drop(first);
-        drop(open(&path).unwrap());
+        drop((backend.open)(&path).unwrap());
     }
 }
 
@@ -170,7 +234,7 @@ fn a_second_open_is_told_that_it_is_one() {
 fn a_newer_version_is_told_by_its_number() {
     let dir = tempfile::tempdir().unwrap();
     let (file, folder) = (dir.path().join("redb"), dir.path().join("sled"));
-    drop((RedbStore::open(&file).unwrap(), SledStore::open(&folder).unwrap()));
+    drop((RedbStore::create(&file).unwrap(), SledStore::create(&folder).unwrap()));
 
     let database = redb::Database::open(&file).unwrap();
     let transaction = database.begin_write().unwrap();
@@ -193,13 +257,13 @@ fn a_newer_version_is_told_by_its_number() {
 fn a_sled_store_that_lost_a_file_is_not_begun_anew() {
     for name in ["db", "conf"] {
         let dir = tempfile::tempdir().unwrap();
-        drop(SledStore::open(dir.path()).unwrap());
+        drop(SledStore::create(dir.path()).unwrap());
         fs::remove_file(dir.path().join(name)).unwrap();
         assert!(matches!(SledStore::open(dir.path()), Err(StoreError::Corrupt { .. })), "{name}");
         assert!(!dir.path().join(name).exists(), "{name}");
     }
     let dir = tempfile::tempdir().unwrap();
-    drop(SledStore::open(dir.path()).unwrap());
+    drop(SledStore::create(dir.path()).unwrap());
     for entry in fs::read_dir(dir.path()).unwrap() {
         let path = entry.unwrap().path();
         if path.file_name().unwrap() != "onetoken-store" && path.is_file() {
@@ -212,12 +276,13 @@ fn a_sled_store_that_lost_a_file_is_not_begun_anew() {
 #[test]
 fn a_sled_store_whose_making_was_cut_short_is_completed() {
     let dir = tempfile::tempdir().unwrap();
-    drop(SledStore::open(dir.path()).unwrap());
+    drop(SledStore::create(dir.path()).unwrap());
     let marker = dir.path().join("onetoken-store");
     let text = fs::read_to_string(&marker).unwrap();
     for len in [0, 5, text.len() - 1] {
         fs::write(&marker, &text[..len]).unwrap();
-        drop(SledStore::open(dir.path()).unwrap());
+        assert!(matches!(SledStore::open(dir.path()), Err(StoreError::NotFound { .. })), "not yet a store");
+        drop(SledStore::create(dir.path()).unwrap());
         assert_eq!(fs::read_to_string(&marker).unwrap(), text);
     }
 }
@@ -226,7 +291,7 @@ fn a_sled_store_whose_making_was_cut_short_is_completed() {
 fn an_unfinished_snapshot_of_sled_is_set_aside() {
     for unfinished in [b"".as_slice(), b"half of it"] {
         let dir = tempfile::tempdir().unwrap();
-        drop(SledStore::open(dir.path()).unwrap());
+        drop(SledStore::create(dir.path()).unwrap());
         let name = "snap.FFFFFFFFFFFFFFFF.generating";
         fs::write(dir.path().join(name), unfinished).unwrap();
         drop(SledStore::open(dir.path()).unwrap());

@@ -10,7 +10,7 @@ use crate::{
     error::UsageError,
     key::KeyArgs,
     request,
-    time::{self, InvalidDuration, Seconds},
+    time::{self, InvalidTtl, Seconds},
 };
 
 #[derive(Subcommand)]
@@ -39,6 +39,9 @@ pub(crate) struct StoredArgs {
     /// How long it holds: 90s, 15m, 24h, 7d, or `never` for a token that never expires [default: 7d]
     #[arg(long, value_name = "DURATION", value_parser = ttl)]
     pub(crate) ttl: Option<Ttl>,
+    /// How it is spelled
+    #[arg(long, default_value = "base62")]
+    pub(crate) encoding: TokenEncoding,
     /// Print a JSON document: {"token":"…","id":"…","expiresAt":"…"}
     #[arg(long)]
     pub(crate) json: bool,
@@ -86,10 +89,10 @@ pub(crate) struct InviteArgs {
     /// The id of what it invites to
     #[arg(value_name = "TARGET_ID", allow_hyphen_values = true, value_parser = id)]
     pub(crate) target: String,
-    /// How often it can be spent, or `unlimited`
-    #[arg(long, value_name = "N", default_value = "1", value_parser = uses)]
-    pub(crate) uses: Uses,
-    /// Keep no record: it can then be neither counted nor revoked alone
+    /// How often it can be spent, or `unlimited` [default: 1; a temporary token: unlimited]
+    #[arg(long, value_name = "N", value_parser = uses)]
+    pub(crate) uses: Option<Uses>,
+    /// Keep no record: its uses can then not be counted, nor can it be revoked alone
     #[arg(long)]
     pub(crate) temporary: bool,
     /// A further condition; may be given several times
@@ -128,6 +131,9 @@ pub(crate) struct SelfArgs {
     /// A name for the record
     #[arg(long)]
     pub(crate) name: Option<String>,
+    /// How it is spelled
+    #[arg(long, default_value = "base62")]
+    pub(crate) encoding: TokenEncoding,
     /// Print a JSON document: {"token":"…","id":"…","expiresAt":"…"}
     #[arg(long)]
     pub(crate) json: bool,
@@ -145,7 +151,7 @@ fn id(text: &str) -> Result<String, UnknownOption> {
 
 #[derive(Clone, Copy, Debug, thiserror::Error)]
 #[error("there is no such option")]
-struct UnknownOption;
+pub(super) struct UnknownOption;
 
 /// How long a token holds.
 #[derive(Clone, Copy)]
@@ -154,7 +160,7 @@ pub(crate) enum Ttl {
     Never,
 }
 
-fn ttl(text: &str) -> Result<Ttl, InvalidDuration> {
+fn ttl(text: &str) -> Result<Ttl, InvalidTtl> {
     if text == "never" { Ok(Ttl::Never) } else { time::parse_ttl(text).map(Ttl::For) }
 }
 
@@ -222,7 +228,7 @@ pub(crate) struct RawArgs {
     pub(crate) format: RawFormat,
     /// How the bytes are spelled: v1 as base62 unless said otherwise, v2 as base64url, v2j not at all
     #[arg(long)]
-    pub(crate) encoding: Option<RawEncoding>,
+    pub(crate) encoding: Option<TokenEncoding>,
     /// Print a JSON document: {"token":"…"}
     #[arg(long)]
     pub(crate) json: bool,
@@ -232,17 +238,17 @@ impl RawArgs {
     /// In which format and encoding it is to be written.
     pub(crate) fn written_as(&self) -> Result<(Format, Encoding), UsageError> {
         Ok(match (self.format, self.encoding) {
-            (RawFormat::V1, None | Some(RawEncoding::Base62)) => (Format::V1, Encoding::Base62),
-            (RawFormat::V1, Some(RawEncoding::Base64Url)) => (Format::V1, Encoding::Base64Url),
-            (RawFormat::V2, None | Some(RawEncoding::Base64Url)) => (Format::V2, Encoding::Base64Url),
+            (RawFormat::V1, None | Some(TokenEncoding::Base62)) => (Format::V1, Encoding::Base62),
+            (RawFormat::V1, Some(TokenEncoding::Base64Url)) => (Format::V1, Encoding::Base64Url),
+            (RawFormat::V2, None | Some(TokenEncoding::Base64Url)) => (Format::V2, Encoding::Base64Url),
             (RawFormat::V2J, None) => (Format::V2J, Encoding::Json),
-            (RawFormat::V2, Some(RawEncoding::Base62)) => {
+            (RawFormat::V2, Some(TokenEncoding::Base62)) => {
                 return Err(UsageError::Encoding { format: "v2", encoding: "base62" });
             }
-            (RawFormat::V2J, Some(RawEncoding::Base62)) => {
+            (RawFormat::V2J, Some(TokenEncoding::Base62)) => {
                 return Err(UsageError::Encoding { format: "v2j", encoding: "base62" });
             }
-            (RawFormat::V2J, Some(RawEncoding::Base64Url)) => {
+            (RawFormat::V2J, Some(TokenEncoding::Base64Url)) => {
                 return Err(UsageError::Encoding { format: "v2j", encoding: "base64url" });
             }
         })
@@ -260,8 +266,8 @@ pub(crate) enum RawFormat {
     V2J,
 }
 
-#[derive(Clone, Copy, ValueEnum)]
-pub(crate) enum RawEncoding {
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum TokenEncoding {
     /// Letters and digits alone
     Base62,
     /// RFC 4648 §5, without padding

@@ -1,11 +1,13 @@
 //! `onetoken consume`
 
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde::Serialize;
 use token_api::Consumed;
 use token_store::{ClaimId, Entity};
 
 use crate::{
     args::ConsumeArgs,
+    entity::Named,
     error::{Exit, Failure, UsageError},
     home::HomeArgs,
     input::Source,
@@ -14,17 +16,24 @@ use crate::{
 
 pub(super) fn run(args: &ConsumeArgs, home: &HomeArgs, terminal: &mut Terminal) -> Result<Exit, Failure> {
     let consumer = args.request.consumer().ok_or(UsageError::NoConsumer)?;
-    let claim = args.claim.as_deref().map(claim).transpose()?;
+    if let Some(name) = &args.claim {
+        drop(claim(name)?);
+    }
     // The token first: who waits for it must not keep others from the store.
     let text = Source::of(args.token.as_deref())?.read()?;
     let token = text.token(args.request.now()?)?;
 
     let authority = home.authority()?;
-    let claim = claim.map_or_else(|| authority.draw_claim(), Ok)?;
+    let name = match &args.claim {
+        Some(name) => name.clone(),
+        // As text, which can be given again.
+        None => URL_SAFE_NO_PAD.encode(authority.draw_claim()?.as_bytes()),
+    };
+    let claim = claim(&name)?;
     let context = args.request.context(args.request.at().unwrap_or_else(|| authority.now()));
     let spent = authority.consume(text.as_str()?, args.expect, consumer, &claim, &context);
     drop(authority);
-    let consumed = spent.map_err(|error| Failure::checking(error, token.macaroon()))?;
+    let consumed = spent.map_err(|error| Failure::spending(error, token.macaroon(), &name))?;
     match args.json {
         true => terminal.document(&Answer::new(&consumed))?,
         false => print(&consumed, terminal)?,
@@ -46,20 +55,6 @@ struct Answer<'a> {
     resource: Option<Named<'a>>,
     issuer: Named<'a>,
     uses_left: Option<u64>,
-}
-
-/// Somebody or something, as Onedata's JSON has it.
-#[derive(Serialize)]
-pub(super) struct Named<'a> {
-    #[serde(rename = "type")]
-    kind: &'a str,
-    id: &'a str,
-}
-
-impl<'a> From<&'a Entity> for Named<'a> {
-    fn from(entity: &'a Entity) -> Self {
-        Self { kind: &entity.kind, id: &entity.id }
-    }
 }
 
 impl<'a> Answer<'a> {

@@ -1,12 +1,12 @@
 //! `onetoken list`
 
 use serde::Serialize;
-use token_core::{Subject, UnixTime};
+use token_core::UnixTime;
 use token_store::{Entity, Filter, Record};
 
-use super::consume::Named;
 use crate::{
     args::ListArgs,
+    entity::Named,
     error::{Exit, Failure},
     home::HomeArgs,
     output::{Bytes, Plain, Terminal},
@@ -19,15 +19,14 @@ const PAGE: usize = 256;
 pub(super) fn run(args: &ListArgs, home: &HomeArgs, terminal: &mut Terminal) -> Result<Exit, Failure> {
     let authority = home.authority()?;
     let now = authority.now();
-    let issuer = args.issuer.as_deref().and_then(Subject::read).map(entity);
-    let filter = match (&args.resource, &issuer) {
+    let filter = match (&args.resource, &args.issuer) {
         (Some(resource), _) => Filter::Resource(resource.clone()),
         (None, Some(issuer)) => Filter::Issuer(issuer.clone()),
         (None, None) if args.expired => Filter::ExpiresBefore(now),
         (None, None) => Filter::All,
     };
     let wanted = |record: &Record| {
-        issuer.as_ref().is_none_or(|issuer| record.issuer == *issuer)
+        args.issuer.as_ref().is_none_or(|issuer| record.issuer == *issuer)
             && (!args.expired || has_expired(record, now))
     };
     let mut records = Vec::new();
@@ -54,10 +53,6 @@ pub(super) fn run(args: &ListArgs, home: &HomeArgs, terminal: &mut Terminal) -> 
         print(&records, now, terminal)?;
     }
     Ok(Exit::Done)
-}
-
-fn entity(subject: Subject<'_>) -> Entity {
-    Entity { kind: subject.kind().to_owned(), id: subject.id().unwrap_or_default().to_owned() }
 }
 
 fn has_expired(record: &Record, now: UnixTime) -> bool {

@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use serde::Serialize;
-use token_api::{Dialect, Grant, Lifetime, MintRequest, add_third_party};
-use token_core::{DecodeOptions, Macaroon, PredicateBuf, Subject};
+use token_api::{Dialect, Grant, Lifetime, MintError, MintRequest, add_third_party};
+use token_core::{DecodeOptions, Encoding, Format, Macaroon, PredicateBuf, Subject, Token};
 
 use super::print_token;
 use crate::{
-    args::{Condition, InviteArgs, Mint, RawArgs, SelfArgs, StoredArgs, Ttl, Uses},
+    args::{Condition, InviteArgs, Mint, RawArgs, SelfArgs, StoredArgs, TokenEncoding, Ttl, Uses},
     error::{Exit, Failure, Malformed, UsageError},
     home::HomeArgs,
     input, key,
@@ -17,17 +17,19 @@ use crate::{
 };
 
 pub(super) fn run(mint: &Mint, home: &HomeArgs, terminal: &mut Terminal) -> Result<Exit, Failure> {
+    // A token that nobody reads is lost, and its record would stay.
+    terminal.must_be_open()?;
     match mint {
         Mint::Raw(args) => raw(args, terminal),
         Mint::GroupSpaces(args) => {
             let grant = Grant::GroupSpaces { group: &args.group };
-            stored(request(grant, &args.stored)?, args.stored.json, home, terminal)
+            stored(request(grant, &args.stored)?, (&args.stored).into(), home, terminal)
         }
         Mint::SpaceSupport(args) => {
             let dialect = args.modern.then_some(Dialect::Modern);
             let mut request = request(Grant::SpaceSupport { space: &args.space, dialect }, &args.stored)?;
             request.use_limit = args.uses.limit();
-            stored(request, args.stored.json, home, terminal)
+            stored(request, (&args.stored).into(), home, terminal)
         }
         Mint::Invite(args) => invite(args, home, terminal),
         Mint::Access(args) => {
@@ -87,11 +89,18 @@ fn stated(condition: &Condition) -> Result<Stated<'_>, UsageError> {
 fn invite(args: &InviteArgs, home: &HomeArgs, terminal: &mut Terminal) -> Result<Exit, Failure> {
     let grant = Grant::Invite { invite: args.invite, target: &args.target };
     let mut request = request(grant, &args.stored)?;
-    request.use_limit = args.uses.limit();
+    request.use_limit = match args.uses {
+        Some(Uses::AtMost(_)) if args.temporary => {
+            return Err(Failure::minting(MintError::TemporaryUnlimited));
+        }
+        Some(uses) => uses.limit(),
+        None if args.temporary => None,
+        None => request.use_limit,
+    };
     request.temporary = args.temporary;
     request.caveats = predicates(&args.caveat)?;
     request.name = args.name.as_deref();
-    stored(request, args.stored.json, home, terminal)
+    stored(request, (&args.stored).into(), home, terminal)
 }
 
 /// A token that speaks for its issuer.
@@ -102,7 +111,7 @@ fn own(grant: Grant<'_>, args: &SelfArgs, home: &HomeArgs, terminal: &mut Termin
     request.temporary = args.temporary;
     request.caveats = predicates(&args.caveat)?;
     request.name = args.name.as_deref();
-    stored(request, args.json, home, terminal)
+    stored(request, args.into(), home, terminal)
 }
 
 fn request<'a>(grant: Grant<'a>, args: &'a StoredArgs) -> Result<MintRequest<'a>, Failure> {
@@ -145,20 +154,50 @@ struct Minted {
     expires_at: Option<Stamp>,
 }
 
+/// How a token is handed over.
+#[derive(Clone, Copy)]
+struct Form {
+    encoding: TokenEncoding,
+    json: bool,
+}
+
+impl From<&StoredArgs> for Form {
+    fn from(args: &StoredArgs) -> Self {
+        Self { encoding: args.encoding, json: args.json }
+    }
+}
+
+impl From<&SelfArgs> for Form {
+    fn from(args: &SelfArgs) -> Self {
+        Self { encoding: args.encoding, json: args.json }
+    }
+}
+
 fn stored(
     request: MintRequest<'_>,
-    json: bool,
+    form: Form,
     home: &HomeArgs,
     terminal: &mut Terminal,
 ) -> Result<Exit, Failure> {
     let minted = home.authority_from_scratch(terminal)?.mint(&request).map_err(Failure::minting)?;
-    match json {
-        true => terminal.document(&Minted {
-            token: minted.token,
-            id: minted.id.as_bytes().into(),
-            expires_at: minted.expires_at.map(Stamp),
-        })?,
-        false => terminal.text(format_args!("{}\n", minted.token))?,
+    let token = match form.encoding {
+        TokenEncoding::Base62 => minted.token,
+        TokenEncoding::Base64Url => {
+            let token = Token::decode(&minted.token, &DecodeOptions::default());
+            let token = token.map_err(|error| Malformed::result(&error))?;
+            token.written_as(Format::V1, Encoding::Base64Url).encode().map_err(Malformed::field)?
+        }
+    };
+    let written = match form.json {
+        true => {
+            let (id, expires_at) = (minted.id.as_bytes().into(), minted.expires_at.map(Stamp));
+            terminal.document(&Minted { token, id, expires_at })
+        }
+        false => terminal.text(format_args!("{token}\n")),
+    };
+    if written.is_err() {
+        // Also where the reader just went away: the record stays.
+        terminal.note(format_args!("token {} was minted, and then it could not be handed over", minted.id));
     }
-    Ok(Exit::Done)
+    written.map(|()| Exit::Done)
 }

@@ -1,14 +1,16 @@
 //! `onetoken verify`
 
+use std::io;
+
 use serde::Serialize;
 use token_core::{Identifier, Macaroon, RootKey, Scope, TokenType, TokenUse, UnixTime, Verifier};
 
-use super::each_line;
+use super::{Answers, each_line};
 use crate::{
     args::{Use, VerifyArgs},
-    error::{Exit, Failure, UsageError},
+    error::{Exit, Failure, Refusal, UsageError},
     home::{HomeArgs, Issuer},
-    input::{Source, Text},
+    input::{Lines, Source, Text},
     output::{Bytes, Plain, Style, Terminal},
     time::{Expiry, Stamp},
 };
@@ -21,16 +23,24 @@ pub(super) fn run(args: &VerifyArgs, home: &HomeArgs, terminal: &mut Terminal) -
         if matches!(Source::of(args.token.as_deref()), Ok(Source::Argument(_))) {
             return Err(UsageError::TokenWithLines.into());
         }
+        if !args.key.is_given() {
+            return lines_by_store(args, home, terminal);
+        }
         let discharges = discharges(args, Source::Input)?;
-        let judge = Judge::new(args, home, Source::Input, discharges)?;
-        return each_line(terminal, |line, terminal| terminal.document(&judge.verify(args, line)?));
+        let key = args.key.root_key(Some(Source::Input))?;
+        return each_line(terminal, |line, terminal| {
+            terminal.document(&by_key(args, &key, &discharges, line)?)
+        });
     }
     let source = Source::of(args.token.as_deref())?;
     // Before the store, which others wait for meanwhile. A key may be on standard input instead.
     let discharges = discharges(args, source)?;
     let text = source.read()?;
     text.macaroon(&args.reading.options(), args.request.now()?)?;
-    let accepted = Judge::new(args, home, source, discharges)?.verify(args, &text)?;
+    let accepted = match args.key.is_given() {
+        true => by_key(args, &args.key.root_key(Some(source))?, &discharges, &text)?,
+        false => by_store(args, &home.authority()?, &text)?,
+    };
     match args.json {
         true => terminal.document(&accepted)?,
         false => accepted.print(terminal, args.request.now()?)?,
@@ -38,29 +48,23 @@ pub(super) fn run(args: &VerifyArgs, home: &HomeArgs, terminal: &mut Terminal) -
     Ok(Exit::Done)
 }
 
-/// What a token is verified by.
-enum Judge {
-    Key { key: RootKey, discharges: Vec<Macaroon> },
-    Store(Box<Issuer>),
-}
-
-impl Judge {
-    fn new(
-        args: &VerifyArgs,
-        home: &HomeArgs,
-        source: Source<'_>,
-        discharges: Vec<Macaroon>,
-    ) -> Result<Self, Failure> {
-        match args.key.is_given() {
-            true => Ok(Self::Key { key: args.key.root_key(Some(source))?, discharges }),
-            false => Ok(Self::Store(Box::new(home.authority()?))),
+/// Neither who writes the lines slowly nor who reads the answers slowly keeps others from the store: it is open
+/// while lines that are there already are judged, and not otherwise.
+fn lines_by_store(args: &VerifyArgs, home: &HomeArgs, terminal: &mut Terminal) -> Result<Exit, Failure> {
+    let mut lines = Lines::new(io::stdin());
+    let mut answers = Answers::new(terminal);
+    loop {
+        let batch = lines.batch().map_err(Failure::Input)?;
+        if batch.is_empty() {
+            return Ok(answers.worst());
         }
-    }
-
-    fn verify(&self, args: &VerifyArgs, text: &Text) -> Result<Accepted, Failure> {
-        match self {
-            Self::Key { key, discharges } => by_key(args, key, discharges, text),
-            Self::Store(authority) => by_store(args, authority, text),
+        let authority = home.authority()?;
+        let judged: Vec<_> = batch.iter().map(|line| by_store(args, &authority, line)).collect();
+        drop(authority);
+        for answer in judged {
+            if answers.write(|terminal| terminal.document(&answer?))?.is_break() {
+                return Ok(answers.worst());
+            }
         }
     }
 }
@@ -112,6 +116,7 @@ fn by_store(args: &VerifyArgs, authority: &Issuer, text: &Text) -> Result<Accept
     let now = args.request.at().unwrap_or_else(|| authority.now());
     let token = text.token(now)?;
     match authority.verify(text.as_str()?, args.expect, &args.request.context(now)) {
+        Ok(accepted) if accepted.uses_left == Some(0) => Err(Refusal::exhausted().into()),
         Ok(accepted) => Ok(Accepted::new(accepted.token.macaroon(), accepted.expires_at)),
         Err(error) => Err(Failure::checking(error, token.macaroon())),
     }

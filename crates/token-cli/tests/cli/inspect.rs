@@ -158,6 +158,35 @@ fn a_reader_that_went_away_is_no_failure() {
     }
 }
 
+/// Nobody would have the token, and nobody would know of its record.
+#[cfg(unix)]
+#[test]
+fn a_minted_token_is_not_lost_in_silence() {
+    let home = crate::run::Home::over("redb");
+    let records = || home.run(["list", "--lines"]).done().lines().len();
+    let mut command = home.command(["mint", "space-support", "s1"]);
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let outcome = feed(command.stdout(writer), "");
+    assert_eq!(outcome.code, 0);
+    let id = home.run(["list", "--json"]).json()["tokens"][0]["id"].as_str().unwrap().to_owned();
+    assert!(outcome.err.contains(&id), "{outcome:?}");
+    assert_eq!(records(), 1);
+
+    for args in [r#""$0" mint space-support s1 >&-"#, r#""$0" mint access --subject usr-u1 --json >&-"#] {
+        let mut shell = std::process::Command::new("sh");
+        shell.args(["-c", args, crate::run::PROGRAM]).env("ONETOKEN_HOME", home.path());
+        let outcome = finish(shell.stderr(std::process::Stdio::piped()).spawn().unwrap());
+        assert_eq!(outcome.code, 4, "{outcome:?}");
+        assert!(outcome.err.contains("standard output"), "{outcome:?}");
+        assert_eq!(records(), 1, "{args}");
+    }
+    let mut shell = std::process::Command::new("sh");
+    shell.args(["-c", r#""$0" mint space-support s1 >/dev/null"#, crate::run::PROGRAM]);
+    assert!(shell.env("ONETOKEN_HOME", home.path()).status().unwrap().success());
+    assert_eq!(records(), 2, "which says that the token is not wanted");
+}
+
 #[cfg(target_os = "linux")]
 #[test]
 fn output_that_cannot_be_written_is_a_failure() {

@@ -2,10 +2,13 @@
 
 use std::{
     io::{BufRead as _, BufReader, Write as _},
+    path::Path,
     process::Stdio,
     thread,
     time::Duration,
 };
+
+use token_store::TokenStore;
 
 use crate::run::{ENGINES, Home, finish};
 
@@ -47,20 +50,45 @@ fn a_store_that_stays_locked_is_waited_for_and_then_given_up() {
     for engine in ENGINES {
         let home = Home::over(engine);
         let token = home.run(["mint", "space-support", "s1"]).token();
-        let mut holder = home.command(["verify", "--lines"]).stdin(Stdio::piped()).spawn().unwrap();
-        let (mut stdin, stdout) = (holder.stdin.take().unwrap(), holder.stdout.take().unwrap());
-        writeln!(stdin, "{token}").unwrap();
-        // Once it has answered, it has the store open.
-        let mut answer = String::new();
-        BufReader::new(stdout).read_line(&mut answer).unwrap();
-        assert!(answer.contains("\"valid\":true"), "{engine}: {answer}");
-
-        assert_eq!(home.consume(&token, &["--wait", "0s"]).error(4), "store", "{engine}");
+        let holder = open(engine, &home.path().join("store"));
+        let refused = home.consume(&token, &["--wait", "0s"]);
+        assert_eq!(refused.error(4), "store", "{engine}");
+        assert_eq!(refused.json()["error"]["retry"], "safe", "{engine}");
         let waiting = ["consume", &token, "--expect", "space-support", "--consumer", "prv-p1"];
         let waiting = home.command(waiting).spawn().unwrap();
-        drop(stdin);
-        assert!(holder.wait().unwrap().success());
+        drop(holder);
         assert_eq!(finish(waiting).code, 0, "{engine}");
+    }
+}
+
+fn open(engine: &str, path: &Path) -> Box<dyn TokenStore> {
+    match engine {
+        #[cfg(feature = "sled")]
+        "sled" => Box::new(token_store::SledStore::open(path).unwrap()),
+        _ => Box::new(token_store::RedbStore::open(path).unwrap()),
+    }
+}
+
+/// Whoever pipes tokens in one by one keeps nobody from the store in between.
+#[test]
+fn lines_leave_the_store_to_others() {
+    for engine in ENGINES {
+        let home = Home::over(engine);
+        let token = home.run(["mint", "space-support", "s1"]).token();
+        let mut verifier = home.command(["verify", "--lines"]).stdin(Stdio::piped()).spawn().unwrap();
+        let mut stdin = verifier.stdin.take().unwrap();
+        let mut answers = BufReader::new(verifier.stdout.take().unwrap()).lines();
+        let mut answer = |token: &str| {
+            writeln!(stdin, "{token}").unwrap();
+            answers.next().unwrap().unwrap()
+        };
+        let first = answer(&token);
+        assert!(first.contains("\"valid\":true"), "{engine}: {first}");
+        assert_eq!(home.consume(&token, &["--wait", "0s"]).code, 0, "{engine}");
+        let second = answer(&token);
+        assert!(second.contains("exhausted"), "{engine}: {second}");
+        drop(stdin);
+        assert_eq!(verifier.wait().unwrap().code(), Some(1));
     }
 }
 

@@ -70,6 +70,23 @@ const CONTEXT: [(&str, &[&str], &[&str]); 12] = [
 ];
 
 #[test]
+fn a_long_caveat_is_cut_in_a_refusal() {
+    let long = format!("colour = {}", "é".repeat(100));
+    let refused = verify(&raw(&[&long]), &[]);
+    assert_eq!(refused.error(1), "caveat-unknown");
+    let error = &refused.json()["error"];
+    let text = error["caveat"].as_str().unwrap();
+    assert_eq!((text.len(), long.starts_with(text)), (127, true), "between characters");
+    assert_eq!(error["caveatBytes"], 209);
+    assert!(!refused.err.contains(&long) && refused.err.contains(text), "{refused:?}");
+    let short = verify(&raw(&["colour = blue"]), &[]).json();
+    assert_eq!(
+        (&short["error"]["caveat"], &short["error"]["caveatBytes"]),
+        (&json!("colour = blue"), &json!(null))
+    );
+}
+
+#[test]
 fn caveats_are_judged_by_the_context() {
     for (caveat, satisfied, unsatisfied) in CONTEXT {
         let token = raw(&[caveat]);

@@ -1,6 +1,6 @@
 //! Everything that needs a store.
 
-use std::fs;
+use std::{fs, process::Stdio};
 
 use serde_json::json;
 
@@ -33,7 +33,7 @@ fn a_token_lives_and_is_spent_once() {
         let spent = home.consume(token, &[]).done();
         assert_eq!((spent.json(), spent.err.as_str()), (expected, ""));
         assert_eq!(home.consume(token, &[]).error(1), "exhausted");
-        assert_eq!(home.run(["verify", token]).code, 0, "verifying asks for no use");
+        assert_eq!(home.run(["verify", token, "--json"]).error(1), "exhausted");
     }
 }
 
@@ -107,8 +107,228 @@ fn revoking_is_for_good() {
     assert_eq!(feed(&mut home.command(["revoke", "-"]), input).code, 0, "again, from standard input");
 
     assert_eq!(home.run(["revoke", "nothing", "--json"]).error(1), "unknown-token");
-    assert_eq!(home.run(["revoke", "-nothing", "--json"]).error(1), "unknown-token");
-    assert_eq!(home.run(["revoke", &token[..90], "--json"]).error(3), "malformed");
+    let looks_like_an_option = format!("--{}", "x".repeat(41));
+    assert_eq!(home.run(["revoke", &looks_like_an_option, "--json"]).error(1), "unknown-token");
+    for malformed in [&token[..90], "", "a b", "\u{e9}"] {
+        assert_eq!(home.run(["revoke", malformed, "--json"]).error(3), "malformed", "{malformed:?}");
+    }
+    for option in ["--jsn", "-x"] {
+        assert_eq!(home.run(["revoke", option, "--json"]).error(2), "usage", "{option}");
+    }
+}
+
+#[test]
+fn what_is_revoked_may_come_from_standard_input() {
+    let home = Home::over("redb");
+    let token = home.run(["mint", "space-support", "s1"]).token();
+    assert_eq!(feed(&mut home.command(["revoke"]), format!("{token}\n")).code, 0);
+    assert_eq!(home.run(["verify", &token, "--json"]).error(1), "revoked");
+    assert_eq!(feed(&mut home.command(["revoke", "--json"]), "").error(3), "malformed");
+}
+
+#[test]
+fn temporary_tokens_are_revoked_by_their_subject() {
+    let home = Home::over("redb");
+    let mint = |subject: &str| home.run(["mint", "access", "--subject", subject, "--temporary"]).token();
+    let (mine, yours) = (mint("usr-u1"), mint("usr-u2"));
+    let alone = home.run(["revoke", &mine, "--json"]);
+    assert_eq!(alone.error(2), "usage");
+    assert!(alone.err.contains("revoke --temporary"), "{alone:?}");
+    assert_eq!(home.run(["verify", &mine]).code, 0);
+
+    let voided = home.run(["revoke", "--temporary", "usr-u1", "--json"]).done().json();
+    assert_eq!(voided, json!({ "revoked": true, "subject": "usr-u1" }));
+    assert_eq!(home.run(["verify", &mine, "--json"]).error(1), "revoked");
+    assert_eq!(home.run(["verify", &yours]).code, 0);
+    assert_eq!(home.run(["verify", &mint("usr-u1")]).code, 0, "there are new ones");
+    assert_eq!(home.run(["revoke", "--temporary", "usr-u1", &yours, "--json"]).error(2), "usage");
+    assert_eq!(home.run(["revoke", "--temporary", "u1", "--json"]).error(2), "usage");
+}
+
+#[test]
+fn uses_of_temporary_tokens_are_not_counted() {
+    let home = Home::over("redb");
+    let mint = |more: &[&str]| {
+        let invite = ["mint", "invite", "userJoinGroup", "g1", "--temporary", "--json"];
+        home.run(invite.iter().chain(more))
+    };
+    assert_eq!(mint(&["--uses", "1"]).error(2), "usage");
+    for more in [&[][..], &["--uses", "unlimited"]] {
+        let token = mint(more).done().json()["token"].as_str().unwrap().to_owned();
+        for _ in 0..2 {
+            let consume = ["consume", &token, "--expect", "userJoinGroup", "--consumer", "usr-u1", "--json"];
+            assert_eq!(home.run(consume).done().json()["usesLeft"], json!(null));
+        }
+    }
+}
+
+#[test]
+fn tokens_are_spelled_as_asked() {
+    let home = Home::over("redb");
+    for kind in [&["space-support", "s1"][..], &["access", "--subject", "usr-u1"]] {
+        for encoding in ["base62", "base64url"] {
+            let token = home.run(["mint"].iter().chain(kind).chain(&["--encoding", encoding])).token();
+            assert_eq!(onetoken(["inspect", "--json", &token]).json()["encoding"], encoding);
+            assert_eq!(home.run(["verify", &token]).code, 0, "{encoding}");
+        }
+    }
+}
+
+#[test]
+fn no_token_holds_longer_than_can_be_written() {
+    let home = Home::over("redb");
+    for ttl in ["3650000d", "200000000000000d"] {
+        assert_eq!(home.run(["mint", "space-support", "s1", "--json", "--ttl", ttl]).error(2), "usage");
+        let confine = ["confine", "--json", "--ttl", ttl, &crate::run::raw(&[])];
+        assert_eq!(onetoken(confine).error(2), "usage", "{ttl}");
+    }
+}
+
+/// An empty store in the place of one that got lost would not know who has spent what.
+#[test]
+fn a_store_that_is_lost_is_not_replaced() {
+    for engine in ENGINES {
+        let home = Home::over(engine);
+        let token = home.run(["mint", "space-support", "s1"]).token();
+        let store = home.path().join("store");
+        match store.is_dir() {
+            true => fs::remove_dir_all(&store).unwrap(),
+            false => fs::remove_file(&store).unwrap(),
+        }
+        let consume = ["consume", &token, "--expect", "space-support", "--consumer", "prv-p1"];
+        for line in [
+            &["list"][..],
+            &["verify", &token],
+            &consume,
+            &["revoke", &token],
+            &["revoke", "--temporary", "usr-u1"],
+            &["purge"],
+            &["mint", "space-support", "s1"],
+        ] {
+            let outcome = home.run(line.iter().chain(&["--json"]));
+            assert_eq!(outcome.error(4), "store", "{engine} {line:?}");
+            assert_eq!(outcome.json()["error"]["retry"], "never");
+            assert!(!store.exists(), "{engine} {line:?}");
+        }
+        let lines = feed(&mut home.command(["verify", "--lines"]), format!("{token}\n"));
+        assert_eq!(lines.error(4), "store");
+        assert!(!store.exists());
+    }
+}
+
+#[test]
+fn minting_alone_makes_a_store_that_was_named() {
+    for engine in ENGINES {
+        let home = Home::over(engine);
+        let place = home.path().join("new");
+        let url = format!("{engine}:{}", place.display());
+        assert_eq!(home.run(["list", "--store", &url, "--json"]).error(4), "store");
+        assert!(!place.exists());
+        let first = home.run(["mint", "space-support", "s1", "--store", &url]);
+        assert!(
+            first.err.contains("made a new and empty store") && first.err.contains(&url[5..]),
+            "{first:?}"
+        );
+        let token = first.token();
+        assert_eq!(home.run(["mint", "space-support", "s1", "--store", &url]).done().err, "");
+        assert_eq!(home.run(["verify", &token, "--store", &url]).code, 0);
+        assert_eq!(home.run(["verify", &token, "--json"]).error(1), "unknown-token");
+    }
+}
+
+#[cfg(not(feature = "sled"))]
+#[test]
+fn without_sled_it_says_how_to_have_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let url = format!("sled:{}", dir.path().join("store").display());
+    let refused = onetoken(["init", "--json", "--store", &url]);
+    assert_eq!(refused.error(2), "usage");
+    let home = Home::over("redb");
+    let config = home.path().join("config.json");
+    let text = fs::read_to_string(&config).unwrap().replace("redb:", "sled:");
+    fs::write(&config, text).unwrap();
+    let opened = home.run(["list", "--json"]);
+    assert_eq!(opened.error(4), "home");
+    for outcome in [refused, opened] {
+        assert!(outcome.err.contains("--features sled"), "{outcome:?}");
+    }
+}
+
+#[test]
+fn an_empty_variable_names_no_home() {
+    let dir = tempfile::tempdir().unwrap();
+    let run = |args: &[&str]| {
+        let mut command = command(args);
+        finish(command.env("ONETOKEN_HOME", "").env("XDG_DATA_HOME", dir.path()).spawn().unwrap())
+    };
+    run(&["mint", "space-support", "s1"]).done();
+    assert!(dir.path().join("onetoken/config.json").is_file());
+    assert_eq!(run(&["list", "--json", "--home", ""]).error(2), "usage");
+}
+
+/// Whatever else it may have, a configuration of another version is called that.
+#[test]
+fn a_newer_configuration_is_told_apart() {
+    let home = Home::over("redb");
+    let config = home.path().join("config.json");
+    for (text, says) in [
+        (r#"{"version":2,"stores":["redb:a"]}"#, "version 2"),
+        (r#"{"version":1,"stores":["redb:a"]}"#, "no configuration"),
+    ] {
+        fs::write(&config, text).unwrap();
+        let outcome = home.run(["list", "--json"]);
+        assert_eq!(outcome.error(4), "home");
+        assert!(outcome.err.contains(says), "{outcome:?}");
+    }
+}
+
+/// The shell knows its process id before it becomes the program.
+#[cfg(unix)]
+#[test]
+fn a_link_in_the_home_leads_nowhere() {
+    let dir = tempfile::tempdir().unwrap();
+    let (home, victim) = (dir.path().join("home"), dir.path().join("victim"));
+    fs::create_dir(&home).unwrap();
+    fs::write(&victim, "mine").unwrap();
+    let mut shell = std::process::Command::new("sh");
+    shell.args(["-c", r#"ln -s "$2" "$1/config.json.$$.new"; exec "$0" init --home "$1""#]);
+    shell.args([crate::run::PROGRAM.as_ref(), home.as_os_str(), victim.as_os_str()]);
+    assert!(shell.stdout(Stdio::null()).status().unwrap().success());
+    assert_eq!(fs::read(&victim).unwrap(), b"mine");
+    assert!(home.join("config.json").symlink_metadata().unwrap().is_file());
+}
+
+/// A store that cannot be written to after it was opened: whatever came of the spend, its claim tells.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_spend_that_the_store_failed_at_can_be_asked_about() {
+    let home = Home::over("redb");
+    let mut in_doubt = 0;
+    for blocks in 1..8 {
+        let token = home.run(["mint", "space-support", "s1"]).token();
+        let mut shell = std::process::Command::new("sh");
+        // Files may grow to so many blocks of 16 KiB, and writing further fails.
+        let script = format!(r#"trap "" XFSZ; ulimit -f {}; exec "$@""#, blocks * 32);
+        shell.args(["-c", &script, "sh", crate::run::PROGRAM, "consume", &token]);
+        shell.args(["--expect", "space-support", "--consumer", "prv-p1", "--json"]);
+        shell.env("ONETOKEN_HOME", home.path()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let outcome = finish(shell.spawn().unwrap());
+        if outcome.code == 0 {
+            continue;
+        }
+        assert_eq!(outcome.error(4), "store");
+        let error = outcome.json()["error"].clone();
+        if let Some(claim) = error["claim"].as_str() {
+            in_doubt += 1;
+            assert!(["safe", "ask"].contains(&error["retry"].as_str().unwrap()), "{error}");
+            assert!(outcome.err.contains(&format!("--claim {claim}")), "{outcome:?}");
+            let asked = || home.consume(&token, &["--claim", claim]).done().json();
+            assert_eq!(asked()["usesLeft"], 0);
+            assert_eq!(asked()["usesLeft"], 0);
+        }
+        assert!(error["retry"].is_string(), "{error}");
+    }
+    assert!(in_doubt > 0, "none of these limits made spending fail");
 }
 
 #[test]

@@ -14,16 +14,19 @@ use crate::{Insert, Record, Redeem, Refund, Revoke, TokenStore};
 
 const THREADS: usize = 64;
 
+/// How often they meet at a token with few uses.
+const ROUNDS: usize = 1000;
+
 pub(super) fn check<S: TokenStore>(suite: &Suite, store: &S) {
-    contention(suite, store, 10);
+    as_many_win_as_there_are_uses(suite, store);
     of_racing_inserts_one_wins(suite, store);
     one_claim_counts_once(suite, store);
     refunds_leave_nothing(suite, store);
     nothing_is_redeemed_after_a_revocation(suite, store);
 }
 
-pub(super) fn contention<S: TokenStore + ?Sized>(suite: &Suite, store: &S, rounds: usize) {
-    for round in 0..rounds {
+fn as_many_win_as_there_are_uses<S: TokenStore>(suite: &Suite, store: &S) {
+    for round in 0..ROUNDS {
         let id = suite.id(format!("contention {round}"));
         let limit = u64::try_from(round % 4 + 1).unwrap();
         insert(store, &suite.limited(&id, limit));

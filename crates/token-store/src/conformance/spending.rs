@@ -10,6 +10,7 @@ pub(super) fn check<S: TokenStore>(suite: &Suite, open: &impl Fn() -> S) {
     a_claim_is_answered_alike_for_ever(suite, open);
     without_a_limit_each_call_counts(suite, open);
     a_refund_gives_one_use_back(suite, open);
+    a_use_that_was_granted_twice_stays_spent(suite, open);
     a_revoked_token_is_not_redeemed(suite, open);
     claims_are_of_one_token(suite, &open());
     a_purged_token_takes_its_claims_along(suite, open);
@@ -98,6 +99,42 @@ fn a_refund_gives_one_use_back<S: TokenStore>(suite: &Suite, open: &impl Fn() ->
     assert_eq!(store.revoke(&record.id).unwrap(), Revoke::Revoked);
     assert_eq!(store.refund(&record.id, &claim("b")).unwrap(), Refund::Refunded);
     assert_eq!(redeem(&store, &record.id, "b"), Redeem::Revoked);
+}
+
+// One caller claims the use. Another asks under the same claim, is told of the same use, and acts. The action of
+// the first fails, and it refunds: if that were granted, a third could spend what the second acted on.
+fn a_use_that_was_granted_twice_stays_spent<S: TokenStore>(suite: &Suite, open: &impl Fn() -> S) {
+    type Ask<S> = fn(&S, &Record);
+    let asks: [(&str, Ask<S>); 2] = [
+        ("redeem", |store, record| assert_eq!(redeem(store, &record.id, "a"), again(0))),
+        ("claimed", |store, record| {
+            assert_eq!(store.claimed(&record.id, &claim("a")).unwrap(), Some(0));
+        }),
+    ];
+    for (name, ask) in asks {
+        for reopened in [false, true] {
+            let record = suite.limited(&suite.id(format!("granted twice {name} {reopened}")), 1);
+            let mut store = Some(open());
+            let mut step = |act: &dyn Fn(&S)| {
+                if reopened {
+                    store = None; // before it is opened again
+                    store = Some(open());
+                }
+                act(store.as_ref().unwrap());
+            };
+            step(&|store| insert(store, &record));
+            step(&|store| assert_eq!(redeem(store, &record.id, "a"), won(0)));
+            step(&|store| ask(store, &record));
+            for _ in 0..2 {
+                step(&|store| {
+                    assert_eq!(store.refund(&record.id, &claim("a")).unwrap(), Refund::Kept, "{name}")
+                });
+            }
+            step(&|store| assert_eq!(redeem(store, &record.id, "b"), Redeem::Exhausted, "{name}"));
+            step(&|store| assert_eq!(redeem(store, &record.id, "a"), again(0), "{name}"));
+            step(&|store| assert_eq!(uses(store, &record.id), 1, "{name}"));
+        }
+    }
 }
 
 fn a_revoked_token_is_not_redeemed<S: TokenStore>(suite: &Suite, open: &impl Fn() -> S) {

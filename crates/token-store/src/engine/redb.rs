@@ -45,10 +45,18 @@ pub(crate) struct Redb {
 }
 
 impl Redb {
-    /// Opens the store at `path`, or makes one where there is nothing.
+    /// Makes a store at `path`, where there must be nothing, and opens it.
+    pub(crate) fn create(path: &Path) -> Result<Self, StoreError> {
+        create(path)?;
+        Self::open(path)
+    }
+
+    /// Opens the store at `path`.
     pub(crate) fn open(path: &Path) -> Result<Self, StoreError> {
         match fs::metadata(path) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => create(path)?,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                return Err(StoreError::NotFound { path: path.to_owned() });
+            }
             Err(error) => return Err(disk::refused(error)),
             Ok(metadata) if metadata.is_dir() => return Err(not_a_store(path, "a directory")),
             Ok(metadata) if !metadata.is_file() => {
@@ -146,6 +154,9 @@ impl View for RedbView {
 // The new store appears under its name when it is complete, so that whatever is found there later was made by
 // somebody else.
 fn create(path: &Path) -> Result<(), StoreError> {
+    if path.symlink_metadata().is_ok() {
+        return Err(StoreError::Exists { path: path.to_owned() }); // as publishing would find, after the work
+    }
     let draft = Draft::create(path).map_err(disk::refused)?;
     let file = draft.file.try_clone().map_err(disk::refused)?;
     guarded(|| {
@@ -157,11 +168,10 @@ fn create(path: &Path) -> Result<(), StoreError> {
         transaction.commit().map_err(|error| StoreError::Io(cause(error).unwrap_or_else(unspecified)))?;
         database.close().map_err(|error| opening_file(path, error))
     })?;
-    match draft.publish(path) {
-        // Another process was faster: its store is as good.
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
-        outcome => outcome.map_err(disk::refused),
-    }
+    draft.publish(path).map_err(|error| match error.kind() {
+        io::ErrorKind::AlreadyExists => StoreError::Exists { path: path.to_owned() },
+        _ => disk::refused(error),
+    })
 }
 
 fn builder() -> ::redb::Builder {

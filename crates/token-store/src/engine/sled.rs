@@ -59,7 +59,8 @@ pub(crate) struct Sled {
 }
 
 pub(crate) struct State {
-    db: Db,
+    // There until the end: see `drop`.
+    db: Option<Db>,
     // sled's own file, to sync it.
     file: File,
     // Set after a commit of unknown outcome, when even reads could tell what is not so on disk.
@@ -71,13 +72,27 @@ pub(crate) struct State {
 }
 
 impl Sled {
-    /// Opens the store at `path`, or makes one where there is nothing or an empty directory.
+    /// Makes a store at `path`, where there must be nothing, an empty directory or the beginnings of a store.
+    pub(crate) fn create(path: &Path) -> Result<Self, StoreError> {
+        let mut marker = Marker::create(path)?;
+        match marker.read()? {
+            None => Self::start(path, marker, None),
+            Some(_) => Err(StoreError::Exists { path: path.to_owned() }),
+        }
+    }
+
+    /// Opens the store at `path`.
     pub(crate) fn open(path: &Path) -> Result<Self, StoreError> {
-        let mut marker = Marker::lock(path)?;
-        let least = marker.read()?;
-        if least.is_some() && !(path.join("db").is_file() && path.join("conf").is_file()) {
+        let mut marker = Marker::open(path)?;
+        let least = marker.read()?.ok_or_else(|| StoreError::NotFound { path: path.to_owned() })?;
+        if !(path.join("db").is_file() && path.join("conf").is_file()) {
             return Err(StoreError::Corrupt { what: "a file of sled's is gone" });
         }
+        Self::start(path, marker, Some(least))
+    }
+
+    // With the least number of commits that its log must hold; `None` for a store that is to be completed.
+    fn start(path: &Path, mut marker: Marker, least: Option<u64>) -> Result<Self, StoreError> {
         set_aside_snapshots(path).map_err(refused)?;
         require_space(path)?;
         guarded(|| {
@@ -87,9 +102,24 @@ impl Sled {
                 Some(least) => recovered(&db, least)?,
                 None => finish(path, &db, &file, &mut marker)?,
             };
-            let state = RwLock::new(State { db, file, failed: false, commits, marker });
+            let state = RwLock::new(State { db: Some(db), file, failed: false, commits, marker });
             Ok(Self { dir: path.to_owned(), state })
         })
+    }
+}
+
+impl State {
+    fn db(&self) -> Result<&Db, StoreError> {
+        self.db.as_ref().ok_or(StoreError::Poisoned)
+    }
+}
+
+// When sled is dropped it syncs its file, and panics where that fails: in a host that is closing a store on a
+// failing disk. All that was acknowledged is synced already.
+impl Drop for State {
+    fn drop(&mut self) {
+        let db = self.db.take();
+        drop(catch_unwind(AssertUnwindSafe(move || drop(db))));
     }
 }
 
@@ -116,10 +146,11 @@ impl Engine for Sled {
         }
         let commits = state.commits.saturating_add(1);
         changes.insert(layout::commits(), commits.to_be_bytes().to_vec());
+        let (db, file) = (state.db()?, &state.file);
         let written = catch_unwind(AssertUnwindSafe(|| {
-            state.db.apply_batch(changes)?;
-            state.db.flush()?;
-            state.file.sync_data()?;
+            db.apply_batch(changes)?;
+            db.flush()?;
+            file.sync_data()?;
             Ok::<(), Error>(())
         }));
         match written {
@@ -132,7 +163,7 @@ impl Engine for Sled {
             failure => {
                 state.failed = true;
                 Err(StoreError::Unknown(match failure {
-                    Ok(Err(Error::Io(error))) => Some(Arc::new(error)),
+                    Ok(Err(Error::Io(error))) => Some(Arc::new(original(error))),
                     _ => None,
                 }))
             }
@@ -142,7 +173,7 @@ impl Engine for Sled {
 
 impl View for RwLockReadGuard<'_, State> {
     fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
-        guarded(|| Ok(self.db.get(key).map_err(reading)?.map(|value| value.to_vec())))
+        guarded(|| Ok(self.db()?.get(key).map_err(reading)?.map(|value| value.to_vec())))
     }
 
     fn scan(&self, from: &[u8], to: &[u8], limit: usize) -> Result<Vec<Pair>, StoreError> {
@@ -154,7 +185,7 @@ impl View for RwLockReadGuard<'_, State> {
                 let (key, value): (::sled::IVec, ::sled::IVec) = item.map_err(reading)?;
                 Ok((key.to_vec(), value.to_vec()))
             };
-            self.db.range(from..to).take(limit).map(pair).collect()
+            self.db()?.range(from..to).take(limit).map(pair).collect()
         })
     }
 }
@@ -206,9 +237,14 @@ fn finish(dir: &Path, db: &Db, file: &File, marker: &mut Marker) -> Result<u64, 
     db.insert(layout::commits(), 0_u64.to_be_bytes().to_vec()).map_err(reading)?;
     db.flush().map_err(reading)?;
     let sync = || {
+        let (conf, blobs) = (dir.join("conf"), dir.join("blobs"));
+        // sled leaves them as open as the directory, which may have been there before.
+        disk::keep_to_owner(&dir.join("db"))?;
+        disk::keep_to_owner(&conf)?;
+        disk::keep_to_owner(&blobs)?;
         file.sync_all()?;
-        File::open(dir.join("conf"))?.sync_all()?;
-        disk::sync_dir(&dir.join("blobs"))?;
+        File::open(conf)?.sync_all()?;
+        disk::sync_dir(&blobs)?;
         disk::sync_dir(dir)
     };
     sync().and_then(|()| marker.complete()).map_err(refused)?;
@@ -240,9 +276,17 @@ fn guarded<T>(call: impl FnOnce() -> Result<T, StoreError>) -> Result<T, StoreEr
 
 fn reading(error: Error) -> StoreError {
     match error {
-        Error::Io(error) => refused(error),
+        Error::Io(error) => refused(original(error)),
         _ => StoreError::Corrupt { what: "sled found damage" },
     }
+}
+
+// sled hands an error of the system to each of its threads as a text, `Os { code: 5, ... }`.
+fn original(error: io::Error) -> io::Error {
+    let text = error.get_ref().map(ToString::to_string);
+    let code =
+        text.as_deref().and_then(|text| text.strip_prefix("Os { code: ")?.split(',').next()?.parse().ok());
+    code.map_or(error, io::Error::from_raw_os_error)
 }
 
 #[cfg(test)]
@@ -254,7 +298,7 @@ mod tests {
     #[test]
     fn no_page_becomes_a_blob() {
         let dir = tempfile::tempdir().unwrap();
-        let engine = Sled::open(dir.path()).unwrap();
+        let engine = Sled::create(dir.path()).unwrap();
         let key = |number: u32| [&number.to_be_bytes()[..], &vec![0xa5; codec::MAX_KEY_LEN - 4]].concat();
         for number in (0..600_u32).map(|number| number.wrapping_mul(0x9e37_79b9)) {
             let value = vec![0x5a; codec::MAX_LEN - codec::MAX_KEY_LEN];
@@ -265,9 +309,20 @@ mod tests {
     }
 
     #[test]
+    fn errors_are_told_in_the_words_of_the_system() {
+        let passed_on = Error::Io(io::Error::from_raw_os_error(5)).clone();
+        let StoreError::Io(told) = reading(passed_on) else { panic!("an error of the disk") };
+        assert_eq!(told.raw_os_error(), Some(5));
+        let StoreError::Io(told) = reading(Error::Io(io::Error::other("its own"))) else {
+            panic!("as it was")
+        };
+        assert_eq!(told.to_string(), "its own");
+    }
+
+    #[test]
     fn nothing_is_read_or_written_after_a_failure() {
         let dir = tempfile::tempdir().unwrap();
-        let engine = Sled::open(dir.path()).unwrap();
+        let engine = Sled::create(dir.path()).unwrap();
         engine.state.write().unwrap().failed = true;
         assert!(matches!(engine.view().map(drop), Err(StoreError::Poisoned)));
         assert!(matches!(engine.commit(&Batch::from([(vec![9], None)])), Err(StoreError::Poisoned)));

@@ -41,6 +41,10 @@ fn claim() -> ClaimId {
     ClaimId::new(*b"claim").unwrap()
 }
 
+fn repeated() -> ClaimId {
+    ClaimId::new(*b"repeated").unwrap()
+}
+
 fn user() -> Entity {
     Entity { kind: "user".into(), id: "u\u{e9}".into() }
 }
@@ -68,7 +72,7 @@ fn a_store_of_version_1_is_read() {
             created: UnixTime::from_secs(1_500_000_000),
             expires: Some(UnixTime::from_secs(1_600_000_000)),
             use_limit: std::num::NonZeroU64::new(300),
-            uses: 1,
+            uses: 2,
             revoked: false,
             name: Some("a name".into()),
         }
@@ -97,8 +101,11 @@ fn a_store_of_version_1_is_read() {
     let opened = keys.open(&generation.root_key, Owner::Generation { subject, number }).unwrap();
     assert_eq!(opened.expose(), &[9; 32]);
 
-    let again = Redeem::Redeemed { uses_left: Some(299), repeated: true };
-    assert_eq!(store.redeem(&full(), &claim()).unwrap(), again);
+    assert_eq!(store.refund(&full(), &repeated()).unwrap(), Refund::Kept);
+    for (claim, left) in [(claim(), 299), (repeated(), 298)] {
+        let again = Redeem::Redeemed { uses_left: Some(left), repeated: true };
+        assert_eq!(store.redeem(&full(), &claim).unwrap(), again);
+    }
     for (filter, expected) in [
         (Filter::All, vec![full(), plain()]),
         (Filter::Issuer(user()), vec![full(), plain()]),
@@ -118,8 +125,10 @@ fn what_is_written_is_of_version_1() {
     let full_record = old.get(&full()).unwrap().unwrap();
     assert_eq!(new.insert(&Record { uses: 0, ..full_record.clone() }).unwrap(), Insert::Inserted);
     assert_eq!(new.insert(&old.get(&plain()).unwrap().unwrap()).unwrap(), Insert::Inserted);
-    let redeemed = Redeem::Redeemed { uses_left: Some(299), repeated: false };
-    assert_eq!(new.redeem(&full(), &claim()).unwrap(), redeemed);
+    for (claim, left, again) in [(claim(), 299, false), (repeated(), 298, false), (repeated(), 298, true)] {
+        let redeemed = Redeem::Redeemed { uses_left: Some(left), repeated: again };
+        assert_eq!(new.redeem(&full(), &claim).unwrap(), redeemed);
+    }
     let generation = old.generation(&user()).unwrap().unwrap();
     let raised = new.write(|draft| {
         let key = layout::generation(&user());
@@ -144,6 +153,7 @@ fn answers(store: &Kv<Memory>) -> Vec<Result<String, StoreError>> {
         store.get(&plain()).map(|record| format!("{record:?}")),
         store.generation(&user()).map(|generation| format!("{generation:?}")),
         store.redeem(&full(), &claim()).map(|redeem| format!("{redeem:?}")),
+        store.claimed(&full(), &repeated()).map(|claimed| format!("{claimed:?}")),
         tell(Filter::All),
         tell(Filter::Issuer(user())),
         tell(Filter::Resource(space())),

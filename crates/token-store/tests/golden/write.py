@@ -56,17 +56,18 @@ NONCE = bytes(range(100, 112))
 
 PAIRS.append((b"\0format", struct.pack(">I", 1)))
 
-# A record with everything, of which one use of 300 is taken.
+# A record with everything, of which two uses of 300 are taken, one by a claim that was answered again.
 token = b"full\0\xff"
 space, user = (b"space", b"s1"), (b"user", "u\u00e9".encode())
 root_key = sealed(1, KEY, NONCE, b"\x07" * 32, b"\1" + token)
 put(
     b"\1" + token,
     blob(b"space-support") + optional(entity(*space)) + entity(*user) + root_key
-    + varint(1_500_000_000) + optional(varint(1_600_000_000)) + optional(varint(300)) + varint(1) + b"\0"
+    + varint(1_500_000_000) + optional(varint(1_600_000_000)) + optional(varint(300)) + varint(2) + b"\0"
     + optional(blob(b"a name")),
 )
-put(b"\2" + length(token) + token + b"claim", varint(299))
+put(b"\2" + length(token) + token + b"claim", varint(299) + b"\0")
+put(b"\2" + length(token) + token + b"repeated", varint(298) + b"\1")
 put(b"\3" + length(space[0]) + space[0] + length(space[1]) + space[1] + token, b"")
 put(b"\4" + length(user[0]) + user[0] + length(user[1]) + user[1] + token, b"")
 put(b"\5" + struct.pack(">Q", 1_600_000_000) + token, b"")

@@ -17,7 +17,7 @@ use std::{
 
 use crate::{
     StoreError, codec,
-    disk::{self, refused},
+    disk::{self, owner_only, refused},
     layout,
 };
 
@@ -30,27 +30,44 @@ pub(crate) struct Marker {
 }
 
 impl Marker {
-    /// Makes sure that the directory is ours, or becomes so, and that nobody else has it open.
-    pub(crate) fn lock(dir: &Path) -> Result<Self, StoreError> {
-        let not_a_store = |found| Err(StoreError::NotAStore { path: dir.to_owned(), found });
+    /// Makes the directory, or takes an empty one, and sees to it that nobody else does.
+    pub(crate) fn create(dir: &Path) -> Result<Self, StoreError> {
         match make_dir(dir) {
-            Ok(()) => disk::sync_dir(disk::parent(dir)).map_err(refused)?,
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-            Err(error) => return Err(refused(error)),
-        }
-        if !dir.is_dir() {
-            return not_a_store("something other than a directory");
+            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(refused(error)),
+            _ => {}
         }
         let path = dir.join(NAME);
         // Whoever makes a store makes the marker first: if it is not there by now, then the rest is not ours.
-        if fs::read_dir(dir).map_err(refused)?.next().is_some() && !path.exists() {
-            return not_a_store("a directory with other files in it");
+        if !dir.is_dir() || (!is_empty(dir)? && !path.exists()) {
+            return Err(StoreError::Exists { path: dir.to_owned() });
         }
-        let mut options = OpenOptions::new();
-        let file = options.read(true).write(true).create(true).truncate(false).open(path).map_err(refused)?;
-        match file.try_lock() {
-            Ok(()) => Ok(Self { file, dir: dir.to_owned() }),
-            Err(TryLockError::WouldBlock) => Err(StoreError::AlreadyOpen { path: dir.to_owned() }),
+        let file = owner_only().create(true).truncate(false).open(path).map_err(refused)?;
+        Self { file, dir: dir.to_owned() }.lock()
+    }
+
+    /// Makes sure that the directory is ours, and that nobody else has it open.
+    pub(crate) fn open(dir: &Path) -> Result<Self, StoreError> {
+        let not_a_store = |found| Err(StoreError::NotAStore { path: dir.to_owned(), found });
+        match fs::metadata(dir) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                return Err(StoreError::NotFound { path: dir.to_owned() });
+            }
+            Err(error) => return Err(refused(error)),
+            Ok(metadata) if !metadata.is_dir() => return not_a_store("something other than a directory"),
+            Ok(_) => {}
+        }
+        match OpenOptions::new().read(true).write(true).open(dir.join(NAME)) {
+            Ok(file) => Self { file, dir: dir.to_owned() }.lock(),
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(refused(error)),
+            Err(_) if is_empty(dir)? => Err(StoreError::NotFound { path: dir.to_owned() }),
+            Err(_) => not_a_store("a directory with other files in it"),
+        }
+    }
+
+    fn lock(self) -> Result<Self, StoreError> {
+        match self.file.try_lock() {
+            Ok(()) => Ok(self),
+            Err(TryLockError::WouldBlock) => Err(StoreError::AlreadyOpen { path: self.dir.clone() }),
             Err(TryLockError::Error(error)) => Err(refused(error)),
         }
     }
@@ -82,13 +99,13 @@ impl Marker {
         }
     }
 
-    /// Makes the store complete, of no commits.
+    /// Makes the store complete, of no commits. All else in its directory is on disk, its entries too.
     pub(crate) fn complete(&mut self) -> io::Result<()> {
         self.file.set_len(0)?;
         self.file.rewind()?;
         self.file.write_all([title(), line(0)].concat().as_bytes())?;
         self.file.sync_all()?;
-        disk::sync_dir(&self.dir)?;
+        // Whoever made the directory may have been interrupted before this.
         disk::sync_dir(disk::parent(&self.dir))
     }
 
@@ -105,6 +122,10 @@ impl Drop for Marker {
         // What is not on disk now is only less to hold the log to.
         drop(self.file.sync_data());
     }
+}
+
+fn is_empty(dir: &Path) -> Result<bool, StoreError> {
+    Ok(fs::read_dir(dir).map_err(refused)?.next().is_none())
 }
 
 fn title() -> String {

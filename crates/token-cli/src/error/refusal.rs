@@ -1,0 +1,186 @@
+//! Why a token is not good.
+
+use std::{error::Error, fmt};
+
+use token_api::Refusal as Why;
+use token_core::{Caveat, Macaroon, Place, VerifyError};
+
+use crate::output::{Bytes, Plain};
+
+/// A token is not good.
+#[derive(Debug)]
+pub(crate) struct Refusal {
+    pub(super) why: Why,
+    pub(super) at: Where,
+    /// The caveat that it is about, where it is about one.
+    pub(super) caveat: Option<Excerpt>,
+}
+
+/// The text of a caveat, cut where it is long: whoever wrote the token does not get to fill a log.
+#[derive(Debug)]
+pub(super) struct Excerpt {
+    pub(super) text: Bytes,
+    /// The length of all of it in bytes, where this is not all.
+    pub(super) cut_from: Option<usize>,
+}
+
+impl Excerpt {
+    /// The greatest length that is shown, in bytes (`macaroon-formats.md` §6).
+    const MAX_LEN: usize = 128;
+
+    fn new(text: &[u8]) -> Self {
+        let Some((head, _)) = text.split_at_checked(Self::MAX_LEN).filter(|(_, rest)| !rest.is_empty())
+        else {
+            return Self { text: text.into(), cut_from: None };
+        };
+        // Not within a character, if it is text.
+        let whole = match std::str::from_utf8(head) {
+            Err(error) if error.error_len().is_none() => head.get(..error.valid_up_to()).unwrap_or(head),
+            _ => head,
+        };
+        Self { text: whole.into(), cut_from: Some(text.len()) }
+    }
+}
+
+impl fmt::Display for Excerpt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let text = Plain(self.text.as_bytes());
+        match self.cut_from {
+            None => text.fmt(f),
+            Some(len) => write!(f, "{text}… ({len} bytes)"),
+        }
+    }
+}
+
+impl Refusal {
+    /// `macaroon` is the one that was refused, with these discharges.
+    pub(super) fn new(why: Why, macaroon: &Macaroon, discharges: &[Macaroon]) -> Self {
+        let at = match &why {
+            Why::Verify(error) => place(error),
+            _ => Where::default(),
+        };
+        let holder = match at.discharge {
+            None => Some(macaroon),
+            Some(discharge) => discharges.get(discharge),
+        };
+        let caveat = holder.zip(at.index).and_then(|(holder, index)| holder.caveats().nth(index));
+        let caveat = caveat.map(|caveat| match caveat {
+            Caveat::FirstParty { predicate } => Excerpt::new(predicate),
+            Caveat::ThirdParty { identifier, .. } => Excerpt::new(identifier),
+        });
+        Self { why, at, caveat }
+    }
+
+    /// There is no record of the token that was named.
+    pub(crate) const fn unknown() -> Self {
+        Self::of_record(Why::Unknown)
+    }
+
+    /// Its record has no use left.
+    pub(crate) const fn exhausted() -> Self {
+        Self::of_record(Why::Exhausted)
+    }
+
+    const fn of_record(why: Why) -> Self {
+        Self { why, at: Where { discharge: None, index: None }, caveat: None }
+    }
+
+    pub(super) fn kind(&self) -> &'static str {
+        match &self.why {
+            Why::Unknown => "unknown-token",
+            Why::Revoked => "revoked",
+            Why::Expired { .. } => "expired",
+            Why::Exhausted => "exhausted",
+            Why::WrongType { .. } | Why::Verify(VerifyError::WrongType { .. }) => "wrong-type",
+            Why::WrongConsumer { .. } => "wrong-consumer",
+            Why::NoLongerAllowed => "not-allowed",
+            Why::Verify(
+                VerifyError::BadSignature
+                | VerifyError::BadDischarge { .. }
+                | VerifyError::CaveatKeyUnreadable { .. },
+            ) => "bad-signature",
+            Why::Verify(VerifyError::CaveatUnmet { .. } | VerifyError::CaveatUnsupported { .. }) => {
+                "caveat-unmet"
+            }
+            Why::Verify(VerifyError::CaveatUnknown { .. }) => "caveat-unknown",
+            Why::Verify(VerifyError::DischargeMissing { .. }) => "discharge-missing",
+            Why::Verify(VerifyError::DischargeUnused { .. }) => "discharge-unused",
+            Why::Verify(VerifyError::DischargeAmbiguous { .. }) => "discharge-ambiguous",
+            Why::Verify(VerifyError::TooDeep { .. }) => "too-deep",
+            _ => "refused",
+        }
+    }
+
+    pub(super) fn reason(&self) -> Option<String> {
+        match &self.why {
+            Why::Verify(VerifyError::CaveatUnmet { why, .. }) => Some(why.to_string()),
+            Why::Verify(VerifyError::CaveatUnsupported { .. }) => Some("unsupported".to_owned()),
+            Why::Verify(VerifyError::CaveatUnknown { .. }) => Some("it is not understood".to_owned()),
+            Why::Verify(VerifyError::DischargeMissing { .. }) => Some("it has no discharge".to_owned()),
+            Why::Verify(VerifyError::BadDischarge { .. }) => {
+                Some("made with another key, bound to another macaroon or to none, or changed".to_owned())
+            }
+            Why::Verify(VerifyError::CaveatKeyUnreadable { .. }) => {
+                Some("its key was not sealed under the signature before it".to_owned())
+            }
+            _ => None,
+        }
+    }
+}
+
+/// In which discharge, if in one, and which caveat, if it is about one.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Where {
+    pub(super) discharge: Option<usize>,
+    pub(super) index: Option<usize>,
+}
+
+fn place(error: &VerifyError) -> Where {
+    match *error {
+        VerifyError::CaveatUnmet { at, .. }
+        | VerifyError::CaveatUnsupported { at }
+        | VerifyError::CaveatUnknown { at }
+        | VerifyError::DischargeMissing { at }
+        | VerifyError::CaveatKeyUnreadable { at } => {
+            let Place { discharge, index } = at;
+            Where { discharge, index: Some(index) }
+        }
+        VerifyError::BadDischarge { discharge }
+        | VerifyError::DischargeUnused { discharge }
+        | VerifyError::DischargeAmbiguous { discharge } => Where { discharge: Some(discharge), index: None },
+        _ => Where::default(),
+    }
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "refused: {}", self.why)?;
+        match &self.caveat {
+            Some(caveat) => write!(f, ": {caveat}"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl Error for Refusal {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        Some(&self.why)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_caveat_is_cut_between_characters() {
+        let cut = |text: &[u8]| {
+            let excerpt = Excerpt::new(text);
+            (excerpt.text.as_bytes().len(), excerpt.cut_from)
+        };
+        assert_eq!(cut(&[b'a'; 128]), (128, None));
+        assert_eq!(cut(&[b'a'; 129]), (128, Some(129)));
+        assert_eq!(cut(format!("{}é!", "a".repeat(127)).as_bytes()), (127, Some(130)));
+        assert_eq!(cut(&[0xff; 200]), (128, Some(200)));
+    }
+}

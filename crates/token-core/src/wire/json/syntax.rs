@@ -1,0 +1,346 @@
+//! The JSON itself: read without recursion, with the place of every value, and quoted in no error.
+
+use alloc::{string::String, vec::Vec};
+
+use crate::{
+    DecodeOptions,
+    wire::error::{DecodeError, Problem},
+};
+
+/// How deep an ignored member may go: deeper than any that a macaroon has.
+const MAX_DEPTH: usize = 4;
+
+/// A value, and where it begins.
+pub(super) struct Member<T> {
+    pub(super) value: T,
+    pub(super) at: usize,
+}
+
+pub(super) enum Value {
+    Text(String),
+    Number(u64),
+    Caveats(Vec<Members>),
+}
+
+/// The members of an object, by name; those that are `null` are left out.
+pub(super) struct Members {
+    pub(super) at: usize,
+    pub(super) members: Vec<(&'static str, Member<Value>)>,
+}
+
+/// The members of a macaroon: of v2J, then of v1J. What ends in `64` is the base64 of what it is without.
+pub(super) const NAMES: [&str; 12] =
+    ["v", "l", "l64", "i", "i64", "c", "s", "s64", "location", "identifier", "caveats", "signature"];
+pub(super) const V1_NAMES: [&str; 4] = ["location", "identifier", "caveats", "signature"];
+/// The members of a caveat: of v2J, then of v1J.
+const CAVEAT_NAMES: [&str; 9] = ["i", "i64", "l", "l64", "v", "v64", "cid", "vid", "cl"];
+pub(super) const V1_CAVEAT_NAMES: [&str; 3] = ["cid", "vid", "cl"];
+
+/// Reads what JSON (RFC 8259) a macaroon may be, from the left to the right and never back.
+pub(super) struct Reader<'a> {
+    document: &'a str,
+    at: usize,
+    pub(super) options: &'a DecodeOptions,
+}
+
+impl<'a> Reader<'a> {
+    pub(super) const fn new(document: &'a str, options: &'a DecodeOptions) -> Self {
+        Self { document, at: 0, options }
+    }
+
+    pub(super) fn rest(&self) -> &'a str {
+        self.document.get(self.at..).unwrap_or_default()
+    }
+
+    fn peek(&self) -> Option<u8> {
+        self.rest().bytes().next()
+    }
+
+    fn advance(&mut self, bytes: usize) {
+        self.at = self.at.saturating_add(bytes);
+    }
+
+    fn space(&mut self) {
+        let rest = self.rest();
+        self.advance(rest.len().saturating_sub(rest.trim_start_matches([' ', '\t', '\r', '\n']).len()));
+    }
+
+    pub(super) fn syntax(&self, expected: &'static str) -> DecodeError {
+        self.error(Problem::JsonSyntax { expected }, self.at)
+    }
+
+    /// Offsets of JSON count characters of the text.
+    pub(super) fn error(&self, problem: Problem, at: usize) -> DecodeError {
+        let before = self.document.get(..at).unwrap_or(self.document);
+        DecodeError::text(problem, before.chars().count())
+    }
+
+    fn take(&mut self, token: u8, expected: &'static str) -> Result<(), DecodeError> {
+        self.space();
+        match self.peek() {
+            Some(found) if found == token => {
+                self.advance(1);
+                Ok(())
+            }
+            _ => Err(self.syntax(expected)),
+        }
+    }
+
+    pub(super) fn members(&mut self, names: &'static [&'static str]) -> Result<Members, DecodeError> {
+        self.take(b'{', "an object")?;
+        let mut found = Members { at: self.at.saturating_sub(1), members: Vec::new() };
+        let mut nulls = Vec::new();
+        self.space();
+        if self.peek() == Some(b'}') {
+            self.advance(1);
+            return Ok(found);
+        }
+        loop {
+            self.space();
+            let at = self.at;
+            let name = self.string()?;
+            self.take(b':', "a colon")?;
+            self.space();
+            let known = names.iter().find(|known| **known == name);
+            match known {
+                Some(&name) => {
+                    if found.members.iter().any(|(other, _)| *other == name) || nulls.contains(&name) {
+                        return Err(self.error(Problem::JsonDuplicate, at));
+                    }
+                    let at = self.at;
+                    match self.value(name)? {
+                        Some(value) => found.members.push((name, Member { value, at })),
+                        // A version that is null is not 2; in a caveat, `v` is the vid.
+                        None if name == "v" && names.contains(&"c") => {
+                            return Err(self.error(Problem::JsonVersion, at));
+                        }
+                        None => nulls.push(name),
+                    }
+                }
+                None if self.options.liberal => self.skip()?,
+                None => return Err(self.error(Problem::JsonUnknownMember, at)),
+            }
+            self.space();
+            match self.peek() {
+                Some(b',') => self.advance(1),
+                Some(b'}') => {
+                    self.advance(1);
+                    return Ok(found);
+                }
+                _ => return Err(self.syntax("a comma or the end of the object")),
+            }
+        }
+    }
+
+    fn value(&mut self, name: &'static str) -> Result<Option<Value>, DecodeError> {
+        match self.peek() {
+            Some(b'n') => {
+                self.word("null")?;
+                Ok(None)
+            }
+            Some(b'"') => self.string().map(|text| Some(Value::Text(text))),
+            Some(b'0'..=b'9') if name == "v" => self.number().map(|number| Some(Value::Number(number))),
+            Some(b'[') if name == "c" || name == "caveats" => {
+                self.caveats().map(|caveats| Some(Value::Caveats(caveats)))
+            }
+            _ if name == "c" || name == "caveats" => Err(self.syntax("an array of objects")),
+            _ => Err(self.syntax("a string")),
+        }
+    }
+
+    fn caveats(&mut self) -> Result<Vec<Members>, DecodeError> {
+        self.take(b'[', "an array")?;
+        let mut caveats = Vec::new();
+        self.space();
+        if self.peek() == Some(b']') {
+            self.advance(1);
+            return Ok(caveats);
+        }
+        loop {
+            self.space();
+            if caveats.len() >= self.options.limits.caveats {
+                let problem = Problem::TooManyCaveats { max: self.options.limits.caveats };
+                return Err(self.error(problem, self.at));
+            }
+            caveats.push(self.members(&CAVEAT_NAMES)?);
+            self.space();
+            match self.peek() {
+                Some(b',') => self.advance(1),
+                Some(b']') => {
+                    self.advance(1);
+                    return Ok(caveats);
+                }
+                _ => return Err(self.syntax("a comma or the end of the array")),
+            }
+        }
+    }
+
+    fn word(&mut self, word: &'static str) -> Result<(), DecodeError> {
+        match self.rest().starts_with(word) {
+            true => {
+                self.advance(word.len());
+                Ok(())
+            }
+            false => Err(self.syntax(word)),
+        }
+    }
+
+    fn number(&mut self) -> Result<u64, DecodeError> {
+        let rest = self.rest();
+        let digits = rest.split(|other: char| !other.is_ascii_digit()).next().unwrap_or_default();
+        let number = crate::predicate::canonical_u64(digits).ok_or_else(|| self.syntax("a whole number"))?;
+        self.advance(digits.len());
+        match self.peek() {
+            Some(b'.' | b'e' | b'E') => Err(self.syntax("a whole number")),
+            _ => Ok(number),
+        }
+    }
+
+    /// RFC 8259 §7. What is escaped is decoded, since what is signed are the bytes of the text that is meant.
+    fn string(&mut self) -> Result<String, DecodeError> {
+        if self.peek() != Some(b'"') {
+            return Err(self.syntax("a string"));
+        }
+        self.advance(1);
+        let mut text = String::new();
+        loop {
+            let rest = self.rest();
+            let end = rest.find(|other: char| matches!(other, '"' | '\\' | '\0'..='\u{1f}'));
+            let plain = rest.get(..end.unwrap_or(rest.len())).unwrap_or_default();
+            text.push_str(plain);
+            self.advance(plain.len());
+            match self.peek() {
+                Some(b'"') => {
+                    self.advance(1);
+                    return Ok(text);
+                }
+                Some(b'\\') => text.push(self.escape()?),
+                Some(_) => return Err(self.syntax("no control character in a string")),
+                None => return Err(self.syntax("the end of the string")),
+            }
+        }
+    }
+
+    fn escape(&mut self) -> Result<char, DecodeError> {
+        let begin = self.at;
+        self.advance(1);
+        let escaped = match self.peek() {
+            Some(b'"') => '"',
+            Some(b'\\') => '\\',
+            Some(b'/') => '/',
+            Some(b'b') => '\u{8}',
+            Some(b'f') => '\u{c}',
+            Some(b'n') => '\n',
+            Some(b'r') => '\r',
+            Some(b't') => '\t',
+            Some(b'u') => {
+                self.advance(1);
+                return self.unicode(begin);
+            }
+            _ => return Err(self.error(Problem::JsonEscape, begin)),
+        };
+        self.advance(1);
+        Ok(escaped)
+    }
+
+    /// A surrogate means something in a pair alone.
+    fn unicode(&mut self, begin: usize) -> Result<char, DecodeError> {
+        let bad = |reader: &Self| reader.error(Problem::JsonEscape, begin);
+        let high = self.hex4().ok_or_else(|| bad(self))?;
+        let code = match high {
+            0xd800..=0xdbff => {
+                let paired = self.rest().starts_with("\\u");
+                self.advance(2);
+                let low = Some(()).filter(|()| paired).and_then(|()| self.hex4()).ok_or_else(|| bad(self))?;
+                let low = low.checked_sub(0xdc00).filter(|low| *low < 0x400).ok_or_else(|| bad(self))?;
+                ((high & 0x3ff) << 10 | low).saturating_add(0x1_0000)
+            }
+            other => other,
+        };
+        char::from_u32(code).ok_or_else(|| bad(self))
+    }
+
+    fn hex4(&mut self) -> Option<u32> {
+        let digits =
+            self.rest().get(..4).filter(|digits| digits.bytes().all(|digit| digit.is_ascii_hexdigit()))?;
+        self.advance(4);
+        u32::from_str_radix(digits, 16).ok()
+    }
+
+    /// Passes over a value that means nothing here, without recursion.
+    fn skip(&mut self) -> Result<(), DecodeError> {
+        let mut open: Vec<u8> = Vec::new();
+        loop {
+            self.space();
+            match self.peek() {
+                Some(bracket @ (b'{' | b'[')) => {
+                    if open.len() >= MAX_DEPTH {
+                        return Err(self.error(Problem::JsonDepth { max: MAX_DEPTH }, self.at));
+                    }
+                    self.advance(1);
+                    self.space();
+                    let closing = if bracket == b'{' { b'}' } else { b']' };
+                    if self.peek() != Some(closing) {
+                        open.push(closing);
+                        if closing == b'}' {
+                            self.name()?;
+                        }
+                        continue;
+                    }
+                    self.advance(1);
+                }
+                Some(b'"') => {
+                    self.string()?;
+                }
+                Some(b't') => self.word("true")?,
+                Some(b'f') => self.word("false")?,
+                Some(b'n') => self.word("null")?,
+                Some(b'-' | b'0'..=b'9') => {
+                    let rest = self.rest();
+                    let number =
+                        rest.trim_start_matches(['-', '+', '.', 'e', 'E']).trim_start_matches(|c: char| {
+                            c.is_ascii_digit() || matches!(c, '-' | '+' | '.' | 'e' | 'E')
+                        });
+                    self.advance(rest.len().saturating_sub(number.len()));
+                }
+                _ => return Err(self.syntax("a value")),
+            }
+            // A value has ended, and with it any number of arrays and objects.
+            loop {
+                let Some(&closing) = open.last() else { return Ok(()) };
+                self.space();
+                match self.peek() {
+                    Some(b',') => {
+                        self.advance(1);
+                        if closing == b'}' {
+                            self.name()?;
+                        }
+                        break;
+                    }
+                    Some(found) if found == closing => {
+                        self.advance(1);
+                        open.pop();
+                    }
+                    _ => return Err(self.syntax("a comma or a closing bracket")),
+                }
+            }
+        }
+    }
+
+    fn name(&mut self) -> Result<(), DecodeError> {
+        self.space();
+        self.string()?;
+        self.take(b':', "a colon")
+    }
+}
+
+impl Members {
+    pub(super) fn has_any(&self, names: &[&str]) -> bool {
+        self.members.iter().any(|(name, _)| names.contains(name))
+    }
+
+    pub(super) fn take(&mut self, name: &str) -> Option<Member<Value>> {
+        let at = self.members.iter().position(|(other, _)| *other == name)?;
+        Some(self.members.swap_remove(at).1)
+    }
+}

@@ -1,0 +1,320 @@
+//! What is acknowledged is on disk: strace shows in which order a process writes, syncs and tells; and it fails the
+//! syncs one by one, which no store may survive by telling a success, nor by a panic.
+//!
+//! This binary is its own subject: called with an engine and a directory, it makes a store and works on it, a line
+//! for each answer. Where strace is not there or may not trace, nothing is tested, and the output says so;
+//! `ONETOKEN_REQUIRE_STRACE=1` makes that a failure.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    clippy::arithmetic_side_effects,
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a test: a panic is how it fails"
+)]
+
+use std::{
+    collections::HashMap,
+    env, fs,
+    io::Write,
+    path::Path,
+    process::{Command, Output, Stdio},
+};
+
+use token_core::{RootKey, UnixTime};
+use token_store::{
+    ClaimId, Entity, Generation, KeyRing, Owner, Record, RedbStore, SledStore, StoreError, TokenId,
+    TokenStore,
+};
+
+const ROUNDS: u8 = 2;
+// The length of a file is not among them: what is written beyond the end is synced with its length, and redb cuts
+// off what it no longer uses after the sync of the commit that frees it.
+const CALLS: &str = "trace=?open,?openat,?mkdir,?mkdirat,?link,?linkat,?write,?writev,?pwrite64,?pwritev,?pwritev2,\
+                     ?fsync,?fdatasync";
+
+fn main() {
+    let arguments: Vec<String> = env::args().skip(1).collect();
+    match arguments.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
+        ["subject", engine, path] => subject(engine, Path::new(path)),
+        ["--list", ..] => {}
+        _ if !strace_works() => {
+            assert!(env::var_os("ONETOKEN_REQUIRE_STRACE").is_none(), "strace is missing or may not trace");
+            eprintln!(
+                "NOT TESTED: the order of writes, syncs and answers. strace is missing or may not trace."
+            );
+        }
+        _ => ["redb", "sled"].into_iter().for_each(|engine| {
+            acknowledged_is_synced(engine);
+            failed_syncs_are_told(engine);
+        }),
+    }
+}
+
+fn strace_works() -> bool {
+    let status =
+        Command::new("strace").args(["-f", "-y", "-o", "/dev/null", "true"]).stderr(Stdio::null()).status();
+    status.is_ok_and(|status| status.success())
+}
+
+fn tell(line: &str) {
+    // One call to the system for each line.
+    std::io::stdout().write_all(format!("{line}\n").as_bytes()).unwrap();
+}
+
+fn subject(engine: &str, path: &Path) {
+    let Ok(keys) = KeyRing::create(path.with_file_name("keys")) else {
+        tell("failed");
+        return tell("closed");
+    };
+    tell("kept keys");
+    let store: Result<Box<dyn TokenStore>, StoreError> = match engine {
+        "redb" => RedbStore::create(path).map(|store| Box::new(store) as _),
+        _ => SledStore::create(path).map(|store| Box::new(store) as _),
+    };
+    match store {
+        Ok(store) => {
+            tell("created");
+            if let Err(error) = work(&*store, &keys) {
+                // What memory holds may not be on disk, so that nothing is read, nor synced once more.
+                if let StoreError::Unknown(_) = error {
+                    let id = TokenId::new(*b"i").unwrap();
+                    assert!(matches!(store.get(&id), Err(StoreError::Poisoned)));
+                    assert!(matches!(store.revoke(&id), Err(StoreError::Poisoned)));
+                }
+                tell("failed");
+            }
+        }
+        Err(_) => tell("failed"),
+    }
+    tell("closed");
+}
+
+/// Every call that changes something, each told of once it is answered.
+fn work(store: &dyn TokenStore, keys: &KeyRing) -> Result<(), StoreError> {
+    let subject = Entity { kind: "user".into(), id: "u1".into() };
+    for number in 0..ROUNDS {
+        let id = TokenId::new([b'i', number]).unwrap();
+        let [first, second] = [b"1", b"2"].map(|claim| ClaimId::new(*claim).unwrap());
+        let key = RootKey::from_derived([number; 32]);
+        let (inserted, redeemed, refunded, revoked) = (
+            store.insert(&Record {
+                id: id.clone(),
+                kind: "space-support".into(),
+                resource: None,
+                issuer: subject.clone(),
+                root_key: keys.seal(&key, Owner::Token(&id)).unwrap(),
+                created: UnixTime::from_secs(1),
+                expires: Some(UnixTime::from_secs(2)),
+                use_limit: std::num::NonZeroU64::new(2),
+                uses: 0,
+                revoked: false,
+                name: None,
+            }),
+            || store.redeem(&id, &first),
+            || store.refund(&id, &second),
+            || store.revoke(&id),
+        );
+        let _ = inserted?;
+        tell("inserted");
+        let _ = redeemed()?;
+        tell("redeemed");
+        let _ = redeemed()?;
+        tell("redeemed again");
+        let _ = store.redeem(&id, &second)?;
+        tell("redeemed");
+        let _ = refunded()?;
+        tell("refunded");
+        let _ = store.redeem(&id, &second)?;
+        let _ = store.claimed(&id, &second)?;
+        tell("asked");
+        let _ = revoked()?;
+        tell("revoked");
+        let number = u64::from(number) + 1;
+        let root_key = keys.seal(&key, Owner::Generation { subject: &subject, number }).unwrap();
+        let _ = store.raise_generation(&subject, &Generation { number, root_key })?;
+        tell("raised");
+        assert_eq!(store.purge(UnixTime::from_secs(2), 10)?, 1);
+        tell("purged");
+    }
+    Ok(())
+}
+
+/// Runs the subject under strace, with these further options; gives what it did and what it told.
+fn trace(engine: &str, dir: &Path, options: &[&str]) -> (Trace, Output) {
+    let file = dir.join("trace");
+    let output = Command::new("strace")
+        .args(["-f", "-y", "-s", "64", "-e", CALLS, "-o"])
+        .arg(&file)
+        .args(options)
+        .arg(env::current_exe().unwrap())
+        .args(["subject", engine])
+        .arg(dir.join("store"))
+        .output()
+        .unwrap();
+    (Trace::read(&fs::read_to_string(file).unwrap(), dir), output)
+}
+
+fn acknowledged_is_synced(engine: &str) {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path().canonicalize().unwrap();
+    let (trace, output) = trace(engine, &dir, &[]);
+    assert!(output.status.success(), "{output:?}");
+    let told = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(told.lines().collect::<Vec<_>>(), trace.told, "{engine}: every answer is in the trace");
+    assert_eq!(told.lines().count(), 3 + 9 * usize::from(ROUNDS), "{engine}: {told}");
+    trace.assert_sound(engine);
+    // Both halves of a commit of redb are synced, so each answer to a write stands on two syncs at least.
+    let least = if engine == "redb" { 2 } else { 1 };
+    assert!(trace.fewest_syncs >= least, "{engine}: {} syncs for an answer", trace.fewest_syncs);
+    println!("{engine}: {} answers, each after a sync of all that was written", trace.told.len());
+}
+
+fn failed_syncs_are_told(engine: &str) {
+    for at in 1.. {
+        let dir = tempfile::tempdir().unwrap();
+        let dir = dir.path().canonicalize().unwrap();
+        let (trace, output) =
+            trace(engine, &dir, &["-e", &format!("inject=fsync,fdatasync:error=EIO:when={at}+")]);
+        assert!(output.status.success(), "{engine}, sync {at} fails: {output:?}");
+        let told = String::from_utf8(output.stdout).unwrap();
+        assert!(told.ends_with("closed\n"), "{engine}, sync {at} fails: {told}");
+        trace.assert_sound(&format!("{engine}, sync {at} fails"));
+        if !trace.injected {
+            assert!(at > 20, "{engine}: only {at} syncs in all of it");
+            println!("{engine}: {} failing syncs, each told and none a panic", at - 1);
+            return;
+        }
+    }
+}
+
+/// What a trace shows.
+#[derive(Default)]
+struct Trace {
+    told: Vec<String>,
+    /// What was told before it was on disk.
+    faults: Vec<String>,
+    /// Before any answer.
+    fewest_syncs: usize,
+    injected: bool,
+}
+
+impl Trace {
+    fn read(text: &str, dir: &Path) -> Self {
+        let mut trace =
+            Self { fewest_syncs: usize::MAX, injected: text.contains("(INJECTED)"), ..Self::default() };
+        let mut disk = Disk::default();
+        let mut unfinished: HashMap<&str, (usize, &str)> = HashMap::new();
+        let mut syncs = 0;
+        for (at, line) in text.lines().enumerate() {
+            let (process, call) = line.split_once(' ').unwrap();
+            let call = call.trim_start();
+            let (begun, call, result) = if let Some(call) = call.strip_suffix(" <unfinished ...>") {
+                unfinished.insert(process, (at, call));
+                (at, call, None)
+            } else if call.starts_with("<... ") {
+                let (begun, beginning) = unfinished.remove(process).unwrap();
+                (begun, beginning, call.rsplit_once("= ").map(|(_, result)| result))
+            } else if let Some((call, result)) = call.rsplit_once(" = ") {
+                (at, call, Some(result))
+            } else {
+                continue; // a signal, or the end of a thread
+            };
+            let Some((name, arguments)) = call.split_once('(') else { continue };
+            match name {
+                "write" if arguments.starts_with("1<") => {
+                    if result.is_some() && begun < at {
+                        continue; // told of when it began
+                    }
+                    let line = arguments.split('"').nth(1).unwrap().trim_end_matches("\\n").to_owned();
+                    if !matches!(line.as_str(), "failed" | "closed") {
+                        let faults = disk.faults(dir).into_iter().map(|fault| format!("{line}: {fault}"));
+                        trace.faults.extend(faults);
+                        trace.fewest_syncs = trace.fewest_syncs.min(syncs);
+                    }
+                    syncs = 0;
+                    disk.complete |= line == "created";
+                    trace.told.push(line);
+                }
+                "fsync" | "fdatasync" if result == Some("0") => {
+                    syncs += 1;
+                    disk.synced.insert(opened(arguments).to_owned(), begun);
+                }
+                "write" | "writev" | "pwrite64" | "pwritev" | "pwritev2" => {
+                    disk.written.insert(opened(arguments).to_owned(), at);
+                }
+                "open" | "openat" if arguments.contains("O_CREAT") => disk.made(named(arguments, 1), at),
+                "mkdir" | "mkdirat" => disk.made(named(arguments, 1), at),
+                "link" | "linkat" => {
+                    // Under its own name it must be whole from the start.
+                    let (from, to) = (named(arguments, 1), named(arguments, 3));
+                    if disk.is_dirty(&disk.written, from) {
+                        trace.faults.push(format!("{from} appears as {to} before it is synced"));
+                    }
+                    disk.made(to, at);
+                }
+                _ => {}
+            }
+        }
+        trace
+    }
+
+    fn assert_sound(&self, run: &str) {
+        assert!(self.faults.is_empty(), "{run}:\n{}", self.faults.join("\n"));
+    }
+}
+
+/// What was done to files, by their path, and when: the number of the line.
+#[derive(Default)]
+struct Disk {
+    written: HashMap<String, usize>,
+    /// Directories, by when an entry was last made in them.
+    entered: HashMap<String, usize>,
+    /// When the last sync that succeeded began.
+    synced: HashMap<String, usize>,
+    /// Whether the store is told to be there.
+    complete: bool,
+}
+
+impl Disk {
+    fn made(&mut self, path: &str, at: usize) {
+        let parent = Path::new(path).parent().unwrap().to_str().unwrap();
+        self.entered.insert(parent.to_owned(), at);
+    }
+
+    fn is_dirty(&self, changes: &HashMap<String, usize>, path: &str) -> bool {
+        changes.get(path).is_some_and(|changed| self.synced.get(path).is_none_or(|synced| synced < changed))
+    }
+
+    /// What of the store is not on disk.
+    fn faults(&self, dir: &Path) -> Vec<String> {
+        let mut faults = Vec::new();
+        let within = |path: &str| Path::new(path).starts_with(dir);
+        for path in self.written.keys().filter(|path| within(path) && self.is_dirty(&self.written, path)) {
+            let name = Path::new(path).file_name().unwrap().to_str().unwrap();
+            // sled can do without its snapshots, and the marker file without the latest number.
+            if !(name.starts_with("snap.") || self.complete && name == "onetoken-store") {
+                faults.push(format!("{path} is written and not synced"));
+            }
+        }
+        for path in self.entered.keys().filter(|path| within(path)) {
+            if self.is_dirty(&self.entered, path) {
+                faults.push(format!("{path} has new entries and is not synced"));
+            }
+        }
+        faults
+    }
+}
+
+/// The path behind the descriptor that is the first argument.
+fn opened(arguments: &str) -> &str {
+    arguments.split(['<', '>']).nth(1).unwrap()
+}
+
+/// The quoted argument between this quote, counted from 1, and the next.
+fn named(arguments: &str, quote: usize) -> &str {
+    arguments.split('"').nth(quote).unwrap()
+}
