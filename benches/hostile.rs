@@ -15,7 +15,7 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use token_core::{
-    Context, DecodeOptions, Encoding, Format, Macaroon, RootKey, Token, UnixTime, Verifier, inspect,
+    Context, DecodeOptions, Encoding, Format, Limits, Macaroon, RootKey, Token, UnixTime, Verifier, inspect,
 };
 use token_test::{hostile, text};
 
@@ -92,6 +92,46 @@ fn main() -> ExitCode {
     for (name, bytes) in hostile::packets() {
         Report::tell("packets", name, bytes.len(), || {
             Macaroon::from_bytes(bytes.as_slice(), &raised).unwrap_err()
+        });
+    }
+
+    let mut lifted = Limits::ONEDATA;
+    (lifted.discharges, lifted.depth) = (usize::MAX, usize::MAX);
+    for (name, request) in [
+        ("8 discharges in a mesh", hostile::mesh(8)),
+        ("64 discharges in a mesh", hostile::mesh(64)),
+        ("a doubling chain of 20 discharges", hostile::doubling_chain(20)),
+        ("a chain of 20,000 discharges", hostile::chain(20_000)),
+        ("a fan of 20,000 discharges", hostile::fan(20_000)),
+    ] {
+        let hostile::Request { root, discharges } = &request;
+        let len = [root].into_iter().chain(discharges).map(|it| it.to_bytes(Format::V2).unwrap().len()).sum();
+        let verifier = Verifier::new(&context);
+        let verify = |verifier: Verifier<'_>| {
+            verifier.verify_with(root, discharges, &hostile::root_key()).map(drop).is_ok()
+        };
+        report.measure("verified", name, len, || verify(verifier));
+        Report::tell("verified", name, len, || verify(verifier.within(lifted)));
+    }
+    for (name, text) in hostile::nested_json(100_000) {
+        for (what, options) in [("JSON, strict", options), ("JSON, liberal", DecodeOptions::compat())] {
+            report.measure(what, name, text.len(), || Macaroon::from_text(&text, &options).unwrap_err());
+        }
+    }
+    for (name, bytes) in hostile::lying_varints() {
+        report.measure("v2 length", name, bytes.len(), || {
+            Macaroon::from_bytes(bytes.as_slice(), &options).unwrap_err()
+        });
+    }
+    for (name, bytes) in [
+        ("100,000 caveats in v2", hostile::long_v2(hostile::PACKETS)),
+        ("100,000 caveats in v2J", hostile::long_v2j(hostile::PACKETS).into_bytes()),
+    ] {
+        report.measure("decoded", name, bytes.len(), || {
+            Macaroon::from_bytes(bytes.as_slice(), &options).unwrap_err()
+        });
+        Report::tell("decoded", name, bytes.len(), || {
+            Macaroon::from_bytes(bytes.as_slice(), &raised).unwrap()
         });
     }
 

@@ -13,7 +13,10 @@ fuzz_target!(|input: (&[u8], &str)| {
     let macaroon = Macaroon::mint(&key, "", identifier).expect("an identifier that is not empty");
     if let Ok(text) = macaroon.to_text(Format::V1, Encoding::Base62) {
         assert!(text.bytes().all(|byte| byte.is_ascii_alphanumeric()));
-        assert!(token_fuzz::same(&macaroon, &token_fuzz::read_text(&text).expect("what is written is read").0));
+        assert!(token_fuzz::same(
+            &macaroon,
+            &token_fuzz::read_text(&text).expect("what is written is read").0
+        ));
         // A piece of the text is put in anew.
         let at = damage.len() % text.len();
         let end = (at + damage.len()).min(text.len());

@@ -3,8 +3,16 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use token_core::{Caveat, Format};
+use token_core::{Caveat, Format, Macaroon};
 use token_test::oracle;
+
+/// What macaroon 0.3 refuses although it should not.
+const FAULTS: [(&str, fn(&Macaroon) -> bool); 1] = [
+    // libmacaroons and go-macaroon write such, and so does this library where the location is empty.
+    ("a third-party caveat of v2 without a location", |macaroon| {
+        macaroon.caveats().any(|it| matches!(it, Caveat::ThirdParty { location: [], .. }))
+    }),
+];
 
 fuzz_target!(|bytes: &[u8]| {
     // Longer input overflows the other one's stack.
@@ -17,6 +25,7 @@ fuzz_target!(|bytes: &[u8]| {
     }
     let theirs = match oracle::parse(bytes) {
         Ok(theirs) => theirs,
+        Err(_) if FAULTS.iter().any(|(_, is_there)| is_there(&macaroon)) => return,
         Err(error) => panic!("macaroon 0.3 refuses it: {error:?}"),
     };
     assert_eq!(theirs.location.unwrap_or_default().as_bytes(), macaroon.location());
@@ -25,7 +34,9 @@ fuzz_target!(|bytes: &[u8]| {
     assert_eq!(theirs.caveats.len(), macaroon.caveats().len());
     for (ours, theirs) in macaroon.caveats().zip(theirs.caveats) {
         match ours {
-            Caveat::FirstParty { predicate } => assert_eq!(theirs, oracle::Read::FirstParty(predicate.into())),
+            Caveat::FirstParty { predicate } => {
+                assert_eq!(theirs, oracle::Read::FirstParty(predicate.into()))
+            }
             Caveat::ThirdParty { identifier, vid, location } => {
                 let location = String::from_utf8(location.into()).expect("the strict rules take UTF-8 alone");
                 let (identifier, vid) = (identifier.into(), vid.into());

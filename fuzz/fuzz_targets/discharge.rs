@@ -73,7 +73,8 @@ fn expected(input: &Input) -> bool {
                 let Some(found) = input.discharges.iter().find(|it| it.identifier == *identifier) else {
                     return false;
                 };
-                if found.key != *key || found.bind != Bind::ToRoot || depth > 32 || !used.insert(*identifier) {
+                if found.key != *key || found.bind != Bind::ToRoot || depth > 32 || !used.insert(*identifier)
+                {
                     return false;
                 }
                 open.extend(found.caveats.iter().map(|it| (it, depth + 1)));
@@ -93,7 +94,8 @@ fuzz_target!(|input: Input| {
         .discharges
         .iter()
         .map(|it| {
-            let mut discharge = Macaroon::discharge(&key(it.key), "", &[it.identifier]).expect("an identifier");
+            let mut discharge =
+                Macaroon::discharge(&key(it.key), "", &[it.identifier]).expect("an identifier");
             add(&mut discharge, &it.caveats, &mut nonce);
             match it.bind {
                 Bind::ToRoot => discharge.bound_to(&root),
@@ -113,7 +115,8 @@ fuzz_target!(|input: Input| {
         let bytes = macaroon.to_bytes(format).expect("a macaroon of short fields");
         Macaroon::from_bytes(bytes, &DecodeOptions::default()).map(|it| it.0)
     };
-    let (Ok(root), Ok(mut discharges)) = (sent(&root), discharges.iter().map(sent).collect::<Result<Vec<_>, _>>())
+    let (Ok(root), Ok(mut discharges)) =
+        (sent(&root), discharges.iter().map(sent).collect::<Result<Vec<_>, _>>())
     else {
         return; // more caveats than the limit
     };

@@ -1,35 +1,41 @@
-//! Any text: read or refused, and what is read is written as it was but for padding and the other alphabet.
+//! Any text: read or refused, and what is read is written as it was but for padding, the other alphabet and what
+//! JSON leaves open.
 #![no_main]
 
 use libfuzzer_sys::{Corpus, fuzz_target};
-use token_core::{DecodeOptions, EncodeError, Encoding, Token, Unit};
+use token_core::{DecodeOptions, EncodeError, Encoding, Format, Macaroon, Token, Unit};
 
 fuzz_target!(|text: &str| -> Corpus {
     let options = DecodeOptions::default();
+    token_fuzz::read_text(text);
     let token = match Token::decode(text, &options) {
         Ok(token) => token,
         Err(error) => {
             assert!(!error.to_string().is_empty());
-            assert!(error.unit() == Unit::Byte || text.is_char_boundary(error.offset()), "{error}");
+            assert!(error.unit() == Unit::Byte || error.offset() <= text.chars().count(), "{error}");
             return Corpus::Keep;
         }
     };
+    let (macaroon, spelling) = Macaroon::from_text(text, &options).expect("a token is a macaroon");
+    assert!(token_fuzz::same(&macaroon, token.macaroon()));
     let written = match token.encode() {
         Ok(written) => written,
         Err(error) => {
-            assert!(matches!(error, EncodeError::NotUtf8 { .. }), "{error}");
+            assert!(matches!(error, EncodeError::NotUtf8 { .. } | EncodeError::VidLength { .. }), "{error}");
             return Corpus::Keep;
         }
     };
-    let is_canonical = match token.encoding() {
+    let again = Token::decode(&written, &options).expect("what is written is read");
+    assert!(token_fuzz::same(&macaroon, again.macaroon()));
+    assert_eq!(again.service(), token.service());
+    let is_canonical = match (token.encoding(), spelling.format) {
+        (_, Format::V2) if written.len() != text.trim_end_matches('=').len() => return Corpus::Keep,
         // `03` and `04` spell `/` and `+`, `05` spells `=`; behind a `0` that is itself escaped they do not.
-        Encoding::Base62 => escapes(text).all(|escaped| matches!(escaped, b'0'..=b'2')),
+        (Encoding::Base62, _) => escapes(text).all(|escaped| matches!(escaped, b'0'..=b'2')),
+        (Encoding::Json, _) => return Corpus::Keep,
         _ => !text.contains(['+', '/', '=']),
     };
     assert_eq!(written == text, is_canonical);
-    let again = Token::decode(&written, &options).expect("what is written is read");
-    assert_eq!(again.macaroon().to_bytes(token.format()), token.macaroon().to_bytes(token.format()));
-    assert_eq!(again.service(), token.service());
     Corpus::Keep
 });
 

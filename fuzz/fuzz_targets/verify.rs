@@ -33,8 +33,8 @@ fuzz_target!(|bytes: &[u8]| {
     context.regions = known(2).then_some(&regions[..]);
     context.service = Service::read(if known(3) { "opw-p1" } else { "" });
     context.consumer = Subject::read(["", "usr-u1", "prv-p1", "nobody"][usize::from(facts >> 4 & 3)]);
-    context.consumer_groups = if known(6) { &["g1", "g2"] } else { &[] };
-    context.consumer_in_any_group = known(6);
+    context.consumer_groups = known(6).then_some(&["g1", "g2"]);
+    context.consumer_in_any_group = known(6).then_some(known(4));
     context.interface = known(7).then_some(Interface::Rest);
     context.data_caveats_allowed = which & 0x10 != 0;
     context.scope = if which & 0x20 != 0 { Scope::IdentityToken } else { Scope::Unlimited };

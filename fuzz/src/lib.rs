@@ -55,7 +55,9 @@ fn survived(read: Result<(Macaroon, Format), DecodeError>, len: usize) -> Option
 /// What the strict rules read, the liberal ones read the same.
 fn compared(strictly: Option<&(Macaroon, Format)>, liberally: Option<&(Macaroon, Format)>) {
     let Some((strict, format)) = strictly else { return };
-    let Some((liberal, also)) = liberally else { panic!("the liberal rules refuse what the strict ones read") };
+    let Some((liberal, also)) = liberally else {
+        panic!("the liberal rules refuse what the strict ones read")
+    };
     assert_eq!(format, also);
     assert!(same(strict, liberal), "the liberal rules read something else");
 }
@@ -91,9 +93,11 @@ fn written_and_read_again(macaroon: &Macaroon) {
         assert!(same(macaroon, &again), "{format:?}");
         assert_eq!(again.to_bytes(format).as_deref(), Ok(written.as_slice()), "{format:?}");
         for encoding in [Encoding::Base62, Encoding::Base64Url] {
-            let text = macaroon.to_text(format, encoding).expect("what is written as bytes is written as text");
+            let text =
+                macaroon.to_text(format, encoding).expect("what is written as bytes is written as text");
             if text.len() <= options.limits.text {
-                let (again, spelling) = Macaroon::from_text(&text, &options).expect("what is written is read");
+                let (again, spelling) =
+                    Macaroon::from_text(&text, &options).expect("what is written is read");
                 assert_eq!(spelling.format, format);
                 assert!(same(macaroon, &again), "{format:?}");
             }

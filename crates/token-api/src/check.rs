@@ -109,7 +109,7 @@ impl<S: TokenStore, H: Host> Authority<S, H> {
 
         let mut context = context.clone();
         context.service = Some(context.service.unwrap_or(Service::ONEZONE));
-        let verifier = Verifier::new(&context).used_as(known.kind.token_use(&identifier));
+        let verifier = Verifier::new(&context).used_as(known.kind.token_use(&identifier, context.scope));
         let verified = verifier.verify(token.macaroon(), &known.key);
         // Until the signature is confirmed, nothing else is said.
         if let Err(VerifyError::BadSignature) = verified {
@@ -295,7 +295,9 @@ impl<S: TokenStore, H: Host> Authority<S, H> {
                     };
                     Err(ConsumeError::Action { action, the_use })
                 }
-                Err(refund) => Err(ConsumeError::NotRefunded { action, refund }),
+                Err(refund) => {
+                    Err(ConsumeError::NotRefunded { action, refund, consumed: Box::new(consumed) })
+                }
             },
         }
     }

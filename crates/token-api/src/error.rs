@@ -3,7 +3,7 @@
 use token_core::{DecodeError, EncodeError, InviteConsumer, UnixTime, VerifyError};
 use token_store::{OpenError, SealError, StoreError};
 
-use crate::{HostError, Kind};
+use crate::{Consumed, HostError, Kind};
 
 /// A token was not minted.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -151,7 +151,8 @@ pub enum ConsumeError<E> {
         /// What became of the use.
         the_use: TheUse,
     },
-    /// What was to be done failed, and the use could not be given back: refund the claim later.
+    /// What was to be done failed, and the use could not be given back: ask
+    /// [`Authority::refund`](crate::Authority::refund) again, with what was consumed.
     #[error("the action failed, and the use could not be given back")]
     NotRefunded {
         /// Why the action failed.
@@ -159,6 +160,8 @@ pub enum ConsumeError<E> {
         action: E,
         /// Why the use was not given back.
         refund: StoreError,
+        /// The use.
+        consumed: Box<Consumed>,
     },
 }
 

@@ -2,7 +2,7 @@
 
 use std::{fmt, str::FromStr};
 
-use token_core::{Identifier, InviteConsumer, InviteType, LegacyType, TokenUse};
+use token_core::{Identifier, InviteConsumer, InviteType, LegacyType, Scope, TokenUse};
 
 use crate::Privilege;
 
@@ -64,13 +64,17 @@ impl Kind {
         }
     }
 
-    /// What caveats a token of this kind may carry, by the dialect that its identifier shows.
-    pub(crate) fn token_use(self, identifier: &Identifier<'_>) -> TokenUse {
+    /// What caveats a token of this kind may carry, by the dialect that its identifier shows and what an access
+    /// token is used for.
+    pub(crate) fn token_use(self, identifier: &Identifier<'_>, scope: Scope) -> TokenUse {
         match (self, identifier) {
             (Self::GroupSpaces, _) => TokenUse::Legacy(LegacyType::SpaceCreate),
             (Self::SpaceSupport, Identifier::Opaque(_)) => TokenUse::Legacy(LegacyType::SpaceSupport),
             (Self::SpaceSupport | Self::Invite(_), _) => TokenUse::Invite,
-            (Self::Access, _) => TokenUse::Access,
+            (Self::Access, _) => match scope {
+                Scope::Unlimited => TokenUse::Access,
+                Scope::IdentityToken => TokenUse::AccessAsIdentity,
+            },
             (Self::Identity, _) => TokenUse::Identity,
         }
     }

@@ -4,8 +4,8 @@ use std::{fmt, num::NonZeroU64};
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use token_core::{
-    IdentifierV2, InviteType, LegacyType, Persistence, Predicate, PredicateBuf, RootKey, Subject, Token,
-    TokenType, TokenUse, UnixTime,
+    IdentifierV2, InviteType, LegacyType, Persistence, Predicate, PredicateBuf, RootKey, Scope, Subject,
+    Token, TokenType, TokenUse, UnixTime,
 };
 use token_store::{Entity, Insert, Owner, Record, TokenId, TokenStore};
 
@@ -250,7 +250,7 @@ impl<S: TokenStore, H: Host> Authority<S, H> {
         if let Some(expires_at) = expires_at {
             token.attenuate(PredicateBuf::time(expires_at)).map_err(token_core::MintError::from)?;
         }
-        let token_use: TokenUse = request.grant.kind().token_use(&token.identifier());
+        let token_use: TokenUse = request.grant.kind().token_use(&token.identifier(), Scope::Unlimited);
         for (index, caveat) in request.caveats.iter().enumerate() {
             let supported =
                 Predicate::read(caveat.as_ref()).is_some_and(|predicate| token_use.supports(&predicate));

@@ -577,3 +577,29 @@ fn nothing_secret_is_shown_in_debug() {
     let bytes = format!("{:?}", token.macaroon().signature().expose());
     assert!(!shown.contains(&minted.token) && !shown.contains(&signature) && !shown.contains(&bytes));
 }
+
+/// An access token that proves who its subject is follows the rules of its own row (`onedata-tokens.md` §4.1).
+#[test]
+fn an_access_token_used_as_identity_carries_other_caveats() {
+    let world = World::new();
+    let request = MintRequest::new(Grant::Access { session: None }, OWNER);
+    let minted = mint(&world, &request);
+    let mut as_identity = world.authority.context();
+    as_identity.scope = token_core::Scope::IdentityToken;
+    let verify = |caveat: &str| {
+        world
+            .authority
+            .verify(&attenuated(&minted.token, caveat), None, &as_identity)
+            .map(drop)
+            .map_err(refusal)
+    };
+    let at = Place { discharge: None, index: 1 };
+    assert_eq!(verify("authorization = none"), Ok(()));
+    assert_eq!(verify("service = ozw-onezone"), Err(Refusal::Verify(VerifyError::CaveatUnsupported { at })));
+    let acting = world.authority.context();
+    let scoped = attenuated(&minted.token, "authorization = none");
+    assert!(matches!(
+        refusal(world.authority.verify(&scoped, None, &acting).unwrap_err()),
+        Refusal::Verify(VerifyError::CaveatUnsupported { .. })
+    ));
+}

@@ -46,7 +46,7 @@ impl From<Exit> for ExitCode {
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Failure {
     #[error(transparent)]
-    Refused(Refusal),
+    Refused(Box<Refusal>),
     #[error(transparent)]
     Usage(#[from] UsageError),
     #[error(transparent)]
@@ -92,7 +92,7 @@ impl Failure {
     pub(crate) fn minting(error: MintError) -> Self {
         match error {
             MintError::Failed(failure) => failure.into(),
-            MintError::InvalidId { .. } => Malformed::identifier(&error).into(),
+            MintError::InvalidId => Malformed::identifier(&error).into(),
             MintError::Format(_) | MintError::Encode(_) => Malformed::made(&error).into(),
             // The host of this command refuses nothing, so the rest is how it was asked.
             error => UsageError::Mint(error).into(),
@@ -115,7 +115,7 @@ impl Failure {
             CheckError::Failed(failure) => failure.into(),
             CheckError::Refused(Why::Malformed(error)) => Malformed::result(&error).into(),
             CheckError::Refused(Why::Verify(error)) => Self::verifying(error, macaroon, &[]),
-            CheckError::Refused(why) => Self::Refused(Refusal::new(why, macaroon, &[])),
+            CheckError::Refused(why) => Refusal::new(why, macaroon, &[]).into(),
         }
     }
 
@@ -124,7 +124,7 @@ impl Failure {
         match error {
             // A limit on what is given, whatever is in it.
             VerifyError::TooManyDischarges { max } => Malformed::too_many_discharges(max).into(),
-            error => Self::Refused(Refusal::new(error.into(), macaroon, discharges)),
+            error => Refusal::new(error.into(), macaroon, discharges).into(),
         }
     }
 }
@@ -291,6 +291,12 @@ impl Malformed {
 
     fn at(message: String, stage: Stage, offset: usize, unit: Unit) -> Self {
         Self { message, stage, offset, unit, hint: None, discharge: None, partial: None }
+    }
+}
+
+impl From<Refusal> for Failure {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refused(Box::new(refusal))
     }
 }
 

@@ -36,7 +36,8 @@ pub(crate) type Issuer = Authority<Box<dyn TokenStore>, Operator>;
 
 #[derive(Args)]
 pub(crate) struct HomeArgs {
-    /// Where the keys, the configuration and the store are [env: ONETOKEN_HOME] [default: $XDG_DATA_HOME/onetoken]
+    /// Where the keys, the configuration and the store are [env: ONETOKEN_HOME] [default:
+    /// $XDG_DATA_HOME/onetoken]
     #[arg(long, global = true, value_name = "DIR", help_heading = "Store")]
     home: Option<PathBuf>,
     /// Another store than the configured one: redb:PATH, sled:PATH, or memory: to forget it all. `mint` makes one

@@ -107,7 +107,7 @@
 //! # Hostile input
 //!
 //! No input makes this crate panic. Decoding is strict and iterative, takes no length on trust, and stops at
-//! [`Limits`]; what it accepts, it writes back byte for byte. Secrets are wiped when dropped, and neither they nor
+//! [`Limits`]; the text of a token of Onedata that it accepts, it writes back byte for byte. Secrets are wiped when dropped, and neither they nor
 //! signatures appear in `Debug` or in errors.
 #![cfg_attr(not(test), no_std)]
 #![forbid(unsafe_code)]

@@ -5,7 +5,7 @@ use core::fmt;
 
 use crate::{
     DecodeError, DecodeOptions, EncodeError, Encoding, FieldError, Format, Identifier, IdentifierV2,
-    Macaroon, RootKey, ServiceKind, Spelling, identifier::IdentifierError, macaroon::Parts,
+    Macaroon, RootKey, ServiceKind, Spelling, Subject, identifier::IdentifierError, macaroon::Parts,
     wire::error::Problem,
 };
 
@@ -34,6 +34,9 @@ impl Token {
     /// # Errors
     /// [`MintError`] when a part of the identifier holds a separator, or a field is too long.
     pub fn mint(key: &RootKey, location: &str, identifier: &IdentifierV2<'_>) -> Result<Self, MintError> {
+        if !matches!(identifier.subject, Subject::User(_) | Subject::Provider(_)) {
+            return Err(MintError::Subject);
+        }
         let identifier = identifier.write()?;
         Ok(Self {
             macaroon: Macaroon::mint(key, location, identifier.as_bytes())?,
@@ -138,6 +141,9 @@ pub enum MintError {
     /// A field is empty or too long.
     #[error(transparent)]
     Field(#[from] FieldError),
+    /// A token speaks for a user or a provider (`onedata-tokens.md` §3).
+    #[error("a token speaks for a user or a provider")]
+    Subject,
     /// The id of a token of before 20.02 reads as an identifier of version 2.
     #[error("the id reads as a version-2 identifier")]
     NotOpaque,

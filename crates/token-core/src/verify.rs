@@ -238,7 +238,11 @@ impl<'a> Verifier<'a> {
         }
         if let Predicate::TokenType(stated) = predicate {
             // A holder may append another type, which narrows the token to nothing.
-            match (self.token_use, *verified.legacy_type.get_or_insert(stated)) {
+            let first = match at.discharge {
+                None => *verified.legacy_type.get_or_insert(stated),
+                Some(_) => verified.legacy_type.unwrap_or(stated),
+            };
+            match (self.token_use, first) {
                 (Some(TokenUse::Legacy(asked)), _) if asked != stated => {
                     return Err(VerifyError::WrongType { stated });
                 }

@@ -230,7 +230,7 @@ fn parts_with_separators_are_not_minted() {
         IdentifierV2 { id: "/", ..whole },
         IdentifierV2 { subject: Subject::User(""), ..whole },
         IdentifierV2 { subject: Subject::User("a/b"), ..whole },
-        IdentifierV2 { subject: Subject::Group("a|b"), ..whole },
+        IdentifierV2 { subject: Subject::Provider("a|b"), ..whole },
         IdentifierV2 { subject: Subject::User("u/act/id"), ..whole },
         IdentifierV2 { token_type: TokenType::Access { session: Some("") }, ..whole },
         IdentifierV2 { token_type: TokenType::Access { session: Some("a/b") }, ..whole },
@@ -246,6 +246,10 @@ fn parts_with_separators_are_not_minted() {
             matches!(Token::mint(&key, "l", &identifier), Err(MintError::Identifier(_))),
             "{identifier:?}"
         );
+    }
+    for subject in [Subject::Nobody, Subject::Group("g")] {
+        let minted = Token::mint(&key, "l", &IdentifierV2 { subject, ..whole });
+        assert_eq!(minted.unwrap_err(), MintError::Subject, "{subject}");
     }
     let modern = Token::mint_legacy(&key, "l", "2/nmd/usr-u/act/id").unwrap_err();
     assert_eq!(modern, MintError::NotOpaque);

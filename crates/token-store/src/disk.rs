@@ -133,14 +133,15 @@ pub(crate) fn owner_only() -> OpenOptions {
 }
 
 /// Takes from all but the owner what they may do with a file or a directory.
-#[cfg(unix)]
+#[cfg(all(unix, feature = "sled"))]
 pub(crate) fn keep_to_owner(path: &Path) -> io::Result<()> {
     use std::os::unix::fs::PermissionsExt;
     let mode = fs::metadata(path)?.permissions().mode();
     fs::set_permissions(path, fs::Permissions::from_mode(mode & 0o700))
 }
 
-#[cfg(not(unix))]
+/// Where there are no modes, they have the access control list of what they stand in.
+#[cfg(all(not(unix), feature = "sled"))]
 pub(crate) fn keep_to_owner(_path: &Path) -> io::Result<()> {
     Ok(())
 }

@@ -1,5 +1,7 @@
 //! Input that is made to cost its reader time, memory or stack.
 
+use token_core::{CaveatKey, Macaroon, RootKey};
+
 use crate::text;
 
 /// How long the long texts are, in characters: twice what Onedata takes.
@@ -95,6 +97,114 @@ pub fn long_macaroon(caveats: usize) -> Vec<u8> {
         text::packet("signature", [0; 32]),
     ]
     .concat()
+}
+
+/// A request whose discharges are made to be verified more often than once.
+#[derive(Clone, Debug)]
+pub struct Request {
+    /// The token, signed under [`root_key`].
+    pub root: Macaroon,
+    /// Its discharges.
+    pub discharges: Vec<Macaroon>,
+}
+
+/// The key of the roots of [`Request`]s.
+#[must_use]
+pub const fn root_key() -> RootKey {
+    RootKey::from_derived([7; 32])
+}
+
+fn caveat_key() -> CaveatKey {
+    CaveatKey::from_derived([8; 32])
+}
+
+fn ask(macaroon: &mut Macaroon, number: usize) {
+    let (identifier, nonce) = (number.to_be_bytes(), [9; 24]);
+    macaroon.add_third_party("", &identifier, &caveat_key(), &nonce).expect("an identifier of some bytes");
+}
+
+fn request(count: usize, asks_root: &[usize], asks: impl Fn(usize) -> Vec<usize>) -> Request {
+    let mut root = Macaroon::mint(&root_key(), "", b"root").expect("an identifier");
+    asks_root.iter().for_each(|number| ask(&mut root, *number));
+    let discharges = (0..count).map(|number| {
+        let mut discharge =
+            Macaroon::discharge(&caveat_key(), "", &number.to_be_bytes()).expect("an identifier");
+        asks(number).into_iter().for_each(|next| ask(&mut discharge, next));
+        discharge.bound_to(&root)
+    });
+    Request { discharges: discharges.collect(), root }
+}
+
+/// Discharges each of which asks for all of them, itself included: `count` to the power of `count` ways.
+#[must_use]
+pub fn mesh(count: usize) -> Request {
+    let all: Vec<usize> = (0..count).collect();
+    request(count, &all, |_| all.clone())
+}
+
+/// Discharges each of which asks twice for the next: 2 to the power of `depth` ways.
+#[must_use]
+pub fn doubling_chain(depth: usize) -> Request {
+    request(depth, &[0, 0], |number| if number + 1 < depth { vec![number + 1; 2] } else { Vec::new() })
+}
+
+/// Discharges each of which asks for the next, all of them good.
+#[must_use]
+pub fn chain(count: usize) -> Request {
+    request(count, &[0], |number| if number + 1 < count { vec![number + 1] } else { Vec::new() })
+}
+
+/// Good discharges of a root that asks for all of them.
+#[must_use]
+pub fn fan(count: usize) -> Request {
+    let all: Vec<usize> = (0..count).collect();
+    request(count, &all, |_| Vec::new())
+}
+
+/// JSON that nests as deep as that, each with its name. None is a macaroon.
+#[must_use]
+pub fn nested_json(depth: usize) -> Vec<(&'static str, String)> {
+    vec![
+        ("arrays", format!("{{\"x\":{}", "[".repeat(depth))),
+        ("closed arrays", format!("{{\"x\":{}{}}}", "[".repeat(depth), "]".repeat(depth))),
+        ("objects", "{\"x\":".repeat(depth)),
+        ("caveats within caveats", "{\"c\":[".repeat(depth)),
+        ("arrays of caveats", format!("{{\"c\":{}", "[".repeat(depth))),
+        ("an identifier of arrays", format!("{{\"i\":{}", "[".repeat(depth))),
+        ("white space", format!("{{{}", " ".repeat(depth))),
+        ("unknown members", format!("{{{}", "\"x\":1,".repeat(depth))),
+        ("the same member", format!("{{{}", "\"i\":null,".repeat(depth))),
+        ("empty caveats", format!("{{\"c\":[{}", "{},".repeat(depth))),
+        ("escapes", format!("{{\"i\":\"{}", "\\ud83d\\udd12".repeat(depth))),
+        ("a bad escape at the end", format!("{{\"i\":\"{}\\x\"}}", "a".repeat(depth))),
+    ]
+}
+
+/// v2 whose identifier has the length that these bytes say, and nothing behind it.
+#[must_use]
+pub fn lying_varints() -> Vec<(&'static str, Vec<u8>)> {
+    let lying = |bytes: &[u8]| [&[2, 2][..], bytes, b"id"].concat();
+    vec![
+        ("2^64 - 1", lying(&[0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 1])),
+        ("2^64 - 8", lying(&[0xf8, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 1])),
+        ("2^64", lying(&[0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 2])),
+        ("2^63", lying(&[0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 1])),
+        ("2^32", lying(&[0x80, 0x80, 0x80, 0x80, 0x10])),
+        ("without an end", lying(&[0x80; 1000])),
+    ]
+}
+
+/// The macaroon of [`long_macaroon`] in v2.
+#[must_use]
+pub fn long_v2(caveats: usize) -> Vec<u8> {
+    [&[2, 2, 2][..], b"id\0", &b"\x02\x08time < 1\0".repeat(caveats), &[0, 6, 32], &[0; 32]].concat()
+}
+
+/// The same in v2J.
+#[must_use]
+pub fn long_v2j(caveats: usize) -> String {
+    let many = vec!["{\"i\":\"time < 1\"}"; caveats].join(",");
+    format!("{{\"i\":\"id\",\"c\":[{many}],\"s64\":\"{}\"}}", text::base64url([0; 32]))
 }
 
 #[cfg(test)]

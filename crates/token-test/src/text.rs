@@ -24,6 +24,30 @@ pub fn bytes(base64url: &str) -> Vec<u8> {
     URL_SAFE_NO_PAD.decode(base64url).unwrap_or_else(|error| panic!("{base64url:?}: {error}"))
 }
 
+/// The bytes of base64 in either alphabet, padded or not; none where it is neither.
+#[must_use]
+pub fn any_base64(text: &str) -> Option<Vec<u8>> {
+    URL_SAFE_NO_PAD.decode(text.trim_end_matches('=').replace('+', "-").replace('/', "_")).ok()
+}
+
+/// Base62 with its escapes of the other alphabet and of padding as Onedata writes them.
+#[must_use]
+pub fn canonical_base62(text: &str) -> String {
+    // Escapes are two characters, so `00` has to be taken before what follows it is looked at.
+    let mut out = String::new();
+    let mut characters = text.chars();
+    while let Some(character) = characters.next() {
+        match (character, if character == '0' { characters.next() } else { None }) {
+            ('0', Some('3')) => out.push_str("01"),
+            ('0', Some('4')) => out.push_str("02"),
+            ('0', Some('5')) => {}
+            ('0', escaped) => out.extend(['0'].into_iter().chain(escaped)),
+            (plain, _) => out.push(plain),
+        }
+    }
+    out
+}
+
 /// A version-1 packet, whatever its name and value.
 ///
 /// # Panics

@@ -298,7 +298,10 @@ fn refusals_point_into_the_discharge() {
     };
     assert_eq!(answer(&[], blue), Ok(Some(UnixTime::from_secs(9))));
     assert_eq!(answer(&["time < 7", "time < 8"], blue), Ok(Some(UnixTime::from_secs(7))));
-    let unmet = VerifyError::CaveatUnmet { at: within(0, 1), why: Unmet::Expired { valid_until: UnixTime::from_secs(5) } };
+    let unmet = VerifyError::CaveatUnmet {
+        at: within(0, 1),
+        why: Unmet::Expired { valid_until: UnixTime::from_secs(5) },
+    };
     assert_eq!(answer(&["time < 9", "time < 5"], blue), Err(unmet));
     let unsupported = VerifyError::CaveatUnsupported { at: within(0, 0) };
     assert_eq!(answer(&["data.readonly"], blue.used_as(TokenUse::Identity)), Err(unsupported));

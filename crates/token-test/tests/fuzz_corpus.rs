@@ -1,16 +1,78 @@
 //! The inputs that the fuzz targets start from are the vectors. To write them anew:
 //! `WRITE_FUZZ_CORPUS=1 cargo test -p token-test --test fuzz_corpus`
-#![allow(clippy::panic, clippy::unwrap_used, reason = "a file that cannot be read fails the test")]
+#![allow(
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a file that cannot be read fails the test"
+)]
 
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
-use token_core::{DecodeOptions, Macaroon, Predicate};
-use token_test::{text, vectors};
+use token_core::Predicate;
+use token_test::{SplitMix64, hex, text, vectors};
 
 /// File names and contents by fuzz target.
 type Corpus = BTreeMap<&'static str, BTreeMap<String, Vec<u8>>>;
+
+/// In the order of the fuzz target `family`.
+const FAMILIES: [&str; 16] = [
+    "time < ",
+    "ip = ",
+    "asn = ",
+    "geo.country = ",
+    "geo.country != ",
+    "geo.region = ",
+    "geo.region != ",
+    "service = ",
+    "consumer = ",
+    "interface = ",
+    "api = ",
+    "data.readonly",
+    "data.path = ",
+    "data.objectid = ",
+    "authorization = ",
+    "tokenType = ",
+];
+
+/// A byte string and the rest, as libFuzzer's inputs are taken apart: the length of the first stands at the end.
+fn for_base62(identifier: &[u8], text: &str) -> Vec<u8> {
+    let len = u8::try_from(identifier.len()).unwrap();
+    [identifier, text.as_bytes(), &[len]].concat()
+}
+
+/// The values of a v1J document as lines, in the order of the fuzz target.
+fn v1j_values(document: &[u8]) -> Option<String> {
+    let document: serde_json::Value = serde_json::from_slice(document).ok()?;
+    let mut lines = vec![&document["location"], &document["identifier"], &document["signature"]];
+    for caveat in document["caveats"].as_array()? {
+        lines.extend([&caveat["cid"], &caveat["vid"], &caveat["cl"]]);
+    }
+    Some(lines.into_iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))
+}
+
+fn v1j_of(vector: &vectors::MacaroonVector) -> Option<String> {
+    let string = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).ok().map(serde_json::Value::from);
+    let caveats = vector.caveats.iter().map(|caveat| {
+        let vid = caveat.vid.as_ref().map(text::base64url);
+        Some(serde_json::json!({"cid": string(caveat.cid())?, "vid": vid, "cl": caveat.cl}))
+    });
+    let document = serde_json::json!({
+        "location": vector.location,
+        "identifier": string(vector.identifier()?)?,
+        "caveats": caveats.collect::<Option<Vec<_>>>()?,
+        "signature": hex::encode(vector.signature?),
+    });
+    v1j_values(document.to_string().as_bytes())
+}
+
+/// Bytes from which the fuzz target draws requests of some size.
+fn discharge_requests() -> Vec<Vec<u8>> {
+    let mut random = SplitMix64::new(8);
+    (0..16).map(|number| random.bytes(32 << (number % 4))).collect()
+}
 
 fn corpus() -> Corpus {
     let mut corpus = Corpus::new();
@@ -36,6 +98,13 @@ fn corpus() -> Corpus {
             let kind = caveat.split(' ').next().unwrap();
             add("caveat", &format!("{name}.{kind}.txt"), caveat.as_bytes());
             add("caveat", &format!("{name}.{kind}.json"), &serde_json::to_vec(&predicate).unwrap());
+            for (family, prefix) in FAMILIES.iter().enumerate() {
+                if let Some(value) = caveat.strip_prefix(prefix) {
+                    let input = [&[u8::try_from(family).unwrap()], value.as_bytes()].concat();
+                    add("family", &format!("{name}.{kind}"), &input);
+                    break;
+                }
+            }
         }
         for (letter, request) in ["a", "b"].into_iter().zip([[0, 0xff, 0x31, 7, 1], [9, 0, 0, 0, 0]]) {
             add(
@@ -57,12 +126,45 @@ fn corpus() -> Corpus {
     for document in vectors::api_documents() {
         add("inspect", &document.id, document.text.as_bytes());
     }
-    for vector in vectors::macaroons().iter().filter(|it| it.format == Some(vectors::Format::V1)) {
-        let Some(text) = vector.text() else { continue };
-        add("inspect", &vector.name, text.as_bytes());
-        if let Ok((macaroon, _)) = Macaroon::from_text(text, &DecodeOptions::default()) {
-            add("v1", &vector.name, &macaroon.to_bytes(token_core::Format::V1).unwrap());
+    for vector in vectors::macaroons() {
+        let name = &vector.name;
+        if let Some(text) = vector.text() {
+            add("inspect", name, text.as_bytes());
+            add("text", name, text.as_bytes());
+            if text.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
+                add("base62", name, &for_base62(name.as_bytes(), text));
+            }
         }
+        let binary = vector.text().map_or_else(|| Some(vector.wire().to_vec()), text::any_base64);
+        match vector.format {
+            Some(vectors::Format::V1) => {
+                add("v1", name, binary.as_deref().unwrap_or(vector.wire()));
+                add("differential", name, binary.as_deref().unwrap_or(vector.wire()));
+            }
+            Some(vectors::Format::V2) => {
+                if let Some(binary) = binary {
+                    add("v2", name, binary.strip_prefix(&[2]).unwrap_or(&binary));
+                    add("differential", name, &binary);
+                }
+            }
+            Some(vectors::Format::V2J) => {
+                add("v2j", name, vector.wire().strip_prefix(b"{").unwrap_or(vector.wire()));
+            }
+            Some(vectors::Format::V1J) => {
+                if let Some(values) = v1j_values(vector.wire()) {
+                    add("v1j", name, values.as_bytes());
+                }
+                add("v2j", name, vector.wire().strip_prefix(b"{").unwrap_or(vector.wire()));
+            }
+            None => {}
+        }
+        // Every accepted macaroon as v1J.
+        if let Some(values) = v1j_of(&vector) {
+            add("v1j", &format!("{name}.v1j"), values.as_bytes());
+        }
+    }
+    for (index, request) in discharge_requests().iter().enumerate() {
+        add("discharge", &format!("request.{index}"), request);
     }
     corpus
 }

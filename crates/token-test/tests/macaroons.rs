@@ -189,6 +189,60 @@ fn base64_is_read_as_strictly_as_the_cases_say() {
     }
 }
 
+/// As the length of a location that is not there: what is missing tells the number.
+#[test]
+fn varints_are_read_as_the_cases_say() {
+    let mut options = DecodeOptions::default();
+    options.limits.field = usize::MAX;
+    let problem = |varint: &[u8], options: &DecodeOptions| {
+        let bytes = [&[2, 1][..], varint].concat();
+        Macaroon::from_bytes(bytes, options).unwrap_err().problem().clone()
+    };
+    for case in vectors::primitives().varint {
+        let expected = match usize::try_from(case.value).unwrap() {
+            0 => Problem::MissingField { expected: "identifier" },
+            missing => Problem::CutField { field: "location", begin: 1, missing },
+        };
+        assert_eq!(problem(&case.bytes, &options), expected, "{}", case.value);
+        // Written as it was read, by a field of that length.
+        if let Ok(len @ 1..) = usize::try_from(case.value).map(|len| if len > 1 << 20 { 0 } else { len }) {
+            let location = "l".repeat(len);
+            let macaroon = Macaroon::mint(&RootKey::from_derived([7; 32]), &location, b"id").unwrap();
+            let bytes = macaroon.to_bytes(Format::V2).unwrap();
+            assert_eq!(bytes[2..2 + case.bytes.len()], case.bytes, "{}", case.value);
+        }
+    }
+    for case in vectors::primitives().varint_reject {
+        let problem = problem(&case.bytes, &DecodeOptions::default());
+        let refused = matches!(
+            problem,
+            Problem::Varint { .. } | Problem::FieldTooLong { .. } | Problem::CutField { .. }
+        );
+        assert!(refused, "{:?} ({}): {problem}", case.bytes, case.why);
+    }
+}
+
+/// As the header of a macaroon: a section that is one is read where its fields are those of a header.
+#[test]
+fn sections_are_read_as_the_cases_say() {
+    let mut read = 0;
+    for case in vectors::primitives().section_v2 {
+        let bytes = [&[2][..], &case.input, &[0, 6, 32], &[0; 32]].concat();
+        match Macaroon::from_bytes(bytes, &DecodeOptions::default()) {
+            Ok((macaroon, _)) => {
+                assert!(case.ok, "{:?}", case.note);
+                assert_eq!(macaroon.identifier(), b"xyz");
+                read += 1;
+            }
+            Err(error) => {
+                let unassigned = case.input.is_empty() || case.input.contains(&7) || case.input == [0];
+                assert!(!case.ok || unassigned, "{:?}: {error}", case.note);
+            }
+        }
+    }
+    assert_eq!(read, 1);
+}
+
 /// A packet that is one is refused for standing where `location` should; one that is none, for its frame.
 #[test]
 fn packets_are_framed_as_the_cases_say() {

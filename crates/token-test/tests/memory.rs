@@ -13,7 +13,7 @@
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
-use token_core::{DecodeOptions, Macaroon, Token, inspect};
+use token_core::{Context, DecodeOptions, Format, Limits, Macaroon, Token, UnixTime, Verifier, inspect};
 use token_test::{hostile, text};
 
 /// Counts the bytes that are allocated now, and how many they were at most.
@@ -89,5 +89,46 @@ fn memory_is_bounded_by_the_input() {
         let len = bytes.len();
         let peak = ALLOCATOR.peak_of(|| Macaroon::from_bytes(bytes, &raised).map(drop));
         assert!(peak < 16 * len + MIB, "{name}: {peak} bytes for {len} bytes");
+    }
+    for (name, text) in hostile::nested_json(hostile::PACKETS) {
+        let mut liberal = DecodeOptions::compat();
+        liberal.limits = raised.limits;
+        for options in [raised, liberal] {
+            let peak = ALLOCATOR.peak_of(|| Macaroon::from_text(&text, &options).map(drop));
+            // A caveat of three characters has its place in the list of them.
+            assert!(peak < 24 * text.len() + MIB, "{name}: {peak} bytes for {} characters", text.len());
+        }
+        // Within the limits that everybody has.
+        let peak = ALLOCATOR.peak_of(|| Macaroon::from_text(&text, &options).map(drop));
+        assert!(peak < 4 * text.len() + MIB, "{name}: {peak} bytes for {} characters", text.len());
+    }
+    for (name, bytes) in [
+        ("v2", hostile::long_v2(hostile::PACKETS)),
+        ("v2J", hostile::long_v2j(hostile::PACKETS).into_bytes()),
+    ]
+    .into_iter()
+    .chain(hostile::lying_varints())
+    {
+        let len = bytes.len();
+        let peak = ALLOCATOR.peak_of(|| Macaroon::from_bytes(bytes.as_slice(), &options).map(drop));
+        assert!(peak < 4 * len + MIB, "{name}: {peak} bytes for {len} bytes");
+    }
+    let context = Context::at(UnixTime::from_secs(0));
+    for (name, request) in [
+        ("a mesh", hostile::mesh(8)),
+        ("a doubling chain", hostile::doubling_chain(20)),
+        ("a chain", hostile::chain(20_000)),
+        ("a fan", hostile::fan(20_000)),
+    ] {
+        let hostile::Request { root, discharges } = &request;
+        let len: usize =
+            [root].into_iter().chain(discharges).map(|it| it.to_bytes(Format::V2).unwrap().len()).sum();
+        let mut raised = Limits::ONEDATA;
+        (raised.discharges, raised.depth) = (usize::MAX, usize::MAX);
+        for verifier in [Verifier::new(&context), Verifier::new(&context).within(raised)] {
+            let peak =
+                ALLOCATOR.peak_of(|| verifier.verify_with(root, discharges, &hostile::root_key()).map(drop));
+            assert!(peak < 4 * len + MIB, "{name}: {peak} bytes for {len} bytes");
+        }
     }
 }

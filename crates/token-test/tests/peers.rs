@@ -4,6 +4,7 @@
 //! A library that is not installed is named on stderr; with `ONETOKEN_REQUIRE_PEERS=1` that fails the test.
 #![allow(
     clippy::arithmetic_side_effects,
+    clippy::indexing_slicing,
     clippy::panic,
     clippy::print_stderr,
     clippy::unwrap_used,

@@ -32,7 +32,7 @@ pub(super) fn run(args: &RevokeArgs, home: &HomeArgs, terminal: &mut Terminal) -
     let id = named(&Source::of(args.token.as_deref())?.read()?)?;
     match home.authority()?.revoke(&id)? {
         Revoke::Revoked => {}
-        Revoke::Absent => return Err(Failure::Refused(Refusal::unknown())),
+        Revoke::Absent => return Err(Refusal::unknown().into()),
     }
     match args.json {
         true => terminal.document(&Revoked { revoked: true, id: id.as_bytes().into() })?,
@@ -70,5 +70,5 @@ fn named(text: &Text) -> Result<TokenId, Failure> {
             TokenId::new(identifier.id())
         }
     };
-    id.map_err(|_| Failure::Refused(Refusal::unknown()))
+    id.map_err(|_| Refusal::unknown().into())
 }

@@ -116,7 +116,7 @@ fn by_store(args: &VerifyArgs, authority: &Issuer, text: &Text) -> Result<Accept
     let now = args.request.at().unwrap_or_else(|| authority.now());
     let token = text.token(now)?;
     match authority.verify(text.as_str()?, args.expect, &args.request.context(now)) {
-        Ok(accepted) if accepted.uses_left == Some(0) => Err(Failure::Refused(Refusal::exhausted())),
+        Ok(accepted) if accepted.uses_left == Some(0) => Err(Refusal::exhausted().into()),
         Ok(accepted) => Ok(Accepted::new(accepted.token.macaroon(), accepted.expires_at)),
         Err(error) => Err(Failure::checking(error, token.macaroon())),
     }

@@ -135,7 +135,9 @@ fn split_prefix(text: &[u8]) -> Result<(Option<ServiceKind>, &[u8]), DecodeError
 fn read_body(body: &[u8], liberal: bool) -> (Encoding, Result<Vec<u8>, Cut>) {
     let encoding = match body.iter().find(|byte| !byte.is_ascii_alphanumeric()) {
         // Something strayed into a text that shows what it is.
-        Some(_) if marked_as_base62(body) => return (Encoding::Base62, read_base62(body, liberal)),
+        Some(_) if !body.starts_with(V2_MARK) && marked_as_base62(body) => {
+            return (Encoding::Base62, read_base62(body, liberal));
+        }
         Some(b'+' | b'/') => Encoding::Base64,
         Some(b'=') if !body.iter().any(|byte| matches!(byte, b'-' | b'_')) => Encoding::Base64,
         Some(_) => Encoding::Base64Url,

@@ -135,7 +135,8 @@ mod tests {
             let token = oracle::parse(&URL_SAFE_NO_PAD.decode(text).unwrap()).unwrap();
             assert_eq!(hex::encode(token.signature), *signature, "{}", document.id);
             assert_eq!(token.location, packets[0].value, "{}", document.id);
-            assert_eq!(token.caveats[0], packets[2].value.as_ref().unwrap().as_bytes(), "{}", document.id);
+            let caveat = packets[2].value.as_ref().unwrap().as_bytes().to_vec();
+            assert_eq!(token.caveats[0], oracle::Read::FirstParty(caveat), "{}", document.id);
             whole += 1;
         }
         assert_eq!(whole, 2);

@@ -110,6 +110,10 @@ impl<'a> Reader<'a> {
                     let at = self.at;
                     match self.value(name)? {
                         Some(value) => found.members.push((name, Member { value, at })),
+                        // A version that is null is not 2; in a caveat, `v` is the vid.
+                        None if name == "v" && names.contains(&"c") => {
+                            return Err(self.error(Problem::JsonVersion, at));
+                        }
                         None => nulls.push(name),
                     }
                 }
