@@ -41,6 +41,9 @@ pub enum MintError {
         /// The longest time, in seconds.
         max: u64,
     },
+    /// The token has more caveats, or a longer text, than the authority reads.
+    #[error("the token would be larger than any that is read")]
+    TooLarge,
     /// The uses of a temporary token cannot be counted.
     #[error("the uses of a temporary token cannot be limited")]
     TemporaryUnlimited,

@@ -259,7 +259,10 @@ impl<S: TokenStore, H: Host> Authority<S, H> {
             }
             token.attenuate(caveat).map_err(token_core::MintError::from)?;
         }
-        Ok(token.encode()?)
+        let text = token.encode()?;
+        // What would be refused when it comes back is not handed out.
+        self.decode(&text).map_err(|_| MintError::TooLarge)?;
+        Ok(text)
     }
 }
 

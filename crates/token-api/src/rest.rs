@@ -113,6 +113,7 @@ impl From<MintError> for ApiError {
             // The server that authenticated such a client is at fault, not the client.
             MintError::InvalidIssuer
             | MintError::InvalidName { .. }
+            | MintError::TooLarge
             | MintError::TemporaryUnlimited
             | MintError::UnsupportedCaveat { .. }
             | MintError::ExpiryRequired { .. }

@@ -311,6 +311,8 @@ fn nothing_is_minted_that_the_host_does_not_allow() {
     let long = "n".repeat(257);
     let named = world.authority.mint(&MintRequest { name: Some(&long), ..support() });
     assert!(matches!(named, Err(MintError::InvalidName { len: 257, max: 256 })));
+    let caveats = vec![PredicateBuf::time(UnixTime::MAX); 1100];
+    assert!(matches!(world.authority.mint(&MintRequest { caveats, ..support() }), Err(MintError::TooLarge)));
     let nowhere = Grant::SpaceSupport { space: "nowhere", dialect: None };
     assert!(matches!(attempt(nowhere, OWNER), MintError::NoSuchResource));
     for bad in ["", "a/b", "a b", "a|b", "a:b", "*", "é", "a\n", &"a".repeat(129)] {

@@ -99,12 +99,11 @@ impl Macaroon {
     /// where the old one was *and* the predicate holds.
     ///
     /// # Errors
-    /// [`FieldError`] when the predicate is empty or longer than 1 MiB, or there are 1,024 caveats already; the
-    /// macaroon is then as it was.
+    /// [`FieldError`] when the predicate is empty or longer than 1 MiB; the macaroon is then as it was. A macaroon of
+    /// more caveats or more text than [`Limits::ONEDATA`] can be written, and is refused by readers who keep to it.
     pub fn attenuate(&mut self, predicate: impl AsRef<[u8]>) -> Result<(), FieldError> {
         let predicate = predicate.as_ref();
         FieldError::check(predicate)?;
-        self.has_room()?;
         self.signature = ChainKey::resume(&self.signature).link(predicate).into_signature();
         let identifier = self.parts.push(predicate);
         self.parts.caveats.push(CaveatSpans { identifier, third_party: None });
@@ -119,8 +118,8 @@ impl Macaroon {
     /// The nonce is 24 fresh random bytes; the location is an unsigned hint of where to ask.
     ///
     /// # Errors
-    /// [`FieldError`] when the identifier is empty, either is longer than 1 MiB, or there are 1,024 caveats
-    /// already; the macaroon is then as it was.
+    /// [`FieldError`] when the identifier is empty, or either is longer than 1 MiB; the macaroon is then as it
+    /// was.
     pub fn add_third_party(
         &mut self,
         location: &str,
@@ -132,7 +131,6 @@ impl Macaroon {
         if location.len() > Limits::ONEDATA.field {
             return Err(FieldError::TooLong { len: location.len() });
         }
-        self.has_room()?;
         let link = ChainKey::resume(&self.signature);
         let vid = seal::seal(&link, nonce, key);
         self.signature = link.link_third_party(&vid, identifier).into_signature();
@@ -143,14 +141,6 @@ impl Macaroon {
         let identifier = self.parts.push(identifier);
         self.parts.caveats.push(CaveatSpans { identifier, third_party });
         Ok(())
-    }
-
-    /// What no reader would take is not written.
-    fn has_room(&self) -> Result<(), FieldError> {
-        match self.parts.caveats.len() < Limits::ONEDATA.caveats {
-            true => Ok(()),
-            false => Err(FieldError::TooManyCaveats),
-        }
     }
 
     /// The macaroon by which a third party confirms a caveat: its identifier is the caveat's. It can be
@@ -212,9 +202,6 @@ pub enum FieldError {
     /// An identifier or a predicate has at least one byte.
     #[error("an identifier or a caveat cannot be empty")]
     Empty,
-    /// A macaroon has at most 1,024 caveats.
-    #[error("a macaroon has at most {} caveats", Limits::ONEDATA.caveats)]
-    TooManyCaveats,
     /// A field has at most 1 MiB.
     #[error("a field of {len} bytes; {} are allowed", Limits::ONEDATA.field)]
     TooLong {
