@@ -53,8 +53,8 @@ pub(crate) fn with_keys(at: &At) -> Result<(Box<dyn Administration>, KeyRing), C
     let keys = keys(at)?;
     let store: Box<dyn Administration> = match &at.store {
         StoreUrl::Memory => Box::new(MemoryStore::new()),
-        StoreUrl::Redb(path) => Box::new(RedbStore::open(path)?),
-        StoreUrl::Sled(path) => Box::new(SledStore::open(path)?),
+        StoreUrl::Redb(path) => Box::new(RedbStore::open_or_create(path)?),
+        StoreUrl::Sled(path) => Box::new(SledStore::open_or_create(path)?),
         StoreUrl::SledUnguarded(_) => return Err(Cause::Wrong),
     };
     Ok((store, keys))
