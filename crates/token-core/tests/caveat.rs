@@ -334,3 +334,29 @@ fn paths_are_spelled_out() {
     };
     assert_eq!(paths.iter().map(|path| path.to_path()).collect::<Vec<_>>(), ["/space1/file1.txt", "/a"]);
 }
+
+/// What serde would read of it too, and is not the JSON form.
+#[test]
+fn only_objects_of_exactly_the_right_members_are_caveats() {
+    for json in [
+        r#"["time",5]"#,
+        r#"["identityToken"]"#,
+        r#"["data.readonly"]"#,
+        r#"{"type":0,"validUntil":5}"#,
+        r#"{"type":"geo.country","filter":{"whitelist":null},"list":["PL"]}"#,
+        r#"{"type":"geo.country","filter":"greylist","list":["PL"]}"#,
+        r#"{"type":"time","validUntil":5,"x":2}"#,
+        r#"{"type":"time","validUntil":5,"interface":"rest"}"#,
+        r#"{"type":"time","validUntil":-5}"#,
+        r#"{"type":"asn","whitelist":["5"]}"#,
+        r#"{"type":"ip","whitelist":[5]}"#,
+        r#"{"type":"service","whitelist":[]}"#,
+        r#"{"scope":"identityToken","type":"time","validUntil":5}"#,
+        r#"{"scope":"anything"}"#,
+        "{}",
+        "null",
+        "5",
+    ] {
+        assert!(serde_json::from_str::<JsonPredicate>(json).is_err(), "{json}");
+    }
+}

@@ -355,3 +355,19 @@ fn an_inspection_makes_no_store_of_what_is_none() {
         }
     }
 }
+
+/// A file that begins as redb and ends within its header is damaged, and no reason to try again.
+#[test]
+fn a_redb_file_that_is_cut_within_its_header_is_damaged() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("store");
+    drop(RedbStore::create(&path).unwrap());
+    for len in [319, 200, 64, 10] {
+        fs::OpenOptions::new().write(true).open(&path).unwrap().set_len(len).unwrap();
+        let error = RedbStore::open(&path).unwrap_err();
+        assert!(
+            matches!(error, StoreError::Corrupt { .. } | StoreError::NotAStore { .. }),
+            "{len} bytes: {error:?}"
+        );
+    }
+}

@@ -7,7 +7,11 @@ use alloc::{
 };
 use core::fmt;
 
-use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _, ser::SerializeMap};
+use serde::{
+    Deserialize, Deserializer, Serialize, Serializer,
+    de::{Error as _, MapAccess, Visitor, value::MapAccessDeserializer},
+    ser::SerializeMap,
+};
 
 use super::{Filter, Item, List, Predicate, PredicateBuf, buf::list};
 
@@ -97,105 +101,87 @@ impl Serialize for Numbers<'_> {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct JsonPredicate(pub PredicateBuf);
 
-#[derive(Deserialize)]
+#[derive(Default, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "camelCase")]
+struct Members {
+    #[serde(rename = "type")]
+    kind: Option<String>,
+    valid_until: Option<u64>,
+    whitelist: Option<Whitelist>,
+    filter: Option<String>,
+    list: Option<Vec<String>>,
+    interface: Option<String>,
+    scope: Option<String>,
+    token_type: Option<String>,
+}
+
+#[derive(PartialEq, Deserialize)]
 #[serde(untagged)]
-enum Members {
-    Typed(Typed),
-    Scope(Scope),
+enum Whitelist {
+    Numbers(Vec<u32>),
+    Texts(Vec<String>),
 }
 
-#[derive(Deserialize)]
-#[serde(tag = "type", deny_unknown_fields)]
-enum Typed {
-    #[serde(rename = "time", rename_all = "camelCase")]
-    Time { valid_until: u64 },
-    #[serde(rename = "ip")]
-    Ip { whitelist: Vec<String> },
-    #[serde(rename = "asn")]
-    Asn { whitelist: Vec<u32> },
-    #[serde(rename = "geo.country")]
-    GeoCountry { filter: JsonFilter, list: Vec<String> },
-    #[serde(rename = "geo.region")]
-    GeoRegion { filter: JsonFilter, list: Vec<String> },
-    #[serde(rename = "service")]
-    Service { whitelist: Vec<String> },
-    #[serde(rename = "consumer")]
-    Consumer { whitelist: Vec<String> },
-    #[serde(rename = "interface")]
-    Interface { interface: String },
-    #[serde(rename = "api")]
-    Api { whitelist: Vec<String> },
-    #[serde(rename = "data.readonly")]
-    DataReadonly {},
-    #[serde(rename = "data.path")]
-    DataPath { whitelist: Vec<String> },
-    #[serde(rename = "data.objectid")]
-    DataObjectId { whitelist: Vec<String> },
-    #[serde(rename = "tokenType", rename_all = "camelCase")]
-    TokenType { token_type: String },
-}
+impl Members {
+    /// Takes the members that the type has; none may be left.
+    fn into_predicate(mut self) -> Option<PredicateBuf> {
+        let predicate = match self.kind.take().as_deref() {
+            None if self.scope.take()? == "identityToken" => PredicateBuf::read("authorization = none"),
+            Some("time") => PredicateBuf::read(format!("time < {}", self.valid_until.take()?)),
+            // An address without a mask means that one host.
+            Some("ip") => {
+                let masks = self.texts()?.iter().map(|mask| mask.parse().ok()).collect::<Option<Vec<_>>>()?;
+                PredicateBuf::ip(masks).ok()
+            }
+            Some("asn") => match self.whitelist.take()? {
+                Whitelist::Numbers(numbers) => PredicateBuf::asn(numbers).ok(),
+                Whitelist::Texts(_) => None,
+            },
+            Some(kind @ ("service" | "consumer" | "api" | "data.path" | "data.objectid")) => {
+                list(&format!("{kind} ="), self.texts()?).ok()
+            }
+            Some(kind @ ("geo.country" | "geo.region")) => {
+                let named = self.filter.take()?;
+                let filter =
+                    [Filter::Whitelist, Filter::Blacklist].into_iter().find(|known| known.name() == named)?;
+                list(&format!("{kind} {filter}"), self.list.take()?).ok()
+            }
+            Some("interface") => PredicateBuf::read(format!("interface = {}", self.interface.take()?)),
+            Some("data.readonly") => PredicateBuf::read("data.readonly"),
+            Some("tokenType") => PredicateBuf::read(format!("tokenType = {}", self.token_type.take()?)),
+            _ => None,
+        };
+        predicate.filter(|_| self == Self::default())
+    }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Scope {
-    scope: String,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "lowercase")]
-enum JsonFilter {
-    Whitelist,
-    Blacklist,
-}
-
-impl From<JsonFilter> for Filter {
-    fn from(filter: JsonFilter) -> Self {
-        match filter {
-            JsonFilter::Whitelist => Self::Whitelist,
-            JsonFilter::Blacklist => Self::Blacklist,
+    fn texts(&mut self) -> Option<Vec<String>> {
+        match self.whitelist.take()? {
+            Whitelist::Texts(texts) => Some(texts),
+            Whitelist::Numbers(_) => None,
         }
     }
 }
 
-impl Members {
-    fn into_predicate(self) -> Option<PredicateBuf> {
-        let typed = match self {
-            Self::Scope(Scope { scope }) => {
-                return (scope == "identityToken")
-                    .then(|| PredicateBuf::read("authorization = none"))
-                    .flatten();
-            }
-            Self::Typed(typed) => typed,
-        };
-        match typed {
-            Typed::Time { valid_until } => PredicateBuf::read(format!("time < {valid_until}")),
-            // An address without a mask means that one host.
-            Typed::Ip { whitelist } => {
-                let masks = whitelist.iter().map(|mask| mask.parse().ok()).collect::<Option<Vec<_>>>()?;
-                PredicateBuf::ip(masks).ok()
-            }
-            Typed::Asn { whitelist } => PredicateBuf::asn(whitelist).ok(),
-            Typed::GeoCountry { filter, list: codes } => {
-                list(&format!("geo.country {}", Filter::from(filter)), codes).ok()
-            }
-            Typed::GeoRegion { filter, list: names } => {
-                list(&format!("geo.region {}", Filter::from(filter)), names).ok()
-            }
-            Typed::Service { whitelist } => list("service =", whitelist).ok(),
-            Typed::Consumer { whitelist } => list("consumer =", whitelist).ok(),
-            Typed::Interface { interface } => PredicateBuf::read(format!("interface = {interface}")),
-            Typed::Api { whitelist } => list("api =", whitelist).ok(),
-            Typed::DataReadonly {} => PredicateBuf::read("data.readonly"),
-            Typed::DataPath { whitelist } => list("data.path =", whitelist).ok(),
-            Typed::DataObjectId { whitelist } => list("data.objectid =", whitelist).ok(),
-            Typed::TokenType { token_type } => PredicateBuf::read(format!("tokenType = {token_type}")),
-        }
+/// An object and nothing else: the members of a derived struct could be read from an array as well.
+struct Object;
+
+impl<'de> Visitor<'de> for Object {
+    type Value = Members;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the JSON object of a caveat")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Members, A::Error> {
+        Members::deserialize(MapAccessDeserializer::new(map))
     }
 }
 
 impl<'de> Deserialize<'de> for JsonPredicate {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let members = Members::deserialize(deserializer)?;
-        members.into_predicate().map(Self).ok_or_else(|| D::Error::custom("not the JSON form of a caveat"))
+        let members = deserializer.deserialize_map(Object)?;
+        members.into_predicate().map(Self).ok_or_else(|| {
+            D::Error::custom("no type of caveat, or not exactly the members that caveats of the type have")
+        })
     }
 }

@@ -208,6 +208,9 @@ fn opening_file(path: &Path, error: DatabaseError) -> StoreError {
             StoreError::AlreadyOpen { path: path.to_owned() }
         }
         DatabaseError::UpgradeRequired(_) => not_a_store(path, "a redb database of an older format"),
+        DatabaseError::Storage(StorageError::Io(error)) if error.kind() == io::ErrorKind::UnexpectedEof => {
+            StoreError::Corrupt { what: "the file of redb is cut short" }
+        }
         DatabaseError::Storage(error) => storage(error),
         _ => StoreError::Corrupt { what: "redb cannot repair the file" },
     }
