@@ -39,9 +39,16 @@ pub(crate) struct Event {
     pub(crate) call: Call,
 }
 
+/// A claim that holds a use.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+struct Held {
+    left: u64,
+    answered_again: bool,
+}
+
 /// The plainest token there is.
 #[derive(Clone, Default, PartialEq, Eq, Hash)]
-struct Token(Option<(Seen, [Option<u64>; CLAIMS])>);
+struct Token(Option<(Seen, [Option<Held>; CLAIMS])>);
 
 /// Whether some order of these events, at most 64, explains all answers.
 pub(crate) fn explained(events: &[Event]) -> bool {
@@ -94,22 +101,38 @@ impl Token {
                 seen.revoked = true;
                 answer == Revoke::Revoked
             }
-            Call::Claimed { claim, answer } => claims.get(claim).is_some_and(|held| *held == answer),
+            Call::Claimed { claim, answer } => {
+                claims.get_mut(claim).is_some_and(|held| again(held) == answer)
+            }
             Call::Redeem { claim, answer } => {
                 claims.get_mut(claim).is_some_and(|held| redeem(seen, held) == answer)
             }
             Call::Refund { claim, answer } => {
-                let given_back = claims.get_mut(claim).and_then(Option::take).is_some();
-                seen.uses = seen.uses.saturating_sub(given_back.into());
-                answer == if given_back { Refund::Refunded } else { Refund::NotClaimed }
+                let Some(held) = claims.get_mut(claim) else { return false };
+                match held {
+                    None => answer == Refund::NotClaimed,
+                    Some(Held { answered_again: true, .. }) => answer == Refund::Kept,
+                    Some(_) => {
+                        *held = None;
+                        seen.uses = seen.uses.saturating_sub(1);
+                        answer == Refund::Refunded
+                    }
+                }
             }
         }
     }
 }
 
-fn redeem(seen: &mut Seen, held: &mut Option<u64>) -> Redeem {
-    if held.is_some() {
-        return Redeem::Redeemed { uses_left: *held, repeated: true };
+/// Answers a claim again, if it holds a use, and remembers that.
+fn again(held: &mut Option<Held>) -> Option<u64> {
+    let held = held.as_mut()?;
+    held.answered_again = true;
+    Some(held.left)
+}
+
+fn redeem(seen: &mut Seen, held: &mut Option<Held>) -> Redeem {
+    if let Some(left) = again(held) {
+        return Redeem::Redeemed { uses_left: Some(left), repeated: true };
     }
     if seen.revoked {
         return Redeem::Revoked;
@@ -117,10 +140,10 @@ fn redeem(seen: &mut Seen, held: &mut Option<u64>) -> Redeem {
     let uses = seen.uses.saturating_add(1);
     if seen.limit > 0 {
         let Some(left) = seen.limit.checked_sub(uses) else { return Redeem::Exhausted };
-        *held = Some(left);
+        *held = Some(Held { left, answered_again: false });
     }
     seen.uses = uses;
-    Redeem::Redeemed { uses_left: *held, repeated: false }
+    Redeem::Redeemed { uses_left: held.map(|held| held.left), repeated: false }
 }
 
 #[cfg(test)]
@@ -169,7 +192,12 @@ mod tests {
         let again =
             Call::Redeem { claim: 0, answer: Redeem::Redeemed { uses_left: Some(0), repeated: true } };
         let refunded = Call::Refund { claim: 0, answer: Refund::Refunded };
-        let start = [(0, 1, INSERTED), (2, 3, won(0)), (4, 5, again), (6, 7, refunded)];
+        let kept = Call::Refund { claim: 0, answer: Refund::Kept };
+        let told_twice = [(0, 1, INSERTED), (2, 3, won(0)), (4, 5, again)];
+        assert!(explained(&events(&[told_twice.as_slice(), &[(6, 7, kept)]].concat())));
+        assert!(!explained(&events(&[told_twice.as_slice(), &[(6, 7, refunded)]].concat())));
+        let start = [(0, 1, INSERTED), (2, 3, won(0)), (6, 7, refunded)];
+        assert!(!explained(&events(&[(0, 1, INSERTED), (2, 3, won(0)), (4, 5, kept)])));
         assert!(explained(&events(&[start.as_slice(), &[(8, 9, won(1))]].concat())));
         assert!(!explained(&events(&[start.as_slice(), &[(8, 9, again)]].concat())));
         assert!(!explained(&events(&[start.as_slice(), &[(8, 9, refunded)]].concat())));
