@@ -165,14 +165,15 @@ impl<'a> Verifier<'a> {
         discharges: &[Macaroon],
         key: &RootKey,
     ) -> Result<Vec<usize>, VerifyError> {
+        // Before any work is done for them. It tells a forger nothing but how many there were.
+        if discharges.len() > self.limits.discharges {
+            return Err(VerifyError::TooManyDischarges { max: self.limits.discharges });
+        }
         // Nothing is allocated for a macaroon without third-party caveats.
         let mut asked = VecDeque::new();
         let link = walk(None, root, key, 0, &mut asked);
         if !link.confirms(root.signature()) {
             return Err(VerifyError::BadSignature);
-        }
-        if discharges.len() > self.limits.discharges {
-            return Err(VerifyError::TooManyDischarges { max: self.limits.discharges });
         }
         let mut unused = BTreeMap::new();
         for (index, discharge) in discharges.iter().enumerate() {

@@ -265,10 +265,13 @@ fn sixty_four_discharges_are_taken_and_no_more() {
     limits.discharges = 65;
     let more = Verifier::new(&context).within(limits);
     assert!(more.verify_with(&root, &bound(&root, &numbers), &root_key()).is_ok());
-    // Of a forgery nothing is said but that it is one.
+    // Too many are refused before any work, which whoever sent them could count. Of a forgery with fewer nothing
+    // is said but that it is one.
     let forged = RootKey::from_derived([0xfe; 32]);
-    let answer = Verifier::new(&context).verify_with(&root, &bound(&root, &numbers), &forged).map(drop);
-    assert_eq!(answer, Err(VerifyError::BadSignature));
+    let strict = Verifier::new(&context);
+    let answer = |discharges: &[Macaroon]| strict.verify_with(&root, discharges, &forged).map(drop);
+    assert_eq!(answer(&bound(&root, &numbers)), Err(VerifyError::TooManyDischarges { max: 64 }));
+    assert_eq!(answer(&bound(&root, &numbers[..64])), Err(VerifyError::BadSignature));
 }
 
 #[test]
