@@ -12,9 +12,11 @@ use zeroize::Zeroizing;
 use crate::{Entity, SealedKey, TokenId};
 
 mod file;
+mod source;
 mod text;
 
 pub use file::KeyFileError;
+pub use source::{KeyFile, KeySource, KeySourceError, KeyVariable};
 pub use text::KeyTextError;
 
 /// Seals root keys, so that whoever reads a store, or a backup of it, learns none.
