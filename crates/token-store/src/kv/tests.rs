@@ -422,10 +422,10 @@ fn purges_pass_over_what_is_damaged() {
         let limit = if all_in_one { 100 } else { 2 };
         let left = 10 - numbers_damaged.len();
         let now = UnixTime::from_secs(19);
-        let purges: [&dyn Fn(&Kv<Memory>) -> usize; 2] = [
-            &|store| store.purge(now, limit).unwrap(),
-            &|store| store.purge_spent(now, std::time::Duration::ZERO, limit).unwrap(),
-        ];
+        let purges: [&dyn Fn(&Kv<Memory>) -> usize; 2] =
+            [&|store| store.purge(now, limit).unwrap(), &|store| {
+                store.purge_spent(now, std::time::Duration::ZERO, limit).unwrap()
+            }];
         for purge in purges {
             let store = damaged(numbers_damaged);
             let mut purged = 0;

@@ -159,7 +159,10 @@ fn what_is_not_whole_is_refused_and_nothing_of_it_is_kept() {
     };
     for len in 0..bytes.len() {
         let error = refused(&bytes[..len]);
-        assert!(matches!(error, TransferError::Incomplete { .. } | TransferError::NotAnExport), "{len}: {error}");
+        assert!(
+            matches!(error, TransferError::Incomplete { .. } | TransferError::NotAnExport),
+            "{len}: {error}"
+        );
         if let TransferError::Incomplete { line } = error {
             assert_eq!(line, bytes[..len].split(|byte| *byte == b'\n').count() as u64 - 1);
         }
