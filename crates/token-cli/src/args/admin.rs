@@ -92,7 +92,8 @@ pub(crate) struct ListArgs {
     /// Those after the page that gave out this cursor, with the same filters
     #[arg(long, value_name = "CURSOR")]
     pub(crate) after: Option<Cursor>,
-    /// Print a JSON document: {"tokens":[…],"damaged":[…],"next":"…"|null}
+    /// Print a JSON document: {"tokens":[…]}, with `next`, a cursor, where there are more, and `damaged`, a list of
+    /// ids, where there are any
     #[arg(long)]
     pub(crate) json: bool,
     /// Print a JSON document for each token
@@ -125,8 +126,8 @@ pub(crate) struct PurgeArgs {
     /// all that are spent. Whoever asks again about a spend that was removed is refused
     #[arg(long, value_name = "DURATION", value_parser = time::parse_duration)]
     pub(crate) retention: Option<Seconds>,
-    /// Print a JSON document: {"purged":N,"spent":N,"damaged":N}, where `spent` counts those that were removed, or
-    /// found spent for the first time
+    /// Print a JSON document: {"purged":N}; with --retention and `spent`, which counts those that were removed, or
+    /// found spent for the first time; with `damaged` where any were passed over
     #[arg(long)]
     pub(crate) json: bool,
 }

@@ -123,7 +123,9 @@ fn has_expired(record: &Record, now: UnixTime) -> bool {
 #[derive(Serialize)]
 struct Listing<'a> {
     tokens: Vec<Entry<'a>>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     damaged: Vec<Bytes>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     next: Option<String>,
 }
 

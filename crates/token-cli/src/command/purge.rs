@@ -1,6 +1,6 @@
 //! `onetoken purge`
 
-use std::time::Duration;
+use std::{num::NonZeroUsize, time::Duration};
 
 use serde::Serialize;
 use token_core::UnixTime;
@@ -24,7 +24,8 @@ struct Purged {
     #[serde(skip_serializing_if = "Option::is_none")]
     spent: Option<usize>,
     /// Expired tokens that were passed over.
-    damaged: usize,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    damaged: Option<NonZeroUsize>,
 }
 
 pub(super) fn run(args: &PurgeArgs, home: &HomeArgs, terminal: &mut Terminal) -> Result<Exit, Failure> {
@@ -39,7 +40,7 @@ pub(super) fn run(args: &PurgeArgs, home: &HomeArgs, terminal: &mut Terminal) ->
     let damaged = damaged(&authority, args.before.map_or(now, |before| before.min(now)))?;
     drop(authority);
     match args.json {
-        true => terminal.document(&Purged { purged, spent, damaged })?,
+        true => terminal.document(&Purged { purged, spent, damaged: NonZeroUsize::new(damaged) })?,
         false => {
             terminal.text(format_args!("removed {purged} expired tokens\n"))?;
             if let Some(spent) = spent {

@@ -114,7 +114,9 @@ pub enum KeySourceError {
         source: KeyTextError,
     },
     /// Key rings are only read from here.
-    #[error("the key ring cannot be replaced from here")]
+    #[error(
+        "the key ring comes from where it cannot be replaced, as out of the environment: put it into its file first"
+    )]
     ReadOnly,
     /// The host failed.
     #[error("the host cannot give or keep the key ring")]
