@@ -420,23 +420,22 @@ fn a_listing_goes_on_past_damage_and_names_it() {
 fn purges_pass_over_what_is_damaged() {
     for (all_in_one, numbers_damaged) in [(true, &[0, 1, 2, 9][..]), (false, &[0, 1, 2, 9]), (false, &[4])] {
         let limit = if all_in_one { 100 } else { 2 };
-        let left = 10 - numbers_damaged.len();
         let now = UnixTime::from_secs(19);
-        let purges: [&dyn Fn(&Kv<Memory>) -> usize; 2] =
-            [&|store| store.purge(now, limit).unwrap(), &|store| {
-                store.purge_spent(now, std::time::Duration::ZERO, limit).unwrap()
-            }];
-        for purge in purges {
+        for spent in [false, true] {
             let store = damaged(numbers_damaged);
+            let purge = || match spent {
+                true => store.purge_spent(now, std::time::Duration::ZERO, limit).unwrap(),
+                false => store.purge(now, limit).unwrap(),
+            };
             let mut purged = 0;
             loop {
-                let removed = purge(&store);
+                let removed = purge();
                 purged += removed;
                 if removed < limit {
                     break;
                 }
             }
-            assert_eq!(purged, left);
+            assert_eq!(purged, 10 - numbers_damaged.len());
             let page = store.list(&Filter::All, None, 10).unwrap();
             assert_eq!((page.records.len(), numbers(page.damaged)), (0, numbers_damaged.to_vec()));
         }
@@ -452,4 +451,26 @@ fn a_key_that_a_damaged_record_may_need_stays() {
     let done = crate::rekey(&store, &keys, &mut |_| ()).unwrap();
     assert_eq!((done.seen, done.resealed, done.damaged, done.failed), (9, 9, 1, 0));
     assert_eq!(keys.remove(old, &[&done]), Err(crate::RemoveError::Needed { key_id: old }));
+}
+
+#[cfg(feature = "transfer")]
+#[test]
+fn an_export_leaves_out_what_is_damaged_and_names_it() {
+    let (_, mut golden) = golden();
+    let (_, claim) = golden
+        .iter_mut()
+        .find(|(key, _)| matches!(layout::entry_of(key), Some(layout::Entry::Claim(_))))
+        .unwrap();
+    claim[1] ^= 1;
+    for (store, tokens, damaged, generations) in [(damaged(&[2, 5]), 8, 2, 0), (store(&golden), 1, 1, 1)] {
+        let store = crate::MemoryStore(std::sync::Arc::new(store));
+        let mut export = Vec::new();
+        let moved = crate::export_to(&store, &mut export, &mut |_| ()).unwrap();
+        assert_eq!((moved.tokens, moved.damaged, moved.generations), (tokens, damaged, generations));
+        let mut export = std::io::Cursor::new(export);
+        let copy = crate::MemoryStore::new();
+        let read = crate::import(&copy, &mut export, crate::Epoch::Same, &mut |_| ()).unwrap();
+        assert_eq!((read.tokens, read.damaged, read.checksum), (tokens, damaged, moved.checksum));
+        assert_eq!(read.kept, tokens + generations);
+    }
 }
