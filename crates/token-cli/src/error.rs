@@ -224,6 +224,10 @@ pub(crate) enum UsageError {
     Cursor,
     #[error("--before takes a time that has come: what is yet to be minted is not voided beforehand")]
     NotYet,
+    #[error(
+        "the store of this home may need the old keys: rekey another store with --keep-old, and this one thereafter"
+    )]
+    RekeyOther,
     #[error("with `-` the export itself is on standard output: there is no room for --json")]
     ExportAndJson,
     #[error("a claim has 1 to {} bytes; this one has {len}", ClaimId::MAX_LEN)]

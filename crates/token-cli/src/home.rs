@@ -47,6 +47,8 @@ pub(crate) struct Opened {
     pub(crate) keys: Box<dyn KeySource>,
     /// The home.
     pub(crate) dir: PathBuf,
+    /// Whether it is the store of that home, and not another that was named.
+    pub(crate) is_own: bool,
 }
 
 #[derive(Args)]
@@ -143,41 +145,48 @@ impl HomeArgs {
             }
             settings => settings?,
         };
-        Self::over(self.named_or_there(&dir, &settings, terminal)?, &dir, settings)
+        Self::over(self.named_or_there(&self.store_of(&dir, &settings), terminal)?, &dir, settings)
     }
 
     /// The store of this home and its keys.
     pub(crate) fn opened(&self) -> Result<Opened, Failure> {
-        let dir = self.dir()?;
-        let store = store::open(&self.store_of(&dir, &Settings::read(&dir)?), self.wait)?;
-        Ok(Opened { store, keys: keys(&dir), dir })
+        self.open_by(|url| Ok(store::open(url, self.wait)?))
     }
 
     /// The same; another store than that of the home is made if it is not there.
     pub(crate) fn opened_from_scratch(&self, terminal: &Terminal) -> Result<Opened, Failure> {
-        let dir = self.dir()?;
-        let store = self.named_or_there(&dir, &Settings::read(&dir)?, terminal)?;
-        Ok(Opened { store, keys: keys(&dir), dir })
+        self.open_by(|url| self.named_or_there(url, terminal))
     }
 
     /// A copy of the store of this home and its keys, to look into.
     pub(crate) fn inspected(&self) -> Result<Opened, Failure> {
+        self.open_by(|url| Ok(store::inspect(url, self.wait)?))
+    }
+
+    fn open_by(
+        &self,
+        open: impl FnOnce(&StoreUrl) -> Result<Box<dyn Administration>, Failure>,
+    ) -> Result<Opened, Failure> {
         let dir = self.dir()?;
-        let store = store::inspect(&self.store_of(&dir, &Settings::read(&dir)?), self.wait)?;
-        Ok(Opened { store, keys: keys(&dir), dir })
+        let io = |source| HomeError::Io { path: dir.clone(), source };
+        let settings = Settings::read(&dir)?;
+        let url = self.store_of(&dir, &settings);
+        let own = settings.store.within(&dir);
+        let is_own = url.absolute().map_err(io)? == own.absolute().map_err(io)?;
+        // The store first: while it is open, nobody replaces the keys.
+        let store = open(&url)?;
+        Ok(Opened { store, keys: keys(&dir), dir, is_own })
     }
 
     /// Opens the store; makes it, where it is another than that of the home and not there.
     fn named_or_there(
         &self,
-        dir: &Path,
-        settings: &Settings,
+        url: &StoreUrl,
         terminal: &Terminal,
     ) -> Result<Box<dyn Administration>, Failure> {
-        let url = self.store_of(dir, settings);
-        match store::open(&url, self.wait) {
+        match store::open(url, self.wait) {
             Err(HomeError::Store(StoreError::NotFound { path })) if self.store.is_some() => {
-                let store = store::open_or_create(&url, self.wait)?;
+                let store = store::open_or_create(url, self.wait)?;
                 terminal.note(format_args!("made a new and empty store at {}", path.display()));
                 Ok(store)
             }

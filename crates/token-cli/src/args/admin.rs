@@ -149,7 +149,7 @@ pub(crate) struct CheckArgs {
 /// Seal everything under a new key, and remove the old ones
 ///
 /// What was interrupted is gone on with by calling it again. An old key that something may still need is kept. A
-/// backup of before needs the keys of before: keep a copy of those as well.
+/// backup of before needs the keys of before, and so does every other store that is sealed under them: keep a copy.
 #[derive(ClapArgs)]
 #[command(after_help = "Example:
   onetoken mint space-support s1

@@ -7,7 +7,7 @@ use std::{
 };
 
 use serde::Serialize;
-use token_store::{Moved, TransferError};
+use token_store::{Administration, Moved, TransferError};
 
 use crate::{
     args::ExportArgs,
@@ -59,9 +59,7 @@ pub(super) fn run(args: &ExportArgs, home: &HomeArgs, terminal: &mut Terminal) -
                 },
             )?
         }
-        false => open(&args.file)
-            .map_err(TransferError::from)
-            .and_then(|mut file| token_store::export(&*store, &mut file, &mut tell))
+        false => into_file(&args.file, &*store, &mut tell, terminal)
             .map_err(|error| Failure::transfer(&args.file, error))?,
     };
     drop((progress, store));
@@ -72,6 +70,21 @@ pub(super) fn run(args: &ExportArgs, home: &HomeArgs, terminal: &mut Terminal) -
         _ => terminal.text(format_args!("exported {}\n", summary.text()))?,
     }
     Ok(Exit::of_damage(moved.damaged))
+}
+
+fn into_file(
+    path: &Path,
+    store: &dyn Administration,
+    tell: &mut dyn FnMut(&Moved),
+    terminal: &Terminal,
+) -> Result<Moved, TransferError> {
+    let mut file = open(path)?;
+    let is_begun = file.metadata()?.len() > 0;
+    let moved = token_store::export(store, &mut file, tell)?;
+    if is_begun {
+        terminal.note("went on with an export that was begun before: what was in it is as it was then");
+    }
+    Ok(moved)
 }
 
 /// It tells who has which tokens, and so is its owner's alone.

@@ -7,7 +7,7 @@ use token_store::Rekeyed;
 
 use crate::{
     args::RekeyArgs,
-    error::{Exit, Failure},
+    error::{Exit, Failure, UsageError},
     home::{HomeArgs, HomeError, Opened},
     output::Terminal,
     progress::{Bar, Progress},
@@ -24,8 +24,10 @@ struct Done {
 }
 
 pub(super) fn run(args: &RekeyArgs, home: &HomeArgs, terminal: &mut Terminal) -> Result<Exit, Failure> {
-    // The store first: while it is open, nobody else reads or replaces the keys.
-    let Opened { store, keys: source, dir } = home.opened()?;
+    let Opened { store, keys: source, dir, is_own } = home.opened()?;
+    if !is_own && !args.keep_old {
+        return Err(UsageError::RekeyOther.into());
+    }
     let mut keys = source.load().map_err(HomeError::from)?;
     let underway = Underway(dir.join("rekeying"));
     let resumed = keys.ids().len() > 1 && underway.key() == Some(keys.newest_id());
@@ -53,11 +55,15 @@ pub(super) fn run(args: &RekeyArgs, home: &HomeArgs, terminal: &mut Terminal) ->
             source.replace(&keys).map_err(HomeError::from)?;
         }
     }
-    if told.failed > 0 || told.damaged > 0 {
+    let whole = told.failed == 0 && told.damaged == 0;
+    // While old keys are to go and cannot, it is not over, and the next attempt adds no key.
+    if whole || args.keep_old {
+        underway.end()?;
+    }
+    drop(store);
+    if !whole {
         return Err(Failure::Rekey { told: Box::new(told) });
     }
-    underway.end()?;
-    drop(store);
 
     let Rekeyed { seen, resealed, .. } = told;
     let done = Done { key: keys.newest_id(), resumed, seen, resealed, removed };

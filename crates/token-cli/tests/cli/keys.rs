@@ -125,6 +125,26 @@ fn a_key_that_may_be_needed_is_not_removed() {
         assert_eq!(ids(&home), [1, 2], "neither removed nor added again");
     }
     assert_eq!(home.run(["verify", &mine]).code, 0);
+    assert_eq!(home.run(["rekey", "--keep-old", "--json"]).error(4), "key-needed");
+    assert_eq!(home.run(["rekey", "--json"]).error(4), "key-needed");
+    assert_eq!(ids(&home), [1, 2, 3], "once the old ones were to stay, another is added");
+}
+
+/// A key ring may serve more than one store.
+#[test]
+fn rekeying_another_store_takes_no_key_from_that_of_the_home() {
+    let home = Home::over("redb");
+    let token = home.run(["mint", "space-support", "s1"]).token();
+    let url = format!("redb:{}", home.path().join("other").display());
+    home.run(["mint", "space-support", "s1", "--store", &url]).done();
+    assert_eq!(home.run(["rekey", "--store", &url, "--json"]).error(2), "usage");
+    assert_eq!(ids(&home), [1]);
+    home.run(["rekey", "--store", &url, "--keep-old"]).done();
+    assert_eq!(ids(&home), [1, 2]);
+    assert_eq!(home.run(["verify", &token]).code, 0);
+    let own = format!("redb:{}", home.path().join("store").display());
+    home.run(["rekey", "--store", &own, "--keep-old"]).done();
+    assert_eq!(home.run(["verify", &token]).code, 0);
 }
 
 #[test]

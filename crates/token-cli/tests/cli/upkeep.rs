@@ -56,7 +56,7 @@ fn a_listing_is_had_page_by_page() {
             &["--expires-before", "99"],
         ] {
             let whole = ids(&home.run(["list", "--json"].iter().chain(filters)).done().json());
-            for limit in [1, 4, 1000] {
+            for limit in [4, 1000] {
                 assert_eq!(pages(&home, filters, limit, || ()), whole, "{engine} {filters:?} {limit}");
             }
         }
