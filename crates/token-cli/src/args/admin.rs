@@ -158,7 +158,7 @@ pub(crate) struct RekeyArgs {
     /// Keep the old keys in the ring, so that exports of before can be imported
     #[arg(long)]
     pub(crate) keep_old: bool,
-    /// Print a JSON document: {"key":N,"resumed":false,"seen":N,"resealed":N,"removed":[N]}
+    /// Print a JSON document: {"key":N,"resumed":false,"seen":N,"resealed":N,"removed":[…]}
     #[arg(long)]
     pub(crate) json: bool,
 }
