@@ -108,7 +108,7 @@ def peers(document):
 
 def scale(lines):
     """Time per token over the number of caveats and over the length, on logarithmic axes, and what is linear."""
-    panels = [("caveats", "caveats", "Caveats"), ("bytes", "bytes", "Bytes of text, one caveat")]
+    panels = [("caveats", "caveats", "Caveats"), ("bytes", "bytes", "Bytes of one caveat")]
     left, panel, gap, top, tall = 70, 320, 80, 64, 260
     drawing = Drawing(left + 2 * (panel + gap), top + tall + 70, "Time per token by caveats and by length")
     drawing.text(20, 28, "Time per token grows in proportion", "title")
@@ -117,21 +117,22 @@ def scale(lines):
     low_y, high_y = decades([line[work] for line in costs for work in ("mint_ns", "verify_ns")])
     for index, (by, unit, title) in enumerate(panels):
         points = [line for line in costs if line["by"] == by]
-        low_x, high_x = decades([line[unit] for line in points])
+        low_x, high_x = math.log10(points[0][unit]), math.log10(points[-1][unit])
         x0 = left + index * (panel + gap)
         x = lambda value: x0 + (math.log10(value) - low_x) / (high_x - low_x) * panel
         y = lambda value: top + tall - (math.log10(value) - low_y) / (high_y - low_y) * tall
-        for decade in range(low_x, high_x + 1):
+        for decade in range(math.ceil(low_x), math.floor(high_x) + 1):
             drawing.line([(x(10**decade), top), (x(10**decade), top + tall)], "grid")
             drawing.text(x(10**decade), top + tall + 18, f"{10**decade:,}", "quiet", "middle")
         for decade in range(low_y, high_y + 1):
             drawing.line([(x0, y(10**decade)), (x0 + panel, y(10**decade))], "grid")
             drawing.text(x0 - 8, y(10**decade) + 4, whole(10**decade), "quiet", "end")
         drawing.text(x0 + panel / 2, top + tall + 38, title, "", "middle")
-        # The last point, in proportion: what is on this line costs as much for each caveat or byte.
-        last = points[-1]
-        start = max(10**low_x, last[unit] * 10**low_y / last["verify_ns"])
-        drawing.line([(x(start), y(start * last["verify_ns"] / last[unit])), (x(last[unit]), y(last["verify_ns"]))], "other line")
+        # What is on this line costs as much for each caveat or byte.
+        middle = points[len(points) * 2 // 3]
+        each = middle["verify_ns"] / middle[unit]
+        ends = [max(points[0][unit], 10**low_y / each), points[-1][unit]]
+        drawing.line([(x(end), y(end * each)) for end in ends], "other line")
         for work, kind in [("mint_ns", "two"), ("verify_ns", "one")]:
             drawing.line([(x(point[unit]), y(point[work])) for point in points], f"{kind} line")
             for point in points:

@@ -96,7 +96,7 @@ fn fill_up(authority: &Worked, store: &Store, tell: &mut impl FnMut(Value)) -> O
     let every = store.records.div_ceil(SAMPLE).max(1);
     let mint = |index: usize| {
         let token = mint(authority, index)?;
-        Ok((index % every == 0).then_some(token))
+        Ok(index.is_multiple_of(every).then_some(token))
     };
     let threads = match store.engine {
         // Hundreds would leave hundreds of arenas behind, and it is the store's memory that is asked for.
@@ -153,7 +153,7 @@ pub(crate) fn work(store: &Store, plan: &Plan, tell: &mut impl FnMut(Value)) -> 
             }));
         };
         let verified = phase(threads, VERIFICATIONS, plan.time, |index| {
-            let token = tokens.get(spread(index) % tokens.len()).ok_or("no tokens")?;
+            let token = pick(&tokens, index).ok_or("no tokens")?;
             authority.verify(token, Some(Kind::SpaceSupport), &authority.context())?;
             Ok(())
         })?;
@@ -183,9 +183,10 @@ fn mint(authority: &Worked, index: usize) -> Outcome<String> {
     Ok(authority.mint(&MintRequest::new(grant, Subject::User(&user)))?.token)
 }
 
-/// Numbers in an order that no cache foresees.
-const fn spread(index: usize) -> usize {
-    (index as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(29) as usize
+/// One after another, in an order that no cache foresees.
+fn pick<T>(all: &[T], index: usize) -> Option<&T> {
+    let spread = u64::try_from(index).ok()?.wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(29);
+    all.get(usize::try_from(spread.checked_rem(u64::try_from(all.len()).ok()?)?).ok()?)
 }
 
 #[expect(clippy::cast_precision_loss, reason = "a figure to read")]
