@@ -13,7 +13,8 @@ from pathlib import Path
 from xml.sax.saxutils import escape
 
 STYLE = """
-  text { font: 13px -apple-system, "Segoe UI", "Liberation Sans", Helvetica, Arial, sans-serif; fill: #1f2328; }
+  text { font: 13px -apple-system, "Segoe UI", "Liberation Sans", Helvetica, Arial, sans-serif; fill: #1f2328;
+    paint-order: stroke; stroke: #ffffff; stroke-width: 4px; }
   .page { fill: #ffffff; stroke: #d1d9e0; }
   .title { font-size: 15px; font-weight: 600; }
   .strong { font-weight: 600; }
@@ -21,13 +22,13 @@ STYLE = """
   .grid { stroke: #d1d9e0; stroke-width: 1; fill: none; }
   .one { fill: #0969da; stroke: #0969da; } .two { fill: #bc4c00; stroke: #bc4c00; }
   .other { fill: #818b98; stroke: #818b98; }
-  .line { fill: none; stroke-width: 2; }
   @media (prefers-color-scheme: dark) {
-    text { fill: #f0f6fc; } .page { fill: #0d1117; stroke: #3d444d; } .quiet { fill: #9198a1; }
+    text { fill: #f0f6fc; stroke: #0d1117; } .page { fill: #0d1117; stroke: #3d444d; } .quiet { fill: #9198a1; }
     .grid { stroke: #3d444d; }
     .one { fill: #4493f8; stroke: #4493f8; } .two { fill: #f0883e; stroke: #f0883e; }
     .other { fill: #9198a1; stroke: #9198a1; }
   }
+  .line { fill: none; stroke-width: 2; }
 """
 
 
