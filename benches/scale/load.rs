@@ -22,8 +22,6 @@ use token_store::{Administration, Entity, KeyRing, MemoryStore, RedbStore};
 
 use crate::{Engine, Outcome, Plan, Store, machine};
 
-/// How many threads fill a store on disk: enough for full groups, so that a sync is shared by hundreds.
-const FILLERS: usize = 512;
 /// How many threads work it.
 const WORKERS: [usize; 3] = [1, 16, 64];
 /// How many tokens of those that a store was filled with are verified, taken evenly.
@@ -99,15 +97,19 @@ fn fill_up(authority: &Worked, store: &Store, tell: &mut impl FnMut(Value)) -> O
         Ok(index.is_multiple_of(every).then_some(token))
     };
     let threads = match store.engine {
-        // Hundreds would leave hundreds of arenas behind, and it is the store's memory that is asked for.
+        // More would leave their arenas behind, and it is the store's memory that is asked for.
         Engine::Memory => thread::available_parallelism()?.get(),
-        _ => FILLERS,
+        // Enough for full groups, so that a sync is shared by hundreds.
+        Engine::Redb => 512,
+        // With 512 it is half as fast, and takes more than 6 GiB of memory.
+        #[cfg(feature = "sled")]
+        Engine::Sled => 64,
     };
     let filled = phase(threads, store.records, Duration::MAX, mint)?;
     tell(json!({
         "measure": "fill", "store": store.engine.as_str(), "records": store.records,
         "threads": threads, "seconds": filled.pace.time.as_secs_f64(),
-        "per_second": filled.pace.per_second(),
+        "per_second": filled.pace.per_second(), "peak_bytes": machine::peak()?,
     }));
     Ok(filled.results.into_iter().flatten().collect())
 }

@@ -29,8 +29,17 @@ pub(crate) fn line() -> Value {
 
 /// The resident memory of this process, in bytes.
 pub(crate) fn resident() -> Outcome<u64> {
+    status("VmRSS:")
+}
+
+/// The most resident memory that this process has had, in bytes.
+pub(crate) fn peak() -> Outcome<u64> {
+    status("VmHWM:")
+}
+
+fn status(field: &str) -> Outcome<u64> {
     let status = fs::read_to_string("/proc/self/status")?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).ok_or("no VmRSS")?;
+    let line = status.lines().find_map(|line| line.strip_prefix(field)).ok_or("no such field")?;
     let kib: u64 = line.trim().strip_suffix(" kB").ok_or("no unit")?.parse()?;
     Ok(kib * 1024)
 }

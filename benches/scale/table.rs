@@ -52,8 +52,8 @@ fn cost(lines: &[Value], by: &str) -> String {
 
 fn stores(lines: &[Value]) -> String {
     let mut table = String::from(
-        "| store | records | filled by | in | open | resident after open | after work | disk per record | one sync |\n\
-         |---|--:|--:|--:|--:|--:|--:|--:|--:|\n",
+        "| store | records | filled by | in | at most resident | open | resident after open | after work | disk per record | one sync |\n\
+         |---|--:|--:|--:|--:|--:|--:|--:|--:|--:|\n",
     );
     for fill in of(lines, "fill") {
         let find = |measure, when: &str| {
@@ -68,11 +68,12 @@ fn stores(lines: &[Value]) -> String {
         };
         let _ = writeln!(
             table,
-            "| {} | {} | {} threads | {} | {} | {} | {} | {} | {} |",
+            "| {} | {} | {} threads | {} | {} | {} | {} | {} | {} | {} |",
             text(fill, "store"),
             count(number(fill, "records")),
             number(fill, "threads"),
             seconds(number(fill, "seconds")),
+            mebibytes(number(fill, "peak_bytes")),
             cell("open", "", "seconds", seconds),
             cell("resident", "open", "bytes", mebibytes),
             cell("resident", "worked", "bytes", mebibytes),
