@@ -101,7 +101,7 @@ fn fill_up(authority: &Worked, store: &Store, tell: &mut impl FnMut(Value)) -> O
         Engine::Memory => thread::available_parallelism()?.get(),
         // Enough for full groups, so that a sync is shared by hundreds.
         Engine::Redb => 512,
-        // With 512 it takes half as long again, and 7 GiB of memory for a million records instead of half a GiB.
+        // With 512 it takes longer, and 7 GiB of memory for a million records instead of half a GiB.
         #[cfg(feature = "sled")]
         Engine::Sled => 64,
     };
