@@ -1,0 +1,262 @@
+//! An authority under load: many threads mint, verify and consume over a store that holds many records.
+
+use std::{
+    fs,
+    io::{BufRead as _, BufReader, BufWriter, Write as _},
+    path::Path,
+    sync::{
+        Barrier,
+        atomic::{AtomicUsize, Ordering},
+    },
+    thread,
+    time::{Duration, Instant},
+};
+
+use hdrhistogram::Histogram;
+use serde_json::{Value, json};
+use token_api::{Authority, Config, Grant, Host, HostError, Kind, MintRequest, Privilege};
+use token_core::Subject;
+#[cfg(feature = "sled")]
+use token_store::SledStore;
+use token_store::{Administration, Entity, KeyRing, MemoryStore, RedbStore};
+
+use crate::{Engine, Outcome, Plan, Store, machine};
+
+/// How many threads work it.
+const WORKERS: [usize; 3] = [1, 16, 64];
+/// How many tokens of those that a store was filled with are verified, taken evenly.
+const SAMPLE: usize = 10_000;
+/// Mints at most, for each number of threads: they come on top of what the store was filled to.
+const MINTS: usize = 20_000;
+/// Verifications at most, for each number of threads.
+const VERIFICATIONS: usize = 500_000;
+
+/// A world in which everything exists, and everybody may do anything.
+struct Anything;
+
+impl Host for Anything {
+    fn exists(&self, _: &Entity) -> Result<bool, HostError> {
+        Ok(true)
+    }
+
+    fn may(&self, _: Subject<'_>, _: Privilege, _: &Entity) -> Result<bool, HostError> {
+        Ok(true)
+    }
+}
+
+type Worked = Authority<Box<dyn Administration>, Anything>;
+
+fn authority(store: Box<dyn Administration>, keys: KeyRing) -> Outcome<Worked> {
+    Ok(Authority::new(store, keys, Anything, Config::default())?)
+}
+
+fn create(engine: Engine, place: &Path) -> Outcome<Box<dyn Administration>> {
+    let path = place.join("store");
+    Ok(match engine {
+        Engine::Memory => Box::new(MemoryStore::new()),
+        Engine::Redb => Box::new(RedbStore::create(path)?),
+        #[cfg(feature = "sled")]
+        Engine::Sled => Box::new(SledStore::create(path)?),
+    })
+}
+
+fn open(engine: Engine, place: &Path) -> Outcome<Box<dyn Administration>> {
+    let path = place.join("store");
+    Ok(match engine {
+        Engine::Memory => return Err("a store in memory is not opened".into()),
+        Engine::Redb => Box::new(RedbStore::open(path)?),
+        #[cfg(feature = "sled")]
+        Engine::Sled => Box::new(SledStore::open(path)?),
+    })
+}
+
+/// Makes a store on disk and fills it; the keys and a sample of the tokens stay beside it.
+pub(crate) fn fill(store: &Store, tell: &mut impl FnMut(Value)) -> Outcome<()> {
+    let keys = KeyRing::create(store.place.join("keys"))?;
+    let authority = authority(create(store.engine, &store.place)?, keys)?;
+    let tokens = fill_up(&authority, store, tell)?;
+    drop(authority);
+    let mut file = BufWriter::new(fs::File::create(store.place.join("tokens"))?);
+    for token in tokens {
+        writeln!(file, "{token}")?;
+    }
+    file.flush()?;
+    let bytes = machine::on_disk(&store.place.join("store"))?;
+    tell(json!({
+        "measure": "disk", "store": store.engine.as_str(), "records": store.records,
+        "bytes": bytes, "bytes_per_record": per(bytes, store.records),
+    }));
+    Ok(())
+}
+
+/// Mints until the store holds as many records as it should. Returns a sample of the tokens.
+fn fill_up(authority: &Worked, store: &Store, tell: &mut impl FnMut(Value)) -> Outcome<Vec<String>> {
+    let every = store.records.div_ceil(SAMPLE).max(1);
+    let mint = |index: usize| {
+        let token = mint(authority, index)?;
+        Ok(index.is_multiple_of(every).then_some(token))
+    };
+    let threads = match store.engine {
+        // More would leave their arenas behind, and it is the store's memory that is asked for.
+        Engine::Memory => thread::available_parallelism()?.get(),
+        // Enough for full groups, so that a sync is shared by hundreds.
+        Engine::Redb => 512,
+        // With 512 it takes longer, and 7 GiB of memory for a million records instead of half a GiB.
+        #[cfg(feature = "sled")]
+        Engine::Sled => 64,
+    };
+    let filled = phase(threads, store.records, Duration::MAX, mint)?;
+    tell(json!({
+        "measure": "fill", "store": store.engine.as_str(), "records": store.records,
+        "threads": threads, "seconds": filled.pace.time.as_secs_f64(),
+        "per_second": filled.pace.per_second(), "peak_bytes": machine::peak()?,
+    }));
+    Ok(filled.results.into_iter().flatten().collect())
+}
+
+/// Opens a store and has it worked by more and more threads.
+pub(crate) fn work(store: &Store, plan: &Plan, tell: &mut impl FnMut(Value)) -> Outcome<()> {
+    let name = store.engine.as_str();
+    let (tokens, before, authority) = match store.engine {
+        Engine::Memory => {
+            let before = machine::resident()?;
+            let authority = authority(create(store.engine, &store.place)?, KeyRing::generate()?)?;
+            (fill_up(&authority, store, tell)?, before, authority)
+        }
+        _ => {
+            let tokens = BufReader::new(fs::File::open(store.place.join("tokens"))?).lines();
+            let tokens = tokens.collect::<Result<Vec<_>, _>>()?;
+            let keys = KeyRing::load(store.place.join("keys"))?;
+            let sync = machine::sync_time(&store.place)?;
+            let before = machine::resident()?;
+            let start = Instant::now();
+            let opened = open(store.engine, &store.place)?;
+            tell(json!({
+                "measure": "open", "store": name, "records": store.records,
+                "seconds": start.elapsed().as_secs_f64(), "sync_us": sync.as_secs_f64() * 1e6,
+            }));
+            (tokens, before, authority(opened, keys)?)
+        }
+    };
+    let resident = |when: &str| -> Outcome<Value> {
+        let bytes = machine::resident()?.saturating_sub(before);
+        Ok(
+            json!({"measure": "resident", "store": name, "records": store.records, "when": when, "bytes": bytes}),
+        )
+    };
+    tell(resident("open")?);
+    for threads in WORKERS {
+        let mut told = |what: &str, done: &Pace| {
+            tell(json!({
+                "measure": "load", "store": name, "records": store.records, "threads": threads, "what": what,
+                "calls": done.latencies.len(), "per_second": done.per_second(),
+                "p50_us": done.quantile(0.5), "p90_us": done.quantile(0.9),
+                "p99_us": done.quantile(0.99), "p999_us": done.quantile(0.999),
+            }));
+        };
+        let verified = phase(threads, VERIFICATIONS, plan.time, |index| {
+            let token = pick(&tokens, index).ok_or("no tokens")?;
+            authority.verify(token, Some(Kind::SpaceSupport), &authority.context())?;
+            Ok(())
+        })?;
+        told("verify", &verified.pace);
+        let minted = phase(threads, MINTS, plan.time, |index| mint(&authority, index))?;
+        told("mint", &minted.pace);
+        let consumed = phase(threads, minted.results.len(), Duration::MAX, |index| {
+            let token = minted.results.get(index).ok_or("no token")?;
+            let (claim, context) = (authority.draw_claim()?, authority.context());
+            let (kind, who) = (Kind::SpaceSupport, Subject::Provider("p1"));
+            let consumed = authority.consume(token, kind, who, &claim, &context)?;
+            if consumed.repeated { Err("a new claim is an old one".into()) } else { Ok(()) }
+        })?;
+        told("consume", &consumed.pace);
+        // Back to what it was filled to.
+        let (now, step) = (authority.now(), 1_000);
+        while authority.store().purge_spent(now, Duration::ZERO, step)? == step {}
+    }
+    tell(resident("worked")?);
+    Ok(())
+}
+
+/// One of a thousand spaces, by one of a hundred users.
+fn mint(authority: &Worked, index: usize) -> Outcome<String> {
+    let (space, user) = (format!("space-{:028}", index % 1_000), format!("user-{:027}", index % 100));
+    let grant = Grant::SpaceSupport { space: &space, dialect: None };
+    Ok(authority.mint(&MintRequest::new(grant, Subject::User(&user)))?.token)
+}
+
+/// One after another, in an order that no cache foresees.
+fn pick<T>(all: &[T], index: usize) -> Option<&T> {
+    let spread = u64::try_from(index).ok()?.wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(29);
+    all.get(usize::try_from(spread.checked_rem(u64::try_from(all.len()).ok()?)?).ok()?)
+}
+
+#[expect(clippy::cast_precision_loss, reason = "a figure to read")]
+fn per(whole: u64, parts: usize) -> f64 {
+    whole as f64 / parts as f64
+}
+
+/// How fast calls were, of many threads that each called as fast as it could.
+struct Pace {
+    /// From the first call to the end of the last.
+    time: Duration,
+    /// In nanoseconds.
+    latencies: Histogram<u64>,
+}
+
+impl Pace {
+    fn per_second(&self) -> f64 {
+        #[expect(clippy::cast_precision_loss, reason = "a figure to read")]
+        let calls = self.latencies.len() as f64;
+        calls / self.time.as_secs_f64()
+    }
+
+    /// In microseconds.
+    fn quantile(&self, quantile: f64) -> f64 {
+        Duration::from_nanos(self.latencies.value_at_quantile(quantile)).as_secs_f64() * 1e6
+    }
+}
+
+struct Phase<T> {
+    pace: Pace,
+    results: Vec<T>,
+}
+
+/// Has threads call again and again, with the numbers from 0, until the time is over or the numbers are used up.
+fn phase<T: Send>(
+    threads: usize,
+    calls: usize,
+    time: Duration,
+    call: impl Fn(usize) -> Outcome<T> + Sync,
+) -> Outcome<Phase<T>> {
+    let (next, barrier) = (AtomicUsize::new(0), Barrier::new(threads + 1));
+    let worker = || -> Outcome<(Histogram<u64>, Vec<T>)> {
+        barrier.wait();
+        let (mut latencies, mut results) = (Histogram::new(3)?, Vec::new());
+        let begin = Instant::now();
+        let mut start = begin;
+        while start.duration_since(begin) < time {
+            let index = next.fetch_add(1, Ordering::Relaxed);
+            if index >= calls {
+                break;
+            }
+            results.push(call(index)?);
+            let end = Instant::now();
+            latencies.record(u64::try_from(end.duration_since(start).as_nanos())?)?;
+            start = end;
+        }
+        Ok((latencies, results))
+    };
+    let (mut latencies, mut results) = (Histogram::new(3)?, Vec::new());
+    thread::scope(|scope| {
+        let workers: Vec<_> = (0..threads).map(|_| scope.spawn(worker)).collect();
+        barrier.wait();
+        let start = Instant::now();
+        for worker in workers {
+            let (its_latencies, its_results) = worker.join().map_err(|_| "a thread panicked")??;
+            latencies.add(its_latencies)?;
+            results.extend(its_results);
+        }
+        Ok(Phase { pace: Pace { time: start.elapsed(), latencies }, results })
+    })
+}

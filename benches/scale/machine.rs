@@ -1,0 +1,74 @@
+//! What the machine is, and what it says of this process and its files.
+
+use std::{
+    fs::{self, File},
+    io::Write as _,
+    os::unix::fs::MetadataExt as _,
+    path::Path,
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+};
+
+use serde_json::{Value, json};
+
+use crate::Outcome;
+
+/// The machine, the time and the load. What does not say is left out.
+pub(crate) fn line() -> Value {
+    let read = |path: &str| fs::read_to_string(path).unwrap_or_default();
+    let cpus = read("/proc/cpuinfo");
+    let model = cpus.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": "));
+    let cores = std::thread::available_parallelism().map_or(0, usize::from);
+    let kernel = read("/proc/sys/kernel/osrelease");
+    let kernel = kernel.trim().split('-').next().unwrap_or_default();
+    let load: Option<f64> = read("/proc/loadavg").split(' ').next().and_then(|load| load.parse().ok());
+    let machine =
+        format!("{}, {cores} cores, Linux {kernel}", model.map_or("unknown processor", |it| it.1.trim()));
+    let unix = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+    json!({"measure": "machine", "machine": machine, "unix": unix, "load": load})
+}
+
+/// The resident memory of this process, in bytes.
+pub(crate) fn resident() -> Outcome<u64> {
+    status("VmRSS:")
+}
+
+/// The most resident memory that this process has had, in bytes.
+pub(crate) fn peak() -> Outcome<u64> {
+    status("VmHWM:")
+}
+
+fn status(field: &str) -> Outcome<u64> {
+    let status = fs::read_to_string("/proc/self/status")?;
+    let line = status.lines().find_map(|line| line.strip_prefix(field)).ok_or("no such field")?;
+    let kib: u64 = line.trim().strip_suffix(" kB").ok_or("no unit")?.parse()?;
+    Ok(kib * 1024)
+}
+
+/// What a file, or all in a directory, takes on disk, in bytes.
+pub(crate) fn on_disk(path: &Path) -> Outcome<u64> {
+    let metadata = fs::symlink_metadata(path)?;
+    let mut bytes = metadata.blocks() * 512;
+    if metadata.is_dir() {
+        for entry in fs::read_dir(path)? {
+            bytes += on_disk(&entry?.path())?;
+        }
+    }
+    Ok(bytes)
+}
+
+/// How long the disk takes to sync a block of 4 KiB: the median of some. No durable write can be faster.
+pub(crate) fn sync_time(directory: &Path) -> Outcome<Duration> {
+    const ROUNDS: usize = 31;
+    let path = directory.join("sync");
+    let mut file = File::create(&path)?;
+    let mut times = Vec::new();
+    for _ in 0..ROUNDS {
+        file.write_all(&[0; 4096])?;
+        let start = Instant::now();
+        file.sync_data()?;
+        times.push(start.elapsed());
+    }
+    fs::remove_file(path)?;
+    times.sort();
+    times.get(ROUNDS / 2).copied().ok_or_else(|| "no rounds".into())
+}
