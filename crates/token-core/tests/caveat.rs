@@ -73,7 +73,8 @@ fn every_legacy_type_has_its_name() {
         let legacy = LegacyType::from_name(name).unwrap();
         let text = format!("tokenType = {name}");
         assert_eq!(Predicate::read(text.as_bytes()), Some(Predicate::TokenType(legacy)));
-        assert_eq!(PredicateBuf::token_type(legacy).as_str(), text);
+        let written = PredicateBuf::token_type(legacy);
+        assert_eq!((written.as_str(), written.as_ref()), (text.as_str(), text.as_bytes()));
     }
     assert_eq!(LegacyType::from_name("client_token"), None);
 }

@@ -1,7 +1,7 @@
 //! What is said of v2 and JSON, beyond the shared vectors.
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![allow(clippy::unwrap_used, clippy::arithmetic_side_effects, reason = "a test fails by panicking")]
 
-use token_core::{DecodeOptions, Encoding, Format, Macaroon, Problem, RootKey};
+use token_core::{DecodeOptions, Encoding, FieldError, Format, Limits, Macaroon, Problem, RootKey, inspect};
 
 fn macaroon() -> Macaroon {
     let mut macaroon = Macaroon::mint(&RootKey::from_derived([7; 32]), "onezone", b"id").unwrap();
@@ -54,4 +54,39 @@ fn a_v2_text_that_spells_the_mark_of_base62_is_v2() {
     let text = "AgINYWJjY2F00aW9uAAAMQAABiAtOgDsrZE37aWLQXyogPZ5xDfWooLrmPx-JHAqifu_xg";
     let (read, spelling) = Macaroon::from_text(text, &DecodeOptions::default()).unwrap();
     assert_eq!((read.identifier().len(), spelling.format), (13, Format::V2));
+}
+
+#[test]
+fn formats_have_the_names_of_the_specification() {
+    let names = [Format::V1, Format::V2, Format::V2J, Format::V1J].map(Format::as_str);
+    assert_eq!(names, ["v1", "v2", "v2j", "v1j"]);
+}
+
+#[test]
+fn a_location_is_as_long_as_a_field_may_be() {
+    let key = RootKey::from_derived([7; 32]);
+    let longest = "l".repeat(Limits::ONEDATA.field);
+    assert_eq!(Macaroon::mint(&key, &longest, b"id").unwrap().location(), longest.as_bytes());
+    let refused = Macaroon::mint(&key, &format!("{longest}l"), b"id").map(drop);
+    assert_eq!(refused, Err(FieldError::TooLong { len: longest.len() + 1 }));
+}
+
+/// What is told of a document that cannot be read to its end.
+#[test]
+fn broken_json_is_told_from_broken_text() {
+    let text = macaroon().to_text(Format::V2J, Encoding::Json).unwrap();
+    let cut = text.strip_suffix('}').unwrap();
+    let failure = inspect(cut, &DecodeOptions::default()).unwrap_err();
+    assert_eq!(failure.partial.encoding(), Some(Encoding::Json));
+}
+
+/// A text that was cut off within a group of base64 lacks more than the rest of the group.
+#[test]
+fn a_text_that_was_cut_off_is_said_to_be() {
+    let text = macaroon().to_text(Format::V1, Encoding::Base64Url).unwrap();
+    for lost in 1..40 {
+        let cut = text.get(..text.len() - lost).unwrap();
+        let error = Macaroon::from_text(cut, &DecodeOptions::default()).map(drop).unwrap_err();
+        assert!(matches!(error.problem(), Problem::Cut { .. }), "{lost}: {error}");
+    }
 }

@@ -155,29 +155,31 @@ fn everything_else_is_opaque() {
     }
 }
 
-/// code, name and key in JSON, who may use it, what it writes behind the target
-const INVITES: [(&str, &str, &str, InviteConsumer, &str); 14] = [
-    ("ujg", "userJoinGroup", "groupId", InviteConsumer::User, ""),
-    ("gjg", "groupJoinGroup", "groupId", InviteConsumer::User, ""),
-    ("ujs", "userJoinSpace", "spaceId", InviteConsumer::User, ""),
-    ("gjs", "groupJoinSpace", "spaceId", InviteConsumer::User, ""),
-    ("ssp", "supportSpace", "spaceId", InviteConsumer::Provider, "ge"),
-    ("hjs", "harvesterJoinSpace", "spaceId", InviteConsumer::User, ""),
-    ("rop", "registerOneprovider", "adminUserId", InviteConsumer::Anyone, ""),
-    ("ujc", "userJoinCluster", "clusterId", InviteConsumer::User, ""),
-    ("gjc", "groupJoinCluster", "clusterId", InviteConsumer::User, ""),
-    ("ujh", "userJoinHarvester", "harvesterId", InviteConsumer::User, ""),
-    ("gjh", "groupJoinHarvester", "harvesterId", InviteConsumer::User, ""),
-    ("sjh", "spaceJoinHarvester", "harvesterId", InviteConsumer::User, ""),
-    ("uji", "userJoinAtmInventory", "atmInventoryId", InviteConsumer::User, ""),
-    ("gji", "groupJoinAtmInventory", "atmInventoryId", InviteConsumer::User, ""),
+/// code, name and key in JSON, kind of the target, who may use it, what it writes behind the target
+const INVITES: [(&str, &str, &str, &str, InviteConsumer, &str); 14] = [
+    ("ujg", "userJoinGroup", "groupId", "group", InviteConsumer::User, ""),
+    ("gjg", "groupJoinGroup", "groupId", "group", InviteConsumer::User, ""),
+    ("ujs", "userJoinSpace", "spaceId", "space", InviteConsumer::User, ""),
+    ("gjs", "groupJoinSpace", "spaceId", "space", InviteConsumer::User, ""),
+    ("ssp", "supportSpace", "spaceId", "space", InviteConsumer::Provider, "ge"),
+    ("hjs", "harvesterJoinSpace", "spaceId", "space", InviteConsumer::User, ""),
+    ("rop", "registerOneprovider", "adminUserId", "user", InviteConsumer::Anyone, ""),
+    ("ujc", "userJoinCluster", "clusterId", "cluster", InviteConsumer::User, ""),
+    ("gjc", "groupJoinCluster", "clusterId", "cluster", InviteConsumer::User, ""),
+    ("ujh", "userJoinHarvester", "harvesterId", "harvester", InviteConsumer::User, ""),
+    ("gjh", "groupJoinHarvester", "harvesterId", "harvester", InviteConsumer::User, ""),
+    ("sjh", "spaceJoinHarvester", "harvesterId", "harvester", InviteConsumer::User, ""),
+    ("uji", "userJoinAtmInventory", "atmInventoryId", "atmInventory", InviteConsumer::User, ""),
+    ("gji", "groupJoinAtmInventory", "atmInventoryId", "atmInventory", InviteConsumer::User, ""),
 ];
 
 #[test]
 fn every_invitation_has_its_code_and_its_json() {
     assert_eq!(InviteType::all().len(), INVITES.len());
-    for ((code, name, key, consumer, parameters), invite) in INVITES.into_iter().zip(InviteType::all()) {
-        assert_eq!((invite.code(), invite.name(), invite.target_key()), (code, name, key));
+    for ((code, name, key, kind, consumer, parameters), invite) in INVITES.into_iter().zip(InviteType::all())
+    {
+        assert_eq!((invite.code(), invite.name()), (code, name));
+        assert_eq!((invite.target_key(), invite.target_kind()), (key, kind), "{code}");
         assert_eq!(invite.consumer(), consumer, "{code}");
         assert_eq!((InviteType::from_code(code), InviteType::from_name(name)), (Some(invite), Some(invite)));
         let text = format!("2/nmd/usr-u/{code}:t1:{parameters}/id");

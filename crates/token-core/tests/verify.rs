@@ -446,6 +446,12 @@ fn preflight_refutes_what_is_known_to_fail() {
             &["tokenType = space_create_token"],
             unmet(0, Unmet::Refuted),
         ),
+        (
+            any,
+            &["tokenType = space_support_token", "tokenType = space_create_token"],
+            unmet(1, Unmet::Refuted),
+        ),
+        (any, &["tokenType = space_support_token", "tokenType = space_support_token"], Preflight::Undecided),
         // The first of several.
         (any, &["time < 5", "colour = blue"], unmet(0, expired)),
     ] {
@@ -473,5 +479,15 @@ fn preflight_never_says_that_a_token_is_good() {
         "interface = rest",
     ] {
         assert_eq!(Verifier::new(&blank).preflight(&token(&[caveat])), Preflight::Undecided, "{caveat:?}");
+    }
+}
+
+/// It may stand in a server's log: what it asks for is shown, and nothing of its checks.
+#[test]
+fn a_verifier_shows_what_it_judges_by() {
+    let context = now(5);
+    let shown = format!("{:?}", Verifier::new(&context).used_as(TokenUse::Invite));
+    for part in ["Verifier", "Invite", "checks: 0"] {
+        assert!(shown.contains(part), "{shown}");
     }
 }
