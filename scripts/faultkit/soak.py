@@ -98,7 +98,7 @@ class Soak:
 
     def audit(self, url, row, where):
         """Has the store compare all that it holds: records, claims, indexes and seals."""
-        status, lines, stderr, _ = self.run("audit", url)
+        status, lines, stderr, _ = self.run("audit", url, timeout=3600)
         if status != 0:
             row.blame(f"{where}: audit: status {status} {lines[-4:]} {stderr[-300:]}")
 

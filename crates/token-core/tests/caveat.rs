@@ -361,3 +361,27 @@ fn only_objects_of_exactly_the_right_members_are_caveats() {
         assert!(serde_json::from_str::<JsonPredicate>(json).is_err(), "{json}");
     }
 }
+
+#[test]
+fn lists_are_equal_when_their_texts_are() {
+    let [one, same, other] =
+        ["asn = 1|2", "asn = 1|2", "asn = 2|1"].map(|text| Predicate::read(text.as_bytes()));
+    assert_eq!(one, same);
+    assert_ne!(one, other);
+    assert!(format!("{one:?}").contains("1|2"), "{one:?}");
+}
+
+#[test]
+fn paths_and_object_ids_are_told_as_they_stand() {
+    let read = |text: &'static str| Predicate::read(text.as_bytes());
+    let Some(Predicate::DataPath(paths)) = read("data.path = L3MvZg==|L3Q=") else { panic!("paths") };
+    assert_eq!(paths.iter().map(|path| path.as_base64()).collect::<Vec<_>>(), ["L3MvZg==", "L3Q="]);
+    let Some(Predicate::DataObjectId(ids)) = read("data.objectid = 00ff|AB") else { panic!("ids") };
+    assert_eq!(ids.iter().map(|id| id.as_hex()).collect::<Vec<_>>(), ["00ff", "AB"]);
+}
+
+#[test]
+fn what_is_no_object_is_told_what_was_expected() {
+    let error = serde_json::from_str::<JsonPredicate>("[]").unwrap_err();
+    assert!(error.to_string().contains("the JSON object of a caveat"), "{error}");
+}

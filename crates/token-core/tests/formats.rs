@@ -1,7 +1,9 @@
 //! What is said of v2 and JSON, beyond the shared vectors.
 #![allow(clippy::unwrap_used, clippy::arithmetic_side_effects, reason = "a test fails by panicking")]
 
-use token_core::{DecodeOptions, Encoding, FieldError, Format, Limits, Macaroon, Problem, RootKey, inspect};
+use token_core::{
+    DecodeOptions, Encoding, FieldError, Format, Limits, Macaroon, Problem, RootKey, Stage, inspect,
+};
 
 fn macaroon() -> Macaroon {
     let mut macaroon = Macaroon::mint(&RootKey::from_derived([7; 32]), "onezone", b"id").unwrap();
@@ -60,6 +62,23 @@ fn a_v2_text_that_spells_the_mark_of_base62_is_v2() {
 fn formats_have_the_names_of_the_specification() {
     let names = [Format::V1, Format::V2, Format::V2J, Format::V1J].map(Format::as_str);
     assert_eq!(names, ["v1", "v2", "v2j", "v1j"]);
+}
+
+#[test]
+fn stages_have_names() {
+    let stages = [
+        Stage::Text,
+        Stage::Base62,
+        Stage::Base64,
+        Stage::Packet,
+        Stage::Field,
+        Stage::Json,
+        Stage::Identifier,
+        Stage::Limit,
+    ];
+    let names = ["text", "base62", "base64", "packet", "field", "json", "identifier", "limit"];
+    assert_eq!(stages.map(Stage::as_str), names);
+    assert_eq!(stages.map(|stage| stage.to_string()), names);
 }
 
 #[test]
