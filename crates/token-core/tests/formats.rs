@@ -107,5 +107,6 @@ fn a_text_that_was_cut_off_is_said_to_be() {
         let cut = text.get(..text.len() - lost).unwrap();
         let error = Macaroon::from_text(cut, &DecodeOptions::default()).map(drop).unwrap_err();
         assert!(matches!(error.problem(), Problem::Cut { .. }), "{lost}: {error}");
+        assert!(error.to_string().contains("inside the signature packet"), "{lost}: {error}");
     }
 }
