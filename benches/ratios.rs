@@ -85,7 +85,8 @@ fn main() {
         "{:<4} {:<38} {:>8} {:>9} {:>8} {:>9} {:>8} {:>12}",
         "work", "what", "ours ns", "oracle ns", "floor ns", "x oracle", "x floor", "allocations"
     );
-    let cell = |value: Option<f64>, digits: usize| value.map_or("-".into(), |value| format!("{value:.digits$}"));
+    let cell =
+        |value: Option<f64>, digits: usize| value.map_or("-".into(), |value| format!("{value:.digits$}"));
     for (work, (ours, oracle)) in works.iter().zip(&timed) {
         let allocations = ALLOCATOR.count(&*work.ours);
         #[expect(clippy::cast_precision_loss, reason = "some tens")]

@@ -151,11 +151,15 @@ fn one_caveat() -> Vec<Work> {
             name: "W1",
             what: "mint, 1 caveat",
             ours: Box::new(move || {
-                let minted = mint(black_box(LOCATION), black_box(ID), black_box(&[CAVEAT]), Encoding::Base64Url);
+                let minted =
+                    mint(black_box(LOCATION), black_box(ID), black_box(&[CAVEAT]), Encoding::Base64Url);
                 assert_eq!(minted, text);
             }),
             oracle: Some(Box::new(move || {
-                assert_eq!(oracle_mint(black_box(LOCATION), black_box(ID), black_box(&[CAVEAT])), oracle_text);
+                assert_eq!(
+                    oracle_mint(black_box(LOCATION), black_box(ID), black_box(&[CAVEAT])),
+                    oracle_text
+                );
             })),
             blocks: Some(DERIVE_BLOCKS + chain),
         },
@@ -264,8 +268,7 @@ fn authority() -> Work {
         let grant = Grant::SpaceSupport { space: SPACE, dialect: None };
         let minted = world.authority.mint(&MintRequest::new(grant, Subject::User("owner"))).unwrap();
         let context = world.authority.context();
-        let accepted =
-            world.authority.verify(&minted.token, Some(Kind::SpaceSupport), &context).unwrap();
+        let accepted = world.authority.verify(&minted.token, Some(Kind::SpaceSupport), &context).unwrap();
         assert_eq!(accepted.uses_left, Some(1));
         accepted
     };
