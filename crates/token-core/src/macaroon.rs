@@ -62,6 +62,7 @@ impl Parts {
     }
 
     /// Appends a caveat that was read, with so many bytes behind it.
+    #[inline]
     pub(crate) fn push_caveat(&mut self, caveat: CaveatSpans, left: usize, limits: &Limits) {
         /// How long a caveat is, about: `0019cid time < 1496140144` and a line feed. In bytes.
         const TYPICAL: usize = 25;

@@ -147,6 +147,7 @@ impl Reading {
         Ok(())
     }
 
+    #[inline]
     fn into_macaroon(self) -> Result<(Macaroon, Format), DecodeError> {
         match (self.signature, self.format) {
             (Some(signature), Some(format)) => Ok((Macaroon { parts: self.parts, signature }, format)),
@@ -186,6 +187,7 @@ impl Macaroon {
     ///
     /// # Errors
     /// [`DecodeError`], which says what is wrong and at which character, or at which byte of what it spells.
+    #[inline]
     pub fn from_text(text: &str, options: &DecodeOptions) -> Result<(Self, Spelling), DecodeError> {
         let mut reading = Reading::default();
         read_text(text, options, &mut reading)?;

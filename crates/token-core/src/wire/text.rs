@@ -68,7 +68,15 @@ const PADDED: GeneralPurposeConfig =
     GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::RequireCanonical);
 
 /// How nearly all tokens are written. Made once: its tables take as long to make as a token to decode.
+#[cfg(not(all(feature = "simd", any(target_arch = "x86_64", target_arch = "aarch64"))))]
 static URL: GeneralPurpose = GeneralPurpose::new(&URL_SAFE, UNPADDED);
+
+#[cfg(all(feature = "simd", any(target_arch = "x86_64", target_arch = "aarch64")))]
+use self::simd::URL;
+
+/// Asks the processor what it can, which takes std.
+#[cfg(all(feature = "simd", any(target_arch = "x86_64", target_arch = "aarch64")))]
+mod simd;
 
 /// Room behind a decoded token for what its holder may append, in bytes.
 const SPARE: usize = 64;
@@ -304,7 +312,7 @@ pub(crate) fn read_base64(body: &[u8], liberal: bool) -> Result<Vec<u8>, Cut> {
                 (if byte == b'=' { Problem::Padding } else { foreign(body, at, byte) }, at)
             }
             (_, Some((first, byte))) => (foreign(body, first, byte), first),
-            (base64::DecodeError::InvalidLastSymbol(at, _), None) => (Problem::TrailingBits, at),
+            (base64::DecodeError::InvalidLastSymbol { offset, .. }, None) => (Problem::TrailingBits, offset),
             (base64::DecodeError::InvalidLength(_), None) => (Problem::Base64Length, last),
             (base64::DecodeError::InvalidByte(..) | base64::DecodeError::InvalidPadding, None) => {
                 (Problem::Padding, last)

@@ -75,8 +75,11 @@ impl<'a> Reader<'a> {
                 return Err(DecodeError::bytes(problem, packet.begin));
             }
             let identifier = packet.span;
-            let third_party;
-            (third_party, packet) = self.third_party()?;
+            packet = self.packet("a caveat or the signature")?;
+            let mut third_party = None;
+            if packet.name != CAVEAT.as_bytes() && packet.name != SIGNATURE.as_bytes() {
+                (third_party, packet) = self.third_party(packet)?;
+            }
             parts.push_caveat(
                 CaveatSpans { identifier, third_party },
                 self.rest().len(),
@@ -97,12 +100,14 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// What makes a caveat one for a third party, `vid` and `cl`, and the packet after it. The liberal rules take
+    /// What makes a caveat one for a third party, `vid` and `cl`, from this packet on, and the packet after it. The liberal rules take
     /// the two in either order, and `vid` alone; `cl` alone says nothing and is passed over.
-    fn third_party(&mut self) -> Result<(Option<ThirdPartySpans>, Packet<'a>), DecodeError> {
+    fn third_party(
+        &mut self,
+        mut packet: Packet<'a>,
+    ) -> Result<(Option<ThirdPartySpans>, Packet<'a>), DecodeError> {
         let (mut vid, mut location) = (None, None);
         loop {
-            let packet = self.packet("a caveat or the signature")?;
             if packet.name == VID.as_bytes() && vid.is_none() {
                 vid_fits(packet.value.len(), packet.begin)?;
                 vid = Some(packet.span);
@@ -119,6 +124,7 @@ impl<'a> Reader<'a> {
                 let location = location.unwrap_or_default();
                 return Ok((vid.map(|vid| ThirdPartySpans { vid, location }), packet));
             }
+            packet = self.packet("a caveat or the signature")?;
         }
     }
 
