@@ -57,6 +57,31 @@ fn thousand_blocks() {
     black_box(state);
 }
 
+/// `Authority::verify_many` on one thread and on as many as there are processors, in nanoseconds for each token.
+fn many() {
+    const TOKENS: u32 = 1000;
+    let verify = works::many(1000);
+    let all = std::thread::available_parallelism().map_or(1, usize::from);
+    let mut pools = [1, all].map(|threads| {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+        (threads, pool, Duration::MAX)
+    });
+    for _ in 0..200 {
+        for (_, pool, best) in &mut pools {
+            let start = Instant::now();
+            pool.install(&verify);
+            *best = start.elapsed().min(*best);
+        }
+    }
+    eprintln!();
+    for (threads, _, best) in pools {
+        let each_ns = (best / TOKENS).as_nanos();
+        let what = format!("verify {TOKENS} stored tokens, threads: {threads}");
+        eprintln!("{what:<43} {each_ns:>8}");
+        println!("{}", json!({ "work": "many", "what": what, "ours_ns": each_ns, "threads": threads }));
+    }
+}
+
 fn rounded(value: f64, scale: f64) -> Value {
     json!((value * scale).round() / scale)
 }
@@ -64,10 +89,8 @@ fn rounded(value: f64, scale: f64) -> Value {
 fn main() {
     let works = works::all();
     let mut floor = Timed::new(&thousand_blocks);
-    let mut timed: Vec<_> = works
-        .iter()
-        .map(|work| (Timed::new(&*work.ours), work.oracle.as_deref().map(|oracle| Timed::new(oracle))))
-        .collect();
+    let mut timed: Vec<_> =
+        works.iter().map(|work| (Timed::new(&*work.ours), work.oracle.as_deref().map(Timed::new))).collect();
     let start = Instant::now();
     while start.elapsed() < BUDGET {
         floor.batch();
@@ -120,4 +143,5 @@ fn main() {
             allocations
         );
     }
+    many();
 }

@@ -262,6 +262,19 @@ fn forgery() -> Work {
     }
 }
 
+/// Verifies that many stored tokens at once, and stops if one is not accepted.
+pub fn many(tokens: usize) -> impl Fn() + Sync {
+    let world = World::new();
+    let grant = Grant::SpaceSupport { space: SPACE, dialect: None };
+    let request = MintRequest::new(grant, Subject::User("owner"));
+    let texts: Vec<_> = (0..tokens).map(|_| world.authority.mint(&request).unwrap().token).collect();
+    move || {
+        let context = world.authority.context();
+        let answers = world.authority.verify_many(black_box(&texts), Some(Kind::SpaceSupport), &context);
+        assert_eq!(answers.iter().filter(|answer| answer.is_ok()).count(), tokens);
+    }
+}
+
 /// Everything that a server does: id and secret drawn, sealed and stored; then looked up, opened and verified.
 fn authority() -> Work {
     let work = |world: &World| {
