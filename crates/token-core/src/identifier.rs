@@ -5,7 +5,7 @@ use core::fmt;
 
 use serde::{Serialize, Serializer, ser::SerializeStruct};
 
-use crate::{Subject, TokenType};
+use crate::{Subject, TokenType, split};
 
 /// What an identifier says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,9 +48,10 @@ impl<'a> Identifier<'a> {
     /// [`IdentifierError`] when it begins with a version but is not a version-2 identifier as Onedata writes
     /// it. Onedata calls such a token bad.
     pub fn read(bytes: &'a [u8]) -> Result<Self, IdentifierError> {
-        let Some(slash) = bytes.iter().position(|byte| *byte == b'/') else {
+        if !bytes.contains(&b'/') {
             return Ok(Self::Opaque(bytes));
-        };
+        }
+        let slash = bytes.iter().position(|byte| *byte == b'/').unwrap_or_default();
         let version = bytes.get(..slash).unwrap_or_default();
         if !is_integer(version) {
             return Ok(Self::Opaque(bytes));
@@ -92,7 +93,7 @@ impl<'a> IdentifierV2<'a> {
             problem: IdentifierProblem::NotUtf8,
             at: error.valid_up_to(),
         })?;
-        let mut parts = text.split('/');
+        let mut parts = split::parts(text, b'/');
         let mut at = 0_usize;
         let mut part = |problem: IdentifierProblem| match parts.next() {
             Some(part) => {

@@ -126,6 +126,7 @@ mod predicate;
 mod seal;
 mod secret;
 mod service;
+mod split;
 mod subject;
 mod time;
 mod token;

@@ -7,7 +7,7 @@ mod list;
 
 use core::fmt;
 
-use crate::{LegacyType, Service, Subject, UnixTime};
+use crate::{LegacyType, Service, Subject, UnixTime, split};
 
 pub use self::{
     buf::{EmptyList, PredicateBuf},
@@ -75,7 +75,7 @@ impl<'a> Predicate<'a> {
     #[must_use]
     pub fn read(text: &'a [u8]) -> Option<Self> {
         let text = core::str::from_utf8(text).ok()?;
-        let Some((name, value)) = text.split_once(' ') else {
+        let Some((name, value)) = split::once(text, b' ') else {
             return (text == "data.readonly").then_some(Self::DataReadonly);
         };
         if let Some(list) = value.strip_prefix("!= ") {

@@ -15,7 +15,7 @@ pub type CaveatNonce = [u8; NONCE_LEN];
 /// `vid = nonce || tag || XSalsa20(key)`
 pub(crate) fn seal(link: &ChainKey, nonce: &CaveatNonce, key: &CaveatKey) -> [u8; VID_LEN] {
     let mut sealed = Zeroizing::new(*key.as_root().expose());
-    let cipher = XSalsa20Poly1305::new(link.expose().into());
+    let cipher = XSalsa20Poly1305::new((&*link.expose()).into());
     #[expect(clippy::expect_used, reason = "32 bytes are within the cipher's limit of 2^38")]
     let tag = cipher
         .encrypt_in_place_detached(Nonce::from_slice(nonce), &[], sealed.as_mut_slice())
@@ -32,7 +32,7 @@ pub(crate) fn open(link: &ChainKey, vid: &[u8]) -> Option<CaveatKey> {
     let (nonce, rest) = vid.split_first_chunk::<NONCE_LEN>()?;
     let (tag, sealed) = rest.split_first_chunk::<TAG_LEN>()?;
     let mut key = Zeroizing::new(<[u8; RootKey::LEN]>::try_from(sealed).ok()?);
-    XSalsa20Poly1305::new(link.expose().into())
+    XSalsa20Poly1305::new((&*link.expose()).into())
         .decrypt_in_place_detached(Nonce::from_slice(nonce), &[], key.as_mut_slice(), Tag::from_slice(tag))
         .ok()?;
     Some(CaveatKey::from_derived(*key))

@@ -4,6 +4,8 @@ use core::fmt;
 
 use serde::{Serialize, Serializer};
 
+use crate::split;
+
 /// A kind of service.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ServiceKind {
@@ -60,9 +62,9 @@ impl<'a> Service<'a> {
     /// Reads `code-ID`. The id is neither empty nor holds a `|`, which ends it in a caveat.
     #[must_use]
     pub fn read(text: &'a str) -> Option<Self> {
-        let (code, id) = text.split_once('-')?;
+        let (code, id) = split::once(text, b'-')?;
         let kind = ServiceKind::from_code(code)?;
-        (!id.is_empty() && !id.contains('|')).then_some(Self { kind, id })
+        (!id.is_empty() && !id.bytes().any(|byte| byte == b'|')).then_some(Self { kind, id })
     }
 
     /// Whether a caveat that names `self` admits `other`.

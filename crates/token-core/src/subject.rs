@@ -4,6 +4,8 @@ use core::fmt;
 
 use serde::{Serialize, Serializer, ser::SerializeStruct};
 
+use crate::split;
+
 /// A user, a provider, a group, or nobody.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Subject<'a> {
@@ -25,8 +27,8 @@ impl<'a> Subject<'a> {
         if text == "nobody" {
             return Some(Self::Nobody);
         }
-        let (code, id) = text.split_once('-')?;
-        if id.is_empty() || id.contains(['/', '|']) {
+        let (code, id) = split::once(text, b'-')?;
+        if id.is_empty() || id.bytes().any(|byte| matches!(byte, b'/' | b'|')) {
             return None;
         }
         match code {

@@ -4,6 +4,8 @@ use core::fmt;
 
 use serde::{Serialize, Serializer, ser::SerializeMap};
 
+use crate::split;
+
 /// The type of a token whose identifier is of version 2.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum TokenType<'a> {
@@ -29,7 +31,7 @@ impl<'a> TokenType<'a> {
     /// Parameters are written for `ssp` alone. Their value has had no meaning since 21.02, but 20.02 wrote
     /// several, so any is taken there.
     pub(crate) fn read(text: &'a str) -> Option<Self> {
-        match text.split_once(':') {
+        match split::once(text, b':') {
             None if text == "act" => Some(Self::Access { session: None }),
             None if text == "idn" => Some(Self::Identity),
             None => None,
@@ -38,7 +40,7 @@ impl<'a> TokenType<'a> {
             }
             Some((code, rest)) => {
                 let invite = InviteType::from_code(code)?;
-                let (target, parameters) = rest.split_once(':')?;
+                let (target, parameters) = split::once(rest, b':')?;
                 let parameters_fit = match invite {
                     InviteType::SupportSpace => !parameters.contains(':'),
                     _ => parameters.is_empty(),

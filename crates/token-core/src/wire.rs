@@ -9,7 +9,7 @@ pub(crate) mod text;
 pub(crate) mod v1;
 pub(crate) mod v2;
 
-use alloc::{string::String, vec::Vec};
+use alloc::{string::String, vec, vec::Vec};
 
 use self::{
     error::{DecodeError, Problem},
@@ -147,6 +147,7 @@ impl Reading {
         Ok(())
     }
 
+    #[inline]
     fn into_macaroon(self) -> Result<(Macaroon, Format), DecodeError> {
         match (self.signature, self.format) {
             (Some(signature), Some(format)) => Ok((Macaroon { parts: self.parts, signature }, format)),
@@ -186,6 +187,7 @@ impl Macaroon {
     ///
     /// # Errors
     /// [`DecodeError`], which says what is wrong and at which character, or at which byte of what it spells.
+    #[inline]
     pub fn from_text(text: &str, options: &DecodeOptions) -> Result<(Self, Spelling), DecodeError> {
         let mut reading = Reading::default();
         read_text(text, options, &mut reading)?;
@@ -201,7 +203,11 @@ impl Macaroon {
     /// [`EncodeError`] when the format cannot carry a field.
     pub fn to_bytes(&self, format: Format) -> Result<Vec<u8>, EncodeError> {
         match format {
-            Format::V1 => v1::write(self, false),
+            Format::V1 => {
+                let mut bytes = vec![0; v1::len(self, false)?];
+                v1::write(self, &mut bytes)?;
+                Ok(bytes)
+            }
             Format::V2 => v2::write(self),
             Format::V2J | Format::V1J => json::write(self).map(String::into_bytes),
         }
@@ -223,11 +229,24 @@ impl Macaroon {
     pub fn spell(&self, spelling: Spelling) -> Result<String, EncodeError> {
         match (spelling.format, spelling.service) {
             (Format::V1, service) => {
-                let text = text::encode(&v1::write(self, spelling.liberal)?, spelling.encoding);
-                Ok(match service {
-                    None => text,
-                    Some(service) => [service.code(), "-", &text].concat(),
-                })
+                /// Longer than nearly all tokens, in bytes: for these the text is all that is allocated.
+                const SHORT: usize = 768;
+                let (len, mut short, mut long) = (v1::len(self, spelling.liberal)?, [0; SHORT], Vec::new());
+                let bytes = match short.get_mut(..len) {
+                    Some(short) => short,
+                    None => {
+                        long.resize(len, 0);
+                        &mut long
+                    }
+                };
+                v1::write(self, bytes)?;
+                let mut text = String::new();
+                if let Some(service) = service {
+                    text.reserve(text::encoded_len(len).saturating_add(4));
+                    text.extend([service.code(), "-"]);
+                }
+                text::encode_to(&mut text, bytes, spelling.encoding);
+                Ok(text)
             }
             (Format::V2, _) => Ok(text::encode(&v2::write(self)?, Encoding::Base64Url)),
             (Format::V2J | Format::V1J, _) => json::write(self),

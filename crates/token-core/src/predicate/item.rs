@@ -6,7 +6,7 @@ use core::{fmt, net::Ipv4Addr, str::FromStr};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 
 use super::{canonical_u64, list::Item};
-use crate::{Service, Subject};
+use crate::{Service, Subject, split};
 
 impl<'a> Item<'a> for Service<'a> {
     fn read(text: &'a str) -> Option<Self> {
@@ -51,7 +51,7 @@ impl IpMask {
 
 impl<'a> Item<'a> for IpMask {
     fn read(text: &'a str) -> Option<Self> {
-        let (address, bits) = text.split_once('/').unwrap_or((text, "32"));
+        let (address, bits) = split::once(text, b'/').unwrap_or((text, "32"));
         Self::new(address.parse().ok()?, canonical_u64(bits)?.try_into().ok()?)
     }
 }
@@ -231,8 +231,8 @@ pub struct ApiPattern<'a> {
 
 impl<'a> Item<'a> for ApiPattern<'a> {
     fn read(text: &'a str) -> Option<Self> {
-        let (service, rest) = text.split_once('/')?;
-        let (operation, resource) = rest.split_once('/')?;
+        let (service, rest) = split::once(text, b'/')?;
+        let (operation, resource) = split::once(rest, b'/')?;
         let mut parts = resource.splitn(3, '.');
         let known = matches!(service, "all" | "ozw" | "ozp" | "opw" | "opp")
             && matches!(operation, "all" | "create" | "get" | "update" | "delete")

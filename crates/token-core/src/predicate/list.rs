@@ -2,6 +2,8 @@
 
 use core::{fmt, marker::PhantomData};
 
+use crate::split;
+
 /// Something that stands in a list.
 pub trait Item<'a>: Sized {
     /// Reads one item; `None` where it is not one.
@@ -17,12 +19,14 @@ pub struct List<'a, T> {
 
 impl<'a, T: Item<'a>> List<'a, T> {
     pub(crate) fn read(text: &'a str) -> Option<Self> {
-        text.split('|').all(|item| T::read(item).is_some()).then_some(Self { text, items: PhantomData })
+        split::parts(text, b'|')
+            .all(|item| T::read(item).is_some())
+            .then_some(Self { text, items: PhantomData })
     }
 
     /// The items, in order. There is at least one.
     pub fn iter(&self) -> impl Iterator<Item = T> + Clone + use<'a, T> {
-        self.text.split('|').filter_map(T::read)
+        split::parts(self.text, b'|').filter_map(T::read)
     }
 }
 

@@ -1,7 +1,5 @@
 //! The v1 binary form: packets of `length name value LF` (`macaroon-formats.md` §2, strict column of §6).
 
-use alloc::vec::Vec;
-
 use super::{
     DecodeOptions, EncodeError,
     error::{DecodeError, Problem},
@@ -77,9 +75,16 @@ impl<'a> Reader<'a> {
                 return Err(DecodeError::bytes(problem, packet.begin));
             }
             let identifier = packet.span;
-            let third_party;
-            (third_party, packet) = self.third_party()?;
-            parts.caveats.push(CaveatSpans { identifier, third_party });
+            packet = self.packet("a caveat or the signature")?;
+            let mut third_party = None;
+            if packet.name != CAVEAT.as_bytes() && packet.name != SIGNATURE.as_bytes() {
+                (third_party, packet) = self.third_party(packet)?;
+            }
+            parts.push_caveat(
+                CaveatSpans { identifier, third_party },
+                self.rest().len(),
+                &self.options.limits,
+            );
         }
 
         if packet.name != SIGNATURE.as_bytes() {
@@ -95,12 +100,14 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// What makes a caveat one for a third party, `vid` and `cl`, and the packet after it. The liberal rules take
+    /// What makes a caveat one for a third party, `vid` and `cl`, from this packet on, and the packet after it. The liberal rules take
     /// the two in either order, and `vid` alone; `cl` alone says nothing and is passed over.
-    fn third_party(&mut self) -> Result<(Option<ThirdPartySpans>, Packet<'a>), DecodeError> {
+    fn third_party(
+        &mut self,
+        mut packet: Packet<'a>,
+    ) -> Result<(Option<ThirdPartySpans>, Packet<'a>), DecodeError> {
         let (mut vid, mut location) = (None, None);
         loop {
-            let packet = self.packet("a caveat or the signature")?;
             if packet.name == VID.as_bytes() && vid.is_none() {
                 vid_fits(packet.value.len(), packet.begin)?;
                 vid = Some(packet.span);
@@ -117,6 +124,7 @@ impl<'a> Reader<'a> {
                 let location = location.unwrap_or_default();
                 return Ok((vid.map(|vid| ThirdPartySpans { vid, location }), packet));
             }
+            packet = self.packet("a caveat or the signature")?;
         }
     }
 
@@ -218,46 +226,71 @@ fn hex_digit(digit: u8) -> Option<usize> {
     }
 }
 
-/// Writes the packets. The liberal rules write identifiers and predicates that are not UTF-8.
-pub(crate) fn write(macaroon: &Macaroon, liberal: bool) -> Result<Vec<u8>, EncodeError> {
-    let fields = macaroon.parts.fields.len();
-    let packets = macaroon.parts.caveats.len().saturating_mul(3).saturating_add(3);
-    let mut out = Vec::with_capacity(fields.saturating_add(packets.saturating_mul(20)));
-    let text = |field, value| match core::str::from_utf8(value) {
-        Err(_) if !liberal => Err(EncodeError::NotUtf8 { field }),
-        _ => Ok(value),
+/// The length of the packets in bytes, if they can be written. The liberal rules write identifiers and predicates that
+/// are not UTF-8.
+pub(crate) fn len(macaroon: &Macaroon, liberal: bool) -> Result<usize, EncodeError> {
+    let mut sum = 0_usize;
+    each(macaroon, |name, value| {
+        let is_text = match name {
+            IDENTIFIER => Some(IDENTIFIER),
+            CAVEAT => Some("caveat"),
+            _ => None,
+        };
+        match is_text {
+            Some(field) if !liberal && core::str::from_utf8(value).is_err() => {
+                return Err(EncodeError::NotUtf8 { field });
+            }
+            _ => {}
+        }
+        let overhead = overhead(name);
+        let len = overhead.saturating_add(value.len());
+        if len > LONGEST {
+            let max = LONGEST.saturating_sub(overhead);
+            return Err(EncodeError::FieldTooLong { field: name, len: value.len(), max });
+        }
+        sum = sum.saturating_add(len);
+        Ok(())
+    })?;
+    Ok(sum)
+}
+
+/// Writes the packets into as many bytes as [`len`] says.
+pub(crate) fn write(macaroon: &Macaroon, mut out: &mut [u8]) -> Result<(), EncodeError> {
+    let mut put = |bytes: &[u8]| {
+        if let Some((to, rest)) = core::mem::take(&mut out).split_at_mut_checked(bytes.len()) {
+            to.copy_from_slice(bytes);
+            out = rest;
+        }
     };
-    put(&mut out, LOCATION, macaroon.location())?;
-    put(&mut out, IDENTIFIER, text(IDENTIFIER, macaroon.identifier())?)?;
+    each(macaroon, |name, value| {
+        let len = overhead(name).saturating_add(value.len());
+        #[expect(clippy::indexing_slicing, reason = "four bits index sixteen digits")]
+        put(&[12, 8, 4, 0].map(|shift| b"0123456789abcdef"[len >> shift & 0xf]));
+        [name.as_bytes(), b" ", value, b"\n"].into_iter().for_each(&mut put);
+        Ok(())
+    })
+}
+
+fn overhead(name: &str) -> usize {
+    HEADER.saturating_add(name.len()).saturating_add(2)
+}
+
+fn each(
+    macaroon: &Macaroon,
+    mut packet: impl FnMut(&'static str, &[u8]) -> Result<(), EncodeError>,
+) -> Result<(), EncodeError> {
+    packet(LOCATION, macaroon.location())?;
+    packet(IDENTIFIER, macaroon.identifier())?;
     for caveat in macaroon.caveats() {
         match caveat {
-            Caveat::FirstParty { predicate } => put(&mut out, CAVEAT, text("caveat", predicate)?)?,
+            Caveat::FirstParty { predicate } => packet(CAVEAT, predicate)?,
             Caveat::ThirdParty { identifier, vid, location } => {
                 writable_vid(vid)?;
-                put(&mut out, CAVEAT, text("caveat", identifier)?)?;
-                put(&mut out, VID, vid)?;
-                put(&mut out, CAVEAT_LOCATION, location)?;
+                packet(CAVEAT, identifier)?;
+                packet(VID, vid)?;
+                packet(CAVEAT_LOCATION, location)?;
             }
         }
     }
-    put(&mut out, SIGNATURE, macaroon.signature().expose())?;
-    Ok(out)
-}
-
-fn put(out: &mut Vec<u8>, name: &'static str, value: &[u8]) -> Result<(), EncodeError> {
-    let overhead = HEADER.saturating_add(name.len()).saturating_add(2);
-    let len = overhead.saturating_add(value.len());
-    if len > LONGEST {
-        let max = LONGEST.saturating_sub(overhead);
-        return Err(EncodeError::FieldTooLong { field: name, len: value.len(), max });
-    }
-    for shift in [12, 8, 4, 0] {
-        #[expect(clippy::indexing_slicing, reason = "four bits index sixteen digits")]
-        out.push(b"0123456789abcdef"[len >> shift & 0xf]);
-    }
-    out.extend_from_slice(name.as_bytes());
-    out.push(b' ');
-    out.extend_from_slice(value);
-    out.push(b'\n');
-    Ok(())
+    packet(SIGNATURE, macaroon.signature().expose())
 }

@@ -1,0 +1,19 @@
+//! How often each work asks for memory: times are noise, counts are not.
+//!
+//! The only test of its binary, since the whole process is counted.
+
+use token_bench::{allocations::Counting, works};
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting::new();
+
+#[test]
+fn each_work_keeps_to_its_allocations() {
+    let allowed = [("W1", 2), ("W2", 1), ("W3", 2), ("W4", 1), ("W5", 1), ("W6", 2), ("W7", 1), ("W8", 1)];
+    let works = works::all();
+    for (name, most) in allowed {
+        let work = works.iter().find(|work| work.name == name).unwrap();
+        let allocations = ALLOCATOR.count(&*work.ours);
+        assert!(allocations <= most, "{name} ({}): {allocations} allocations, {most} allowed", work.what);
+    }
+}
