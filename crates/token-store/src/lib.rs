@@ -108,6 +108,8 @@ mod kv;
     allow(dead_code, reason = "only what is on disk needs all of it")
 )]
 mod layout;
+#[cfg(feature = "postgres")]
+mod postgres;
 mod queue;
 mod record;
 mod rekey;
@@ -124,6 +126,8 @@ pub use backends::RedbStore;
 pub use backends::SledStore;
 pub use check::{Fault, Report};
 pub use keyring::{KeyFileError, KeyRing, KeyTextError, OpenError, Owner, SealError};
+#[cfg(feature = "postgres")]
+pub use postgres::{InvalidPostgresUrl, PostgresConfig, PostgresMetrics, PostgresStore};
 pub use record::{ClaimId, Entity, Generation, InvalidId, Record, SealedKey, TokenId};
 pub use rekey::{RekeyError, Rekeyed, RemoveError, rekey};
 pub use store::{Filter, Insert, Page, Raise, Redeem, Refund, Retry, Revoke, StoreError, TokenStore};
