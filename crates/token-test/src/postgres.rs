@@ -151,30 +151,30 @@ impl Server {
         format!("{}{database}{}", self.before, self.after)
     }
 
-    /// Runs statements in a database, named or by its URL, and returns the rows of text that come of them.
+    /// A connection of one's own to a database, named or by its URL.
     ///
     /// # Errors
     /// What the server says.
-    pub fn sql(&self, database: &str, sql: &str) -> Result<Vec<Vec<Option<String>>>, tokio_postgres::Error> {
+    pub fn connect(&self, database: &str) -> Result<Raw, tokio_postgres::Error> {
         let name = database.rsplit_once('/').map_or(database, |(_, name)| name);
         let name = name.split_once('?').map_or(name, |(name, _)| name);
         let rest = self.after.replace("?durable=no&", "?").replace("?durable=no", "");
         let url = format!("{}{name}{rest}", self.before);
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
-        runtime.block_on(async {
+        let client = runtime.block_on(async {
             let (client, connection) = tokio_postgres::connect(&url, tokio_postgres::NoTls).await?;
-            let driver = tokio::spawn(connection);
-            let messages = client.simple_query(sql).await;
-            drop(client);
-            drop(driver.await);
-            let row = |message| match message {
-                tokio_postgres::SimpleQueryMessage::Row(row) => {
-                    Some((0..row.len()).map(|at| row.get(at).map(str::to_owned)).collect())
-                }
-                _ => None,
-            };
-            Ok(messages?.into_iter().filter_map(row).collect())
-        })
+            tokio::spawn(connection);
+            Ok(client)
+        })?;
+        Ok(Raw { runtime, client })
+    }
+
+    /// Runs statements in a database, named or by its URL, and returns the rows of text that come of them.
+    ///
+    /// # Errors
+    /// What the server says.
+    pub fn sql(&self, database: &str, sql: &str) -> Result<Vec<Vec<Option<String>>>, tokio_postgres::Error> {
+        self.connect(database)?.sql(sql)
     }
 
     /// The process id of the postmaster; `None` for a server that was given, or that is not running.
@@ -201,6 +201,29 @@ impl Server {
             }
             thread::sleep(Duration::from_millis(20));
         }
+    }
+}
+
+/// A connection, for what a store does not do.
+pub struct Raw {
+    runtime: tokio::runtime::Runtime,
+    client: tokio_postgres::Client,
+}
+
+impl Raw {
+    /// Runs statements, and returns the rows of text that come of them.
+    ///
+    /// # Errors
+    /// What the server says.
+    pub fn sql(&self, sql: &str) -> Result<Vec<Vec<Option<String>>>, tokio_postgres::Error> {
+        let row = |message| match message {
+            tokio_postgres::SimpleQueryMessage::Row(row) => {
+                Some((0..row.len()).map(|at| row.get(at).map(str::to_owned)).collect())
+            }
+            _ => None,
+        };
+        let messages = self.runtime.block_on(self.client.simple_query(sql))?;
+        Ok(messages.into_iter().filter_map(row).collect())
     }
 }
 

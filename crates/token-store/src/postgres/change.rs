@@ -11,6 +11,9 @@
 //!
 //! Two things need no such proof, and would lose to a busy token with it: a revocation, and a use of a token without a
 //! limit, which has no claims.
+//!
+//! Of several rows about one token, under claims that differ, the first decides what is done: all that want the same,
+//! as far as there are uses, in their order. The others are asked again.
 
 use tokio_postgres::{Row, types::ToSql};
 
@@ -18,7 +21,7 @@ use super::{
     error::Failure,
     kind::{Kind, STRANGE, column, count, get, numbered},
 };
-use crate::{ClaimId, Redeem, Refund, Revoke, StoreError, TokenId};
+use crate::{ClaimId, Redeem, Refund, Revoke, StoreError, TokenId, layout};
 
 /// Changes records that are there.
 pub(super) struct Changes;
@@ -145,48 +148,62 @@ impl Kind for Changes {
             CROSS JOIN onetoken.store s
             LEFT JOIN onetoken.tokens t ON t.id = a.id
             LEFT JOIN onetoken.claims c ON c.id = a.id AND c.claim = a.claim
+        ), acting AS MATERIALIZED (
+            SELECT v.*,
+                row_number() OVER (PARTITION BY v.id, v.verdict ORDER BY v.n) AS nth,
+                first_value(v.verdict) OVER (PARTITION BY v.id ORDER BY v.n) AS first
+            FROM seen v WHERE v.verdict IN ('spend', 'mark', 'refund', 'revoke')
+        ), chosen AS MATERIALIZED (
+            SELECT n, id, claim, uses, use_limit, changes, verdict, nth FROM acting
+            WHERE verdict = first
+                AND (verdict <> 'spend' OR use_limit IS NULL OR uses + nth <= use_limit)
+                AND (verdict <> 'refund' OR nth <= uses)
+        ), wanted AS MATERIALIZED (
+            SELECT id, verdict, changes, count(*) AS times FROM chosen GROUP BY id, verdict, changes
         ), locked AS MATERIALIZED (
-            SELECT v.n
-            FROM seen v JOIN onetoken.tokens t ON t.id = v.id
-            WHERE v.verdict IN ('spend', 'mark', 'refund', 'revoke')
-                AND (t.changes = v.changes
-                    OR v.verdict = 'revoke'
-                    OR (v.verdict = 'spend' AND t.use_limit IS NULL AND NOT t.revoked))
+            SELECT w.id, w.verdict, w.times
+            FROM wanted w JOIN onetoken.tokens t ON t.id = w.id
+            WHERE t.changes = w.changes
+                OR w.verdict = 'revoke'
+                OR (w.verdict = 'spend' AND t.use_limit IS NULL AND NOT t.revoked)
             ORDER BY t.id
             FOR NO KEY UPDATE OF t
         ), done AS (
             UPDATE onetoken.tokens t
             SET changes = t.changes + 1,
-                revoked = t.revoked OR v.verdict = 'revoke',
-                uses = t.uses + CASE v.verdict WHEN 'spend' THEN 1 WHEN 'refund' THEN -1 ELSE 0 END,
+                revoked = t.revoked OR l.verdict = 'revoke',
+                uses = t.uses + CASE l.verdict WHEN 'spend' THEN l.times WHEN 'refund' THEN -l.times ELSE 0 END,
                 spent_seen = CASE
-                    WHEN v.verdict = 'spend' AND t.uses + 1 >= t.use_limit THEN 0
-                    WHEN v.verdict = 'refund' AND t.uses - 1 < t.use_limit THEN NULL
+                    WHEN l.verdict = 'spend' AND t.uses + l.times >= t.use_limit THEN 0
+                    WHEN l.verdict = 'refund' AND t.uses - l.times < t.use_limit THEN NULL
                     ELSE t.spent_seen
                 END
-            FROM locked l JOIN seen v ON v.n = l.n
-            WHERE t.id = v.id
-            RETURNING v.n
+            FROM locked l
+            WHERE t.id = l.id
+            RETURNING t.id
         ), claimed AS (
             INSERT INTO onetoken.claims (id, claim, uses_left, answered_again)
-            SELECT v.id, v.claim, v.use_limit - v.uses - 1, false
-            FROM done d JOIN seen v ON v.n = d.n
-            WHERE v.verdict = 'spend' AND v.use_limit IS NOT NULL
+            SELECT c.id, c.claim, c.use_limit - c.uses - c.nth, false
+            FROM done d JOIN chosen c ON c.id = d.id
+            WHERE c.verdict = 'spend' AND c.use_limit IS NOT NULL
         ), marked AS (
-            UPDATE onetoken.claims c
+            UPDATE onetoken.claims k
             SET answered_again = true
-            FROM done d JOIN seen v ON v.n = d.n
-            WHERE v.verdict = 'mark' AND c.id = v.id AND c.claim = v.claim
+            FROM done d JOIN chosen c ON c.id = d.id
+            WHERE c.verdict = 'mark' AND k.id = c.id AND k.claim = c.claim
         ), forgotten AS (
-            DELETE FROM onetoken.claims c
-            USING done d, seen v
-            WHERE v.n = d.n AND v.verdict = 'refund' AND c.id = v.id AND c.claim = v.claim
+            DELETE FROM onetoken.claims k
+            USING done d, chosen c
+            WHERE c.id = d.id AND c.verdict = 'refund' AND k.id = c.id AND k.claim = c.claim
         )
-        SELECT v.n, v.verdict, coalesce(v.uses_left, v.use_limit - v.uses - 1), d.n IS NOT NULL
-        FROM seen v LEFT JOIN done d ON d.n = v.n";
+        SELECT v.n, v.verdict, coalesce(v.uses_left, c.use_limit - c.uses - c.nth), d.id IS NOT NULL
+        FROM seen v LEFT JOIN chosen c ON c.n = v.n LEFT JOIN done d ON d.id = c.id";
 
-    fn subject(ask: &Change) -> Option<&[u8]> {
-        Some(ask.id.as_bytes())
+    fn subject(ask: &Change) -> Option<Vec<u8>> {
+        Some(match ask.act.claim() {
+            Some(claim) => layout::claim(&ask.id, claim),
+            None => layout::record(&ask.id),
+        })
     }
 
     // Revoked is revoked, and whoever is told of a use a second time is told the same.

@@ -16,7 +16,7 @@ pub(super) trait Kind: Sized + 'static {
     const SQL: &'static str;
 
     /// What one caller's row is about, if a statement may hold only one that is about it.
-    fn subject(ask: &Self::Ask) -> Option<&[u8]>;
+    fn subject(ask: &Self::Ask) -> Option<Vec<u8>>;
 
     /// Whether the same can be asked again where it is not known whether it was done, without a difference to
     /// anybody.
@@ -103,8 +103,8 @@ impl Kind for Inserts {
         )
         SELECT a.n FROM asked a JOIN kept k ON k.id = a.id";
 
-    fn subject(ask: &NewRecord) -> Option<&[u8]> {
-        Some(&ask.id)
+    fn subject(ask: &NewRecord) -> Option<Vec<u8>> {
+        Some(ask.id.clone())
     }
 
     fn repeatable(_: &NewRecord) -> bool {
@@ -137,7 +137,7 @@ impl Kind for Gets {
         JOIN onetoken.tokens t ON t.id = a.id
         CROSS JOIN onetoken.store s";
 
-    fn subject(_: &TokenId) -> Option<&[u8]> {
+    fn subject(_: &TokenId) -> Option<Vec<u8>> {
         None
     }
 
@@ -197,7 +197,7 @@ impl Kind for Generations {
         FROM unnest($1::bytea[]) WITH ORDINALITY AS a(subject, n)
         JOIN onetoken.generations g ON g.subject = a.subject";
 
-    fn subject(_: &Vec<u8>) -> Option<&[u8]> {
+    fn subject(_: &Vec<u8>) -> Option<Vec<u8>> {
         None
     }
 

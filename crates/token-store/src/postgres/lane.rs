@@ -2,7 +2,7 @@
 //!
 //! Each connection has a queue. What has come while a batch was underway is the next batch, so that a lone caller waits
 //! for nobody and many share a statement and its sync; there is no timer. The queue is served in order, but for what is
-//! about a token that the batch holds already: that waits for the next.
+//! about a claim, or a new token, that the batch holds already: that waits for the next.
 
 use std::{
     collections::{HashSet, VecDeque},
@@ -76,7 +76,7 @@ impl<T> Waits<T> {
 }
 
 impl Job {
-    fn subject(&self) -> Option<&[u8]> {
+    fn subject(&self) -> Option<Vec<u8>> {
         match self {
             Self::Insert(call) => Inserts::subject(&call.ask),
             Self::Change(call) => Changes::subject(&call.ask),
@@ -202,14 +202,14 @@ struct Batch {
 }
 
 impl Batch {
-    /// The first that wait, none of them about the token of another.
+    /// The first that wait, no two of them about the same.
     fn take(waiting: &mut VecDeque<Job>) -> Self {
         let mut batch = Self::default();
         let mut subjects: HashSet<Vec<u8>> = HashSet::new();
         let mut left = VecDeque::new();
         let mut taken = 0_usize;
         while let Some(job) = waiting.pop_front() {
-            let first = job.subject().is_none_or(|subject| subjects.insert(subject.to_vec()));
+            let first = job.subject().is_none_or(|subject| subjects.insert(subject));
             if !first {
                 left.push_back(job);
                 continue;
@@ -261,19 +261,16 @@ impl Batch {
 
 // Returns those that are to be asked again on another connection.
 async fn settle<K: Kind>(session: &Session, mut calls: Vec<Call<K>>, meter: &Meter) -> Vec<Call<K>> {
-    let mut attempt = 0_u32;
+    let mut in_vain = 0_u32;
     while !calls.is_empty() {
-        if attempt > 0 {
-            meter.again(calls.len());
-            pause(attempt.saturating_sub(1)).await;
-        }
-        attempt = attempt.saturating_add(1);
+        pause(in_vain).await;
         let (over, left): (Vec<_>, Vec<_>) = calls.into_iter().partition(|call| call.waits.is_over());
         over.into_iter().for_each(|call| call.waits.tell(Err(StoreError::Io(timed_out("its turn did not come")))));
         calls = left;
         meter.batch(calls.iter().map(|call| call.waits.since.elapsed()));
         match ask::<K>(session, &calls).await {
             Ok(answers) => {
+                let asked = calls.len();
                 let mut unsettled = Vec::new();
                 for (call, answer) in calls.into_iter().zip(answers) {
                     match answer {
@@ -282,8 +279,9 @@ async fn settle<K: Kind>(session: &Session, mut calls: Vec<Call<K>>, meter: &Met
                     }
                 }
                 calls = unsettled;
+                in_vain = if calls.len() < asked { 0 } else { in_vain.saturating_add(1) };
             }
-            Err(Failure::Again(_)) => {}
+            Err(Failure::Again(_)) => in_vain = in_vain.saturating_add(1),
             Err(Failure::Elsewhere(_)) => {
                 session.abandon();
                 return calls;
@@ -309,6 +307,7 @@ async fn settle<K: Kind>(session: &Session, mut calls: Vec<Call<K>>, meter: &Met
                 return again;
             }
         }
+        meter.again(calls.len());
     }
     Vec::new()
 }
