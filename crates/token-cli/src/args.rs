@@ -1,25 +1,25 @@
 //! The command line.
 
+mod admin;
 mod conditions;
 mod mint;
 
 use std::{ffi::OsString, path::PathBuf};
 
 use clap::{
-    Args as ClapArgs, ColorChoice, Parser, Subcommand, ValueEnum,
-    builder::{NonEmptyStringValueParser, OsStringValueParser, TypedValueParser as _},
+    Args as ClapArgs, ColorChoice, Parser, Subcommand, ValueEnum, builder::NonEmptyStringValueParser,
 };
 use token_api::Kind;
 use token_core::{DecodeOptions, IpMask, TokenUse, UnixTime};
-use token_store::Entity;
 
-use self::mint::UnknownOption;
 pub(crate) use self::{
+    admin::{
+        CheckArgs, CountsArgs, ExportArgs, ImportArgs, ListArgs, PurgeArgs, RekeyArgs, RevokeArgs, Revoked,
+    },
     conditions::{Condition, Conditions},
     mint::{InviteArgs, Mint, RawArgs, SelfArgs, StoredArgs, TokenEncoding, Ttl, Uses},
 };
 use crate::{
-    entity,
     home::HomeArgs,
     key::KeyArgs,
     request::{self, RequestArgs},
@@ -32,7 +32,7 @@ use crate::{
 /// shell's history nor in the list of processes.
 ///
 /// Exit codes: 0 done, accepted; 1 refused; 2 the command line is wrong; 3 the token is malformed; 4 the
-/// store or another file cannot be used.
+/// store or another file cannot be used, or is damaged.
 #[derive(Parser)]
 #[command(
     name = "onetoken",
@@ -68,7 +68,12 @@ pub(crate) enum Command {
     Consume(ConsumeArgs),
     Revoke(RevokeArgs),
     List(ListArgs),
+    Counts(CountsArgs),
     Purge(PurgeArgs),
+    Check(CheckArgs),
+    Rekey(RekeyArgs),
+    Export(ExportArgs),
+    Import(ImportArgs),
     Init(InitArgs),
     Completions(CompletionsArgs),
     Man(ManArgs),
@@ -264,71 +269,6 @@ pub(crate) struct ConsumeArgs {
     #[command(flatten)]
     pub(crate) request: RequestArgs,
     /// Print a JSON document
-    #[arg(long)]
-    pub(crate) json: bool,
-}
-
-/// Void a token for good
-#[derive(ClapArgs)]
-#[command(after_help = "Example:
-  onetoken mint space-support 9ueUeoZA6KXxNgzlvqmmrbzqE_BQiaHEEDC21sY1Kuc |
-    onetoken revoke
-  onetoken revoke --temporary usr-u1")]
-pub(crate) struct RevokeArgs {
-    /// The token or its id; `-`, or nothing, to read it from standard input
-    #[arg(value_name = "TOKEN|ID", allow_hyphen_values = true,
-          value_parser = OsStringValueParser::new().try_map(token_or_id))]
-    pub(crate) token: Option<OsString>,
-    /// Void all temporary tokens of this subject, which have no records: usr-ID or prv-ID
-    #[arg(long, value_name = "SUBJECT", value_parser = request::consumer, conflicts_with = "token")]
-    pub(crate) temporary: Option<String>,
-    /// Print a JSON document: {"revoked":true,"id":"…"}
-    #[arg(long)]
-    pub(crate) json: bool,
-}
-
-/// One id in 64 begins like an option, and none is as short as the longest of those.
-fn token_or_id(text: OsString) -> Result<OsString, UnknownOption> {
-    const SHORTEST_ID: usize = 43;
-    match text.as_encoded_bytes() {
-        [b'-', _, ..] if text.len() < SHORTEST_ID => Err(UnknownOption),
-        _ => Ok(text),
-    }
-}
-
-/// List the tokens that the store keeps
-#[derive(ClapArgs)]
-#[command(after_help = "Example:
-  onetoken mint space-support s1
-  onetoken list --resource space:s1")]
-pub(crate) struct ListArgs {
-    /// Those about this resource, such as space:ID
-    #[arg(long, value_name = "KIND:ID", value_parser = entity::resource)]
-    pub(crate) resource: Option<Entity>,
-    /// Those of this issuer: usr-ID or prv-ID
-    #[arg(long, value_name = "SUBJECT", value_parser = entity::subject)]
-    pub(crate) issuer: Option<Entity>,
-    /// Those that have expired
-    #[arg(long)]
-    pub(crate) expired: bool,
-    /// Print a JSON document: {"tokens":[…]}
-    #[arg(long)]
-    pub(crate) json: bool,
-    /// Print a JSON document for each token
-    #[arg(long)]
-    pub(crate) lines: bool,
-}
-
-/// Remove expired tokens from the store
-#[derive(ClapArgs)]
-#[command(after_help = "Example:
-  onetoken mint space-support s1 --ttl 24h
-  onetoken purge --before 2026-01-01T00:00:00Z")]
-pub(crate) struct PurgeArgs {
-    /// Those alone that had expired by this time, in RFC 3339 or Unix seconds [default: now]
-    #[arg(long, value_name = "TIME", value_parser = time::parse_time)]
-    pub(crate) before: Option<UnixTime>,
-    /// Print a JSON document: {"purged":N}
     #[arg(long)]
     pub(crate) json: bool,
 }

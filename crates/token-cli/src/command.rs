@@ -1,17 +1,24 @@
 //! The commands: one function each.
 
 mod bind;
+mod check;
 mod completions;
 mod confine;
 mod consume;
+mod counts;
+mod export;
+mod import;
 mod init;
 mod inspect;
 mod list;
 mod man;
 mod mint;
 mod purge;
+mod rekey;
 mod revoke;
 mod verify;
+
+pub(crate) use self::list::Cursor;
 
 use std::{io, ops::ControlFlow};
 
@@ -37,7 +44,12 @@ pub(crate) fn run(args: &Args, terminal: &mut Terminal) -> Result<Exit, Failure>
         Command::Consume(args) => consume::run(args, home, terminal),
         Command::Revoke(args) => revoke::run(args, home, terminal),
         Command::List(args) => list::run(args, home, terminal),
+        Command::Counts(args) => counts::run(args, home, terminal),
         Command::Purge(args) => purge::run(args, home, terminal),
+        Command::Check(args) => check::run(args, home, terminal),
+        Command::Rekey(args) => rekey::run(args, home, terminal),
+        Command::Export(args) => export::run(args, home, terminal),
+        Command::Import(args) => import::run(args, home, terminal),
         Command::Completions(args) => completions::run(args, terminal),
         Command::Man(args) => man::run(args, terminal),
     }

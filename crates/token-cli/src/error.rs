@@ -2,7 +2,12 @@
 
 mod refusal;
 
-use std::{error::Error, fmt, io, path::PathBuf, process::ExitCode};
+use std::{
+    error::Error,
+    fmt, io,
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
 
 use serde::Serialize;
 use token_api::{CheckError, MintError, Refusal as Why, ThirdPartyError};
@@ -10,7 +15,7 @@ use token_core::{
     Damage, DecodeError, EncodeError, FieldError, Inspection, Limits, Macaroon, Report, Stage, Unit,
     UnixTime, VerifyError,
 };
-use token_store::{ClaimId, Retry, StoreError};
+use token_store::{ClaimId, RekeyError, Rekeyed, Retry, StoreError, TransferError};
 
 pub(crate) use self::refusal::Refusal;
 use crate::{home::HomeError, output::Bytes};
@@ -26,8 +31,15 @@ pub(crate) enum Exit {
     Usage,
     /// The token, a caveat or an identifier is malformed.
     Malformed,
-    /// A file or the store cannot be used.
+    /// A file or the store cannot be used, or is damaged.
     Unusable,
+}
+
+impl Exit {
+    /// Of what was done as far as it can be, past so much that is damaged.
+    pub(crate) const fn of_damage(count: u64) -> Self {
+        if count == 0 { Self::Done } else { Self::Unusable }
+    }
 }
 
 impl From<Exit> for ExitCode {
@@ -63,6 +75,15 @@ pub(crate) enum Failure {
     Home(#[from] HomeError),
     #[error("{}", Chain(.0))]
     Authority(#[from] token_api::Failure),
+    /// An export is none, or not whole.
+    #[error("{}: {}", name.display(), Chain(source))]
+    Export { name: PathBuf, source: TransferError },
+    /// Something was not sealed again.
+    #[error(
+        "{} sealed keys do not open and {} records are damaged, so that old keys they may need are kept; `onetoken \
+         check` names them", told.failed, told.damaged
+    )]
+    Rekey { told: Box<Rekeyed> },
     /// The store failed at spending, under this claim.
     #[error(
         "{}: the claim was `{claim}`; with `--claim {claim}` the same spend is asked for again and costs no second use",
@@ -81,6 +102,16 @@ impl From<ThirdPartyError> for Failure {
     }
 }
 
+impl From<RekeyError> for Failure {
+    fn from(error: RekeyError) -> Self {
+        match error {
+            RekeyError::Store(error) => error.into(),
+            RekeyError::Seal(error) => Self::Authority(error.into()),
+            _ => token_api::Failure::Random.into(),
+        }
+    }
+}
+
 impl From<StoreError> for Failure {
     fn from(error: StoreError) -> Self {
         Self::Authority(error.into())
@@ -88,6 +119,15 @@ impl From<StoreError> for Failure {
 }
 
 impl Failure {
+    /// What became of an export to, or an import from, a file of this name.
+    pub(crate) fn transfer(name: &Path, error: TransferError) -> Self {
+        match error {
+            TransferError::Store(error) => error.into(),
+            TransferError::Io(source) => Self::File { path: name.to_owned(), source },
+            source => Self::Export { name: name.to_owned(), source },
+        }
+    }
+
     /// What the authority says to minting.
     pub(crate) fn minting(error: MintError) -> Self {
         match error {
@@ -180,6 +220,16 @@ pub(crate) enum UsageError {
     RevokeTemporary,
     #[error("say with --consumer who spends the token")]
     NoConsumer,
+    #[error("--after takes the cursor that the page before gave out, with the same filters")]
+    Cursor,
+    #[error("--before takes a time that has come: what is yet to be minted is not voided beforehand")]
+    NotYet,
+    #[error(
+        "the store of this home may need the old keys: rekey another store with --keep-old, and this one thereafter"
+    )]
+    RekeyOther,
+    #[error("with `-` the export itself is on standard output: there is no room for --json")]
+    ExportAndJson,
     #[error("a claim has 1 to {} bytes; this one has {len}", ClaimId::MAX_LEN)]
     Claim { len: usize },
     #[error(transparent)]
@@ -318,6 +368,8 @@ impl Failure {
             | Self::Clock
             | Self::Home(_)
             | Self::Authority(_)
+            | Self::Export { .. }
+            | Self::Rekey { .. }
             | Self::Spending { .. } => Exit::Unusable,
         }
     }
@@ -354,6 +406,14 @@ impl Failure {
                 error.kind = "store";
                 error.claim = Some(claim);
             }
+            Self::Export { source, .. } => {
+                error.kind = "export";
+                error.line = match source {
+                    TransferError::Line { line, .. } | TransferError::Incomplete { line } => Some(*line),
+                    _ => None,
+                };
+            }
+            Self::Rekey { .. } => error.kind = "key-needed",
             Self::Home(_) => error.kind = "home",
         }
         error.retry = self.retry();
@@ -402,6 +462,8 @@ struct Body<'a> {
     offset: Option<usize>,
     #[serde(skip_serializing_if = "Option::is_none")]
     unit: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    line: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     hint: Option<&'a str>,
     // Null where nothing could be read.

@@ -13,7 +13,10 @@ use clap::Args;
 use serde::{Deserialize, Serialize};
 use token_api::{Authority, Config, Host, HostError, Privilege};
 use token_core::Subject;
-use token_store::{Entity, KeyFileError, KeyRing, StoreError, TokenStore};
+use token_store::{
+    Administration, Entity, KeyFile, KeyFileError, KeyRing, KeySource, KeySourceError, KeyVariable,
+    StoreError,
+};
 
 use crate::{
     error::{Failure, UsageError},
@@ -23,6 +26,10 @@ use crate::{
 };
 
 const KEYS: &str = "keys";
+
+/// The environment variable that holds the key ring itself, in place of that file.
+const KEYS_VARIABLE: &str = "ONETOKEN_KEYS";
+
 const CONFIG: &str = "config.json";
 
 /// The only version of the configuration so far.
@@ -32,16 +39,26 @@ const VERSION: u32 = 1;
 const MAX_CONFIG: u64 = 64 << 10;
 
 /// What the command mints and spends with.
-pub(crate) type Issuer = Authority<Box<dyn TokenStore>, Operator>;
+pub(crate) type Issuer = Authority<Box<dyn Administration>, Operator>;
+
+/// A store that is open, and where its keys are.
+pub(crate) struct Opened {
+    pub(crate) store: Box<dyn Administration>,
+    pub(crate) keys: Box<dyn KeySource>,
+    /// The home.
+    pub(crate) dir: PathBuf,
+    /// Whether it is the store of that home, and not another that was named.
+    pub(crate) is_own: bool,
+}
 
 #[derive(Args)]
 pub(crate) struct HomeArgs {
     /// Where the keys, the configuration and the store are [env: ONETOKEN_HOME] [default:
-    /// $XDG_DATA_HOME/onetoken]
+    /// $XDG_DATA_HOME/onetoken]. The keys themselves may be in ONETOKEN_KEYS instead, as the file `keys` has them
     #[arg(long, global = true, value_name = "DIR", help_heading = "Store")]
     home: Option<PathBuf>,
-    /// Another store than the configured one: redb:PATH, sled:PATH, or memory: to forget it all. `mint` makes one
-    /// that is not there
+    /// Another store than the configured one: redb:PATH, sled:PATH, or memory: to forget it all. `mint` and
+    /// `import` make one that is not there
     #[arg(long, global = true, value_name = "URL", help_heading = "Store")]
     store: Option<StoreUrl>,
     /// How long to wait for a store that another process has open
@@ -128,16 +145,53 @@ impl HomeArgs {
             }
             settings => settings?,
         };
+        Self::over(self.named_or_there(&self.store_of(&dir, &settings), terminal)?, &dir, settings)
+    }
+
+    /// The store of this home and its keys.
+    pub(crate) fn opened(&self) -> Result<Opened, Failure> {
+        self.open_by(|url| Ok(store::open(url, self.wait)?))
+    }
+
+    /// The same; another store than that of the home is made if it is not there.
+    pub(crate) fn opened_from_scratch(&self, terminal: &Terminal) -> Result<Opened, Failure> {
+        self.open_by(|url| self.named_or_there(url, terminal))
+    }
+
+    /// A copy of the store of this home and its keys, to look into.
+    pub(crate) fn inspected(&self) -> Result<Opened, Failure> {
+        self.open_by(|url| Ok(store::inspect(url, self.wait)?))
+    }
+
+    fn open_by(
+        &self,
+        open: impl FnOnce(&StoreUrl) -> Result<Box<dyn Administration>, Failure>,
+    ) -> Result<Opened, Failure> {
+        let dir = self.dir()?;
+        let io = |source| HomeError::Io { path: dir.clone(), source };
+        let settings = Settings::read(&dir)?;
         let url = self.store_of(&dir, &settings);
-        let store = match store::open(&url, self.wait) {
+        let own = settings.store.within(&dir);
+        let is_own = url.absolute().map_err(io)? == own.absolute().map_err(io)?;
+        // The store first: while it is open, nobody replaces the keys.
+        let store = open(&url)?;
+        Ok(Opened { store, keys: keys(&dir), dir, is_own })
+    }
+
+    /// Opens the store; makes it, where it is another than that of the home and not there.
+    fn named_or_there(
+        &self,
+        url: &StoreUrl,
+        terminal: &Terminal,
+    ) -> Result<Box<dyn Administration>, Failure> {
+        match store::open(url, self.wait) {
             Err(HomeError::Store(StoreError::NotFound { path })) if self.store.is_some() => {
-                let store = store::open_or_create(&url, self.wait)?;
+                let store = store::open_or_create(url, self.wait)?;
                 terminal.note(format_args!("made a new and empty store at {}", path.display()));
-                store
+                Ok(store)
             }
-            opened => opened?,
-        };
-        Self::over(store, &dir, settings)
+            opened => Ok(opened?),
+        }
     }
 
     fn store_of(&self, dir: &Path, settings: &Settings) -> StoreUrl {
@@ -145,8 +199,8 @@ impl HomeArgs {
     }
 
     #[expect(clippy::field_reassign_with_default, reason = "another crate may add fields to it")]
-    fn over(store: Box<dyn TokenStore>, dir: &Path, settings: Settings) -> Result<Issuer, Failure> {
-        let keys = KeyRing::load(dir.join(KEYS)).map_err(HomeError::from)?;
+    fn over(store: Box<dyn Administration>, dir: &Path, settings: Settings) -> Result<Issuer, Failure> {
+        let keys = keys(dir).load().map_err(HomeError::from)?;
         let mut config = Config::default();
         config.location = settings.location;
         config.domain = settings.domain;
@@ -161,20 +215,21 @@ impl HomeArgs {
         if let Some(store) = &self.store {
             settings.store = store.absolute().map_err(io)?;
         }
-        let (keys, config) = (dir.join(KEYS), dir.join(CONFIG));
+        let (key_file, config) = (dir.join(KEYS), dir.join(CONFIG));
         let store = settings.store.within(dir);
         // In this order: where another process is at it, its keys are there before its store.
         let orphan = store.path().filter(|path| path.exists());
-        match (config.exists(), keys.exists(), orphan) {
+        let has_keys = key_file.exists() || variable().is_some();
+        match (config.exists(), has_keys, orphan) {
             (true, ..) => return Ok(false),
             // New keys would open none of its tokens.
             (_, false, Some(path)) => return Err(HomeError::Orphan { path: path.to_owned() }.into()),
-            (_, false, None) => match KeyRing::create(&keys) {
+            (_, false, None) => match KeyRing::create(&key_file) {
                 Ok(_) | Err(KeyFileError::Exists { .. }) => {}
-                Err(error) => return Err(HomeError::from(error).into()),
+                Err(error) => return Err(HomeError::Keys(error.into()).into()),
             },
-            // An earlier attempt was broken off, if they are keys at all.
-            (_, true, _) => drop(KeyRing::load(&keys).map_err(HomeError::from)?),
+            // They were given, or an earlier attempt was broken off, if they are keys at all.
+            (_, true, _) => drop(keys(dir).load().map_err(HomeError::from)?),
         }
         drop(store::open_or_create(&store, self.wait)?);
         Ok(settings.write(&config).map_err(io)?)
@@ -203,6 +258,19 @@ impl HomeArgs {
         }
         Ok(true)
     }
+}
+
+/// Where the keys of this home are.
+fn keys(dir: &Path) -> Box<dyn KeySource> {
+    match variable() {
+        Some(name) => Box::new(KeyVariable(name.into())),
+        None => Box::new(KeyFile(dir.join(KEYS))),
+    }
+}
+
+/// An empty variable counts as unset.
+fn variable() -> Option<&'static str> {
+    env::var_os(KEYS_VARIABLE).is_some_and(|text| !text.is_empty()).then_some(KEYS_VARIABLE)
 }
 
 /// Whether it is this file, or what it is written to before it is whole.
@@ -311,7 +379,7 @@ pub(crate) enum HomeError {
     #[error("{} cannot be used", path.display())]
     Io { path: PathBuf, source: io::Error },
     #[error(transparent)]
-    Keys(#[from] KeyFileError),
+    Keys(#[from] KeySourceError),
     #[error("the store cannot be opened")]
     Store(#[from] StoreError),
 }

@@ -10,6 +10,7 @@ mod home;
 mod input;
 mod key;
 mod output;
+mod progress;
 mod request;
 mod store;
 mod time;

@@ -9,7 +9,7 @@ use std::{
 };
 
 use serde::{Deserialize, Serialize};
-use token_store::{MemoryStore, RedbStore, StoreError, TokenStore};
+use token_store::{Administration, MemoryStore, RedbStore, StoreError};
 
 use crate::{home::HomeError, time::Seconds};
 
@@ -56,7 +56,7 @@ impl StoreUrl {
     }
 
     /// Opens the store that is there.
-    fn open(&self) -> Result<Box<dyn TokenStore>, StoreError> {
+    fn open(&self) -> Result<Box<dyn Administration>, StoreError> {
         Ok(match self {
             Self::Memory => Box::new(MemoryStore::new()),
             Self::Redb(path) => Box::new(RedbStore::open(path)?),
@@ -65,8 +65,18 @@ impl StoreUrl {
         })
     }
 
+    /// Opens a copy of the store that is there.
+    fn inspect(&self) -> Result<Box<dyn Administration>, StoreError> {
+        Ok(match self {
+            Self::Memory => Box::new(MemoryStore::new()),
+            Self::Redb(path) => Box::new(RedbStore::inspect(path)?),
+            #[cfg(feature = "sled")]
+            Self::Sled(path) => Box::new(token_store::SledStore::inspect(path)?),
+        })
+    }
+
     /// Opens the store that is there, or makes one.
-    fn open_or_create(&self) -> Result<Box<dyn TokenStore>, StoreError> {
+    fn open_or_create(&self) -> Result<Box<dyn Administration>, StoreError> {
         Ok(match self {
             Self::Memory => Box::new(MemoryStore::new()),
             Self::Redb(path) => Box::new(RedbStore::open_or_create(path)?),
@@ -134,13 +144,18 @@ pub(crate) enum InvalidStore {
 }
 
 /// Opens the store that is there.
-pub(crate) fn open(store: &StoreUrl, wait: Seconds) -> Result<Box<dyn TokenStore>, HomeError> {
+pub(crate) fn open(store: &StoreUrl, wait: Seconds) -> Result<Box<dyn Administration>, HomeError> {
     in_turn(wait, || store.open())
 }
 
 /// Opens the store that is there, or makes one.
-pub(crate) fn open_or_create(store: &StoreUrl, wait: Seconds) -> Result<Box<dyn TokenStore>, HomeError> {
+pub(crate) fn open_or_create(store: &StoreUrl, wait: Seconds) -> Result<Box<dyn Administration>, HomeError> {
     in_turn(wait, || store.open_or_create())
+}
+
+/// Opens a copy of the store that is there, which is left as it is.
+pub(crate) fn inspect(store: &StoreUrl, wait: Seconds) -> Result<Box<dyn Administration>, HomeError> {
+    in_turn(wait, || store.inspect())
 }
 
 /// Embedded engines admit one process at a time, so where another has the store open this waits for its turn.

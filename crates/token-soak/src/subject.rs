@@ -3,7 +3,9 @@
 use std::num::NonZeroU64;
 
 use token_core::{RootKey, UnixTime};
-use token_store::{Administration, ClaimId, Entity, Filter, Insert, KeyRing, Owner, Record, Redeem, TokenId};
+use token_store::{
+    Administration, ClaimId, Entity, Filter, Insert, KeyRing, Owner, Record, Redeem, StoreError, TokenId,
+};
 
 use crate::{
     args::At,
@@ -92,6 +94,9 @@ impl Subject for Guarded {
         let mut after = None;
         loop {
             let page = self.store.list(&Filter::All, after.as_deref(), PAGE)?;
+            if !page.damaged.is_empty() {
+                return Err(StoreError::Corrupt { what: "a record" }.into());
+            }
             for record in &page.records {
                 let left = record.use_limit.is_none_or(|limit| record.uses < limit.get());
                 if !left || record.revoked {

@@ -16,7 +16,8 @@ use crate::{
 /// There are no default methods: a wrapper that forgets one does not compile.
 pub trait Administration: TokenStore {
     /// Revokes the records that pass the filter, a page at a time: `after` is the [`Sweep::next`] of the page
-    /// before, and a page has at most `limit` records. Each page is one step.
+    /// before, and a page has at most `limit` records. Each page is one step. Damaged records are passed over: no
+    /// token is verified by one.
     ///
     /// # Errors
     /// [`StoreError`], [`StoreError::InvalidCursor`] for an `after` that no page gave out.
@@ -34,7 +35,7 @@ pub trait Administration: TokenStore {
     /// meanwhile may or may not be counted.
     ///
     /// # Errors
-    /// [`StoreError`], [`StoreError::Corrupt`] for a damaged record among others.
+    /// [`StoreError`]
     fn counts(&self) -> Result<Counts, StoreError>;
 
     /// Removes spent records, with their claims, some time after they were spent: a claim that is asked again
@@ -43,7 +44,7 @@ pub trait Administration: TokenStore {
     ///
     /// Works in steps, on at most `limit` records. Returns how many it removed, or found spent for the first time;
     /// fewer than `limit` means that there is no more to do at `now`. Without this, spent records go when they
-    /// expire.
+    /// expire. Damaged records are passed over.
     ///
     /// # Errors
     /// [`StoreError`]; ask again at any time.
@@ -100,6 +101,8 @@ pub trait Administration: TokenStore {
 pub struct Sweep {
     /// How many records were not revoked before.
     pub revoked: usize,
+    /// How many are damaged, and so were passed over.
+    pub damaged: usize,
     /// Where the next page begins; `None` after the last. Opaque: good for the same filter on the same store.
     pub next: Option<Vec<u8>>,
 }
@@ -110,6 +113,8 @@ pub struct Sweep {
 pub struct Counts {
     /// Records, the following among them.
     pub records: u64,
+    /// Records that are damaged: of them nothing else is known.
+    pub damaged: u64,
     /// Records whose uses are all taken.
     pub spent: u64,
     /// Records that are revoked or void.

@@ -135,7 +135,7 @@ impl<S: Administration + ?Sized> Administration for Box<S> {
 /// A store in memory: for tests, and for tokens that may die with the process. Everything of the contract but
 /// G3 holds.
 #[derive(Clone)]
-pub struct MemoryStore(Arc<Kv<Memory>>);
+pub struct MemoryStore(pub(crate) Arc<Kv<Memory>>);
 
 impl MemoryStore {
     /// An empty store.

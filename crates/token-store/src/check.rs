@@ -77,6 +77,30 @@ pub enum Fault {
     Forged,
 }
 
+impl Fault {
+    /// The name, for programs: it never changes.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Unreadable => "unreadable",
+            Self::UnknownKey => "unknown-key",
+            Self::DamagedMeta => "damaged-meta",
+            Self::DamagedRecord => "damaged-record",
+            Self::DamagedClaim => "damaged-claim",
+            Self::DamagedEntry => "damaged-entry",
+            Self::DamagedGeneration => "damaged-generation",
+            Self::WrongUses => "wrong-uses",
+            Self::StrayClaim => "stray-claim",
+            Self::WrongClaim => "wrong-claim",
+            Self::MissingEntry => "missing-entry",
+            Self::StrayEntry => "stray-entry",
+            Self::KeyUnavailable => "key-unavailable",
+            Self::Forged => "forged",
+        }
+    }
+}
+
+/// For people.
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {

@@ -134,7 +134,8 @@ fn pages<S: TokenStore + ?Sized>(store: &S, filter: &Filter, limit: usize) -> Ve
     let mut records = Vec::new();
     let mut after: Option<Vec<u8>> = None;
     loop {
-        let Page { records: page, next } = store.list(filter, after.as_deref(), limit).unwrap();
+        let Page { records: page, damaged, next } = store.list(filter, after.as_deref(), limit).unwrap();
+        assert_eq!(damaged, []);
         assert!(page.len() <= limit);
         assert!(!page.is_empty() || next.is_none(), "an empty page has none after it");
         assert!(next.is_none() || next != after, "each page leads on");

@@ -8,6 +8,7 @@ const CHECK_LEN: usize = 8;
 ///
 /// A cursor holds the rest of the key that a page ended with, so that it stays good while others write, also
 /// when that very record is purged, and a check that ties it to the filter.
+#[derive(Clone)]
 pub(crate) struct Listing {
     prefix: Vec<u8>,
     end: Vec<u8>,

@@ -12,9 +12,11 @@ use zeroize::Zeroizing;
 use crate::{Entity, SealedKey, TokenId};
 
 mod file;
+mod source;
 mod text;
 
 pub use file::KeyFileError;
+pub use source::{KeyFile, KeySource, KeySourceError, KeyVariable};
 pub use text::KeyTextError;
 
 /// Seals root keys, so that whoever reads a store, or a backup of it, learns none.
@@ -118,8 +120,13 @@ impl KeyRing {
         self.keys.last().map_or(0, |key| key.id)
     }
 
+    /// The ids of all keys, in ascending order.
+    pub fn ids(&self) -> impl ExactSizeIterator<Item = u32> {
+        self.keys.iter().map(|key| key.id)
+    }
+
     pub(crate) fn holds(&self, key_id: u32) -> bool {
-        self.keys.iter().any(|key| key.id == key_id)
+        self.ids().any(|id| id == key_id)
     }
 
     pub(crate) fn forget(&mut self, key_id: u32) {
@@ -176,7 +183,7 @@ impl KeyRing {
 /// Shows the ids of the keys only.
 impl fmt::Debug for KeyRing {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_list().entries(self.keys.iter().map(|key| key.id)).finish()
+        f.debug_list().entries(self.ids()).finish()
     }
 }
 

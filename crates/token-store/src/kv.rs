@@ -203,11 +203,15 @@ impl<E: Engine> Kv<E> {
                 Some((key, _)) => listing.cursor(key),
                 None => after.map_or_else(|| listing.cursor(&[]), <[u8]>::to_vec),
             });
-            let records = pairs
-                .iter()
-                .map(|pair| listed(view, filter, &listing, pair).map(|record| self.judged(record)))
-                .collect::<Result<_, _>>()?;
-            Ok(Page { records, next })
+            let mut page = Page { records: Vec::new(), damaged: Vec::new(), next };
+            for pair in &pairs {
+                match listed(view, filter, &listing, pair) {
+                    Ok(record) => page.records.push(self.judged(record)),
+                    Err(StoreError::Corrupt { .. }) => page.damaged.push(listing.token(&pair.0)?),
+                    Err(error) => return Err(error),
+                }
+            }
+            Ok(page)
         })
     }
 

@@ -70,6 +70,8 @@
 //! restoring an older copy of them, which revives tokens. Engines panic on some damaged files; that is caught and
 //! becomes [`StoreError::Corrupt`], unless the program is built with `panic = "abort"`.
 //!
+//! A key ring comes out of a [`KeyFile`], a [`KeyVariable`], or whatever else a host implements [`KeySource`] for.
+//!
 //! `create` makes a store on disk and `open` opens one. Neither does the other's work, since an empty store in a
 //! mistyped place knows none of the tokens, and says so of every one.
 //!
@@ -79,7 +81,7 @@
 //!
 //! - `redb` (default): `RedbStore`.
 //! - `sled`: `SledStore`.
-//! - `transfer`: `export` and `import`, which move tokens from store to store by a file.
+//! - `transfer`: `export`, `export_to` and `import`, which move tokens from store to store by a file.
 //! - `conformance`: the suite that every backend has to pass.
 #![forbid(unsafe_code)]
 
@@ -125,11 +127,14 @@ pub use backends::RedbStore;
 #[cfg(feature = "sled")]
 pub use backends::SledStore;
 pub use check::{Fault, Report};
-pub use keyring::{KeyFileError, KeyRing, KeyTextError, OpenError, Owner, SealError};
+pub use keyring::{
+    KeyFile, KeyFileError, KeyRing, KeySource, KeySourceError, KeyTextError, KeyVariable, OpenError, Owner,
+    SealError,
+};
 #[cfg(feature = "postgres")]
 pub use postgres::{InvalidPostgresUrl, PostgresConfig, PostgresMetrics, PostgresStore};
 pub use record::{ClaimId, Entity, Generation, InvalidId, Record, SealedKey, TokenId};
 pub use rekey::{RekeyError, Rekeyed, RemoveError, rekey};
 pub use store::{Filter, Insert, Page, Raise, Redeem, Refund, Retry, Revoke, StoreError, TokenStore};
 #[cfg(feature = "transfer")]
-pub use transfer::{Epoch, InvalidDocument, Moved, TransferError, export, import};
+pub use transfer::{Epoch, InvalidDocument, Moved, TransferError, export, export_to, import};

@@ -18,6 +18,8 @@ pub struct Rekeyed {
     pub seen: u64,
     /// How many of them were sealed again.
     pub resealed: u64,
+    /// How many records are damaged, so that it is not known which key they need. They are left as they are.
+    pub damaged: u64,
     /// How many were left as they are because they do not open. The first of them follow.
     pub failed: u64,
     /// The first [`Rekeyed::EXAMPLES`] that do not open, and why.
@@ -66,7 +68,8 @@ pub enum RemoveError {
         /// Its id.
         key_id: u32,
     },
-    /// Something in the store is sealed under it and does not open.
+    /// Something in the store is sealed under it and does not open, or is too damaged to tell what it is sealed
+    /// under.
     #[error("key {key_id} is needed: something that is sealed under it was not sealed again")]
     Needed {
         /// Its id.
@@ -88,7 +91,7 @@ pub enum RemoveError {
 /// by calling it again: what is sealed under the newest key is only looked at.
 ///
 /// # Errors
-/// [`RekeyError`]. What does not open is no error: it is counted, and left as it is.
+/// [`RekeyError`]. A record that is damaged or does not open is no error: it is counted, and left as it is.
 pub fn rekey<S: Administration + ?Sized>(
     store: &S,
     keys: &KeyRing,
@@ -99,6 +102,8 @@ pub fn rekey<S: Administration + ?Sized>(
     loop {
         let page = store.list(&Filter::All, after.as_deref(), PAGE)?;
         walk.step(store, &page.records)?;
+        let damaged = u64::try_from(page.damaged.len()).unwrap_or(u64::MAX);
+        walk.told.damaged = walk.told.damaged.saturating_add(damaged);
         progress(&walk.told);
         match page.next {
             Some(next) => after = Some(next),
@@ -136,7 +141,7 @@ impl KeyRing {
         if proof.is_empty() || !proof.iter().all(|proof| proof.complete && proof.newest == self.newest_id()) {
             return Err(RemoveError::Unproven { key_id });
         }
-        if proof.iter().any(|proof| proof.needed.contains(&key_id)) {
+        if proof.iter().any(|proof| proof.damaged > 0 || proof.needed.contains(&key_id)) {
             return Err(RemoveError::Needed { key_id });
         }
         self.forget(key_id);
@@ -149,6 +154,7 @@ impl Rekeyed {
         Self {
             seen: 0,
             resealed: 0,
+            damaged: 0,
             failed: 0,
             examples: Vec::new(),
             newest: keys.newest_id(),

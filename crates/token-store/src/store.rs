@@ -79,15 +79,16 @@ pub trait TokenStore: fmt::Debug + Send + Sync {
 
     /// One page of the records that pass the filter: by id, or by expiry and id under
     /// [`Filter::ExpiresBefore`]. `after` is the [`Page::next`] of the page before; it stays good while others
-    /// write. At most `limit` records come back.
+    /// write. At most `limit` records come back, those that are damaged counted: of them, only the names do.
     ///
     /// # Errors
     /// [`StoreError`], [`StoreError::InvalidCursor`] for an `after` that no page gave out.
     fn list(&self, filter: &Filter, after: Option<&[u8]>, limit: usize) -> Result<Page, StoreError>;
 
     /// Removes records that expired at or before `now`, with their claims; the earliest first and at most
-    /// `limit` of them. Returns how many; fewer than `limit` means that none are left. However many they are,
-    /// others write meanwhile: this alone is done in steps, each of them atomic.
+    /// `limit` of them. Returns how many; fewer than `limit` means that none are left, but for those that are
+    /// damaged: they are passed over, and [`list`](Self::list) names them. However many they are, others write
+    /// meanwhile: this alone is done in steps, each of them atomic.
     ///
     /// # Errors
     /// [`StoreError`]; ask again at any time.
@@ -193,6 +194,9 @@ pub enum Filter {
 pub struct Page {
     /// The records, in order.
     pub records: Vec<Record>,
+    /// The tokens whose records, or entries in the index that was walked, are damaged. They might have been among
+    /// the records.
+    pub damaged: Vec<TokenId>,
     /// Where the next page begins; `None` on the last. Opaque: good for the same filter on the same store.
     pub next: Option<Vec<u8>>,
 }

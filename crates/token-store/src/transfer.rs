@@ -9,7 +9,8 @@
 //!
 //! Root keys stay sealed, so that the file is worth nothing without the key ring. The last line tells how many
 //! documents there are, and the SHA-256 of all lines before: what was cut short or altered by accident is refused
-//! before anything of it is kept. Between the others stand lines that tell where an interrupted export goes on.
+//! before anything of it is kept. Between the others stand lines that tell where an interrupted export goes on, and
+//! lines that name tokens which were left out, since they are damaged.
 
 use std::{
     fs::File,
@@ -41,8 +42,13 @@ pub struct Moved {
     pub tokens: u64,
     /// Generations, in the file so far or read from it.
     pub generations: u64,
+    /// Records that the file only names, since they were damaged in the store that was exported.
+    pub damaged: u64,
     /// How many of both an import kept. The others were there already, or void.
     pub kept: u64,
+    /// The SHA-256 of all lines before the last, once that has been written or read: what tells one export from
+    /// another.
+    pub checksum: Option<[u8; 32]>,
 }
 
 /// What becomes of tokens that are imported.
@@ -86,72 +92,56 @@ pub enum TransferError {
         source: InvalidDocument,
     },
     /// The file has no end: the export was interrupted. Call it again first.
-    #[error("the export is not complete")]
-    Incomplete,
+    #[error("the export is not complete: it ends after line {line}")]
+    Incomplete {
+        /// The last whole line, from 1; 0 where there is none.
+        line: u64,
+    },
+    /// The file holds a complete export already, which says nothing of the store as it is now.
+    #[error("the file holds a complete export already; name another file for a new one")]
+    Complete,
     /// The file is not as it was written: the numbers or the checksum in its last line are others.
     #[error("the export is damaged: it does not match its checksum")]
     Damaged,
 }
 
 /// Writes all that a store holds into a file, and waits until it is on disk. A file that holds the beginning of an
-/// export is gone on with, a complete one is left as it is. `progress` is told after each page.
+/// export is gone on with. `progress` is told after each page.
 ///
 /// Others may use the store meanwhile; then a token may be there as it was at any time from the beginning on. Stop
-/// them for a move. The file tells who has which tokens: let nobody but the owner read it.
+/// them for a move. The file tells who has which tokens: let nobody but the owner read it. Damaged records are left
+/// out, and named.
 ///
 /// # Errors
-/// [`TransferError`]; call again to go on.
+/// [`TransferError`]; call again to go on. [`TransferError::Complete`] where there is nothing to go on with: the file
+/// is left as it is.
 pub fn export<S: Administration + ?Sized>(
     store: &S,
     file: &mut File,
     progress: &mut dyn FnMut(&Moved),
 ) -> Result<Moved, TransferError> {
-    let mut begun = Begun::of(file)?;
-    if begun.complete {
-        return Ok(begun.moved);
+    let begun = Begun::of(file)?;
+    if begun.moved.checksum.is_some() {
+        return Err(TransferError::Complete);
     }
     file.set_len(begun.len)?;
     file.seek(SeekFrom::Start(begun.len))?;
-    let mut out = Hashed { to: BufWriter::new(&mut *file), hash: begun.hash };
-    if begun.len == 0 {
-        out.line(&Document::OnetokenExport(VERSION))?;
-    }
-    while let Next::Tokens(after) = &begun.next {
-        let page = store.list(&Filter::All, after.as_deref(), PAGE)?;
-        for mut record in page.records {
-            let claims = claims(store, &record.id)?;
-            // A claim that was made since the record was read has a use as well.
-            record.uses = record.uses.max(u64::try_from(claims.len()).unwrap_or(u64::MAX));
-            out.line(&Document::token(&record, &claims))?;
-            begun.moved.tokens = begun.moved.tokens.saturating_add(1);
-        }
-        begun.next = match page.next {
-            Some(next) => Next::Tokens(Some(next)),
-            None => Next::Generations(None),
-        };
-        out.line(&begun.next.document())?;
-        progress(&begun.moved);
-    }
-    while let Next::Generations(after) = &begun.next {
-        let page = store.generations(after.as_ref(), PAGE)?;
-        for (subject, generation) in &page {
-            out.line(&Document::generation(subject, generation))?;
-            begun.moved.generations = begun.moved.generations.saturating_add(1);
-        }
-        begun.next = match page.into_iter().next_back() {
-            Some((subject, _)) => Next::Generations(Some(subject)),
-            None => break,
-        };
-        out.line(&begun.next.document())?;
-        progress(&begun.moved);
-    }
-    let Moved { tokens, generations, .. } = begun.moved;
-    let sha256 = hex(out.hash.clone().finish().as_ref());
-    out.line(&Document::End(End { tokens, generations, sha256 }))?;
-    out.to.flush()?;
-    drop(out);
+    let moved = begun.write(store, &mut *file, progress)?;
     file.sync_all()?;
-    Ok(begun.moved)
+    Ok(moved)
+}
+
+/// Writes all that a store holds to where nothing is read again, such as a pipe. What comes out is what [`export`]
+/// writes into an empty file, but there is no going on with it.
+///
+/// # Errors
+/// [`TransferError`]
+pub fn export_to<S: Administration + ?Sized>(
+    store: &S,
+    out: &mut dyn Write,
+    progress: &mut dyn FnMut(&Moved),
+) -> Result<Moved, TransferError> {
+    Begun::nothing().write(store, out, progress)
 }
 
 /// Keeps all that an export holds, each only where there is nothing yet under its name: an import that was
@@ -170,8 +160,8 @@ pub fn import<S: Administration + ?Sized>(
 ) -> Result<Moved, TransferError> {
     file.rewind()?;
     let whole = Begun::read(&mut BufReader::new(&mut *file))?;
-    if !whole.complete {
-        return Err(TransferError::Incomplete);
+    if whole.moved.checksum.is_none() {
+        return Err(TransferError::Incomplete { line: whole.lines });
     }
     file.rewind()?;
     let mut lines = Lines { from: BufReader::new(file), line: 0, text: Vec::new() };
@@ -184,12 +174,12 @@ pub fn import<S: Administration + ?Sized>(
             let item = document.into_item().map_err(invalid)?;
             match item {
                 Some(Item::Token { mut record, claims }) => {
-                    moved.tokens = moved.tokens.saturating_add(1);
+                    add(&mut moved.tokens);
                     record.revoked |= epoch == Epoch::New;
                     items.push(Item::Token { record, claims });
                 }
                 Some(generation @ Item::Generation { .. }) => {
-                    moved.generations = moved.generations.saturating_add(1);
+                    add(&mut moved.generations);
                     if epoch == Epoch::Same {
                         items.push(generation);
                     }
@@ -204,7 +194,8 @@ pub fn import<S: Administration + ?Sized>(
             progress(&moved);
         }
         if end {
-            return Ok(moved);
+            let Moved { damaged, checksum, .. } = whole.moved;
+            return Ok(Moved { damaged, checksum, ..moved });
         }
     }
 }
@@ -247,9 +238,11 @@ struct Begun {
     /// How much of the file is to stay, in bytes: all up to the last line that tells how to go on.
     len: u64,
     hash: digest::Context,
+    // With a checksum, it is complete.
     moved: Moved,
     next: Next,
-    complete: bool,
+    // How many whole lines there are in all.
+    lines: u64,
 }
 
 impl Begun {
@@ -258,26 +251,26 @@ impl Begun {
         Self::read(&mut BufReader::new(file))
     }
 
+    fn nothing() -> Self {
+        let hash = digest::Context::new(&SHA256);
+        Self { len: 0, hash, moved: Moved::default(), next: Next::Tokens(None), lines: 0 }
+    }
+
     fn read(from: &mut impl BufRead) -> Result<Self, TransferError> {
-        let mut begun = Self {
-            len: 0,
-            hash: digest::Context::new(&SHA256),
-            moved: Moved::default(),
-            next: Next::Tokens(None),
-            complete: false,
-        };
+        let mut begun = Self::nothing();
         let mut lines = Lines { from, line: 0, text: Vec::new() };
         let (mut len, mut hash, mut moved) = (0_u64, digest::Context::new(&SHA256), Moved::default());
         while let Some(document) = lines.next()? {
-            if begun.complete {
+            if begun.moved.checksum.is_some() {
                 return Err(TransferError::Damaged);
             }
             if let Document::End(end) = &document {
-                let found = hex(hash.clone().finish().as_ref());
-                if (end.tokens, end.generations) != (moved.tokens, moved.generations) || end.sha256 != found {
+                let found = finished(&hash);
+                let counted = (moved.tokens, moved.generations);
+                if (end.tokens, end.generations) != counted || end.sha256 != hex(&found) {
                     return Err(TransferError::Damaged);
                 }
-                (begun.moved, begun.complete) = (moved, true);
+                begun.moved = Moved { checksum: Some(found), ..moved };
                 continue;
             }
             len = len.saturating_add(u64::try_from(lines.text.len()).unwrap_or(u64::MAX));
@@ -287,19 +280,89 @@ impl Begun {
                 Document::NextTokens(after) => Next::Tokens(after.as_deref().and_then(from_hex)),
                 Document::NextGenerations(after) => Next::Generations(after),
                 Document::Token(_) => {
-                    moved.tokens = moved.tokens.saturating_add(1);
+                    add(&mut moved.tokens);
+                    continue;
+                }
+                Document::Damaged(_) => {
+                    add(&mut moved.damaged);
                     continue;
                 }
                 Document::Generation(_) => {
-                    moved.generations = moved.generations.saturating_add(1);
+                    add(&mut moved.generations);
                     continue;
                 }
                 Document::End(_) => continue,
             };
-            begun = Self { len, hash: hash.clone(), moved, next, complete: false };
+            begun = Self { len, hash: hash.clone(), moved, next, lines: 0 };
         }
-        Ok(begun)
+        Ok(Self { lines: lines.line, ..begun })
     }
+    /// Writes what is yet to be written.
+    fn write<S: Administration + ?Sized>(
+        mut self,
+        store: &S,
+        out: impl Write,
+        progress: &mut dyn FnMut(&Moved),
+    ) -> Result<Moved, TransferError> {
+        let mut out = Hashed { to: BufWriter::new(out), hash: self.hash };
+        if self.len == 0 {
+            out.line(&Document::OnetokenExport(VERSION))?;
+        }
+        while let Next::Tokens(after) = &self.next {
+            let page = store.list(&Filter::All, after.as_deref(), PAGE)?;
+            let mut damaged = page.damaged;
+            for mut record in page.records {
+                let claims = match claims(store, &record.id) {
+                    Err(StoreError::Corrupt { .. }) => {
+                        damaged.push(record.id);
+                        continue;
+                    }
+                    claims => claims?,
+                };
+                // A claim that was made since the record was read has a use as well.
+                record.uses = record.uses.max(u64::try_from(claims.len()).unwrap_or(u64::MAX));
+                out.line(&Document::token(&record, &claims))?;
+                add(&mut self.moved.tokens);
+            }
+            for id in damaged {
+                out.line(&Document::Damaged(hex(id.as_bytes())))?;
+                add(&mut self.moved.damaged);
+            }
+            self.next = match page.next {
+                Some(next) => Next::Tokens(Some(next)),
+                None => Next::Generations(None),
+            };
+            out.line(&self.next.document())?;
+            progress(&self.moved);
+        }
+        while let Next::Generations(after) = &self.next {
+            let page = store.generations(after.as_ref(), PAGE)?;
+            for (subject, generation) in &page {
+                out.line(&Document::generation(subject, generation))?;
+                add(&mut self.moved.generations);
+            }
+            self.next = match page.into_iter().next_back() {
+                Some((subject, _)) => Next::Generations(Some(subject)),
+                None => break,
+            };
+            out.line(&self.next.document())?;
+            progress(&self.moved);
+        }
+        let Moved { tokens, generations, .. } = self.moved;
+        let checksum = finished(&out.hash);
+        out.line(&Document::End(End { tokens, generations, sha256: hex(&checksum) }))?;
+        out.to.flush()?;
+        Ok(Moved { checksum: Some(checksum), ..self.moved })
+    }
+}
+
+fn add(count: &mut u64) {
+    *count = count.saturating_add(1);
+}
+
+// The checksum of what has been hashed so far.
+fn finished(hash: &digest::Context) -> [u8; 32] {
+    hash.clone().finish().as_ref().first_chunk().copied().unwrap_or_default()
 }
 
 /// The lines of an export.

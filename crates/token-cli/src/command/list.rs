@@ -1,14 +1,17 @@
 //! `onetoken list`
 
+use std::{fmt, str::FromStr};
+
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde::Serialize;
 use token_core::UnixTime;
-use token_store::{Entity, Filter, Record};
+use token_store::{Entity, Filter, Record, StoreError, TokenId};
 
 use crate::{
     args::ListArgs,
     entity::Named,
-    error::{Exit, Failure},
-    home::HomeArgs,
+    error::{Exit, Failure, UsageError},
+    home::{HomeArgs, Issuer},
     output::{Bytes, Plain, Terminal},
     time::{Expiry, Stamp},
 };
@@ -16,43 +19,101 @@ use crate::{
 /// How many records are asked for at once.
 const PAGE: usize = 256;
 
+/// Where a page ended, and when the first of its listing was asked for: what has expired does not change from page to
+/// page.
+#[derive(Clone, Debug)]
+pub(crate) struct Cursor {
+    now: UnixTime,
+    after: Vec<u8>,
+}
+
+impl FromStr for Cursor {
+    type Err = UsageError;
+
+    fn from_str(text: &str) -> Result<Self, UsageError> {
+        let (now, after) = text.split_once('-').ok_or(UsageError::Cursor)?;
+        let now = now.parse().map_err(|_| UsageError::Cursor)?;
+        let after = URL_SAFE_NO_PAD.decode(after).map_err(|_| UsageError::Cursor)?;
+        Ok(Self { now: UnixTime::from_secs(now), after })
+    }
+}
+
+impl fmt::Display for Cursor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}-{}", self.now.as_secs(), URL_SAFE_NO_PAD.encode(&self.after))
+    }
+}
+
+/// What was found.
+struct Found {
+    records: Vec<Record>,
+    damaged: Vec<TokenId>,
+    next: Option<Vec<u8>>,
+}
+
 pub(super) fn run(args: &ListArgs, home: &HomeArgs, terminal: &mut Terminal) -> Result<Exit, Failure> {
     let authority = home.authority()?;
-    let now = authority.now();
-    let filter = match (&args.resource, &args.issuer) {
-        (Some(resource), _) => Filter::Resource(resource.clone()),
-        (None, Some(issuer)) => Filter::Issuer(issuer.clone()),
-        (None, None) if args.expired => Filter::ExpiresBefore(now),
-        (None, None) => Filter::All,
-    };
-    let wanted = |record: &Record| {
-        args.issuer.as_ref().is_none_or(|issuer| record.issuer == *issuer)
-            && (!args.expired || has_expired(record, now))
-    };
-    let mut records = Vec::new();
-    let mut after = None;
-    loop {
-        let page = authority.list(&filter, after.as_deref(), PAGE)?;
-        records.extend(page.records.into_iter().filter(wanted));
-        after = page.next;
-        if after.is_none() {
-            break;
-        }
-    }
+    let now = args.after.as_ref().map_or_else(|| authority.now(), |cursor| cursor.now);
+    let found = find(args, &authority, now)?;
     // Whoever reads slowly must not keep others from the store.
     drop(authority);
 
+    let Found { records, damaged, next } = &found;
+    let next = next.clone().map(|after| Cursor { now, after }.to_string());
     let entries = records.iter().map(|record| Entry::new(record, now));
-    if args.lines {
-        for entry in entries {
-            terminal.document(&entry)?;
-        }
-    } else if args.json {
-        terminal.document(&Listing { tokens: entries.collect() })?;
-    } else {
-        print(&records, now, terminal)?;
+    if args.json {
+        let damaged = damaged.iter().map(|id| id.as_bytes().into()).collect();
+        terminal.document(&Listing { tokens: entries.collect(), damaged, next })?;
+        return Ok(exit(&found));
     }
-    Ok(Exit::Done)
+    match args.lines {
+        true => entries.into_iter().try_for_each(|entry| terminal.document(&entry))?,
+        false => print(records, now, terminal)?,
+    }
+    for id in damaged {
+        terminal.note(format_args!("{id} is damaged"));
+    }
+    if let Some(next) = next {
+        terminal.note(format_args!("there are more: --after {next}"));
+    }
+    Ok(exit(&found))
+}
+
+fn exit(found: &Found) -> Exit {
+    Exit::of_damage(found.damaged.len().try_into().unwrap_or(u64::MAX))
+}
+
+fn find(args: &ListArgs, authority: &Issuer, now: UnixTime) -> Result<Found, Failure> {
+    let expires_by = args.expires_before.or_else(|| args.expired.then_some(now));
+    let filter = match (&args.resource, &args.issuer, expires_by) {
+        (Some(resource), ..) => Filter::Resource(resource.clone()),
+        (None, Some(issuer), _) => Filter::Issuer(issuer.clone()),
+        (None, None, Some(by)) => Filter::ExpiresBefore(by),
+        (None, None, None) => Filter::All,
+    };
+    let wanted = |record: &Record| {
+        args.issuer.as_ref().is_none_or(|issuer| record.issuer == *issuer)
+            && expires_by.is_none_or(|by| has_expired(record, by))
+    };
+    let mut found = Found {
+        records: Vec::new(),
+        damaged: Vec::new(),
+        next: args.after.as_ref().map(|cursor| cursor.after.clone()),
+    };
+    loop {
+        let left = args.limit.map(|limit| limit.get().saturating_sub(found.records.len()));
+        let limit = left.unwrap_or(PAGE).min(PAGE);
+        let page = match authority.list(&filter, found.next.as_deref(), limit) {
+            Err(StoreError::InvalidCursor) => return Err(UsageError::Cursor.into()),
+            page => page?,
+        };
+        found.records.extend(page.records.into_iter().filter(wanted));
+        found.damaged.extend(page.damaged);
+        found.next = page.next;
+        if found.next.is_none() || args.limit.is_some_and(|limit| found.records.len() >= limit.get()) {
+            return Ok(found);
+        }
+    }
 }
 
 fn has_expired(record: &Record, now: UnixTime) -> bool {
@@ -62,6 +123,10 @@ fn has_expired(record: &Record, now: UnixTime) -> bool {
 #[derive(Serialize)]
 struct Listing<'a> {
     tokens: Vec<Entry<'a>>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    damaged: Vec<Bytes>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next: Option<String>,
 }
 
 #[derive(Serialize)]

@@ -1,36 +1,80 @@
 //! `onetoken purge`
 
+use std::{num::NonZeroUsize, time::Duration};
+
 use serde::Serialize;
+use token_core::UnixTime;
+use token_store::{Administration as _, Filter, TokenStore};
 
 use crate::{
     args::PurgeArgs,
     error::{Exit, Failure},
-    home::HomeArgs,
+    home::{HomeArgs, Issuer},
     output::Terminal,
 };
 
-/// How many records are removed at once.
+/// How many records are removed, or looked at, at once.
 const BATCH: usize = 1000;
 
 #[derive(Serialize)]
 struct Purged {
+    /// Expired tokens that were removed.
     purged: usize,
+    /// Spent tokens that were removed, or found spent for the first time.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    spent: Option<usize>,
+    /// Expired tokens that were passed over.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    damaged: Option<NonZeroUsize>,
 }
 
 pub(super) fn run(args: &PurgeArgs, home: &HomeArgs, terminal: &mut Terminal) -> Result<Exit, Failure> {
     let authority = home.authority()?;
-    let mut purged = 0_usize;
-    loop {
-        let count = authority.purge(args.before, BATCH)?;
-        purged = purged.saturating_add(count);
-        if count < BATCH {
-            break;
-        }
-    }
+    let now = authority.now();
+    let purged = batches(|| Ok(authority.purge(args.before, BATCH)?))?;
+    let spent = args.retention.map(|retention| {
+        let retention = Duration::from_secs(retention.0);
+        batches(|| Ok(authority.store().purge_spent(now, retention, BATCH)?))
+    });
+    let spent = spent.transpose()?;
+    let damaged = damaged(&authority, args.before.map_or(now, |before| before.min(now)))?;
     drop(authority);
     match args.json {
-        true => terminal.document(&Purged { purged })?,
-        false => terminal.text(format_args!("removed {purged} expired tokens\n"))?,
+        true => terminal.document(&Purged { purged, spent, damaged: NonZeroUsize::new(damaged) })?,
+        false => {
+            terminal.text(format_args!("removed {purged} expired tokens\n"))?;
+            if let Some(spent) = spent {
+                terminal
+                    .text(format_args!("removed {spent} spent tokens, or found them for the first time\n"))?;
+            }
+        }
     }
-    Ok(Exit::Done)
+    if damaged > 0 {
+        terminal.note(format_args!("passed over {damaged} damaged tokens; `onetoken check` names them"));
+    }
+    Ok(Exit::of_damage(damaged.try_into().unwrap_or(u64::MAX)))
+}
+
+fn batches(mut batch: impl FnMut() -> Result<usize, Failure>) -> Result<usize, Failure> {
+    let mut all = 0_usize;
+    loop {
+        let count = batch()?;
+        all = all.saturating_add(count);
+        if count < BATCH {
+            return Ok(all);
+        }
+    }
+}
+
+/// What has expired and is still there was passed over.
+fn damaged(authority: &Issuer, by: UnixTime) -> Result<usize, Failure> {
+    let (mut count, mut after) = (0_usize, None);
+    loop {
+        let page = authority.store().list(&Filter::ExpiresBefore(by), after.as_deref(), BATCH)?;
+        count = count.saturating_add(page.damaged.len());
+        match page.next {
+            None => return Ok(count),
+            next => after = next,
+        }
+    }
 }

@@ -1,17 +1,22 @@
 //! `onetoken revoke`
 
 use serde::Serialize;
-use token_core::{DecodeOptions, IdentifierV2, Persistence, Subject, Token};
-use token_store::{Revoke, TokenId};
+use token_core::{DecodeOptions, IdentifierV2, Persistence, Subject, Token, UnixTime};
+use token_store::{Administration as _, Entity, Filter, Revoke, TokenId};
 
 use crate::{
-    args::RevokeArgs,
+    args::{self, RevokeArgs},
+    entity::Named,
     error::{Exit, Failure, Refusal, UsageError},
     home::HomeArgs,
     input::{Source, Text},
-    output::{Bytes, Terminal},
-    time,
+    output::{Bytes, Plain, Terminal},
+    progress::Progress,
+    time::{self, Stamp},
 };
+
+/// How many records are revoked at once: what others wait for at most.
+const PAGE: usize = 256;
 
 #[derive(Serialize)]
 struct Revoked {
@@ -25,11 +30,42 @@ struct Voided<'a> {
     subject: &'a str,
 }
 
+#[derive(Default, Serialize)]
+struct Swept<'a> {
+    revoked: bool,
+    /// How many were not revoked before.
+    count: usize,
+    damaged: usize,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    resource: Option<Named<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    issuer: Option<Named<'a>>,
+}
+
+#[derive(Serialize)]
+struct Void {
+    revoked: bool,
+    /// The time in force.
+    before: Stamp,
+}
+
 pub(super) fn run(args: &RevokeArgs, home: &HomeArgs, terminal: &mut Terminal) -> Result<Exit, Failure> {
-    if let Some(subject) = &args.temporary {
+    let args::Revoked { token, temporary: subject, resource, issuer, before } = &args.revoked;
+    if let Some(subject) = subject {
         return temporary(subject, args.json, home, terminal);
     }
-    let id = named(&Source::of(args.token.as_deref())?.read()?)?;
+    if let Some(before) = before {
+        return void(*before, args.json, home, terminal);
+    }
+    if let Some(of) = resource {
+        let answer = |swept| Swept { resource: Some(of.into()), ..swept };
+        return sweep(&Filter::Resource(of.clone()), of, answer, args.json, home, terminal);
+    }
+    if let Some(of) = issuer {
+        let answer = |swept| Swept { issuer: Some(of.into()), ..swept };
+        return sweep(&Filter::Issuer(of.clone()), of, answer, args.json, home, terminal);
+    }
+    let id = named(&Source::of(token.as_deref())?.read()?)?;
     match home.authority()?.revoke(&id)? {
         Revoke::Revoked => {}
         Revoke::Absent => return Err(Refusal::unknown().into()),
@@ -48,6 +84,57 @@ fn temporary(text: &str, json: bool, home: &HomeArgs, terminal: &mut Terminal) -
     match json {
         true => terminal.document(&Voided { revoked: true, subject: text })?,
         false => terminal.text(format_args!("revoked all temporary tokens of {subject}\n"))?,
+    }
+    Ok(Exit::Done)
+}
+
+/// Voids all of a resource or an issuer.
+fn sweep<'a>(
+    filter: &Filter,
+    of: &Entity,
+    answer: impl FnOnce(Swept<'a>) -> Swept<'a>,
+    json: bool,
+    home: &HomeArgs,
+    terminal: &mut Terminal,
+) -> Result<Exit, Failure> {
+    let store = home.opened()?.store;
+    let mut progress = Progress::new();
+    let mut swept = Swept { revoked: true, ..Swept::default() };
+    let mut after = None;
+    loop {
+        let page = store.revoke_all(filter, after.as_deref(), PAGE)?;
+        swept.count = swept.count.saturating_add(page.revoked);
+        swept.damaged = swept.damaged.saturating_add(page.damaged);
+        progress.tell(format_args!("{} tokens revoked", swept.count));
+        after = page.next;
+        if after.is_none() {
+            break;
+        }
+    }
+    drop((progress, store));
+    let (count, damaged) = (swept.count, swept.damaged);
+    match json {
+        true => terminal.document(&answer(swept))?,
+        false => {
+            let id = Plain(of.id.as_bytes());
+            terminal.text(format_args!("revoked {count} tokens of {}:{id}\n", of.kind))?;
+        }
+    }
+    if damaged > 0 {
+        terminal.note(format_args!("passed over {damaged} damaged tokens; `onetoken check` names them"));
+    }
+    Ok(Exit::of_damage(damaged.try_into().unwrap_or(u64::MAX)))
+}
+
+/// Voids what was minted before a time.
+fn void(before: UnixTime, json: bool, home: &HomeArgs, terminal: &mut Terminal) -> Result<Exit, Failure> {
+    if before > time::now()? {
+        return Err(UsageError::NotYet.into());
+    }
+    let before = home.opened()?.store.void_before(before)?;
+    match json {
+        true => terminal.document(&Void { revoked: true, before: Stamp(before) })?,
+        false => terminal.text(format_args!("revoked all tokens that were minted before {before}\n"))?,
     }
     Ok(Exit::Done)
 }

@@ -3,6 +3,7 @@
 use std::{
     ffi::OsStr,
     io::{Read as _, Write as _},
+    num::NonZeroU64,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     thread,
@@ -10,6 +11,8 @@ use std::{
 
 use serde_json::Value;
 use tempfile::TempDir;
+use token_core::{RootKey, UnixTime};
+use token_store::{Administration, Entity, Item, KeyRing, Owner, Record, TokenId};
 
 pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_onetoken");
 
@@ -47,6 +50,12 @@ impl Outcome {
         let token = self.out.strip_suffix('\n').unwrap();
         assert!(!token.contains(char::is_whitespace), "{token:?}");
         token.to_owned()
+    }
+
+    /// The cursor or the like that a person is told on standard error.
+    pub(crate) fn told_after(&self, words: &str) -> Option<String> {
+        let (_, rest) = self.err.split_once(words)?;
+        rest.split_whitespace().next().map(str::to_owned)
     }
 
     #[track_caller]
@@ -147,6 +156,48 @@ impl Home {
 
     pub(crate) fn run<S: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = S>) -> Outcome {
         finish(self.command(args).spawn().unwrap())
+    }
+
+    /// The key ring of the file.
+    pub(crate) fn keys(&self) -> KeyRing {
+        KeyRing::load(self.path().join("keys")).unwrap()
+    }
+
+    /// Opens the store at this path in here, as a library.
+    pub(crate) fn open(&self, engine: &str, path: impl AsRef<Path>) -> Box<dyn Administration> {
+        let path = self.path().join(path);
+        match engine {
+            #[cfg(feature = "sled")]
+            "sled" => Box::new(token_store::SledStore::open(path).unwrap()),
+            _ => Box::new(token_store::RedbStore::open(path).unwrap()),
+        }
+    }
+
+    /// Puts so many tokens into the store, faster than they can be minted one by one.
+    pub(crate) fn fill(&self, engine: &str, records: u32) {
+        let (store, keys) = (self.open(engine, "store"), self.keys());
+        let item = |number: u32| {
+            let id = TokenId::new(format!("token-{number:06}")).unwrap();
+            let root_key = RootKey::derive_any(&number.to_be_bytes());
+            let record = Record {
+                root_key: keys.seal(&root_key, Owner::Token(&id)).unwrap(),
+                id,
+                kind: "space-support".to_owned(),
+                resource: Some(Entity { kind: "space".to_owned(), id: format!("s{}", number % 7) }),
+                issuer: Entity { kind: "user".to_owned(), id: "u1".to_owned() },
+                created: UnixTime::from_secs(1_700_000_000),
+                expires: None,
+                use_limit: NonZeroU64::new(1),
+                uses: 0,
+                revoked: false,
+                name: None,
+            };
+            Item::Token { record, claims: Vec::new() }
+        };
+        for from in (0..records).step_by(1000) {
+            let items = (from..records.min(from + 1000)).map(item).collect::<Vec<_>>();
+            assert_eq!(store.restore(&items).unwrap(), items.len());
+        }
     }
 
     /// Spends a token as a provider.

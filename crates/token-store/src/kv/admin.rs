@@ -29,16 +29,20 @@ impl<E: Engine> Kv<E> {
             let more = pairs.len() > limit;
             pairs.truncate(limit);
             let next = more.then(|| pairs.last().map_or(nothing, |(key, _)| listing.cursor(key)));
-            let mut revoked = 0_usize;
+            let mut sweep = Sweep { revoked: 0, damaged: 0, next };
             for pair in &pairs {
-                let mut record = listed(draft, &filter, &listing, pair)?;
-                if !record.revoked {
-                    record.revoked = true;
-                    draft.put_record(&record)?;
-                    revoked = revoked.saturating_add(1);
+                match listed(draft, &filter, &listing, pair) {
+                    Ok(mut record) if !record.revoked => {
+                        record.revoked = true;
+                        draft.put_record(&record)?;
+                        sweep.revoked = sweep.revoked.saturating_add(1);
+                    }
+                    Ok(_) => {}
+                    Err(StoreError::Corrupt { .. }) => sweep.damaged = sweep.damaged.saturating_add(1),
+                    Err(error) => return Err(error),
                 }
             }
-            Ok(Sweep { revoked, next })
+            Ok(sweep)
         })
     }
 
@@ -64,8 +68,15 @@ impl<E: Engine> Kv<E> {
         let records = layout::records();
         self.each_page(&records, |(key, value)| {
             let id = layout::token(key, records.len())?;
-            let record = self.judged(codec::decode_record(key, id, value)?);
             add(&mut counts.records, true);
+            let record = match codec::decode_record(key, id, value) {
+                Ok(record) => self.judged(record),
+                Err(StoreError::Corrupt { .. }) => {
+                    add(&mut counts.damaged, true);
+                    return Ok(());
+                }
+                Err(error) => return Err(error),
+            };
             add(&mut counts.spent, record.is_spent());
             add(&mut counts.revoked, record.revoked);
             add(&mut counts.expiring, record.expires.is_some());

@@ -19,18 +19,18 @@ const CHANGES: usize = 256;
 struct Step {
     done: usize,
     more: bool,
+    // The last of those that are damaged, which the next step is not to come upon again.
+    passed_over: Option<Vec<u8>>,
 }
 
 impl<E: Engine> Kv<E> {
     pub(crate) fn purge(&self, now: UnixTime, limit: usize) -> Result<usize, StoreError> {
-        self.in_steps(limit, move |draft, limit| {
-            let filter = Filter::ExpiresBefore(now);
-            let listing = Listing::new(&filter);
-            let expired = draft.scan(&listing.start(None)?, listing.end(), limit)?;
-            each(draft, &expired, |draft, pair| {
-                let record = listed(draft, &filter, &listing, pair)?;
-                remove(draft, &record)
-            })
+        let filter = Filter::ExpiresBefore(now);
+        let listing = Listing::new(&filter);
+        let (from, to) = (listing.start(None)?, listing.end().to_vec());
+        self.in_steps(from, to, limit, move |draft, pair| {
+            let record = listed(draft, &filter, &listing, pair)?;
+            remove(draft, &record)
         })
     }
 
@@ -67,25 +67,26 @@ impl<E: Engine> Kv<E> {
         limit: usize,
         act: impl Fn(&mut Draft<'_>, &Record) -> Result<bool, StoreError> + Clone + Send + 'static,
     ) -> Result<usize, StoreError> {
-        self.in_steps(limit, move |draft, limit| {
-            let start = layout::spent(from);
-            let token_at = start.len();
-            let end = layout::after_all(layout::spent(to)).unwrap_or_default();
-            let entries = draft.scan(&start, &end, limit)?;
-            each(draft, &entries, |draft, (key, value)| {
-                codec::decode_index(key, value)?;
-                match record(draft, &layout::token(key, token_at)?)? {
-                    Some(record) if record.is_spent() => act(draft, &record),
-                    _ => Err(StoreError::Corrupt { what: "an entry of a record that is not spent" }),
-                }
-            })
+        let start = layout::spent(from);
+        let token_at = start.len();
+        let end = layout::after_all(layout::spent(to)).unwrap_or_default();
+        self.in_steps(start, end, limit, move |draft, (key, value)| {
+            codec::decode_index(key, value)?;
+            match record(draft, &layout::token(key, token_at)?)? {
+                Some(record) if record.is_spent() => act(draft, &record),
+                _ => Err(StoreError::Corrupt { what: "an entry of a record that is not spent" }),
+            }
         })
     }
 
+    // Does something to all that stands from one key to another. `act` tells whether it is through with one, which
+    // then is no longer there; where it finds damage, it has changed nothing.
     fn in_steps(
         &self,
+        mut from: Vec<u8>,
+        to: Vec<u8>,
         limit: usize,
-        step: impl Fn(&mut Draft<'_>, usize) -> Result<Step, StoreError> + Clone + Send + 'static,
+        act: impl Fn(&mut Draft<'_>, &Pair) -> Result<bool, StoreError> + Clone + Send + 'static,
     ) -> Result<usize, StoreError> {
         let mut done = 0_usize;
         loop {
@@ -93,30 +94,41 @@ impl<E: Engine> Kv<E> {
             if left == 0 {
                 return Ok(done);
             }
-            let step = step.clone();
-            let step = self.write(move |draft| step(draft, left))?;
+            let (start, end, act) = (from.clone(), to.clone(), act.clone());
+            let step = self.write(move |draft| {
+                let pairs = draft.scan(&start, &end, left)?;
+                each(draft, &pairs, act)
+            })?;
             done = done.saturating_add(step.done);
             if !step.more {
                 return Ok(done);
+            }
+            if let Some(last) = step.passed_over {
+                from = layout::next(last);
             }
         }
     }
 }
 
-// Takes care of as many of these as fit into a step. `act` tells whether it is through with one.
+// Takes care of as many of these as fit into a step.
 fn each(
     draft: &mut Draft<'_>,
     pairs: &[Pair],
     act: impl Fn(&mut Draft<'_>, &Pair) -> Result<bool, StoreError>,
 ) -> Result<Step, StoreError> {
-    let mut done = 0_usize;
+    let mut step = Step { done: 0, more: !pairs.is_empty(), passed_over: None };
     for pair in pairs {
-        if draft.changes() >= CHANGES || !act(draft, pair)? {
-            return Ok(Step { done, more: true });
+        if draft.changes() >= CHANGES {
+            return Ok(step);
         }
-        done = done.saturating_add(1);
+        match act(draft, pair) {
+            Ok(true) => step.done = step.done.saturating_add(1),
+            Ok(false) => return Ok(step),
+            Err(StoreError::Corrupt { .. }) => step.passed_over = Some(pair.0.clone()),
+            Err(error) => return Err(error),
+        }
     }
-    Ok(Step { done, more: !pairs.is_empty() })
+    Ok(step)
 }
 
 // The record goes with the last of its claims, of which there may be too many for one step. While there are fewer
@@ -126,15 +138,16 @@ fn remove(draft: &mut Draft<'_>, record: &Record) -> Result<bool, StoreError> {
     let end = layout::after_all(claims.clone()).unwrap_or_default();
     let found = draft.scan(&claims, &end, CHANGES)?;
     let last = found.len() < CHANGES;
+    if last && record.is_spent() {
+        // First, since it may find damage.
+        spent::remove(draft, &record.id)?;
+    }
     for (claim, _) in found {
         draft.remove(claim);
     }
     if last {
         for entry in index_entries(record) {
             draft.remove(entry);
-        }
-        if record.is_spent() {
-            spent::remove(draft, &record.id)?;
         }
         draft.remove(layout::record(&record.id));
     }

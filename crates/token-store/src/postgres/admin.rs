@@ -72,9 +72,11 @@ impl Administration for PostgresStore {
         self.run(&self.0.administration, false, move |session| {
             let (walk, filter, after) = (walk.clone(), filter.clone(), after.clone());
             Box::pin(async move {
-                let (records, next) = page(walk.records(session).await?, &filter, after.as_deref(), limit);
-                let ids: Vec<&[u8]> = records.iter().map(|record| record.id.as_bytes()).collect();
-                Ok(Sweep { revoked: number(session, SQL, &[&ids]).await?, next })
+                let (found, next) = page(walk.records(session).await?, &filter, after.as_deref(), limit);
+                let sound = found.iter().filter(|found| found.record.is_ok());
+                let ids: Vec<&[u8]> = sound.map(|found| found.id.as_bytes()).collect();
+                let revoked = number(session, SQL, &[&ids]).await?;
+                Ok(Sweep { revoked, damaged: found.len().saturating_sub(ids.len()), next })
             })
         })
     }
@@ -103,6 +105,8 @@ impl Administration for PostgresStore {
                 let row = rows.first().ok_or(STRANGE)?;
                 Ok(Counts {
                     records: count(get(row, 0)?)?,
+                    // Counting does not read the records.
+                    damaged: 0,
                     spent: count(get(row, 1)?)?,
                     revoked: count(get(row, 2)?)?,
                     expiring: count(get(row, 3)?)?,

@@ -1,5 +1,7 @@
 //! Listing, page by page.
 
+use token_core::UnixTime;
+
 use super::{
     PostgresStore,
     error::Failure,
@@ -7,6 +9,14 @@ use super::{
     session::{Parameter, Session},
 };
 use crate::{Filter, Page, Record, StoreError, TokenId, cursor::Listing, layout};
+
+/// A record that a listing came upon.
+pub(super) struct Found {
+    pub(super) id: TokenId,
+    expires: i64,
+    /// [`StoreError::Corrupt`] if it is damaged.
+    pub(super) record: Result<Record, StoreError>,
+}
 
 /// The records of a filter from some point on.
 #[derive(Clone)]
@@ -27,11 +37,11 @@ impl Walk {
     }
 
     /// The records, and one more than were asked for if there is one.
-    pub(super) async fn records(&self, session: &Session) -> Result<Vec<Record>, Failure> {
+    pub(super) async fn records(&self, session: &Session) -> Result<Vec<Found>, Failure> {
         macro_rules! sql {
             ($filter:literal, $order:literal) => {
                 concat!(
-                    "SELECT t.id, t.record, t.uses, t.revoked OR t.created < s.void_before ",
+                    "SELECT t.id, coalesce(t.expires, 0), t.record, t.uses, t.revoked OR t.created < s.void_before ",
                     "FROM onetoken.tokens t CROSS JOIN onetoken.store s WHERE ",
                     $filter,
                     " ORDER BY ",
@@ -67,27 +77,31 @@ impl Walk {
         for row in &rows {
             let id = TokenId::new(get::<&[u8]>(row, 0)?);
             let id = id.map_err(|_| StoreError::Corrupt { what: "the id of a record" })?;
-            records.push(Stored::read(row, 1)?.record(id)?);
+            let record = match Stored::read(row, 2)?.record(id.clone()) {
+                Err(error @ StoreError::Corrupt { .. }) => Err(error),
+                record => Ok(record?),
+            };
+            records.push(Found { id, expires: get(row, 1)?, record });
         }
         Ok(records)
     }
 }
 
-/// Of the records that a walk gave, those that were asked for, and where the next page begins.
+/// Of what a walk gave, what was asked for, and where the next page begins.
 pub(super) fn page(
-    mut records: Vec<Record>,
+    mut found: Vec<Found>,
     filter: &Filter,
     after: Option<&[u8]>,
     limit: usize,
-) -> (Vec<Record>, Option<Vec<u8>>) {
+) -> (Vec<Found>, Option<Vec<u8>>) {
     let listing = Listing::new(filter);
-    let more = records.len() > limit;
-    records.truncate(limit);
-    let next = more.then(|| match records.last() {
-        Some(record) => listing.cursor(&key(filter, record)),
+    let more = found.len() > limit;
+    found.truncate(limit);
+    let next = more.then(|| match found.last() {
+        Some(last) => listing.cursor(&key(filter, last)),
         None => after.map_or_else(|| listing.cursor(&[]), <[u8]>::to_vec),
     });
-    (records, next)
+    (found, next)
 }
 
 pub(super) fn list(
@@ -97,21 +111,28 @@ pub(super) fn list(
     limit: usize,
 ) -> Result<Page, StoreError> {
     let walk = Walk::new(filter, after, limit)?;
-    let records = store.run(&store.0.administration, true, move |session| {
+    let found = store.run(&store.0.administration, true, move |session| {
         let walk = walk.clone();
         Box::pin(async move { walk.records(session).await })
     })?;
-    let (records, next) = page(records, filter, after, limit);
-    Ok(Page { records, next })
+    let (found, next) = page(found, filter, after, limit);
+    let mut page = Page { records: Vec::new(), damaged: Vec::new(), next };
+    for Found { id, record, .. } in found {
+        match record {
+            Ok(record) => page.records.push(record),
+            Err(_) => page.damaged.push(id),
+        }
+    }
+    Ok(page)
 }
 
 // The key under which the listing has a record.
-fn key(filter: &Filter, record: &Record) -> Vec<u8> {
+fn key(filter: &Filter, found: &Found) -> Vec<u8> {
     let prefix = match filter {
         Filter::All => layout::records(),
         Filter::Resource(resource) => layout::resource(resource),
         Filter::Issuer(issuer) => layout::issuer(issuer),
-        Filter::ExpiresBefore(_) => record.expires.map(layout::expiry).unwrap_or_default(),
+        Filter::ExpiresBefore(_) => layout::expiry(UnixTime::from_secs(found.expires.unsigned_abs())),
     };
-    layout::entry(prefix, &record.id)
+    layout::entry(prefix, &found.id)
 }

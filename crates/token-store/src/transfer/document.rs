@@ -28,6 +28,8 @@ pub(super) enum Document {
     /// What the file is, and its version.
     OnetokenExport(u32),
     Token(Box<Token>),
+    /// The id of a token that was left out, since it is damaged in the store that it was in.
+    Damaged(String),
     Generation(GenerationOf),
     /// The cursor of the records that follow.
     NextTokens(Option<String>),
@@ -140,9 +142,11 @@ impl Document {
                 let generation = Generation { number, root_key: root_key.sealed_key()? };
                 Ok(Some(Item::Generation { subject, generation }))
             }
-            Self::OnetokenExport(_) | Self::NextTokens(_) | Self::NextGenerations(_) | Self::End(_) => {
-                Ok(None)
-            }
+            Self::OnetokenExport(_)
+            | Self::Damaged(_)
+            | Self::NextTokens(_)
+            | Self::NextGenerations(_)
+            | Self::End(_) => Ok(None),
         }
     }
 }

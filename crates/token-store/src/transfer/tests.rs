@@ -93,10 +93,28 @@ fn an_interrupted_export_goes_on_from_wherever_it_was_cut() {
     let store = filled(&KeyRing::generate().unwrap(), 600, 300);
     let (bytes, moved) = exported(&store, b"");
     let cuts = (0..=30).map(|part| bytes.len() * part / 30);
-    for cut in cuts.chain(1..30) {
+    for cut in cuts.chain(1..30).filter(|cut| *cut < bytes.len()) {
         let (again, told) = exported(&store, &bytes[..cut]);
         assert!(again == bytes && told == moved, "cut at {cut}");
     }
+}
+
+#[test]
+fn a_complete_export_is_not_taken_for_a_new_one() {
+    let store = filled(&KeyRing::generate().unwrap(), 3, 1);
+    let (bytes, moved) = exported(&store, b"");
+    let mut file = tempfile::tempfile().unwrap();
+    file.write_all(&bytes).unwrap();
+    assert!(matches!(export(&store, &mut file, &mut |_| ()), Err(TransferError::Complete)));
+    file.rewind().unwrap();
+    let mut again = Vec::new();
+    file.read_to_end(&mut again).unwrap();
+    assert_eq!(again, bytes);
+    let mut piped = Vec::new();
+    assert_eq!(export_to(&store, &mut piped, &mut |_| ()).unwrap(), moved);
+    assert_eq!(piped, bytes, "a pipe gets the same");
+    let (_, told) = imported(&bytes, Epoch::Same);
+    assert_eq!((told.checksum, told.checksum.is_some()), (moved.checksum, true));
 }
 
 #[test]
@@ -141,7 +159,13 @@ fn what_is_not_whole_is_refused_and_nothing_of_it_is_kept() {
     };
     for len in 0..bytes.len() {
         let error = refused(&bytes[..len]);
-        assert!(matches!(error, TransferError::Incomplete | TransferError::NotAnExport), "{len}: {error}");
+        assert!(
+            matches!(error, TransferError::Incomplete { .. } | TransferError::NotAnExport),
+            "{len}: {error}"
+        );
+        if let TransferError::Incomplete { line } = error {
+            assert_eq!(line, bytes[..len].split(|byte| *byte == b'\n').count() as u64 - 1);
+        }
     }
     for at in 0..bytes.len() {
         let mut altered = bytes.clone();

@@ -1,0 +1,205 @@
+//! A clock that goes back, forward, and to before 1970, under every verb and over every store.
+#![allow(
+    clippy::arithmetic_side_effects,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test fails by panicking"
+)]
+
+use std::{cell::Cell, num::NonZeroU64, time::Duration};
+
+use token_api::{
+    CheckError, Client, ConsumeError, Consumed, Grant, Kind, Lifetime, MintRequest, Minted, Refusal,
+};
+use token_core::{InviteType, Subject, UnixTime, Unmet, VerifyError};
+use token_store::{ClaimId, Filter, MemoryStore, RedbStore, Refund, Revoke, SledStore, TokenId, TokenStore};
+use token_test::world::{GROUP, SPACE, START, World};
+
+const OWNER: Subject<'_> = Subject::User("owner");
+const HOUR: u64 = 60 * 60;
+const DAY: u64 = 24 * HOUR;
+const YEAR: u64 = 365 * DAY;
+
+/// What the clock shows in turn. The system's clock shows 0 for any time before 1970.
+const TIMES: [u64; 10] =
+    [START, START - HOUR, START + HOUR, START, 0, START + 7 * DAY, START + 10 * YEAR, START, u64::MAX, 0];
+
+#[test]
+fn what_has_expired_stays_expired_in_memory() {
+    every_verb(MemoryStore::new());
+}
+
+#[test]
+fn what_has_expired_stays_expired_in_redb() {
+    let dir = tempfile::tempdir().unwrap();
+    every_verb(RedbStore::create(dir.path().join("store")).unwrap());
+}
+
+#[test]
+fn what_has_expired_stays_expired_in_sled() {
+    let dir = tempfile::tempdir().unwrap();
+    every_verb(SledStore::create(dir.path().join("store")).unwrap());
+}
+
+/// A token that was minted when the clock was right.
+struct Held {
+    minted: Minted,
+    kind: Kind,
+    consumer: Subject<'static>,
+    /// From when on it has expired.
+    expires: u64,
+    /// A use of it that was taken then, if its uses are counted.
+    spent: Option<Consumed>,
+}
+
+fn claim(name: impl Into<Vec<u8>>) -> ClaimId {
+    ClaimId::new(name).unwrap()
+}
+
+fn every_verb<S: TokenStore>(store: S) {
+    let world = World::over(store);
+    let held = held(&world);
+    let mut latest = 0;
+    for (step, time) in TIMES.into_iter().enumerate() {
+        world.set_time(time);
+        latest = latest.max(time);
+        assert_eq!(world.authority.now(), UnixTime::from_secs(latest));
+        for token in &held {
+            old(&world, token, latest, step);
+        }
+        new(&world, latest);
+        listed(&world, &held, latest);
+        assert_eq!(world.authority.purge(Some(UnixTime::from_secs(0)), 100).unwrap(), 0);
+    }
+
+    // Everything has expired, and goes, though the clock shows 1970.
+    let stored = world.authority.list(&Filter::All, None, usize::MAX).unwrap().records.len();
+    assert_eq!(world.authority.purge(None, usize::MAX).unwrap(), stored);
+    for token in held.iter().filter(|token| token.spent.is_some()) {
+        let gone = world.authority.verify(&token.minted.token, None, &world.authority.context());
+        assert!(matches!(gone, Err(CheckError::Refused(Refusal::Unknown))));
+        assert_eq!(world.authority.refund(token.spent.as_ref().unwrap()).unwrap(), Refund::Absent);
+        assert_eq!(world.authority.revoke(&token.minted.id).unwrap(), Revoke::Absent);
+    }
+}
+
+/// Tokens of every kind and dialect, that last an hour or a week.
+fn held<S: TokenStore>(world: &World<S>) -> Vec<Held> {
+    let grants = [
+        (Grant::GroupSpaces { group: GROUP }, false, Subject::Provider("p1")),
+        (Grant::SpaceSupport { space: SPACE, dialect: None }, false, Subject::Provider("p1")),
+        (Grant::Invite { invite: InviteType::UserJoinSpace, target: SPACE }, false, Subject::User("u1")),
+        (Grant::Access { session: None }, false, Subject::User("owner")),
+        (Grant::Access { session: None }, true, Subject::User("owner")),
+        (Grant::Identity, true, Subject::User("owner")),
+    ];
+    let mut held = Vec::new();
+    for lasts in [HOUR, 7 * DAY] {
+        for (grant, temporary, consumer) in grants {
+            let minted = world.authority.mint(&MintRequest {
+                lifetime: Some(Lifetime::For(Duration::from_secs(lasts))),
+                temporary,
+                use_limit: if temporary { None } else { NonZeroU64::new(100) },
+                ..MintRequest::new(grant, OWNER)
+            });
+            let minted = minted.unwrap();
+            let context = world.authority.context();
+            let spent = world
+                .authority
+                .consume(&minted.token, grant.kind(), consumer, &claim("first"), &context)
+                .unwrap();
+            let spent = (!temporary).then_some(spent);
+            held.push(Held { minted, kind: grant.kind(), consumer, expires: START + lasts, spent });
+        }
+    }
+    held
+}
+
+/// By its record, or by its caveat where it has none.
+fn says_expired(error: &CheckError) -> bool {
+    matches!(
+        error,
+        CheckError::Refused(
+            Refusal::Expired { .. }
+                | Refusal::Verify(VerifyError::CaveatUnmet { why: Unmet::Expired { .. }, .. })
+        )
+    )
+}
+
+fn old<S: TokenStore>(world: &World<S>, token: &Held, latest: u64, step: usize) {
+    let (authority, text, expired) = (&world.authority, &token.minted.token, token.expires <= latest);
+    let context = authority.context();
+    let consume = |name: String| authority.consume(text, token.kind, token.consumer, &claim(name), &context);
+
+    for judged in [
+        authority.verify(text, Some(token.kind), &context).map(drop),
+        consume(format!("step {step}")).map(drop),
+    ] {
+        match judged {
+            Ok(()) => assert!(!expired, "{:?} at {latest}", token.kind),
+            Err(error) => assert!(expired && says_expired(&error), "{:?} at {latest}: {error}", token.kind),
+        }
+    }
+    let acted = Cell::new(false);
+    let name = claim(format!("step {step}, with"));
+    let done = authority.consume_with(text, token.kind, token.consumer, &name, &context, |_| {
+        acted.set(true);
+        Err::<(), _>("it gives the use back")
+    });
+    assert_eq!(acted.get(), !expired);
+    match done {
+        Err(ConsumeError::Check(error)) => assert!(expired && says_expired(&error), "{error}"),
+        Err(ConsumeError::Action { .. }) => assert!(!expired),
+        other => panic!("{other:?}"),
+    }
+    let inspected = authority.inspect(text).unwrap();
+    assert_eq!(inspected.record.is_some(), token.spent.is_some());
+    // What was granted before is answered still, and is not given back.
+    if let Some(spent) = &token.spent {
+        assert!(consume("first".to_owned()).unwrap().repeated);
+        assert_eq!(authority.refund(spent).unwrap(), Refund::Kept);
+    }
+}
+
+fn new<S: TokenStore>(world: &World<S>, latest: u64) {
+    let authority = &world.authority;
+    let client = Client::Authenticated(OWNER);
+    let in_a_week = UnixTime::from_secs(latest.saturating_add(7 * DAY));
+    let mint = |grant, temporary| {
+        let minted = authority.mint(&MintRequest {
+            temporary,
+            use_limit: if temporary { None } else { NonZeroU64::new(1) },
+            ..MintRequest::new(grant, OWNER)
+        });
+        let minted = minted.unwrap();
+        assert_eq!(minted.expires_at, Some(in_a_week), "by the latest time that was seen");
+        minted
+    };
+    let holds = |text: &str| match authority.verify(text, None, &authority.context()) {
+        Ok(accepted) => assert_eq!((accepted.expires_at, latest < u64::MAX), (Some(in_a_week), true)),
+        // At the end of time there is no later one.
+        Err(error) => assert!(latest == u64::MAX && says_expired(&error), "{error}"),
+    };
+    holds(&authority.create_group_spaces_token(client, GROUP).unwrap().token);
+    holds(&authority.get_space_provider_token(client, SPACE).unwrap().token);
+    holds(&mint(Grant::Identity, true).token);
+
+    let revoked = mint(Grant::Access { session: None }, false);
+    assert_eq!(authority.revoke(&revoked.id).unwrap(), Revoke::Revoked);
+    let judged = authority.verify(&revoked.token, None, &authority.context());
+    assert!(matches!(judged, Err(CheckError::Refused(Refusal::Revoked))));
+
+    let other = Subject::User("other");
+    let number = authority.void_temporary(other).unwrap();
+    assert_eq!(authority.void_temporary(other).unwrap(), number + 1);
+}
+
+fn listed<S: TokenStore>(world: &World<S>, held: &[Held], latest: u64) {
+    let by_now = Filter::ExpiresBefore(world.authority.now());
+    let listed = world.authority.list(&by_now, None, usize::MAX).unwrap().records;
+    let ids: Vec<&TokenId> = listed.iter().map(|record| &record.id).collect();
+    for token in held.iter().filter(|token| token.spent.is_some()) {
+        assert_eq!(ids.contains(&&token.minted.id), token.expires <= latest);
+    }
+}

@@ -1,0 +1,199 @@
+//! What those who run a store do with it.
+
+use std::{ffi::OsString, num::NonZeroUsize, path::PathBuf};
+
+use clap::{
+    Args as ClapArgs,
+    builder::{OsStringValueParser, TypedValueParser as _},
+};
+use token_core::UnixTime;
+use token_store::Entity;
+
+use super::mint::UnknownOption;
+use crate::{
+    command::Cursor,
+    entity, request,
+    time::{self, Seconds},
+};
+
+/// Void a token for good, or many
+///
+/// Without an option it is one, by its id or itself.
+#[derive(ClapArgs)]
+#[command(after_help = "Example:
+  onetoken mint space-support 9ueUeoZA6KXxNgzlvqmmrbzqE_BQiaHEEDC21sY1Kuc |
+    onetoken revoke
+  onetoken revoke --temporary usr-u1
+  onetoken revoke --resource space:s1
+  onetoken revoke --before 2026-01-01T00:00:00Z")]
+pub(crate) struct RevokeArgs {
+    #[command(flatten)]
+    pub(crate) revoked: Revoked,
+    /// Print a JSON document: {"revoked":true,"id":"…"}; of many, {"revoked":true,"count":N,"damaged":N,…}
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// At most one of them.
+#[derive(ClapArgs)]
+#[group(multiple = false)]
+pub(crate) struct Revoked {
+    /// The token or its id; `-`, or nothing, to read it from standard input
+    #[arg(value_name = "TOKEN|ID", allow_hyphen_values = true,
+          value_parser = OsStringValueParser::new().try_map(token_or_id))]
+    pub(crate) token: Option<OsString>,
+    /// Void all temporary tokens of this subject, which have no records: usr-ID or prv-ID
+    #[arg(long, value_name = "SUBJECT", value_parser = request::consumer)]
+    pub(crate) temporary: Option<String>,
+    /// Void all tokens about this resource that there are now, such as space:ID
+    #[arg(long, value_name = "KIND:ID", value_parser = entity::resource)]
+    pub(crate) resource: Option<Entity>,
+    /// Void all tokens of this issuer that there are now, but for temporary ones: usr-ID or prv-ID
+    #[arg(long, value_name = "SUBJECT", value_parser = entity::subject)]
+    pub(crate) issuer: Option<Entity>,
+    /// Void all tokens that were minted before this time, also what is imported only later, but for temporary ones;
+    /// in RFC 3339 or Unix seconds. There is no way back to an earlier time
+    #[arg(long, value_name = "TIME", value_parser = time::parse_time)]
+    pub(crate) before: Option<UnixTime>,
+}
+
+/// One id in 64 begins like an option, and none is as short as the longest of those.
+fn token_or_id(text: OsString) -> Result<OsString, UnknownOption> {
+    const SHORTEST_ID: usize = 43;
+    match text.as_encoded_bytes() {
+        [b'-', _, ..] if text.len() < SHORTEST_ID => Err(UnknownOption),
+        _ => Ok(text),
+    }
+}
+
+/// List the tokens that the store keeps
+///
+/// What is damaged is named and makes the exit code 4.
+#[derive(ClapArgs)]
+#[command(after_help = "Example:
+  onetoken mint space-support s1
+  onetoken list --resource space:s1 --limit 100")]
+pub(crate) struct ListArgs {
+    /// Those about this resource, such as space:ID
+    #[arg(long, value_name = "KIND:ID", value_parser = entity::resource)]
+    pub(crate) resource: Option<Entity>,
+    /// Those of this issuer: usr-ID or prv-ID
+    #[arg(long, value_name = "SUBJECT", value_parser = entity::subject)]
+    pub(crate) issuer: Option<Entity>,
+    /// Those that have expired
+    #[arg(long)]
+    pub(crate) expired: bool,
+    /// Those that expire at or before this time, in RFC 3339 or Unix seconds
+    #[arg(long, value_name = "TIME", value_parser = time::parse_time, conflicts_with = "expired")]
+    pub(crate) expires_before: Option<UnixTime>,
+    /// So many at most, and the cursor that leads on [default: all]
+    #[arg(long, value_name = "N")]
+    pub(crate) limit: Option<NonZeroUsize>,
+    /// Those after the page that gave out this cursor, with the same filters
+    #[arg(long, value_name = "CURSOR")]
+    pub(crate) after: Option<Cursor>,
+    /// Print a JSON document: {"tokens":[…]}, with `next`, a cursor, where there are more, and `damaged`, a list of
+    /// ids, where there are any
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Print a JSON document for each token
+    #[arg(long)]
+    pub(crate) lines: bool,
+}
+
+/// Count what the store keeps
+#[derive(ClapArgs)]
+#[command(after_help = "Example:
+  onetoken mint space-support s1
+  onetoken counts --json")]
+pub(crate) struct CountsArgs {
+    /// Print a JSON document
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Remove expired tokens from the store, and spent ones if asked
+#[derive(ClapArgs)]
+#[command(after_help = "Example:
+  onetoken mint space-support s1 --ttl 24h
+  onetoken purge --before 2026-01-01T00:00:00Z
+  onetoken purge --retention 30d")]
+pub(crate) struct PurgeArgs {
+    /// Those alone that had expired by this time, in RFC 3339 or Unix seconds [default: now]
+    #[arg(long, value_name = "TIME", value_parser = time::parse_time)]
+    pub(crate) before: Option<UnixTime>,
+    /// Remove also those whose uses were found to be spent this long ago, by an earlier run with this option; 0s for
+    /// all that are spent. Whoever asks again about a spend that was removed is refused
+    #[arg(long, value_name = "DURATION", value_parser = time::parse_duration)]
+    pub(crate) retention: Option<Seconds>,
+    /// Print a JSON document: {"purged":N}; with --retention and `spent`, which counts those that were removed, or
+    /// found spent for the first time; with `damaged` where any were passed over
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Look whether the store is sound
+///
+/// Looks at a copy, and changes nothing: every page, record, claim and index entry, and whether every sealed key
+/// opens. The copy is made where temporary files are (TMPDIR), and needs as much space as the store.
+#[derive(ClapArgs)]
+#[command(after_help = "Example:
+  onetoken mint space-support s1
+  onetoken check")]
+pub(crate) struct CheckArgs {
+    /// Print a JSON document
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Seal everything under a new key, and remove the old ones
+///
+/// What was interrupted is gone on with by calling it again. An old key that something may still need is kept. A
+/// backup of before needs the keys of before, and so does every other store that is sealed under them: keep a copy.
+#[derive(ClapArgs)]
+#[command(after_help = "Example:
+  onetoken mint space-support s1
+  onetoken rekey")]
+pub(crate) struct RekeyArgs {
+    /// Keep the old keys in the ring, so that exports of before can be imported
+    #[arg(long)]
+    pub(crate) keep_old: bool,
+    /// Print a JSON document: {"key":N,"resumed":false,"seen":N,"resealed":N,"removed":[…]}
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Write all that the store holds into a file, to move or keep it
+///
+/// Root keys stay sealed: the file is worth nothing without the key ring. What was interrupted is gone on with by
+/// calling it again with the same file; a complete export is not overwritten.
+#[derive(ClapArgs)]
+#[command(after_help = "Example:
+  onetoken mint space-support s1
+  onetoken export tokens.jsonl")]
+pub(crate) struct ExportArgs {
+    /// The file, which is made for its owner alone; `-` is standard output
+    pub(crate) file: PathBuf,
+    /// Print a JSON document: {"tokens":N,"generations":N,"damaged":N,"sha256":"…"}
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Keep all that an export holds, where there is nothing yet under its name
+///
+/// Nothing is kept of an export that is not whole. What was interrupted is gone on with by calling it again. The
+/// tokens need the keys that they were sealed under.
+#[derive(ClapArgs)]
+#[command(after_help = "Example:
+  onetoken mint space-support s1
+  onetoken export - | onetoken import - --store redb:moved.redb")]
+pub(crate) struct ImportArgs {
+    /// The file; `-` is standard input
+    pub(crate) file: PathBuf,
+    /// Void all that comes in: for a backup, which would bring tokens back to life that were spent since
+    #[arg(long)]
+    pub(crate) new_epoch: bool,
+    /// Print a JSON document: {"tokens":N,"generations":N,"damaged":N,"sha256":"…","kept":N,"unopened":N}
+    #[arg(long)]
+    pub(crate) json: bool,
+}

@@ -1,0 +1,197 @@
+//! The keys under which everything is sealed.
+
+use std::{fs, thread, time::Duration};
+
+use serde_json::json;
+use token_store::KeyRing;
+
+use crate::run::{ENGINES, Home, command, finish};
+
+/// The ids of the keys in the file, as that shows them.
+fn ids(home: &Home) -> Vec<u32> {
+    home.keys().ids().collect()
+}
+
+#[test]
+fn everything_is_sealed_under_a_new_key_and_the_old_one_goes() {
+    for engine in ENGINES {
+        let home = Home::over(engine);
+        let mint = |more: &[&str]| home.run(["mint"].iter().chain(more)).token();
+        let tokens =
+            [mint(&["space-support", "s1"]), mint(&["access", "--subject", "usr-u1", "--temporary"])];
+        let former = fs::read_to_string(home.path().join("keys")).unwrap();
+
+        let done = home.run(["rekey", "--json"]).done();
+        let expected = json!({ "key": 2, "resumed": false, "seen": 2, "resealed": 2, "removed": [1] });
+        assert_eq!((done.json(), done.err.as_str()), (expected, ""), "no progress where nobody sees it");
+        assert_eq!(ids(&home), [2]);
+        assert!(!home.path().join("rekeying").exists());
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt as _;
+            let mode = home.path().join("keys").metadata().unwrap().permissions().mode();
+            assert_eq!(mode & 0o777, 0o600);
+        }
+        for token in &tokens {
+            assert_eq!(home.run(["verify", token]).code, 0, "{engine}");
+        }
+        assert_eq!(home.run(["check", "--json"]).done().json()["opened"], 2);
+
+        // What was sealed again does not open under the former keys.
+        let with_former =
+            |args: &[&str]| finish(home.command(args).env("ONETOKEN_KEYS", &former).spawn().unwrap());
+        let refused = with_former(&["verify", &tokens[0], "--json"]);
+        assert_eq!(refused.error(4), "store");
+        assert!(refused.err.contains("key 2"), "{refused:?}");
+        let checked = with_former(&["check", "--json"]);
+        assert_eq!((checked.code, &checked.json()["faults"]), (4, &json!({ "key-unavailable": 2 })));
+    }
+}
+
+#[test]
+fn old_keys_are_kept_if_asked() {
+    let home = Home::over("redb");
+    home.run(["mint", "space-support", "s1"]).done();
+    let done = home.run(["rekey", "--keep-old", "--json"]).done().json();
+    assert_eq!((&done["removed"], ids(&home)), (&json!([]), vec![1, 2]));
+    let done = home.run(["rekey", "--json"]).done().json();
+    assert_eq!((&done["resumed"], &done["removed"]), (&json!(false), &json!([1, 2])), "and a new key comes");
+    assert_eq!(ids(&home), [3]);
+    let people = home.run(["rekey"]).done().out;
+    assert_eq!(people, "added key 4; sealed 1 of 1 root keys under it; removed key 3\n");
+}
+
+/// However often it is killed, it gets there with the one key that it began with.
+#[test]
+fn a_rekeying_that_is_killed_goes_on() {
+    for engine in ENGINES {
+        let home = Home::over(engine);
+        home.fill(engine, 2000);
+        let mut interrupted = 0;
+        for pause in [0, 5, 20, 40, 60, 80] {
+            let mut child = home.command(["rekey", "--json"]).spawn().unwrap();
+            // The new key is on disk before anything is sealed under it.
+            while child.try_wait().unwrap().is_none() && ids(&home).len() < 2 {
+                thread::yield_now();
+            }
+            thread::sleep(Duration::from_millis(pause));
+            child.kill().unwrap();
+            if child.wait().unwrap().success() {
+                break;
+            }
+            interrupted += 1;
+            assert_eq!(ids(&home), [1, 2], "{engine}");
+        }
+        assert!(interrupted > 0, "{engine}: it was always faster");
+        if home.path().join("rekeying").exists() {
+            let done = home.run(["rekey", "--json"]).done().json();
+            assert_eq!((&done["resumed"], &done["seen"]), (&json!(true), &json!(2000)));
+        }
+        assert_eq!(ids(&home), [2], "{engine}");
+        let checked = home.run(["check", "--json"]).done().json();
+        assert_eq!((&checked["sound"], &checked["opened"]), (&json!(true), &json!(2000)));
+    }
+}
+
+/// Killed before the new key was on disk, or when only the note of it was left.
+#[test]
+fn what_is_left_of_a_rekeying_without_its_key_is_no_rekeying() {
+    let home = Home::over("redb");
+    for (note, key) in [("2\n", 2), ("2\n", 3), ("", 4), ("hello", 5)] {
+        fs::write(home.path().join("rekeying"), note).unwrap();
+        let done = home.run(["rekey", "--json"]).done().json();
+        assert_eq!((&done["resumed"], &done["key"]), (&json!(false), &json!(key)), "{note:?}");
+    }
+}
+
+/// A token of another home came in, which nothing here opens.
+#[test]
+fn a_key_that_may_be_needed_is_not_removed() {
+    let (home, other) = (Home::over("redb"), Home::over("redb"));
+    let mine = home.run(["mint", "space-support", "s1"]).token();
+    other.run(["mint", "space-support", "s2"]).done();
+    let export = other.path().join("export");
+    other.run(["export".as_ref(), export.as_os_str()]).done();
+    let imported = home.run(["import".as_ref(), export.as_os_str(), "--json".as_ref()]);
+    assert_eq!((imported.code, &imported.json()["unopened"]), (4, &json!(1)));
+    assert!(imported.err.contains("key ring"), "{imported:?}");
+
+    let checked = home.run(["check", "--json"]);
+    assert_eq!((checked.code, &checked.json()["faults"]), (4, &json!({ "forged": 1 })));
+    assert!(checked.json()["examples"][0]["id"].is_string());
+    for _ in 0..2 {
+        let refused = home.run(["rekey", "--json"]);
+        assert_eq!(refused.error(4), "key-needed");
+        assert_eq!(ids(&home), [1, 2], "neither removed nor added again");
+    }
+    assert_eq!(home.run(["verify", &mine]).code, 0);
+    assert_eq!(home.run(["rekey", "--keep-old", "--json"]).error(4), "key-needed");
+    assert_eq!(home.run(["rekey", "--json"]).error(4), "key-needed");
+    assert_eq!(
+        ids(&home),
+        [1, 3],
+        "once the old ones were to stay, another is added; and nothing needs the second"
+    );
+}
+
+/// A key ring may serve more than one store.
+#[test]
+fn rekeying_another_store_takes_no_key_from_that_of_the_home() {
+    let home = Home::over("redb");
+    let token = home.run(["mint", "space-support", "s1"]).token();
+    let url = format!("redb:{}", home.path().join("other").display());
+    home.run(["mint", "space-support", "s1", "--store", &url]).done();
+    assert_eq!(home.run(["rekey", "--store", &url, "--json"]).error(2), "usage");
+    assert_eq!(ids(&home), [1]);
+    home.run(["rekey", "--store", &url, "--keep-old"]).done();
+    assert_eq!(ids(&home), [1, 2]);
+    assert_eq!(home.run(["verify", &token]).code, 0);
+    let own = format!("redb:{}", home.path().join("store").display());
+    home.run(["rekey", "--store", &own, "--keep-old"]).done();
+    assert_eq!(home.run(["verify", &token]).code, 0);
+}
+
+#[test]
+fn a_key_that_was_removed_and_is_needed_is_named() {
+    let home = Home::over("redb");
+    let token = home.run(["mint", "space-support", "s1"]).token();
+    let mut keys = home.keys();
+    keys.rotate().unwrap();
+    let text = keys.to_text();
+    let without: String =
+        text.lines().filter(|line| !line.starts_with("1:")).map(|line| format!("{line}\n")).collect();
+    KeyRing::from_text(&without).unwrap().replace(home.path().join("keys")).unwrap();
+    let refused = home.run(["verify", &token, "--json"]);
+    assert_eq!(refused.error(4), "store");
+    assert!(refused.err.contains("key 1"), "{refused:?}");
+    assert_eq!(home.run(["rekey", "--json"]).error(4), "key-needed");
+}
+
+#[test]
+fn keys_may_come_from_the_environment() {
+    let dir = tempfile::tempdir().unwrap();
+    let text = KeyRing::generate().unwrap().to_text();
+    let run = |keys: &str, args: &[&str]| {
+        let mut command = command(args);
+        command.env("ONETOKEN_HOME", dir.path().join("home")).env("ONETOKEN_KEYS", keys);
+        finish(command.spawn().unwrap())
+    };
+    run(&text, &["init"]).done();
+    assert!(!dir.path().join("home/keys").exists(), "they are nowhere else");
+    let token = run(&text, &["mint", "space-support", "s1"]).token();
+    assert_eq!(run(&text.replace('\n', " "), &["verify", &token]).code, 0, "on one line");
+
+    let other = KeyRing::generate().unwrap().to_text();
+    assert_eq!(run(&other, &["verify", &token, "--json"]).error(4), "store");
+    let refused = run(&text[..60], &["verify", &token, "--json"]);
+    assert_eq!(refused.error(4), "home");
+    assert!(refused.err.contains("ONETOKEN_KEYS") && !refused.err.contains(&text[20..60]), "{refused:?}");
+    // An empty variable is none: the home has no keys then.
+    assert_eq!(run("", &["verify", &token, "--json"]).error(4), "home");
+
+    let refused = run(&text, &["rekey", "--json"]);
+    assert_eq!(refused.error(4), "home");
+    assert!(refused.err.contains("file"), "{refused:?}");
+    assert!(!dir.path().join("home/rekeying").exists());
+    assert_eq!(run(&text, &["check"]).code, 0, "nothing was sealed under a key that is nowhere");
+}
