@@ -218,12 +218,12 @@ impl HomeArgs {
         let (key_file, config) = (dir.join(KEYS), dir.join(CONFIG));
         let store = settings.store.within(dir);
         // In this order: where another process is at it, its keys are there before its store.
-        let orphan = store.path().filter(|path| path.exists());
+        let orphan = store.existing();
         let has_keys = key_file.exists() || variable().is_some();
         match (config.exists(), has_keys, orphan) {
             (true, ..) => return Ok(false),
             // New keys would open none of its tokens.
-            (_, false, Some(path)) => return Err(HomeError::Orphan { path: path.to_owned() }.into()),
+            (_, false, Some(path)) => return Err(HomeError::Orphan { path }.into()),
             (_, false, None) => match KeyRing::create(&key_file) {
                 Ok(_) | Err(KeyFileError::Exists { .. }) => {}
                 Err(error) => return Err(HomeError::Keys(error.into()).into()),

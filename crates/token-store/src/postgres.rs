@@ -9,12 +9,12 @@ use std::{
 };
 
 use futures_util::future::{LocalBoxFuture, join_all};
-use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 use token_core::UnixTime;
+use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 
 use crate::{
-    ClaimId, Entity, Filter, Generation, Insert, Page, Raise, Record, Redeem, Refund, Revoke, StoreError, TokenId,
-    TokenStore, layout,
+    ClaimId, Entity, Filter, Generation, Insert, Page, Raise, Record, Redeem, Refund, Revoke, StoreError,
+    TokenId, TokenStore, layout,
 };
 use change::{Act, Change, Changed, Changes};
 use error::Failure;
@@ -52,6 +52,8 @@ pub use metrics::PostgresMetrics;
 /// - A connection that is lost while a write is underway leaves it open whether it was done:
 ///   [`StoreError::Unknown`]. Ask again under the same claim. Reads, and writes that make no difference when they are
 ///   done twice, are repeated by the store itself.
+/// - [`counts`](crate::Administration::counts) and the purges go by what the server decides by and do not read the
+///   records themselves, so they pass over no damage; [`check`](crate::Administration::check) finds it.
 /// - A server that cannot be reached, or is in recovery, is tried again until
 ///   [`PostgresConfig::call_timeout`] is over.
 /// - A server that acknowledges what it may lose is refused ([`StoreError::NotDurable`]): `fsync`,
@@ -253,7 +255,8 @@ impl TokenStore for PostgresStore {
                 RETURNING g.number
             )
             SELECT number, EXISTS (SELECT 1 FROM first) OR EXISTS (SELECT 1 FROM next) FROM present";
-        let (key, value, number) = (layout::generation(subject), next.to_bytes(subject)?, bigint(next.number));
+        let (key, value, number) =
+            (layout::generation(subject), next.to_bytes(subject)?, bigint(next.number));
         let lane = of(&self.0.writers, &key);
         self.run(lane, false, move |session| {
             let (key, value) = (key.clone(), value.clone());

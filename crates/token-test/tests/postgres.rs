@@ -25,8 +25,8 @@ use std::{
 
 use token_core::{RootKey, UnixTime};
 use token_store::{
-    Administration, ClaimId, Entity, Insert, KeyRing, Owner, PostgresConfig, PostgresStore, Record, Redeem, Refund,
-    Retry, Revoke, StoreError, TokenId, TokenStore, conformance,
+    Administration, ClaimId, Entity, Insert, KeyRing, Owner, PostgresConfig, PostgresStore, Record, Redeem,
+    Refund, Retry, Revoke, StoreError, TokenId, TokenStore, conformance,
 };
 use token_test::postgres::{self, Raw};
 
@@ -87,7 +87,8 @@ const fn again(uses_left: u64) -> Redeem {
 
 /// Waits until a connection to the database waits for a lock.
 fn until_blocked(server: &postgres::Server, url: &str) {
-    let sql = "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
+    let sql =
+        "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
     let begun = Instant::now();
     // A connection of its own: within a transaction the server tells the same again.
     let raw = server.connect(url).unwrap();
@@ -112,7 +113,8 @@ fn what_others_do_meanwhile_is_seen() {
     let spend = "UPDATE onetoken.tokens SET uses = uses + 1, changes = changes + 1,
                      spent_seen = CASE WHEN uses + 1 = use_limit THEN 0 END WHERE id = 'T';
                  INSERT INTO onetoken.claims VALUES ('T', 'a', 0, false);";
-    let give_back = "UPDATE onetoken.tokens SET uses = uses - 1, changes = changes + 1, spent_seen = NULL WHERE id = 'T';
+    let give_back =
+        "UPDATE onetoken.tokens SET uses = uses - 1, changes = changes + 1, spent_seen = NULL WHERE id = 'T';
                      DELETE FROM onetoken.claims WHERE id = 'T' AND claim = 'a';";
     let mark = "UPDATE onetoken.tokens SET changes = changes + 1 WHERE id = 'T';
                 UPDATE onetoken.claims SET answered_again = true WHERE id = 'T';";
@@ -361,7 +363,8 @@ impl Proxy {
         thread::spawn(move || {
             for client in listener.incoming() {
                 let (client, server) = (client.unwrap(), TcpStream::connect(&server).unwrap());
-                let (mut from_client, mut to_server) = (client.try_clone().unwrap(), server.try_clone().unwrap());
+                let (mut from_client, mut to_server) =
+                    (client.try_clone().unwrap(), server.try_clone().unwrap());
                 thread::spawn(move || {
                     drop(io::copy(&mut from_client, &mut to_server));
                     drop(to_server.shutdown(Shutdown::Both));
@@ -424,7 +427,8 @@ fn calls_from_an_async_program_do_not_panic() {
         let store = store(&url);
         insert(&store, &record("a", Some(1)));
         let shared = store.clone();
-        let redeemed = tokio::task::spawn_blocking(move || shared.redeem(&id("a"), &claim("x"))).await.unwrap();
+        let redeemed =
+            tokio::task::spawn_blocking(move || shared.redeem(&id("a"), &claim("x"))).await.unwrap();
         assert_eq!(redeemed.unwrap(), won(0));
         assert_eq!(store.check(None).unwrap().records, 1);
     });

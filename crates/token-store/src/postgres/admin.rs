@@ -16,8 +16,8 @@ use super::{
     session::{Parameter, Session},
 };
 use crate::{
-    Administration, ClaimId, Counts, Entity, Filter, Generation, Item, KeyPlace, KeyRing, Record, Report, Reseal,
-    StoreError, Sweep, TokenId, layout,
+    Administration, ClaimId, Counts, Entity, Filter, Generation, Item, KeyPlace, KeyRing, Record, Report,
+    Reseal, StoreError, Sweep, TokenId, layout,
 };
 
 /// How many records one step removes or marks at most: some milliseconds during which others wait for them.
@@ -251,7 +251,11 @@ fn in_steps(
     }
 }
 
-async fn number(session: &Session, sql: &'static str, parameters: &[Parameter<'_>]) -> Result<usize, Failure> {
+async fn number(
+    session: &Session,
+    sql: &'static str,
+    parameters: &[Parameter<'_>],
+) -> Result<usize, Failure> {
     let rows = session.query(sql, parameters).await?;
     Ok(small(get(rows.first().ok_or(STRANGE)?, 0)?)?)
 }
@@ -430,7 +434,8 @@ impl Restored {
         columns.push(column(&generations, |(subject, ..)| subject.clone()));
         columns.push(column(&generations, |(_, number, _)| *number));
         columns.push(column(&generations, |(.., generation)| generation.clone()));
-        let parameters: Vec<Parameter<'_>> = columns.iter().map(|column| &**column as Parameter<'_>).collect();
+        let parameters: Vec<Parameter<'_>> =
+            columns.iter().map(|column| &**column as Parameter<'_>).collect();
         number(session, SQL, &parameters).await
     }
 }

@@ -125,7 +125,10 @@ impl Check<'_> {
             }
         }
         // What SQL decides by is not what the record says: it could be void, or spent more often.
-        if columns.created != get::<i64>(row, 5)? || columns.use_limit != use_limit || (record.revoked && !revoked) {
+        if columns.created != get::<i64>(row, 5)?
+            || columns.use_limit != use_limit
+            || (record.revoked && !revoked)
+        {
             self.report.find(Fault::DamagedRecord, Some(&id));
         }
         let is_spent = use_limit.is_some_and(|limit| uses >= limit);
@@ -145,7 +148,8 @@ impl Check<'_> {
     fn claim(&mut self, row: &Row) -> Result<(), StoreError> {
         add(&mut self.report.claims);
         let id = TokenId::new(get::<&[u8]>(row, 0)?).ok();
-        let (uses_left, present, limit): (i64, bool, Option<i64>) = (get(row, 2)?, get(row, 3)?, get(row, 4)?);
+        let (uses_left, present, limit): (i64, bool, Option<i64>) =
+            (get(row, 2)?, get(row, 3)?, get(row, 4)?);
         let fault = match limit {
             _ if uses_left < 0 => Fault::DamagedClaim,
             Some(limit) if uses_left >= limit => Fault::WrongClaim,

@@ -228,7 +228,9 @@ fn place(server: &tokio_postgres::Config) -> String {
         });
     }
     if hosts.is_empty() {
-        hosts.extend(server.get_hostaddrs().iter().enumerate().map(|(at, host)| format!("{host}:{}", port(at))));
+        hosts.extend(
+            server.get_hostaddrs().iter().enumerate().map(|(at, host)| format!("{host}:{}", port(at))),
+        );
     }
     let user = server.get_user().map(|user| format!("{user}@")).unwrap_or_default();
     let database = server.get_dbname().or(server.get_user()).unwrap_or_default();
@@ -248,7 +250,8 @@ mod tests {
         let config = config("postgresql://u:hunter2@[::1]:6000,%2Frun%2Fpg/d?sslmode=disable");
         assert_eq!(config.to_string(), "postgres://u@[::1]:6000,/run/pg:6000/d");
         assert!(!format!("{config:?}").contains("hunter2"));
-        for url in ["postgres://u:hunter2@h:x/d", "postgres://u:hunter2@h/d?nonsense=hunter2", "u:hunter2@h"] {
+        for url in ["postgres://u:hunter2@h:x/d", "postgres://u:hunter2@h/d?nonsense=hunter2", "u:hunter2@h"]
+        {
             let error = url.parse::<PostgresConfig>().unwrap_err();
             assert!(!format!("{error} {error:?}").contains("hunter2"));
         }

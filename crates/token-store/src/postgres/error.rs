@@ -51,15 +51,17 @@ pub(super) fn cause(error: &tokio_postgres::Error) -> Arc<io::Error> {
         None => io::ErrorKind::Other,
     };
     let cause = match error.as_db_error() {
-        Some(said) => io::Error::other(Said {
-            code: said.code().code().to_owned(),
-            message: said.message().to_owned(),
-        }),
+        Some(said) => {
+            io::Error::other(Said { code: said.code().code().to_owned(), message: said.message().to_owned() })
+        }
         // No such text holds a parameter: a driver's own words, and those of TLS and of the operating system.
-        None => io::Error::new(kind, match error.source() {
-            Some(source) => format!("{error}: {source}"),
-            None => error.to_string(),
-        }),
+        None => io::Error::new(
+            kind,
+            match error.source() {
+                Some(source) => format!("{error}: {source}"),
+                None => error.to_string(),
+            },
+        ),
     };
     Arc::new(cause)
 }

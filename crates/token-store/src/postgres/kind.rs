@@ -235,7 +235,10 @@ pub(super) fn numbered<'a, A>(answers: &'a mut [A], row: &Row) -> Result<&'a mut
 }
 
 /// A column of a row.
-pub(super) fn get<'a, T: tokio_postgres::types::FromSql<'a>>(row: &'a Row, at: usize) -> Result<T, StoreError> {
+pub(super) fn get<'a, T: tokio_postgres::types::FromSql<'a>>(
+    row: &'a Row,
+    at: usize,
+) -> Result<T, StoreError> {
     row.try_get(at).map_err(|_| STRANGE)
 }
 

@@ -265,7 +265,8 @@ async fn settle<K: Kind>(session: &Session, mut calls: Vec<Call<K>>, meter: &Met
     while !calls.is_empty() {
         pause(in_vain).await;
         let (over, left): (Vec<_>, Vec<_>) = calls.into_iter().partition(|call| call.waits.is_over());
-        over.into_iter().for_each(|call| call.waits.tell(Err(StoreError::Io(timed_out("its turn did not come")))));
+        over.into_iter()
+            .for_each(|call| call.waits.tell(Err(StoreError::Io(timed_out("its turn did not come")))));
         calls = left;
         meter.batch(calls.iter().map(|call| call.waits.since.elapsed()));
         match ask::<K>(session, &calls).await {

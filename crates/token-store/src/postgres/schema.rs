@@ -3,10 +3,7 @@
 //! Migration crates bring a parser of files, dates and regular expressions, and none of those for this driver keeps two
 //! hosts from migrating at once. All that is needed is to run some statements in one transaction.
 
-use super::{
-    error::Failure,
-    session::Session,
-};
+use super::{error::Failure, session::Session};
 use crate::StoreError;
 
 /// What makes each version of the tables out of the one before.
@@ -21,8 +18,12 @@ const _: () = assert!(STEPS.len() == KNOWN as usize);
 pub(super) async fn check(session: &Session) -> Result<(), Failure> {
     match version(session, "").await? {
         None => Err(Failure::Refused(StoreError::NotFound { path: session.place.clone().into() })),
-        Some(found) if found < KNOWN => Err(Failure::Refused(StoreError::OlderVersion { found, known: KNOWN })),
-        Some(found) if found > KNOWN => Err(Failure::Refused(StoreError::NewerVersion { found, known: KNOWN })),
+        Some(found) if found < KNOWN => {
+            Err(Failure::Refused(StoreError::OlderVersion { found, known: KNOWN }))
+        }
+        Some(found) if found > KNOWN => {
+            Err(Failure::Refused(StoreError::NewerVersion { found, known: KNOWN }))
+        }
         Some(_) => Ok(()),
     }
 }

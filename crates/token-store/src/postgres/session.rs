@@ -18,7 +18,8 @@ use tokio::{
     time::timeout,
 };
 use tokio_postgres::{
-    AsyncMessage, Client, Connection, NoTls, Row, SimpleQueryMessage, Statement, error::Severity, types::ToSql,
+    AsyncMessage, Client, Connection, NoTls, Row, SimpleQueryMessage, Statement, error::Severity,
+    types::ToSql,
 };
 use tokio_postgres_rustls::MakeRustlsConnect;
 
@@ -93,13 +94,14 @@ impl Session {
                 }
             })
         };
-        let (client, driver) = match timeout(patience.saturating_mul(2).saturating_mul(hosts), connecting).await {
-            Ok(connected) => connected?,
-            Err(_) => {
-                let cause = error::timed_out("no answer to a login");
-                return Err(Failure::Elsewhere(error::unreachable(place, cause)));
-            }
-        };
+        let (client, driver) =
+            match timeout(patience.saturating_mul(2).saturating_mul(hosts), connecting).await {
+                Ok(connected) => connected?,
+                Err(_) => {
+                    let cause = error::timed_out("no answer to a login");
+                    return Err(Failure::Elsewhere(error::unreachable(place, cause)));
+                }
+            };
         let session = Self {
             client,
             place: place.clone(),
@@ -157,7 +159,9 @@ impl Session {
     /// Runs statements that take no parameters, and that may be run again. Returns their rows as text.
     pub(super) async fn simple(&self, sql: &str) -> Result<Vec<Vec<Option<String>>>, Failure> {
         let row = |message| match message {
-            SimpleQueryMessage::Row(row) => Some((0..row.len()).map(|at| row.get(at).map(str::to_owned)).collect()),
+            SimpleQueryMessage::Row(row) => {
+                Some((0..row.len()).map(|at| row.get(at).map(str::to_owned)).collect())
+            }
             _ => None,
         };
         match self.within(self.client.simple_query(sql)).await {

@@ -24,7 +24,10 @@ pub(super) fn connector(tls: &Tls) -> Result<MakeRustlsConnect, StoreError> {
         None => drop(roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs)),
     }
     if roots.is_empty() {
-        return Err(refused(io::Error::new(io::ErrorKind::NotFound, "no certificate to trust; name one: sslrootcert")));
+        return Err(refused(io::Error::new(
+            io::ErrorKind::NotFound,
+            "no certificate to trust; name one: sslrootcert",
+        )));
     }
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let config = ClientConfig::builder_with_provider(provider)
@@ -36,7 +39,9 @@ pub(super) fn connector(tls: &Tls) -> Result<MakeRustlsConnect, StoreError> {
         Some((certificate, key)) => {
             let chain = certificates(certificate).map_err(refused)?;
             let private = PrivateKeyDer::from_pem_file(key).map_err(|error| refused(invalid(key, error)))?;
-            config.with_client_auth_cert(chain, private).map_err(|error| refused(invalid(certificate, error)))?
+            config
+                .with_client_auth_cert(chain, private)
+                .map_err(|error| refused(invalid(certificate, error)))?
         }
     };
     Ok(MakeRustlsConnect::new(config))
