@@ -12,9 +12,12 @@
 use std::{
     collections::BTreeMap,
     error::Error,
+    fs,
     io::{self, Read as _, Write as _},
     net::{Shutdown, TcpListener, TcpStream},
     num::NonZeroU64,
+    os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown},
+    path::Path,
     sync::{
         Arc, Barrier, Mutex,
         atomic::{AtomicBool, AtomicUsize, Ordering},
@@ -479,8 +482,8 @@ fn what_is_wrong_with_a_server_is_told_apart() {
     let denied = open(&stranger);
     assert!(matches!(denied, StoreError::Denied { .. }), "no right to the tables: {denied:?}");
     let hba = server.dir().unwrap().join("data/pg_hba.conf");
-    let rules = std::fs::read_to_string(&hba).unwrap();
-    std::fs::write(&hba, format!("host all stranger 127.0.0.1/32 scram-sha-256\n{rules}")).unwrap();
+    let rules = fs::read_to_string(&hba).unwrap();
+    fs::write(&hba, format!("host all stranger 127.0.0.1/32 scram-sha-256\n{rules}")).unwrap();
     server.sql("postgres", "SELECT pg_reload_conf()").unwrap();
     let begun = Instant::now();
     // The server reads its rules again soon after it was told to.
@@ -524,4 +527,49 @@ fn the_documented_role_is_enough() {
     assert_eq!(store.void_before(UnixTime::from_secs(5)).unwrap(), UnixTime::from_secs(5));
     assert_eq!(store.purge(UnixTime::MAX, 10).unwrap(), 1);
     assert!(store.check(None).unwrap().is_sound());
+}
+
+// The certificate is for localhost, and no other name.
+#[test]
+fn a_server_has_to_prove_that_it_is_the_one_that_was_named() {
+    let Some(server) = postgres::start(&["fsync=off"]) else { return };
+    let tls = Path::new(env!("CARGO_MANIFEST_DIR")).join("tls");
+    let data = server.dir().unwrap().join("data");
+    let owner = fs::metadata(&data).unwrap();
+    for (file, name) in [("server.pem", "server.crt"), ("server.key", "server.key")] {
+        fs::copy(tls.join(file), data.join(name)).unwrap();
+        chown(data.join(name), Some(owner.uid()), Some(owner.gid())).unwrap();
+        fs::set_permissions(data.join(name), fs::Permissions::from_mode(0o600)).unwrap();
+    }
+    let plain = server.database();
+    PostgresStore::init(&config(&plain)).unwrap();
+    let url = |host: &str, more: &str| format!("{}&{more}", plain.replace("127.0.0.1", host));
+    let verified = |host: &str, roots: &str| {
+        let parameters = format!("sslmode=verify-full&sslrootcert={}", tls.join(roots).display());
+        PostgresStore::open(&config(&url(host, &parameters)))
+    };
+    let refused = verified("localhost", "ca.pem").unwrap_err();
+    assert!(matches!(refused, StoreError::Unreachable { .. }), "it has no TLS: {refused:?}");
+
+    server.sql("postgres", "ALTER SYSTEM SET ssl = on").unwrap();
+    server.sql("postgres", "SELECT pg_reload_conf()").unwrap();
+    let begun = Instant::now();
+    let store = loop {
+        match verified("localhost", "ca.pem") {
+            Err(StoreError::Unreachable { .. }) if begun.elapsed() < Duration::from_secs(30) => {}
+            opened => break opened.unwrap(),
+        }
+    };
+    insert(&store, &record("a", Some(1)));
+    let encrypted = "SELECT count(*) FROM pg_stat_ssl s JOIN pg_stat_activity a USING (pid)
+                     WHERE s.ssl AND a.datname = current_database() AND a.application_name = 'onetoken'";
+    assert_ne!(server.sql(&plain, encrypted).unwrap()[0][0].as_deref(), Some("0"));
+
+    for (host, roots) in [("127.0.0.1", "ca.pem"), ("localhost", "other.pem")] {
+        let refused = verified(host, roots).unwrap_err();
+        assert!(matches!(refused, StoreError::Unreachable { .. }), "{host} {roots}: {refused:?}");
+        assert!(format!("{refused:?}").contains("certificate"), "{refused:?}");
+    }
+    let system = PostgresStore::open(&config(&url("localhost", "sslmode=require"))).unwrap_err();
+    assert!(matches!(system, StoreError::Unreachable { .. } | StoreError::Io(_)), "{system:?}");
 }

@@ -96,9 +96,9 @@ impl Administration for PostgresStore {
     fn counts(&self) -> Result<Counts, StoreError> {
         const SQL: &str = "
             SELECT count(*), count(*) FILTER (WHERE t.uses >= t.use_limit),
-                   count(*) FILTER (WHERE t.revoked OR t.created < s.void_before), count(t.expires),
+                   count(*) FILTER (WHERE t.revoked OR t.created < (SELECT s.void_before FROM onetoken.store s)), count(t.expires),
                    (SELECT count(*) FROM onetoken.claims), (SELECT count(*) FROM onetoken.generations)
-            FROM onetoken.tokens t CROSS JOIN onetoken.store s";
+            FROM onetoken.tokens t";
         self.run(&self.0.administration, true, |session| {
             Box::pin(async move {
                 let rows = session.query(SQL, &[]).await?;

@@ -140,12 +140,11 @@ impl Kind for Changes {
                     WHEN c.answered_again THEN 'held'
                     WHEN c.id IS NOT NULL THEN 'mark'
                     WHEN a.act = 'claimed' THEN 'unclaimed'
-                    WHEN t.revoked OR t.created < s.void_before THEN 'revoked'
+                    WHEN t.revoked OR t.created < (SELECT s.void_before FROM onetoken.store s) THEN 'revoked'
                     WHEN t.use_limit IS NULL OR t.uses < t.use_limit THEN 'spend'
                     ELSE 'exhausted'
                 END AS verdict
             FROM asked a
-            CROSS JOIN onetoken.store s
             LEFT JOIN onetoken.tokens t ON t.id = a.id
             LEFT JOIN onetoken.claims c ON c.id = a.id AND c.claim = a.claim
         ), acting AS MATERIALIZED (

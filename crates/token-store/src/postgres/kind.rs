@@ -132,10 +132,9 @@ impl Kind for Gets {
     type Answer = Option<Stored>;
 
     const SQL: &'static str = "
-        SELECT a.n, t.record, t.uses, t.revoked OR t.created < s.void_before
+        SELECT a.n, t.record, t.uses, t.revoked OR t.created < (SELECT s.void_before FROM onetoken.store s)
         FROM unnest($1::bytea[]) WITH ORDINALITY AS a(id, n)
-        JOIN onetoken.tokens t ON t.id = a.id
-        CROSS JOIN onetoken.store s";
+        JOIN onetoken.tokens t ON t.id = a.id";
 
     fn subject(_: &TokenId) -> Option<Vec<u8>> {
         None

@@ -41,8 +41,9 @@ impl Walk {
         macro_rules! sql {
             ($filter:literal, $order:literal) => {
                 concat!(
-                    "SELECT t.id, coalesce(t.expires, 0), t.record, t.uses, t.revoked OR t.created < s.void_before ",
-                    "FROM onetoken.tokens t CROSS JOIN onetoken.store s WHERE ",
+                    "SELECT t.id, coalesce(t.expires, 0), t.record, t.uses, ",
+                    "t.revoked OR t.created < (SELECT s.void_before FROM onetoken.store s) ",
+                    "FROM onetoken.tokens t WHERE ",
                     $filter,
                     " ORDER BY ",
                     $order,

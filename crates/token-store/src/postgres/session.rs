@@ -39,6 +39,14 @@ const IDLE: Duration = Duration::from_secs(30);
 /// How long the other side may take to say that it is still there, or to hear that we leave.
 const COURTESY: Duration = Duration::from_secs(2);
 
+/// A shared statement is a few hundred lookups, whatever the server believes of its tables: what it plans for a new and
+/// empty table reads all of it, and stays in use while it grows. By name, since not every server knows each of these.
+const PLAIN_PLANS: &str = "
+    SELECT set_config(name, setting, false)
+    FROM (VALUES ('enable_seqscan', 'off'), ('jit', 'off'), ('plan_cache_mode', 'force_generic_plan'))
+        AS wanted(name, setting)
+    WHERE name IN (SELECT known.name FROM pg_catalog.pg_settings known)";
+
 /// Where connections lead to.
 #[derive(Clone)]
 pub(super) struct Target {
@@ -131,6 +139,9 @@ impl Session {
         let [read_only, fsync, full_page_writes, synchronous_commit] = found.as_slice() else {
             return Err(Failure::Refused(self.strange("the server tells nothing of its settings")));
         };
+        if self.limit.is_some() {
+            self.simple(PLAIN_PLANS).await?;
+        }
         if read_only == "on" {
             return Err(Failure::Elsewhere(StoreError::ReadOnly));
         }
