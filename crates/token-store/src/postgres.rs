@@ -163,7 +163,7 @@ impl PostgresStore {
 
     fn change(&self, id: &TokenId, act: Act) -> Result<Changed, StoreError> {
         let change = Change { id: id.clone(), act };
-        self.ask::<Changes>(of(&self.0.writers, id.as_bytes()), Job::Change, change)?
+        self.ask::<Changes>(of(&self.0.writers, id.as_bytes())?, Job::Change, change)?
     }
 
     // What is not asked in bulk. It may be run more than once, each time on another connection.
@@ -201,12 +201,12 @@ impl PostgresStore {
 #[deny(clippy::missing_trait_methods)]
 impl TokenStore for PostgresStore {
     fn insert(&self, record: &Record) -> Result<Insert, StoreError> {
-        let lane = of(&self.0.writers, record.id.as_bytes());
+        let lane = of(&self.0.writers, record.id.as_bytes())?;
         self.ask::<Inserts>(lane, Job::Insert, NewRecord::new(record)?)
     }
 
     fn get(&self, id: &TokenId) -> Result<Option<Record>, StoreError> {
-        let stored = self.ask::<Gets>(of(&self.0.readers, id.as_bytes()), Job::Get, id.clone())?;
+        let stored = self.ask::<Gets>(of(&self.0.readers, id.as_bytes())?, Job::Get, id.clone())?;
         stored.map(|stored| stored.record(id.clone())).transpose()
     }
 
@@ -236,7 +236,7 @@ impl TokenStore for PostgresStore {
 
     fn generation(&self, subject: &Entity) -> Result<Option<Generation>, StoreError> {
         let key = layout::generation(subject);
-        let found = self.ask::<Generations>(of(&self.0.readers, &key), Job::Generation, key)?;
+        let found = self.ask::<Generations>(of(&self.0.readers, &key)?, Job::Generation, key)?;
         found.map(|bytes| Generation::from_bytes(subject, &bytes)).transpose()
     }
 
@@ -257,7 +257,7 @@ impl TokenStore for PostgresStore {
             SELECT number, EXISTS (SELECT 1 FROM first) OR EXISTS (SELECT 1 FROM next) FROM present";
         let (key, value, number) =
             (layout::generation(subject), next.to_bytes(subject)?, bigint(next.number));
-        let lane = of(&self.0.writers, &key);
+        let lane = of(&self.0.writers, &key)?;
         self.run(lane, false, move |session| {
             let (key, value) = (key.clone(), value.clone());
             Box::pin(async move {
@@ -282,13 +282,12 @@ impl fmt::Debug for PostgresStore {
 }
 
 // All that is about one thing goes through one connection, so that it is not in its own way.
-fn of<'a>(lanes: &'a [UnboundedSender<Job>], subject: &[u8]) -> &'a UnboundedSender<Job> {
+fn of<'a>(lanes: &'a [UnboundedSender<Job>], subject: &[u8]) -> Result<&'a UnboundedSender<Job>, StoreError> {
     let mut hasher = DefaultHasher::new();
     subject.hash(&mut hasher);
-    let lanes_len = u64::try_from(lanes.len()).unwrap_or(1).max(1);
-    let at = usize::try_from(hasher.finish() % lanes_len).unwrap_or(0);
-    #[expect(clippy::indexing_slicing, reason = "a number modulo the length, and there is one lane at least")]
-    &lanes[at]
+    let count = u64::try_from(lanes.len()).ok();
+    let at = count.and_then(|count| usize::try_from(hasher.finish().checked_rem(count)?).ok());
+    at.and_then(|at| lanes.get(at)).ok_or(StoreError::Poisoned)
 }
 
 // A runtime on a thread of its own: whoever calls may be in another runtime.

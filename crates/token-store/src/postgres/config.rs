@@ -65,6 +65,9 @@ pub enum InvalidPostgresUrl {
 /// How long a connection may be silent before the operating system asks whether the other side is still there.
 const KEEPALIVE: Duration = Duration::from_secs(30);
 
+/// After which time it asks again, three times.
+const KEEPALIVE_AGAIN: Duration = Duration::from_secs(10);
+
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 const STATEMENT_TIMEOUT: Duration = Duration::from_secs(10);
 const CALL_TIMEOUT: Duration = Duration::from_secs(20);
@@ -152,7 +155,7 @@ impl FromStr for PostgresConfig {
             server.connect_timeout(CONNECT_TIMEOUT);
         }
         if !said("keepalives_idle") {
-            server.keepalives_idle(KEEPALIVE).keepalives_interval(KEEPALIVE / 3).keepalives_retries(3);
+            server.keepalives_idle(KEEPALIVE).keepalives_interval(KEEPALIVE_AGAIN).keepalives_retries(3);
         }
         if server.get_application_name().is_none() {
             server.application_name("onetoken");
