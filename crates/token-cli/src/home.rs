@@ -57,7 +57,8 @@ pub(crate) struct HomeArgs {
     /// $XDG_DATA_HOME/onetoken]. The keys themselves may be in ONETOKEN_KEYS instead, as the file `keys` has them
     #[arg(long, global = true, value_name = "DIR", help_heading = "Store")]
     home: Option<PathBuf>,
-    /// Another store than the configured one: redb:PATH, sled:PATH, or memory: to forget it all. `mint` and
+    /// Another store than the configured one: redb:PATH, sled:PATH, postgres://USER@HOST/DATABASE, or memory: to
+    /// forget it all. `mint` and
     /// `import` make one that is not there
     #[arg(long, global = true, value_name = "URL", help_heading = "Store")]
     store: Option<StoreUrl>,
