@@ -251,7 +251,7 @@ mod tests {
     #[test]
     fn nothing_shows_the_password() {
         let config = config("postgresql://u:hunter2@[::1]:6000,%2Frun%2Fpg/d?sslmode=disable");
-        assert_eq!(config.to_string(), "postgres://u@[::1]:6000,/run/pg:6000/d");
+        assert_eq!(config.to_string(), "postgres://u@[::1]:6000,/run/pg:5432/d");
         assert!(!format!("{config:?}").contains("hunter2"));
         for url in ["postgres://u:hunter2@h:x/d", "postgres://u:hunter2@h/d?nonsense=hunter2", "u:hunter2@h"]
         {
