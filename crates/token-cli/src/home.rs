@@ -57,7 +57,8 @@ pub(crate) struct HomeArgs {
     /// $XDG_DATA_HOME/onetoken]. The keys themselves may be in ONETOKEN_KEYS instead, as the file `keys` has them
     #[arg(long, global = true, value_name = "DIR", help_heading = "Store")]
     home: Option<PathBuf>,
-    /// Another store than the configured one: redb:PATH, sled:PATH, or memory: to forget it all. `mint` and
+    /// Another store than the configured one: redb:PATH, sled:PATH, postgres://USER@HOST/DATABASE, or memory: to
+    /// forget it all. `mint` and
     /// `import` make one that is not there
     #[arg(long, global = true, value_name = "URL", help_heading = "Store")]
     store: Option<StoreUrl>,
@@ -218,12 +219,12 @@ impl HomeArgs {
         let (key_file, config) = (dir.join(KEYS), dir.join(CONFIG));
         let store = settings.store.within(dir);
         // In this order: where another process is at it, its keys are there before its store.
-        let orphan = store.path().filter(|path| path.exists());
+        let orphan = store.existing();
         let has_keys = key_file.exists() || variable().is_some();
         match (config.exists(), has_keys, orphan) {
             (true, ..) => return Ok(false),
             // New keys would open none of its tokens.
-            (_, false, Some(path)) => return Err(HomeError::Orphan { path: path.to_owned() }.into()),
+            (_, false, Some(path)) => return Err(HomeError::Orphan { path }.into()),
             (_, false, None) => match KeyRing::create(&key_file) {
                 Ok(_) | Err(KeyFileError::Exists { .. }) => {}
                 Err(error) => return Err(HomeError::Keys(error.into()).into()),

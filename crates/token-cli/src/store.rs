@@ -13,7 +13,10 @@ use token_store::{Administration, MemoryStore, RedbStore, StoreError};
 
 use crate::{home::HomeError, time::Seconds};
 
-/// `redb:PATH`, `sled:PATH` or `memory:`.
+#[cfg(feature = "postgres")]
+mod postgres;
+
+/// `redb:PATH`, `sled:PATH`, `postgres://…` or `memory:`.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(try_from = "String", into = "String")]
 pub(crate) enum StoreUrl {
@@ -21,6 +24,8 @@ pub(crate) enum StoreUrl {
     Redb(PathBuf),
     #[cfg(feature = "sled")]
     Sled(PathBuf),
+    #[cfg(feature = "postgres")]
+    Postgres(postgres::Url),
 }
 
 impl Default for StoreUrl {
@@ -37,6 +42,17 @@ impl StoreUrl {
             Self::Redb(path) => Some(path),
             #[cfg(feature = "sled")]
             Self::Sled(path) => Some(path),
+            #[cfg(feature = "postgres")]
+            Self::Postgres(_) => None,
+        }
+    }
+
+    /// Where it is, if it is there already.
+    pub(crate) fn existing(&self) -> Option<PathBuf> {
+        match self {
+            #[cfg(feature = "postgres")]
+            Self::Postgres(url) => url.open().is_ok().then(|| PathBuf::from(url.to_string())),
+            _ => self.path().filter(|path| path.exists()).map(Path::to_owned),
         }
     }
 
@@ -47,6 +63,8 @@ impl StoreUrl {
             Self::Redb(path) => Self::Redb(dir.join(path)),
             #[cfg(feature = "sled")]
             Self::Sled(path) => Self::Sled(dir.join(path)),
+            #[cfg(feature = "postgres")]
+            Self::Postgres(url) => Self::Postgres(url.clone()),
         }
     }
 
@@ -62,16 +80,20 @@ impl StoreUrl {
             Self::Redb(path) => Box::new(RedbStore::open(path)?),
             #[cfg(feature = "sled")]
             Self::Sled(path) => Box::new(token_store::SledStore::open(path)?),
+            #[cfg(feature = "postgres")]
+            Self::Postgres(url) => Box::new(url.open()?),
         })
     }
 
-    /// Opens a copy of the store that is there.
+    /// Opens a copy of the store that is there; a server's own, since nothing changes it by being opened.
     fn inspect(&self) -> Result<Box<dyn Administration>, StoreError> {
         Ok(match self {
             Self::Memory => Box::new(MemoryStore::new()),
             Self::Redb(path) => Box::new(RedbStore::inspect(path)?),
             #[cfg(feature = "sled")]
             Self::Sled(path) => Box::new(token_store::SledStore::inspect(path)?),
+            #[cfg(feature = "postgres")]
+            Self::Postgres(url) => Box::new(url.open()?),
         })
     }
 
@@ -82,6 +104,8 @@ impl StoreUrl {
             Self::Redb(path) => Box::new(RedbStore::open_or_create(path)?),
             #[cfg(feature = "sled")]
             Self::Sled(path) => Box::new(token_store::SledStore::open_or_create(path)?),
+            #[cfg(feature = "postgres")]
+            Self::Postgres(url) => Box::new(url.open_or_create()?),
         })
     }
 }
@@ -101,6 +125,10 @@ impl FromStr for StoreUrl {
             Some(("sled", rest)) => path(rest).map(Self::Sled),
             #[cfg(not(feature = "sled"))]
             Some(("sled", _)) => Err(InvalidStore::WithoutSled),
+            #[cfg(feature = "postgres")]
+            Some(("postgres" | "postgresql", _)) => Ok(Self::Postgres(postgres::Url::new(text))),
+            #[cfg(not(feature = "postgres"))]
+            Some(("postgres" | "postgresql", _)) => Err(InvalidStore::WithoutPostgres),
             _ => Err(InvalidStore::Unknown),
         }
     }
@@ -116,7 +144,11 @@ impl TryFrom<String> for StoreUrl {
 
 impl From<StoreUrl> for String {
     fn from(store: StoreUrl) -> Self {
-        store.to_string()
+        match store {
+            #[cfg(feature = "postgres")]
+            StoreUrl::Postgres(url) => url.into_text(),
+            store => store.to_string(),
+        }
     }
 }
 
@@ -127,6 +159,8 @@ impl fmt::Display for StoreUrl {
             Self::Redb(path) => write!(f, "redb:{}", path.display()),
             #[cfg(feature = "sled")]
             Self::Sled(path) => write!(f, "sled:{}", path.display()),
+            #[cfg(feature = "postgres")]
+            Self::Postgres(url) => url.fmt(f),
         }
     }
 }
@@ -134,13 +168,18 @@ impl fmt::Display for StoreUrl {
 /// The text names no store.
 #[derive(Clone, Copy, Debug, thiserror::Error)]
 pub(crate) enum InvalidStore {
-    #[error("none of redb:PATH, sled:PATH and memory:")]
+    #[error("none of redb:PATH, sled:PATH, postgres://USER@HOST/DATABASE and memory:")]
     Unknown,
     #[cfg(not(feature = "sled"))]
     #[error(
         "this program was built without sled; build it with `cargo install --path crates/token-cli --features sled`"
     )]
     WithoutSled,
+    #[cfg(not(feature = "postgres"))]
+    #[error(
+        "this program was built without PostgreSQL; build it with `cargo install --path crates/token-cli --features postgres`"
+    )]
+    WithoutPostgres,
 }
 
 /// Opens the store that is there.

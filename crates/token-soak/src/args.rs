@@ -35,10 +35,10 @@ pub(crate) enum Command {
 /// A store and its keys.
 #[derive(Debug, clap::Args)]
 pub(crate) struct At {
-    /// redb:PATH, sled:PATH, memory: or, as a control that is known to lose data, sled-unguarded:PATH
+    /// redb:PATH, sled:PATH, postgres://USER@HOST/DATABASE, memory: or, as a control that is known to lose data, sled-unguarded:PATH
     #[arg(long, value_name = "URL")]
     pub(crate) store: StoreUrl,
-    /// The key file [default: the path of the store with .keys]
+    /// The key file [default: the path of the store with .keys; a server has none, so name one]
     #[arg(long, value_name = "FILE")]
     pub(crate) keys: Option<PathBuf>,
 }

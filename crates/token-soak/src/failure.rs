@@ -76,6 +76,10 @@ impl Cause {
                 StoreError::Poisoned => "poisoned",
                 StoreError::TooLarge { .. } => "too-large",
                 StoreError::InvalidCursor => "invalid-cursor",
+                StoreError::Unreachable { .. } => "unreachable",
+                StoreError::Denied { .. } => "denied",
+                StoreError::NotDurable { .. } => "not-durable",
+                StoreError::NotFound { .. } => "not-found",
                 _ => "other",
             },
             Self::KeyFile(error) => match error {

@@ -5,7 +5,10 @@ use std::{
     str::FromStr,
 };
 
-use token_store::{Administration, KeyFileError, KeyRing, MemoryStore, RedbStore, SledStore};
+use token_store::{
+    Administration, KeyFileError, KeyRing, MemoryStore, PostgresConfig, PostgresStore, RedbStore, SledStore,
+    StoreError,
+};
 
 use crate::{args::At, failure::Cause};
 
@@ -18,10 +21,12 @@ pub(crate) enum StoreUrl {
     /// sled as it comes, without what this project adds to it. It loses data in a power cut: a harness that
     /// does not see that sees nothing.
     SledUnguarded(PathBuf),
+    /// The URL of a server, with whatever is to be read from it.
+    Postgres(String),
 }
 
 #[derive(Clone, Copy, Debug, thiserror::Error)]
-#[error("none of redb:PATH, sled:PATH, sled-unguarded:PATH and memory:")]
+#[error("none of redb:PATH, sled:PATH, sled-unguarded:PATH, postgres://USER@HOST/DATABASE and memory:")]
 pub(crate) struct InvalidStore;
 
 impl FromStr for StoreUrl {
@@ -31,6 +36,9 @@ impl FromStr for StoreUrl {
         match text.split_once(':') {
             Some(("memory", "")) => Ok(Self::Memory),
             Some((_, "")) | None => Err(InvalidStore),
+            Some(("postgres", _)) if text.parse::<PostgresConfig>().is_ok() => {
+                Ok(Self::Postgres(text.to_owned()))
+            }
             Some(("redb", path)) => Ok(Self::Redb(path.into())),
             Some(("sled", path)) => Ok(Self::Sled(path.into())),
             Some(("sled-unguarded", path)) => Ok(Self::SledUnguarded(path.into())),
@@ -42,7 +50,7 @@ impl FromStr for StoreUrl {
 impl StoreUrl {
     fn path(&self) -> Option<&Path> {
         match self {
-            Self::Memory => None,
+            Self::Memory | Self::Postgres(_) => None,
             Self::Redb(path) | Self::Sled(path) | Self::SledUnguarded(path) => Some(path),
         }
     }
@@ -56,11 +64,24 @@ pub(crate) fn with_keys(at: &At) -> Result<(Box<dyn Administration>, KeyRing), C
         StoreUrl::Redb(path) => Box::new(RedbStore::open_or_create(path)?),
         StoreUrl::Sled(path) => Box::new(SledStore::open_or_create(path)?),
         StoreUrl::SledUnguarded(_) => return Err(Cause::Wrong),
+        StoreUrl::Postgres(url) => Box::new(postgres(url)?),
     };
     Ok((store, keys))
 }
 
-/// Where the key ring is kept; nowhere for a store in memory, unless it is said where.
+// The tables are made where there are none.
+fn postgres(url: &str) -> Result<PostgresStore, Cause> {
+    let config: PostgresConfig = url.parse().map_err(|_| Cause::Wrong)?;
+    match PostgresStore::open(&config) {
+        Err(StoreError::NotFound { .. }) => {
+            PostgresStore::init(&config)?;
+            Ok(PostgresStore::open(&config)?)
+        }
+        opened => Ok(opened?),
+    }
+}
+
+/// Where the key ring is kept; nowhere for a store in memory or on a server, unless it is said where.
 pub(crate) fn key_file(at: &At) -> Option<PathBuf> {
     let beside = || {
         let mut path = at.store.path()?.as_os_str().to_owned();
@@ -91,7 +112,9 @@ mod tests {
         assert_eq!("sled:/x".parse::<StoreUrl>().unwrap(), StoreUrl::Sled("/x".into()));
         assert_eq!("sled-unguarded:x".parse::<StoreUrl>().unwrap(), StoreUrl::SledUnguarded("x".into()));
         assert_eq!("memory:".parse::<StoreUrl>().unwrap(), StoreUrl::Memory);
-        for text in ["", "redb", "redb:", "sled:", "memory:x", "sqlite:x", "/x"] {
+        let url = "postgres://u@h/d";
+        assert_eq!(url.parse::<StoreUrl>().unwrap(), StoreUrl::Postgres(url.to_owned()));
+        for text in ["postgres:x", "", "redb", "redb:", "sled:", "memory:x", "sqlite:x", "/x"] {
             assert!(text.parse::<StoreUrl>().is_err(), "{text}");
         }
     }

@@ -58,6 +58,12 @@ impl Listing {
         [rest, &self.check(rest)].concat()
     }
 
+    /// What of a key comes after what all keys of the walk begin with.
+    #[cfg(feature = "postgres")]
+    pub(crate) fn rest<'a>(&self, key: &'a [u8]) -> &'a [u8] {
+        key.get(self.prefix.len()..).unwrap_or_default()
+    }
+
     /// The token that a key is about.
     pub(crate) fn token(&self, key: &[u8]) -> Result<TokenId, StoreError> {
         layout::token(key, self.token_at)

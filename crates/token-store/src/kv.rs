@@ -273,7 +273,8 @@ fn listed(
     Ok(record)
 }
 
-fn index_entries(record: &Record) -> impl Iterator<Item = Vec<u8>> {
+/// The keys under which the indexes name a record.
+pub(crate) fn index_entries(record: &Record) -> impl Iterator<Item = Vec<u8>> {
     let prefixes = [
         record.resource.as_ref().map(layout::resource),
         Some(layout::issuer(&record.issuer)),

@@ -63,8 +63,9 @@
 //! | [`MemoryStore`] | a map | gone with the process |
 //! | `RedbStore` | one file, [redb](https://docs.rs/redb); the one to use | each write is two syncs; opening checks every page, about a second per million records |
 //! | `SledStore` | a directory, [sled](https://docs.rs/sled) 0.34 | a beta engine without further releases, whose known faults are guarded against; reads wait for a running write; neither opens nor writes with less than 8 MiB free; where a power cut and damage to the end of its log meet, the damage may go unnoticed |
+//! | `PostgresStore` | a PostgreSQL server, which many hosts share | a lost connection leaves a write in doubt; ask again under the same claim |
 //!
-//! All of them: one process at a time. Writes of many threads share a commit, and so a sync: a call returns when
+//! All but the last: one process at a time. Writes of many threads share a commit, and so a sync: a call returns when
 //! its own write is on disk, and a lone one waits for nobody. Damage is told from data by a checksum in every
 //! value, and root keys are sealed by [`KeyRing`]; but nobody who can write to the store's files can be kept from
 //! restoring an older copy of them, which revives tokens. Engines panic on some damaged files; that is caught and
@@ -81,6 +82,7 @@
 //!
 //! - `redb` (default): `RedbStore`.
 //! - `sled`: `SledStore`.
+//! - `postgres`: `PostgresStore`.
 //! - `transfer`: `export`, `export_to` and `import`, which move tokens from store to store by a file.
 //! - `conformance`: the suite that every backend has to pass.
 #![forbid(unsafe_code)]
@@ -110,6 +112,8 @@ mod kv;
     allow(dead_code, reason = "only what is on disk needs all of it")
 )]
 mod layout;
+#[cfg(feature = "postgres")]
+mod postgres;
 mod queue;
 mod record;
 mod rekey;
@@ -129,6 +133,8 @@ pub use keyring::{
     KeyFile, KeyFileError, KeyRing, KeySource, KeySourceError, KeyTextError, KeyVariable, OpenError, Owner,
     SealError,
 };
+#[cfg(feature = "postgres")]
+pub use postgres::{InvalidPostgresUrl, PostgresConfig, PostgresMetrics, PostgresStore};
 pub use record::{ClaimId, Entity, Generation, InvalidId, Record, SealedKey, TokenId};
 pub use rekey::{RekeyError, Rekeyed, RemoveError, rekey};
 pub use store::{Filter, Insert, Page, Raise, Redeem, Refund, Retry, Revoke, StoreError, TokenStore};

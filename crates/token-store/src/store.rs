@@ -240,6 +240,38 @@ pub enum StoreError {
         /// The newest version that can be read.
         known: u32,
     },
+    /// The store was written by an older version of this software, and has to be brought up to date first.
+    #[error("the store is of version {found}, and has to be brought to version {known} first")]
+    OlderVersion {
+        /// The version found.
+        found: u32,
+        /// The version that is needed.
+        known: u32,
+    },
+    /// The server cannot be reached, or admits nobody for now. Nothing was written.
+    #[error("the server cannot be reached: {place}")]
+    Unreachable {
+        /// Its URL, without the password.
+        place: String,
+        /// What failed last.
+        source: Arc<std::io::Error>,
+    },
+    /// The server knows no such user or password, or the user may not do this. Nothing was written.
+    #[error("the server denies access: {place}")]
+    Denied {
+        /// Its URL, without the password.
+        place: String,
+        /// What the server said.
+        source: Arc<std::io::Error>,
+    },
+    /// The server is set to acknowledge what it may lose.
+    #[error("the server may lose what it acknowledges: {setting} is {found}")]
+    NotDurable {
+        /// The setting that says so.
+        setting: &'static str,
+        /// Its value.
+        found: String,
+    },
     /// The stored bytes are damaged. What could not be trusted was not returned.
     #[error("the store is damaged: {what}")]
     Corrupt {
@@ -249,14 +281,15 @@ pub enum StoreError {
     /// The disk is full, or a quota is. Nothing was written.
     #[error("no space is left for the store")]
     Full,
-    /// The store cannot be written: its file system is read-only.
+    /// The store cannot be written: its file system is read-only, or its server is a standby.
     #[error("the store is read-only")]
     ReadOnly,
-    /// The operating system refused. Nothing was written.
+    /// The operating system or the server refused. Nothing was written.
     #[error("the store cannot be used")]
     Io(#[source] Arc<std::io::Error>),
-    /// A write failed underway: whether it happened is not known until the store is opened again.
-    #[error("it is not known whether the store did it; open it again and ask")]
+    /// A write failed underway: whether it happened is not known until the store is asked again, and opened before
+    /// that if it is poisoned.
+    #[error("it is not known whether the store did it; ask again, under the same claim")]
     Unknown(#[source] Option<Arc<std::io::Error>>),
     /// An earlier write failed underway, and no other is tried since: open the store again.
     #[error("an earlier write failed; the store must be opened again")]
@@ -291,13 +324,16 @@ impl StoreError {
     #[must_use]
     pub fn retry(&self) -> Retry {
         match self {
-            Self::AlreadyOpen { .. } | Self::Full | Self::Io(_) => Retry::Safe,
+            Self::AlreadyOpen { .. } | Self::Full | Self::Io(_) | Self::Unreachable { .. } => Retry::Safe,
             Self::Unknown(_) => Retry::Ask,
             Self::Poisoned
             | Self::NotFound { .. }
             | Self::Exists { .. }
             | Self::NotAStore { .. }
             | Self::NewerVersion { .. }
+            | Self::OlderVersion { .. }
+            | Self::Denied { .. }
+            | Self::NotDurable { .. }
             | Self::Corrupt { .. }
             | Self::ReadOnly
             | Self::TooLarge { .. }

@@ -5,6 +5,7 @@
 //! - [`bit_flips`], [`truncations`]: every small damage to a message, for "a forgery is refused" tests.
 //! - [`oracle`]: an independent implementation to agree with.
 //! - [`peer`]: the other libraries, to exchange tokens with.
+//! - `postgres` (a feature): a server for the tests of that backend.
 //! - [`hostile`]: input that is made to cost its reader time, memory or stack.
 //! - [`strategies`]: identifiers, caveats, requests and damage for property tests.
 //! - [`text`]: the spellings and packets of tokens, written down once more.
@@ -33,6 +34,8 @@ pub mod hostile;
 mod mutation;
 pub mod oracle;
 pub mod peer;
+#[cfg(feature = "postgres")]
+pub mod postgres;
 mod random;
 pub mod strategies;
 pub mod text;

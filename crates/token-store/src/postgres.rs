@@ -1,0 +1,303 @@
+//! A store in a PostgreSQL server, which many hosts share.
+
+use std::{
+    fmt,
+    hash::{DefaultHasher, Hash as _, Hasher as _},
+    sync::{Arc, Mutex, PoisonError, mpsc},
+    thread,
+    time::Instant,
+};
+
+use futures_util::future::{LocalBoxFuture, join_all};
+use token_core::UnixTime;
+use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
+
+use crate::{
+    ClaimId, Entity, Filter, Generation, Insert, Page, Raise, Record, Redeem, Refund, Revoke, StoreError,
+    TokenId, TokenStore, layout,
+};
+use change::{Act, Change, Changed, Changes};
+use error::Failure;
+use kind::{Generations, Gets, Inserts, Kind, NewRecord, bigint};
+use lane::{Call, Job, Lane, Other, Task, Waits};
+use metrics::Meter;
+use session::{Session, Target};
+
+mod admin;
+mod change;
+mod check;
+mod config;
+mod error;
+mod kind;
+mod lane;
+mod listing;
+mod metrics;
+mod schema;
+mod session;
+mod tls;
+
+pub use config::{InvalidPostgresUrl, PostgresConfig};
+pub use metrics::PostgresMetrics;
+
+/// A store in a PostgreSQL server, or in what speaks its protocol: the one to use where many hosts share a store.
+///
+/// # Threads, and async programs
+/// Calls may come from any thread. A call blocks the thread that makes it until the server has answered, which is what
+/// [`TokenStore`] promises; many threads at a time share statements and their syncs. In an async program, call through
+/// `tokio::task::spawn_blocking` or its like: a call inside a task does not panic, but holds up all other tasks of its
+/// thread. The store has one thread of its own for its connections, which ends after the last clone is dropped. A
+/// process that forks must open the store again in the child.
+///
+/// # What can go wrong
+/// - A connection that is lost while a write is underway leaves it open whether it was done:
+///   [`StoreError::Unknown`]. Ask again under the same claim. Reads, and writes that make no difference when they are
+///   done twice, are repeated by the store itself.
+/// - [`counts`](crate::Administration::counts) and the purges go by what the server decides by and do not read the
+///   records themselves, so they pass over no damage; [`check`](crate::Administration::check) finds it.
+/// - A server that cannot be reached, or is in recovery, is tried again until
+///   [`PostgresConfig::call_timeout`] is over.
+/// - A server that acknowledges what it may lose is refused ([`StoreError::NotDurable`]): `fsync`,
+///   `full_page_writes` and `synchronous_commit` have to be on. Whether there is a synchronous standby, so that a failover
+///   loses nothing either, is for whoever runs the server to see to.
+#[derive(Clone)]
+pub struct PostgresStore(Arc<Lanes>);
+
+struct Lanes {
+    readers: Vec<UnboundedSender<Job>>,
+    writers: Vec<UnboundedSender<Job>>,
+    administration: UnboundedSender<Job>,
+    meter: Arc<Meter>,
+    target: Target,
+}
+
+impl PostgresStore {
+    /// Makes the tables, in a schema named `onetoken` of the database, or brings those of an older version up to date.
+    /// Changes nothing where they are as this program needs them. The user has to be their owner, or be allowed to make
+    /// them; whoever only opens the store needs less.
+    ///
+    /// # Errors
+    /// [`StoreError`]: [`NotFound`](StoreError::NotFound) where there is no such database,
+    /// [`NewerVersion`](StoreError::NewerVersion), [`Denied`](StoreError::Denied),
+    /// [`Unreachable`](StoreError::Unreachable), [`NotDurable`](StoreError::NotDurable),
+    /// [`ReadOnly`](StoreError::ReadOnly).
+    pub fn init(config: &PostgresConfig) -> Result<(), StoreError> {
+        let target = Target::new(config)?;
+        let migrate = async move || {
+            let session = Session::connect(&target, None).await?;
+            let migrated = schema::migrate(&session).await;
+            session.close().await;
+            migrated
+        };
+        let thread = spawn(move |runtime| runtime.block_on(migrate()))?;
+        match thread.join() {
+            Ok(migrated) => migrated?.map_err(Failure::into_error),
+            Err(_) => Err(StoreError::Unknown(None)),
+        }
+    }
+
+    /// Opens the store. Changes nothing of its tables.
+    ///
+    /// # Errors
+    /// [`StoreError`]: [`NotFound`](StoreError::NotFound) where there is no such database, or [`init`](Self::init) was
+    /// never called in it; [`OlderVersion`](StoreError::OlderVersion) where it has to be called first;
+    /// [`NewerVersion`](StoreError::NewerVersion), [`Denied`](StoreError::Denied),
+    /// [`Unreachable`](StoreError::Unreachable), [`NotDurable`](StoreError::NotDurable),
+    /// [`ReadOnly`](StoreError::ReadOnly).
+    pub fn open(config: &PostgresConfig) -> Result<Self, StoreError> {
+        let target = Target::new(config)?;
+        let meter = Arc::new(Meter::default());
+        let mut lanes = Vec::new();
+        let mut lane = |limit| {
+            let (sender, jobs) = unbounded_channel();
+            let (target, meter) = (target.clone(), Arc::clone(&meter));
+            lanes.push(Lane { jobs, target, limit, session: None, meter });
+            sender
+        };
+        let limit = Some(config.statement_timeout);
+        let store = Lanes {
+            readers: (0..config.readers).map(|_| lane(limit)).collect(),
+            writers: (0..config.writers).map(|_| lane(limit)).collect(),
+            administration: lane(None),
+            meter: Arc::clone(&meter),
+            target: target.clone(),
+        };
+        let (opened, outcome) = mpsc::sync_channel(1);
+        // It ends by itself, when nobody can ask any more.
+        let _thread = spawn(move |runtime| {
+            runtime.block_on(async {
+                meter.connecting();
+                match Session::open(&target, limit).await {
+                    Ok(session) => {
+                        if let Some(first) = lanes.first_mut() {
+                            first.session = Some(session);
+                        }
+                        drop(opened.send(Ok(())));
+                        join_all(lanes.into_iter().map(Lane::run)).await;
+                    }
+                    Err(failure) => drop(opened.send(Err(failure.into_error()))),
+                }
+            });
+        })?;
+        match outcome.recv() {
+            Ok(outcome) => outcome.map(|()| Self(Arc::new(store))),
+            Err(_) => Err(StoreError::Unknown(None)),
+        }
+    }
+
+    /// What it has done so far.
+    #[must_use]
+    pub fn metrics(&self) -> PostgresMetrics {
+        self.0.meter.read()
+    }
+
+    fn ask<K: Kind>(
+        &self,
+        lane: &UnboundedSender<Job>,
+        job: impl FnOnce(Call<K>) -> Job,
+        ask: K::Ask,
+    ) -> Result<K::Answer, StoreError> {
+        let (waits, answer) = self.waits();
+        lane.send(job(Call { ask, waits })).map_err(|_| StoreError::Poisoned)?;
+        answer.recv().unwrap_or(Err(StoreError::Unknown(None)))
+    }
+
+    fn change(&self, id: &TokenId, act: Act) -> Result<Changed, StoreError> {
+        let change = Change { id: id.clone(), act };
+        self.ask::<Changes>(of(&self.0.writers, id.as_bytes())?, Job::Change, change)?
+    }
+
+    // What is not asked in bulk. It may be run more than once, each time on another connection.
+    fn run<T: Send + 'static>(
+        &self,
+        lane: &UnboundedSender<Job>,
+        repeatable: bool,
+        run: impl for<'s> Fn(&'s Session) -> LocalBoxFuture<'s, Result<T, Failure>> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let answer = Arc::new(Mutex::new(None));
+        let kept = Arc::clone(&answer);
+        let (waits, done) = self.waits();
+        let run: Task = Box::new(move |session| {
+            let (answer, kept) = (run(session), Arc::clone(&kept));
+            Box::pin(async move {
+                let answer = answer.await?;
+                *kept.lock().unwrap_or_else(PoisonError::into_inner) = Some(answer);
+                Ok(())
+            })
+        });
+        lane.send(Job::Other(Other { run, waits, repeatable })).map_err(|_| StoreError::Poisoned)?;
+        done.recv().unwrap_or(Err(StoreError::Unknown(None)))?;
+        let answer = answer.lock().unwrap_or_else(PoisonError::into_inner).take();
+        answer.ok_or(StoreError::Unknown(None))
+    }
+
+    fn waits<T>(&self) -> (Waits<T>, mpsc::Receiver<Result<T, StoreError>>) {
+        let (reply, answer) = mpsc::sync_channel(1);
+        let since = Instant::now();
+        let until = since.checked_add(self.0.target.config.call_timeout).unwrap_or(since);
+        (Waits { until, since, reply }, answer)
+    }
+}
+
+#[deny(clippy::missing_trait_methods)]
+impl TokenStore for PostgresStore {
+    fn insert(&self, record: &Record) -> Result<Insert, StoreError> {
+        let lane = of(&self.0.writers, record.id.as_bytes())?;
+        self.ask::<Inserts>(lane, Job::Insert, NewRecord::new(record)?)
+    }
+
+    fn get(&self, id: &TokenId) -> Result<Option<Record>, StoreError> {
+        let stored = self.ask::<Gets>(of(&self.0.readers, id.as_bytes())?, Job::Get, id.clone())?;
+        stored.map(|stored| stored.record(id.clone())).transpose()
+    }
+
+    fn redeem(&self, id: &TokenId, claim: &ClaimId) -> Result<Redeem, StoreError> {
+        self.change(id, Act::Redeem(claim.clone()))?.redeem()
+    }
+
+    fn claimed(&self, id: &TokenId, claim: &ClaimId) -> Result<Option<u64>, StoreError> {
+        self.change(id, Act::Claimed(claim.clone()))?.claimed()
+    }
+
+    fn refund(&self, id: &TokenId, claim: &ClaimId) -> Result<Refund, StoreError> {
+        self.change(id, Act::Refund(claim.clone()))?.refund()
+    }
+
+    fn revoke(&self, id: &TokenId) -> Result<Revoke, StoreError> {
+        self.change(id, Act::Revoke)?.revoke()
+    }
+
+    fn list(&self, filter: &Filter, after: Option<&[u8]>, limit: usize) -> Result<Page, StoreError> {
+        listing::list(self, filter, after, limit)
+    }
+
+    fn purge(&self, now: UnixTime, limit: usize) -> Result<usize, StoreError> {
+        admin::purge(self, now, limit)
+    }
+
+    fn generation(&self, subject: &Entity) -> Result<Option<Generation>, StoreError> {
+        let key = layout::generation(subject);
+        let found = self.ask::<Generations>(of(&self.0.readers, &key)?, Job::Generation, key)?;
+        found.map(|bytes| Generation::from_bytes(subject, &bytes)).transpose()
+    }
+
+    fn raise_generation(&self, subject: &Entity, next: &Generation) -> Result<Raise, StoreError> {
+        const SQL: &str = "
+            WITH present AS MATERIALIZED (
+                SELECT coalesce((SELECT g.number FROM onetoken.generations g WHERE g.subject = $1::bytea), 0) AS number
+            ), first AS (
+                INSERT INTO onetoken.generations (subject, number, generation)
+                SELECT $1::bytea, $2::bigint, $3::bytea FROM present WHERE number = 0 AND $2::bigint = 1
+                ON CONFLICT (subject) DO NOTHING
+                RETURNING number
+            ), next AS (
+                UPDATE onetoken.generations g SET number = $2::bigint, generation = $3::bytea
+                WHERE g.subject = $1::bytea AND g.number = $2::bigint - 1
+                RETURNING g.number
+            )
+            SELECT number, EXISTS (SELECT 1 FROM first) OR EXISTS (SELECT 1 FROM next) FROM present";
+        let (key, value, number) =
+            (layout::generation(subject), next.to_bytes(subject)?, bigint(next.number));
+        let lane = of(&self.0.writers, &key)?;
+        self.run(lane, false, move |session| {
+            let (key, value) = (key.clone(), value.clone());
+            Box::pin(async move {
+                let rows = session.query(SQL, &[&key, &number, &value]).await?;
+                let row = rows.first().ok_or(kind::STRANGE)?;
+                let (present, raised): (i64, bool) = (kind::get(row, 0)?, kind::get(row, 1)?);
+                match (raised, present.checked_add(1) == Some(number)) {
+                    (true, _) => Ok(Raise::Raised),
+                    // Somebody else was at it.
+                    (false, true) => Err(Failure::Again(error::timed_out("others raise it as well"))),
+                    (false, false) => Ok(Raise::Stale { present: kind::count(present)? }),
+                }
+            })
+        })
+    }
+}
+
+impl fmt::Debug for PostgresStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "PostgresStore({})", self.0.target.place)
+    }
+}
+
+// All that is about one thing goes through one connection, so that it is not in its own way.
+fn of<'a>(lanes: &'a [UnboundedSender<Job>], subject: &[u8]) -> Result<&'a UnboundedSender<Job>, StoreError> {
+    let mut hasher = DefaultHasher::new();
+    subject.hash(&mut hasher);
+    let count = u64::try_from(lanes.len()).ok();
+    let at = count.and_then(|count| usize::try_from(hasher.finish().checked_rem(count)?).ok());
+    at.and_then(|at| lanes.get(at)).ok_or(StoreError::Poisoned)
+}
+
+// A runtime on a thread of its own: whoever calls may be in another runtime.
+fn spawn<T: Send + 'static>(
+    work: impl FnOnce(tokio::runtime::Runtime) -> T + Send + 'static,
+) -> Result<thread::JoinHandle<Result<T, StoreError>>, StoreError> {
+    let io = |error| StoreError::Io(Arc::new(error));
+    let work = move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(io)?;
+        Ok(work(runtime))
+    };
+    thread::Builder::new().name("onetoken-postgres".to_owned()).spawn(work).map_err(io)
+}

@@ -1,0 +1,441 @@
+//! Administration: many records at once.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::Duration,
+};
+
+use token_core::UnixTime;
+
+use super::{
+    PostgresStore, check,
+    error::Failure,
+    kind::{NewRecord, STRANGE, bigint, column, count, get},
+    listing::{Walk, page},
+    session::{Parameter, Session},
+};
+use crate::{
+    Administration, ClaimId, Counts, Entity, Filter, Generation, Item, KeyPlace, KeyRing, Record, Report,
+    Reseal, StoreError, Sweep, TokenId, layout,
+};
+
+/// How many records one step removes or marks at most: some milliseconds during which others wait for them.
+const STEP: usize = 512;
+
+/// What one step came upon, and with how many of those it was through: others may have changed some meanwhile.
+struct Step {
+    found: usize,
+    done: usize,
+}
+
+macro_rules! removing {
+    ($which:literal) => {
+        concat!(
+            "WITH doomed AS MATERIALIZED (SELECT id, changes FROM onetoken.tokens WHERE ",
+            $which,
+            " LIMIT $1::bigint
+            ), locked AS MATERIALIZED (
+                -- A claim that was made meanwhile would be left behind.
+                SELECT t.id FROM onetoken.tokens t JOIN doomed d ON d.id = t.id AND d.changes = t.changes
+                ORDER BY t.id FOR UPDATE OF t
+            ), forgotten AS (
+                DELETE FROM onetoken.claims c USING locked l WHERE c.id = l.id
+            ), gone AS (
+                DELETE FROM onetoken.tokens t USING locked l WHERE t.id = l.id
+            )
+            SELECT (SELECT count(*) FROM doomed), (SELECT count(*) FROM locked)"
+        )
+    };
+}
+
+pub(super) fn purge(store: &PostgresStore, now: UnixTime, limit: usize) -> Result<usize, StoreError> {
+    const SQL: &str = removing!("expires <= $2::bigint ORDER BY expires, id");
+    in_steps(store, limit, SQL, [bigint(now.as_secs()), 0], 1)
+}
+
+#[deny(clippy::missing_trait_methods)]
+impl Administration for PostgresStore {
+    fn revoke_all(&self, filter: &Filter, after: Option<&[u8]>, limit: usize) -> Result<Sweep, StoreError> {
+        const SQL: &str = "
+            WITH locked AS MATERIALIZED (
+                SELECT id FROM onetoken.tokens WHERE id = ANY($1::bytea[]) AND NOT revoked
+                ORDER BY id FOR NO KEY UPDATE
+            ), done AS (
+                UPDATE onetoken.tokens t SET revoked = true, changes = t.changes + 1
+                FROM locked l WHERE t.id = l.id
+                RETURNING t.id
+            )
+            SELECT count(*) FROM done";
+        let walk = Walk::new(filter, after, limit)?;
+        let (filter, after) = (filter.clone(), after.map(<[u8]>::to_vec));
+        self.run(&self.0.administration, false, move |session| {
+            let (walk, filter, after) = (walk.clone(), filter.clone(), after.clone());
+            Box::pin(async move {
+                let (found, next) = page(walk.records(session).await?, &filter, after.as_deref(), limit);
+                let sound = found.iter().filter(|found| found.record.is_ok());
+                let ids: Vec<&[u8]> = sound.map(|found| found.id.as_bytes()).collect();
+                let revoked = number(session, SQL, &[&ids]).await?;
+                Ok(Sweep { revoked, damaged: found.len().saturating_sub(ids.len()), next })
+            })
+        })
+    }
+
+    fn void_before(&self, time: UnixTime) -> Result<UnixTime, StoreError> {
+        const SQL: &str = "
+            UPDATE onetoken.store SET void_before = greatest(void_before, $1::bigint) RETURNING void_before";
+        self.run(&self.0.administration, true, move |session| {
+            Box::pin(async move {
+                let rows = session.query(SQL, &[&bigint(time.as_secs())]).await?;
+                let in_force = get(rows.first().ok_or(STRANGE)?, 0)?;
+                Ok(UnixTime::from_secs(count(in_force)?))
+            })
+        })
+    }
+
+    fn counts(&self) -> Result<Counts, StoreError> {
+        const SQL: &str = "
+            SELECT count(*), count(*) FILTER (WHERE t.uses >= t.use_limit),
+                   count(*) FILTER (WHERE t.revoked OR t.created < (SELECT s.void_before FROM onetoken.store s)), count(t.expires),
+                   (SELECT count(*) FROM onetoken.claims), (SELECT count(*) FROM onetoken.generations)
+            FROM onetoken.tokens t";
+        self.run(&self.0.administration, true, |session| {
+            Box::pin(async move {
+                let rows = session.query(SQL, &[]).await?;
+                let row = rows.first().ok_or(STRANGE)?;
+                Ok(Counts {
+                    records: count(get(row, 0)?)?,
+                    // Counting does not read the records.
+                    damaged: 0,
+                    spent: count(get(row, 1)?)?,
+                    revoked: count(get(row, 2)?)?,
+                    expiring: count(get(row, 3)?)?,
+                    claims: count(get(row, 4)?)?,
+                    generations: count(get(row, 5)?)?,
+                })
+            })
+        })
+    }
+
+    fn purge_spent(&self, now: UnixTime, retention: Duration, limit: usize) -> Result<usize, StoreError> {
+        const REMOVE: &str =
+            removing!("spent_seen BETWEEN $2::bigint AND $3::bigint ORDER BY spent_seen, id");
+        const SEE: &str = "
+            WITH unseen AS MATERIALIZED (
+                SELECT id FROM onetoken.tokens WHERE spent_seen = 0 ORDER BY id LIMIT $1::bigint
+            ), locked AS MATERIALIZED (
+                SELECT t.id FROM onetoken.tokens t JOIN unseen u ON u.id = t.id
+                WHERE t.spent_seen = 0 ORDER BY t.id FOR NO KEY UPDATE OF t
+            ), done AS (
+                UPDATE onetoken.tokens t SET spent_seen = $2::bigint FROM locked l WHERE t.id = l.id
+            )
+            SELECT (SELECT count(*) FROM unseen), (SELECT count(*) FROM locked)";
+        let removed = match now.as_secs().checked_sub(retention.as_secs()) {
+            None => 0,
+            Some(seen_by) => {
+                // Without retention also those that none has come upon.
+                let from = if retention.is_zero() { 0 } else { 1 };
+                in_steps(self, limit, REMOVE, [from, bigint(seen_by)], 2)?
+            }
+        };
+        let left = limit.saturating_sub(removed);
+        if retention.is_zero() || left == 0 {
+            return Ok(removed);
+        }
+        let seen = in_steps(self, left, SEE, [bigint(now.as_secs().max(1)), 0], 1)?;
+        Ok(removed.saturating_add(seen))
+    }
+
+    fn claims(
+        &self,
+        id: &TokenId,
+        after: Option<&ClaimId>,
+        limit: usize,
+    ) -> Result<Vec<(ClaimId, u64)>, StoreError> {
+        const SQL: &str = "
+            SELECT claim, uses_left FROM onetoken.claims
+            WHERE id = $1::bytea AND claim > $2::bytea ORDER BY claim LIMIT $3::bigint";
+        let id = id.as_bytes().to_vec();
+        let after = after.map(|claim| claim.as_bytes().to_vec()).unwrap_or_default();
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        self.run(&self.0.administration, true, move |session| {
+            let (id, after) = (id.clone(), after.clone());
+            Box::pin(async move {
+                let rows = session.query(SQL, &[&id, &after, &limit]).await?;
+                let mut claims = Vec::with_capacity(rows.len());
+                for row in &rows {
+                    let claim = ClaimId::new(get::<&[u8]>(row, 0)?);
+                    let claim = claim.map_err(|_| StoreError::Corrupt { what: "the id of a claim" })?;
+                    claims.push((claim, count(get(row, 1)?)?));
+                }
+                Ok(claims)
+            })
+        })
+    }
+
+    fn generations(
+        &self,
+        after: Option<&Entity>,
+        limit: usize,
+    ) -> Result<Vec<(Entity, Generation)>, StoreError> {
+        const SQL: &str = "
+            SELECT subject, generation FROM onetoken.generations
+            WHERE subject > $1::bytea ORDER BY subject LIMIT $2::bigint";
+        let after = after.map(layout::generation).unwrap_or_default();
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        self.run(&self.0.administration, true, move |session| {
+            let after = after.clone();
+            Box::pin(async move {
+                let rows = session.query(SQL, &[&after, &limit]).await?;
+                let mut generations = Vec::with_capacity(rows.len());
+                for row in &rows {
+                    let subject = layout::subject_of(get(row, 0)?)
+                        .ok_or(StoreError::Corrupt { what: "the key of a generation" })?;
+                    let generation = Generation::from_bytes(&subject, get(row, 1)?)?;
+                    generations.push((subject, generation));
+                }
+                Ok(generations)
+            })
+        })
+    }
+
+    fn reseal(&self, changes: &[Reseal]) -> Result<usize, StoreError> {
+        let changes = Arc::new(changes.to_vec());
+        self.run(&self.0.administration, false, move |session| {
+            let changes = Arc::clone(&changes);
+            Box::pin(async move { reseal(session, &changes).await })
+        })
+    }
+
+    fn restore(&self, items: &[Item]) -> Result<usize, StoreError> {
+        let rows = Arc::new(Restored::new(items)?);
+        self.run(&self.0.administration, false, move |session| {
+            let rows = Arc::clone(&rows);
+            Box::pin(async move { rows.keep(session).await })
+        })
+    }
+
+    fn check(&self, keys: Option<&KeyRing>) -> Result<Report, StoreError> {
+        check::check(self, keys)
+    }
+}
+
+// Runs a statement of a limit and one or two numbers as often as there is something to do.
+fn in_steps(
+    store: &PostgresStore,
+    limit: usize,
+    sql: &'static str,
+    numbers: [i64; 2],
+    how_many: usize,
+) -> Result<usize, StoreError> {
+    let mut done = 0_usize;
+    loop {
+        let left = limit.saturating_sub(done).min(STEP);
+        if left == 0 {
+            return Ok(done);
+        }
+        let rows = i64::try_from(left).unwrap_or(i64::MAX);
+        let step = store.run(&store.0.administration, false, move |session| {
+            Box::pin(async move {
+                let mut parameters: Vec<Parameter<'_>> = vec![&rows];
+                parameters.extend(numbers.iter().take(how_many).map(|number| number as Parameter<'_>));
+                let rows = session.query(sql, &parameters).await?;
+                let row = rows.first().ok_or(STRANGE)?;
+                Ok(Step { found: small(get(row, 0)?)?, done: small(get(row, 1)?)? })
+            })
+        })?;
+        done = done.saturating_add(step.done);
+        if step.found < left && step.done == step.found {
+            return Ok(done);
+        }
+    }
+}
+
+async fn number(
+    session: &Session,
+    sql: &'static str,
+    parameters: &[Parameter<'_>],
+) -> Result<usize, Failure> {
+    let rows = session.query(sql, parameters).await?;
+    Ok(small(get(rows.first().ok_or(STRANGE)?, 0)?)?)
+}
+
+fn small(number: i64) -> Result<usize, StoreError> {
+    usize::try_from(number).map_err(|_| STRANGE)
+}
+
+/// A value that is to take the place of another.
+struct Replacement {
+    key: Vec<u8>,
+    old: Vec<u8>,
+    new: Vec<u8>,
+    // How many changes it stands for.
+    times: i64,
+}
+
+async fn reseal(session: &Session, changes: &[Reseal]) -> Result<usize, Failure> {
+    const READ: &str = "
+        SELECT true, id, record FROM onetoken.tokens WHERE id = ANY($1::bytea[])
+        UNION ALL
+        SELECT false, subject, generation FROM onetoken.generations WHERE subject = ANY($2::bytea[])";
+    const WRITE: &str = "
+        WITH asked AS MATERIALIZED (
+            SELECT * FROM unnest($1::bytea[], $2::bytea[], $3::bytea[], $4::bigint[]) AS a(id, old, new, times)
+        ), locked AS MATERIALIZED (
+            SELECT t.id FROM onetoken.tokens t JOIN asked a ON a.id = t.id AND a.old = t.record
+            ORDER BY t.id FOR NO KEY UPDATE OF t
+        ), records AS (
+            UPDATE onetoken.tokens t SET record = a.new, changes = t.changes + 1
+            FROM locked l JOIN asked a ON a.id = l.id WHERE t.id = l.id
+            RETURNING a.times
+        ), subjects AS MATERIALIZED (
+            SELECT * FROM unnest($5::bytea[], $6::bytea[], $7::bytea[], $8::bigint[]) AS a(subject, old, new, times)
+        ), locked_subjects AS MATERIALIZED (
+            SELECT g.subject FROM onetoken.generations g JOIN subjects a ON a.subject = g.subject AND a.old = g.generation
+            ORDER BY g.subject FOR NO KEY UPDATE OF g
+        ), generations AS (
+            UPDATE onetoken.generations g SET generation = a.new
+            FROM locked_subjects l JOIN subjects a ON a.subject = l.subject WHERE g.subject = l.subject
+            RETURNING a.times
+        )
+        SELECT (coalesce((SELECT sum(times) FROM records), 0)
+            + coalesce((SELECT sum(times) FROM generations), 0))::bigint";
+    let (mut ids, mut subjects) = (Vec::new(), Vec::new());
+    for change in changes {
+        match &change.place {
+            KeyPlace::Token(id) => ids.push(id.as_bytes()),
+            KeyPlace::Generation(subject) => subjects.push(layout::generation(subject)),
+        }
+    }
+    let mut found: BTreeMap<(bool, Vec<u8>), Vec<u8>> = BTreeMap::new();
+    for row in session.query(READ, &[&ids, &subjects]).await? {
+        found.insert((get(&row, 0)?, get(&row, 1)?), get(&row, 2)?);
+    }
+    let mut replaced: BTreeMap<(bool, Vec<u8>), Replacement> = BTreeMap::new();
+    for change in changes {
+        let place = match &change.place {
+            KeyPlace::Token(id) => (true, id.as_bytes().to_vec()),
+            KeyPlace::Generation(subject) => (false, layout::generation(subject)),
+        };
+        let Some(stored) = found.get_mut(&place) else { continue };
+        let Some(new) = resealed(change, stored)? else { continue };
+        let old = std::mem::replace(stored, new.clone());
+        let replacement = Replacement { key: place.1.clone(), old, new: Vec::new(), times: 0 };
+        let replacement = replaced.entry(place).or_insert(replacement);
+        replacement.new = new;
+        replacement.times = replacement.times.saturating_add(1);
+    }
+    let columns = |of_tokens: bool| {
+        let rows: Vec<&Replacement> =
+            replaced.iter().filter(|((token, _), _)| *token == of_tokens).map(|(_, row)| row).collect();
+        [
+            column(&rows, |row| row.key.clone()),
+            column(&rows, |row| row.old.clone()),
+            column(&rows, |row| row.new.clone()),
+            column(&rows, |row| row.times),
+        ]
+    };
+    let columns: Vec<_> = columns(true).into_iter().chain(columns(false)).collect();
+    let parameters: Vec<Parameter<'_>> = columns.iter().map(|column| &**column as Parameter<'_>).collect();
+    number(session, WRITE, &parameters).await
+}
+
+// What is stored, with the new key in place of the old; `None` if that is not the key that is there.
+fn resealed(change: &Reseal, stored: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
+    let Reseal { place, old, new } = change;
+    Ok(match place {
+        KeyPlace::Token(id) => {
+            let record = Record::from_bytes(id.clone(), stored)?;
+            match record.root_key == *old {
+                true => Some(Record { root_key: new.clone(), ..record }.to_bytes()?),
+                false => None,
+            }
+        }
+        KeyPlace::Generation(subject) => {
+            let generation = Generation::from_bytes(subject, stored)?;
+            match generation.root_key == *old {
+                true => Some(Generation { root_key: new.clone(), ..generation }.to_bytes(subject)?),
+                false => None,
+            }
+        }
+    })
+}
+
+/// What came from another store, as it is to be kept.
+struct Restored {
+    records: Vec<NewRecord>,
+    claims: Vec<(Vec<u8>, Vec<u8>, i64)>,
+    generations: Vec<(Vec<u8>, i64, Vec<u8>)>,
+}
+
+impl Restored {
+    // Of those under one name the first is kept, as if each came by itself.
+    fn new(items: &[Item]) -> Result<Self, StoreError> {
+        let (mut records, mut claims, mut generations) = (Vec::new(), Vec::new(), Vec::new());
+        let mut names = BTreeSet::new();
+        for item in items {
+            match item {
+                Item::Token { record, claims: on_it } => {
+                    let new = NewRecord::new(record)?;
+                    if names.insert(layout::record(&record.id)) {
+                        records.push(new);
+                        let on_it: BTreeMap<&ClaimId, u64> =
+                            on_it.iter().map(|(claim, uses_left)| (claim, *uses_left)).collect();
+                        claims.extend(on_it.into_iter().map(|(claim, uses_left)| {
+                            (record.id.as_bytes().to_vec(), claim.as_bytes().to_vec(), bigint(uses_left))
+                        }));
+                    }
+                }
+                Item::Generation { subject, generation } => {
+                    let (key, value) = (layout::generation(subject), generation.to_bytes(subject)?);
+                    if names.insert(key.clone()) {
+                        generations.push((key, bigint(generation.number), value));
+                    }
+                }
+            }
+        }
+        Ok(Self { records, claims, generations })
+    }
+
+    async fn keep(&self, session: &Session) -> Result<usize, Failure> {
+        // The store it came from may have answered a claim to others: its use stays spent.
+        const SQL: &str = "
+            WITH kept AS (
+                INSERT INTO onetoken.tokens
+                    (id, record, resource, issuer, created, expires, use_limit, uses, revoked, spent_seen)
+                SELECT id, record, resource, issuer, created, expires, use_limit, uses, revoked,
+                       CASE WHEN uses >= use_limit THEN 0 END
+                FROM unnest($1::bytea[], $2::bytea[], $3::bytea[], $4::bytea[], $5::bigint[], $6::bigint[],
+                            $7::bigint[], $8::bigint[], $9::boolean[])
+                    AS a(id, record, resource, issuer, created, expires, use_limit, uses, revoked)
+                ORDER BY id
+                ON CONFLICT (id) DO NOTHING
+                RETURNING id
+            ), claims AS (
+                INSERT INTO onetoken.claims (id, claim, uses_left, answered_again)
+                SELECT a.id, a.claim, a.uses_left, true
+                FROM unnest($10::bytea[], $11::bytea[], $12::bigint[]) AS a(id, claim, uses_left)
+                JOIN kept k ON k.id = a.id
+            ), generations AS (
+                INSERT INTO onetoken.generations (subject, number, generation)
+                SELECT subject, number, generation
+                FROM unnest($13::bytea[], $14::bigint[], $15::bytea[]) AS a(subject, number, generation)
+                ORDER BY subject
+                ON CONFLICT (subject) DO NOTHING
+                RETURNING subject
+            )
+            SELECT (SELECT count(*) FROM kept) + (SELECT count(*) FROM generations)";
+        let mut columns = NewRecord::columns(&self.records.iter().collect::<Vec<_>>());
+        let claims: Vec<_> = self.claims.iter().collect();
+        columns.push(column(&claims, |(id, ..)| id.clone()));
+        columns.push(column(&claims, |(_, claim, _)| claim.clone()));
+        columns.push(column(&claims, |(.., uses_left)| *uses_left));
+        let generations: Vec<_> = self.generations.iter().collect();
+        columns.push(column(&generations, |(subject, ..)| subject.clone()));
+        columns.push(column(&generations, |(_, number, _)| *number));
+        columns.push(column(&generations, |(.., generation)| generation.clone()));
+        let parameters: Vec<Parameter<'_>> =
+            columns.iter().map(|column| &**column as Parameter<'_>).collect();
+        number(session, SQL, &parameters).await
+    }
+}

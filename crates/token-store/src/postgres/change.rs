@@ -1,0 +1,249 @@
+//! Spending, giving back and revoking: the statement on which everything rests.
+//!
+//! A statement reads the token and the claim as they are at one moment, and decides. Then it locks the row of the
+//! token, and acts only if that row is still the one that it read: `changes` tells, since whatever is done to a token
+//! or to a claim on it raises it under the lock of that row. So what it does rests on what it read, and a decision not
+//! to act is what was true at that moment. Where the row is another one by then, nothing is done, and the caller's row
+//! is asked again.
+//!
+//! Without this, a claim that is made while the statement waits for the row would go unnoticed: under READ COMMITTED a
+//! row that was waited for is read again, and what was read from other tables is not.
+//!
+//! Two things need no such proof, and would lose to a busy token with it: a revocation, and a use of a token without a
+//! limit, which has no claims.
+//!
+//! Of several rows about one token, under claims that differ, the first decides what is done: all that want the same,
+//! as far as there are uses, in their order. The others are asked again.
+
+use tokio_postgres::{Row, types::ToSql};
+
+use super::{
+    error::Failure,
+    kind::{Kind, STRANGE, column, count, get, numbered},
+};
+use crate::{ClaimId, Redeem, Refund, Revoke, StoreError, TokenId, layout};
+
+/// Changes records that are there.
+pub(super) struct Changes;
+
+/// One change.
+pub(super) struct Change {
+    pub(super) id: TokenId,
+    pub(super) act: Act,
+}
+
+/// What is to be done.
+pub(super) enum Act {
+    Redeem(ClaimId),
+    /// Only tells of a use that is held, as redeeming again would.
+    Claimed(ClaimId),
+    Refund(ClaimId),
+    Revoke,
+}
+
+impl Act {
+    const fn name(&self) -> &'static str {
+        match self {
+            Self::Redeem(_) => "redeem",
+            Self::Claimed(_) => "claimed",
+            Self::Refund(_) => "refund",
+            Self::Revoke => "revoke",
+        }
+    }
+
+    fn claim(&self) -> Option<&ClaimId> {
+        match self {
+            Self::Redeem(claim) | Self::Claimed(claim) | Self::Refund(claim) => Some(claim),
+            Self::Revoke => None,
+        }
+    }
+}
+
+/// What became of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Changed {
+    Absent,
+    /// The claim holds a use, and did before.
+    Held {
+        uses_left: u64,
+    },
+    Spent {
+        uses_left: Option<u64>,
+    },
+    Exhausted,
+    Revoked,
+    /// There is no such claim.
+    Unclaimed,
+    Refunded,
+    Kept,
+}
+
+impl Changed {
+    pub(super) fn redeem(self) -> Result<Redeem, StoreError> {
+        Ok(match self {
+            Self::Absent => Redeem::Absent,
+            Self::Held { uses_left } => Redeem::Redeemed { uses_left: Some(uses_left), repeated: true },
+            Self::Spent { uses_left } => Redeem::Redeemed { uses_left, repeated: false },
+            Self::Exhausted => Redeem::Exhausted,
+            Self::Revoked => Redeem::Revoked,
+            Self::Unclaimed | Self::Refunded | Self::Kept => return Err(STRANGE),
+        })
+    }
+
+    pub(super) fn claimed(self) -> Result<Option<u64>, StoreError> {
+        match self {
+            Self::Absent | Self::Unclaimed => Ok(None),
+            Self::Held { uses_left } => Ok(Some(uses_left)),
+            _ => Err(STRANGE),
+        }
+    }
+
+    pub(super) fn refund(self) -> Result<Refund, StoreError> {
+        Ok(match self {
+            Self::Absent => Refund::Absent,
+            Self::Unclaimed => Refund::NotClaimed,
+            Self::Refunded => Refund::Refunded,
+            Self::Kept => Refund::Kept,
+            _ => return Err(STRANGE),
+        })
+    }
+
+    pub(super) fn revoke(self) -> Result<Revoke, StoreError> {
+        match self {
+            Self::Absent => Ok(Revoke::Absent),
+            Self::Revoked => Ok(Revoke::Revoked),
+            _ => Err(STRANGE),
+        }
+    }
+}
+
+impl Kind for Changes {
+    type Ask = Change;
+    type Answer = Result<Changed, StoreError>;
+
+    // `verdict` names what is to be done: `spend`, `mark` a claim that is told of again, `refund`, `revoke`; any other
+    // is an answer already. Rows are locked in the order of their ids, so that no two hosts wait in a circle.
+    const SQL: &'static str = "
+        WITH asked AS MATERIALIZED (
+            SELECT * FROM unnest($1::bytea[], $2::text[], $3::bytea[]) WITH ORDINALITY AS a(id, act, claim, n)
+        ), seen AS MATERIALIZED (
+            SELECT a.n, a.id, a.claim, t.uses, t.use_limit, t.changes, c.uses_left,
+                CASE
+                    WHEN t.id IS NULL THEN 'absent'
+                    WHEN a.act = 'revoke' THEN CASE WHEN t.revoked THEN 'revoked' ELSE 'revoke' END
+                    WHEN a.act = 'refund' THEN CASE
+                        WHEN c.id IS NULL THEN 'unclaimed'
+                        WHEN c.answered_again THEN 'kept'
+                        WHEN t.uses < 1 THEN 'damaged'
+                        ELSE 'refund'
+                    END
+                    WHEN c.answered_again THEN 'held'
+                    WHEN c.id IS NOT NULL THEN 'mark'
+                    WHEN a.act = 'claimed' THEN 'unclaimed'
+                    WHEN t.revoked OR t.created < (SELECT s.void_before FROM onetoken.store s) THEN 'revoked'
+                    WHEN t.use_limit IS NULL OR t.uses < t.use_limit THEN 'spend'
+                    ELSE 'exhausted'
+                END AS verdict
+            FROM asked a
+            LEFT JOIN onetoken.tokens t ON t.id = a.id
+            LEFT JOIN onetoken.claims c ON c.id = a.id AND c.claim = a.claim
+        ), acting AS MATERIALIZED (
+            SELECT v.*,
+                row_number() OVER (PARTITION BY v.id, v.verdict ORDER BY v.n) AS nth,
+                first_value(v.verdict) OVER (PARTITION BY v.id ORDER BY v.n) AS first
+            FROM seen v WHERE v.verdict IN ('spend', 'mark', 'refund', 'revoke')
+        ), chosen AS MATERIALIZED (
+            SELECT n, id, claim, uses, use_limit, changes, verdict, nth FROM acting
+            WHERE verdict = first
+                AND (verdict <> 'spend' OR use_limit IS NULL OR uses + nth <= use_limit)
+                AND (verdict <> 'refund' OR nth <= uses)
+        ), wanted AS MATERIALIZED (
+            SELECT id, verdict, changes, count(*) AS times FROM chosen GROUP BY id, verdict, changes
+        ), locked AS MATERIALIZED (
+            SELECT w.id, w.verdict, w.times
+            FROM wanted w JOIN onetoken.tokens t ON t.id = w.id
+            WHERE t.changes = w.changes
+                OR w.verdict = 'revoke'
+                OR (w.verdict = 'spend' AND t.use_limit IS NULL AND NOT t.revoked)
+            ORDER BY t.id
+            FOR NO KEY UPDATE OF t
+        ), done AS (
+            UPDATE onetoken.tokens t
+            SET changes = t.changes + 1,
+                revoked = t.revoked OR l.verdict = 'revoke',
+                uses = t.uses + CASE l.verdict WHEN 'spend' THEN l.times WHEN 'refund' THEN -l.times ELSE 0 END,
+                spent_seen = CASE
+                    WHEN l.verdict = 'spend' AND t.uses + l.times >= t.use_limit THEN 0
+                    WHEN l.verdict = 'refund' AND t.uses - l.times < t.use_limit THEN NULL
+                    ELSE t.spent_seen
+                END
+            FROM locked l
+            WHERE t.id = l.id
+            RETURNING t.id
+        ), claimed AS (
+            INSERT INTO onetoken.claims (id, claim, uses_left, answered_again)
+            SELECT c.id, c.claim, c.use_limit - c.uses - c.nth, false
+            FROM done d JOIN chosen c ON c.id = d.id
+            WHERE c.verdict = 'spend' AND c.use_limit IS NOT NULL
+        ), marked AS (
+            UPDATE onetoken.claims k
+            SET answered_again = true
+            FROM done d JOIN chosen c ON c.id = d.id
+            WHERE c.verdict = 'mark' AND k.id = c.id AND k.claim = c.claim
+        ), forgotten AS (
+            DELETE FROM onetoken.claims k
+            USING done d, chosen c
+            WHERE c.id = d.id AND c.verdict = 'refund' AND k.id = c.id AND k.claim = c.claim
+        )
+        SELECT v.n, v.verdict, coalesce(v.uses_left, c.use_limit - c.uses - c.nth), d.id IS NOT NULL
+        FROM seen v LEFT JOIN chosen c ON c.n = v.n LEFT JOIN done d ON d.id = c.id";
+
+    fn subject(ask: &Change) -> Option<Vec<u8>> {
+        Some(match ask.act.claim() {
+            Some(claim) => layout::claim(&ask.id, claim),
+            None => layout::record(&ask.id),
+        })
+    }
+
+    // Revoked is revoked, and whoever is told of a use a second time is told the same.
+    fn repeatable(ask: &Change) -> bool {
+        matches!(ask.act, Act::Revoke | Act::Claimed(_))
+    }
+
+    fn parameters(asks: &[&Change]) -> Vec<Box<dyn ToSql + Sync>> {
+        vec![
+            column(asks, |ask| ask.id.as_bytes().to_vec()),
+            column(asks, |ask| ask.act.name()),
+            column(asks, |ask| ask.act.claim().map(|claim| claim.as_bytes().to_vec())),
+        ]
+    }
+
+    fn answers(asks: &[&Change], rows: &[Row]) -> Result<Vec<Option<Self::Answer>>, Failure> {
+        let mut answers: Vec<_> = asks.iter().map(|_| Some(Err(STRANGE))).collect();
+        for row in rows {
+            *numbered(&mut answers, row)? = answer(row)?;
+        }
+        Ok(answers)
+    }
+}
+
+fn answer(row: &Row) -> Result<Option<Result<Changed, StoreError>>, StoreError> {
+    let (verdict, uses_left, done): (&str, Option<i64>, bool) = (get(row, 1)?, get(row, 2)?, get(row, 3)?);
+    let held = || {
+        let uses_left = uses_left.ok_or(STRANGE)?;
+        Ok(Changed::Held { uses_left: count(uses_left)? })
+    };
+    Ok(Some(match (verdict, done) {
+        ("spend" | "mark" | "refund" | "revoke", false) => return Ok(None),
+        ("spend", true) => Ok(Changed::Spent { uses_left: uses_left.map(count).transpose()? }),
+        ("mark" | "held", _) => held(),
+        ("refund", true) => Ok(Changed::Refunded),
+        ("revoke" | "revoked", _) => Ok(Changed::Revoked),
+        ("absent", _) => Ok(Changed::Absent),
+        ("exhausted", _) => Ok(Changed::Exhausted),
+        ("unclaimed", _) => Ok(Changed::Unclaimed),
+        ("kept", _) => Ok(Changed::Kept),
+        ("damaged", _) => Err(StoreError::Corrupt { what: "a claim on a record without uses" }),
+        _ => Err(STRANGE),
+    }))
+}

@@ -1,0 +1,316 @@
+//! Which server, and how it is spoken to.
+
+use std::{fmt, net::IpAddr, path::PathBuf, str::FromStr, time::Duration};
+
+use tokio_postgres::config::{Host, SslMode, TargetSessionAttrs};
+
+/// Which PostgreSQL server, and how it is spoken to. Made from a URL:
+///
+/// ```
+/// use token_store::PostgresConfig;
+///
+/// let config: PostgresConfig = "postgres://onetoken:secret@db1,db2/tokens?sslrootcert=/etc/ca.pem".parse()?;
+/// assert_eq!(config.to_string(), "postgres://onetoken@db1:5432,db2:5432/tokens");
+/// # Ok::<(), token_store::InvalidPostgresUrl>(())
+/// ```
+///
+/// Beside what [`tokio_postgres::Config`] reads, it reads:
+///
+/// | | |
+/// |---|---|
+/// | `sslmode` | `verify-full`: TLS, with a certificate that is valid and names the host; `require` and `verify-ca` mean the same here. `disable`: none. Without it, `verify-full` for every server but those on a Unix socket or a loopback address. `allow` and `prefer` are refused, since whoever is in between can turn them into `disable` |
+/// | `sslrootcert` | the file of the certificates to trust (PEM); without it, or if it is `system`, those of the operating system |
+/// | `sslcert`, `sslkey` | the client's own certificate and key, if the server asks for one (PEM) |
+/// | `durable` | `no`: also accept a server that acknowledges what it may lose, as [`StoreError::NotDurable`](crate::StoreError::NotDurable) tells. For tests |
+///
+/// Where there are several hosts, the one that takes writes is found (`target_session_attrs=read-write`), unless the
+/// URL says otherwise.
+#[derive(Clone)]
+pub struct PostgresConfig {
+    pub(super) server: tokio_postgres::Config,
+    pub(super) tls: Option<Tls>,
+    pub(super) require_durable: bool,
+    pub(super) readers: usize,
+    pub(super) writers: usize,
+    pub(super) statement_timeout: Duration,
+    pub(super) call_timeout: Duration,
+    place: String,
+}
+
+/// Whom to trust, and who we are.
+#[derive(Clone)]
+pub(super) struct Tls {
+    pub(super) roots: Option<PathBuf>,
+    pub(super) identity: Option<(PathBuf, PathBuf)>,
+}
+
+/// The text is no URL of a PostgreSQL server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum InvalidPostgresUrl {
+    /// It does not read postgres://USER:PASSWORD@HOST:PORT,…/DATABASE?PARAMETER=VALUE&….
+    #[error("not postgres://USER:PASSWORD@HOST:PORT,.../DATABASE?PARAMETER=VALUE&...")]
+    Malformed,
+    /// This parameter has a value that it cannot have.
+    #[error("the parameter {parameter} has a value that it cannot have")]
+    Parameter {
+        /// Its name.
+        parameter: &'static str,
+    },
+    /// This value of `sslmode` lets whoever is in between read everything.
+    #[error("sslmode is to be verify-full, or disable: allow and prefer protect against nobody")]
+    WeakTls,
+}
+
+/// How long a connection may be silent before the operating system asks whether the other side is still there.
+const KEEPALIVE: Duration = Duration::from_secs(30);
+
+/// After which time it asks again, three times.
+const KEEPALIVE_AGAIN: Duration = Duration::from_secs(10);
+
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+const STATEMENT_TIMEOUT: Duration = Duration::from_secs(10);
+const CALL_TIMEOUT: Duration = Duration::from_secs(20);
+const LONGEST_TIMEOUT: Duration = Duration::from_secs(24 * 60 * 60);
+
+impl PostgresConfig {
+    /// How many connections read, and how many write: 2 and 2, if nothing is said, and at least one each. There is
+    /// another for listings and administration, once they are asked for. A connection serves hundreds of callers at a
+    /// time; more of them help where the server is far away.
+    #[must_use]
+    pub fn connections(mut self, readers: usize, writers: usize) -> Self {
+        (self.readers, self.writers) = (readers.max(1), writers.max(1));
+        self
+    }
+
+    /// How long one statement may take at the server, 10 s if nothing is said. Does not hold for administration.
+    #[must_use]
+    pub fn statement_timeout(mut self, timeout: Duration) -> Self {
+        // The server takes 0 for no limit, and counts in milliseconds up to 2^31.
+        self.statement_timeout = timeout.clamp(Duration::from_millis(1), LONGEST_TIMEOUT);
+        self
+    }
+
+    /// For how long a call goes on trying where nothing has happened yet (the server cannot be reached, or asks to
+    /// try again): 20 s if nothing is said. It then fails with an error whose
+    /// [`retry`](crate::StoreError::retry) is safe.
+    #[must_use]
+    pub fn call_timeout(mut self, timeout: Duration) -> Self {
+        self.call_timeout = timeout.min(LONGEST_TIMEOUT);
+        self
+    }
+}
+
+impl FromStr for PostgresConfig {
+    type Err = InvalidPostgresUrl;
+
+    fn from_str(url: &str) -> Result<Self, InvalidPostgresUrl> {
+        let scheme = ["postgres://", "postgresql://"].into_iter().find(|scheme| url.starts_with(scheme));
+        scheme.ok_or(InvalidPostgresUrl::Malformed)?;
+        let (base, query) = url.split_once('?').unwrap_or((url, ""));
+        let mut rest = Vec::new();
+        let (mut mode, mut roots, mut certificate, mut key, mut durable) = (None, None, None, None, None);
+        for parameter in query.split('&').filter(|parameter| !parameter.is_empty()) {
+            let (name, value) = parameter.split_once('=').ok_or(InvalidPostgresUrl::Malformed)?;
+            match name {
+                "sslmode" => mode = Some(value),
+                "sslrootcert" => roots = Some(path(value)?),
+                "sslcert" => certificate = Some(path(value)?),
+                "sslkey" => key = Some(path(value)?),
+                "durable" => durable = Some(value),
+                _ => rest.push(parameter),
+            }
+        }
+        let require_durable = match durable {
+            None | Some("yes") => true,
+            Some("no") => false,
+            Some(_) => return Err(InvalidPostgresUrl::Parameter { parameter: "durable" }),
+        };
+        // The cause of an error may hold the password.
+        let mut server: tokio_postgres::Config =
+            format!("{base}?{}", rest.join("&")).parse().map_err(|_| InvalidPostgresUrl::Malformed)?;
+        if server.get_hosts().is_empty() && server.get_hostaddrs().is_empty() {
+            return Err(InvalidPostgresUrl::Malformed);
+        }
+        let identity = match (certificate, key) {
+            (Some(certificate), Some(key)) => Some((certificate, key)),
+            (None, None) => None,
+            _ => return Err(InvalidPostgresUrl::Parameter { parameter: "sslcert" }),
+        };
+        let roots = roots.filter(|path| path.as_os_str() != "system");
+        let tls = Tls { roots, identity };
+        let tls = match mode {
+            None if is_local(&server) => None,
+            Some("disable") => None,
+            None | Some("require" | "verify-ca" | "verify-full") => Some(tls),
+            Some("allow" | "prefer") => return Err(InvalidPostgresUrl::WeakTls),
+            Some(_) => return Err(InvalidPostgresUrl::Parameter { parameter: "sslmode" }),
+        };
+        server.ssl_mode(if tls.is_some() { SslMode::Require } else { SslMode::Disable });
+        let said = |name: &str| rest.iter().any(|parameter| parameter.split('=').next() == Some(name));
+        if server.get_hosts().len() > 1 && !said("target_session_attrs") {
+            server.target_session_attrs(TargetSessionAttrs::ReadWrite);
+        }
+        if server.get_connect_timeout().is_none() {
+            server.connect_timeout(CONNECT_TIMEOUT);
+        }
+        if !said("keepalives_idle") {
+            server.keepalives_idle(KEEPALIVE).keepalives_interval(KEEPALIVE_AGAIN).keepalives_retries(3);
+        }
+        if server.get_application_name().is_none() {
+            server.application_name("onetoken");
+        }
+        Ok(Self {
+            place: place(&server),
+            server,
+            tls,
+            require_durable,
+            readers: 2,
+            writers: 2,
+            statement_timeout: STATEMENT_TIMEOUT,
+            call_timeout: CALL_TIMEOUT,
+        })
+    }
+}
+
+/// The URL without the password and the parameters.
+impl fmt::Display for PostgresConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.place)
+    }
+}
+
+impl fmt::Debug for PostgresConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "PostgresConfig({self})")
+    }
+}
+
+fn path(value: &str) -> Result<PathBuf, InvalidPostgresUrl> {
+    let mut bytes = Vec::new();
+    let mut rest = value.as_bytes();
+    while let Some((&byte, after)) = rest.split_first() {
+        rest = after;
+        if byte != b'%' {
+            bytes.push(byte);
+            continue;
+        }
+        let (digits, after) = rest.split_at_checked(2).ok_or(InvalidPostgresUrl::Malformed)?;
+        let digits = str::from_utf8(digits).map_err(|_| InvalidPostgresUrl::Malformed)?;
+        bytes.push(u8::from_str_radix(digits, 16).map_err(|_| InvalidPostgresUrl::Malformed)?);
+        rest = after;
+    }
+    String::from_utf8(bytes).map(PathBuf::from).map_err(|_| InvalidPostgresUrl::Malformed)
+}
+
+// Whether nobody can be in between: sockets of this machine, and loopback addresses. Where an address is given beside
+// a name, it is what is connected to.
+fn is_local(server: &tokio_postgres::Config) -> bool {
+    if !server.get_hostaddrs().is_empty() {
+        return server.get_hostaddrs().iter().all(IpAddr::is_loopback);
+    }
+    server.get_hosts().iter().all(|host| match host {
+        Host::Tcp(name) => {
+            name == "localhost" || name.parse().is_ok_and(|address: IpAddr| address.is_loopback())
+        }
+        #[cfg(unix)]
+        Host::Unix(_) => true,
+    })
+}
+
+fn place(server: &tokio_postgres::Config) -> String {
+    let ports = server.get_ports();
+    let port = |at: usize| ports.get(at).or(ports.first()).copied().unwrap_or(5432);
+    let mut hosts: Vec<String> = Vec::new();
+    for (at, host) in server.get_hosts().iter().enumerate() {
+        hosts.push(match host {
+            Host::Tcp(name) if name.contains(':') => format!("[{name}]:{}", port(at)),
+            Host::Tcp(name) => format!("{name}:{}", port(at)),
+            #[cfg(unix)]
+            Host::Unix(path) => format!("{}:{}", path.display(), port(at)),
+        });
+    }
+    if hosts.is_empty() {
+        hosts.extend(
+            server.get_hostaddrs().iter().enumerate().map(|(at, host)| format!("{host}:{}", port(at))),
+        );
+    }
+    let user = server.get_user().map(|user| format!("{user}@")).unwrap_or_default();
+    let database = server.get_dbname().or(server.get_user()).unwrap_or_default();
+    format!("postgres://{user}{}/{database}", hosts.join(","))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn config(url: &str) -> PostgresConfig {
+        url.parse().unwrap()
+    }
+
+    #[test]
+    fn nothing_shows_the_password() {
+        let config = config("postgresql://u:hunter2@[::1]:6000,%2Frun%2Fpg/d?sslmode=disable");
+        assert_eq!(config.to_string(), "postgres://u@[::1]:6000,/run/pg:5432/d");
+        assert!(!format!("{config:?}").contains("hunter2"));
+        for url in ["postgres://u:hunter2@h:x/d", "postgres://u:hunter2@h/d?nonsense=hunter2", "u:hunter2@h"]
+        {
+            let error = url.parse::<PostgresConfig>().unwrap_err();
+            assert!(!format!("{error} {error:?}").contains("hunter2"));
+        }
+    }
+
+    #[test]
+    fn tls_is_verified_unless_the_server_is_on_this_machine() {
+        for (url, verified) in [
+            ("postgres://h/d", true),
+            ("postgres://10.0.0.1/d", true),
+            ("postgres://localhost,h/d", true),
+            ("postgres://localhost/d?hostaddr=10.0.0.1", true),
+            ("postgres://h/d?sslmode=require", true),
+            ("postgres://localhost/d?sslmode=verify-full", true),
+            ("postgres://localhost,127.0.0.2,[::1]/d", false),
+            ("postgres://%2Frun%2Fpostgresql/d", false),
+            ("postgres://h/d?sslmode=disable", false),
+        ] {
+            let config = config(url);
+            assert_eq!(config.tls.is_some(), verified, "{url}");
+            let mode = if verified { SslMode::Require } else { SslMode::Disable };
+            assert_eq!(config.server.get_ssl_mode(), mode, "{url}");
+        }
+        for mode in ["allow", "prefer"] {
+            let url = format!("postgres://h/d?sslmode={mode}");
+            assert_eq!(url.parse::<PostgresConfig>().unwrap_err(), InvalidPostgresUrl::WeakTls);
+        }
+    }
+
+    #[test]
+    fn parameters() {
+        let config = config("postgres://h/d?sslrootcert=%2fca%20a.pem&sslcert=c&sslkey=k&application_name=x");
+        let tls = config.tls.unwrap();
+        assert_eq!(tls.roots, Some("/ca a.pem".into()));
+        assert_eq!(tls.identity, Some(("c".into(), "k".into())));
+        assert_eq!(config.server.get_application_name(), Some("x"));
+        for url in [
+            "",
+            "postgres:",
+            "postgres://",
+            "mysql://h/d",
+            "postgres://h/d?sslmode",
+            "postgres://h/d?sslmode=on",
+            "postgres://h/d?sslcert=c",
+            "postgres://h/d?sslrootcert=%e",
+            "postgres://h/d?durable=perhaps",
+        ] {
+            assert!(url.parse::<PostgresConfig>().is_err(), "{url}");
+        }
+    }
+
+    #[test]
+    fn of_several_hosts_the_one_that_takes_writes_is_found() {
+        let target = |url: &str| config(url).server.get_target_session_attrs();
+        assert_eq!(target("postgres://a,b/d"), TargetSessionAttrs::ReadWrite);
+        assert_eq!(target("postgres://a/d"), TargetSessionAttrs::Any);
+        assert_eq!(target("postgres://a,b/d?target_session_attrs=any"), TargetSessionAttrs::Any);
+    }
+}

@@ -1,0 +1,119 @@
+//! What becomes of what the server says.
+
+use std::{error::Error as _, io, sync::Arc};
+
+use tokio_postgres::error::SqlState;
+
+use crate::StoreError;
+
+/// Why a statement gave no answer.
+#[derive(Clone, Debug)]
+pub(super) enum Failure {
+    /// Nothing happened; the same may succeed at once.
+    Again(Arc<io::Error>),
+    /// Nothing happened; the same may succeed on another connection.
+    Elsewhere(StoreError),
+    /// Nothing happened, and the server says why.
+    Refused(StoreError),
+    /// The connection is gone, or the server does not know the outcome: it may have happened.
+    Doubt(Arc<io::Error>),
+}
+
+impl Failure {
+    /// For a write.
+    pub(super) fn into_error(self) -> StoreError {
+        match self {
+            Self::Again(cause) => StoreError::Io(cause),
+            Self::Elsewhere(error) | Self::Refused(error) => error,
+            Self::Doubt(cause) => StoreError::Unknown(Some(cause)),
+        }
+    }
+}
+
+impl From<StoreError> for Failure {
+    fn from(error: StoreError) -> Self {
+        Self::Refused(error)
+    }
+}
+
+/// What the server said: its code and its message. Not its details, which quote what is stored.
+#[derive(Clone, Debug, thiserror::Error)]
+#[error("{message} ({code})")]
+struct Said {
+    code: String,
+    message: String,
+}
+
+/// What failed, as a cause.
+pub(super) fn cause(error: &tokio_postgres::Error) -> Arc<io::Error> {
+    let kind = match error.source().and_then(|source| source.downcast_ref::<io::Error>()) {
+        Some(source) => source.kind(),
+        None => io::ErrorKind::Other,
+    };
+    let cause = match error.as_db_error() {
+        Some(said) => {
+            io::Error::other(Said { code: said.code().code().to_owned(), message: said.message().to_owned() })
+        }
+        // No such text holds a parameter: a driver's own words, and those of TLS and of the operating system.
+        None => io::Error::new(
+            kind,
+            match error.source() {
+                Some(source) => format!("{error}: {source}"),
+                None => error.to_string(),
+            },
+        ),
+    };
+    Arc::new(cause)
+}
+
+pub(super) fn timed_out(what: &'static str) -> Arc<io::Error> {
+    Arc::new(io::Error::new(io::ErrorKind::TimedOut, what))
+}
+
+/// What became of a statement that was sent.
+pub(super) fn of_statement(error: &tokio_postgres::Error, place: &str) -> Failure {
+    let Some(code) = error.code() else { return Failure::Doubt(cause(error)) };
+    match code.code().as_bytes() {
+        // Serialization failure, deadlock.
+        b"40001" | b"40P01" => Failure::Again(cause(error)),
+        // Statement completion unknown; connection exceptions; the server goes down, or has crashed.
+        b"40003" | b"57P01" | b"57P02" | b"57P05" | [b'0', b'8', ..] => Failure::Doubt(cause(error)),
+        // It was the primary once.
+        b"25006" => Failure::Elsewhere(StoreError::ReadOnly),
+        // A plan from before the tables were changed: a new connection makes a new one.
+        b"0A000" | b"26000" => Failure::Elsewhere(StoreError::Io(cause(error))),
+        b"53100" => Failure::Refused(StoreError::Full),
+        b"42P01" | b"3F000" => Failure::Refused(StoreError::NotFound { path: place.into() }),
+        b"42501" => Failure::Refused(denied(error, place)),
+        b"XX001" | b"XX002" => Failure::Refused(StoreError::Corrupt { what: "the server says so" }),
+        _ => Failure::Refused(StoreError::Io(cause(error))),
+    }
+}
+
+/// Why there is no connection.
+pub(super) fn of_connecting(error: &tokio_postgres::Error, place: &str) -> Failure {
+    match error.code() {
+        // No such database.
+        Some(code) if *code == SqlState::INVALID_CATALOG_NAME => {
+            Failure::Refused(StoreError::NotFound { path: place.into() })
+        }
+        // Wrong password, no such user, no entry in pg_hba.conf, no right to connect.
+        Some(code) if code.code().starts_with("28") || *code == SqlState::INSUFFICIENT_PRIVILEGE => {
+            Failure::Refused(denied(error, place))
+        }
+        // What the driver says without having asked the server: no password is given, or the server does not prove
+        // that it knows it.
+        None if ["authentication error", "invalid configuration"].contains(&error.to_string().as_str()) => {
+            Failure::Refused(denied(error, place))
+        }
+        _ => Failure::Elsewhere(unreachable(place, cause(error))),
+    }
+}
+
+pub(super) fn unreachable(place: &str, source: Arc<io::Error>) -> StoreError {
+    StoreError::Unreachable { place: place.to_owned(), source }
+}
+
+fn denied(error: &tokio_postgres::Error, place: &str) -> StoreError {
+    StoreError::Denied { place: place.to_owned(), source: cause(error) }
+}

@@ -1,0 +1,256 @@
+//! The statements that many callers share: each takes arrays, and does for every row of them what one caller asked.
+
+use tokio_postgres::{Row, types::ToSql};
+
+use super::error::Failure;
+use crate::{Insert, Record, StoreError, TokenId, codec, kv, layout};
+
+/// What is asked in bulk.
+pub(super) trait Kind: Sized + 'static {
+    /// What one caller asks.
+    type Ask: Send;
+    /// What one caller is told.
+    type Answer: Send;
+
+    /// The statement.
+    const SQL: &'static str;
+
+    /// What one caller's row is about, if a statement may hold only one that is about it.
+    fn subject(ask: &Self::Ask) -> Option<Vec<u8>>;
+
+    /// Whether the same can be asked again where it is not known whether it was done, without a difference to
+    /// anybody.
+    fn repeatable(ask: &Self::Ask) -> bool;
+
+    /// The parameters of the statement.
+    fn parameters(asks: &[&Self::Ask]) -> Vec<Box<dyn ToSql + Sync>>;
+
+    /// The answers; `None` where something changed underway, and nothing was done. The rows are numbered by the first
+    /// column, from 1.
+    fn answers(asks: &[&Self::Ask], rows: &[Row]) -> Result<Vec<Option<Self::Answer>>, Failure>;
+}
+
+/// Keeps new records.
+pub(super) struct Inserts;
+
+/// A record as it is kept.
+#[derive(Clone)]
+pub(super) struct NewRecord {
+    pub(super) id: Vec<u8>,
+    pub(super) record: Vec<u8>,
+    pub(super) resource: Option<Vec<u8>>,
+    pub(super) issuer: Vec<u8>,
+    pub(super) created: i64,
+    pub(super) expires: Option<i64>,
+    pub(super) use_limit: Option<i64>,
+    pub(super) uses: i64,
+    pub(super) revoked: bool,
+}
+
+impl NewRecord {
+    /// Refuses what any store refuses.
+    pub(super) fn new(record: &Record) -> Result<Self, StoreError> {
+        for entry in kv::index_entries(record) {
+            codec::encode_index(&entry)?;
+        }
+        Ok(Self {
+            id: record.id.as_bytes().to_vec(),
+            record: record.to_bytes()?,
+            resource: record.resource.as_ref().map(layout::resource),
+            issuer: layout::issuer(&record.issuer),
+            created: bigint(record.created.as_secs()),
+            expires: record.expires.map(|time| bigint(time.as_secs())),
+            use_limit: record.use_limit.map(|limit| bigint(limit.get())),
+            uses: bigint(record.uses),
+            revoked: record.revoked,
+        })
+    }
+
+    pub(super) fn columns(rows: &[&Self]) -> Vec<Box<dyn ToSql + Sync>> {
+        vec![
+            column(rows, |row| row.id.clone()),
+            column(rows, |row| row.record.clone()),
+            column(rows, |row| row.resource.clone()),
+            column(rows, |row| row.issuer.clone()),
+            column(rows, |row| row.created),
+            column(rows, |row| row.expires),
+            column(rows, |row| row.use_limit),
+            column(rows, |row| row.uses),
+            column(rows, |row| row.revoked),
+        ]
+    }
+}
+
+impl Kind for Inserts {
+    type Ask = NewRecord;
+    type Answer = Insert;
+
+    // In the order of the ids, so that two hosts with the same ones wait for each other at the first and not in a
+    // circle.
+    const SQL: &'static str = "
+        WITH asked AS MATERIALIZED (
+            SELECT * FROM unnest($1::bytea[], $2::bytea[], $3::bytea[], $4::bytea[], $5::bigint[], $6::bigint[],
+                                 $7::bigint[], $8::bigint[], $9::boolean[]) WITH ORDINALITY
+                AS a(id, record, resource, issuer, created, expires, use_limit, uses, revoked, n)
+        ), kept AS (
+            INSERT INTO onetoken.tokens
+                (id, record, resource, issuer, created, expires, use_limit, uses, revoked, spent_seen)
+            SELECT id, record, resource, issuer, created, expires, use_limit, uses, revoked,
+                   CASE WHEN uses >= use_limit THEN 0 END
+            FROM asked ORDER BY id
+            ON CONFLICT (id) DO NOTHING
+            RETURNING id
+        )
+        SELECT a.n FROM asked a JOIN kept k ON k.id = a.id";
+
+    fn subject(ask: &NewRecord) -> Option<Vec<u8>> {
+        Some(ask.id.clone())
+    }
+
+    fn repeatable(_: &NewRecord) -> bool {
+        false
+    }
+
+    fn parameters(asks: &[&NewRecord]) -> Vec<Box<dyn ToSql + Sync>> {
+        NewRecord::columns(asks)
+    }
+
+    fn answers(asks: &[&NewRecord], rows: &[Row]) -> Result<Vec<Option<Insert>>, Failure> {
+        let mut answers = vec![Some(Insert::Exists); asks.len()];
+        for row in rows {
+            *numbered(&mut answers, row)? = Some(Insert::Inserted);
+        }
+        Ok(answers)
+    }
+}
+
+/// Reads records.
+pub(super) struct Gets;
+
+impl Kind for Gets {
+    type Ask = TokenId;
+    type Answer = Option<Stored>;
+
+    const SQL: &'static str = "
+        SELECT a.n, t.record, t.uses, t.revoked OR t.created < (SELECT s.void_before FROM onetoken.store s)
+        FROM unnest($1::bytea[]) WITH ORDINALITY AS a(id, n)
+        JOIN onetoken.tokens t ON t.id = a.id";
+
+    fn subject(_: &TokenId) -> Option<Vec<u8>> {
+        None
+    }
+
+    fn repeatable(_: &TokenId) -> bool {
+        true
+    }
+
+    fn parameters(asks: &[&TokenId]) -> Vec<Box<dyn ToSql + Sync>> {
+        vec![column(asks, |id| id.as_bytes().to_vec())]
+    }
+
+    fn answers(asks: &[&TokenId], rows: &[Row]) -> Result<Vec<Option<Self::Answer>>, Failure> {
+        let mut answers: Vec<_> = asks.iter().map(|_| Some(None)).collect();
+        for row in rows {
+            *numbered(&mut answers, row)? = Some(Some(Stored::read(row, 1)?));
+        }
+        Ok(answers)
+    }
+}
+
+/// A record as it was found.
+pub(super) struct Stored {
+    record: Vec<u8>,
+    uses: u64,
+    revoked: bool,
+}
+
+impl Stored {
+    /// From three columns, the first of which is given: `record`, `uses`, and whether it is revoked or void.
+    pub(super) fn read(row: &Row, at: usize) -> Result<Self, StoreError> {
+        Ok(Self {
+            record: get(row, at)?,
+            uses: count(get(row, at.saturating_add(1))?)?,
+            revoked: get(row, at.saturating_add(2))?,
+        })
+    }
+
+    /// The record with this id.
+    pub(super) fn record(self, id: TokenId) -> Result<Record, StoreError> {
+        let record = Record::from_bytes(id, &self.record)?;
+        // Only a count that no column holds is larger than what the column says.
+        let uses = if self.uses == i64::MAX.unsigned_abs() { self.uses.max(record.uses) } else { self.uses };
+        Ok(Record { uses, revoked: self.revoked, ..record })
+    }
+}
+
+/// Reads generations.
+pub(super) struct Generations;
+
+impl Kind for Generations {
+    // The key of a subject.
+    type Ask = Vec<u8>;
+    type Answer = Option<Vec<u8>>;
+
+    const SQL: &'static str = "
+        SELECT a.n, g.generation
+        FROM unnest($1::bytea[]) WITH ORDINALITY AS a(subject, n)
+        JOIN onetoken.generations g ON g.subject = a.subject";
+
+    fn subject(_: &Vec<u8>) -> Option<Vec<u8>> {
+        None
+    }
+
+    fn repeatable(_: &Vec<u8>) -> bool {
+        true
+    }
+
+    fn parameters(asks: &[&Vec<u8>]) -> Vec<Box<dyn ToSql + Sync>> {
+        vec![column(asks, |subject| (*subject).clone())]
+    }
+
+    fn answers(asks: &[&Vec<u8>], rows: &[Row]) -> Result<Vec<Option<Self::Answer>>, Failure> {
+        let mut answers: Vec<_> = asks.iter().map(|_| Some(None)).collect();
+        for row in rows {
+            *numbered(&mut answers, row)? = Some(Some(get(row, 1)?));
+        }
+        Ok(answers)
+    }
+}
+
+/// A column of a table that is handed over as a parameter.
+pub(super) fn column<A, T>(asks: &[&A], part: impl Fn(&A) -> T) -> Box<dyn ToSql + Sync>
+where
+    T: ToSql + Sync + 'static,
+    Vec<T>: ToSql,
+{
+    Box::new(asks.iter().map(|ask| part(ask)).collect::<Vec<T>>())
+}
+
+/// Where the answer stands that a row is about.
+pub(super) fn numbered<'a, A>(answers: &'a mut [A], row: &Row) -> Result<&'a mut A, StoreError> {
+    let number: i64 = get(row, 0)?;
+    let at = number.checked_sub(1).and_then(|at| usize::try_from(at).ok());
+    at.and_then(|at| answers.get_mut(at)).ok_or(STRANGE)
+}
+
+/// A column of a row.
+pub(super) fn get<'a, T: tokio_postgres::types::FromSql<'a>>(
+    row: &'a Row,
+    at: usize,
+) -> Result<T, StoreError> {
+    row.try_get(at).map_err(|_| STRANGE)
+}
+
+/// What is no answer to what was asked.
+pub(super) const STRANGE: StoreError = StoreError::Corrupt { what: "the server answers something else" };
+
+/// A time or a count as the server keeps it. Those beyond (the year 292 277 026 596) are kept as the last there is;
+/// the record itself has them exactly.
+pub(super) fn bigint(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}
+
+/// A count that the server kept.
+pub(super) fn count(number: i64) -> Result<u64, StoreError> {
+    u64::try_from(number).map_err(|_| StoreError::Corrupt { what: "a count is negative" })
+}

@@ -1,0 +1,374 @@
+//! What many callers ask, through one connection.
+//!
+//! Each connection has a queue. What has come while a batch was underway is the next batch, so that a lone caller waits
+//! for nobody and many share a statement and its sync; there is no timer. The queue is served in order, but for what is
+//! about a claim, or a new token, that the batch holds already: that waits for the next.
+
+use std::{
+    collections::{HashSet, VecDeque},
+    sync::{Arc, mpsc::SyncSender},
+    time::{Duration, Instant},
+};
+
+use futures_util::future::{LocalBoxFuture, join, join4};
+use ring::rand::{SecureRandom as _, SystemRandom};
+use tokio::{sync::mpsc::UnboundedReceiver, time::sleep};
+
+use super::{
+    change::Changes,
+    error::{Failure, timed_out},
+    kind::{Generations, Gets, Inserts, Kind},
+    metrics::Meter,
+    session::{Parameter, Session, Target},
+};
+use crate::StoreError;
+
+/// How many callers share a batch at most.
+const MAX_BATCH: usize = 256;
+
+/// How long to wait before the first repetition, and before any.
+const FIRST_DELAY: Duration = Duration::from_millis(2);
+const LONGEST_DELAY: Duration = Duration::from_millis(500);
+
+/// Something to be done.
+pub(super) enum Job {
+    Insert(Call<Inserts>),
+    Get(Call<Gets>),
+    Change(Call<Changes>),
+    Generation(Call<Generations>),
+    Other(Other),
+}
+
+/// What one caller asks, and where it waits.
+pub(super) struct Call<K: Kind> {
+    pub(super) ask: K::Ask,
+    pub(super) waits: Waits<K::Answer>,
+}
+
+/// What is not done in bulk: a function of a connection, which keeps its answer to itself.
+pub(super) struct Other {
+    pub(super) run: Task,
+    pub(super) waits: Waits<()>,
+    /// Whether the same can be asked again where it is not known whether it was done.
+    pub(super) repeatable: bool,
+}
+
+/// Runs as often as it has to.
+pub(super) type Task = Box<dyn for<'s> Fn(&'s Session) -> LocalBoxFuture<'s, Result<(), Failure>> + Send>;
+
+/// A caller that waits.
+pub(super) struct Waits<T> {
+    /// Until when it is worth trying, if nothing has happened yet.
+    pub(super) until: Instant,
+    pub(super) since: Instant,
+    pub(super) reply: SyncSender<Result<T, StoreError>>,
+}
+
+impl<T> Waits<T> {
+    // Whoever asked may be gone: a thread that was killed.
+    fn tell(self, answer: Result<T, StoreError>) {
+        drop(self.reply.try_send(answer));
+    }
+
+    fn is_over(&self) -> bool {
+        self.until <= Instant::now()
+    }
+}
+
+impl Job {
+    fn subject(&self) -> Option<Vec<u8>> {
+        match self {
+            Self::Insert(call) => Inserts::subject(&call.ask),
+            Self::Change(call) => Changes::subject(&call.ask),
+            Self::Get(call) => Gets::subject(&call.ask),
+            Self::Generation(call) => Generations::subject(&call.ask),
+            Self::Other(_) => None,
+        }
+    }
+
+    fn is_over(&self) -> bool {
+        match self {
+            Self::Insert(call) => call.waits.is_over(),
+            Self::Change(call) => call.waits.is_over(),
+            Self::Get(call) => call.waits.is_over(),
+            Self::Generation(call) => call.waits.is_over(),
+            Self::Other(other) => other.waits.is_over(),
+        }
+    }
+
+    fn fail(self, error: StoreError) {
+        match self {
+            Self::Insert(call) => call.waits.tell(Err(error)),
+            Self::Change(call) => call.waits.tell(Err(error)),
+            Self::Get(call) => call.waits.tell(Err(error)),
+            Self::Generation(call) => call.waits.tell(Err(error)),
+            Self::Other(other) => other.waits.tell(Err(error)),
+        }
+    }
+}
+
+/// A queue and its connection.
+pub(super) struct Lane {
+    pub(super) jobs: UnboundedReceiver<Job>,
+    pub(super) target: Target,
+    /// How long one statement may take.
+    pub(super) limit: Option<Duration>,
+    pub(super) session: Option<Session>,
+    pub(super) meter: Arc<Meter>,
+}
+
+impl Lane {
+    /// Serves the queue until nobody can ask any more.
+    pub(super) async fn run(mut self) {
+        let mut waiting = VecDeque::new();
+        let meter = Arc::clone(&self.meter);
+        let mut failed = 0_u32;
+        loop {
+            if waiting.is_empty() {
+                match self.jobs.recv().await {
+                    Some(job) => waiting.push_back(job),
+                    None => break,
+                }
+            }
+            while let Ok(job) = self.jobs.try_recv() {
+                waiting.push_back(job);
+            }
+            let session = match self.session().await {
+                Ok(session) => session,
+                Err(Failure::Elsewhere(error)) => {
+                    fail(&mut waiting, &error, Job::is_over);
+                    failed = failed.saturating_add(1);
+                    pause(failed).await;
+                    continue;
+                }
+                Err(failure) => {
+                    fail(&mut waiting, &failure.into_error(), |_| true);
+                    continue;
+                }
+            };
+            let again = Batch::take(&mut waiting).run(session, &meter).await;
+            // Those that were not served come first again, each in its place.
+            for job in again.into_iter().rev() {
+                waiting.push_front(job);
+            }
+            if !session.is_broken() {
+                failed = 0;
+            } else if let Some(session) = self.session.take() {
+                session.close().await;
+                pause(failed).await;
+                failed = failed.saturating_add(1);
+            }
+        }
+        if let Some(session) = self.session {
+            session.close().await;
+        }
+    }
+
+    async fn session(&mut self) -> Result<&Session, Failure> {
+        let sound = match self.session.take() {
+            Some(session) if session.is_sound().await => Some(session),
+            gone => {
+                if let Some(session) = gone {
+                    session.close().await;
+                }
+                None
+            }
+        };
+        let session = match sound {
+            Some(session) => session,
+            None => {
+                self.meter.connecting();
+                Session::open(&self.target, self.limit).await?
+            }
+        };
+        Ok(self.session.insert(session))
+    }
+}
+
+fn fail(waiting: &mut VecDeque<Job>, error: &StoreError, which: impl Fn(&Job) -> bool) {
+    let (gone, left): (Vec<Job>, Vec<Job>) = waiting.drain(..).partition(which);
+    waiting.extend(left);
+    gone.into_iter().for_each(|job| job.fail(error.clone()));
+}
+
+/// What is done at once.
+#[derive(Default)]
+struct Batch {
+    inserts: Vec<Call<Inserts>>,
+    gets: Vec<Call<Gets>>,
+    changes: Vec<Call<Changes>>,
+    generations: Vec<Call<Generations>>,
+    others: Vec<Other>,
+}
+
+impl Batch {
+    /// The first that wait, no two of them about the same.
+    fn take(waiting: &mut VecDeque<Job>) -> Self {
+        let mut batch = Self::default();
+        let mut subjects: HashSet<Vec<u8>> = HashSet::new();
+        let mut left = VecDeque::new();
+        let mut taken = 0_usize;
+        while let Some(job) = waiting.pop_front() {
+            let first = job.subject().is_none_or(|subject| subjects.insert(subject));
+            if !first {
+                left.push_back(job);
+                continue;
+            }
+            match job {
+                Job::Insert(call) => batch.inserts.push(call),
+                Job::Get(call) => batch.gets.push(call),
+                Job::Change(call) => batch.changes.push(call),
+                Job::Generation(call) => batch.generations.push(call),
+                Job::Other(other) => batch.others.push(other),
+            }
+            taken = taken.saturating_add(1);
+            if taken == MAX_BATCH {
+                break;
+            }
+        }
+        left.append(waiting);
+        *waiting = left;
+        batch
+    }
+
+    /// Sends one statement of each kind, all of them without waiting for the others. Returns what nothing has become
+    /// of, and what can be asked again.
+    async fn run(self, session: &Session, meter: &Meter) -> Vec<Job> {
+        let others = async {
+            let mut again = Vec::new();
+            // One after another, since there may be transactions among them.
+            for other in self.others {
+                again.extend(settle_other(session, other).await);
+            }
+            again
+        };
+        let shared = join4(
+            settle(session, self.inserts, meter),
+            settle(session, self.changes, meter),
+            settle(session, self.gets, meter),
+            settle(session, self.generations, meter),
+        );
+        let ((inserts, changes, gets, generations), others) = join(shared, others).await;
+        let mut again = Vec::new();
+        again.extend(inserts.into_iter().map(Job::Insert));
+        again.extend(changes.into_iter().map(Job::Change));
+        again.extend(gets.into_iter().map(Job::Get));
+        again.extend(generations.into_iter().map(Job::Generation));
+        again.extend(others.into_iter().map(Job::Other));
+        again
+    }
+}
+
+// Returns those that are to be asked again on another connection.
+async fn settle<K: Kind>(session: &Session, mut calls: Vec<Call<K>>, meter: &Meter) -> Vec<Call<K>> {
+    let mut in_vain = 0_u32;
+    while !calls.is_empty() {
+        pause(in_vain).await;
+        let (over, left): (Vec<_>, Vec<_>) = calls.into_iter().partition(|call| call.waits.is_over());
+        over.into_iter()
+            .for_each(|call| call.waits.tell(Err(StoreError::Io(timed_out("its turn did not come")))));
+        calls = left;
+        meter.batch(calls.iter().map(|call| call.waits.since.elapsed()));
+        match ask::<K>(session, &calls).await {
+            Ok(answers) => {
+                let asked = calls.len();
+                let mut unsettled = Vec::new();
+                for (call, answer) in calls.into_iter().zip(answers) {
+                    match answer {
+                        Some(answer) => call.waits.tell(Ok(answer)),
+                        None => unsettled.push(call),
+                    }
+                }
+                calls = unsettled;
+                in_vain = if calls.len() < asked { 0 } else { in_vain.saturating_add(1) };
+            }
+            Err(Failure::Again(_)) => in_vain = in_vain.saturating_add(1),
+            Err(Failure::Elsewhere(_)) => {
+                session.abandon();
+                return calls;
+            }
+            Err(Failure::Refused(error)) if calls.len() == 1 => {
+                calls.drain(..).for_each(|call| call.waits.tell(Err(error.clone())));
+            }
+            // One of them may be what the server does not take; the others are not to suffer for it.
+            Err(Failure::Refused(_)) => {
+                let mut again = Vec::new();
+                for call in calls {
+                    again.extend(Box::pin(settle(session, vec![call], meter)).await);
+                }
+                return again;
+            }
+            Err(Failure::Doubt(cause)) => {
+                session.abandon();
+                let (again, in_doubt): (Vec<_>, Vec<_>) =
+                    calls.into_iter().partition(|call| K::repeatable(&call.ask));
+                meter.in_doubt(in_doubt.len());
+                let error = StoreError::Unknown(Some(cause));
+                in_doubt.into_iter().for_each(|call| call.waits.tell(Err(error.clone())));
+                return again;
+            }
+        }
+        meter.again(calls.len());
+    }
+    Vec::new()
+}
+
+async fn ask<K: Kind>(session: &Session, calls: &[Call<K>]) -> Result<Vec<Option<K::Answer>>, Failure> {
+    if calls.is_empty() {
+        return Ok(Vec::new());
+    }
+    let asks: Vec<&K::Ask> = calls.iter().map(|call| &call.ask).collect();
+    let columns = K::parameters(&asks);
+    let parameters: Vec<Parameter<'_>> = columns.iter().map(|column| &**column as Parameter<'_>).collect();
+    let rows = session.query(K::SQL, &parameters).await?;
+    K::answers(&asks, &rows)
+}
+
+async fn settle_other(session: &Session, other: Other) -> Option<Other> {
+    let mut attempt = 0_u32;
+    loop {
+        let failure = match (other.run)(session).await {
+            Ok(()) => {
+                other.waits.tell(Ok(()));
+                return None;
+            }
+            Err(failure) => failure,
+        };
+        match failure {
+            Failure::Again(_) if !other.waits.is_over() => {
+                pause(attempt).await;
+                attempt = attempt.saturating_add(1);
+            }
+            Failure::Elsewhere(_) if !other.waits.is_over() => {
+                session.abandon();
+                return Some(other);
+            }
+            Failure::Doubt(_) if other.repeatable && !other.waits.is_over() => {
+                session.abandon();
+                return Some(other);
+            }
+            failure => {
+                if matches!(failure, Failure::Doubt(_) | Failure::Elsewhere(_)) {
+                    session.abandon();
+                }
+                other.waits.tell(Err(failure.into_error()));
+                return None;
+            }
+        }
+    }
+}
+
+// Longer from time to time, and for each one differently, so that those who met do not meet again.
+async fn pause(attempt: u32) {
+    if attempt == 0 {
+        return;
+    }
+    let longest = FIRST_DELAY.saturating_mul(2_u32.saturating_pow(attempt)).min(LONGEST_DELAY);
+    let mut random = [0; 4];
+    // Without random bytes all wait for the whole time, which is no harm.
+    let part = match SystemRandom::new().fill(&mut random) {
+        Ok(()) => f64::from(u32::from_be_bytes(random)) / f64::from(u32::MAX),
+        Err(_) => 1.0,
+    };
+    sleep(longest.mul_f64(part)).await;
+}

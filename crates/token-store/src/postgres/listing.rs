@@ -1,0 +1,139 @@
+//! Listing, page by page.
+
+use token_core::UnixTime;
+
+use super::{
+    PostgresStore,
+    error::Failure,
+    kind::{Stored, bigint, get},
+    session::{Parameter, Session},
+};
+use crate::{Filter, Page, Record, StoreError, TokenId, cursor::Listing, layout};
+
+/// A record that a listing came upon.
+pub(super) struct Found {
+    pub(super) id: TokenId,
+    expires: i64,
+    /// [`StoreError::Corrupt`] if it is damaged.
+    pub(super) record: Result<Record, StoreError>,
+}
+
+/// The records of a filter from some point on.
+#[derive(Clone)]
+pub(super) struct Walk {
+    filter: Filter,
+    // What of the first key comes after what all keys of the listing begin with.
+    from: Vec<u8>,
+    limit: i64,
+}
+
+impl Walk {
+    // Of one more than asked for, the last tells that there is another page.
+    pub(super) fn new(filter: &Filter, after: Option<&[u8]>, limit: usize) -> Result<Self, StoreError> {
+        let listing = Listing::new(filter);
+        let from = listing.rest(&listing.start(after)?).to_vec();
+        let limit = i64::try_from(limit.saturating_add(1)).unwrap_or(i64::MAX);
+        Ok(Self { filter: filter.clone(), from, limit })
+    }
+
+    /// The records, and one more than were asked for if there is one.
+    pub(super) async fn records(&self, session: &Session) -> Result<Vec<Found>, Failure> {
+        macro_rules! sql {
+            ($filter:literal, $order:literal) => {
+                concat!(
+                    "SELECT t.id, coalesce(t.expires, 0), t.record, t.uses, ",
+                    "t.revoked OR t.created < (SELECT s.void_before FROM onetoken.store s) ",
+                    "FROM onetoken.tokens t WHERE ",
+                    $filter,
+                    " ORDER BY ",
+                    $order,
+                    " LIMIT $1::bigint"
+                )
+            };
+        }
+        let (from, limit) = (self.from.as_slice(), &self.limit as Parameter<'_>);
+        let rows = match &self.filter {
+            Filter::All => session.query(sql!("t.id >= $2::bytea", "t.id"), &[limit, &from]).await?,
+            Filter::Resource(resource) => {
+                let sql = sql!("t.resource = $2::bytea AND t.id >= $3::bytea", "t.id");
+                session.query(sql, &[limit, &layout::resource(resource), &from]).await?
+            }
+            Filter::Issuer(issuer) => {
+                let sql = sql!("t.issuer = $2::bytea AND t.id >= $3::bytea", "t.id");
+                session.query(sql, &[limit, &layout::issuer(issuer), &from]).await?
+            }
+            Filter::ExpiresBefore(time) => {
+                let (expires, id) = match from.split_first_chunk() {
+                    Some((expires, id)) => (bigint(u64::from_be_bytes(*expires)), id),
+                    None => (0, from),
+                };
+                let sql = sql!(
+                    "t.expires <= $2::bigint AND (t.expires, t.id) >= ($3::bigint, $4::bytea)",
+                    "t.expires, t.id"
+                );
+                session.query(sql, &[limit, &bigint(time.as_secs()), &expires, &id]).await?
+            }
+        };
+        let mut records = Vec::with_capacity(rows.len());
+        for row in &rows {
+            let id = TokenId::new(get::<&[u8]>(row, 0)?);
+            let id = id.map_err(|_| StoreError::Corrupt { what: "the id of a record" })?;
+            let record = match Stored::read(row, 2)?.record(id.clone()) {
+                Err(error @ StoreError::Corrupt { .. }) => Err(error),
+                record => Ok(record?),
+            };
+            records.push(Found { id, expires: get(row, 1)?, record });
+        }
+        Ok(records)
+    }
+}
+
+/// Of what a walk gave, what was asked for, and where the next page begins.
+pub(super) fn page(
+    mut found: Vec<Found>,
+    filter: &Filter,
+    after: Option<&[u8]>,
+    limit: usize,
+) -> (Vec<Found>, Option<Vec<u8>>) {
+    let listing = Listing::new(filter);
+    let more = found.len() > limit;
+    found.truncate(limit);
+    let next = more.then(|| match found.last() {
+        Some(last) => listing.cursor(&key(filter, last)),
+        None => after.map_or_else(|| listing.cursor(&[]), <[u8]>::to_vec),
+    });
+    (found, next)
+}
+
+pub(super) fn list(
+    store: &PostgresStore,
+    filter: &Filter,
+    after: Option<&[u8]>,
+    limit: usize,
+) -> Result<Page, StoreError> {
+    let walk = Walk::new(filter, after, limit)?;
+    let found = store.run(&store.0.administration, true, move |session| {
+        let walk = walk.clone();
+        Box::pin(async move { walk.records(session).await })
+    })?;
+    let (found, next) = page(found, filter, after, limit);
+    let mut page = Page { records: Vec::new(), damaged: Vec::new(), next };
+    for Found { id, record, .. } in found {
+        match record {
+            Ok(record) => page.records.push(record),
+            Err(_) => page.damaged.push(id),
+        }
+    }
+    Ok(page)
+}
+
+// The key under which the listing has a record.
+fn key(filter: &Filter, found: &Found) -> Vec<u8> {
+    let prefix = match filter {
+        Filter::All => layout::records(),
+        Filter::Resource(resource) => layout::resource(resource),
+        Filter::Issuer(issuer) => layout::issuer(issuer),
+        Filter::ExpiresBefore(_) => layout::expiry(UnixTime::from_secs(found.expires.unsigned_abs())),
+    };
+    layout::entry(prefix, &found.id)
+}

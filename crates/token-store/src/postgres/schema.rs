@@ -1,0 +1,80 @@
+//! The tables, by numbered steps that only go forward.
+//!
+//! Migration crates bring a parser of files, dates and regular expressions, and none of those for this driver keeps two
+//! hosts from migrating at once. All that is needed is to run some statements in one transaction.
+
+use super::{error::Failure, session::Session};
+use crate::StoreError;
+
+/// What makes each version of the tables out of the one before.
+const STEPS: [&str; 1] = [include_str!("schema/1.sql")];
+
+/// The version that this program needs.
+const KNOWN: u32 = 1;
+
+const _: () = assert!(STEPS.len() == KNOWN as usize);
+
+/// Whether the tables are of the version that this program needs.
+pub(super) async fn check(session: &Session) -> Result<(), Failure> {
+    match version(session, "").await? {
+        None => Err(Failure::Refused(StoreError::NotFound { path: session.place.clone().into() })),
+        Some(found) if found < KNOWN => {
+            Err(Failure::Refused(StoreError::OlderVersion { found, known: KNOWN }))
+        }
+        Some(found) if found > KNOWN => {
+            Err(Failure::Refused(StoreError::NewerVersion { found, known: KNOWN }))
+        }
+        Some(_) => Ok(()),
+    }
+}
+
+/// Makes the tables, or brings them up to date.
+pub(super) async fn migrate(session: &Session) -> Result<(), Failure> {
+    /// How often another host may be faster.
+    const ATTEMPTS: usize = 5;
+    let mut attempt = 0_usize;
+    loop {
+        let found = version(session, "").await?.unwrap_or(0);
+        if found >= KNOWN {
+            return check(session).await;
+        }
+        attempt = attempt.saturating_add(1);
+        let done = step(session, found).await;
+        if done.is_err() {
+            drop(session.simple("ROLLBACK").await);
+        }
+        match done {
+            Err(failure @ Failure::Refused(StoreError::Denied { .. })) => return Err(failure),
+            Err(failure) if attempt == ATTEMPTS => return Err(failure),
+            _ => {}
+        }
+    }
+}
+
+// All that is to be done to tables of this version, in one transaction. Of two hosts that make the tables, one finds
+// that they are there; of two that change them, one waits for the other and finds another version.
+async fn step(session: &Session, found: u32) -> Result<(), Failure> {
+    let steps: String = STEPS.into_iter().skip(usize::try_from(found).unwrap_or(STEPS.len())).collect();
+    session.simple("BEGIN").await?;
+    if found > 0 {
+        if version(session, "FOR UPDATE").await? != Some(found) {
+            session.simple("ROLLBACK").await?;
+            return Ok(());
+        }
+        session.simple(&format!("UPDATE onetoken.store SET version = {KNOWN}")).await?;
+    }
+    session.simple(&steps).await?;
+    session.simple("COMMIT").await?;
+    Ok(())
+}
+
+// `None` where there are no tables.
+async fn version(session: &Session, lock: &str) -> Result<Option<u32>, Failure> {
+    let rows = match session.simple(&format!("SELECT version FROM onetoken.store {lock}")).await {
+        Err(Failure::Refused(StoreError::NotFound { .. })) => return Ok(None),
+        rows => rows?,
+    };
+    let strange = || Failure::Refused(session.strange("tables without a version"));
+    let row = rows.into_iter().next().and_then(|row| row.into_iter().next().flatten());
+    row.and_then(|text| text.parse().ok()).map(Some).ok_or_else(strange)
+}

@@ -1,0 +1,290 @@
+//! One connection.
+
+use std::{
+    cell::{Cell, RefCell},
+    collections::HashMap,
+    future::poll_fn,
+    io,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    task::JoinHandle,
+    time::timeout,
+};
+use tokio_postgres::{
+    AsyncMessage, Client, Connection, NoTls, Row, SimpleQueryMessage, Statement, error::Severity,
+    types::ToSql,
+};
+use tokio_postgres_rustls::MakeRustlsConnect;
+
+use super::{
+    config::PostgresConfig,
+    error::{self, Failure},
+    schema, tls,
+};
+use crate::StoreError;
+
+/// A parameter of a statement.
+pub(super) type Parameter<'a> = &'a (dyn ToSql + Sync);
+
+/// After which silence a connection is asked whether it is still there. Shorter than what firewalls commonly bear.
+const IDLE: Duration = Duration::from_secs(30);
+
+/// How long the other side may take to say that it is still there, or to hear that we leave.
+const COURTESY: Duration = Duration::from_secs(2);
+
+/// A shared statement is a few hundred lookups, whatever the server believes of its tables: what it plans for a new and
+/// empty table reads all of it, and stays in use while it grows. By name, since not every server knows each of these.
+const PLAIN_PLANS: &str = "
+    SELECT set_config(name, setting, false)
+    FROM (VALUES ('enable_seqscan', 'off'), ('jit', 'off'), ('plan_cache_mode', 'force_generic_plan'))
+        AS wanted(name, setting)
+    WHERE name IN (SELECT known.name FROM pg_catalog.pg_settings known)";
+
+/// Where connections lead to.
+#[derive(Clone)]
+pub(super) struct Target {
+    pub(super) config: PostgresConfig,
+    pub(super) place: String,
+    tls: Option<MakeRustlsConnect>,
+}
+
+impl Target {
+    pub(super) fn new(config: &PostgresConfig) -> Result<Self, StoreError> {
+        let tls = config.tls.as_ref().map(tls::connector).transpose()?;
+        Ok(Self { config: config.clone(), place: config.to_string(), tls })
+    }
+}
+
+/// A connection to a server that keeps what it acknowledges.
+pub(super) struct Session {
+    pub(super) client: Client,
+    pub(super) place: String,
+    driver: JoinHandle<()>,
+    warnings: Arc<AtomicU64>,
+    statements: RefCell<HashMap<&'static str, Statement>>,
+    limit: Option<Duration>,
+    used: Cell<Instant>,
+    abandoned: Cell<bool>,
+}
+
+impl Session {
+    /// Connects, and sees to it that the tables are those that this program knows. A statement takes at most `limit`.
+    pub(super) async fn open(target: &Target, limit: Option<Duration>) -> Result<Self, Failure> {
+        let session = Self::connect(target, limit).await?;
+        schema::check(&session).await?;
+        Ok(session)
+    }
+
+    /// Connects, whatever is there.
+    pub(super) async fn connect(target: &Target, limit: Option<Duration>) -> Result<Self, Failure> {
+        let Target { config, place, tls } = target;
+        let warnings = Arc::new(AtomicU64::new(0));
+        let failed = |error| error::of_connecting(&error, place);
+        // The driver limits the time of connecting, and not that of all that comes after it.
+        let patience = config.server.get_connect_timeout().copied().unwrap_or(COURTESY);
+        let hosts = u32::try_from(config.server.get_hosts().len().max(1)).unwrap_or(u32::MAX);
+        let connecting = async {
+            Ok::<_, Failure>(match tls {
+                None => {
+                    let (client, connection) = config.server.connect(NoTls).await.map_err(failed)?;
+                    (client, tokio::spawn(drive(connection, Arc::clone(&warnings))))
+                }
+                Some(tls) => {
+                    let (client, connection) = config.server.connect(tls.clone()).await.map_err(failed)?;
+                    (client, tokio::spawn(drive(connection, Arc::clone(&warnings))))
+                }
+            })
+        };
+        let (client, driver) =
+            match timeout(patience.saturating_mul(2).saturating_mul(hosts), connecting).await {
+                Ok(connected) => connected?,
+                Err(_) => {
+                    let cause = error::timed_out("no answer to a login");
+                    return Err(Failure::Elsewhere(error::unreachable(place, cause)));
+                }
+            };
+        let session = Self {
+            client,
+            place: place.clone(),
+            driver,
+            warnings,
+            statements: RefCell::default(),
+            limit,
+            used: Cell::new(Instant::now()),
+            abandoned: Cell::new(false),
+        };
+        session.set_up(config).await?;
+        Ok(session)
+    }
+
+    // Pins what the promises of the store rest on, whatever the server's defaults are or become.
+    async fn set_up(&self, config: &PostgresConfig) -> Result<(), Failure> {
+        let limit = self.limit.map_or(0, |limit| limit.as_millis());
+        let found = self
+            .simple(&format!(
+                "SET default_transaction_isolation = 'read committed'; SET search_path = pg_catalog; \
+                 SET statement_timeout = {limit}; \
+                 SELECT current_setting('transaction_read_only', true), current_setting('fsync', true), \
+                 current_setting('full_page_writes', true), current_setting('synchronous_commit', true)"
+            ))
+            .await?;
+        let found: Vec<String> = found.into_iter().flatten().map(Option::unwrap_or_default).collect();
+        let [read_only, fsync, full_page_writes, synchronous_commit] = found.as_slice() else {
+            return Err(Failure::Refused(self.strange("the server tells nothing of its settings")));
+        };
+        if self.limit.is_some() {
+            self.simple(PLAIN_PLANS).await?;
+        }
+        if read_only == "on" {
+            return Err(Failure::Elsewhere(StoreError::ReadOnly));
+        }
+        if !config.require_durable {
+            return Ok(());
+        }
+        for (setting, found) in [("fsync", fsync), ("full_page_writes", full_page_writes)] {
+            if found == "off" {
+                return Err(Failure::Refused(StoreError::NotDurable { setting, found: found.clone() }));
+            }
+        }
+        match synchronous_commit.as_str() {
+            // What a server that speaks the protocol only does not know.
+            "" => {}
+            "on" | "remote_apply" => {
+                self.simple(&format!("SET synchronous_commit = {synchronous_commit}")).await?;
+            }
+            found => {
+                let (setting, found) = ("synchronous_commit", found.to_owned());
+                return Err(Failure::Refused(StoreError::NotDurable { setting, found }));
+            }
+        }
+        Ok(())
+    }
+
+    /// Runs statements that take no parameters, and that may be run again. Returns their rows as text.
+    pub(super) async fn simple(&self, sql: &str) -> Result<Vec<Vec<Option<String>>>, Failure> {
+        let row = |message| match message {
+            SimpleQueryMessage::Row(row) => {
+                Some((0..row.len()).map(|at| row.get(at).map(str::to_owned)).collect())
+            }
+            _ => None,
+        };
+        match self.within(self.client.simple_query(sql)).await {
+            Ok(Ok(messages)) => Ok(messages.into_iter().filter_map(row).collect()),
+            Ok(Err(error)) => Err(match error::of_statement(&error, &self.place) {
+                Failure::Doubt(cause) => Failure::Elsewhere(error::unreachable(&self.place, cause)),
+                failure => failure,
+            }),
+            Err(cause) => Err(Failure::Elsewhere(error::unreachable(&self.place, cause))),
+        }
+    }
+
+    /// Runs one statement, which is a transaction.
+    pub(super) async fn query(
+        &self,
+        sql: &'static str,
+        parameters: &[Parameter<'_>],
+    ) -> Result<Vec<Row>, Failure> {
+        let statement = self.statement(sql).await?;
+        let warnings = self.warnings.load(Ordering::Relaxed);
+        let answered = self.within(self.client.query(&statement, parameters)).await;
+        match answered {
+            Ok(Ok(rows)) => match self.warnings.load(Ordering::Relaxed) == warnings {
+                true => Ok(rows),
+                // None of ours gives reason for a warning but one: somebody has cut short the wait for the standby.
+                false => Err(Failure::Doubt(Arc::new(io::Error::other("the server warned of something")))),
+            },
+            Ok(Err(error)) => Err(error::of_statement(&error, &self.place)),
+            Err(cause) => Err(Failure::Doubt(cause)),
+        }
+    }
+
+    // Whatever goes wrong here, nothing of the statement itself was sent.
+    async fn statement(&self, sql: &'static str) -> Result<Statement, Failure> {
+        let unsent = |cause| Failure::Elsewhere(error::unreachable(&self.place, cause));
+        if self.is_broken() {
+            return Err(unsent(Arc::new(io::ErrorKind::NotConnected.into())));
+        }
+        if let Some(statement) = self.statements.borrow().get(sql) {
+            return Ok(statement.clone());
+        }
+        let statement = match self.within(self.client.prepare(sql)).await {
+            Ok(Ok(statement)) => statement,
+            Ok(Err(error)) => {
+                return Err(match error::of_statement(&error, &self.place) {
+                    Failure::Doubt(cause) => unsent(cause),
+                    failure => failure,
+                });
+            }
+            Err(cause) => return Err(unsent(cause)),
+        };
+        self.statements.borrow_mut().insert(sql, statement.clone());
+        Ok(statement)
+    }
+
+    // The server stops a statement that takes too long; this is for one that does not answer at all.
+    async fn within<T>(&self, answer: impl Future<Output = T>) -> Result<T, Arc<io::Error>> {
+        self.used.set(Instant::now());
+        let Some(limit) = self.limit else { return Ok(answer.await) };
+        let answered = timeout(limit.saturating_add(COURTESY), answer).await;
+        answered.map_err(|_| {
+            self.abandon();
+            error::timed_out("the server does not answer")
+        })
+    }
+
+    /// Has the connection closed, once nobody uses it.
+    pub(super) fn abandon(&self) {
+        self.abandoned.set(true);
+    }
+
+    pub(super) fn is_broken(&self) -> bool {
+        self.abandoned.get() || self.client.is_closed()
+    }
+
+    /// Whether it can be used. Asks the server after a long silence.
+    pub(super) async fn is_sound(&self) -> bool {
+        if self.used.get().elapsed() > IDLE && !self.is_broken() {
+            self.used.set(Instant::now());
+            if !matches!(timeout(COURTESY, self.client.check_connection()).await, Ok(Ok(()))) {
+                self.abandon();
+            }
+        }
+        !self.is_broken()
+    }
+
+    /// Takes leave.
+    pub(super) async fn close(self) {
+        drop(self.client);
+        let abort = self.driver.abort_handle();
+        if timeout(COURTESY, self.driver).await.is_err() {
+            abort.abort();
+        }
+    }
+
+    /// For what no server of the kind says.
+    pub(super) fn strange(&self, what: &'static str) -> StoreError {
+        StoreError::NotAStore { path: self.place.clone().into(), found: what }
+    }
+}
+
+async fn drive<S, T>(mut connection: Connection<S, T>, warnings: Arc<AtomicU64>)
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+    T: AsyncRead + AsyncWrite + Unpin,
+{
+    // What ends it is told to whoever uses the connection.
+    while let Some(Ok(message)) = poll_fn(|context| connection.poll_message(context)).await {
+        if let AsyncMessage::Notice(notice) = message
+            && notice.parsed_severity() == Some(Severity::Warning)
+        {
+            warnings.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+}

@@ -1,0 +1,57 @@
+//! TLS with a certificate that is valid and names the host: `verify-full`.
+
+use std::{io, path::Path, sync::Arc};
+
+use rustls::{
+    ClientConfig, RootCertStore,
+    pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject as _},
+};
+use tokio_postgres_rustls::MakeRustlsConnect;
+
+use super::config::Tls;
+use crate::StoreError;
+
+pub(super) fn connector(tls: &Tls) -> Result<MakeRustlsConnect, StoreError> {
+    let refused = |error: io::Error| StoreError::Io(Arc::new(error));
+    let mut roots = RootCertStore::empty();
+    match &tls.roots {
+        Some(path) => {
+            for certificate in certificates(path).map_err(refused)? {
+                roots.add(certificate).map_err(|error| refused(invalid(path, error)))?;
+            }
+        }
+        // Those that cannot be read are trusted by nobody.
+        None => drop(roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs)),
+    }
+    if roots.is_empty() {
+        return Err(refused(io::Error::new(
+            io::ErrorKind::NotFound,
+            "no certificate to trust; name one: sslrootcert",
+        )));
+    }
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map_err(|error| refused(io::Error::other(error)))?
+        .with_root_certificates(roots);
+    let config = match &tls.identity {
+        None => config.with_no_client_auth(),
+        Some((certificate, key)) => {
+            let chain = certificates(certificate).map_err(refused)?;
+            let private = PrivateKeyDer::from_pem_file(key).map_err(|error| refused(invalid(key, error)))?;
+            config
+                .with_client_auth_cert(chain, private)
+                .map_err(|error| refused(invalid(certificate, error)))?
+        }
+    };
+    Ok(MakeRustlsConnect::new(config))
+}
+
+fn certificates(path: &Path) -> io::Result<Vec<CertificateDer<'static>>> {
+    let read = || CertificateDer::pem_file_iter(path)?.collect::<Result<Vec<_>, _>>();
+    read().map_err(|error| invalid(path, error))
+}
+
+fn invalid(path: &Path, error: impl std::fmt::Display) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidInput, format!("{}: {error}", path.display()))
+}

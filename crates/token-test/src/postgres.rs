@@ -1,0 +1,267 @@
+//! A PostgreSQL server for tests: one that was given, or one that lives no longer than its test process.
+//!
+//! ```no_run
+//! let Some(server) = token_test::postgres::shared() else { return };
+//! let url = server.database();
+//! ```
+//!
+//! - `ONETOKEN_TEST_POSTGRES`: the URL of a server on which databases may be made. Without it, the `postgres` of the
+//!   machine is started.
+//! - `ONETOKEN_REQUIRE_POSTGRES=1`: where there is neither, the test fails. Without it, it says that it did not run.
+
+use std::{
+    env, fs,
+    io::{self, Read as _, Write as _},
+    net::TcpListener,
+    os::unix::{fs::chown, process::CommandExt as _},
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    sync::{
+        OnceLock,
+        atomic::{AtomicU32, Ordering},
+    },
+    thread,
+    time::{Duration, Instant},
+};
+
+/// The user that owns the server and its databases.
+const USER: &str = "onetoken";
+
+/// How long a server may take to start. A loaded machine takes seconds.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A running server.
+pub struct Server {
+    // Everything of a URL before and after the name of the database.
+    before: String,
+    after: String,
+    own: Option<Own>,
+}
+
+/// A server that this process started.
+struct Own {
+    dir: PathBuf,
+    // A shell that stops the server and removes its files when its standard input ends, be it by a drop or by the
+    // death of this process.
+    keeper: Child,
+}
+
+/// The one server of this process, which is not durable: its URLs say `durable=no`. `None` where there is none to be
+/// had, and it is told on standard error that a test was not run.
+///
+/// # Panics
+/// Where there is none although `ONETOKEN_REQUIRE_POSTGRES` says so, or where it does not start.
+pub fn shared() -> Option<&'static Server> {
+    static SERVER: OnceLock<Option<Server>> = OnceLock::new();
+    SERVER.get_or_init(given).as_ref().or_else(|| {
+        static OWN: OnceLock<Option<Server>> = OnceLock::new();
+        OWN.get_or_init(|| start(&["fsync=off", "full_page_writes=off"])).as_ref()
+    })
+}
+
+fn given() -> Option<Server> {
+    let url = env::var("ONETOKEN_TEST_POSTGRES").ok()?;
+    let (scheme, rest) = url.split_once("://").expect("ONETOKEN_TEST_POSTGRES is a URL");
+    let (place, query) = rest.split_once('?').unwrap_or((rest, ""));
+    let authority = place.split('/').next().unwrap_or(place);
+    let query = if query.is_empty() { String::new() } else { format!("&{query}") };
+    Some(Server {
+        before: format!("{scheme}://{authority}/"),
+        after: format!("?durable=no{query}"),
+        own: None,
+    })
+}
+
+/// Starts a server with settings (`name=value`) on a free port of the loopback address and on a socket. `None` where
+/// there is no `postgres`, which is told.
+///
+/// # Panics
+/// As [`shared`].
+pub fn start(settings: &[&str]) -> Option<Server> {
+    let Some(programs) = programs() else {
+        let required = env::var("ONETOKEN_REQUIRE_POSTGRES").is_ok_and(|value| value == "1");
+        assert!(!required, "ONETOKEN_REQUIRE_POSTGRES is set, and there is no postgres");
+        // Not by a macro: what those print is shown for tests that fail only.
+        let test = thread::current().name().unwrap_or_default().to_owned();
+        drop(writeln!(io::stderr(), "NOT RUN, for want of a postgres: {test}"));
+        return None;
+    };
+    static COUNT: AtomicU32 = AtomicU32::new(0);
+    // Short, since the path of a socket has at most 107 bytes.
+    let number = COUNT.fetch_add(1, Ordering::Relaxed);
+    let dir = env::temp_dir().join(format!("otpg-{}-{number}", std::process::id()));
+    fs::create_dir(&dir).expect("a directory for the server");
+    let account = unprivileged();
+    if let Some((uid, gid)) = account {
+        chown(&dir, Some(uid), Some(gid)).expect("the directory is the server's");
+    }
+    let port = free_port();
+    let mut options = vec![
+        "-c listen_addresses=127.0.0.1".to_owned(),
+        format!("-c port={port}"),
+        format!("-c unix_socket_directories='{}'", dir.display()),
+        "-c max_connections=300".to_owned(),
+        "-c shared_buffers=32MB".to_owned(),
+    ];
+    options.extend(settings.iter().map(|setting| format!("-c {setting}")));
+    let script = format!(
+        r#"trap '' INT
+           '{bin}/initdb' -D '{dir}/data' -U {USER} --auth=trust --no-sync --locale=C -E UTF8 >'{dir}/log' 2>&1 &&
+           {{ '{bin}/postgres' -D '{dir}/data' {options} >>'{dir}/log' 2>&1 & }}
+           cat >/dev/null
+           for _ in 1 2 3; do
+               pid=$(head -n1 '{dir}/data/postmaster.pid' 2>/dev/null) || break
+               kill -QUIT "$pid" 2>/dev/null
+               for _ in 1 2 3 4 5 6 7 8 9 10; do kill -0 "$pid" 2>/dev/null || break; sleep 0.1; done
+           done
+           rm -rf '{dir}'"#,
+        bin = programs.display(),
+        dir = dir.display(),
+        options = options.join(" "),
+    );
+    let mut keeper = Command::new("sh");
+    keeper.arg("-c").arg(script).env_clear().env("PATH", env::var_os("PATH").unwrap_or_default());
+    keeper.env("LC_ALL", "C").current_dir(&dir).process_group(0);
+    keeper.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
+    if let Some((uid, gid)) = account {
+        keeper.uid(uid).gid(gid);
+    }
+    let keeper = keeper.spawn().expect("a shell");
+    let server = Server {
+        before: format!("postgres://{USER}@127.0.0.1:{port}/"),
+        after: "?durable=no".to_owned(),
+        own: Some(Own { dir, keeper }),
+    };
+    server.wait();
+    Some(server)
+}
+
+impl Server {
+    /// The URL of a new and empty database.
+    ///
+    /// # Panics
+    /// Where it cannot be made.
+    pub fn database(&self) -> String {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let name = format!("t{}_{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
+        self.sql("postgres", &format!("CREATE DATABASE {name}")).expect("a new database");
+        self.url(&name)
+    }
+
+    /// The URL of a database, for a store.
+    pub fn url(&self, database: &str) -> String {
+        format!("{}{database}{}", self.before, self.after)
+    }
+
+    /// A connection of one's own to a database, named or by its URL.
+    ///
+    /// # Errors
+    /// What the server says.
+    pub fn connect(&self, database: &str) -> Result<Raw, tokio_postgres::Error> {
+        let name = database.rsplit_once('/').map_or(database, |(_, name)| name);
+        let name = name.split_once('?').map_or(name, |(name, _)| name);
+        let rest = self.after.replace("?durable=no&", "?").replace("?durable=no", "");
+        let url = format!("{}{name}{rest}", self.before);
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+        let client = runtime.block_on(async {
+            let (client, connection) = tokio_postgres::connect(&url, tokio_postgres::NoTls).await?;
+            tokio::spawn(connection);
+            Ok(client)
+        })?;
+        Ok(Raw { runtime, client })
+    }
+
+    /// Runs statements in a database, named or by its URL, and returns the rows of text that come of them.
+    ///
+    /// # Errors
+    /// What the server says.
+    pub fn sql(&self, database: &str, sql: &str) -> Result<Vec<Vec<Option<String>>>, tokio_postgres::Error> {
+        self.connect(database)?.sql(sql)
+    }
+
+    /// The process id of the postmaster; `None` for a server that was given, or that is not running.
+    pub fn pid(&self) -> Option<u32> {
+        let text = fs::read_to_string(self.own.as_ref()?.dir.join("data/postmaster.pid")).ok()?;
+        text.lines().next()?.parse().ok()
+    }
+
+    /// The directory of a server of our own, with its socket, its `log` and its `data`.
+    pub fn dir(&self) -> Option<&Path> {
+        self.own.as_ref().map(|own| own.dir.as_path())
+    }
+
+    fn wait(&self) {
+        let begun = Instant::now();
+        while let Err(error) = self.sql("postgres", "SELECT 1") {
+            if begun.elapsed() > PATIENCE {
+                let mut log = String::new();
+                let file = self.dir().map(|dir| fs::File::open(dir.join("log")));
+                if let Some(Ok(mut file)) = file {
+                    drop(file.read_to_string(&mut log));
+                }
+                panic!("the server does not start: {error}\n{log}");
+            }
+            thread::sleep(Duration::from_millis(20));
+        }
+    }
+}
+
+/// A connection, for what a store does not do.
+pub struct Raw {
+    runtime: tokio::runtime::Runtime,
+    client: tokio_postgres::Client,
+}
+
+impl Raw {
+    /// Runs statements, and returns the rows of text that come of them.
+    ///
+    /// # Errors
+    /// What the server says.
+    pub fn sql(&self, sql: &str) -> Result<Vec<Vec<Option<String>>>, tokio_postgres::Error> {
+        let row = |message| match message {
+            tokio_postgres::SimpleQueryMessage::Row(row) => {
+                Some((0..row.len()).map(|at| row.get(at).map(str::to_owned)).collect())
+            }
+            _ => None,
+        };
+        let messages = self.runtime.block_on(self.client.simple_query(sql))?;
+        Ok(messages.into_iter().filter_map(row).collect())
+    }
+}
+
+impl Drop for Own {
+    fn drop(&mut self) {
+        drop(self.keeper.stdin.take());
+        drop(self.keeper.wait());
+    }
+}
+
+// Where `postgres` and `initdb` are: Debian keeps them out of the PATH, a directory for each version.
+fn programs() -> Option<PathBuf> {
+    let mut dirs: Vec<PathBuf> = env::split_paths(&env::var_os("PATH")?).collect();
+    let versions = fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
+    let mut versions: Vec<PathBuf> = versions.map(|entry| entry.path().join("bin")).collect();
+    versions.sort();
+    dirs.extend(versions.into_iter().rev());
+    dirs.into_iter().find(|dir| dir.join("postgres").is_file() && dir.join("initdb").is_file())
+}
+
+// `postgres` refuses to run as root; then it runs as the user that its package made, or as nobody.
+fn unprivileged() -> Option<(u32, u32)> {
+    let id = Command::new("id").arg("-u").output().expect("the program id");
+    if id.stdout.trim_ascii() != b"0" {
+        return None;
+    }
+    let users = fs::read_to_string("/etc/passwd").expect("the users of the machine");
+    let ids = |name: &str| {
+        let line = users.lines().find(|line| line.split(':').next() == Some(name))?;
+        let mut fields = line.split(':').skip(2);
+        Some((fields.next()?.parse().ok()?, fields.next()?.parse().ok()?))
+    };
+    Some(ids("postgres").or_else(|| ids("nobody")).expect("a user that is not root"))
+}
+
+fn free_port() -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    listener.local_addr().expect("its address").port()
+}

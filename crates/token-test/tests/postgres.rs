@@ -1,0 +1,575 @@
+//! The PostgreSQL backend against a real server.
+
+#![allow(
+    clippy::arithmetic_side_effects,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test: a panic is how it fails"
+)]
+
+use std::{
+    collections::BTreeMap,
+    error::Error,
+    fs,
+    io::{self, Read as _, Write as _},
+    net::{Shutdown, TcpListener, TcpStream},
+    num::NonZeroU64,
+    os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown},
+    path::Path,
+    sync::{
+        Arc, Barrier, Mutex,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+    },
+    thread,
+    time::{Duration, Instant},
+};
+
+use token_core::{RootKey, UnixTime};
+use token_store::{
+    Administration, ClaimId, Entity, Insert, KeyRing, Owner, PostgresConfig, PostgresStore, Record, Redeem,
+    Refund, Retry, Revoke, StoreError, TokenId, TokenStore, conformance,
+};
+use token_test::postgres::{self, Raw};
+
+fn config(url: &str) -> PostgresConfig {
+    url.parse().unwrap()
+}
+
+fn store(url: &str) -> PostgresStore {
+    PostgresStore::init(&config(url)).unwrap();
+    PostgresStore::open(&config(url)).unwrap()
+}
+
+#[test]
+fn the_suite() {
+    let Some(server) = postgres::shared() else { return };
+    let url = server.database();
+    drop(store(&url));
+    conformance::administration(|| PostgresStore::open(&config(&url)).unwrap());
+}
+
+fn id(name: &str) -> TokenId {
+    TokenId::new(name).unwrap()
+}
+
+fn claim(name: &str) -> ClaimId {
+    ClaimId::new(name).unwrap()
+}
+
+fn record(name: &str, limit: Option<u64>) -> Record {
+    let keys = KeyRing::generate().unwrap();
+    let id = id(name);
+    Record {
+        kind: "space-support".into(),
+        resource: None,
+        issuer: Entity { kind: "user".into(), id: "u1".into() },
+        root_key: keys.seal(&RootKey::derive_any(b"key"), Owner::Token(&id)).unwrap(),
+        created: UnixTime::from_secs(1_500_000_000),
+        expires: Some(UnixTime::from_secs(1_600_000_000)),
+        use_limit: limit.map(|limit| NonZeroU64::new(limit).unwrap()),
+        uses: 0,
+        revoked: false,
+        name: None,
+        id,
+    }
+}
+
+fn insert(store: &PostgresStore, record: &Record) {
+    assert_eq!(store.insert(record).unwrap(), Insert::Inserted);
+}
+
+const fn won(uses_left: u64) -> Redeem {
+    Redeem::Redeemed { uses_left: Some(uses_left), repeated: false }
+}
+
+const fn again(uses_left: u64) -> Redeem {
+    Redeem::Redeemed { uses_left: Some(uses_left), repeated: true }
+}
+
+/// Waits until a connection to the database waits for a lock.
+fn until_blocked(server: &postgres::Server, url: &str) {
+    let sql =
+        "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
+    let begun = Instant::now();
+    // A connection of its own: within a transaction the server tells the same again.
+    let raw = server.connect(url).unwrap();
+    while raw.sql(sql).unwrap().is_empty() {
+        assert!(begun.elapsed() < Duration::from_secs(60), "nobody waits for a lock");
+        thread::yield_now();
+    }
+}
+
+// What another host does to a token while a statement of ours waits for it. Under READ COMMITTED such a statement sees
+// the token as it is afterwards, and the claims as they were before.
+#[test]
+fn what_others_do_meanwhile_is_seen() {
+    let Some(server) = postgres::shared() else { return };
+    let url = server.database();
+    let store = store(&url);
+    type Ask = fn(&PostgresStore, &TokenId) -> String;
+    let redeem_a: Ask = |store, id| format!("{:?}", store.redeem(id, &claim("a")).unwrap());
+    let redeem_b: Ask = |store, id| format!("{:?}", store.redeem(id, &claim("b")).unwrap());
+    let refund_a: Ask = |store, id| format!("{:?}", store.refund(id, &claim("a")).unwrap());
+    let purge: Ask = |store, _| format!("{:?}", store.purge(UnixTime::MAX, 10).unwrap());
+    let spend = "UPDATE onetoken.tokens SET uses = uses + 1, changes = changes + 1,
+                     spent_seen = CASE WHEN uses + 1 = use_limit THEN 0 END WHERE id = 'T';
+                 INSERT INTO onetoken.claims VALUES ('T', 'a', 0, false);";
+    let give_back =
+        "UPDATE onetoken.tokens SET uses = uses - 1, changes = changes + 1, spent_seen = NULL WHERE id = 'T';
+                     DELETE FROM onetoken.claims WHERE id = 'T' AND claim = 'a';";
+    let mark = "UPDATE onetoken.tokens SET changes = changes + 1 WHERE id = 'T';
+                UPDATE onetoken.claims SET answered_again = true WHERE id = 'T';";
+    let revoke = "UPDATE onetoken.tokens SET revoked = true, changes = changes + 1 WHERE id = 'T';";
+    let remove = "DELETE FROM onetoken.claims WHERE id = 'T'; DELETE FROM onetoken.tokens WHERE id = 'T';";
+    let cases: [(&str, &str, &str, Ask, String); 12] = [
+        ("the same claim wins", "", spend, redeem_a, format!("{:?}", again(0))),
+        ("another claim wins", "", spend, redeem_b, format!("{:?}", Redeem::Exhausted)),
+        ("it is revoked", "", revoke, redeem_a, format!("{:?}", Redeem::Revoked)),
+        ("it is purged", "", remove, redeem_a, format!("{:?}", Redeem::Absent)),
+        ("it is given back, asked under that claim", spend, give_back, redeem_a, format!("{:?}", won(0))),
+        ("it is purged when spent", spend, remove, redeem_a, format!("{:?}", Redeem::Absent)),
+        ("another is told of it", spend, mark, refund_a, format!("{:?}", Refund::Kept)),
+        ("it is given back already", spend, give_back, refund_a, format!("{:?}", Refund::NotClaimed)),
+        ("it is told of, twice at once", spend, mark, redeem_a, format!("{:?}", again(0))),
+        ("it is purged while it is given back", spend, remove, refund_a, format!("{:?}", Refund::Absent)),
+        ("it is spent while it is purged", "", spend, purge, "1".to_owned()),
+        ("it is given back while it is purged", spend, give_back, purge, "1".to_owned()),
+    ];
+    let raw = server.connect(&url).unwrap();
+    for (number, (name, before, meanwhile, ask, expected)) in cases.into_iter().enumerate() {
+        let record = record(&format!("{number:02}"), Some(1));
+        let sql = |text: &str| text.replace("'T'", &format!("'{number:02}'"));
+        for commit in [true, false] {
+            insert(&store, &record);
+            raw.sql(&sql(before)).unwrap();
+            raw.sql(&sql(&format!("BEGIN; {meanwhile}"))).unwrap();
+            thread::scope(|scope| {
+                let asked = scope.spawn(|| ask(&store, &record.id));
+                until_blocked(server, &url);
+                raw.sql(if commit { "COMMIT" } else { "ROLLBACK" }).unwrap();
+                let answer = asked.join().unwrap();
+                if commit {
+                    assert_eq!(answer, expected, "{name}");
+                }
+            });
+            assert!(store.check(None).unwrap().is_sound(), "{name}");
+            raw.sql(&sql(remove)).unwrap();
+        }
+    }
+}
+
+// As with two hosts, each with many threads.
+#[test]
+fn two_hosts_race_for_one_token() {
+    const THREADS: usize = 16;
+    let Some(server) = postgres::shared() else { return };
+    let url = server.database();
+    let hosts = [store(&url), PostgresStore::open(&config(&url)).unwrap()];
+    for round in 0..100 {
+        // Every claim is asked for on both hosts, twice.
+        let limit = u64::try_from(round % 4 + 1).unwrap();
+        let record = record(&format!("round {round}"), Some(limit));
+        insert(&hosts[0], &record);
+        let answers = Mutex::new(BTreeMap::<usize, Vec<Redeem>>::new());
+        let barrier = Barrier::new(2 * THREADS);
+        thread::scope(|scope| {
+            for host in &hosts {
+                for thread in 0..THREADS {
+                    let (answers, barrier, id) = (&answers, &barrier, &record.id);
+                    scope.spawn(move || {
+                        let number = thread / 2;
+                        barrier.wait();
+                        let answer = host.redeem(id, &claim(&number.to_string())).unwrap();
+                        answers.lock().unwrap().entry(number).or_default().push(answer);
+                    });
+                }
+            }
+        });
+        let mut left = Vec::new();
+        for (number, answers) in answers.into_inner().unwrap() {
+            if answers.iter().all(|answer| *answer == Redeem::Exhausted) {
+                continue;
+            }
+            // Whoever asks under one claim gets one answer, and one of them is the first to get it.
+            let mut of_claim = Vec::new();
+            for answer in answers {
+                let Redeem::Redeemed { uses_left: Some(left), repeated } = answer else {
+                    panic!("round {round}, claim {number}: {answer:?} beside a use")
+                };
+                of_claim.push((repeated, left));
+            }
+            of_claim.sort_unstable();
+            assert_eq!(of_claim.iter().filter(|(repeated, _)| !repeated).count(), 1, "round {round}");
+            assert!(of_claim.iter().all(|(_, left)| *left == of_claim[0].1));
+            left.push(of_claim[0].1);
+        }
+        left.sort_unstable();
+        assert_eq!(left, (0..limit).collect::<Vec<_>>(), "round {round}");
+        assert_eq!(hosts[1].get(&record.id).unwrap().unwrap().uses, limit);
+    }
+    assert!(hosts[0].check(None).unwrap().is_sound());
+}
+
+/// What many threads ask while the one connection that writes waits for a lock, so that it becomes one batch. `release`
+/// ends the waiting.
+fn in_one_batch<T: Send>(
+    server: &postgres::Server,
+    url: &str,
+    store: &PostgresStore,
+    asks: Vec<Box<dyn FnOnce() -> T + Send + '_>>,
+    release: impl FnOnce(&Raw),
+) -> Vec<T> {
+    let raw = server.connect(url).unwrap();
+    insert(store, &record("gate", None));
+    raw.sql("BEGIN; UPDATE onetoken.tokens SET changes = changes WHERE id = 'gate'").unwrap();
+    let count = asks.len();
+    let waiting = AtomicUsize::new(0);
+    thread::scope(|scope| {
+        let gate = scope.spawn(|| store.redeem(&id("gate"), &claim("x")));
+        until_blocked(server, url);
+        let asks: Vec<_> = asks
+            .into_iter()
+            .map(|ask| {
+                scope.spawn(|| {
+                    waiting.fetch_add(1, Ordering::SeqCst);
+                    ask()
+                })
+            })
+            .collect();
+        while waiting.load(Ordering::SeqCst) < count {
+            thread::yield_now();
+        }
+        // Between the count and the queue there is nothing that can be waited for.
+        thread::sleep(Duration::from_millis(50));
+        release(&raw);
+        raw.sql("ROLLBACK").unwrap();
+        drop(gate.join().unwrap());
+        asks.into_iter().map(|ask| ask.join().unwrap()).collect()
+    })
+}
+
+#[test]
+fn one_bad_row_is_the_trouble_of_its_caller_only() {
+    let Some(server) = postgres::shared() else { return };
+    let url = server.database();
+    drop(store(&url));
+    let store = PostgresStore::open(&config(&url).connections(1, 1)).unwrap();
+    for number in 0..20 {
+        insert(&store, &record(&format!("good {number}"), Some(1)));
+    }
+    // Another use is more than the server can count.
+    insert(&store, &Record { uses: u64::MAX, ..record("bad", None) });
+    type Ask<'a> = Box<dyn FnOnce() -> Result<Redeem, StoreError> + Send + 'a>;
+    let names = (0..20).map(|number| format!("good {number}")).chain(["bad".to_owned()]);
+    let asks: Vec<Ask<'_>> = names
+        .map(|name| -> Ask<'_> {
+            let store = &store;
+            Box::new(move || store.redeem(&id(&name), &claim("a")))
+        })
+        .collect();
+    let mut answers = in_one_batch(server, &url, &store, asks, |_| {});
+    let bad = answers.pop().unwrap();
+    assert!(matches!(bad, Err(StoreError::Io(_))), "{bad:?}");
+    for answer in answers {
+        assert_eq!(answer.unwrap(), won(0));
+    }
+    assert!(store.metrics().longest_batch >= 21, "they were one batch: {:?}", store.metrics());
+}
+
+#[test]
+fn what_is_about_one_token_shares_a_statement() {
+    let Some(server) = postgres::shared() else { return };
+    let url = server.database();
+    drop(store(&url));
+    let store = PostgresStore::open(&config(&url).connections(1, 1)).unwrap();
+    insert(&store, &record("few", Some(3)));
+    insert(&store, &record("many", None));
+    type Ask<'a> = Box<dyn FnOnce() -> Redeem + Send + 'a>;
+    let asks: Vec<Ask<'_>> = (0..40)
+        .map(|number| -> Ask<'_> {
+            let (store, name) = (&store, if number % 2 == 0 { "few" } else { "many" });
+            Box::new(move || store.redeem(&id(name), &claim(&number.to_string())).unwrap())
+        })
+        .collect();
+    let before = store.metrics().batches;
+    let answers = in_one_batch(server, &url, &store, asks, |_| {});
+    let statements = store.metrics().batches - before;
+    assert!(statements < 10, "{statements} statements");
+    let few: Vec<_> = answers.iter().step_by(2).collect();
+    let mut left: Vec<u64> = few
+        .iter()
+        .filter_map(|answer| match answer {
+            Redeem::Redeemed { uses_left, repeated: false } => *uses_left,
+            answer => {
+                assert_eq!(**answer, Redeem::Exhausted);
+                None
+            }
+        })
+        .collect();
+    left.sort_unstable();
+    assert_eq!(left, [0, 1, 2]);
+    assert_eq!(store.get(&id("few")).unwrap().unwrap().uses, 3);
+    assert_eq!(store.get(&id("many")).unwrap().unwrap().uses, 20);
+    assert!(store.check(None).unwrap().is_sound());
+}
+
+#[test]
+fn a_connection_that_is_lost_leaves_writes_in_doubt() {
+    let Some(server) = postgres::shared() else { return };
+    let url = server.database();
+    drop(store(&url));
+    let store = PostgresStore::open(&config(&url).connections(1, 1)).unwrap();
+    insert(&store, &record("a", Some(1)));
+    let raw = server.connect(&url).unwrap();
+    for (name, ends) in [
+        ("redeem", "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"),
+        ("revoke", "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"),
+    ] {
+        raw.sql("BEGIN; UPDATE onetoken.tokens SET changes = changes WHERE id = 'a'").unwrap();
+        thread::scope(|scope| {
+            let asked = scope.spawn(|| match name {
+                "redeem" => store.redeem(&id("a"), &claim("x")).map(|_| ()),
+                _ => store.revoke(&id("a")).map(|revoked| assert_eq!(revoked, Revoke::Revoked)),
+            });
+            until_blocked(server, &url);
+            raw.sql(&format!("{ends} AND datname = current_database()")).unwrap();
+            if name == "redeem" {
+                let error = asked.join().unwrap().unwrap_err();
+                assert_eq!(error.retry(), Retry::Ask, "{error:?}");
+                raw.sql("ROLLBACK").unwrap();
+            } else {
+                raw.sql("ROLLBACK").unwrap();
+                asked.join().unwrap().expect("to revoke twice is to revoke once");
+            }
+        });
+        if name == "redeem" {
+            assert_eq!(store.redeem(&id("a"), &claim("x")).unwrap(), won(0), "it was not done");
+        }
+    }
+    assert_eq!(store.metrics().in_doubt, 1);
+}
+
+/// Hands on what both sides say, until it is armed: then the next that the server says is lost, with the connection.
+struct Proxy {
+    port: u16,
+    armed: Arc<AtomicBool>,
+}
+
+impl Proxy {
+    fn to(server: String) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let armed = Arc::new(AtomicBool::new(false));
+        let shared = Arc::clone(&armed);
+        thread::spawn(move || {
+            for client in listener.incoming() {
+                let (client, server) = (client.unwrap(), TcpStream::connect(&server).unwrap());
+                let (mut from_client, mut to_server) =
+                    (client.try_clone().unwrap(), server.try_clone().unwrap());
+                thread::spawn(move || {
+                    drop(io::copy(&mut from_client, &mut to_server));
+                    drop(to_server.shutdown(Shutdown::Both));
+                });
+                let armed = Arc::clone(&shared);
+                thread::spawn(move || {
+                    let (mut client, mut server) = (client, server);
+                    let mut said = [0; 4096];
+                    while let Ok(len @ 1..) = server.read(&mut said) {
+                        if armed.swap(false, Ordering::SeqCst) || client.write_all(&said[..len]).is_err() {
+                            break;
+                        }
+                    }
+                    drop((client.shutdown(Shutdown::Both), server.shutdown(Shutdown::Both)));
+                });
+            }
+        });
+        Self { port, armed }
+    }
+}
+
+#[test]
+fn a_reply_that_is_lost_costs_no_second_use() {
+    const ROUNDS: usize = 100;
+    let Some(server) = postgres::shared() else { return };
+    let url = server.database();
+    let (before, database) = url.rsplit_once('/').unwrap();
+    let (user, place) = before.rsplit_once('@').unwrap_or(("postgres://", before));
+    let proxy = Proxy::to(place.to_owned());
+    drop(store(&url));
+    let through = config(&format!("{user}@127.0.0.1:{}/{database}", proxy.port)).connections(1, 1);
+    let store = PostgresStore::open(&through).unwrap();
+    insert(&store, &record("warm up", Some(1)));
+    assert_eq!(store.redeem(&id("warm up"), &claim("a")).unwrap(), won(0));
+    let mut committed = 0;
+    for round in 0..ROUNDS {
+        let record = record(&format!("round {round}"), Some(1));
+        insert(&store, &record);
+        // So that the plan is made, and the next that the server says is the answer.
+        assert_eq!(store.claimed(&record.id, &claim("nobody's")).unwrap(), None);
+        proxy.armed.store(true, Ordering::SeqCst);
+        let error = store.redeem(&record.id, &claim("mine")).unwrap_err();
+        assert_eq!(error.retry(), Retry::Ask, "{error:?}");
+        match store.redeem(&record.id, &claim("mine")).unwrap() {
+            Redeem::Redeemed { uses_left: Some(0), repeated } => committed += usize::from(repeated),
+            other => panic!("{other:?}"),
+        }
+        assert_eq!(store.redeem(&record.id, &claim("another's")).unwrap(), Redeem::Exhausted);
+        assert_eq!(store.get(&record.id).unwrap().unwrap().uses, 1);
+    }
+    assert_eq!(committed, ROUNDS, "every one of them was done");
+}
+
+#[test]
+fn calls_from_an_async_program_do_not_panic() {
+    let Some(server) = postgres::shared() else { return };
+    let url = server.database();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let store = store(&url);
+        insert(&store, &record("a", Some(1)));
+        let shared = store.clone();
+        let redeemed =
+            tokio::task::spawn_blocking(move || shared.redeem(&id("a"), &claim("x"))).await.unwrap();
+        assert_eq!(redeemed.unwrap(), won(0));
+        assert_eq!(store.check(None).unwrap().records, 1);
+    });
+}
+
+#[test]
+fn what_is_wrong_with_a_server_is_told_apart() {
+    // Durable, and with passwords.
+    let Some(server) = postgres::start(&[]) else { return };
+    let make = |name: &str| {
+        server.sql("postgres", &format!("CREATE DATABASE {name}")).unwrap();
+        server.url(name).replace("durable=no", "durable=yes")
+    };
+    let open = |url: &str| PostgresStore::open(&config(url)).unwrap_err();
+
+    let url = make("plain");
+    assert!(matches!(open(&url), StoreError::NotFound { .. }), "there are no tables");
+    for _ in 0..2 {
+        PostgresStore::init(&config(&url)).unwrap();
+    }
+    insert(&PostgresStore::open(&config(&url)).unwrap(), &record("a", None));
+
+    server.sql(&url, "UPDATE onetoken.store SET version = 9").unwrap();
+    assert!(matches!(open(&url), StoreError::NewerVersion { found: 9, known: 1 }));
+    let error = PostgresStore::init(&config(&url)).unwrap_err();
+    assert!(matches!(error, StoreError::NewerVersion { .. }));
+    server.sql(&url, "UPDATE onetoken.store SET version = 0").unwrap();
+    assert!(matches!(open(&url), StoreError::OlderVersion { found: 0, known: 1 }));
+    server.sql(&url, "UPDATE onetoken.store SET version = 1").unwrap();
+
+    assert!(matches!(open(&server.url("nowhere")), StoreError::NotFound { .. }));
+    let unreachable = open("postgres://onetoken:hunter2@127.0.0.1:1/d");
+    assert!(matches!(unreachable, StoreError::Unreachable { .. }) && unreachable.retry() == Retry::Safe);
+
+    for setting in ["off", "local", "remote_write"] {
+        server.sql("postgres", &format!("ALTER DATABASE plain SET synchronous_commit = {setting}")).unwrap();
+        assert!(matches!(open(&url), StoreError::NotDurable { setting: "synchronous_commit", .. }));
+        let lax = url.replace("durable=yes", "durable=no");
+        drop(PostgresStore::open(&config(&lax)).unwrap());
+    }
+    server.sql("postgres", "ALTER DATABASE plain RESET synchronous_commit").unwrap();
+    server.sql("postgres", "ALTER DATABASE plain SET default_transaction_read_only = on").unwrap();
+    assert!(matches!(open(&url), StoreError::ReadOnly));
+    server.sql("postgres", "ALTER DATABASE plain RESET default_transaction_read_only").unwrap();
+
+    server.sql("postgres", "CREATE ROLE stranger LOGIN PASSWORD 'right'").unwrap();
+    let stranger = url.replace("onetoken@", "stranger:hunter2@");
+    let denied = open(&stranger);
+    assert!(matches!(denied, StoreError::Denied { .. }), "no right to the tables: {denied:?}");
+    let hba = server.dir().unwrap().join("data/pg_hba.conf");
+    let rules = fs::read_to_string(&hba).unwrap();
+    fs::write(&hba, format!("host all stranger 127.0.0.1/32 scram-sha-256\n{rules}")).unwrap();
+    server.sql("postgres", "SELECT pg_reload_conf()").unwrap();
+    let begun = Instant::now();
+    // The server reads its rules again soon after it was told to.
+    let denied = loop {
+        let denied = open(&stranger);
+        if format!("{denied:?}").contains("password") || begun.elapsed() > Duration::from_secs(30) {
+            break denied;
+        }
+    };
+    assert!(matches!(denied, StoreError::Denied { .. }), "{denied:?}");
+    for error in [&denied, &unreachable, &open(&stranger.replace(":hunter2", ""))] {
+        let mut text = format!("{error:?}");
+        let mut cause: Option<&dyn Error> = Some(error);
+        while let Some(error) = cause {
+            text.push_str(&error.to_string());
+            cause = error.source();
+        }
+        assert!(!text.contains("hunter2"), "{text}");
+        assert!(text.contains("127.0.0.1"), "{text}");
+    }
+}
+
+#[test]
+fn the_documented_role_is_enough() {
+    let Some(server) = postgres::shared() else { return };
+    let url = server.database();
+    PostgresStore::init(&config(&url)).unwrap();
+    let documented = include_str!("../../../docs/POSTGRES.md");
+    let (_, sql) = documented.split_once("```sql\n").unwrap();
+    let (sql, _) = sql.split_once("```").unwrap();
+    let role = format!("app_{}", std::process::id());
+    let sql = sql.replace("onetoken_app", &role).replace("CHANGE ME", "secret");
+    server.sql(&url, &sql).unwrap();
+    let user = server.url("x").split("://").nth(1).unwrap().split('@').next().unwrap().to_owned();
+    let limited = url.replacen(&format!("{user}@"), &format!("{role}:secret@"), 1);
+    let store = PostgresStore::open(&config(&limited)).unwrap();
+    insert(&store, &record("a", Some(1)));
+    assert_eq!(store.redeem(&id("a"), &claim("x")).unwrap(), won(0));
+    assert_eq!(store.refund(&id("a"), &claim("x")).unwrap(), Refund::Refunded);
+    assert_eq!(store.revoke(&id("a")).unwrap(), Revoke::Revoked);
+    assert_eq!(store.void_before(UnixTime::from_secs(5)).unwrap(), UnixTime::from_secs(5));
+    assert_eq!(store.purge(UnixTime::MAX, 10).unwrap(), 1);
+    assert!(store.check(None).unwrap().is_sound());
+}
+
+// The certificate is for localhost, and no other name.
+#[test]
+fn a_server_has_to_prove_that_it_is_the_one_that_was_named() {
+    let Some(server) = postgres::start(&["fsync=off"]) else { return };
+    let tls = Path::new(env!("CARGO_MANIFEST_DIR")).join("tls");
+    let data = server.dir().unwrap().join("data");
+    let owner = fs::metadata(&data).unwrap();
+    for (file, name) in [("server.pem", "server.crt"), ("server.key", "server.key")] {
+        fs::copy(tls.join(file), data.join(name)).unwrap();
+        chown(data.join(name), Some(owner.uid()), Some(owner.gid())).unwrap();
+        fs::set_permissions(data.join(name), fs::Permissions::from_mode(0o600)).unwrap();
+    }
+    let plain = server.database();
+    PostgresStore::init(&config(&plain)).unwrap();
+    let url = |host: &str, more: &str| format!("{}&{more}", plain.replace("127.0.0.1", host));
+    let verified = |host: &str, roots: &str| {
+        let parameters = format!("sslmode=verify-full&sslrootcert={}", tls.join(roots).display());
+        PostgresStore::open(&config(&url(host, &parameters)))
+    };
+    let refused = verified("localhost", "ca.pem").unwrap_err();
+    assert!(matches!(refused, StoreError::Unreachable { .. }), "it has no TLS: {refused:?}");
+
+    server.sql("postgres", "ALTER SYSTEM SET ssl = on").unwrap();
+    server.sql("postgres", "SELECT pg_reload_conf()").unwrap();
+    let begun = Instant::now();
+    let store = loop {
+        match verified("localhost", "ca.pem") {
+            Err(StoreError::Unreachable { .. }) if begun.elapsed() < Duration::from_secs(30) => {}
+            opened => break opened.unwrap(),
+        }
+    };
+    insert(&store, &record("a", Some(1)));
+    let encrypted = "SELECT count(*) FROM pg_stat_ssl s JOIN pg_stat_activity a USING (pid)
+                     WHERE s.ssl AND a.datname = current_database() AND a.application_name = 'onetoken'";
+    assert_ne!(server.sql(&plain, encrypted).unwrap()[0][0].as_deref(), Some("0"));
+
+    for (host, roots) in [("127.0.0.1", "ca.pem"), ("localhost", "other.pem")] {
+        let refused = verified(host, roots).unwrap_err();
+        assert!(matches!(refused, StoreError::Unreachable { .. }), "{host} {roots}: {refused:?}");
+        assert!(format!("{refused:?}").contains("certificate"), "{refused:?}");
+    }
+    let system = PostgresStore::open(&config(&url("localhost", "sslmode=require"))).unwrap_err();
+    assert!(matches!(system, StoreError::Unreachable { .. } | StoreError::Io(_)), "{system:?}");
+}
