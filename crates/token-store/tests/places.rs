@@ -287,6 +287,22 @@ fn a_sled_store_whose_making_was_cut_short_is_completed() {
     }
 }
 
+/// sled writes its `conf` first, and refuses one that is cut short.
+#[test]
+fn a_sled_store_whose_making_was_cut_short_at_once_is_begun_again() {
+    let made = tempfile::tempdir().unwrap();
+    drop(SledStore::create(made.path()).unwrap());
+    let conf = fs::read(made.path().join("conf")).unwrap();
+    for len in 0..conf.len() {
+        let dir = tempfile::tempdir().unwrap();
+        fs::write(dir.path().join("onetoken-store"), "").unwrap();
+        fs::create_dir(dir.path().join("blobs")).unwrap();
+        fs::write(dir.path().join("conf"), &conf[..len]).unwrap();
+        drop(SledStore::create(dir.path()).unwrap_or_else(|error| panic!("{len}: {error}")));
+        drop(SledStore::open(dir.path()).unwrap());
+    }
+}
+
 #[test]
 fn an_unfinished_snapshot_of_sled_is_set_aside() {
     for unfinished in [b"".as_slice(), b"half of it"] {

@@ -81,7 +81,10 @@ impl Sled {
     pub(crate) fn create(path: &Path) -> Result<Self, StoreError> {
         let mut marker = Marker::create(path)?;
         match marker.read()? {
-            None => Self::start(path, marker, None),
+            None => {
+                clear_cut_conf(path).map_err(refused)?;
+                Self::start(path, marker, None)
+            }
             Some(_) => Err(StoreError::Exists { path: path.to_owned() }),
         }
     }
@@ -254,6 +257,19 @@ fn finish(dir: &Path, db: &Db, file: &File, marker: &mut Marker) -> Result<u64, 
     };
     sync().and_then(|()| marker.complete()).map_err(refused)?;
     Ok(0)
+}
+
+// sled writes `conf` before there is a log, and refuses for ever one that a crash cut short.
+fn clear_cut_conf(dir: &Path) -> io::Result<()> {
+    match fs::metadata(dir.join("db")) {
+        Ok(log) if log.len() > 0 => return Ok(()),
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    match fs::remove_file(dir.join("conf")) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
 }
 
 fn set_aside_snapshots(dir: &Path) -> io::Result<()> {
