@@ -75,6 +75,7 @@ fn every_legacy_type_has_its_name() {
         assert_eq!(Predicate::read(text.as_bytes()), Some(Predicate::TokenType(legacy)));
         let written = PredicateBuf::token_type(legacy);
         assert_eq!((written.as_str(), written.as_ref()), (text.as_str(), text.as_bytes()));
+        assert_eq!(written.to_string(), text);
     }
     assert_eq!(LegacyType::from_name("client_token"), None);
 }

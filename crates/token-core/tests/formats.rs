@@ -1,5 +1,10 @@
 //! What is said of v2 and JSON, beyond the shared vectors.
-#![allow(clippy::unwrap_used, clippy::arithmetic_side_effects, reason = "a test fails by panicking")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::arithmetic_side_effects,
+    reason = "a test fails by panicking"
+)]
 
 use token_core::{
     DecodeOptions, Encoding, FieldError, Format, Limits, Macaroon, Problem, RootKey, Stage, inspect,
@@ -109,4 +114,69 @@ fn a_text_that_was_cut_off_is_said_to_be() {
         assert!(matches!(error.problem(), Problem::Cut { .. }), "{lost}: {error}");
         assert!(error.to_string().contains("inside the signature packet"), "{lost}: {error}");
     }
+}
+
+/// RFC 8259 §7. The location is nobody's to check but the reader's: no signature covers it.
+#[test]
+fn json_strings_say_what_their_escapes_say() {
+    let text = macaroon().to_text(Format::V2J, Encoding::Json).unwrap();
+    for (written, meant) in [
+        (r#"\"\\\/\b\f\n\r\t"#, "\"\\/\u{8}\u{c}\n\r\t"),
+        (r"\u0041\u00e9\u20AC", "A\u{e9}\u{20ac}"),
+        (r"\ud83d\udd12", "\u{1f512}"),
+        (r"\ud800\udc00\uDBFF\uDFFF", "\u{10000}\u{10ffff}"),
+        (r"\ud7ff\ue000", "\u{d7ff}\u{e000}"),
+    ] {
+        let (read, _) =
+            Macaroon::from_text(&text.replace("onezone", written), &DecodeOptions::default()).unwrap();
+        assert_eq!(read.location(), meant.as_bytes(), "{written}");
+    }
+    for broken in [r"\ud800", r"\ud800\ue000", r"\udbff\ud800", r"\udc00", r"\ud83d\n", r"\u12g4", r"\a"] {
+        let refused =
+            Macaroon::from_text(&text.replace("onezone", broken), &DecodeOptions::default()).map(drop);
+        assert_eq!(refused.unwrap_err().problem(), &Problem::JsonEscape, "{broken}");
+    }
+}
+
+#[test]
+fn json_errors_say_what_should_stand_there() {
+    let text = macaroon().to_text(Format::V2J, Encoding::Json).unwrap();
+    let expected = |from: &str, to: &str| {
+        let changed = text.replace(from, to);
+        assert_ne!(changed, text, "{from}");
+        match Macaroon::from_text(&changed, &DecodeOptions::default()).map(drop).unwrap_err().problem() {
+            Problem::JsonSyntax { expected } => (*expected).to_owned(),
+            other => other.to_string(),
+        }
+    };
+    assert_eq!(expected(r#""i":"id""#, r#""i":7"#), "a string");
+    assert_eq!(expected(r#""i":"id""#, r#""i":[]"#), "a string");
+    assert_eq!(expected(r#""c":["#, r#""c":7,["#), "an array of objects");
+    // What a liberal reader passes over is JSON all the same.
+    for unknown in ["[}", "{]", "[[}]", r#"{"a":[}}"#] {
+        let changed = text.replacen('{', &format!(r#"{{"x":{unknown},"#), 1);
+        let refused = Macaroon::from_text(&changed, &DecodeOptions::compat()).map(drop);
+        assert!(matches!(refused.unwrap_err().problem(), Problem::JsonSyntax { .. }), "{unknown}");
+    }
+}
+
+/// `macaroon-formats.md` §3: what is missing, too long or not where it should be, each by its name.
+#[test]
+fn v2_errors_tell_a_cut_from_a_lie() {
+    let read = |bytes: &[u8]| match Macaroon::from_bytes(bytes, &DecodeOptions::default()) {
+        Ok(_) => panic!("{bytes:?} was read"),
+        Err(error) => error.problem().clone(),
+    };
+    assert!(matches!(read(&[2]), Problem::MissingField { .. }));
+    assert!(matches!(read(&[2, 1, 1, b'l']), Problem::MissingField { .. }));
+    assert!(matches!(read(&[2, 3, 0]), Problem::UnexpectedField { .. }));
+    let field = "identifier";
+    assert_eq!(read(&[2, 2, 9, b'i']), Problem::CutField { field, begin: 1, missing: 8 });
+    let max = Limits::ONEDATA.field;
+    // One more than may be, in three bytes; and 2^63 in ten, the most that ten can say beside 2^64 - 1.
+    assert_eq!(read(&[2, 2, 0x81, 0x80, 0x40, 0]), Problem::FieldTooLong { field, len: max + 1, max });
+    let most = [[2, 2].as_slice(), &[0x80; 9], &[1]].concat();
+    assert_eq!(read(&most), Problem::FieldTooLong { field, len: 1 << 63, max });
+    let more = [[2, 2].as_slice(), &[0x80; 9], &[2]].concat();
+    assert_eq!(read(&more), Problem::Varint { field });
 }
