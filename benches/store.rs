@@ -10,7 +10,8 @@ use token_core::{RootKey, UnixTime};
 #[cfg(feature = "sled")]
 use token_store::SledStore;
 use token_store::{
-    ClaimId, Entity, KeyRing, MemoryStore, Owner, Record, RedbStore, Redeem, TokenId, TokenStore,
+    CacheConfig, CachedStore, ClaimId, Entity, KeyRing, MemoryStore, Owner, Record, RedbStore, Redeem,
+    TokenId, TokenStore,
 };
 
 /// Numbers what has to be new in each round.
@@ -75,6 +76,7 @@ fn calls(criterion: &mut Criterion, name: &str, store: &impl TokenStore) {
 
 fn backends(criterion: &mut Criterion) {
     calls(criterion, "memory", &MemoryStore::new());
+    calls(criterion, "cached memory", &CachedStore::new(MemoryStore::new(), CacheConfig::default()));
     let directory = tempfile::tempdir().unwrap();
     calls(criterion, "redb", &RedbStore::create(directory.path().join("store.redb")).unwrap());
     #[cfg(feature = "sled")]

@@ -76,6 +76,8 @@
 //! `create` makes a store on disk and `open` opens one. Neither does the other's work, since an empty store in a
 //! mistyped place knows none of the tokens, and says so of every one.
 //!
+//! [`CachedStore`] is a cache in front of any of them, for verification on hosts that are far from their store.
+//!
 //! A store of your own implements [`TokenStore`], keeps [`Record::to_bytes`], and passes `conformance::all`.
 //!
 //! # Features
@@ -89,6 +91,7 @@
 
 mod admin;
 mod backends;
+mod cached;
 mod check;
 mod codec;
 #[cfg(feature = "conformance")]
@@ -128,6 +131,7 @@ pub use backends::MemoryStore;
 pub use backends::RedbStore;
 #[cfg(feature = "sled")]
 pub use backends::SledStore;
+pub use cached::{CacheConfig, CacheMetrics, CachedStore, Invalidator};
 pub use check::{Fault, Report};
 pub use keyring::{
     KeyFile, KeyFileError, KeyRing, KeySource, KeySourceError, KeyTextError, KeyVariable, OpenError, Owner,

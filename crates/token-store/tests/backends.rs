@@ -1,6 +1,6 @@
 //! Every backend, and every wrapper of one, passes the conformance suite.
 
-use token_store::{Administration, MemoryStore, conformance};
+use token_store::{Administration, CacheConfig, CachedStore, MemoryStore, conformance};
 
 #[test]
 fn memory() {
@@ -19,6 +19,21 @@ fn boxed_and_shared() {
 fn redb() {
     let dir = tempfile::tempdir().unwrap();
     conformance::administration(|| token_store::RedbStore::open_or_create(dir.path().join("store")).unwrap());
+}
+
+#[test]
+fn cached_memory() {
+    let store = CachedStore::new(MemoryStore::new(), CacheConfig::default());
+    conformance::administration(|| store.clone());
+    assert!(store.metrics().hits > 0, "the cache was passed by");
+}
+
+#[cfg(feature = "redb")]
+#[test]
+fn cached_redb() {
+    let dir = tempfile::tempdir().unwrap();
+    let open = || token_store::RedbStore::open_or_create(dir.path().join("store")).unwrap();
+    conformance::administration(|| CachedStore::new(open(), CacheConfig::default()));
 }
 
 #[cfg(feature = "sled")]

@@ -15,8 +15,8 @@ use std::{collections::BTreeMap, num::NonZeroU64};
 use proptest::{collection::vec, prelude::*};
 use token_core::{RootKey, UnixTime};
 use token_store::{
-    ClaimId, Entity, Filter, Insert, KeyRing, MemoryStore, Owner, Record, Redeem, Refund, Revoke, TokenId,
-    TokenStore,
+    CacheConfig, CachedStore, ClaimId, Entity, Filter, Insert, KeyRing, MemoryStore, Owner, Record, Redeem,
+    Refund, Revoke, TokenId, TokenStore,
 };
 
 #[derive(Clone, Debug)]
@@ -26,6 +26,7 @@ enum Operation {
     Claimed { id: usize, claim: u8 },
     Refund { id: usize, claim: u8 },
     Revoke { id: usize },
+    Get { id: usize },
     Purge { now: u64, limit: usize },
 }
 
@@ -40,7 +41,8 @@ fn operations() -> impl Strategy<Value = (Vec<Vec<u8>>, Vec<Operation>)> {
         4 => (id.clone(), 0..4_u8).prop_map(|(id, claim)| Operation::Redeem { id, claim }),
         1 => (id.clone(), 0..4_u8).prop_map(|(id, claim)| Operation::Claimed { id, claim }),
         2 => (id.clone(), 0..4_u8).prop_map(|(id, claim)| Operation::Refund { id, claim }),
-        1 => id.prop_map(|id| Operation::Revoke { id }),
+        1 => id.clone().prop_map(|id| Operation::Revoke { id }),
+        3 => id.prop_map(|id| Operation::Get { id }),
         1 => (0..6_u64, 0..3_usize).prop_map(|(now, limit)| Operation::Purge { now, limit }),
     ];
     (ids, vec(operation, 0..40))
@@ -155,6 +157,10 @@ fn run(store: &dyn TokenStore, keys: &KeyRing, ids: &[Vec<u8>], operations: Vec<
                 let expected = if record.is_some() { Revoke::Revoked } else { Revoke::Absent };
                 assert_eq!(store.revoke(id_at(id)).unwrap(), expected);
             }
+            Operation::Get { id } => {
+                let expected = model.0.get(id_at(id)).map(|(record, _)| record);
+                assert_eq!(store.get(id_at(id)).unwrap().as_ref(), expected);
+            }
             Operation::Purge { now, limit } => {
                 assert_eq!(store.purge(UnixTime::from_secs(now), limit).unwrap(), model.purge(now, limit));
             }
@@ -182,6 +188,13 @@ proptest! {
     #[test]
     fn memory_does_what_the_model_does((ids, operations) in operations()) {
         run(&MemoryStore::new(), &KeyRing::generate().unwrap(), &ids, operations);
+    }
+
+    #[test]
+    fn cached_memory_does_what_the_model_does((ids, operations) in operations(), entries in 0..40_usize) {
+        let config = CacheConfig { entries, ..CacheConfig::default() };
+        let store = CachedStore::new(MemoryStore::new(), config);
+        run(&store, &KeyRing::generate().unwrap(), &ids, operations);
     }
 }
 

@@ -1,0 +1,362 @@
+//! A cache in front of a store.
+
+use std::{
+    fmt,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use token_core::UnixTime;
+
+use crate::{
+    Administration, ClaimId, Counts, Entity, Filter, Generation, Insert, Item, KeyPlace, KeyRing, Page,
+    Raise, Record, Redeem, Refund, Report, Reseal, Retry, Revoke, StoreError, Sweep, TokenId, TokenStore,
+};
+use reads::{Reads, Source, Terms};
+
+mod reads;
+
+/// How many parts a cache has, each with a lock of its own.
+const SHARDS: usize = 16;
+
+/// How long a store is left alone that could not be reached, by those who have an answer that still serves.
+const RETRY: Duration = Duration::from_secs(1);
+
+/// How a [`CachedStore`] is set up. Begin with the default and change what is to be unusual.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CacheConfig {
+    /// How long a record or a generation serves, counted from before the store was asked for it: how long a
+    /// revocation by another host may go unseen. Default: 3 seconds. Zero: the store is always asked.
+    pub ttl: Duration,
+    /// How long it serves that there is none. Default: 1 second.
+    pub absent_ttl: Duration,
+    /// How long a generation serves while the store cannot be reached, counted likewise: temporary tokens are
+    /// verified for so long, and while it lasts, a host that is cut off does not see that they were voided.
+    /// Default: 60 seconds. Zero: as for records, which do not serve longer than `ttl`.
+    pub outage: Duration,
+    /// How many records are kept at most, and as many generations, and of both as many that are absent. Default:
+    /// 16,384. A record takes about half a kibibyte, and 24 KiB at most.
+    pub entries: usize,
+}
+
+impl Default for CacheConfig {
+    fn default() -> Self {
+        Self {
+            ttl: Duration::from_secs(3),
+            absent_ttl: Duration::from_secs(1),
+            outage: Duration::from_secs(60),
+            entries: 16_384,
+        }
+    }
+}
+
+/// A cache in front of a store, so that a host verifies many tokens and asks its store seldom.
+///
+/// [`get`](TokenStore::get) and [`generation`](TokenStore::generation) answer from it; any number of callers that
+/// ask for the same at once make one call to the store. Everything else goes to the store, and what it touched is
+/// forgotten before it returns. An error is never kept.
+///
+/// # Contract
+/// That of the store beneath, for calls through one cache and its clones. What others write to the store is seen
+/// [`CacheConfig::ttl`] later at most, by a monotonic clock, or at once where an [`Invalidator`] is told. So of
+/// two hosts, one may accept for so long what the other has revoked, and never spend what the other has spent:
+/// spending is the store's to decide.
+///
+/// The clock is [`Instant`], which stands still on some systems while the machine sleeps: after that, call
+/// [`Invalidator::invalidate_all`].
+///
+/// Root keys are in it as they are in the store, sealed.
+///
+/// ```
+/// use token_store::{CacheConfig, CachedStore, MemoryStore};
+///
+/// let store = CachedStore::new(MemoryStore::new(), CacheConfig::default());
+/// // For a thread that hears from elsewhere what has changed.
+/// let invalidator = store.invalidator();
+/// std::thread::spawn(move || invalidator.invalidate_all());
+/// ```
+#[derive(Clone)]
+pub struct CachedStore<S> {
+    store: S,
+    cache: Arc<Cache>,
+}
+
+/// Makes a [`CachedStore`] forget what has changed in the store by other hands. For whoever hears of that, such as a
+/// thread that listens to notifications of a database: once it listens (again), it has missed what came before, and
+/// calls [`invalidate_all`](Self::invalidate_all).
+#[derive(Clone)]
+pub struct Invalidator(Arc<Cache>);
+
+/// What a [`CachedStore`] has done since it was made.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct CacheMetrics {
+    /// Reads that were answered from the cache.
+    pub hits: u64,
+    /// Reads that asked the store.
+    pub misses: u64,
+    /// Reads that got the answer which another caller was asking the store for.
+    pub joined: u64,
+    /// Reads that were answered by an older generation, since the store cannot be reached.
+    pub stale: u64,
+}
+
+struct Cache {
+    config: CacheConfig,
+    clock: Box<dyn Fn() -> Instant + Send + Sync>,
+    records: Reads<TokenId, Record, StoreError>,
+    generations: Reads<Entity, Generation, StoreError>,
+    answered: Answered,
+}
+
+#[derive(Default)]
+struct Answered {
+    hits: AtomicU64,
+    misses: AtomicU64,
+    joined: AtomicU64,
+    stale: AtomicU64,
+}
+
+impl<S> CachedStore<S> {
+    /// A cache in front of a store.
+    pub fn new(store: S, config: CacheConfig) -> Self {
+        Self::with_clock(store, config, Instant::now)
+    }
+
+    /// As [`new`](Self::new), with the time from elsewhere. The clock must not go back.
+    pub fn with_clock(
+        store: S,
+        config: CacheConfig,
+        clock: impl Fn() -> Instant + Send + Sync + 'static,
+    ) -> Self {
+        let cache = Cache {
+            clock: Box::new(clock),
+            records: Reads::new(config.terms(Duration::ZERO), SHARDS),
+            generations: Reads::new(config.terms(config.outage), SHARDS),
+            answered: Answered::default(),
+            config,
+        };
+        Self { store, cache: Arc::new(cache) }
+    }
+
+    /// The store beneath. What is written to it directly is another host's, as far as the cache goes.
+    pub const fn store(&self) -> &S {
+        &self.store
+    }
+
+    /// What makes this cache, and its clones, forget.
+    #[must_use]
+    pub fn invalidator(&self) -> Invalidator {
+        Invalidator(Arc::clone(&self.cache))
+    }
+
+    /// What the cache has done so far. The numbers are read one after another.
+    #[must_use]
+    pub fn metrics(&self) -> CacheMetrics {
+        let Answered { hits, misses, joined, stale } = &self.cache.answered;
+        let [hits, misses, joined, stale] =
+            [hits, misses, joined, stale].map(|count| count.load(Ordering::Relaxed));
+        CacheMetrics { hits, misses, joined, stale }
+    }
+}
+
+impl Invalidator {
+    /// Forgets a record, and what is being read of it: whoever asks from now on is told by the store.
+    pub fn invalidate(&self, id: &TokenId) {
+        self.0.records.drop_key(id);
+    }
+
+    /// Forgets the generation of a subject, likewise.
+    pub fn invalidate_generation(&self, subject: &Entity) {
+        self.0.generations.drop_key(subject);
+    }
+
+    /// Forgets everything, likewise.
+    pub fn invalidate_all(&self) {
+        self.0.records.clear();
+        self.0.generations.clear();
+    }
+}
+
+impl CacheConfig {
+    fn terms(&self, outage: Duration) -> Terms<StoreError> {
+        Terms {
+            present: self.ttl,
+            absent: self.absent_ttl,
+            outage,
+            retry: RETRY,
+            // Not those that somebody has to mend, among them that the store denies this host access.
+            unreachable: |error| error.retry() == Retry::Safe,
+            entries: self.entries,
+        }
+    }
+}
+
+impl Answered {
+    fn count(&self, source: Source) {
+        let count = match source {
+            Source::Kept => &self.hits,
+            Source::Asked => &self.misses,
+            Source::Joined => &self.joined,
+            Source::Old => &self.stale,
+        };
+        count.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+impl<S> CachedStore<S> {
+    /// Also after an error: it may have happened.
+    fn forgetting<T>(&self, id: &TokenId, done: T) -> T {
+        self.cache.records.drop_key(id);
+        done
+    }
+
+    fn forgetting_records<T>(&self, done: T) -> T {
+        self.cache.records.clear();
+        done
+    }
+
+    fn forgetting_purged(&self, done: Result<usize, StoreError>) -> Result<usize, StoreError> {
+        match done {
+            Ok(0) => done,
+            _ => self.forgetting_records(done),
+        }
+    }
+}
+
+#[deny(clippy::missing_trait_methods)]
+impl<S: TokenStore> TokenStore for CachedStore<S> {
+    fn insert(&self, record: &Record) -> Result<Insert, StoreError> {
+        self.forgetting(&record.id, self.store.insert(record))
+    }
+
+    fn get(&self, id: &TokenId) -> Result<Option<Record>, StoreError> {
+        let (found, source) = self.cache.records.get(id, &self.cache.clock, || self.store.get(id));
+        self.cache.answered.count(source);
+        Ok(found?.map(|record| Record::clone(&record)))
+    }
+
+    fn redeem(&self, id: &TokenId, claim: &ClaimId) -> Result<Redeem, StoreError> {
+        self.forgetting(id, self.store.redeem(id, claim))
+    }
+
+    fn claimed(&self, id: &TokenId, claim: &ClaimId) -> Result<Option<u64>, StoreError> {
+        self.forgetting(id, self.store.claimed(id, claim))
+    }
+
+    fn refund(&self, id: &TokenId, claim: &ClaimId) -> Result<Refund, StoreError> {
+        self.forgetting(id, self.store.refund(id, claim))
+    }
+
+    fn revoke(&self, id: &TokenId) -> Result<Revoke, StoreError> {
+        self.forgetting(id, self.store.revoke(id))
+    }
+
+    fn list(&self, filter: &Filter, after: Option<&[u8]>, limit: usize) -> Result<Page, StoreError> {
+        let page = self.store.list(filter, after, limit)?;
+        // Who was shown a record is not shown an older one afterwards.
+        let listed = page.records.iter().map(|record| &record.id).chain(&page.damaged);
+        listed.for_each(|id| self.cache.records.drop_key(id));
+        Ok(page)
+    }
+
+    fn purge(&self, now: UnixTime, limit: usize) -> Result<usize, StoreError> {
+        self.forgetting_purged(self.store.purge(now, limit))
+    }
+
+    fn generation(&self, subject: &Entity) -> Result<Option<Generation>, StoreError> {
+        let read = || self.store.generation(subject);
+        let (found, source) = self.cache.generations.get(subject, &self.cache.clock, read);
+        self.cache.answered.count(source);
+        Ok(found?.map(|generation| Generation::clone(&generation)))
+    }
+
+    fn raise_generation(&self, subject: &Entity, next: &Generation) -> Result<Raise, StoreError> {
+        let done = self.store.raise_generation(subject, next);
+        self.cache.generations.drop_key(subject);
+        done
+    }
+}
+
+#[deny(clippy::missing_trait_methods)]
+impl<S: Administration> Administration for CachedStore<S> {
+    fn revoke_all(&self, filter: &Filter, after: Option<&[u8]>, limit: usize) -> Result<Sweep, StoreError> {
+        self.forgetting_records(self.store.revoke_all(filter, after, limit))
+    }
+
+    fn void_before(&self, time: UnixTime) -> Result<UnixTime, StoreError> {
+        self.forgetting_records(self.store.void_before(time))
+    }
+
+    fn counts(&self) -> Result<Counts, StoreError> {
+        self.store.counts()
+    }
+
+    fn purge_spent(&self, now: UnixTime, retention: Duration, limit: usize) -> Result<usize, StoreError> {
+        self.forgetting_purged(self.store.purge_spent(now, retention, limit))
+    }
+
+    fn claims(
+        &self,
+        id: &TokenId,
+        after: Option<&ClaimId>,
+        limit: usize,
+    ) -> Result<Vec<(ClaimId, u64)>, StoreError> {
+        self.forgetting(id, self.store.claims(id, after, limit))
+    }
+
+    fn generations(
+        &self,
+        after: Option<&Entity>,
+        limit: usize,
+    ) -> Result<Vec<(Entity, Generation)>, StoreError> {
+        let page = self.store.generations(after, limit)?;
+        page.iter().for_each(|(subject, _)| self.cache.generations.drop_key(subject));
+        Ok(page)
+    }
+
+    fn reseal(&self, changes: &[Reseal]) -> Result<usize, StoreError> {
+        let done = self.store.reseal(changes);
+        for change in changes {
+            match &change.place {
+                KeyPlace::Token(id) => self.cache.records.drop_key(id),
+                KeyPlace::Generation(subject) => self.cache.generations.drop_key(subject),
+            }
+        }
+        done
+    }
+
+    fn restore(&self, items: &[Item]) -> Result<usize, StoreError> {
+        let done = self.store.restore(items);
+        for item in items {
+            match item {
+                Item::Token { record, .. } => self.cache.records.drop_key(&record.id),
+                Item::Generation { subject, .. } => self.cache.generations.drop_key(subject),
+            }
+        }
+        done
+    }
+
+    fn check(&self, keys: Option<&KeyRing>) -> Result<Report, StoreError> {
+        self.store.check(keys)
+    }
+}
+
+/// Shows the store, and how the cache is set up.
+impl<S: fmt::Debug> fmt::Debug for CachedStore<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CachedStore")
+            .field("store", &self.store)
+            .field("config", &self.cache.config)
+            .finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Invalidator {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Invalidator")
+    }
+}

@@ -1,0 +1,325 @@
+//! What was read and by whom it is being read: the part of the cache that threads meet at.
+//!
+//! A slot holds what was read last and the read that is underway. To drop a key is to remove its slot: whoever reads
+//! gets what it reads, and so do those who wait for it, but finds no slot of its own to keep it in.
+
+use std::{
+    collections::{HashMap, VecDeque},
+    hash::{BuildHasher, Hash, RandomState},
+    sync::PoisonError,
+    time::{Duration, Instant},
+};
+
+use crate::sync::{Arc, Condvar, Mutex, MutexGuard};
+
+/// How long an answer serves, counted from before the store was asked, and how many are kept.
+pub(crate) struct Terms<E> {
+    /// Of something.
+    pub(crate) present: Duration,
+    /// Of nothing.
+    pub(crate) absent: Duration,
+    /// Of something, while the store cannot be reached.
+    pub(crate) outage: Duration,
+    /// How long the store is left alone after it was asked in vain, by those who have an answer that still serves.
+    pub(crate) retry: Duration,
+    /// Whether an error says that the store cannot be reached.
+    pub(crate) unreachable: fn(&E) -> bool,
+    /// How many answers of something are kept, and as many of nothing.
+    pub(crate) entries: usize,
+}
+
+/// Where an answer came from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Source {
+    /// It was kept.
+    Kept,
+    /// It was kept, and is older than it should be, but the store cannot be reached.
+    Old,
+    /// Another caller was asking.
+    Joined,
+    /// The store.
+    Asked,
+}
+
+/// `None` where there is nothing.
+type Answer<V> = Option<Arc<V>>;
+
+pub(crate) struct Reads<K, V, E> {
+    terms: Terms<E>,
+    hasher: RandomState,
+    shards: Vec<Mutex<Shard<K, V, E>>>,
+    /// When the store was last asked in vain; `None` while it answers.
+    asked_in_vain: Mutex<Option<Instant>>,
+}
+
+struct Shard<K, V, E> {
+    slots: HashMap<K, Slot<V, E>>,
+    // What was kept, in that order: also what has been dropped or replaced since, so that its length is a bound.
+    // What is absent has a queue of its own: names that somebody makes up push nothing out.
+    present: VecDeque<(K, u64)>,
+    absent: VecDeque<(K, u64)>,
+    count: u64,
+}
+
+/// Never empty.
+struct Slot<V, E> {
+    kept: Option<Kept<V>>,
+    flight: Option<Arc<Flight<V, E>>>,
+}
+
+struct Kept<V> {
+    number: u64,
+    began: Instant,
+    answer: Answer<V>,
+}
+
+/// A read that is underway.
+struct Flight<V, E> {
+    began: Instant,
+    landing: Mutex<Landing<V, E>>,
+    changed: Condvar,
+}
+
+enum Landing<V, E> {
+    Underway,
+    Done(Result<Answer<V>, E>),
+    /// The reader panicked.
+    Lost,
+}
+
+/// What a caller is to do.
+enum Turn<V, E> {
+    Take(Answer<V>, Source),
+    Wait(Arc<Flight<V, E>>),
+    Read(Arc<Flight<V, E>>),
+}
+
+impl<K: Eq + Hash + Clone, V, E: Clone> Reads<K, V, E> {
+    pub(crate) fn new(terms: Terms<E>, shards: usize) -> Self {
+        let shard = || {
+            let (present, absent) = (VecDeque::new(), VecDeque::new());
+            Mutex::new(Shard { slots: HashMap::new(), present, absent, count: 0 })
+        };
+        let shards = std::iter::repeat_with(shard).take(shards.max(1)).collect();
+        Self { terms, hasher: RandomState::new(), shards, asked_in_vain: Mutex::new(None) }
+    }
+
+    /// The answer that serves still, or else that of `read`, which one caller for each key calls at a time. No lock
+    /// is held meanwhile.
+    pub(crate) fn get(
+        &self,
+        key: &K,
+        now: &dyn Fn() -> Instant,
+        read: impl FnOnce() -> Result<Option<V>, E>,
+    ) -> (Result<Answer<V>, E>, Source) {
+        let asked = now();
+        let flight = loop {
+            match self.turn(key, asked) {
+                Turn::Take(answer, source) => return (Ok(answer), source),
+                Turn::Wait(flight) => {
+                    if let Some(answer) = flight.wait() {
+                        return (answer, Source::Joined);
+                    }
+                }
+                Turn::Read(flight) => break flight,
+            }
+        };
+        let reading = Reading { reads: self, key, flight };
+        let answer = read().map(|found| found.map(Arc::new));
+        reading.land(answer, now)
+    }
+
+    /// Forgets what was read of this key, and what is being read.
+    pub(crate) fn drop_key(&self, key: &K) {
+        if let Some(mut shard) = self.shard(key) {
+            shard.slots.remove(key);
+        }
+    }
+
+    /// Forgets everything.
+    pub(crate) fn clear(&self) {
+        for shard in &self.shards {
+            let mut shard = lock(shard);
+            shard.slots.clear();
+            shard.present.clear();
+            shard.absent.clear();
+        }
+    }
+
+    fn turn(&self, key: &K, asked: Instant) -> Turn<V, E> {
+        let new = || Arc::new(Flight::new(asked));
+        let Some(mut shard) = self.shard(key) else { return Turn::Read(new()) };
+        let Some(slot) = shard.slots.get_mut(key) else {
+            let flight = new();
+            shard.slots.insert(key.clone(), Slot { kept: None, flight: Some(Arc::clone(&flight)) });
+            return Turn::Read(flight);
+        };
+        if let Some(kept) = &slot.kept {
+            let serves = if kept.answer.is_some() { self.terms.present } else { self.terms.absent };
+            if age(kept.began, asked) < serves {
+                return Turn::Take(kept.answer.clone(), Source::Kept);
+            }
+            if self.serves_in_an_outage(kept, asked) && self.leaves_alone(asked) {
+                return Turn::Take(kept.answer.clone(), Source::Old);
+            }
+        }
+        match &slot.flight {
+            // What a read answers that began longer ago would be too old on arrival.
+            Some(flight) if age(flight.began, asked) < self.terms.present => Turn::Wait(Arc::clone(flight)),
+            _ => {
+                let flight = new();
+                slot.flight = Some(Arc::clone(&flight));
+                Turn::Read(flight)
+            }
+        }
+    }
+
+    fn serves_in_an_outage(&self, kept: &Kept<V>, asked: Instant) -> bool {
+        kept.answer.is_some() && age(kept.began, asked) < self.terms.outage
+    }
+
+    /// Whether the store was asked in vain a moment ago. If that was longer ago, this caller asks again, and the
+    /// others leave the store alone meanwhile.
+    fn leaves_alone(&self, asked: Instant) -> bool {
+        let mut asked_in_vain = lock(&self.asked_in_vain);
+        match *asked_in_vain {
+            None => false,
+            Some(at) if age(at, asked) < self.terms.retry => true,
+            Some(_) => {
+                *asked_in_vain = Some(asked);
+                false
+            }
+        }
+    }
+
+    fn shard(&self, key: &K) -> Option<MutexGuard<'_, Shard<K, V, E>>> {
+        let count = u64::try_from(self.shards.len()).ok()?;
+        let at = usize::try_from(self.hasher.hash_one(key).checked_rem(count)?).ok()?;
+        self.shards.get(at).map(lock)
+    }
+}
+
+impl<V, E: Clone> Flight<V, E> {
+    fn new(began: Instant) -> Self {
+        Self { began, landing: Mutex::new(Landing::Underway), changed: Condvar::new() }
+    }
+
+    /// `None` where the reader panicked.
+    fn wait(&self) -> Option<Result<Answer<V>, E>> {
+        let mut landing = lock(&self.landing);
+        loop {
+            match &*landing {
+                Landing::Underway => {
+                    landing = self.changed.wait(landing).unwrap_or_else(PoisonError::into_inner);
+                }
+                Landing::Done(answer) => return Some(answer.clone()),
+                Landing::Lost => return None,
+            }
+        }
+    }
+}
+
+/// A caller that reads. Those who wait are woken when this is dropped, also by a panic.
+struct Reading<'a, K: Eq + Hash + Clone, V, E: Clone> {
+    reads: &'a Reads<K, V, E>,
+    key: &'a K,
+    flight: Arc<Flight<V, E>>,
+}
+
+impl<K: Eq + Hash + Clone, V, E: Clone> Reading<'_, K, V, E> {
+    fn land(self, answer: Result<Answer<V>, E>, now: &dyn Fn() -> Instant) -> (Result<Answer<V>, E>, Source) {
+        let terms = &self.reads.terms;
+        if terms.outage > Duration::ZERO {
+            let failed = answer.as_ref().is_err_and(terms.unreachable).then(now);
+            *lock(&self.reads.asked_in_vain) = failed;
+        }
+        let landed = match answer {
+            Ok(answer) => {
+                self.keep(&answer);
+                (Ok(answer), Source::Asked)
+            }
+            Err(error) => match self.old(&error, now) {
+                Some(old) => (Ok(old), Source::Old),
+                None => (Err(error), Source::Asked),
+            },
+        };
+        *lock(&self.flight.landing) = Landing::Done(landed.0.clone());
+        landed
+    }
+
+    fn keep(&self, answer: &Answer<V>) {
+        let Some(mut shard) = self.reads.shard(self.key) else { return };
+        let Shard { slots, present, absent, count } = &mut *shard;
+        let Some(slot) = slots.get_mut(self.key) else { return };
+        if !slot.is_read_by(&self.flight) {
+            return;
+        }
+        *count = count.wrapping_add(1);
+        let kept = Kept { number: *count, began: self.flight.began, answer: answer.clone() };
+        *slot = Slot { kept: Some(kept), flight: None };
+        let queue = if answer.is_some() { present } else { absent };
+        queue.push_back((self.key.clone(), *count));
+        let bound = self.reads.terms.entries.div_ceil(self.reads.shards.len());
+        while queue.len() > bound
+            && let Some((oldest, number)) = queue.pop_front()
+        {
+            if let Some(slot) = slots.get_mut(&oldest)
+                && slot.kept.as_ref().is_some_and(|kept| kept.number == number)
+            {
+                slot.kept = None;
+                if slot.flight.is_none() {
+                    slots.remove(&oldest);
+                }
+            }
+        }
+    }
+
+    /// The answer that was kept, if it is to serve in place of this error.
+    fn old(&self, error: &E, now: &dyn Fn() -> Instant) -> Option<Answer<V>> {
+        let mut shard = self.reads.shard(self.key)?;
+        let slot = shard.slots.get_mut(self.key)?;
+        if !slot.is_read_by(&self.flight) {
+            return None;
+        }
+        slot.flight = None;
+        let serves = |kept: &Kept<V>| {
+            (self.reads.terms.unreachable)(error) && self.reads.serves_in_an_outage(kept, now())
+        };
+        slot.kept = slot.kept.take().filter(serves);
+        let old = slot.kept.as_ref().map(|kept| kept.answer.clone());
+        if old.is_none() {
+            shard.slots.remove(self.key);
+        }
+        old
+    }
+}
+
+impl<K: Eq + Hash + Clone, V, E: Clone> Drop for Reading<'_, K, V, E> {
+    fn drop(&mut self) {
+        if matches!(*lock(&self.flight.landing), Landing::Underway) {
+            // First, so that those who are woken do not find it underway again.
+            if let Some(mut shard) = self.reads.shard(self.key)
+                && shard.slots.get(self.key).is_some_and(|slot| slot.is_read_by(&self.flight))
+            {
+                shard.slots.remove(self.key);
+            }
+            *lock(&self.flight.landing) = Landing::Lost;
+        }
+        self.flight.changed.notify_all();
+    }
+}
+
+impl<V, E> Slot<V, E> {
+    fn is_read_by(&self, flight: &Arc<Flight<V, E>>) -> bool {
+        self.flight.as_ref().is_some_and(|present| Arc::ptr_eq(present, flight))
+    }
+}
+
+fn age(began: Instant, now: Instant) -> Duration {
+    now.saturating_duration_since(began)
+}
+
+// No panic of ours leaves a lock's content half changed.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

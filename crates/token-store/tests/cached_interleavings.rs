@@ -1,0 +1,117 @@
+//! Every interleaving of a few threads that read through one cache while one of them changes what is read: nobody
+//! is told what was before a change that has returned, and a wake-up that is lost shows as a deadlock.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::arithmetic_side_effects,
+    reason = "a test: a panic is how it fails"
+)]
+
+#[path = "../src/cached/reads.rs"]
+#[allow(unreachable_pub, dead_code, reason = "as in the library, it is used within the crate")]
+mod reads;
+
+/// The model checker's, in place of the library's.
+mod sync {
+    pub(crate) use loom::sync::{Arc, Condvar, Mutex, MutexGuard};
+}
+
+use std::time::{Duration, Instant};
+
+use loom::{model::Builder, sync::atomic::AtomicU64, sync::atomic::Ordering::SeqCst, thread};
+use reads::{Reads, Terms};
+use sync::Arc;
+
+/// A far store of one number, and what has been read of it.
+struct Host {
+    number: AtomicU64,
+    fails: AtomicU64,
+    reads: Reads<u8, u64, ()>,
+    now: Instant,
+}
+
+const KEY: u8 = 7;
+
+impl Host {
+    fn new(fails: u64) -> Self {
+        let terms = Terms {
+            present: Duration::from_secs(1),
+            absent: Duration::from_secs(1),
+            outage: Duration::ZERO,
+            retry: Duration::ZERO,
+            unreachable: |()| true,
+            entries: 1,
+        };
+        // One shard: which one a key falls to is drawn at random.
+        let reads = Reads::new(terms, 1);
+        Self { number: AtomicU64::new(0), fails: AtomicU64::new(fails), reads, now: Instant::now() }
+    }
+
+    fn get(&self) -> Option<u64> {
+        let read = || {
+            if self.fails.load(SeqCst) > 0 {
+                self.fails.store(0, SeqCst);
+                return Err(());
+            }
+            let number = self.number.load(SeqCst);
+            // On its way, for long.
+            thread::yield_now();
+            Ok(Some(number))
+        };
+        let now = self.now;
+        self.reads.get(&KEY, &|| now, read).0.ok().map(|found| *found.unwrap())
+    }
+
+    fn set(&self, number: u64, all: bool) {
+        self.number.store(number, SeqCst);
+        if all {
+            self.reads.clear();
+        } else {
+            self.reads.drop_key(&KEY);
+        }
+    }
+}
+
+fn check(readers: usize, fails: u64, all: bool) {
+    let mut builder = Builder::new();
+    builder.preemption_bound = Some(3);
+    builder.check(move || {
+        let host = Arc::new(Host::new(fails));
+        let readers: Vec<_> = (0..readers)
+            .map(|_| {
+                let host = Arc::clone(&host);
+                thread::spawn(move || host.get())
+            })
+            .collect();
+        host.set(1, all);
+        // A failure that was for somebody else is for those who waited with them, and for nobody after that.
+        assert!(matches!(host.get(), Some(1)) || fails > 0, "told what was before");
+        for reader in readers {
+            assert!(matches!(reader.join().unwrap(), Some(0 | 1)) || fails > 0);
+        }
+        assert_eq!(host.get(), Some(1), "what was before was kept, or an error was");
+        host.set(2, all);
+        assert_eq!(host.get(), Some(2));
+    });
+}
+
+#[test]
+fn one_reader() {
+    check(1, 0, false);
+}
+
+#[test]
+fn two_readers() {
+    check(2, 0, false);
+}
+
+#[test]
+fn two_readers_and_everything_is_dropped() {
+    check(2, 0, true);
+}
+
+#[test]
+fn two_readers_of_whom_one_fails() {
+    check(2, 1, false);
+}
