@@ -4,7 +4,7 @@
 /// What stands before the first such character, and behind it.
 pub(crate) fn once(text: &str, at: u8) -> Option<(&str, &str)> {
     debug_assert!(at.is_ascii());
-    let len = text.bytes().position(|byte| byte == at)?;
+    let len = text.as_bytes().iter().position(|byte| *byte == at)?;
     Some((text.get(..len)?, text.get(len.saturating_add(1)..)?))
 }
 

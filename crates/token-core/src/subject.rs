@@ -4,8 +4,6 @@ use core::fmt;
 
 use serde::{Serialize, Serializer, ser::SerializeStruct};
 
-use crate::split;
-
 /// A user, a provider, a group, or nobody.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Subject<'a> {
@@ -27,14 +25,14 @@ impl<'a> Subject<'a> {
         if text == "nobody" {
             return Some(Self::Nobody);
         }
-        let (code, id) = split::once(text, b'-')?;
+        let (code, id) = text.split_at_checked(4)?;
         if id.is_empty() || id.bytes().any(|byte| matches!(byte, b'/' | b'|')) {
             return None;
         }
         match code {
-            "usr" => Some(Self::User(id)),
-            "prv" => Some(Self::Provider(id)),
-            "grp" => Some(Self::Group(id)),
+            "usr-" => Some(Self::User(id)),
+            "prv-" => Some(Self::Provider(id)),
+            "grp-" => Some(Self::Group(id)),
             _ => None,
         }
     }

@@ -233,10 +233,11 @@ impl<'a> Item<'a> for ApiPattern<'a> {
     fn read(text: &'a str) -> Option<Self> {
         let (service, rest) = split::once(text, b'/')?;
         let (operation, resource) = split::once(rest, b'/')?;
-        let mut parts = resource.splitn(3, '.');
+        let (kind, rest) = split::once(resource, b'.')?;
+        let (id, aspect) = split::once(rest, b'.')?;
         let known = matches!(service, "all" | "ozw" | "ozp" | "opw" | "opp")
             && matches!(operation, "all" | "create" | "get" | "update" | "delete")
-            && (0..3).all(|_| parts.next().is_some_and(|part| !part.is_empty()));
+            && ![kind, id, aspect].contains(&"");
         known.then_some(Self { service, operation, resource })
     }
 }

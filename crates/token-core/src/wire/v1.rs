@@ -24,6 +24,8 @@ const VID: &str = "vid";
 const CAVEAT_LOCATION: &str = "cl";
 const SIGNATURE: &str = "signature";
 const NAMES: [&str; 6] = [LOCATION, IDENTIFIER, CAVEAT, VID, CAVEAT_LOCATION, SIGNATURE];
+/// What a packet of any other name is called.
+const UNKNOWN: &str = "field";
 
 /// Reads the packets that lie in `parts.fields`, from its beginning to its end. On failure `parts` tells what
 /// came before the damage.
@@ -35,7 +37,7 @@ pub(crate) fn read(parts: &mut Parts, options: &DecodeOptions) -> Result<Signatu
 }
 
 struct Packet<'a> {
-    name: &'a [u8],
+    name: &'static str,
     value: &'a [u8],
     span: Span,
     begin: usize,
@@ -51,13 +53,13 @@ struct Reader<'a> {
 impl<'a> Reader<'a> {
     fn macaroon(mut self, parts: &mut Parts) -> Result<Signature, DecodeError> {
         let first = self.packet(LOCATION)?;
-        let identifier = match first.name == LOCATION.as_bytes() {
+        let identifier = match first.name == LOCATION {
             true => {
                 self.utf8(&first, LOCATION)?;
                 parts.location = Some(first.span);
                 self.field(IDENTIFIER)?
             }
-            false if self.options.liberal && first.name == IDENTIFIER.as_bytes() => first,
+            false if self.options.liberal && first.name == IDENTIFIER => first,
             false => {
                 return Err(DecodeError::bytes(Problem::UnexpectedField { expected: LOCATION }, first.begin));
             }
@@ -68,7 +70,7 @@ impl<'a> Reader<'a> {
         parts.identifier = Some(identifier.span);
 
         let mut packet = self.packet("a caveat or the signature")?;
-        while packet.name == CAVEAT.as_bytes() {
+        while packet.name == CAVEAT {
             not_empty(&packet, "caveat")?;
             if parts.caveats.len() >= self.options.limits.caveats {
                 let problem = Problem::TooManyCaveats { max: self.options.limits.caveats };
@@ -77,7 +79,7 @@ impl<'a> Reader<'a> {
             let identifier = packet.span;
             packet = self.packet("a caveat or the signature")?;
             let mut third_party = None;
-            if packet.name != CAVEAT.as_bytes() && packet.name != SIGNATURE.as_bytes() {
+            if packet.name != CAVEAT && packet.name != SIGNATURE {
                 (third_party, packet) = self.third_party(packet)?;
             }
             parts.push_caveat(
@@ -87,7 +89,7 @@ impl<'a> Reader<'a> {
             );
         }
 
-        if packet.name != SIGNATURE.as_bytes() {
+        if packet.name != SIGNATURE {
             let problem = Problem::UnexpectedField { expected: "a caveat or the signature" };
             return Err(DecodeError::bytes(problem, packet.begin));
         }
@@ -108,10 +110,10 @@ impl<'a> Reader<'a> {
     ) -> Result<(Option<ThirdPartySpans>, Packet<'a>), DecodeError> {
         let (mut vid, mut location) = (None, None);
         loop {
-            if packet.name == VID.as_bytes() && vid.is_none() {
+            if packet.name == VID && vid.is_none() {
                 vid_fits(packet.value.len(), packet.begin)?;
                 vid = Some(packet.span);
-            } else if packet.name == CAVEAT_LOCATION.as_bytes()
+            } else if packet.name == CAVEAT_LOCATION
                 && location.is_none()
                 && (vid.is_some() || self.options.liberal)
             {
@@ -140,7 +142,7 @@ impl<'a> Reader<'a> {
 
     fn field(&mut self, name: &'static str) -> Result<Packet<'a>, DecodeError> {
         let packet = self.packet(name)?;
-        if packet.name == name.as_bytes() {
+        if packet.name == name {
             return Ok(packet);
         }
         Err(DecodeError::bytes(Problem::UnexpectedField { expected: name }, packet.begin))
@@ -181,12 +183,12 @@ impl<'a> Reader<'a> {
         let Some(body) = whole.get(HEADER..).and_then(|body| body.strip_suffix(b"\n")) else {
             return Err(DecodeError::bytes(Problem::NoLineFeed { packet }, last));
         };
-        let Some((name, value)) = split_at_space(body) else {
+        let Some((name, value)) = split_name(body) else {
             return Err(DecodeError::bytes(Problem::NoName { packet }, begin));
         };
         if value.len() > self.options.limits.field {
-            let field = NAMES.into_iter().find(|known| known.as_bytes() == name).unwrap_or("field");
-            let problem = Problem::FieldTooLong { field, len: value.len(), max: self.options.limits.field };
+            let problem =
+                Problem::FieldTooLong { field: name, len: value.len(), max: self.options.limits.field };
             return Err(DecodeError::bytes(problem, begin));
         }
         (self.at, self.packet) = (end, packet.saturating_add(1));
@@ -206,6 +208,18 @@ fn not_empty(packet: &Packet<'_>, field: &'static str) -> Result<(), DecodeError
 fn visible_name(body: &[u8]) -> Option<&'static str> {
     let name = split_at_space(body).map_or(body, |(name, _)| name);
     NAMES.into_iter().find(|known| known.as_bytes() == name)
+}
+
+/// The name and the value of a packet. Known names are matched where they stand, without a search for the space.
+fn split_name(body: &[u8]) -> Option<(&'static str, &[u8])> {
+    let named = |name: &'static str, start: &[u8]| Some((name, body.strip_prefix(start)?));
+    named(CAVEAT, b"cid ")
+        .or_else(|| named(LOCATION, b"location "))
+        .or_else(|| named(IDENTIFIER, b"identifier "))
+        .or_else(|| named(SIGNATURE, b"signature "))
+        .or_else(|| named(VID, b"vid "))
+        .or_else(|| named(CAVEAT_LOCATION, b"cl "))
+        .or_else(|| split_at_space(body).map(|(_, value)| (UNKNOWN, value)))
 }
 
 fn split_at_space(body: &[u8]) -> Option<(&[u8], &[u8])> {
