@@ -13,6 +13,7 @@ use super::mint::UnknownOption;
 use crate::{
     command::Cursor,
     entity, request,
+    store::StoreUrl,
     time::{self, Seconds},
 };
 
@@ -148,13 +149,17 @@ pub(crate) struct CheckArgs {
 
 /// Seal everything under a new key, and remove the old ones
 ///
-/// What was interrupted is gone on with by calling it again. An old key that something may still need is kept. A
-/// backup of before needs the keys of before, and so does every other store that is sealed under them: keep a copy.
+/// What was interrupted is gone on with by calling it again. An old key that something in these stores may still need
+/// is kept. Name every store that is sealed under these keys: one that is left out needs the keys of before, and so
+/// does a backup of before.
 #[derive(ClapArgs)]
 #[command(after_help = "Example:
   onetoken mint space-support s1
   onetoken rekey")]
 pub(crate) struct RekeyArgs {
+    /// Another store that is sealed under the same keys, which is rekeyed as well; may be repeated
+    #[arg(long, value_name = "URL")]
+    pub(crate) also: Vec<StoreUrl>,
     /// Keep the old keys in the ring, so that exports of before can be imported
     #[arg(long)]
     pub(crate) keep_old: bool,
