@@ -226,7 +226,12 @@ impl<E: Engine> Kv<E> {
         let number = next.number;
         self.write(move |draft| {
             let present = match draft.get(&key)? {
-                Some(value) => codec::decode_generation(&key, &value)?.number,
+                Some(value) => match codec::decode_generation(&key, &value) {
+                    Ok(generation) => generation.number,
+                    // Written over: no temporary token is good under it.
+                    Err(StoreError::Corrupt { .. }) => 0,
+                    Err(error) => return Err(error),
+                },
                 None => 0,
             };
             if present.checked_add(1) != Some(number) {
@@ -273,7 +278,7 @@ fn listed(
     Ok(record)
 }
 
-fn index_entries(record: &Record) -> impl Iterator<Item = Vec<u8>> {
+pub(crate) fn index_entries(record: &Record) -> impl Iterator<Item = Vec<u8>> {
     let prefixes = [
         record.resource.as_ref().map(layout::resource),
         Some(layout::issuer(&record.issuer)),

@@ -165,7 +165,10 @@ fn rekeying_another_store_takes_no_key_from_that_of_the_home() {
     assert_eq!((&done["resumed"], &done["seen"], ids(&home)), (&json!(true), &json!(2), vec![4]));
     assert_eq!((verified(&url, &other), verified(&own, &token)), (0, 0));
     let absent = format!("redb:{}", home.path().join("absent").display());
-    assert_eq!((home.run(["rekey", "--also", &absent, "--json"]).error(4), ids(&home)), ("store".into(), vec![4]));
+    assert_eq!(
+        (home.run(["rekey", "--also", &absent, "--json"]).error(4), ids(&home)),
+        ("store".into(), vec![4])
+    );
 }
 
 #[test]

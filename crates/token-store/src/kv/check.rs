@@ -2,7 +2,7 @@
 
 use super::{Kv, admin::PAGE, index_entries, record, spent, void_before};
 use crate::{
-    Fault, KeyRing, OpenError, Owner, Record, Report, SealedKey, StoreError, TokenId, codec,
+    Fault, KeyPlace, KeyRing, OpenError, Owner, Record, Report, SealedKey, StoreError, TokenId, codec,
     engine::{Engine, Pair, View},
     layout::{self, Entry},
 };
@@ -65,7 +65,10 @@ impl<V: View> Check<'_, V> {
             Some(Entry::Generation(subject)) => {
                 add(&mut self.report.generations);
                 match codec::decode_generation(key, value) {
-                    Err(_) => self.report.find(Fault::DamagedGeneration, None),
+                    Err(_) => {
+                        let place = Some(KeyPlace::Generation(subject));
+                        self.report.find_at(Fault::DamagedGeneration, place);
+                    }
                     Ok(generation) => {
                         let owner = Owner::Generation { subject: &subject, number: generation.number };
                         self.opens(&generation.root_key, owner);
@@ -188,15 +191,16 @@ impl<V: View> Check<'_, V> {
 
     fn opens(&mut self, sealed: &SealedKey, owner: Owner<'_>) {
         let Some(keys) = self.keys else { return };
-        let token = match owner {
-            Owner::Token(id) => Some(id),
-            Owner::Generation { .. } => None,
+        let fault = match keys.open(sealed, owner) {
+            Ok(_) => return add(&mut self.report.opened),
+            Err(OpenError::KeyUnavailable { .. }) => Fault::KeyUnavailable,
+            Err(OpenError::Forged) => Fault::Forged,
         };
-        match keys.open(sealed, owner) {
-            Ok(_) => add(&mut self.report.opened),
-            Err(OpenError::KeyUnavailable { .. }) => self.report.find(Fault::KeyUnavailable, token),
-            Err(OpenError::Forged) => self.report.find(Fault::Forged, token),
-        }
+        let place = match owner {
+            Owner::Token(id) => KeyPlace::Token(id.clone()),
+            Owner::Generation { subject, .. } => KeyPlace::Generation(subject.clone()),
+        };
+        self.report.find_at(fault, Some(place));
     }
 }
 

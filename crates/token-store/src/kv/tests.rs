@@ -25,6 +25,15 @@ fn store(pairs: &[Pair]) -> Kv<Memory> {
     Kv::new(engine)
 }
 
+impl Kv<Memory> {
+    /// Alters what stands under a key.
+    pub(crate) fn damage(&self, key: &[u8]) {
+        let mut value = self.engine.view().unwrap().get(key).unwrap().unwrap();
+        value[1] ^= 1;
+        self.engine.commit(&crate::engine::Batch::from([(key.to_vec(), Some(value))])).unwrap();
+    }
+}
+
 fn pairs(store: &Kv<Memory>) -> Vec<Pair> {
     store.engine.view().unwrap().scan(&[], &[0xff], usize::MAX).unwrap()
 }
