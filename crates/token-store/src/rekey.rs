@@ -188,15 +188,18 @@ impl Walk<'_> {
         store: &S,
         page: &[T],
     ) -> Result<(), RekeyError> {
-        let mut changes = Vec::new();
+        let (mut changes, mut sealable) = (Vec::new(), Vec::new());
         for item in page {
-            changes.extend(self.change(item)?);
+            if let Some(change) = self.change(item)? {
+                changes.push(change);
+                sealable.push(item);
+            }
             self.told.seen = self.told.seen.saturating_add(1);
         }
         let mut resealed = store.reseal(&changes)?;
         if resealed < changes.len() {
             // Some of them changed or went since they were read. One at a time, until there is nothing to change.
-            for item in page {
+            for item in sealable {
                 while let Some(now) = item.again(store)?
                     && let Some(change) = self.change(&now)?
                 {
@@ -404,13 +407,15 @@ mod tests {
         let mut keys = KeyRing::generate().unwrap();
         let store = filled(&keys, 2);
         let other = keys.seal(&RootKey::derive_any(b"another"), Owner::Token(&id(0))).unwrap();
+        let forged = record(&KeyRing::generate().unwrap(), 9);
+        assert_eq!(store.insert(&forged).unwrap(), Insert::Inserted);
         let page = store.list(&Filter::All, None, 9).unwrap().records;
         let change = Reseal { place: KeyPlace::Token(id(0)), old: page[0].root_key.clone(), new: other };
         assert_eq!(store.reseal(&[change]).unwrap(), 1);
         keys.rotate().unwrap();
         let mut walk = Walk { keys: &keys, told: Rekeyed::new(&keys) };
         walk.step(&store, &page).unwrap();
-        assert_eq!(walk.told.resealed, 2);
+        assert_eq!((walk.told.resealed, walk.told.failed, walk.told.examples.len()), (2, 1, 1));
         let now = store.get(&id(0)).unwrap().unwrap();
         let opened = keys.open(&now.root_key, Owner::Token(&id(0))).unwrap();
         assert_eq!((now.root_key.key_id, opened.expose()), (2, RootKey::derive_any(b"another").expose()));

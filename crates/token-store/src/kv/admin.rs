@@ -53,7 +53,8 @@ impl<E: Engine> Kv<E> {
         if time <= present {
             return Ok(present);
         }
-        let time = self.write(move |draft| {
+        self.voiding.fetch_add(1, Ordering::AcqRel);
+        let set = self.write(move |draft| {
             let present = void_before(draft)?;
             if time <= present {
                 return Ok(present);
@@ -63,20 +64,27 @@ impl<E: Engine> Kv<E> {
             let value = codec::encode_time(&key, time)?;
             draft.put(key, value);
             Ok(time)
-        })?;
-        self.note_void(time);
-        Ok(time)
+        });
+        if let Ok(time) = set {
+            self.note_void(time);
+        }
+        self.voiding.fetch_sub(1, Ordering::AcqRel);
+        set
     }
 
     pub(crate) fn counts(&self) -> Result<Counts, StoreError> {
         let mut counts = Counts::default();
+        let void = self.read(|view| void_before(view))?;
         let add = |count: &mut u64, one: bool| *count = count.saturating_add(u64::from(one));
         let records = layout::records();
         self.each_page(&records, |(key, value)| {
             let id = layout::token(key, records.len())?;
             add(&mut counts.records, true);
             let record = match codec::decode_record(key, id, value) {
-                Ok(record) => self.judged(record),
+                Ok(mut record) => {
+                    record.revoked |= record.created < void;
+                    record
+                }
                 Err(StoreError::Corrupt { .. }) => {
                     add(&mut counts.damaged, true);
                     return Ok(());

@@ -287,6 +287,19 @@ fn whatever_is_missing_from_a_store_is_found() {
     }
 }
 
+/// Between the commit and the note of it, when a redeem is told already.
+#[test]
+fn what_is_void_on_disk_is_void_to_a_reader() {
+    let store = store(&golden().1);
+    let (key, time) = (layout::void(), UnixTime::MAX);
+    let value = codec::encode_time(&key, time).unwrap();
+    store.voiding.fetch_add(1, Ordering::AcqRel);
+    store.engine.commit(&crate::engine::Batch::from([(key, Some(value))])).unwrap();
+    assert_eq!(store.redeem(&full(), &ClaimId::new(*b"new").unwrap()).unwrap(), Redeem::Revoked);
+    assert!(store.get(&full()).unwrap().unwrap().revoked);
+    assert!(store.list(&Filter::Issuer(user()), None, 1).unwrap().records[0].revoked);
+}
+
 #[test]
 fn whatever_is_damaged_in_a_store_is_found() {
     let (_, whole) = spent();
