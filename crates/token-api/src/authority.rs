@@ -163,15 +163,19 @@ impl<S: TokenStore, H: Host> Authority<S, H> {
     }
 
     /// Voids every temporary token that was minted for the subject, and returns the number of the new
-    /// generation.
+    /// generation. A damaged one is written over.
     ///
     /// # Errors
-    /// [`Failure`]
+    /// [`Failure`], [`Failure::NoGenerationLeft`] among others.
     pub fn void_temporary(&self, subject: Subject<'_>) -> Result<u64, Failure> {
         let subject = entity(subject);
         loop {
-            let present = self.store.generation(&subject)?.map_or(0, |generation| generation.number);
-            let number = present.saturating_add(1);
+            let present = match self.store.generation(&subject) {
+                // Nothing is good under it, and what comes in its place voids no more than it did.
+                Err(StoreError::Corrupt { .. }) => 0,
+                present => present?.map_or(0, |generation| generation.number),
+            };
+            let number = present.checked_add(1).ok_or(Failure::NoGenerationLeft)?;
             if self.raise(&subject, number)?.is_some() {
                 tracing::info!(subject = subject.id, number, "temporary tokens voided");
                 return Ok(number);

@@ -137,6 +137,9 @@ pub enum Failure {
     /// A record says of itself what this version does not know.
     #[error("a record is of an unknown kind")]
     UnknownKind,
+    /// The number of the subject's generation is the greatest there is. No raising leads there: it was written so.
+    #[error("every generation of the subject has been used")]
+    NoGenerationLeft,
 }
 
 /// A token was not spent, or what was to be done with it failed.

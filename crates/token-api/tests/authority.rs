@@ -15,14 +15,17 @@ use std::{
 };
 
 use token_api::{
-    ApiError, CheckError, Client, Config, ConsumeError, Dialect, Grant, Kind, Lifetime, MintError,
+    ApiError, CheckError, Client, Config, ConsumeError, Dialect, Failure, Grant, Kind, Lifetime, MintError,
     MintRequest, Minted, Refusal, TheUse,
 };
 use token_core::{
-    DecodeOptions, Format, Identifier, InviteConsumer, InviteType, Persistence, Place, PredicateBuf, Subject,
-    Token, TokenType, UnixTime, Unmet, VerifyError,
+    DecodeOptions, Format, Identifier, InviteConsumer, InviteType, Persistence, Place, PredicateBuf, RootKey,
+    Subject, Token, TokenType, UnixTime, Unmet, VerifyError,
 };
-use token_store::{ClaimId, Filter, MemoryStore, Refund, Revoke, TokenId};
+use token_store::{
+    Administration as _, ClaimId, Entity, Filter, Generation, Item, KeyRing, MemoryStore, Owner, Refund,
+    Revoke, TokenId,
+};
 use token_test::world::{GROUP, SPACE, START, World};
 
 const OWNER: Subject<'_> = Subject::User("owner");
@@ -517,6 +520,20 @@ fn temporary_tokens_are_not_stored_and_are_voided_together() {
     assert!(matches!(world.authority.mint(&legacy), Err(MintError::NotTemporary)));
     let counted = MintRequest { use_limit: Some(NonZeroU64::MIN), ..request };
     assert!(matches!(world.authority.mint(&counted), Err(MintError::TemporaryUnlimited)));
+}
+
+#[test]
+fn the_last_generation_is_not_raised() {
+    let world = World::new();
+    let subject = Entity { kind: "user".into(), id: "u1".into() };
+    let keys = KeyRing::generate().unwrap();
+    let owner = Owner::Generation { subject: &subject, number: u64::MAX };
+    let root_key = keys.seal(&RootKey::from_derived([7; 32]), owner).unwrap();
+    let generation = Generation { number: u64::MAX, root_key };
+    let item = Item::Generation { subject, generation };
+    assert_eq!(world.authority.store().restore(&[item]).unwrap(), 1);
+    let refused = world.authority.void_temporary(Subject::User("u1")).unwrap_err();
+    assert!(matches!(refused, Failure::NoGenerationLeft), "{refused}");
 }
 
 #[test]

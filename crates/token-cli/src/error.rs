@@ -15,7 +15,7 @@ use token_core::{
     Damage, DecodeError, EncodeError, FieldError, Inspection, Limits, Macaroon, Report, Stage, Unit,
     UnixTime, VerifyError,
 };
-use token_store::{ClaimId, RekeyError, Rekeyed, Retry, StoreError, TransferError};
+use token_store::{ClaimId, RekeyError, Retry, StoreError, TransferError};
 
 pub(crate) use self::refusal::Refusal;
 use crate::{home::HomeError, output::Bytes};
@@ -80,10 +80,10 @@ pub(crate) enum Failure {
     Export { name: PathBuf, source: TransferError },
     /// Something was not sealed again.
     #[error(
-        "{} sealed keys do not open and {} records are damaged, so that old keys they may need are kept; `onetoken \
-         check` names them", told.failed, told.damaged
+        "old keys are kept, since something may need them: sealed keys that do not open: {failed}, damaged records: \
+         {damaged}; `onetoken check` names them"
     )]
-    Rekey { told: Box<Rekeyed> },
+    Rekey { failed: u64, damaged: u64 },
     /// The store failed at spending, under this claim.
     #[error(
         "{}: the claim was `{claim}`; with `--claim {claim}` the same spend is asked for again and costs no second use",
@@ -224,9 +224,7 @@ pub(crate) enum UsageError {
     Cursor,
     #[error("--before takes a time that has come: what is yet to be minted is not voided beforehand")]
     NotYet,
-    #[error(
-        "the store of this home may need the old keys: rekey another store with --keep-old, and this one thereafter"
-    )]
+    #[error("the store of this home may need the old keys: name another with --also, and not with --store")]
     RekeyOther,
     #[error("with `-` the export itself is on standard output: there is no room for --json")]
     ExportAndJson,

@@ -47,6 +47,8 @@ pub(crate) struct Opened {
     pub(crate) keys: Box<dyn KeySource>,
     /// The home.
     pub(crate) dir: PathBuf,
+    /// The store, by an absolute path.
+    pub(crate) url: StoreUrl,
     /// Whether it is the store of that home, and not another that was named.
     pub(crate) is_own: bool,
 }
@@ -164,6 +166,11 @@ impl HomeArgs {
         self.open_by(|url| Ok(store::inspect(url, self.wait)?))
     }
 
+    /// A store besides that of this home.
+    pub(crate) fn other(&self, url: &StoreUrl) -> Result<Box<dyn Administration>, Failure> {
+        Ok(store::open(url, self.wait)?)
+    }
+
     fn open_by(
         &self,
         open: impl FnOnce(&StoreUrl) -> Result<Box<dyn Administration>, Failure>,
@@ -171,12 +178,12 @@ impl HomeArgs {
         let dir = self.dir()?;
         let io = |source| HomeError::Io { path: dir.clone(), source };
         let settings = Settings::read(&dir)?;
-        let url = self.store_of(&dir, &settings);
+        let url = self.store_of(&dir, &settings).absolute().map_err(io)?;
         let own = settings.store.within(&dir);
-        let is_own = url.absolute().map_err(io)? == own.absolute().map_err(io)?;
+        let is_own = url == own.absolute().map_err(io)?;
         // The store first: while it is open, nobody replaces the keys.
         let store = open(&url)?;
-        Ok(Opened { store, keys: keys(&dir), dir, is_own })
+        Ok(Opened { store, keys: keys(&dir), dir, url, is_own })
     }
 
     /// Opens the store; makes it, where it is another than that of the home and not there.
@@ -323,13 +330,13 @@ impl Settings {
 
 /// A name is on disk when its directory is.
 #[cfg(unix)]
-fn sync_dir(dir: &Path) -> io::Result<()> {
+pub(crate) fn sync_dir(dir: &Path) -> io::Result<()> {
     fs::File::open(dir)?.sync_all()
 }
 
 /// Where directories cannot be opened as files, the file system keeps their order.
 #[cfg(not(unix))]
-fn sync_dir(_dir: &Path) -> io::Result<()> {
+pub(crate) fn sync_dir(_dir: &Path) -> io::Result<()> {
     Ok(())
 }
 

@@ -24,8 +24,8 @@ pub trait Administration: TokenStore {
     fn revoke_all(&self, filter: &Filter, after: Option<&[u8]>, limit: usize) -> Result<Sweep, StoreError>;
 
     /// Voids at once whatever was created before a time, also what is inserted only later: it counts as revoked.
-    /// Returns the time in force, which is later if one was set before: there is no way back. Generations are
-    /// raised, not voided.
+    /// Returns the time in force, which is later if one was set before: there is no way back, and time 0 only asks.
+    /// Generations are raised, not voided.
     ///
     /// # Errors
     /// [`StoreError`]; after [`StoreError::Unknown`], ask again.
@@ -62,15 +62,12 @@ pub trait Administration: TokenStore {
         limit: usize,
     ) -> Result<Vec<(ClaimId, u64)>, StoreError>;
 
-    /// The generations, in some order: at most `limit` of those after the one of `after`.
+    /// The generations, in some order: at most `limit` of them. `after` is the [`Generations::next`] of the page
+    /// before.
     ///
     /// # Errors
-    /// [`StoreError`], [`StoreError::Corrupt`] for a damaged generation among others.
-    fn generations(
-        &self,
-        after: Option<&Entity>,
-        limit: usize,
-    ) -> Result<Vec<(Entity, Generation)>, StoreError>;
+    /// [`StoreError`], [`StoreError::InvalidCursor`] for an `after` that no page gave out.
+    fn generations(&self, after: Option<&[u8]>, limit: usize) -> Result<Generations, StoreError>;
 
     /// Replaces sealed keys, all in one step. Whatever no longer has the old key is left as it is. Returns how many
     /// were replaced. [`rekey`](crate::rekey) is what calls this.
@@ -80,7 +77,7 @@ pub trait Administration: TokenStore {
     fn reseal(&self, changes: &[Reseal]) -> Result<usize, StoreError>;
 
     /// Keeps what came from another store, all in one step, and each only where there is nothing yet under its
-    /// name. Returns how many were kept.
+    /// name; but a record that comes revoked revokes the one that stands there. Returns how many changed something.
     ///
     /// # Errors
     /// [`StoreError`]; ask again at any time.
@@ -104,6 +101,17 @@ pub struct Sweep {
     /// How many are damaged, and so were passed over.
     pub damaged: usize,
     /// Where the next page begins; `None` after the last. Opaque: good for the same filter on the same store.
+    pub next: Option<Vec<u8>>,
+}
+
+/// One page of generations.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Generations {
+    /// Those that are sound, each with its subject.
+    pub sound: Vec<(Entity, Generation)>,
+    /// The subjects whose generations are damaged.
+    pub damaged: Vec<Entity>,
+    /// Where the next page begins; `None` after the last. Opaque.
     pub next: Option<Vec<u8>>,
 }
 
@@ -165,5 +173,10 @@ pub enum Item {
         subject: Entity,
         /// The generation.
         generation: Generation,
+    },
+    /// That a subject has no generation any more, which voids its temporary tokens.
+    NoGeneration {
+        /// Whose it was.
+        subject: Entity,
     },
 }

@@ -7,9 +7,9 @@ use std::{fmt, sync::Arc, time::Duration};
 use token_core::UnixTime;
 
 use crate::{
-    Administration, ClaimId, Counts, Entity, Filter, Generation, Insert, Item, KeyRing, Page, Raise, Record,
-    Redeem, Refund, Report, Reseal, Revoke, StoreError, Sweep, TokenId, TokenStore, engine::memory::Memory,
-    kv::Kv,
+    Administration, ClaimId, Counts, Entity, Filter, Generation, Generations, Insert, Item, KeyRing, Page,
+    Raise, Record, Redeem, Refund, Report, Reseal, Revoke, StoreError, Sweep, TokenId, TokenStore,
+    engine::memory::Memory, kv::Kv,
 };
 
 /// Every call of the contract, handed on to what `$inner` makes of `self`.
@@ -90,11 +90,7 @@ macro_rules! delegate_administration {
             $inner.claims(id, after, limit)
         }
 
-        fn generations(
-            &$self,
-            after: Option<&Entity>,
-            limit: usize,
-        ) -> Result<Vec<(Entity, Generation)>, StoreError> {
+        fn generations(&$self, after: Option<&[u8]>, limit: usize) -> Result<Generations, StoreError> {
             $inner.generations(after, limit)
         }
 

@@ -12,8 +12,9 @@ use std::{
 use token_core::UnixTime;
 
 use crate::{
-    Administration, ClaimId, Counts, Entity, Filter, Generation, Insert, Item, KeyPlace, KeyRing, Page,
-    Raise, Record, Redeem, Refund, Report, Reseal, Retry, Revoke, StoreError, Sweep, TokenId, TokenStore,
+    Administration, ClaimId, Counts, Entity, Filter, Generation, Generations, Insert, Item, KeyPlace,
+    KeyRing, Page, Raise, Record, Redeem, Refund, Report, Reseal, Retry, Revoke, StoreError, Sweep, TokenId,
+    TokenStore,
 };
 use reads::{Reads, Source, Terms};
 
@@ -308,13 +309,10 @@ impl<S: Administration> Administration for CachedStore<S> {
         self.forgetting(id, self.store.claims(id, after, limit))
     }
 
-    fn generations(
-        &self,
-        after: Option<&Entity>,
-        limit: usize,
-    ) -> Result<Vec<(Entity, Generation)>, StoreError> {
+    fn generations(&self, after: Option<&[u8]>, limit: usize) -> Result<Generations, StoreError> {
         let page = self.store.generations(after, limit)?;
-        page.iter().for_each(|(subject, _)| self.cache.generations.drop_key(subject));
+        let sound = page.sound.iter().map(|(subject, _)| subject);
+        sound.chain(&page.damaged).for_each(|subject| self.cache.generations.drop_key(subject));
         Ok(page)
     }
 
@@ -334,7 +332,9 @@ impl<S: Administration> Administration for CachedStore<S> {
         for item in items {
             match item {
                 Item::Token { record, .. } => self.cache.records.drop_key(&record.id),
-                Item::Generation { subject, .. } => self.cache.generations.drop_key(subject),
+                Item::Generation { subject, .. } | Item::NoGeneration { subject } => {
+                    self.cache.generations.drop_key(subject)
+                }
             }
         }
         done

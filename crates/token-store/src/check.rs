@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, fmt};
 
-use crate::TokenId;
+use crate::{KeyPlace, KeyRing, OpenError, Owner, SealedKey, TokenId};
 
 /// What [`Administration::check`](crate::Administration::check) saw and found.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -20,8 +20,8 @@ pub struct Report {
     pub opened: u64,
     /// How often each kind of fault was found.
     pub faults: BTreeMap<Fault, u64>,
-    /// The first [`Report::EXAMPLES`] faults, with the token each is about where it is about one.
-    pub examples: Vec<(Fault, Option<TokenId>)>,
+    /// The first [`Report::EXAMPLES`] faults, with the token or the subject each is about where it is about one.
+    pub examples: Vec<(Fault, Option<KeyPlace>)>,
 }
 
 impl Report {
@@ -35,10 +35,32 @@ impl Report {
     }
 
     pub(crate) fn find(&mut self, fault: Fault, token: Option<&TokenId>) {
+        self.find_at(fault, token.cloned().map(KeyPlace::Token));
+    }
+
+    // Whether a sealed key opens, where there is a ring to ask.
+    pub(crate) fn opens(&mut self, keys: Option<&KeyRing>, sealed: &SealedKey, owner: Owner<'_>) {
+        let Some(keys) = keys else { return };
+        let fault = match keys.open(sealed, owner) {
+            Ok(_) => {
+                self.opened = self.opened.saturating_add(1);
+                return;
+            }
+            Err(OpenError::KeyUnavailable { .. }) => Fault::KeyUnavailable,
+            Err(OpenError::Forged) => Fault::Forged,
+        };
+        let place = match owner {
+            Owner::Token(id) => KeyPlace::Token(id.clone()),
+            Owner::Generation { subject, .. } => KeyPlace::Generation(subject.clone()),
+        };
+        self.find_at(fault, Some(place));
+    }
+
+    pub(crate) fn find_at(&mut self, fault: Fault, place: Option<KeyPlace>) {
         let count = self.faults.entry(fault).or_default();
         *count = count.saturating_add(1);
         if self.examples.len() < Self::EXAMPLES {
-            self.examples.push((fault, token.cloned()));
+            self.examples.push((fault, place));
         }
     }
 }

@@ -2,7 +2,7 @@
 
 #[cfg(any(feature = "redb", feature = "sled"))]
 use std::path::Path;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use token_core::UnixTime;
 
@@ -33,6 +33,8 @@ pub(crate) struct Kv<E> {
     group: Group,
     // What was created before this time is void, in seconds. Never ahead of the disk.
     void: AtomicU64,
+    // How many calls are about to set it: while there are any, the disk may be ahead of it.
+    voiding: AtomicUsize,
     // The files of the engine, if they are a copy to be looked into only.
     copy: Option<Copy>,
 }
@@ -40,7 +42,13 @@ pub(crate) struct Kv<E> {
 impl<E: Engine> Kv<E> {
     /// The store that a new engine holds.
     pub(crate) fn new(engine: E) -> Self {
-        Self { engine, group: Group::new(), void: AtomicU64::new(0), copy: None }
+        Self {
+            engine,
+            group: Group::new(),
+            void: AtomicU64::new(0),
+            voiding: AtomicUsize::new(0),
+            copy: None,
+        }
     }
 
     /// The store that the engine holds.
@@ -68,10 +76,14 @@ impl<E: Engine> Kv<E> {
         self.void.fetch_max(time.as_secs(), Ordering::AcqRel);
     }
 
-    // As its reader is to see it.
-    fn judged(&self, mut record: Record) -> Record {
-        record.revoked |= record.created.as_secs() < self.void.load(Ordering::Acquire);
-        record
+    // As its reader is to see it: who was told that it is void is not told otherwise later.
+    fn judged(&self, view: &impl View, mut record: Record) -> Result<Record, StoreError> {
+        let void = match self.voiding.load(Ordering::Acquire) {
+            0 => UnixTime::from_secs(self.void.load(Ordering::Acquire)),
+            _ => void_before(view)?,
+        };
+        record.revoked |= record.created < void;
+        Ok(record)
     }
 
     fn read<T>(&self, read: impl FnOnce(&E::View<'_>) -> Result<T, StoreError>) -> Result<T, StoreError> {
@@ -111,7 +123,7 @@ impl<E: Engine> Kv<E> {
     }
 
     pub(crate) fn get(&self, id: &TokenId) -> Result<Option<Record>, StoreError> {
-        Ok(self.read(|view| record(view, id))?.map(|record| self.judged(record)))
+        self.read(|view| record(view, id)?.map(|record| self.judged(view, record)).transpose())
     }
 
     pub(crate) fn redeem(&self, id: &TokenId, claim: &ClaimId) -> Result<Redeem, StoreError> {
@@ -206,7 +218,7 @@ impl<E: Engine> Kv<E> {
             let mut page = Page { records: Vec::new(), damaged: Vec::new(), next };
             for pair in &pairs {
                 match listed(view, filter, &listing, pair) {
-                    Ok(record) => page.records.push(self.judged(record)),
+                    Ok(record) => page.records.push(self.judged(view, record)?),
                     Err(StoreError::Corrupt { .. }) => page.damaged.push(listing.token(&pair.0)?),
                     Err(error) => return Err(error),
                 }
@@ -226,7 +238,12 @@ impl<E: Engine> Kv<E> {
         let number = next.number;
         self.write(move |draft| {
             let present = match draft.get(&key)? {
-                Some(value) => codec::decode_generation(&key, &value)?.number,
+                Some(value) => match codec::decode_generation(&key, &value) {
+                    Ok(generation) => generation.number,
+                    // Written over: no temporary token is good under it.
+                    Err(StoreError::Corrupt { .. }) => 0,
+                    Err(error) => return Err(error),
+                },
                 None => 0,
             };
             if present.checked_add(1) != Some(number) {

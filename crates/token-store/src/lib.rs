@@ -85,7 +85,7 @@
 //! - `redb` (default): `RedbStore`.
 //! - `sled`: `SledStore`.
 //! - `postgres`: `PostgresStore`.
-//! - `transfer`: `export`, `export_to` and `import`, which move tokens from store to store by a file.
+//! - `transfer`: `export`, `export_to`, `verify_export` and `import`, which move tokens from store to store by a file.
 //! - `conformance`: the suite that every backend has to pass.
 #![forbid(unsafe_code)]
 
@@ -125,7 +125,7 @@ mod sync;
 #[cfg(feature = "transfer")]
 mod transfer;
 
-pub use admin::{Administration, Counts, Item, KeyPlace, Reseal, Sweep};
+pub use admin::{Administration, Counts, Generations, Item, KeyPlace, Reseal, Sweep};
 pub use backends::MemoryStore;
 #[cfg(feature = "redb")]
 pub use backends::RedbStore;
@@ -143,4 +143,4 @@ pub use record::{ClaimId, Entity, Generation, InvalidId, Record, SealedKey, Toke
 pub use rekey::{RekeyError, Rekeyed, RemoveError, rekey};
 pub use store::{Filter, Insert, Page, Raise, Redeem, Refund, Retry, Revoke, StoreError, TokenStore};
 #[cfg(feature = "transfer")]
-pub use transfer::{Epoch, InvalidDocument, Moved, TransferError, export, export_to, import};
+pub use transfer::{Epoch, InvalidDocument, Moved, TransferError, export, export_to, import, verify_export};

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use token_core::RootKey;
+
 use crate::{
     Administration, Entity, Filter, Generation, KeyPlace, KeyRing, OpenError, Owner, Record, Reseal,
     SealError, SealedKey, StoreError, TokenId,
@@ -18,7 +20,7 @@ pub struct Rekeyed {
     pub seen: u64,
     /// How many of them were sealed again.
     pub resealed: u64,
-    /// How many records are damaged, so that it is not known which key they need. They are left as they are.
+    /// How many records and generations are damaged, so that it is not known which key they need. They are left as they are.
     pub damaged: u64,
     /// How many were left as they are because they do not open. The first of them follow.
     pub failed: u64,
@@ -26,8 +28,13 @@ pub struct Rekeyed {
     pub examples: Vec<(KeyPlace, OpenError)>,
     newest: u32,
     needed: BTreeSet<u32>,
-    complete: bool,
+    // Once it is done: what only the key opens under which everything was sealed.
+    proof: Option<SealedKey>,
 }
+
+/// Nobody's temporary tokens: no generation has the number 0.
+static NOBODY: Entity = Entity { kind: String::new(), id: String::new() };
+const PROOF: Owner<'static> = Owner::Generation { subject: &NOBODY, number: 0 };
 
 impl Rekeyed {
     /// How many of those that do not open are given as examples at most.
@@ -110,17 +117,19 @@ pub fn rekey<S: Administration + ?Sized>(
             None => break,
         }
     }
-    let mut after: Option<Entity> = None;
+    let mut after: Option<Vec<u8>> = None;
     loop {
-        let page = store.generations(after.as_ref(), PAGE)?;
-        walk.step(store, &page)?;
+        let page = store.generations(after.as_deref(), PAGE)?;
+        walk.step(store, &page.sound)?;
+        let damaged = u64::try_from(page.damaged.len()).unwrap_or(u64::MAX);
+        walk.told.damaged = walk.told.damaged.saturating_add(damaged);
         progress(&walk.told);
-        match page.into_iter().next_back() {
-            Some((subject, _)) => after = Some(subject),
+        match page.next {
+            Some(next) => after = Some(next),
             None => break,
         }
     }
-    walk.told.complete = true;
+    walk.told.proof = Some(keys.seal(&RootKey::from_derived([0; RootKey::LEN]), PROOF)?);
     Ok(walk.told)
 }
 
@@ -138,7 +147,11 @@ impl KeyRing {
         if key_id == self.newest_id() {
             return Err(RemoveError::Newest { key_id });
         }
-        if proof.is_empty() || !proof.iter().all(|proof| proof.complete && proof.newest == self.newest_id()) {
+        let is_proof = |told: &&Rekeyed| {
+            told.newest == self.newest_id()
+                && told.proof.as_ref().is_some_and(|sealed| self.open(sealed, PROOF).is_ok())
+        };
+        if proof.is_empty() || !proof.iter().all(is_proof) {
             return Err(RemoveError::Unproven { key_id });
         }
         if proof.iter().any(|proof| proof.damaged > 0 || proof.needed.contains(&key_id)) {
@@ -159,7 +172,7 @@ impl Rekeyed {
             examples: Vec::new(),
             newest: keys.newest_id(),
             needed: BTreeSet::new(),
-            complete: false,
+            proof: None,
         }
     }
 }
@@ -175,15 +188,18 @@ impl Walk<'_> {
         store: &S,
         page: &[T],
     ) -> Result<(), RekeyError> {
-        let mut changes = Vec::new();
+        let (mut changes, mut sealable) = (Vec::new(), Vec::new());
         for item in page {
-            changes.extend(self.change(item)?);
+            if let Some(change) = self.change(item)? {
+                changes.push(change);
+                sealable.push(item);
+            }
             self.told.seen = self.told.seen.saturating_add(1);
         }
         let mut resealed = store.reseal(&changes)?;
         if resealed < changes.len() {
             // Some of them changed or went since they were read. One at a time, until there is nothing to change.
-            for item in page {
+            for item in sealable {
                 while let Some(now) = item.again(store)?
                     && let Some(change) = self.change(&now)?
                 {
@@ -257,7 +273,7 @@ impl Sealed for (Entity, Generation) {
 
 #[cfg(test)]
 mod tests {
-    use token_core::{RootKey, UnixTime};
+    use token_core::UnixTime;
 
     use super::*;
     use crate::{Insert, MemoryStore, Raise, TokenStore};
@@ -349,9 +365,40 @@ mod tests {
         assert_eq!(keys.remove(3, &[&done]), Err(RemoveError::Absent { key_id: 3 }));
         assert_eq!(keys.remove(1, &[]), Err(RemoveError::Unproven { key_id: 1 }));
         assert_eq!(keys.remove(1, &[&underway.unwrap()]), Err(RemoveError::Unproven { key_id: 1 }));
+        let mut other = KeyRing::generate().unwrap();
+        other.rotate().unwrap();
+        let elsewhere = rekey(&MemoryStore::new(), &other, &mut |_| ()).unwrap();
+        assert_eq!(keys.remove(1, &[&elsewhere]), Err(RemoveError::Unproven { key_id: 1 }));
         keys.rotate().unwrap();
         assert_eq!(keys.remove(1, &[&done]), Err(RemoveError::Unproven { key_id: 1 }));
         assert_eq!(keys.open(&forged.root_key, Owner::Token(&id(9))).unwrap_err(), OpenError::Forged);
+    }
+
+    #[test]
+    fn a_damaged_generation_stops_nothing_and_keeps_the_old_keys() {
+        let mut keys = KeyRing::generate().unwrap();
+        let store = filled(&keys, 2);
+        let subject = Entity { kind: "user".into(), id: "u1".into() };
+        store.0.damage(&crate::layout::generation(&subject));
+        keys.rotate().unwrap();
+        let done = rekey(&store, &keys, &mut |_| ()).unwrap();
+        assert_eq!((done.resealed, done.damaged), (4, 1));
+        assert_eq!(keys.remove(1, &[&done]), Err(RemoveError::Needed { key_id: 1 }));
+        let report = store.check(Some(&keys)).unwrap();
+        assert_eq!(
+            report.examples,
+            [(crate::Fault::DamagedGeneration, Some(KeyPlace::Generation(subject.clone())))]
+        );
+
+        // A new one takes its place.
+        let owner = Owner::Generation { subject: &subject, number: 1 };
+        let root_key = keys.seal(&RootKey::from_derived([9; 32]), owner).unwrap();
+        assert_eq!(
+            store.raise_generation(&subject, &Generation { number: 1, root_key }).unwrap(),
+            Raise::Raised
+        );
+        keys.remove(1, &[&rekey(&store, &keys, &mut |_| ()).unwrap()]).unwrap();
+        assert!(store.check(Some(&keys)).unwrap().is_sound());
     }
 
     // A store in which somebody else is faster, once.
@@ -360,13 +407,15 @@ mod tests {
         let mut keys = KeyRing::generate().unwrap();
         let store = filled(&keys, 2);
         let other = keys.seal(&RootKey::derive_any(b"another"), Owner::Token(&id(0))).unwrap();
+        let forged = record(&KeyRing::generate().unwrap(), 9);
+        assert_eq!(store.insert(&forged).unwrap(), Insert::Inserted);
         let page = store.list(&Filter::All, None, 9).unwrap().records;
         let change = Reseal { place: KeyPlace::Token(id(0)), old: page[0].root_key.clone(), new: other };
         assert_eq!(store.reseal(&[change]).unwrap(), 1);
         keys.rotate().unwrap();
         let mut walk = Walk { keys: &keys, told: Rekeyed::new(&keys) };
         walk.step(&store, &page).unwrap();
-        assert_eq!(walk.told.resealed, 2);
+        assert_eq!((walk.told.resealed, walk.told.failed, walk.told.examples.len()), (2, 1, 1));
         let now = store.get(&id(0)).unwrap().unwrap();
         let opened = keys.open(&now.root_key, Owner::Token(&id(0))).unwrap();
         assert_eq!((now.root_key.key_id, opened.expose()), (2, RootKey::derive_any(b"another").expose()));

@@ -101,7 +101,7 @@ pub trait TokenStore: fmt::Debug + Send + Sync {
     fn generation(&self, subject: &Entity) -> Result<Option<Generation>, StoreError>;
 
     /// Replaces a subject's generation by the next, whose number must be one more than the present one's (1 for
-    /// the first).
+    /// the first). A damaged one counts as none.
     ///
     /// # Errors
     /// [`StoreError`]; after [`StoreError::Unknown`], [`generation`](Self::generation) tells.

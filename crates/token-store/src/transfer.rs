@@ -9,8 +9,8 @@
 //!
 //! Root keys stay sealed, so that the file is worth nothing without the key ring. The last line tells how many
 //! documents there are, and the SHA-256 of all lines before: what was cut short or altered by accident is refused
-//! before anything of it is kept. Between the others stand lines that tell where an interrupted export goes on, and
-//! lines that name tokens which were left out, since they are damaged.
+//! before anything of it is kept. Between the others stand lines that tell where an interrupted export goes on, with
+//! the SHA-256 so far; lines that name what was left out, since it is damaged; and before when everything is void.
 
 use std::{
     fs::File,
@@ -19,9 +19,11 @@ use std::{
 
 use ring::digest::{self, SHA256};
 
-use crate::{Administration, Entity, Filter, Item, StoreError, TokenId};
+use token_core::UnixTime;
+
+use crate::{Administration, Filter, Item, StoreError, TokenId};
 pub use document::InvalidDocument;
-use document::{Document, End, from_hex, hex};
+use document::{Document, End, hex, is_sound, is_sound_generation};
 
 mod document;
 
@@ -30,6 +32,9 @@ const VERSION: u32 = 1;
 
 /// What every export begins with.
 const HEADER: &[u8] = b"{\"onetoken_export\":1}\n";
+
+/// The greatest length of a line in bytes: a token with more than 700,000 claims of 43 bytes.
+const MAX_LINE: u64 = 128 * 1024 * 1024;
 
 /// How many records are read, or kept in one step, at a time.
 const PAGE: usize = 256;
@@ -42,9 +47,9 @@ pub struct Moved {
     pub tokens: u64,
     /// Generations, in the file so far or read from it.
     pub generations: u64,
-    /// Records that the file only names, since they were damaged in the store that was exported.
+    /// Records and generations that the file only names, since they were damaged in the store that was exported.
     pub damaged: u64,
-    /// How many of both an import kept. The others were there already, or void.
+    /// How many of both an import kept, or voided where they stood. The others were there already, or void.
     pub kept: u64,
     /// The SHA-256 of all lines before the last, once that has been written or read: what tells one export from
     /// another.
@@ -56,9 +61,9 @@ pub struct Moved {
 pub enum Epoch {
     /// They go on. Right for a move, when the former store is never used again.
     Same,
-    /// They are void: each token comes in revoked, and no generation comes in, so that temporary tokens are void
-    /// too. Right for the restoration of a backup, where tokens that were spent since would come back to life. Claims
-    /// are still answered again.
+    /// They are void, also where they are there already: each token comes in revoked, and the generations of its
+    /// subjects go, so that temporary tokens are void too. Right for the restoration of a backup, where tokens that
+    /// were spent since would come back to life. Claims are still answered again.
     New,
 }
 
@@ -105,7 +110,8 @@ pub enum TransferError {
     Damaged,
 }
 
-/// Writes all that a store holds into a file, and waits until it is on disk. A file that holds the beginning of an
+/// Writes all that a store holds into a file, and waits until it is on disk. That the file's name is there as well is
+/// for the caller to see to, who knows its directory. A file that holds the beginning of an
 /// export is gone on with. `progress` is told after each page.
 ///
 /// Others may use the store meanwhile; then a token may be there as it was at any time from the beginning on. Stop
@@ -144,9 +150,29 @@ pub fn export_to<S: Administration + ?Sized>(
     Begun::nothing().write(store, out, progress)
 }
 
+/// Whether an export is whole: reads all of it, and tells how much there is.
+///
+/// # Errors
+/// [`TransferError`], what [`import`] would refuse.
+pub fn verify_export(file: &mut (impl Read + Seek)) -> Result<Moved, TransferError> {
+    whole(file).map(|whole| whole.moved)
+}
+
+fn whole(file: &mut (impl Read + Seek)) -> Result<Begun, TransferError> {
+    file.rewind()?;
+    let whole = Begun::read(&mut BufReader::new(&mut *file))?;
+    match whole.moved.checksum {
+        Some(_) => Ok(whole),
+        None => Err(TransferError::Incomplete { line: whole.lines }),
+    }
+}
+
 /// Keeps all that an export holds, each only where there is nothing yet under its name: an import that was
-/// interrupted is gone on with by calling it again. The file is read twice, and nothing is kept of one that is not
-/// whole. `progress` is told after each step.
+/// interrupted is gone on with by calling it again. What was revoked there is revoked here also where it is already,
+/// and what was void there is void here. The file is read twice, and nothing is kept of one that is not whole.
+/// `progress` is told after each step.
+///
+/// What was purged since it was exported comes back, as it was then: import with [`Epoch::New`] whatever is no move.
 ///
 /// The key ring of the former store is needed with the new one: keys come as they were sealed.
 ///
@@ -158,10 +184,9 @@ pub fn import<S: Administration + ?Sized>(
     epoch: Epoch,
     progress: &mut dyn FnMut(&Moved),
 ) -> Result<Moved, TransferError> {
-    file.rewind()?;
-    let whole = Begun::read(&mut BufReader::new(&mut *file))?;
-    if whole.moved.checksum.is_none() {
-        return Err(TransferError::Incomplete { line: whole.lines });
+    let whole = whole(file)?;
+    if whole.void_before > UnixTime::from_secs(0) {
+        store.void_before(whole.void_before)?;
     }
     file.rewind()?;
     let mut lines = Lines { from: BufReader::new(file), line: 0, text: Vec::new() };
@@ -170,21 +195,22 @@ pub fn import<S: Administration + ?Sized>(
         let document = lines.next()?;
         let end = matches!(document, None | Some(Document::End(_)));
         if let Some(document) = document {
-            let invalid = |source| TransferError::Line { line: lines.line, source };
-            let item = document.into_item().map_err(invalid)?;
-            match item {
-                Some(Item::Token { mut record, claims }) => {
+            match (lines.item(document)?, epoch) {
+                (Some(Item::Token { mut record, claims }), _) => {
                     add(&mut moved.tokens);
                     record.revoked |= epoch == Epoch::New;
                     items.push(Item::Token { record, claims });
                 }
-                Some(generation @ Item::Generation { .. }) => {
+                (Some(Item::Generation { subject, .. }), Epoch::New) => {
                     add(&mut moved.generations);
-                    if epoch == Epoch::Same {
-                        items.push(generation);
-                    }
+                    items.push(Item::NoGeneration { subject });
                 }
-                None => {}
+                (Some(generation @ Item::Generation { .. }), Epoch::Same) => {
+                    add(&mut moved.generations);
+                    items.push(generation);
+                }
+                (Some(damaged @ Item::NoGeneration { .. }), Epoch::New) => items.push(damaged),
+                (Some(Item::NoGeneration { .. }), Epoch::Same) | (None, _) => {}
             }
         }
         if items.len() >= PAGE || (end && !items.is_empty()) {
@@ -220,15 +246,18 @@ fn claims<S: Administration + ?Sized>(
 enum Next {
     /// The records after this cursor.
     Tokens(Option<Vec<u8>>),
-    /// The generations after the one of this subject.
-    Generations(Option<Entity>),
+    /// The generations after this cursor.
+    Generations(Option<Vec<u8>>),
 }
 
 impl Next {
-    fn document(&self) -> Document {
+    fn document(&self, hash: &digest::Context) -> Document {
+        let sha256 = finished(hash);
         match self {
-            Self::Tokens(after) => Document::NextTokens(after.as_deref().map(hex)),
-            Self::Generations(after) => Document::NextGenerations(after.clone()),
+            Self::Tokens(after) => Document::NextTokens(document::Next::new(after.as_deref(), &sha256)),
+            Self::Generations(after) => {
+                Document::NextGenerations(document::Next::new(after.as_deref(), &sha256))
+            }
         }
     }
 }
@@ -241,6 +270,7 @@ struct Begun {
     // With a checksum, it is complete.
     moved: Moved,
     next: Next,
+    void_before: UnixTime,
     // How many whole lines there are in all.
     lines: u64,
 }
@@ -253,13 +283,15 @@ impl Begun {
 
     fn nothing() -> Self {
         let hash = digest::Context::new(&SHA256);
-        Self { len: 0, hash, moved: Moved::default(), next: Next::Tokens(None), lines: 0 }
+        let void_before = UnixTime::from_secs(0);
+        Self { len: 0, hash, moved: Moved::default(), next: Next::Tokens(None), void_before, lines: 0 }
     }
 
     fn read(from: &mut impl BufRead) -> Result<Self, TransferError> {
         let mut begun = Self::nothing();
         let mut lines = Lines { from, line: 0, text: Vec::new() };
         let (mut len, mut hash, mut moved) = (0_u64, digest::Context::new(&SHA256), Moved::default());
+        let mut void_before = UnixTime::from_secs(0);
         while let Some(document) = lines.next()? {
             if begun.moved.checksum.is_some() {
                 return Err(TransferError::Damaged);
@@ -271,32 +303,39 @@ impl Begun {
                     return Err(TransferError::Damaged);
                 }
                 begun.moved = Moved { checksum: Some(found), ..moved };
+                begun.void_before = void_before;
                 continue;
             }
+            let so_far = hash.clone();
             len = len.saturating_add(u64::try_from(lines.text.len()).unwrap_or(u64::MAX));
             hash.update(&lines.text);
-            let next = match document {
-                Document::OnetokenExport(_) => Next::Tokens(None),
-                Document::NextTokens(after) => Next::Tokens(after.as_deref().and_then(from_hex)),
-                Document::NextGenerations(after) => Next::Generations(after),
-                Document::Token(_) => {
-                    add(&mut moved.tokens);
+            let (next, told) = match document {
+                Document::OnetokenExport(_) => (Next::Tokens(None), None),
+                Document::NextTokens(next) => (Next::Tokens(lines.after(&next)?), Some(next)),
+                Document::NextGenerations(next) => (Next::Generations(lines.after(&next)?), Some(next)),
+                Document::VoidBefore(secs) => {
+                    void_before = void_before.max(UnixTime::from_secs(secs));
                     continue;
                 }
-                Document::Damaged(_) => {
-                    add(&mut moved.damaged);
+                document => {
+                    match &document {
+                        Document::Token(_) => add(&mut moved.tokens),
+                        Document::Generation(_) => add(&mut moved.generations),
+                        Document::Damaged(_) | Document::DamagedGeneration(_) => add(&mut moved.damaged),
+                        _ => {}
+                    }
+                    lines.item(document)?;
                     continue;
                 }
-                Document::Generation(_) => {
-                    add(&mut moved.generations);
-                    continue;
-                }
-                Document::End(_) => continue,
             };
-            begun = Self { len, hash: hash.clone(), moved, next, lines: 0 };
+            if told.is_some_and(|next| next.sha256 != hex(&finished(&so_far))) {
+                return Err(TransferError::Damaged);
+            }
+            begun = Self { len, hash: hash.clone(), moved, next, void_before, lines: 0 };
         }
         Ok(Self { lines: lines.line, ..begun })
     }
+
     /// Writes what is yet to be written.
     fn write<S: Administration + ?Sized>(
         mut self,
@@ -321,6 +360,10 @@ impl Begun {
                 };
                 // A claim that was made since the record was read has a use as well.
                 record.uses = record.uses.max(u64::try_from(claims.len()).unwrap_or(u64::MAX));
+                if !is_sound(&record, &claims) {
+                    damaged.push(record.id);
+                    continue;
+                }
                 out.line(&Document::token(&record, &claims))?;
                 add(&mut self.moved.tokens);
             }
@@ -332,21 +375,33 @@ impl Begun {
                 Some(next) => Next::Tokens(Some(next)),
                 None => Next::Generations(None),
             };
-            out.line(&self.next.document())?;
+            out.line(&self.next.document(&out.hash))?;
             progress(&self.moved);
         }
         while let Next::Generations(after) = &self.next {
-            let page = store.generations(after.as_ref(), PAGE)?;
-            for (subject, generation) in &page {
-                out.line(&Document::generation(subject, generation))?;
+            let page = store.generations(after.as_deref(), PAGE)?;
+            let mut damaged = page.damaged;
+            for (subject, generation) in page.sound {
+                if !is_sound_generation(&subject, &generation) {
+                    damaged.push(subject);
+                    continue;
+                }
+                out.line(&Document::generation(&subject, &generation))?;
                 add(&mut self.moved.generations);
             }
-            self.next = match page.into_iter().next_back() {
-                Some((subject, _)) => Next::Generations(Some(subject)),
-                None => break,
-            };
-            out.line(&self.next.document())?;
+            for subject in damaged {
+                out.line(&Document::DamagedGeneration(subject))?;
+                add(&mut self.moved.damaged);
+            }
             progress(&self.moved);
+            let Some(next) = page.next else { break };
+            self.next = Next::Generations(Some(next));
+            out.line(&self.next.document(&out.hash))?;
+        }
+        // Set while this went on, it holds for what was written before.
+        let void_before = store.void_before(UnixTime::from_secs(0))?.as_secs();
+        if void_before > 0 {
+            out.line(&Document::VoidBefore(void_before))?;
         }
         let Moved { tokens, generations, .. } = self.moved;
         let checksum = finished(&out.hash);
@@ -377,7 +432,16 @@ impl<R: BufRead> Lines<R> {
     /// The next whole line; `None` at the end, and at a line that was cut short.
     fn next(&mut self) -> Result<Option<Document>, TransferError> {
         self.text.clear();
-        self.from.read_until(b'\n', &mut self.text)?;
+        // Whatever else the file is, it need not have lines.
+        let header = u64::try_from(HEADER.len()).unwrap_or(u64::MAX);
+        let max = if self.line == 0 { header.saturating_add(20) } else { MAX_LINE };
+        (&mut self.from).take(max).read_until(b'\n', &mut self.text)?;
+        let is_too_long =
+            !self.text.ends_with(b"\n") && u64::try_from(self.text.len()).is_ok_and(|len| len == max);
+        if is_too_long && self.line > 0 {
+            let line = self.line.saturating_add(1);
+            return Err(TransferError::Line { line, source: InvalidDocument::TooLong { max } });
+        }
         let Some(text) = self.text.strip_suffix(b"\n") else {
             return match self.line {
                 0 if !HEADER.starts_with(&self.text) => Err(TransferError::NotAnExport),
@@ -396,6 +460,15 @@ impl<R: BufRead> Lines<R> {
             (line, Err(source)) => Err(TransferError::Line { line, source }),
         }
     }
+
+    /// What the line that was read last holds, if it is about a token or a generation.
+    fn item(&self, document: Document) -> Result<Option<Item>, TransferError> {
+        document.into_item().map_err(|source| TransferError::Line { line: self.line, source })
+    }
+
+    fn after(&self, next: &document::Next) -> Result<Option<Vec<u8>>, TransferError> {
+        next.after().map_err(|source| TransferError::Line { line: self.line, source })
+    }
 }
 
 /// What is written, and the hash of it.
@@ -408,6 +481,9 @@ impl<W: Write> Hashed<W> {
     fn line(&mut self, document: &Document) -> io::Result<()> {
         let mut line = document.write()?;
         line.push(b'\n');
+        if u64::try_from(line.len()).is_ok_and(|len| len > MAX_LINE) {
+            return Err(io::Error::from(io::ErrorKind::FileTooLarge));
+        }
         self.hash.update(&line);
         self.to.write_all(&line)
     }

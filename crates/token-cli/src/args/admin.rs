@@ -13,6 +13,7 @@ use super::mint::UnknownOption;
 use crate::{
     command::Cursor,
     entity, request,
+    store::StoreUrl,
     time::{self, Seconds},
 };
 
@@ -123,7 +124,8 @@ pub(crate) struct PurgeArgs {
     #[arg(long, value_name = "TIME", value_parser = time::parse_time)]
     pub(crate) before: Option<UnixTime>,
     /// Remove also those whose uses were found to be spent this long ago, by an earlier run with this option; 0s for
-    /// all that are spent. Whoever asks again about a spend that was removed is refused
+    /// all that are spent. Whoever asks again about a spend that was removed is refused, and an older export that is
+    /// imported again brings the token back
     #[arg(long, value_name = "DURATION", value_parser = time::parse_duration)]
     pub(crate) retention: Option<Seconds>,
     /// Print a JSON document: {"purged":N}; with --retention and `spent`, which counts those that were removed, or
@@ -148,13 +150,17 @@ pub(crate) struct CheckArgs {
 
 /// Seal everything under a new key, and remove the old ones
 ///
-/// What was interrupted is gone on with by calling it again. An old key that something may still need is kept. A
-/// backup of before needs the keys of before, and so does every other store that is sealed under them: keep a copy.
+/// What was interrupted is gone on with by calling it again. An old key that something in these stores may still need
+/// is kept. Name every store that is sealed under these keys: one that is left out needs the keys of before, and so
+/// does a backup of before.
 #[derive(ClapArgs)]
 #[command(after_help = "Example:
   onetoken mint space-support s1
   onetoken rekey")]
 pub(crate) struct RekeyArgs {
+    /// Another store that is sealed under the same keys, which is rekeyed as well; may be repeated
+    #[arg(long, value_name = "URL")]
+    pub(crate) also: Vec<StoreUrl>,
     /// Keep the old keys in the ring, so that exports of before can be imported
     #[arg(long)]
     pub(crate) keep_old: bool,
@@ -182,7 +188,10 @@ pub(crate) struct ExportArgs {
 /// Keep all that an export holds, where there is nothing yet under its name
 ///
 /// Nothing is kept of an export that is not whole. What was interrupted is gone on with by calling it again. The
-/// tokens need the keys that they were sealed under.
+/// tokens need the keys that they were sealed under. What was revoked there is revoked here as well. What was purged
+/// here since, spent or not, comes back as it was then: into a store that has been used since, only with --new-epoch.
+///
+/// The exit code is 4 where the export names damaged tokens, or the store is not sound.
 #[derive(ClapArgs)]
 #[command(after_help = "Example:
   onetoken mint space-support s1
@@ -190,10 +199,11 @@ pub(crate) struct ExportArgs {
 pub(crate) struct ImportArgs {
     /// The file; `-` is standard input
     pub(crate) file: PathBuf,
-    /// Void all that comes in: for a backup, which would bring tokens back to life that were spent since
+    /// Void all that comes in, also what is there already: for a backup, which would bring tokens back to life that
+    /// were spent since
     #[arg(long)]
     pub(crate) new_epoch: bool,
-    /// Print a JSON document: {"tokens":N,"generations":N,"damaged":N,"sha256":"…","kept":N,"unopened":N}
+    /// Print a JSON document: {"tokens":N,"generations":N,"damaged":N,"sha256":"…","kept":N,"unopened":N,"faults":N}
     #[arg(long)]
     pub(crate) json: bool,
 }

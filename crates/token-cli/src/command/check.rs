@@ -3,13 +3,14 @@
 use std::collections::BTreeMap;
 
 use serde::Serialize;
-use token_store::{Fault, Report, TokenId};
+use token_store::{Fault, KeyPlace, Report};
 
 use crate::{
     args::CheckArgs,
+    entity::Named,
     error::{Exit, Failure},
     home::{HomeArgs, HomeError},
-    output::{Bytes, Style, Terminal},
+    output::{Bytes, Plain, Style, Terminal},
 };
 
 #[derive(Serialize)]
@@ -22,13 +23,17 @@ struct Checked<'a> {
     /// Sealed keys that opened.
     opened: u64,
     faults: BTreeMap<&'a str, u64>,
-    examples: Vec<Example>,
+    examples: Vec<Example<'a>>,
 }
 
 #[derive(Serialize)]
-struct Example {
+struct Example<'a> {
     fault: &'static str,
+    /// Of the token that it is about.
     id: Option<Bytes>,
+    /// Whose temporary tokens it is about.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    subject: Option<Named<'a>>,
 }
 
 pub(super) fn run(args: &CheckArgs, home: &HomeArgs, terminal: &mut Terminal) -> Result<Exit, Failure> {
@@ -44,10 +49,6 @@ pub(super) fn run(args: &CheckArgs, home: &HomeArgs, terminal: &mut Terminal) ->
 }
 
 fn document(report: &Report) -> Checked<'_> {
-    let example = |(fault, token): &(Fault, Option<TokenId>)| Example {
-        fault: fault.as_str(),
-        id: token.as_ref().map(|id| id.as_bytes().into()),
-    };
     Checked {
         sound: report.is_sound(),
         records: report.records,
@@ -56,7 +57,18 @@ fn document(report: &Report) -> Checked<'_> {
         generations: report.generations,
         opened: report.opened,
         faults: report.faults.iter().map(|(fault, count)| (fault.as_str(), *count)).collect(),
-        examples: report.examples.iter().map(example).collect(),
+        examples: report.examples.iter().map(Example::new).collect(),
+    }
+}
+
+impl<'a> Example<'a> {
+    fn new((fault, place): &'a (Fault, Option<KeyPlace>)) -> Self {
+        let (id, subject) = match place {
+            Some(KeyPlace::Token(id)) => (Some(id.as_bytes().into()), None),
+            Some(KeyPlace::Generation(subject)) => (None, Some(subject.into())),
+            _ => (None, None),
+        };
+        Self { fault: fault.as_str(), id, subject }
     }
 }
 
@@ -72,9 +84,15 @@ fn print(report: &Report, terminal: &mut Terminal) -> Result<(), Failure> {
     for (fault, count) in &report.faults {
         text.push_str(&format!("{count:>8}  {fault}\n"));
     }
-    for (fault, token) in &report.examples {
-        let token = token.as_ref().map_or_else(|| "-".to_owned(), ToString::to_string);
-        text.push_str(&format!("{token}  {fault}\n"));
+    for (fault, place) in &report.examples {
+        let place = match place {
+            Some(KeyPlace::Token(id)) => id.to_string(),
+            Some(KeyPlace::Generation(subject)) => {
+                format!("{}:{}", Plain(subject.kind.as_bytes()), Plain(subject.id.as_bytes()))
+            }
+            _ => "-".to_owned(),
+        };
+        text.push_str(&format!("{place}  {fault}\n"));
     }
     terminal.text(text)
 }

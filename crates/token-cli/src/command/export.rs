@@ -12,7 +12,7 @@ use token_store::{Administration, Moved, TransferError};
 use crate::{
     args::ExportArgs,
     error::{Exit, Failure, UsageError},
-    home::HomeArgs,
+    home::{HomeArgs, sync_dir},
     input::INPUT,
     output::Terminal,
     progress::Progress,
@@ -79,8 +79,17 @@ fn into_file(
     terminal: &Terminal,
 ) -> Result<Moved, TransferError> {
     let mut file = open(path)?;
+    // Where it was there before, others may be allowed to read it.
+    #[cfg(unix)]
+    if let Err(TransferError::Incomplete { .. }) = token_store::verify_export(&mut file)
+        && file.metadata()?.is_file()
+    {
+        file.set_permissions(std::os::unix::fs::PermissionsExt::from_mode(0o600))?;
+    }
     let is_begun = file.metadata()?.len() > 0;
     let moved = token_store::export(store, &mut file, tell)?;
+    // A name is on disk when its directory is.
+    sync_dir(path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new(".")))?;
     if is_begun {
         terminal.note("went on with an export that was begun before: what was in it is as it was then");
     }

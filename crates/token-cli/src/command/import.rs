@@ -1,6 +1,10 @@
 //! `onetoken import`
 
-use std::{fs::File, io, path::Path};
+use std::{
+    fs::File,
+    io::{self, BufRead as _},
+    path::Path,
+};
 
 use serde::Serialize;
 use token_store::{Epoch, Fault, Moved, TransferError};
@@ -20,13 +24,18 @@ struct Imported {
     #[serde(flatten)]
     summary: Summary,
     kept: u64,
+    /// Sealed keys in the store that do not open.
     unopened: u64,
+    /// All that `check` finds in the store.
+    faults: u64,
 }
 
 pub(super) fn run(args: &ImportArgs, home: &HomeArgs, terminal: &mut Terminal) -> Result<Exit, Failure> {
     let transfer = |error| Failure::transfer(&args.file, error);
     // All of it first: who feeds a pipe slowly must not keep others from the store.
     let mut file = open(&args.file)?;
+    // And of one that is not whole not even an empty store is to be left.
+    token_store::verify_export(&mut file).map_err(transfer)?;
     let Opened { store, keys, .. } = home.opened_from_scratch(terminal)?;
     let keys = keys.load().map_err(HomeError::from)?;
     let mut progress = Progress::new();
@@ -41,17 +50,21 @@ pub(super) fn run(args: &ImportArgs, home: &HomeArgs, terminal: &mut Terminal) -
 
     let count = |fault| faults.get(&fault).copied().unwrap_or_default();
     let unopened = count(Fault::Forged).saturating_add(count(Fault::KeyUnavailable));
-    let imported = Imported { summary: Summary::new(&moved), kept: moved.kept, unopened };
+    let all = faults.values().fold(0_u64, |all, count| all.saturating_add(*count));
+    let imported = Imported { summary: Summary::new(&moved), kept: moved.kept, unopened, faults: all };
     if unopened > 0 {
         terminal.note(format_args!(
             "{unopened} sealed keys in this store do not open: it needs the key ring of the store they came from"
         ));
     }
+    if all > unopened {
+        terminal.note("this store is damaged; `onetoken check` tells where");
+    }
     match args.json {
         true => terminal.document(&imported)?,
         false => terminal.text(format_args!("read {}; kept {}\n", imported.summary.text(), imported.kept))?,
     }
-    Ok(Exit::of_damage(unopened))
+    Ok(Exit::of_damage(all.saturating_add(moved.damaged)))
 }
 
 /// An export is read twice, which standard input cannot be.
@@ -60,6 +73,11 @@ fn open(path: &Path) -> Result<File, Failure> {
         return File::open(path).map_err(|error| Failure::transfer(path, TransferError::from(error)));
     }
     let mut file = tempfile::tempfile().map_err(Failure::Input)?;
-    io::copy(&mut io::stdin().lock(), &mut file).map_err(Failure::Input)?;
+    let mut input = io::stdin().lock();
+    // What is no export need not end, either.
+    if !input.fill_buf().map_err(Failure::Input)?.starts_with(b"{") {
+        return Err(Failure::transfer(path, TransferError::NotAnExport));
+    }
+    io::copy(&mut input, &mut file).map_err(Failure::Input)?;
     Ok(file)
 }

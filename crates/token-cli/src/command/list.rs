@@ -165,7 +165,8 @@ impl<'a> Entry<'a> {
 }
 
 fn print(records: &[Record], now: UnixTime, terminal: &mut Terminal) -> Result<(), Failure> {
-    let named = |entity: &Entity| format!("{}:{}", entity.kind, Plain(entity.id.as_bytes()));
+    let named =
+        |entity: &Entity| format!("{}:{}", Plain(entity.kind.as_bytes()), Plain(entity.id.as_bytes()));
     let mut rows = vec![["ID", "TYPE", "RESOURCE", "ISSUER", "USES", "STATE"].map(str::to_owned)];
     rows.extend(records.iter().map(|record| {
         let limit = record.use_limit.map_or_else(|| "unlimited".to_owned(), |limit| limit.to_string());
@@ -176,7 +177,7 @@ fn print(records: &[Record], now: UnixTime, terminal: &mut Terminal) -> Result<(
         };
         [
             record.id.to_string(),
-            record.kind.clone(),
+            Plain(record.kind.as_bytes()).to_string(),
             record.resource.as_ref().map_or_else(|| "-".to_owned(), named),
             named(&record.issuer),
             format!("{}/{limit}", record.uses),

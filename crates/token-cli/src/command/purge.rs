@@ -23,7 +23,7 @@ struct Purged {
     /// Spent tokens that were removed, or found spent for the first time.
     #[serde(skip_serializing_if = "Option::is_none")]
     spent: Option<usize>,
-    /// Expired tokens that were passed over.
+    /// Tokens that were passed over.
     #[serde(skip_serializing_if = "Option::is_none")]
     damaged: Option<NonZeroUsize>,
 }
@@ -37,7 +37,12 @@ pub(super) fn run(args: &PurgeArgs, home: &HomeArgs, terminal: &mut Terminal) ->
         batches(|| Ok(authority.store().purge_spent(now, retention, BATCH)?))
     });
     let spent = spent.transpose()?;
-    let damaged = damaged(&authority, args.before.map_or(now, |before| before.min(now)))?;
+    let expired = damaged(&authority, args.before.map_or(now, |before| before.min(now)))?;
+    let damaged = match args.retention {
+        None => expired,
+        // Whether a damaged one is spent cannot be told.
+        Some(_) => usize::try_from(authority.store().counts()?.damaged).unwrap_or(usize::MAX).max(expired),
+    };
     drop(authority);
     match args.json {
         true => terminal.document(&Purged { purged, spent, damaged: NonZeroUsize::new(damaged) })?,

@@ -3,7 +3,7 @@
 use std::{fs, io, path::PathBuf};
 
 use serde::Serialize;
-use token_store::Rekeyed;
+use token_store::{Administration, Rekeyed};
 
 use crate::{
     args::RekeyArgs,
@@ -11,6 +11,7 @@ use crate::{
     home::{HomeArgs, HomeError, Opened},
     output::Terminal,
     progress::{Bar, Progress},
+    store::StoreUrl,
 };
 
 #[derive(Serialize)]
@@ -24,48 +25,67 @@ struct Done {
 }
 
 pub(super) fn run(args: &RekeyArgs, home: &HomeArgs, terminal: &mut Terminal) -> Result<Exit, Failure> {
-    let Opened { store, keys: source, dir, is_own } = home.opened()?;
-    if !is_own && !args.keep_old {
+    let Opened { store, keys: source, dir, url, is_own } = home.opened()?;
+    if !is_own {
         return Err(UsageError::RekeyOther.into());
     }
     let mut keys = source.load().map_err(HomeError::from)?;
     let underway = Underway(dir.join("rekeying"));
-    let resumed = keys.ids().len() > 1 && underway.key() == Some(keys.newest_id());
-    if !resumed {
-        keys.rotate().map_err(token_api::Failure::from)?;
-        underway.begin(keys.newest_id())?;
-        if let Err(error) = source.replace(&keys) {
-            underway.end()?;
-            return Err(HomeError::from(error).into());
+    let begun = underway.read().filter(|begun| keys.ids().len() > 1 && begun.key == keys.newest_id());
+    let resumed = begun.is_some();
+    // Those that were named before may still need the old keys, whether they are named again or not.
+    let named = begun.into_iter().flat_map(|begun| begun.also).chain(args.also.iter().cloned());
+    let mut also: Vec<(StoreUrl, Box<dyn Administration>)> = Vec::new();
+    for other in named {
+        let other = other.absolute().map_err(|source| HomeError::Io { path: dir.clone(), source })?;
+        if other != url && also.iter().all(|(present, _)| *present != other) {
+            let store = home.other(&other)?;
+            also.push((other, store));
         }
     }
+    if !resumed {
+        keys.rotate().map_err(token_api::Failure::from)?;
+    }
+    underway.begin(keys.newest_id(), also.iter().map(|(url, _)| url))?;
+    if !resumed && let Err(error) = source.replace(&keys) {
+        underway.end()?;
+        return Err(HomeError::from(error).into());
+    }
 
+    let stores = [&store].into_iter().chain(also.iter().map(|(_, store)| store)).collect::<Vec<_>>();
     let mut progress = Progress::new();
-    let counts = progress.is_shown().then(|| store.counts()).transpose()?.unwrap_or_default();
-    let all = counts.records.saturating_add(counts.generations);
-    let mut tell = |told: &Rekeyed| progress.tell(Bar { done: told.seen, all });
-    let told = token_store::rekey(&*store, &keys, &mut tell)?;
+    let mut proofs: Vec<Rekeyed> = Vec::new();
+    for store in &stores {
+        let counts = progress.is_shown().then(|| store.counts()).transpose()?.unwrap_or_default();
+        let all = counts.records.saturating_add(counts.generations);
+        let mut tell = |told: &Rekeyed| progress.tell(Bar { done: told.seen, all });
+        proofs.push(token_store::rekey(&**store, &keys, &mut tell)?);
+    }
     drop(progress);
+    let sum = |of: fn(&Rekeyed) -> u64| proofs.iter().map(of).fold(0, u64::saturating_add);
 
     let mut removed = Vec::new();
     if !args.keep_old {
+        let proofs = proofs.iter().collect::<Vec<_>>();
         let old = keys.ids().filter(|id| *id != keys.newest_id()).collect::<Vec<_>>();
-        removed.extend(old.into_iter().filter(|id| keys.remove(*id, &[&told]).is_ok()));
+        removed.extend(old.into_iter().filter(|id| keys.remove(*id, &proofs).is_ok()));
         if !removed.is_empty() {
             source.replace(&keys).map_err(HomeError::from)?;
         }
     }
-    let whole = told.failed == 0 && told.damaged == 0;
+    let (failed, damaged) = (sum(|told| told.failed), sum(|told| told.damaged));
+    let whole = failed == 0 && damaged == 0;
     // While old keys are to go and cannot, it is not over, and the next attempt adds no key.
     if whole || args.keep_old {
         underway.end()?;
     }
-    drop(store);
+    drop(stores);
+    drop((store, also));
     if !whole {
-        return Err(Failure::Rekey { told: Box::new(told) });
+        return Err(Failure::Rekey { failed, damaged });
     }
 
-    let Rekeyed { seen, resealed, .. } = told;
+    let (seen, resealed) = (sum(|told| told.seen), sum(|told| told.resealed));
     let done = Done { key: keys.newest_id(), resumed, seen, resealed, removed };
     match args.json {
         true => terminal.document(&done)?,
@@ -85,17 +105,26 @@ fn print(done: &Done, terminal: &mut Terminal) -> Result<(), Failure> {
     terminal.text(format_args!("{begun} {key}; sealed {resealed} of {seen} root keys under it{removed}\n"))
 }
 
-/// A file that tells under which key a rekeying is underway, so that going on with it adds no other. If it gets lost
-/// another key is added, which does no harm.
+/// A file that tells under which key a rekeying is underway, so that going on with it adds no other, and, a line each,
+/// for which stores besides that of the home. If it gets lost another key is added, which does no harm.
 struct Underway(PathBuf);
 
+struct Begun {
+    key: u32,
+    also: Vec<StoreUrl>,
+}
+
 impl Underway {
-    fn key(&self) -> Option<u32> {
-        fs::read_to_string(&self.0).ok()?.trim_end().parse().ok()
+    fn read(&self) -> Option<Begun> {
+        let text = fs::read_to_string(&self.0).ok()?;
+        let mut lines = text.lines();
+        let key = lines.next()?.parse().ok()?;
+        Some(Begun { key, also: lines.map(str::parse).collect::<Result<_, _>>().ok()? })
     }
 
-    fn begin(&self, key: u32) -> Result<(), Failure> {
-        fs::write(&self.0, format!("{key}\n")).map_err(|source| self.failure(source))
+    fn begin<'a>(&self, key: u32, also: impl Iterator<Item = &'a StoreUrl>) -> Result<(), Failure> {
+        let also = also.map(|url| format!("{url}\n")).collect::<String>();
+        fs::write(&self.0, format!("{key}\n{also}")).map_err(|source| self.failure(source))
     }
 
     fn end(&self) -> Result<(), Failure> {

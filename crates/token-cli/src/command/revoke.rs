@@ -116,8 +116,8 @@ fn sweep<'a>(
     match json {
         true => terminal.document(&answer(swept))?,
         false => {
-            let id = Plain(of.id.as_bytes());
-            terminal.text(format_args!("revoked {count} tokens of {}:{id}\n", of.kind))?;
+            let (kind, id) = (Plain(of.kind.as_bytes()), Plain(of.id.as_bytes()));
+            terminal.text(format_args!("revoked {count} tokens of {kind}:{id}\n"))?;
         }
     }
     if damaged > 0 {

@@ -140,15 +140,35 @@ fn rekeying_another_store_takes_no_key_from_that_of_the_home() {
     let home = Home::over("redb");
     let token = home.run(["mint", "space-support", "s1"]).token();
     let url = format!("redb:{}", home.path().join("other").display());
-    home.run(["mint", "space-support", "s1", "--store", &url]).done();
-    assert_eq!(home.run(["rekey", "--store", &url, "--json"]).error(2), "usage");
-    assert_eq!(ids(&home), [1]);
-    home.run(["rekey", "--store", &url, "--keep-old"]).done();
-    assert_eq!(ids(&home), [1, 2]);
-    assert_eq!(home.run(["verify", &token]).code, 0);
+    let other = home.run(["mint", "space-support", "s1", "--store", &url]).token();
+    let verified = |store: &str, token: &str| home.run(["verify", "--store", store, token]).code;
+    for more in [None, Some("--keep-old")] {
+        let refused = home.run(["rekey", "--store", &url, "--json"].into_iter().chain(more));
+        assert_eq!((refused.error(2).as_str(), ids(&home)), ("usage", vec![1]));
+    }
     let own = format!("redb:{}", home.path().join("store").display());
-    home.run(["rekey", "--store", &own, "--keep-old"]).done();
-    assert_eq!(home.run(["verify", &token]).code, 0);
+    let also = |more: &[&str]| {
+        home.run(["rekey", "--also", &url, "--also", &own, "--also", &url, "--json"].iter().chain(more))
+    };
+    also(&["--keep-old"]).done();
+    assert_eq!(ids(&home), [1, 2]);
+    let done = also(&[]).done().json();
+    assert_eq!((&done["seen"], &done["removed"], ids(&home)), (&json!(2), &json!([1, 2]), vec![3]));
+    assert_eq!((verified(&url, &other), verified(&own, &token)), (0, 0));
+
+    // An interrupted one goes on with all stores that were named.
+    let mut keys = home.keys();
+    keys.rotate().unwrap();
+    keys.replace(home.path().join("keys")).unwrap();
+    fs::write(home.path().join("rekeying"), format!("4\n{url}\n")).unwrap();
+    let done = home.run(["rekey", "--json"]).done().json();
+    assert_eq!((&done["resumed"], &done["seen"], ids(&home)), (&json!(true), &json!(2), vec![4]));
+    assert_eq!((verified(&url, &other), verified(&own, &token)), (0, 0));
+    let absent = format!("redb:{}", home.path().join("absent").display());
+    assert_eq!(
+        (home.run(["rekey", "--also", &absent, "--json"]).error(4), ids(&home)),
+        ("store".into(), vec![4])
+    );
 }
 
 #[test]

@@ -107,6 +107,7 @@ fn an_export_goes_on_where_it_was_cut_and_is_not_overwritten() {
     let file = home.path().join("export");
     let whole = fs::read(&file).unwrap();
     for cut in [0, 10, 50_000, whole.len() - 1] {
+        fs::remove_file(&file).unwrap();
         fs::write(&file, &whole[..cut]).unwrap();
         let again = home.export("export").done();
         assert_eq!(
@@ -115,6 +116,11 @@ fn an_export_goes_on_where_it_was_cut_and_is_not_overwritten() {
             "cut at {cut}"
         );
         assert!(fs::read(&file).unwrap() == whole);
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt as _;
+            assert_eq!(file.metadata().unwrap().permissions().mode() & 0o777, 0o600);
+        }
     }
     assert_eq!(home.export("export").error(4), "export", "it may be a backup of last year");
     assert!(fs::read(&file).unwrap() == whole);
@@ -155,6 +161,9 @@ fn what_is_not_whole_is_refused_with_its_line() {
     assert_eq!(refused(&altered(17, "\"uses\":0", "\"uses\":1")), Value::Null);
     assert_eq!(refused(&[&lines[..16].concat(), lines[17..].concat().as_str()].concat()), Value::Null);
     assert_eq!(refused("a letter\n"), Value::Null);
+    let url = other.url("redb", "unmade");
+    assert_eq!(other.import("export", &["--store", &url]).error(4), "export");
+    assert!(!other.path().join("unmade").exists(), "not even an empty store");
     assert_eq!(refused(""), 0);
     let piped = feed(&mut other.command(["import", "-", "--json"]), lines[..300].concat());
     assert_eq!((piped.error(4).as_str(), &piped.json()["error"]["line"]), ("export", &json!(300)));
@@ -229,6 +238,40 @@ fn a_backup_revives_what_was_spent_since_but_not_in_a_new_epoch() {
         assert_eq!(home.run(["verify", &newer, "--store", &new]).code, 0);
         assert_eq!(home.run(["verify", &temporary, "--json", "--store", &new]).error(1), "bad-signature");
     }
+}
+
+#[test]
+fn a_new_epoch_voids_what_an_import_without_it_brought_back() {
+    let home = Home::over("redb");
+    let token = home.run(["mint", "space-support", "s1"]).token();
+    let temporary = home.run(["mint", "access", "--subject", "usr-u1", "--temporary"]).token();
+    home.export("backup").done();
+    home.consume(&token, &[]).done();
+    let url = home.url("redb", "new");
+    home.import("backup", &["--store", &url]).done();
+    let told = home.import("backup", &["--store", &url, "--new-epoch"]).done().json();
+    assert_eq!(told["kept"], 2);
+    let verify = |token: &str| home.run(["verify", token, "--json", "--store", &url]);
+    assert_eq!(verify(&token).error(1), "revoked");
+    assert_eq!(verify(&temporary).error(1), "unknown-token");
+}
+
+/// What a damaged record was is left out, and both ends say so.
+#[test]
+fn what_is_left_out_is_told_at_both_ends() {
+    let home = Home::over("redb");
+    home.fill("redb", 2);
+    let mut record = home.open("redb", "store").list(&Filter::All, None, 1).unwrap().records.remove(0);
+    record.id = token_store::TokenId::new("other").unwrap();
+    record.uses = 9;
+    let item = token_store::Item::Token { record, claims: Vec::new() };
+    assert_eq!(home.open("redb", "store").restore(&[item]).unwrap(), 1);
+    let told = home.export("export");
+    assert_eq!((told.code, &told.json()["tokens"], &told.json()["damaged"]), (4, &json!(2), &json!(1)));
+    let told = home.import("export", &["--store", &home.url("redb", "moved")]);
+    assert_eq!((told.code, &told.json()["damaged"], &told.json()["faults"]), (4, &json!(1), &json!(0)));
+    // And into a store that is not sound.
+    assert_eq!(home.import("export", &[]).json()["faults"], 1 + 1, "its uses, and the seal of another");
 }
 
 /// Every block of commands in the guide, one after another. A line that says so has to be refused.

@@ -66,13 +66,22 @@ impl KeyRing {
         Ok(keys)
     }
 
-    /// Keeps the ring in place of the file's present one, as after a [`rotate`](Self::rotate). Keep a copy of
-    /// the former file where it held keys that this ring does not.
+    /// Keeps the ring in place of the file's present one, as after a [`rotate`](Self::rotate); of a symbolic link,
+    /// in place of the file that it leads to. Keep a copy of the former file where it held keys that this ring does
+    /// not.
+    ///
+    /// Who is killed meanwhile leaves a draft, `keys.<hex>.new`, which holds keys as well; a later one removes it
+    /// after an hour.
     ///
     /// # Errors
     /// [`KeyFileError`]; the file is the former or the new one, whole.
     pub fn replace(&self, path: impl AsRef<Path>) -> Result<(), KeyFileError> {
-        self.write(path.as_ref(), Existing::Replace)
+        let path = path.as_ref();
+        match fs::canonicalize(path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => self.write(path, Existing::Replace),
+            Err(source) => Err(KeyFileError::Io { path: path.to_owned(), source }),
+            Ok(file) => self.write(&file, Existing::Replace),
+        }
     }
 
     /// Reads the ring that a file holds.
@@ -164,6 +173,18 @@ mod tests {
         assert_eq!(KeyRing::load(&path).unwrap().newest_id(), 2);
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
         assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_link_to_a_ring_stays_a_link() {
+        let dir = tempfile::tempdir().unwrap();
+        let (path, link) = (dir.path().join("kept"), dir.path().join("keys"));
+        let mut keys = KeyRing::create(&path).unwrap();
+        std::os::unix::fs::symlink("kept", &link).unwrap();
+        keys.rotate().unwrap();
+        keys.replace(&link).unwrap();
+        assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
+        assert_eq!(KeyRing::load(&path).unwrap().newest_id(), 2);
     }
 
     #[test]

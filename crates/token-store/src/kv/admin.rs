@@ -1,10 +1,12 @@
 //! Administration: many records at once.
 
+use std::sync::atomic::Ordering;
+
 use token_core::UnixTime;
 
-use super::{Kv, index_entries, listed, spent, void_before};
+use super::{Kv, group::Draft, index_entries, listed, spent, void_before};
 use crate::{
-    ClaimId, Counts, Entity, Filter, Generation, Item, KeyPlace, Reseal, StoreError, Sweep, TokenId,
+    ClaimId, Counts, Filter, Generations, Item, KeyPlace, Record, Reseal, StoreError, Sweep, TokenId,
     codec::{self, Claim},
     cursor::Listing,
     engine::{Engine, Pair, View},
@@ -47,7 +49,12 @@ impl<E: Engine> Kv<E> {
     }
 
     pub(crate) fn void_before(&self, time: UnixTime) -> Result<UnixTime, StoreError> {
-        let time = self.write(move |draft| {
+        let present = UnixTime::from_secs(self.void.load(Ordering::Acquire));
+        if time <= present {
+            return Ok(present);
+        }
+        self.voiding.fetch_add(1, Ordering::AcqRel);
+        let set = self.write(move |draft| {
             let present = void_before(draft)?;
             if time <= present {
                 return Ok(present);
@@ -57,20 +64,27 @@ impl<E: Engine> Kv<E> {
             let value = codec::encode_time(&key, time)?;
             draft.put(key, value);
             Ok(time)
-        })?;
-        self.note_void(time);
-        Ok(time)
+        });
+        if let Ok(time) = set {
+            self.note_void(time);
+        }
+        self.voiding.fetch_sub(1, Ordering::AcqRel);
+        set
     }
 
     pub(crate) fn counts(&self) -> Result<Counts, StoreError> {
         let mut counts = Counts::default();
+        let void = self.read(|view| void_before(view))?;
         let add = |count: &mut u64, one: bool| *count = count.saturating_add(u64::from(one));
         let records = layout::records();
         self.each_page(&records, |(key, value)| {
             let id = layout::token(key, records.len())?;
             add(&mut counts.records, true);
             let record = match codec::decode_record(key, id, value) {
-                Ok(record) => self.judged(record),
+                Ok(mut record) => {
+                    record.revoked |= record.created < void;
+                    record
+                }
                 Err(StoreError::Corrupt { .. }) => {
                     add(&mut counts.damaged, true);
                     return Ok(());
@@ -110,20 +124,32 @@ impl<E: Engine> Kv<E> {
         self.read(|view| view.scan(&from, &end, limit)?.into_iter().map(claim).collect())
     }
 
-    pub(crate) fn generations(
-        &self,
-        after: Option<&Entity>,
-        limit: usize,
-    ) -> Result<Vec<(Entity, Generation)>, StoreError> {
+    pub(crate) fn generations(&self, after: Option<&[u8]>, limit: usize) -> Result<Generations, StoreError> {
         let all = layout::generations();
-        let from = after.map_or_else(|| all.clone(), |after| layout::next(layout::generation(after)));
-        let end = layout::after_all(all).unwrap_or_default();
-        let generation = |(key, value): Pair| {
-            let subject =
-                layout::subject_of(&key).ok_or(StoreError::Corrupt { what: "the key of a generation" })?;
-            Ok((subject, codec::decode_generation(&key, &value)?))
-        };
-        self.read(|view| view.scan(&from, &end, limit)?.into_iter().map(generation).collect())
+        if after.is_some_and(|after| !after.starts_with(&all)) {
+            return Err(StoreError::InvalidCursor);
+        }
+        let from = after.map_or_else(|| all.clone(), |after| layout::next(after.to_vec()));
+        let end = layout::after_all(all.clone()).unwrap_or_default();
+        self.read(|view| {
+            // One more than asked for tells whether this is the last page.
+            let mut pairs = view.scan(&from, &end, limit.saturating_add(1))?;
+            let more = pairs.len() > limit;
+            pairs.truncate(limit);
+            let last = || after.unwrap_or(&all).to_vec();
+            let next = more.then(|| pairs.last().map_or_else(last, |(key, _)| key.clone()));
+            let mut page = Generations { sound: Vec::new(), damaged: Vec::new(), next };
+            for (key, value) in &pairs {
+                // Under a key that names nobody, nothing is ever looked for; `check` tells of it.
+                let Some(subject) = layout::subject_of(key) else { continue };
+                match codec::decode_generation(key, value) {
+                    Ok(generation) => page.sound.push((subject, generation)),
+                    Err(StoreError::Corrupt { .. }) => page.damaged.push(subject),
+                    Err(error) => return Err(error),
+                }
+            }
+            Ok(page)
+        })
     }
 
     pub(crate) fn reseal(&self, changes: &[Reseal]) -> Result<usize, StoreError> {
@@ -162,37 +188,27 @@ impl<E: Engine> Kv<E> {
         self.write(move |draft| {
             let mut kept = 0_usize;
             for item in items {
-                let place = match &item {
-                    Item::Token { record, .. } => layout::record(&record.id),
-                    Item::Generation { subject, .. } => layout::generation(subject),
-                };
-                if draft.get(&place)?.is_some() {
-                    continue;
-                }
-                match item {
-                    Item::Token { record, claims } => {
-                        draft.put_record(&record)?;
-                        for entry in index_entries(&record) {
-                            let value = codec::encode_index(&entry)?;
-                            draft.put(entry, value);
-                        }
-                        for (claim, uses_left) in claims {
-                            let key = layout::claim(&record.id, &claim);
-                            // The store it came from may have answered it to others: its use stays spent.
-                            let claim = Claim { uses_left, answered_again: true };
-                            let value = codec::encode_claim(&key, claim)?;
+                let changed = match item {
+                    Item::Token { record, claims } => restore(draft, record, claims)?,
+                    Item::Generation { subject, generation } => {
+                        let key = layout::generation(&subject);
+                        let is_new = draft.get(&key)?.is_none();
+                        if is_new {
+                            let value = codec::encode_generation(&key, &generation)?;
                             draft.put(key, value);
                         }
-                        if record.is_spent() {
-                            spent::add(draft, &record.id)?;
+                        is_new
+                    }
+                    Item::NoGeneration { subject } => {
+                        let key = layout::generation(&subject);
+                        let is_there = draft.get(&key)?.is_some();
+                        if is_there {
+                            draft.remove(key);
                         }
+                        is_there
                     }
-                    Item::Generation { generation, .. } => {
-                        let value = codec::encode_generation(&place, &generation)?;
-                        draft.put(place, value);
-                    }
-                }
-                kept = kept.saturating_add(1);
+                };
+                kept = kept.saturating_add(usize::from(changed));
             }
             Ok(kept)
         })
@@ -215,4 +231,38 @@ impl<E: Engine> Kv<E> {
             }
         }
     }
+}
+
+// Whether it changed anything.
+fn restore(draft: &mut Draft<'_>, record: Record, claims: Vec<(ClaimId, u64)>) -> Result<bool, StoreError> {
+    match draft.record(&record.id) {
+        Ok(None) => {}
+        Ok(Some(mut standing)) => {
+            let revokes = record.revoked && !standing.revoked;
+            if revokes {
+                standing.revoked = true;
+                draft.put_record(&standing)?;
+            }
+            return Ok(revokes);
+        }
+        // Nobody is let in by it.
+        Err(StoreError::Corrupt { .. }) => return Ok(false),
+        Err(error) => return Err(error),
+    }
+    draft.put_record(&record)?;
+    for entry in index_entries(&record) {
+        let value = codec::encode_index(&entry)?;
+        draft.put(entry, value);
+    }
+    for (claim, uses_left) in claims {
+        let key = layout::claim(&record.id, &claim);
+        // The store it came from may have answered it to others: its use stays spent.
+        let claim = Claim { uses_left, answered_again: true };
+        let value = codec::encode_claim(&key, claim)?;
+        draft.put(key, value);
+    }
+    if record.is_spent() {
+        spent::add(draft, &record.id)?;
+    }
+    Ok(true)
 }

@@ -2,7 +2,7 @@
 
 use super::{Kv, admin::PAGE, index_entries, record, spent, void_before};
 use crate::{
-    Fault, KeyRing, OpenError, Owner, Record, Report, SealedKey, StoreError, TokenId, codec,
+    Fault, KeyPlace, KeyRing, Owner, Record, Report, StoreError, TokenId, codec,
     engine::{Engine, Pair, View},
     layout::{self, Entry},
 };
@@ -65,10 +65,13 @@ impl<V: View> Check<'_, V> {
             Some(Entry::Generation(subject)) => {
                 add(&mut self.report.generations);
                 match codec::decode_generation(key, value) {
-                    Err(_) => self.report.find(Fault::DamagedGeneration, None),
+                    Err(_) => {
+                        let place = Some(KeyPlace::Generation(subject));
+                        self.report.find_at(Fault::DamagedGeneration, place);
+                    }
                     Ok(generation) => {
                         let owner = Owner::Generation { subject: &subject, number: generation.number };
-                        self.opens(&generation.root_key, owner);
+                        self.report.opens(self.keys, &generation.root_key, owner);
                     }
                 }
             }
@@ -111,7 +114,7 @@ impl<V: View> Check<'_, V> {
         if over || self.claims_on(&record)? > record.uses {
             self.report.find(Fault::WrongUses, Some(&id));
         }
-        self.opens(&record.root_key, Owner::Token(&id));
+        self.report.opens(self.keys, &record.root_key, Owner::Token(&id));
         Ok(())
     }
 
@@ -183,19 +186,6 @@ impl<V: View> Check<'_, V> {
                 Some((last, _)) => from = layout::next(last),
                 None => return Ok(count),
             }
-        }
-    }
-
-    fn opens(&mut self, sealed: &SealedKey, owner: Owner<'_>) {
-        let Some(keys) = self.keys else { return };
-        let token = match owner {
-            Owner::Token(id) => Some(id),
-            Owner::Generation { .. } => None,
-        };
-        match keys.open(sealed, owner) {
-            Ok(_) => add(&mut self.report.opened),
-            Err(OpenError::KeyUnavailable { .. }) => self.report.find(Fault::KeyUnavailable, token),
-            Err(OpenError::Forged) => self.report.find(Fault::Forged, token),
         }
     }
 }

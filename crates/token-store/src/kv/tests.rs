@@ -25,6 +25,15 @@ fn store(pairs: &[Pair]) -> Kv<Memory> {
     Kv::new(engine)
 }
 
+impl Kv<Memory> {
+    /// Alters what stands under a key.
+    pub(crate) fn damage(&self, key: &[u8]) {
+        let mut value = self.engine.view().unwrap().get(key).unwrap().unwrap();
+        value[1] ^= 1;
+        self.engine.commit(&crate::engine::Batch::from([(key.to_vec(), Some(value))])).unwrap();
+    }
+}
+
 fn pairs(store: &Kv<Memory>) -> Vec<Pair> {
     store.engine.view().unwrap().scan(&[], &[0xff], usize::MAX).unwrap()
 }
@@ -276,6 +285,19 @@ fn whatever_is_missing_from_a_store_is_found() {
         let silent = matches!(key[0], 2 | 6);
         assert_eq!(faults.is_empty(), silent, "{key:?}: {faults:?}");
     }
+}
+
+/// Between the commit and the note of it, when a redeem is told already.
+#[test]
+fn what_is_void_on_disk_is_void_to_a_reader() {
+    let store = store(&golden().1);
+    let (key, time) = (layout::void(), UnixTime::MAX);
+    let value = codec::encode_time(&key, time).unwrap();
+    store.voiding.fetch_add(1, Ordering::AcqRel);
+    store.engine.commit(&crate::engine::Batch::from([(key, Some(value))])).unwrap();
+    assert_eq!(store.redeem(&full(), &ClaimId::new(*b"new").unwrap()).unwrap(), Redeem::Revoked);
+    assert!(store.get(&full()).unwrap().unwrap().revoked);
+    assert!(store.list(&Filter::Issuer(user()), None, 1).unwrap().records[0].revoked);
 }
 
 #[test]

@@ -16,8 +16,8 @@ use super::{
     session::{Parameter, Session},
 };
 use crate::{
-    Administration, ClaimId, Counts, Entity, Filter, Generation, Item, KeyPlace, KeyRing, Record, Report,
-    Reseal, StoreError, Sweep, TokenId, layout,
+    Administration, ClaimId, Counts, Filter, Generation, Generations, Item, KeyPlace, KeyRing, Record,
+    Report, Reseal, StoreError, Sweep, TokenId, layout,
 };
 
 /// How many records one step removes or marks at most: some milliseconds during which others wait for them.
@@ -173,28 +173,38 @@ impl Administration for PostgresStore {
         })
     }
 
-    fn generations(
-        &self,
-        after: Option<&Entity>,
-        limit: usize,
-    ) -> Result<Vec<(Entity, Generation)>, StoreError> {
+    fn generations(&self, after: Option<&[u8]>, limit: usize) -> Result<Generations, StoreError> {
         const SQL: &str = "
             SELECT subject, generation FROM onetoken.generations
             WHERE subject > $1::bytea ORDER BY subject LIMIT $2::bigint";
-        let after = after.map(layout::generation).unwrap_or_default();
-        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        if after.is_some_and(|after| !after.starts_with(&layout::generations())) {
+            return Err(StoreError::InvalidCursor);
+        }
+        let after = after.unwrap_or_default().to_vec();
+        // One more than asked for tells whether this is the last page.
+        let wanted = i64::try_from(limit.saturating_add(1)).unwrap_or(i64::MAX);
         self.run(&self.0.administration, true, move |session| {
             let after = after.clone();
             Box::pin(async move {
-                let rows = session.query(SQL, &[&after, &limit]).await?;
-                let mut generations = Vec::with_capacity(rows.len());
+                let mut rows = session.query(SQL, &[&after, &wanted]).await?;
+                let more = rows.len() > limit;
+                rows.truncate(limit);
+                let mut page = Generations { sound: Vec::new(), damaged: Vec::new(), next: None };
                 for row in &rows {
-                    let subject = layout::subject_of(get(row, 0)?)
-                        .ok_or(StoreError::Corrupt { what: "the key of a generation" })?;
-                    let generation = Generation::from_bytes(&subject, get(row, 1)?)?;
-                    generations.push((subject, generation));
+                    // Under a key that names nobody, nothing is ever looked for; `check` tells of it.
+                    let Some(subject) = layout::subject_of(get(row, 0)?) else { continue };
+                    match Generation::from_bytes(&subject, get(row, 1)?) {
+                        Ok(generation) => page.sound.push((subject, generation)),
+                        Err(StoreError::Corrupt { .. }) => page.damaged.push(subject),
+                        Err(error) => return Err(error.into()),
+                    }
                 }
-                Ok(generations)
+                page.next = match rows.last() {
+                    Some(last) if more => Some(get(last, 0)?),
+                    None if more => Some([layout::generations(), after].concat()),
+                    _ => None,
+                };
+                Ok(page)
             })
         })
     }
@@ -366,13 +376,14 @@ struct Restored {
     records: Vec<NewRecord>,
     claims: Vec<(Vec<u8>, Vec<u8>, i64)>,
     generations: Vec<(Vec<u8>, i64, Vec<u8>)>,
+    voided: Vec<Vec<u8>>,
 }
 
 impl Restored {
     // Of those under one name the first is kept, as if each came by itself.
     fn new(items: &[Item]) -> Result<Self, StoreError> {
-        let (mut records, mut claims, mut generations) = (Vec::new(), Vec::new(), Vec::new());
-        let mut names = BTreeSet::new();
+        let (mut records, mut claims, mut generations) = (Vec::<NewRecord>::new(), Vec::new(), Vec::new());
+        let (mut names, mut voided) = (BTreeSet::new(), Vec::new());
         for item in items {
             match item {
                 Item::Token { record, claims: on_it } => {
@@ -384,6 +395,8 @@ impl Restored {
                         claims.extend(on_it.into_iter().map(|(claim, uses_left)| {
                             (record.id.as_bytes().to_vec(), claim.as_bytes().to_vec(), bigint(uses_left))
                         }));
+                    } else if let Some(first) = records.iter_mut().find(|first| first.id == new.id) {
+                        first.revoked |= new.revoked;
                     }
                 }
                 Item::Generation { subject, generation } => {
@@ -392,9 +405,10 @@ impl Restored {
                         generations.push((key, bigint(generation.number), value));
                     }
                 }
+                Item::NoGeneration { subject } => voided.push(layout::generation(subject)),
             }
         }
-        Ok(Self { records, claims, generations })
+        Ok(Self { records, claims, generations, voided })
     }
 
     async fn keep(&self, session: &Session) -> Result<usize, Failure> {
@@ -423,8 +437,18 @@ impl Restored {
                 ORDER BY subject
                 ON CONFLICT (subject) DO NOTHING
                 RETURNING subject
+            ), standing AS MATERIALIZED (
+                SELECT t.id FROM onetoken.tokens t
+                JOIN unnest($1::bytea[], $9::boolean[]) AS a(id, revoked) ON a.id = t.id
+                WHERE a.revoked AND NOT t.revoked ORDER BY t.id FOR NO KEY UPDATE OF t
+            ), revoked AS (
+                UPDATE onetoken.tokens t SET revoked = true, changes = t.changes + 1
+                FROM standing s WHERE t.id = s.id RETURNING t.id
+            ), voided AS (
+                DELETE FROM onetoken.generations WHERE subject = ANY($16::bytea[]) RETURNING subject
             )
-            SELECT (SELECT count(*) FROM kept) + (SELECT count(*) FROM generations)";
+            SELECT (SELECT count(*) FROM kept) + (SELECT count(*) FROM generations)
+                 + (SELECT count(*) FROM revoked) + (SELECT count(*) FROM voided)";
         let mut columns = NewRecord::columns(&self.records.iter().collect::<Vec<_>>());
         let claims: Vec<_> = self.claims.iter().collect();
         columns.push(column(&claims, |(id, ..)| id.clone()));
@@ -434,6 +458,7 @@ impl Restored {
         columns.push(column(&generations, |(subject, ..)| subject.clone()));
         columns.push(column(&generations, |(_, number, _)| *number));
         columns.push(column(&generations, |(.., generation)| generation.clone()));
+        columns.push(column(&self.voided.iter().collect::<Vec<_>>(), |subject| (*subject).clone()));
         let parameters: Vec<Parameter<'_>> =
             columns.iter().map(|column| &**column as Parameter<'_>).collect();
         number(session, SQL, &parameters).await

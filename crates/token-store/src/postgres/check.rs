@@ -11,9 +11,7 @@ use super::{
     session::{Parameter, Session, Target},
     spawn,
 };
-use crate::{
-    Fault, Generation, KeyRing, OpenError, Owner, Record, Report, SealedKey, StoreError, TokenId, layout,
-};
+use crate::{Fault, Generation, KeyPlace, KeyRing, Owner, Record, Report, StoreError, TokenId, layout};
 
 /// How many rows are read at a time.
 const PAGE: usize = 1024;
@@ -141,7 +139,7 @@ impl Check<'_> {
         if uses < 0 || claims > uses || use_limit.is_some_and(|limit| uses > limit) {
             self.report.find(Fault::WrongUses, Some(&id));
         }
-        self.opens(&record.root_key, Owner::Token(&id));
+        self.report.opens(self.keys, &record.root_key, Owner::Token(&id));
         Ok(())
     }
 
@@ -169,24 +167,14 @@ impl Check<'_> {
         match Generation::from_bytes(&subject, get(row, 3)?) {
             Ok(generation) if super::bigint(generation.number) == get::<i64>(row, 2)? => {
                 let owner = Owner::Generation { subject: &subject, number: generation.number };
-                self.opens(&generation.root_key, owner);
+                self.report.opens(self.keys, &generation.root_key, owner);
             }
-            _ => self.report.find(Fault::DamagedGeneration, None),
+            _ => {
+                let place = Some(KeyPlace::Generation(subject));
+                self.report.find_at(Fault::DamagedGeneration, place);
+            }
         }
         Ok(())
-    }
-
-    fn opens(&mut self, sealed: &SealedKey, owner: Owner<'_>) {
-        let Some(keys) = self.keys else { return };
-        let token = match owner {
-            Owner::Token(id) => Some(id),
-            Owner::Generation { .. } => None,
-        };
-        match keys.open(sealed, owner) {
-            Ok(_) => add(&mut self.report.opened),
-            Err(OpenError::KeyUnavailable { .. }) => self.report.find(Fault::KeyUnavailable, token),
-            Err(OpenError::Forged) => self.report.find(Fault::Forged, token),
-        }
     }
 }
 

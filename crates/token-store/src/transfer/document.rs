@@ -5,7 +5,10 @@ use std::{io, num::NonZeroU64};
 use serde::{Deserialize, Serialize};
 use token_core::UnixTime;
 
-use crate::{ClaimId, Entity, Generation, InvalidId, Item, Record, SealedKey, TokenId};
+use crate::{
+    ClaimId, Entity, Generation, InvalidId, Item, Record, SealedKey, TokenId, codec::encode_index,
+    kv::index_entries,
+};
 
 /// A line is not one that an export has.
 #[derive(Debug, thiserror::Error)]
@@ -20,6 +23,16 @@ pub enum InvalidDocument {
     /// An id is empty or too long.
     #[error("an id of a wrong length")]
     Id(#[from] InvalidId),
+    /// The token or the generation is one that no store keeps: more uses than its limit, claims that contradict it, a
+    /// number that no generation has, or too large.
+    #[error("a token or a generation that contradicts itself, or is too large for a store")]
+    Unsound,
+    /// The line is longer than any that is written.
+    #[error("it is longer than {max} bytes")]
+    TooLong {
+        /// The greatest length, in bytes.
+        max: u64,
+    },
 }
 
 #[derive(Serialize, Deserialize)]
@@ -31,10 +44,14 @@ pub(super) enum Document {
     /// The id of a token that was left out, since it is damaged in the store that it was in.
     Damaged(String),
     Generation(GenerationOf),
-    /// The cursor of the records that follow.
-    NextTokens(Option<String>),
-    /// The subject whose generation came last.
-    NextGenerations(Option<Entity>),
+    /// The subject of a generation that was left out likewise.
+    DamagedGeneration(Entity),
+    /// Where the records that follow begin.
+    NextTokens(Next),
+    /// Where the generations that follow begin.
+    NextGenerations(Next),
+    /// Before when everything created is void, in Unix seconds.
+    VoidBefore(u64),
     End(End),
 }
 
@@ -70,6 +87,15 @@ struct Sealed {
     key_id: u32,
     nonce: String,
     ciphertext: String,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Next {
+    /// The cursor of the page before, if there was one.
+    after: Option<String>,
+    /// The SHA-256 of all lines before.
+    pub(super) sha256: String,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -135,20 +161,58 @@ impl Document {
                     revoked: token.revoked,
                     name: token.name,
                 };
-                let claims = token.claims.into_iter().map(claim).collect::<Result<_, _>>()?;
-                Ok(Some(Item::Token { record, claims }))
+                let claims = token.claims.into_iter().map(claim).collect::<Result<Vec<_>, _>>()?;
+                match is_sound(&record, &claims) {
+                    true => Ok(Some(Item::Token { record, claims })),
+                    false => Err(InvalidDocument::Unsound),
+                }
             }
             Self::Generation(GenerationOf { subject, number, root_key }) => {
                 let generation = Generation { number, root_key: root_key.sealed_key()? };
-                Ok(Some(Item::Generation { subject, generation }))
+                match is_sound_generation(&subject, &generation) {
+                    true => Ok(Some(Item::Generation { subject, generation })),
+                    false => Err(InvalidDocument::Unsound),
+                }
             }
+            Self::DamagedGeneration(subject) => Ok(Some(Item::NoGeneration { subject })),
             Self::OnetokenExport(_)
             | Self::Damaged(_)
             | Self::NextTokens(_)
             | Self::NextGenerations(_)
+            | Self::VoidBefore(_)
             | Self::End(_) => Ok(None),
         }
     }
+}
+
+impl Next {
+    pub(super) fn new(after: Option<&[u8]>, sha256: &[u8]) -> Self {
+        Self { after: after.map(hex), sha256: hex(sha256) }
+    }
+
+    pub(super) fn after(&self) -> Result<Option<Vec<u8>>, InvalidDocument> {
+        self.after.as_deref().map(|after| from_hex(after).ok_or(InvalidDocument::Bytes)).transpose()
+    }
+}
+
+/// Whether a store can have come to hold this, and every store can keep it. Claims are in the order of their ids.
+pub(super) fn is_sound(record: &Record, claims: &[(ClaimId, u64)]) -> bool {
+    let count = u64::try_from(claims.len()).unwrap_or(u64::MAX);
+    let agrees = match record.use_limit {
+        None => claims.is_empty(),
+        Some(limit) => {
+            record.uses <= limit.get()
+                && count <= record.uses
+                && claims.iter().all(|(_, left)| *left < limit.get())
+                && claims.is_sorted_by(|(one, _), (next, _)| one < next)
+        }
+    };
+    agrees && record.to_bytes().is_ok() && index_entries(record).all(|entry| encode_index(&entry).is_ok())
+}
+
+/// The same of a generation.
+pub(super) fn is_sound_generation(subject: &Entity, generation: &Generation) -> bool {
+    (1..u64::MAX).contains(&generation.number) && generation.to_bytes(subject).is_ok()
 }
 
 impl Sealed {

@@ -3,7 +3,9 @@ use std::{io::Cursor, num::NonZeroU64};
 use token_core::{RootKey, UnixTime};
 
 use super::*;
-use crate::{ClaimId, Generation, Insert, KeyRing, MemoryStore, Owner, Raise, Record, Redeem, TokenStore};
+use crate::{
+    ClaimId, Entity, Generation, Insert, KeyRing, MemoryStore, Owner, Raise, Record, Redeem, TokenStore,
+};
 
 /// An export of version 1, and the key ring that opens what is in it, which was written once and never changes.
 const GOLDEN: &str = include_str!("../../tests/golden/export-v1.jsonl");
@@ -68,7 +70,7 @@ fn imported(bytes: &[u8], epoch: Epoch) -> (MemoryStore, Moved) {
 
 fn all(store: &MemoryStore) -> (Vec<Record>, Vec<(Entity, Generation)>) {
     let records = store.list(&Filter::All, None, usize::MAX).unwrap().records;
-    (records, store.generations(None, usize::MAX).unwrap())
+    (records, store.generations(None, usize::MAX).unwrap().sound)
 }
 
 #[test]
@@ -146,6 +148,144 @@ fn a_new_epoch_voids_everything_older() {
     }
     let again = Redeem::Redeemed { uses_left: Some(0), repeated: true };
     assert_eq!(copy.redeem(&id(1), &claim(1)).unwrap(), again);
+}
+
+#[test]
+fn a_new_epoch_voids_also_what_came_in_before() {
+    let keys = KeyRing::generate().unwrap();
+    let (bytes, _) = exported(&filled(&keys, 10, 3), b"");
+    let (copy, _) = imported(&bytes, Epoch::Same);
+    let again = |epoch| import(&copy, &mut Cursor::new(&bytes), epoch, &mut |_| ()).unwrap().kept;
+    assert_eq!((again(Epoch::Same), again(Epoch::New), again(Epoch::New)), (0, 8 + 3, 0), "two were revoked");
+    let (records, generations) = all(&copy);
+    assert!(records.len() == 10 && records.iter().all(|record| record.revoked) && generations.is_empty());
+    assert_eq!(again(Epoch::Same), 3, "the generations, since there is nothing under their names");
+    assert!(copy.check(Some(&keys)).unwrap().is_sound());
+}
+
+#[test]
+fn what_was_void_before_a_time_is_void_where_it_goes() {
+    let keys = KeyRing::generate().unwrap();
+    let store = filled(&keys, 3, 1);
+    let time = UnixTime::from_secs(1_400_000_000);
+    assert_eq!(store.void_before(time).unwrap(), time);
+    let (bytes, _) = exported(&store, b"");
+    for epoch in [Epoch::Same, Epoch::New] {
+        let (copy, _) = imported(&bytes, epoch);
+        let root_key = keys.seal(&RootKey::from_derived([1; 32]), Owner::Token(&id(9))).unwrap();
+        let created = UnixTime::from_secs(1_399_999_999);
+        let late = Record { id: id(9), created, root_key, ..all(&store).0.remove(1) };
+        assert_eq!(copy.insert(&late).unwrap(), Insert::Inserted);
+        assert_eq!(copy.redeem(&id(9), &claim(9)).unwrap(), Redeem::Revoked, "{epoch:?}");
+        assert_eq!(exported(&imported(&bytes, Epoch::Same).0, b"").0, bytes);
+    }
+}
+
+#[test]
+fn an_altered_beginning_is_not_gone_on_with() {
+    let store = filled(&KeyRing::generate().unwrap(), 600, 0);
+    let (bytes, _) = exported(&store, b"");
+    let text = str::from_utf8(&bytes).unwrap();
+    let cut = &text[..text.rfind("{\"next_tokens\"").unwrap()];
+    let refused = |before: &str| {
+        let mut file = tempfile::tempfile().unwrap();
+        file.write_all(before.as_bytes()).unwrap();
+        export(&store, &mut file, &mut |_| ()).unwrap_err()
+    };
+    assert!(matches!(refused(&cut.replacen("\"uses\":0", "\"uses\":1", 1)), TransferError::Damaged));
+    let cursor = refused(&cut.replacen("{\"after\":\"", "{\"after\":\"x", 1));
+    assert!(matches!(cursor, TransferError::Line { source: InvalidDocument::Bytes, .. }), "{cursor}");
+}
+
+#[test]
+fn what_is_damaged_is_named_and_left_out() {
+    let keys = KeyRing::generate().unwrap();
+    let store = filled(&keys, 3, 3);
+    let subject = Entity { kind: "user".into(), id: "u1".into() };
+    let (before, _) = exported(&store, b"");
+    store.0.damage(&crate::layout::generation(&subject));
+    // Nor is one whose claims contradict it.
+    let spent = Record { uses: 9, use_limit: NonZeroU64::new(1), id: id(9), ..all(&store).0.remove(0) };
+    assert_eq!(store.restore(&[Item::Token { record: spent, claims: Vec::new() }]).unwrap(), 1);
+    let (bytes, moved) = exported(&store, b"");
+    assert_eq!((moved.tokens, moved.generations, moved.damaged), (3, 2, 2));
+    let (copy, moved) = imported(&bytes, Epoch::Same);
+    assert_eq!((moved.damaged, all(&copy).1.len()), (2, 2));
+    assert!(copy.check(Some(&keys)).unwrap().is_sound());
+
+    let (copy, _) = imported(&before, Epoch::Same);
+    import(&copy, &mut Cursor::new(&bytes), Epoch::New, &mut |_| ()).unwrap();
+    assert!(all(&copy).1.is_empty(), "what a new epoch voids is not kept for its being damaged");
+}
+
+/// The lines are sound, and so is the checksum.
+#[test]
+fn what_contradicts_itself_is_refused_and_nothing_is_kept() {
+    let (_, export) = GOLDEN.split_once('\n').unwrap();
+    let (lines, _) = export.rsplit_once("{\"end\"").unwrap();
+    for (from, to) in [
+        ("\"uses\":1,", "\"uses\":301,"),
+        ("\"uses\":1,", "\"uses\":0,"),
+        ("299]", "300]"),
+        ("\"use_limit\":300", "\"use_limit\":null"),
+        ("\"claims\":[[", "\"claims\":[[\"ff\",0],["),
+        ("\"name\":null", &format!("\"name\":\"{}\"", "x".repeat(25_000))),
+        ("\"id\":\"s1\"", &format!("\"id\":\"{}\"", "x".repeat(2_000))),
+        ("\"number\":3", "\"number\":0"),
+        ("\"number\":3", "\"number\":18446744073709551615"),
+        ("\"id\":\"66", "\"id\":\"6"),
+    ] {
+        assert!(lines.contains(from), "{from}");
+        let mut text = String::new();
+        for line in lines.replacen(from, to, 1).lines() {
+            match line.split_once("\"sha256\":\"") {
+                None => text.push_str(line),
+                Some((line, _)) => {
+                    let hash = hex(digest::digest(&SHA256, text.as_bytes()).as_ref());
+                    text.push_str(&format!("{line}\"sha256\":\"{hash}\"}}}}"));
+                }
+            }
+            text.push('\n');
+        }
+        let sha256 = hex(digest::digest(&SHA256, text.as_bytes()).as_ref());
+        text.push_str(&format!("{{\"end\":{{\"tokens\":2,\"generations\":1,\"sha256\":\"{sha256}\"}}}}\n"));
+        let store = MemoryStore::new();
+        let refused = import(&store, &mut Cursor::new(&text), Epoch::Same, &mut |_| ()).unwrap_err();
+        assert!(matches!(refused, TransferError::Line { .. }), "{to}: {refused}");
+        assert_eq!(store.counts().unwrap(), crate::Counts::default(), "{to}");
+    }
+}
+
+/// A file that begins as it is told, and then goes on for ever without a line feed.
+struct Endless(Cursor<&'static [u8]>);
+
+impl Read for Endless {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        match self.0.read(buffer)? {
+            0 => {
+                buffer.fill(b'x');
+                Ok(buffer.len())
+            }
+            len => Ok(len),
+        }
+    }
+}
+
+impl Seek for Endless {
+    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
+        self.0.seek(to)
+    }
+}
+
+#[test]
+fn a_line_without_end_is_refused() {
+    let refused = |begin| verify_export(&mut Endless(Cursor::new(begin))).unwrap_err();
+    assert!(matches!(refused(b""), TransferError::NotAnExport));
+    let line = refused(HEADER);
+    assert!(
+        matches!(line, TransferError::Line { line: 2, source: InvalidDocument::TooLong { .. } }),
+        "{line}"
+    );
 }
 
 #[test]

@@ -43,22 +43,26 @@ LINES = [
         claims=[[b"claim".hex(), 299]],
     ),
     token(b"plain", b"\x08" * 32, uses=2**64 - 1, revoked=True),
-    {"next_generations": None},
 ]
 subject = {"kind": "user", "id": "u\u00e9"}
 kind, name = b"user", subject["id"].encode()
 owner = b"\2" + struct.pack(">QQ", 3, len(kind)) + kind + name
-LINES.append({"generation": {"subject": subject, "number": 3, "root_key": sealed(b"\x09" * 32, owner)}})
-LINES.append({"next_generations": subject})
 
 
 def line(document):
     return json.dumps(document, ensure_ascii=False, separators=(",", ":")) + "\n"
 
 
+def so_far(lines):
+    return hashlib.sha256("".join(map(line, lines)).encode()).hexdigest()
+
+
+LINES.append({"next_generations": {"after": None, "sha256": so_far(LINES)}})
+LINES.append({"generation": {"subject": subject, "number": 3, "root_key": sealed(b"\x09" * 32, owner)}})
+LINES.append({"void_before": 1_400_000_000})
+
 with open("export-v1.jsonl", "x", encoding="utf-8") as file:
     digest = hashlib.sha256(b"onetoken sealing key\0" + struct.pack(">I", 1) + KEY).hexdigest()
     print(f"onetoken-keys-v1 1:{KEY.hex()}:{digest[:8]}", file=file)
-    text = "".join(map(line, LINES))
-    end = {"tokens": 2, "generations": 1, "sha256": hashlib.sha256(text.encode()).hexdigest()}
-    file.write(text + line({"end": end}))
+    end = {"tokens": 2, "generations": 1, "sha256": so_far(LINES)}
+    file.write("".join(map(line, [*LINES, {"end": end}])))
