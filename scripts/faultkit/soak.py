@@ -96,9 +96,9 @@ class Soak:
     def victim(self, url, *arguments, verb="run"):
         return Victim(self.command(verb, url, *arguments))
 
-    def audit(self, url, row, where):
+    def audit(self, url, row, where, *arguments):
         """Has the store compare all that it holds: records, claims, indexes and seals."""
-        status, lines, stderr, _ = self.run("audit", url, timeout=3600)
+        status, lines, stderr, _ = self.run("audit", url, *arguments, timeout=3600)
         if status != 0:
             row.blame(f"{where}: audit: status {status} {lines[-4:]} {stderr[-300:]}")
 
@@ -113,9 +113,10 @@ class Ledger:
         acknowledged = 0
         for line in lines:
             what, _, token = line.partition(" ")
-            if what in ("M", "B", "C"):
-                self.last[token] = what
-                acknowledged += what != "B"
+            if what in ("M", "B", "C", "U"):
+                # Of unknown fate.
+                self.last[token] = "B" if what == "U" else what
+                acknowledged += what in ("M", "C")
         return acknowledged
 
     def judge(self, checked, row, where):

@@ -22,6 +22,8 @@ pub(crate) enum Command {
     Check(Check),
     /// Spend one token from every thread at once, round after round.
     Race(Race),
+    /// Spend the tokens that standard input names, each from every thread at once, over a connection for each.
+    Contend(Contend),
     /// Look for a token whose history no order of calls explains.
     Model(Model),
     /// Mint, spend and purge.
@@ -77,6 +79,15 @@ pub(crate) struct Race {
     /// How many tokens, one after another
     #[arg(long, default_value_t = 10_000)]
     pub(crate) rounds: u64,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Contend {
+    #[command(flatten)]
+    pub(crate) at: At,
+    /// How many threads spend
+    #[arg(long, default_value_t = 16, value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub(crate) threads: u16,
 }
 
 #[derive(Debug, clap::Args)]

@@ -2,7 +2,7 @@
 
 use std::io;
 
-use token_store::{KeyFileError, RekeyError, RemoveError, SealError, StoreError};
+use token_store::{KeyFileError, RekeyError, RemoveError, Retry, SealError, StoreError};
 
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Failure {
@@ -61,6 +61,16 @@ impl Failure {
 }
 
 impl Cause {
+    /// Whether it may have been done.
+    pub(crate) fn is_unknown(&self) -> bool {
+        matches!(self, Self::Store(error) if error.retry() == Retry::Ask)
+    }
+
+    /// Whether it was not done, and may be later.
+    pub(crate) fn is_passing(&self) -> bool {
+        matches!(self, Self::Store(error) if error.retry() == Retry::Safe)
+    }
+
     /// One word, for programs.
     pub(crate) fn kind(&self) -> &'static str {
         match self {

@@ -5,9 +5,10 @@
 //!
 //! | command | does | prints |
 //! |---|---|---|
-//! | `run` | mints tokens of one use and spends about half of them | `OPEN`, `M id` minted, `B id` about to be spent, `C id` spent, `ERR kind` |
+//! | `run` | mints tokens of one use and spends about half of them | `OPEN`, `M id` minted, `B id` about to be spent, `C id` spent, `U id` not known and asked again, `ERR kind` |
 //! | `check` | reads every record | `K id true` for a token that can be spent, `K id false` where its seal fails |
 //! | `race` | has all threads spend one token at once | `RACE rounds wrong` |
+//! | `contend` | spends tokens named by lines `id limit`, over connections of its own: start several | `OPEN`, `W id uses` won |
 //! | `model` | holds what threads saw of one token against all orders that explain it | `MODEL histories wrong` |
 //! | `churn` | mints, spends and purges | `S pairs` now and then |
 //! | `audit` | has the store check itself | `AUDIT records faults` |
@@ -22,6 +23,7 @@ mod args;
 mod audit;
 mod check;
 mod churn;
+mod contend;
 mod failure;
 mod linear;
 mod model;
@@ -50,6 +52,7 @@ fn main() -> ExitCode {
         Command::Run(run) => run::run(&run, &output),
         Command::Check(check) => check::check(&check, &output),
         Command::Race(race) => race::race(&race, &output),
+        Command::Contend(contend) => contend::contend(&contend, &output),
         Command::Model(model) => model::model(&model, &output),
         Command::Audit(audit) => audit::audit(&audit, &output),
         Command::Rekey(rekey) => rekey::rekey(&rekey, &output),

@@ -14,6 +14,7 @@ use crate::{
     output::Output,
     random::{self, Random},
     subject::{self, Subject},
+    target::StoreUrl,
 };
 
 pub(crate) fn run(args: &Run, output: &Output) -> Result<(), Failure> {
@@ -27,6 +28,7 @@ pub(crate) fn run(args: &Run, output: &Output) -> Result<(), Failure> {
         left: AtomicU64::new(args.ops.unwrap_or(u64::MAX)),
         errors: Mutex::new(0),
         past_errors: args.past_errors,
+        asks_again: matches!(args.at.store, StoreUrl::Postgres(_)),
     };
     output.line(format_args!("OPEN"))?;
     let work = &work;
@@ -54,6 +56,8 @@ struct Work<'a> {
     left: AtomicU64,
     errors: Mutex<u32>,
     past_errors: u32,
+    // A server that did not answer is asked again. A store of this process that did not has to be opened again first.
+    asks_again: bool,
 }
 
 impl Work<'_> {
@@ -74,7 +78,7 @@ impl Work<'_> {
                 None => {
                     number = number.wrapping_add(1);
                     let id = format!("{:016x}-{thread}-{number}", self.name);
-                    let minted = self.subject.mint(&id);
+                    let minted = self.resolved(&id, |again| self.subject.mint(&id, again))?;
                     if minted.is_ok() {
                         self.output.line(format_args!("M {id}"))?;
                         unspent.push(id);
@@ -93,11 +97,30 @@ impl Work<'_> {
 
     fn spend(&self, id: &str) -> Result<Result<(), Cause>, Failure> {
         self.output.line(format_args!("B {id}"))?;
-        let spent = self.subject.spend(id);
+        let spent = self.resolved(id, |again| self.subject.spend(id, again))?;
         if spent.is_ok() {
             self.output.line(format_args!("C {id}"))?;
         }
         Ok(spent)
+    }
+
+    // Asks again for what is not known, until it is.
+    fn resolved(
+        &self,
+        id: &str,
+        ask: impl Fn(bool) -> Result<(), Cause>,
+    ) -> Result<Result<(), Cause>, Failure> {
+        let mut outcome = ask(false);
+        let mut in_doubt = false;
+        while let Err(cause) = &outcome
+            && self.asks_again
+            && (cause.is_unknown() || in_doubt && cause.is_passing())
+        {
+            in_doubt = true;
+            self.output.line(format_args!("U {id}"))?;
+            outcome = ask(true);
+        }
+        Ok(outcome)
     }
 
     fn another(&self) -> bool {

@@ -18,11 +18,12 @@ const PAGE: usize = 1_000;
 
 /// A store of tokens of one use.
 pub(crate) trait Subject: Send + Sync {
-    /// Keeps a new token. Returns when it is acknowledged.
-    fn mint(&self, id: &str) -> Result<(), Cause>;
+    /// Keeps a new token. Returns when it is acknowledged. It may be there already where this is asked `again`.
+    fn mint(&self, id: &str, again: bool) -> Result<(), Cause>;
 
-    /// Spends a token. Returns when it is acknowledged.
-    fn spend(&self, id: &str) -> Result<(), Cause>;
+    /// Spends a token. Returns when it is acknowledged. It may have been spent for us already where this is asked
+    /// `again`.
+    fn spend(&self, id: &str, again: bool) -> Result<(), Cause>;
 
     /// Tells of each token that can be spent, and whether its secret is the one that it was minted with.
     fn spendable(&self, tell: Tell<'_>) -> Result<(), Cause>;
@@ -73,19 +74,20 @@ struct Guarded {
 }
 
 impl Subject for Guarded {
-    fn mint(&self, id: &str) -> Result<(), Cause> {
+    fn mint(&self, id: &str, again: bool) -> Result<(), Cause> {
         let id = TokenId::new(id).map_err(|_| Cause::Wrong)?;
         match self.store.insert(&record(&self.keys, &id, NonZeroU64::new(1), None)?)? {
             Insert::Inserted => Ok(()),
+            Insert::Exists if again => Ok(()),
             Insert::Exists => Err(Cause::Wrong),
         }
     }
 
-    fn spend(&self, id: &str) -> Result<(), Cause> {
+    fn spend(&self, id: &str, again: bool) -> Result<(), Cause> {
         let id = TokenId::new(id).map_err(|_| Cause::Wrong)?;
         let claim = ClaimId::new(*b"claim").map_err(|_| Cause::Wrong)?;
         match self.store.redeem(&id, &claim)? {
-            Redeem::Redeemed { uses_left: Some(0), repeated: false } => Ok(()),
+            Redeem::Redeemed { uses_left: Some(0), repeated } if again || !repeated => Ok(()),
             _ => Err(Cause::Wrong),
         }
     }
@@ -118,13 +120,13 @@ impl Subject for Guarded {
 struct Unguarded(sled::Db);
 
 impl Subject for Unguarded {
-    fn mint(&self, id: &str) -> Result<(), Cause> {
+    fn mint(&self, id: &str, _: bool) -> Result<(), Cause> {
         self.0.insert(id, id)?;
         self.0.flush()?;
         Ok(())
     }
 
-    fn spend(&self, id: &str) -> Result<(), Cause> {
+    fn spend(&self, id: &str, _: bool) -> Result<(), Cause> {
         let removed = self.0.remove(id)?;
         self.0.flush()?;
         removed.map(drop).ok_or(Cause::Wrong)

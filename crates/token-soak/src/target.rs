@@ -64,18 +64,30 @@ pub(crate) fn with_keys(at: &At) -> Result<(Box<dyn Administration>, KeyRing), C
         StoreUrl::Redb(path) => Box::new(RedbStore::open_or_create(path)?),
         StoreUrl::Sled(path) => Box::new(SledStore::open_or_create(path)?),
         StoreUrl::SledUnguarded(_) => return Err(Cause::Wrong),
-        StoreUrl::Postgres(url) => Box::new(postgres(url)?),
+        StoreUrl::Postgres(url) => Box::new(postgres(&config(url)?)?),
     };
     Ok((store, keys))
 }
 
+/// So many stores on one server as if each were a process of its own, with one connection that writes and one that
+/// reads; and their key ring. What is not on a server has one process: [`Cause::Wrong`].
+pub(crate) fn alone(at: &At, count: u16) -> Result<(Vec<PostgresStore>, KeyRing), Cause> {
+    let StoreUrl::Postgres(url) = &at.store else { return Err(Cause::Wrong) };
+    let (keys, config) = (keys(at)?, config(url)?.connections(1, 1));
+    let stores = (0..count).map(|_| postgres(&config)).collect::<Result<_, _>>()?;
+    Ok((stores, keys))
+}
+
+fn config(url: &str) -> Result<PostgresConfig, Cause> {
+    url.parse().map_err(|_| Cause::Wrong)
+}
+
 // The tables are made where there are none.
-fn postgres(url: &str) -> Result<PostgresStore, Cause> {
-    let config: PostgresConfig = url.parse().map_err(|_| Cause::Wrong)?;
-    match PostgresStore::open(&config) {
+fn postgres(config: &PostgresConfig) -> Result<PostgresStore, Cause> {
+    match PostgresStore::open(config) {
         Err(StoreError::NotFound { .. }) => {
-            PostgresStore::init(&config)?;
-            Ok(PostgresStore::open(&config)?)
+            PostgresStore::init(config)?;
+            Ok(PostgresStore::open(config)?)
         }
         opened => Ok(opened?),
     }

@@ -1,0 +1,178 @@
+//! What a shared store does on a PostgreSQL server: durable mints, reads and spends by 64 callers, and the same mints
+//! over 64 connections of which each writes one row at a time.
+//!
+//! `cargo run --release -p token-store --features postgres --example shared -- postgres://USER@HOST/DATABASE [SECONDS]`
+//!
+//! The database is to be a new one. Runs of both kinds alternate, so that both meet the same machine.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    clippy::arithmetic_side_effects,
+    clippy::as_conversions,
+    clippy::cast_precision_loss,
+    clippy::indexing_slicing,
+    reason = "a measurement"
+)]
+
+use std::{
+    num::NonZeroU64,
+    sync::{
+        Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread,
+    time::{Duration, Instant},
+};
+
+use token_core::{RootKey, UnixTime};
+use token_store::{
+    ClaimId, Entity, Insert, KeyRing, Owner, PostgresConfig, PostgresStore, Record, Redeem, TokenId,
+    TokenStore,
+};
+
+const CALLERS: u64 = 64;
+const ROUNDS: usize = 3;
+
+/// What the store keeps in a row, written by hand.
+const ONE_ROW: &str = "
+    INSERT INTO onetoken.tokens (id, record, resource, issuer, created, expires, use_limit, uses, revoked)
+    VALUES ($1, $2, $3, $4, 1500000000, 1600000000, 1, 0, false) ON CONFLICT (id) DO NOTHING";
+
+fn main() {
+    let mut arguments = std::env::args().skip(1);
+    let url = arguments.next().expect("the URL of a database");
+    let seconds: f64 = arguments.next().map_or(3.0, |text| text.parse().expect("a number of seconds"));
+    let config: PostgresConfig = url.parse().unwrap();
+    PostgresStore::init(&config).unwrap();
+    let run = Run { keys: KeyRing::generate().unwrap(), time: Duration::from_secs_f64(seconds) };
+    let store = PostgresStore::open(&config).unwrap();
+    assert_eq!(store.insert(&run.record("first", 0, 0)).unwrap(), Insert::Inserted);
+    let single: Vec<Mutex<Single>> = (0..CALLERS).map(|_| Mutex::new(Single::connect(&url))).collect();
+    let (mut shared, mut singles) = (0.0, 0.0);
+    for round in 0..ROUNDS {
+        let name = format!("shared-{round}");
+        let before = store.metrics();
+        shared += run.measure("mint, shared", |caller, number| {
+            assert_eq!(store.insert(&run.record(&name, caller, number)).unwrap(), Insert::Inserted);
+            true
+        });
+        let after = store.metrics();
+        let together = (after.calls - before.calls) as f64 / (after.batches - before.batches) as f64;
+        println!("{:24} {together:.1} callers a statement", "");
+        let alone = format!("single-{round}");
+        singles += run.measure("mint, 64 connections", |caller, number| {
+            // Sealed as in the other, so that both do the same work on this side.
+            let record = run.record(&alone, caller, number);
+            single[usize::try_from(caller).unwrap()].lock().unwrap().insert(record.id.as_bytes());
+            true
+        });
+        run.measure("get, shared", |caller, number| {
+            assert!(store.get(&id(&name, caller, number % 8)).unwrap().is_some());
+            true
+        });
+        let claim = ClaimId::new("a claim").unwrap();
+        // Until the first has none left.
+        run.measure("redeem, shared", |caller, number| {
+            match store.redeem(&id(&name, caller, number), &claim).unwrap() {
+                Redeem::Redeemed { uses_left: Some(0), repeated: false } => true,
+                Redeem::Absent => false,
+                other => panic!("{other:?}"),
+            }
+        });
+    }
+    println!("mints, shared over single: {:.2}", shared / singles);
+}
+
+fn id(name: &str, caller: u64, number: u64) -> TokenId {
+    TokenId::new(format!("{name}-{caller}-{number}")).unwrap()
+}
+
+struct Run {
+    keys: KeyRing,
+    time: Duration,
+}
+
+impl Run {
+    fn record(&self, name: &str, caller: u64, number: u64) -> Record {
+        let id = id(name, caller, number);
+        Record {
+            kind: "space-support".into(),
+            resource: Some(Entity { kind: "space".into(), id: format!("s{}", number % 1000) }),
+            issuer: Entity { kind: "user".into(), id: format!("u{}", number % 1000) },
+            root_key: self.keys.seal(&RootKey::from_derived([7; 32]), Owner::Token(&id)).unwrap(),
+            created: UnixTime::from_secs(1_500_000_000),
+            expires: Some(UnixTime::from_secs(1_600_000_000)),
+            use_limit: NonZeroU64::new(1),
+            uses: 0,
+            revoked: false,
+            name: None,
+            id,
+        }
+    }
+
+    /// Has all callers call until the time is over or one has nothing to do, and returns the calls in a second.
+    fn measure(&self, what: &str, call: impl Fn(u64, u64) -> bool + Sync) -> f64 {
+        let stop = AtomicBool::new(false);
+        let begun = Instant::now();
+        let mut times: Vec<Duration> = thread::scope(|scope| {
+            let caller = |caller| {
+                let mut times = Vec::new();
+                let mut last = Instant::now();
+                for number in 0.. {
+                    if stop.load(Ordering::Relaxed) || begun.elapsed() > self.time {
+                        break;
+                    }
+                    if !call(caller, number) {
+                        stop.store(true, Ordering::Relaxed);
+                        break;
+                    }
+                    let now = Instant::now();
+                    times.push(now - last);
+                    last = now;
+                }
+                times
+            };
+            let caller = &caller;
+            let callers: Vec<_> = (0..CALLERS).map(|number| scope.spawn(move || caller(number))).collect();
+            callers.into_iter().flat_map(|caller| caller.join().unwrap()).collect()
+        });
+        let rate = times.len() as f64 / begun.elapsed().as_secs_f64();
+        times.sort_unstable();
+        let at = |hundredth: usize| times[times.len() * hundredth / 100].as_secs_f64() * 1e3;
+        println!("{what:24} {rate:8.0} /s, p50 {:.1} ms, p99 {:.1} ms", at(50), at(99));
+        rate
+    }
+}
+
+/// A connection that writes one row at a time.
+struct Single {
+    runtime: tokio::runtime::Runtime,
+    client: tokio_postgres::Client,
+    statement: tokio_postgres::Statement,
+    // What is in a row besides its id.
+    columns: [Vec<u8>; 3],
+}
+
+impl Single {
+    fn connect(url: &str) -> Self {
+        let url = url.split_once('?').map_or(url, |(url, _)| url);
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let (client, statement, columns) = runtime.block_on(async {
+            let (client, connection) = tokio_postgres::connect(url, tokio_postgres::NoTls).await.unwrap();
+            tokio::spawn(connection);
+            let row = "SELECT record, resource, issuer FROM onetoken.tokens LIMIT 1";
+            let row = client.query_one(row, &[]).await.unwrap();
+            let statement = client.prepare(ONE_ROW).await.unwrap();
+            (client, statement, [row.get(0), row.get(1), row.get(2)])
+        });
+        Self { runtime, client, statement, columns }
+    }
+
+    fn insert(&self, id: &[u8]) {
+        let [record, resource, issuer] = &self.columns;
+        let insert = self.client.execute(&self.statement, &[&id, record, resource, issuer]);
+        assert_eq!(self.runtime.block_on(insert).unwrap(), 1);
+    }
+}
