@@ -186,7 +186,7 @@ fn an_altered_beginning_is_not_gone_on_with() {
     let store = filled(&KeyRing::generate().unwrap(), 600, 0);
     let (bytes, _) = exported(&store, b"");
     let text = str::from_utf8(&bytes).unwrap();
-    let cut = &text[..text.rfind("{\"next_tokens\"").unwrap()];
+    let (cut, _) = text.rsplit_once("{\"next_tokens\"").unwrap();
     let refused = |before: &str| {
         let mut file = tempfile::tempfile().unwrap();
         file.write_all(before.as_bytes()).unwrap();
