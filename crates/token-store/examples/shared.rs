@@ -116,25 +116,25 @@ impl Run {
     fn measure(&self, what: &str, call: impl Fn(u64, u64) -> bool + Sync) -> f64 {
         let stop = AtomicBool::new(false);
         let begun = Instant::now();
-        let mut times: Vec<Duration> = thread::scope(|scope| {
-            let caller = |caller| {
-                let mut times = Vec::new();
-                let mut last = Instant::now();
-                for number in 0.. {
-                    if stop.load(Ordering::Relaxed) || begun.elapsed() > self.time {
-                        break;
-                    }
-                    if !call(caller, number) {
-                        stop.store(true, Ordering::Relaxed);
-                        break;
-                    }
-                    let now = Instant::now();
-                    times.push(now - last);
-                    last = now;
+        let caller = |caller: u64| {
+            let mut times = Vec::new();
+            let mut last = Instant::now();
+            for number in 0.. {
+                if stop.load(Ordering::Relaxed) || begun.elapsed() > self.time {
+                    break;
                 }
-                times
-            };
-            let caller = &caller;
+                if !call(caller, number) {
+                    stop.store(true, Ordering::Relaxed);
+                    break;
+                }
+                let now = Instant::now();
+                times.push(now - last);
+                last = now;
+            }
+            times
+        };
+        let caller = &caller;
+        let mut times: Vec<Duration> = thread::scope(|scope| {
             let callers: Vec<_> = (0..CALLERS).map(|number| scope.spawn(move || caller(number))).collect();
             callers.into_iter().flat_map(|caller| caller.join().unwrap()).collect()
         });
@@ -172,7 +172,8 @@ impl Single {
 
     fn insert(&self, id: &[u8]) {
         let [record, resource, issuer] = &self.columns;
-        let insert = self.client.execute(&self.statement, &[&id, record, resource, issuer]);
-        assert_eq!(self.runtime.block_on(insert).unwrap(), 1);
+        let insert =
+            async { self.client.execute(&self.statement, &[&id, record, resource, issuer]).await.unwrap() };
+        assert_eq!(self.runtime.block_on(insert), 1);
     }
 }
