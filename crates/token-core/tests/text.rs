@@ -288,3 +288,30 @@ fn messages_say_where_and_show_nothing_of_the_token() {
         assert!(!shown.contains(secret), "{shown}");
     }
 }
+
+#[test]
+fn encodings_have_names() {
+    let names = [Encoding::Base62, Encoding::Base64Url, Encoding::Json].map(Encoding::as_str);
+    assert_eq!(names, ["base62", "base64url", "json"]);
+}
+
+/// Of two faults the first is told; and in base62, where it stands among the escapes.
+#[test]
+fn offsets_count_characters_of_the_text_as_it_came() {
+    assert_eq!(refusal("AAAA-AAA+AAA!AAA"), (Problem::MixedAlphabets { found: '+' }, 8));
+    assert_eq!(refusal("AAAA-AAA!AAA+AAA"), (Problem::Character { found: '!' }, 8));
+    let whole = rich().macaroon().to_text(Format::V1, Encoding::Base62).unwrap();
+    let mut trailing = 0;
+    for last in "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdef".chars() {
+        let mut text = whole.clone();
+        text.pop();
+        text.push(last);
+        if let Err(error) = decode(&text)
+            && error.problem() == &Problem::TrailingBits
+        {
+            assert_eq!(error.offset(), text.len() - 1, "{last}");
+            trailing += 1;
+        }
+    }
+    assert!(trailing > 0, "none has bits left over");
+}
