@@ -314,7 +314,7 @@ impl Settings {
         // A name that nobody can guess, and where a link stands there nonetheless it is not followed.
         let random = RandomState::new().build_hasher().finish();
         let draft = path.with_extension(format!("json.{random:016x}.new"));
-        let mut file = fs::File::create_new(&draft)?;
+        let mut file = private_file(&draft)?;
         let written = file.write_all(&text).and_then(|()| file.sync_all());
         // Unlike a rename, a link does not replace what stands there.
         let linked = written.and_then(|()| fs::hard_link(&draft, path));
@@ -338,6 +338,18 @@ pub(crate) fn sync_dir(dir: &Path) -> io::Result<()> {
 #[cfg(not(unix))]
 pub(crate) fn sync_dir(_dir: &Path) -> io::Result<()> {
     Ok(())
+}
+
+/// Made here and for the owner alone: the URL of a store may hold a password.
+#[cfg(unix)]
+pub(crate) fn private_file(path: &Path) -> io::Result<fs::File> {
+    use std::os::unix::fs::OpenOptionsExt as _;
+    fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)
+}
+
+#[cfg(not(unix))]
+pub(crate) fn private_file(path: &Path) -> io::Result<fs::File> {
+    fs::File::create_new(path)
 }
 
 #[cfg(unix)]

@@ -1,6 +1,10 @@
 //! `onetoken rekey`
 
-use std::{fs, io, path::PathBuf};
+use std::{
+    fs,
+    io::{self, Write as _},
+    path::PathBuf,
+};
 
 use serde::Serialize;
 use token_store::{Administration, Rekeyed};
@@ -8,7 +12,7 @@ use token_store::{Administration, Rekeyed};
 use crate::{
     args::RekeyArgs,
     error::{Exit, Failure, UsageError},
-    home::{HomeArgs, HomeError, Opened},
+    home::{HomeArgs, HomeError, Opened, private_file},
     output::Terminal,
     progress::{Bar, Progress},
     store::StoreUrl,
@@ -123,8 +127,11 @@ impl Underway {
     }
 
     fn begin<'a>(&self, key: u32, also: impl Iterator<Item = &'a StoreUrl>) -> Result<(), Failure> {
-        let also = also.map(|url| format!("{url}\n")).collect::<String>();
-        fs::write(&self.0, format!("{key}\n{also}")).map_err(|source| self.failure(source))
+        // With their passwords: they are to be opened again.
+        let also = also.map(|url| String::from(url.clone()) + "\n").collect::<String>();
+        self.end()?;
+        let written = private_file(&self.0).and_then(|mut file| write!(file, "{key}\n{also}"));
+        written.map_err(|source| self.failure(source))
     }
 
     fn end(&self) -> Result<(), Failure> {

@@ -554,6 +554,7 @@ fn init_overwrites_nothing() {
         use std::os::unix::fs::PermissionsExt as _;
         let mode = |path: &std::path::Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
         assert_eq!((mode(&path.join("keys")), mode(&path)), (0o600, 0o700));
+        assert_eq!(mode(&path.join("config.json")), 0o600);
         fs::set_permissions(path.join("keys"), fs::Permissions::from_mode(0o644)).unwrap();
         let exposed = onetoken(["list", "--home", path.to_str().unwrap(), "--json"]);
         assert_eq!(exposed.error(4), "home");
@@ -592,5 +593,21 @@ fn no_secret_and_no_token_lies_in_the_home() {
         let holds = |needle: &[u8]| all.windows(needle.len()).any(|window| window == needle);
         assert!(holds(read["identifier"].as_str().unwrap().as_bytes()), "the search finds what is there");
         assert!(!holds(&signature) && !holds(token.as_bytes()), "{engine}");
+    }
+}
+
+/// Also one that is mistyped, or of a database that this program was built without.
+#[test]
+fn no_error_repeats_the_password_of_a_store() {
+    let home = Home::over("redb");
+    for url in
+        ["postgres://u:hunter2@db/x?sslmode=prefer", "postgre://u:hunter2@db/x", "redis://u:hunter2@db"]
+    {
+        for options in [&["--store", url][..], &["--json", "--store", url]] {
+            let line = ["list"].iter().chain(options).copied().collect::<Vec<_>>();
+            let outcome = home.run(line);
+            let said = format!("{outcome:?}");
+            assert!(outcome.code != 0 && !said.contains("hunter2"), "{said}");
+        }
     }
 }
