@@ -3,7 +3,7 @@
 use std::{
     fs,
     io::{self, Write as _},
-    path::PathBuf,
+    path::{Path, PathBuf},
 };
 
 use serde::Serialize;
@@ -12,7 +12,7 @@ use token_store::{Administration, Rekeyed};
 use crate::{
     args::RekeyArgs,
     error::{Exit, Failure, UsageError},
-    home::{HomeArgs, HomeError, Opened, private_file},
+    home::{HomeArgs, HomeError, Opened, private_file, sync_dir},
     output::Terminal,
     progress::{Bar, Progress},
     store::StoreUrl,
@@ -129,19 +129,32 @@ impl Underway {
     fn begin<'a>(&self, key: u32, also: impl Iterator<Item = &'a StoreUrl>) -> Result<(), Failure> {
         // With their passwords: they are to be opened again.
         let also = also.map(|url| String::from(url.clone()) + "\n").collect::<String>();
-        self.end()?;
-        let written = private_file(&self.0).and_then(|mut file| write!(file, "{key}\n{also}"));
-        written.map_err(|source| self.failure(source))
+        let write = || {
+            // At no moment is there none: killed then, the next attempt would add another key.
+            let draft = self.0.with_extension("new");
+            remove(&draft)?;
+            let mut file = private_file(&draft)?;
+            write!(file, "{key}\n{also}")?;
+            file.sync_all()?;
+            fs::rename(&draft, &self.0)?;
+            sync_dir(self.0.parent().unwrap_or(Path::new(".")))
+        };
+        write().map_err(|source| self.failure(source))
     }
 
     fn end(&self) -> Result<(), Failure> {
-        match fs::remove_file(&self.0) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(self.failure(error)),
-            _ => Ok(()),
-        }
+        remove(&self.0).map_err(|source| self.failure(source))
     }
 
     fn failure(&self, source: io::Error) -> Failure {
         Failure::File { path: self.0.clone(), source }
+    }
+}
+
+/// What is not there is removed already.
+fn remove(path: &Path) -> io::Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
     }
 }
