@@ -339,9 +339,9 @@ async fn reseal(session: &Session, changes: &[Reseal]) -> Result<usize, Failure>
         let rows: Vec<&Replacement> =
             replaced.iter().filter(|((token, _), _)| *token == of_tokens).map(|(_, row)| row).collect();
         [
-            column(&rows, |row| row.key.clone()),
-            column(&rows, |row| row.old.clone()),
-            column(&rows, |row| row.new.clone()),
+            column(&rows, |row| &*row.key),
+            column(&rows, |row| &*row.old),
+            column(&rows, |row| &*row.new),
             column(&rows, |row| row.times),
         ]
     };
@@ -451,14 +451,14 @@ impl Restored {
                  + (SELECT count(*) FROM revoked) + (SELECT count(*) FROM voided)";
         let mut columns = NewRecord::columns(&self.records.iter().collect::<Vec<_>>());
         let claims: Vec<_> = self.claims.iter().collect();
-        columns.push(column(&claims, |(id, ..)| id.clone()));
-        columns.push(column(&claims, |(_, claim, _)| claim.clone()));
+        columns.push(column(&claims, |(id, ..)| &**id));
+        columns.push(column(&claims, |(_, claim, _)| &**claim));
         columns.push(column(&claims, |(.., uses_left)| *uses_left));
         let generations: Vec<_> = self.generations.iter().collect();
-        columns.push(column(&generations, |(subject, ..)| subject.clone()));
+        columns.push(column(&generations, |(subject, ..)| &**subject));
         columns.push(column(&generations, |(_, number, _)| *number));
-        columns.push(column(&generations, |(.., generation)| generation.clone()));
-        columns.push(column(&self.voided.iter().collect::<Vec<_>>(), |subject| (*subject).clone()));
+        columns.push(column(&generations, |(.., generation)| &**generation));
+        columns.push(column(&self.voided.iter().collect::<Vec<_>>(), |subject| &**subject));
         let parameters: Vec<Parameter<'_>> =
             columns.iter().map(|column| &**column as Parameter<'_>).collect();
         number(session, SQL, &parameters).await

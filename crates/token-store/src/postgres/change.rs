@@ -15,11 +15,11 @@
 //! Of several rows about one token, under claims that differ, the first decides what is done: all that want the same,
 //! as far as there are uses, in their order. The others are asked again.
 
-use tokio_postgres::{Row, types::ToSql};
+use tokio_postgres::Row;
 
 use super::{
     error::Failure,
-    kind::{Kind, STRANGE, column, count, get, numbered},
+    kind::{Column, Kind, STRANGE, column, count, get, numbered},
 };
 use crate::{ClaimId, Redeem, Refund, Revoke, StoreError, TokenId, layout};
 
@@ -210,11 +210,11 @@ impl Kind for Changes {
         matches!(ask.act, Act::Revoke | Act::Claimed(_))
     }
 
-    fn parameters(asks: &[&Change]) -> Vec<Box<dyn ToSql + Sync>> {
+    fn parameters<'a>(asks: &[&'a Change]) -> Vec<Column<'a>> {
         vec![
-            column(asks, |ask| ask.id.as_bytes().to_vec()),
+            column(asks, |ask| ask.id.as_bytes()),
             column(asks, |ask| ask.act.name()),
-            column(asks, |ask| ask.act.claim().map(|claim| claim.as_bytes().to_vec())),
+            column(asks, |ask| ask.act.claim().map(|claim| claim.as_bytes())),
         ]
     }
 

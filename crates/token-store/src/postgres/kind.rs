@@ -1,5 +1,7 @@
 //! The statements that many callers share: each takes arrays, and does for every row of them what one caller asked.
 
+use std::collections::HashMap;
+
 use tokio_postgres::{Row, types::ToSql};
 
 use super::error::Failure;
@@ -23,7 +25,7 @@ pub(super) trait Kind: Sized + 'static {
     fn repeatable(ask: &Self::Ask) -> bool;
 
     /// The parameters of the statement.
-    fn parameters(asks: &[&Self::Ask]) -> Vec<Box<dyn ToSql + Sync>>;
+    fn parameters<'a>(asks: &[&'a Self::Ask]) -> Vec<Column<'a>>;
 
     /// The answers; `None` where something changed underway, and nothing was done. The rows are numbered by the first
     /// column, from 1.
@@ -66,12 +68,12 @@ impl NewRecord {
         })
     }
 
-    pub(super) fn columns(rows: &[&Self]) -> Vec<Box<dyn ToSql + Sync>> {
+    pub(super) fn columns<'a>(rows: &[&'a Self]) -> Vec<Column<'a>> {
         vec![
-            column(rows, |row| row.id.clone()),
-            column(rows, |row| row.record.clone()),
-            column(rows, |row| row.resource.clone()),
-            column(rows, |row| row.issuer.clone()),
+            column(rows, |row| &*row.id),
+            column(rows, |row| &*row.record),
+            column(rows, |row| row.resource.as_deref()),
+            column(rows, |row| &*row.issuer),
             column(rows, |row| row.created),
             column(rows, |row| row.expires),
             column(rows, |row| row.use_limit),
@@ -88,20 +90,16 @@ impl Kind for Inserts {
     // In the order of the ids, so that two hosts with the same ones wait for each other at the first and not in a
     // circle.
     const SQL: &'static str = "
-        WITH asked AS MATERIALIZED (
-            SELECT * FROM unnest($1::bytea[], $2::bytea[], $3::bytea[], $4::bytea[], $5::bigint[], $6::bigint[],
-                                 $7::bigint[], $8::bigint[], $9::boolean[]) WITH ORDINALITY
-                AS a(id, record, resource, issuer, created, expires, use_limit, uses, revoked, n)
-        ), kept AS (
-            INSERT INTO onetoken.tokens
-                (id, record, resource, issuer, created, expires, use_limit, uses, revoked, spent_seen)
-            SELECT id, record, resource, issuer, created, expires, use_limit, uses, revoked,
-                   CASE WHEN uses >= use_limit THEN 0 END
-            FROM asked ORDER BY id
-            ON CONFLICT (id) DO NOTHING
-            RETURNING id
-        )
-        SELECT a.n FROM asked a JOIN kept k ON k.id = a.id";
+        INSERT INTO onetoken.tokens
+            (id, record, resource, issuer, created, expires, use_limit, uses, revoked, spent_seen)
+        SELECT id, record, resource, issuer, created, expires, use_limit, uses, revoked,
+               CASE WHEN uses >= use_limit THEN 0 END
+        FROM unnest($1::bytea[], $2::bytea[], $3::bytea[], $4::bytea[], $5::bigint[], $6::bigint[],
+                    $7::bigint[], $8::bigint[], $9::boolean[])
+            AS a(id, record, resource, issuer, created, expires, use_limit, uses, revoked)
+        ORDER BY id
+        ON CONFLICT (id) DO NOTHING
+        RETURNING id";
 
     fn subject(ask: &NewRecord) -> Option<Vec<u8>> {
         Some(ask.id.clone())
@@ -111,14 +109,17 @@ impl Kind for Inserts {
         false
     }
 
-    fn parameters(asks: &[&NewRecord]) -> Vec<Box<dyn ToSql + Sync>> {
+    fn parameters<'a>(asks: &[&'a NewRecord]) -> Vec<Column<'a>> {
         NewRecord::columns(asks)
     }
 
     fn answers(asks: &[&NewRecord], rows: &[Row]) -> Result<Vec<Option<Insert>>, Failure> {
         let mut answers = vec![Some(Insert::Exists); asks.len()];
+        let at: HashMap<&[u8], usize> = asks.iter().enumerate().map(|(at, ask)| (&*ask.id, at)).collect();
         for row in rows {
-            *numbered(&mut answers, row)? = Some(Insert::Inserted);
+            let id: &[u8] = get(row, 0)?;
+            let answer = at.get(id).and_then(|at| answers.get_mut(*at));
+            *answer.ok_or(STRANGE)? = Some(Insert::Inserted);
         }
         Ok(answers)
     }
@@ -144,8 +145,8 @@ impl Kind for Gets {
         true
     }
 
-    fn parameters(asks: &[&TokenId]) -> Vec<Box<dyn ToSql + Sync>> {
-        vec![column(asks, |id| id.as_bytes().to_vec())]
+    fn parameters<'a>(asks: &[&'a TokenId]) -> Vec<Column<'a>> {
+        vec![column(asks, |id| id.as_bytes())]
     }
 
     fn answers(asks: &[&TokenId], rows: &[Row]) -> Result<Vec<Option<Self::Answer>>, Failure> {
@@ -204,8 +205,8 @@ impl Kind for Generations {
         true
     }
 
-    fn parameters(asks: &[&Vec<u8>]) -> Vec<Box<dyn ToSql + Sync>> {
-        vec![column(asks, |subject| (*subject).clone())]
+    fn parameters<'a>(asks: &[&'a Vec<u8>]) -> Vec<Column<'a>> {
+        vec![column(asks, |subject| &**subject)]
     }
 
     fn answers(asks: &[&Vec<u8>], rows: &[Row]) -> Result<Vec<Option<Self::Answer>>, Failure> {
@@ -217,11 +218,12 @@ impl Kind for Generations {
     }
 }
 
-/// A column of a table that is handed over as a parameter.
-pub(super) fn column<A, T>(asks: &[&A], part: impl Fn(&A) -> T) -> Box<dyn ToSql + Sync>
+/// A column of a table that is handed over as a parameter: an array.
+pub(super) type Column<'a> = Box<dyn ToSql + Sync + 'a>;
+
+pub(super) fn column<'a, A, T>(asks: &[&'a A], part: impl Fn(&'a A) -> T) -> Column<'a>
 where
-    T: ToSql + Sync + 'static,
-    Vec<T>: ToSql,
+    T: ToSql + Sync + 'a,
 {
     Box::new(asks.iter().map(|ask| part(ask)).collect::<Vec<T>>())
 }
