@@ -28,14 +28,6 @@ fn cached_memory() {
     assert!(store.metrics().hits > 0, "the cache was passed by");
 }
 
-#[cfg(feature = "redb")]
-#[test]
-fn cached_redb() {
-    let dir = tempfile::tempdir().unwrap();
-    let open = || token_store::RedbStore::open_or_create(dir.path().join("store")).unwrap();
-    conformance::administration(|| CachedStore::new(open(), CacheConfig::default()));
-}
-
 #[cfg(feature = "sled")]
 #[test]
 fn sled() {

@@ -23,7 +23,7 @@ use token_store::{
 };
 
 const RECORDS: u8 = 60;
-const FLIPS: usize = 100;
+const FLIPS: usize = 60;
 
 type Make = fn(&Path) -> Result<Box<dyn TokenStore>, StoreError>;
 
@@ -278,10 +278,10 @@ fn flipped_bits_in_redb() {
 }
 
 #[test]
-fn every_flipped_bit_in_the_header_of_redb() {
+fn a_flipped_bit_in_each_byte_of_the_header_of_redb() {
     let outcomes = damage(REDB, false, |targets| {
         let header = targets.iter().filter(|(_, at)| *at < 320);
-        header.flat_map(|(file, at)| (0..8).map(move |bit| (file.clone(), flip(*at, bit)))).collect()
+        header.map(|(file, at)| (file.clone(), flip(*at, at % 8))).collect()
     });
     assert!(outcomes.refused > 0, "{outcomes:?}");
 }
