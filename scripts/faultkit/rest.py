@@ -2,7 +2,9 @@
 
 import contextlib
 import os
+import random
 import shutil
+import socket
 import stat
 from collections import Counter
 from pathlib import Path
@@ -273,6 +275,30 @@ def _fifo(path):
     os.mkfifo(path)
 
 
+def _socket(path):
+    with socket.socket(socket.AF_UNIX) as listener:
+        # Its name may be longer than what an address holds.
+        with contextlib.chdir(path.parent):
+            listener.bind(path.name)
+
+
+def _linked(path):
+    path.rename(path.with_name("elsewhere"))
+    path.symlink_to("elsewhere")
+
+
+def _moved_within(path):
+    path.rename(path.with_name("elsewhere"))
+    path.mkdir()
+    path.with_name("elsewhere").rename(path / "store")
+
+
+def _within_a_file(soak, place, stack):
+    del soak, stack
+    place.path.write_bytes(b"dear all\n")
+    return place.path / "store", set(), ()
+
+
 CASES = [
     ("a text file", _case(_write(b"dear all\n" * 100)), CORRUPT),
     ("zeros", _case(_write(bytes(1 << 20))), CORRUPT),
@@ -283,6 +309,15 @@ CASES = [
     ("a link to itself", _case(_loop), {"io", "not-a-store"}),
     ("a pipe", _case(_fifo), CORRUPT | {"io"}),
     ("a device", _at(lambda _: Path("/dev/null")), CORRUPT | {"io"}),
+    ("a socket", _case(_socket), CORRUPT | {"io"}),
+    ("a link to nothing", _case(lambda path: path.symlink_to("nothing")), {"not-found", "io"}),
+    ("a link to a store", _after(_linked), {OPENS}),
+    ("a directory with a store in it", _after(_moved_within), CORRUPT),
+    ("a database of SQLite", _case(_write(b"SQLite format 3\0" + bytes(8176))), CORRUPT),
+    ("noise", _case(_write(random.Random(1).randbytes(1 << 20))), CORRUPT),
+    ("ones", _case(_write(b"\xff" * (1 << 20))), CORRUPT),
+    ("a single byte", _case(_write(b"r")), CORRUPT),
+    ("a file in place of its directory", _within_a_file, {"io", "not-a-store"}),
     ("no parent directory", _at(lambda parent: parent / "none" / "store"), {"io"}),
     ("a name that is too long", _at(lambda parent: parent / ("x" * 300)), {"io"}),
     ("a read-only mount with a store", _read_only(True), {"read-only"}),
