@@ -112,7 +112,8 @@ pub enum TransferError {
 
 /// Writes all that a store holds into a file, and waits until it is on disk. That the file's name is there as well is
 /// for the caller to see to, who knows its directory. A file that holds the beginning of an
-/// export is gone on with. `progress` is told after each page.
+/// export is gone on with, of the same store: files do not tell of which store they are. `progress` is told after each
+/// page.
 ///
 /// Others may use the store meanwhile; then a token may be there as it was at any time from the beginning on. Stop
 /// them for a move. The file tells who has which tokens: let nobody but the owner read it. Damaged records are left
