@@ -241,34 +241,41 @@ impl TokenStore for PostgresStore {
     }
 
     fn raise_generation(&self, subject: &Entity, next: &Generation) -> Result<Raise, StoreError> {
-        const SQL: &str = "
-            WITH present AS MATERIALIZED (
-                SELECT coalesce((SELECT g.number FROM onetoken.generations g WHERE g.subject = $1::bytea), 0) AS number
-            ), first AS (
-                INSERT INTO onetoken.generations (subject, number, generation)
-                SELECT $1::bytea, $2::bigint, $3::bytea FROM present WHERE number = 0 AND $2::bigint = 1
-                ON CONFLICT (subject) DO NOTHING
-                RETURNING number
-            ), next AS (
-                UPDATE onetoken.generations g SET number = $2::bigint, generation = $3::bytea
-                WHERE g.subject = $1::bytea AND g.number = $2::bigint - 1
-                RETURNING g.number
-            )
-            SELECT number, EXISTS (SELECT 1 FROM first) OR EXISTS (SELECT 1 FROM next) FROM present";
-        let (key, value, number) =
-            (layout::generation(subject), next.to_bytes(subject)?, bigint(next.number));
+        const READ: &str = "SELECT generation FROM onetoken.generations WHERE subject = $1::bytea";
+        const FIRST: &str = "
+            INSERT INTO onetoken.generations (subject, number, generation) VALUES ($1::bytea, $2::bigint, $3::bytea)
+            ON CONFLICT (subject) DO NOTHING
+            RETURNING number";
+        const NEXT: &str = "
+            UPDATE onetoken.generations SET number = $2::bigint, generation = $3::bytea
+            WHERE subject = $1::bytea AND generation = $4::bytea
+            RETURNING number";
+        let (subject, next) = (subject.clone(), next.clone());
+        let (key, value) = (layout::generation(&subject), next.to_bytes(&subject)?);
         let lane = of(&self.0.writers, &key)?;
         self.run(lane, false, move |session| {
-            let (key, value) = (key.clone(), value.clone());
+            let (subject, key, value) = (subject.clone(), key.clone(), value.clone());
+            let number = next.number;
             Box::pin(async move {
-                let rows = session.query(SQL, &[&key, &number, &value]).await?;
-                let row = rows.first().ok_or(kind::STRANGE)?;
-                let (present, raised): (i64, bool) = (kind::get(row, 0)?, kind::get(row, 1)?);
-                match (raised, present.checked_add(1) == Some(number)) {
-                    (true, _) => Ok(Raise::Raised),
+                let found = session.query(READ, &[&key]).await?;
+                let stored = found.first().map(|row| kind::get::<&[u8]>(row, 0)).transpose()?;
+                let present = match stored.map(|stored| Generation::from_bytes(&subject, stored)) {
+                    // Written over: no temporary token is good under it.
+                    None | Some(Err(StoreError::Corrupt { .. })) => 0,
+                    Some(generation) => generation?.number,
+                };
+                if present.checked_add(1) != Some(number) {
+                    return Ok(Raise::Stale { present });
+                }
+                let number = bigint(number);
+                let raised = match &stored {
+                    None => session.query(FIRST, &[&key, &number, &value]).await?,
+                    Some(stored) => session.query(NEXT, &[&key, &number, &value, stored]).await?,
+                };
+                match raised.is_empty() {
+                    false => Ok(Raise::Raised),
                     // Somebody else was at it.
-                    (false, true) => Err(Failure::Again(error::timed_out("others raise it as well"))),
-                    (false, false) => Ok(Raise::Stale { present: kind::count(present)? }),
+                    true => Err(Failure::Again(error::timed_out("others raise it as well"))),
                 }
             })
         })
