@@ -423,13 +423,15 @@ impl Restored {
                             $7::bigint[], $8::bigint[], $9::boolean[])
                     AS a(id, record, resource, issuer, created, expires, use_limit, uses, revoked)
                 ORDER BY id
-                ON CONFLICT (id) DO NOTHING
-                RETURNING id
+                -- Also where it was inserted a moment ago, which nothing else here sees.
+                ON CONFLICT (id) DO UPDATE SET revoked = true, changes = tokens.changes + 1
+                    WHERE excluded.revoked AND NOT tokens.revoked
+                RETURNING id, changes
             ), claims AS (
                 INSERT INTO onetoken.claims (id, claim, uses_left, answered_again)
                 SELECT a.id, a.claim, a.uses_left, true
                 FROM unnest($10::bytea[], $11::bytea[], $12::bigint[]) AS a(id, claim, uses_left)
-                JOIN kept k ON k.id = a.id
+                JOIN kept k ON k.id = a.id AND k.changes = 0
             ), generations AS (
                 INSERT INTO onetoken.generations (subject, number, generation)
                 SELECT subject, number, generation
@@ -437,18 +439,10 @@ impl Restored {
                 ORDER BY subject
                 ON CONFLICT (subject) DO NOTHING
                 RETURNING subject
-            ), standing AS MATERIALIZED (
-                SELECT t.id FROM onetoken.tokens t
-                JOIN unnest($1::bytea[], $9::boolean[]) AS a(id, revoked) ON a.id = t.id
-                WHERE a.revoked AND NOT t.revoked ORDER BY t.id FOR NO KEY UPDATE OF t
-            ), revoked AS (
-                UPDATE onetoken.tokens t SET revoked = true, changes = t.changes + 1
-                FROM standing s WHERE t.id = s.id RETURNING t.id
             ), voided AS (
                 DELETE FROM onetoken.generations WHERE subject = ANY($16::bytea[]) RETURNING subject
             )
-            SELECT (SELECT count(*) FROM kept) + (SELECT count(*) FROM generations)
-                 + (SELECT count(*) FROM revoked) + (SELECT count(*) FROM voided)";
+            SELECT (SELECT count(*) FROM kept) + (SELECT count(*) FROM generations) + (SELECT count(*) FROM voided)";
         let mut columns = NewRecord::columns(&self.records.iter().collect::<Vec<_>>());
         let claims: Vec<_> = self.claims.iter().collect();
         columns.push(column(&claims, |(id, ..)| &**id));
