@@ -108,6 +108,10 @@ impl FromStr for PostgresConfig {
         let scheme = ["postgres://", "postgresql://"].into_iter().find(|scheme| url.starts_with(scheme));
         scheme.ok_or(InvalidPostgresUrl::Malformed)?;
         let (base, query) = url.split_once('?').unwrap_or((url, ""));
+        // The rest of a password with an `@` in it would be told as the name of the host.
+        if base.matches('@').count() > 1 {
+            return Err(InvalidPostgresUrl::Malformed);
+        }
         let mut rest = Vec::new();
         let (mut mode, mut roots, mut certificate, mut key, mut durable) = (None, None, None, None, None);
         for parameter in query.split('&').filter(|parameter| !parameter.is_empty()) {
@@ -296,6 +300,8 @@ mod tests {
             "postgres:",
             "postgres://",
             "mysql://h/d",
+            "postgres://u:hunter@2@h/d",
+            "postgres://u:hunter@2/3@h/d",
             "postgres://h/d?sslmode",
             "postgres://h/d?sslmode=on",
             "postgres://h/d?sslcert=c",
