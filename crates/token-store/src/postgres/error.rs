@@ -2,7 +2,7 @@
 
 use std::{error::Error as _, io, sync::Arc};
 
-use tokio_postgres::error::SqlState;
+use tokio_postgres::error::{Severity, SqlState};
 
 use crate::StoreError;
 
@@ -72,8 +72,12 @@ pub(super) fn timed_out(what: &'static str) -> Arc<io::Error> {
 
 /// What became of a statement that was sent.
 pub(super) fn of_statement(error: &tokio_postgres::Error, place: &str) -> Failure {
-    let Some(code) = error.code() else { return Failure::Doubt(cause(error)) };
-    match code.code().as_bytes() {
+    let Some(said) = error.as_db_error() else { return Failure::Doubt(cause(error)) };
+    // The connection ends, and nothing tells whether before or after the commit.
+    if matches!(said.parsed_severity(), Some(Severity::Fatal | Severity::Panic)) {
+        return Failure::Doubt(cause(error));
+    }
+    match said.code().code().as_bytes() {
         // Serialization failure, deadlock.
         b"40001" | b"40P01" => Failure::Again(cause(error)),
         // Statement completion unknown; connection exceptions; the server goes down, or has crashed.
