@@ -39,6 +39,10 @@ mod tls;
 pub use config::{InvalidPostgresUrl, PostgresConfig};
 pub use metrics::PostgresMetrics;
 
+/// How many times as long as other statements those of listings and administration may take, which are about many
+/// records.
+const ADMINISTRATION: u32 = 6;
+
 /// A store in a PostgreSQL server, or in what speaks its protocol: the one to use where many hosts share a store.
 ///
 /// # Threads, and async programs
@@ -82,17 +86,12 @@ impl PostgresStore {
     /// [`ReadOnly`](StoreError::ReadOnly).
     pub fn init(config: &PostgresConfig) -> Result<(), StoreError> {
         let target = Target::new(config)?;
-        let migrate = async move || {
+        apart(async move || {
             let session = Session::connect(&target, None).await?;
             let migrated = schema::migrate(&session).await;
             session.close().await;
             migrated
-        };
-        let thread = spawn(move |runtime| runtime.block_on(migrate()))?;
-        match thread.join() {
-            Ok(migrated) => migrated?.map_err(Failure::into_error),
-            Err(_) => Err(StoreError::Unknown(None)),
-        }
+        })
     }
 
     /// Opens the store. Changes nothing of its tables.
@@ -117,7 +116,7 @@ impl PostgresStore {
         let store = Lanes {
             readers: (0..config.readers).map(|_| lane(limit)).collect(),
             writers: (0..config.writers).map(|_| lane(limit)).collect(),
-            administration: lane(None),
+            administration: lane(limit.map(|limit| limit.saturating_mul(ADMINISTRATION))),
             meter: Arc::clone(&meter),
             target: target.clone(),
         };
@@ -295,6 +294,16 @@ fn of<'a>(lanes: &'a [UnboundedSender<Job>], subject: &[u8]) -> Result<&'a Unbou
     let count = u64::try_from(lanes.len()).ok();
     let at = count.and_then(|count| usize::try_from(hasher.finish().checked_rem(count)?).ok());
     at.and_then(|at| lanes.get(at)).ok_or(StoreError::Poisoned)
+}
+
+// On a connection and a thread of its own: what may take longer than anybody else is to wait.
+fn apart<T: Send + 'static>(
+    work: impl AsyncFnOnce() -> Result<T, Failure> + Send + 'static,
+) -> Result<T, StoreError> {
+    match spawn(move |runtime| runtime.block_on(work()))?.join() {
+        Ok(done) => done?.map_err(Failure::into_error),
+        Err(_) => Err(StoreError::Unknown(None)),
+    }
 }
 
 // A runtime on a thread of its own: whoever calls may be in another runtime.

@@ -21,7 +21,8 @@ use std::{
     path::Path,
     sync::{
         Arc, Barrier, Mutex,
-        atomic::{AtomicBool, AtomicUsize, Ordering},
+        atomic::{AtomicUsize, Ordering},
+        mpsc,
     },
     thread,
     time::{Duration, Instant},
@@ -30,7 +31,7 @@ use std::{
 use proptest::{collection::vec, prelude::*, sample::select};
 use token_core::{RootKey, UnixTime};
 use token_store::{
-    Administration, ClaimId, Entity, Filter, Generation, Insert, KeyRing, Owner, PostgresConfig,
+    Administration, ClaimId, Entity, Filter, Generation, Insert, Item, KeyRing, Owner, PostgresConfig,
     PostgresStore, Raise, Record, Redeem, Refund, Retry, Revoke, StoreError, TokenId, TokenStore,
     conformance,
 };
@@ -354,18 +355,30 @@ fn a_connection_that_is_lost_leaves_writes_in_doubt() {
     assert_eq!(store.metrics().in_doubt, 1);
 }
 
-/// Hands on what both sides say, until it is armed: then the next that the server says is lost, with the connection.
+/// What becomes of what the server says.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Mode {
+    HandOn,
+    /// The next is lost, with the connection.
+    LoseNext,
+    /// All is lost, and the connections stay.
+    Mute,
+    /// That it shuts down is told under another code.
+    Disguise,
+}
+
+/// Hands on what both sides say, but for what its mode says.
 struct Proxy {
     port: u16,
-    armed: Arc<AtomicBool>,
+    mode: Arc<Mutex<Mode>>,
 }
 
 impl Proxy {
     fn to(server: String) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
-        let armed = Arc::new(AtomicBool::new(false));
-        let shared = Arc::clone(&armed);
+        let mode = Arc::new(Mutex::new(Mode::HandOn));
+        let shared = Arc::clone(&mode);
         thread::spawn(move || {
             for client in listener.incoming() {
                 let (client, server) = (client.unwrap(), TcpStream::connect(&server).unwrap());
@@ -375,12 +388,28 @@ impl Proxy {
                     drop(io::copy(&mut from_client, &mut to_server));
                     drop(to_server.shutdown(Shutdown::Both));
                 });
-                let armed = Arc::clone(&shared);
+                let mode = Arc::clone(&shared);
                 thread::spawn(move || {
                     let (mut client, mut server) = (client, server);
                     let mut said = [0; 4096];
                     while let Ok(len @ 1..) = server.read(&mut said) {
-                        if armed.swap(false, Ordering::SeqCst) || client.write_all(&said[..len]).is_err() {
+                        let said = &mut said[..len];
+                        let now = *mode.lock().unwrap();
+                        match now {
+                            Mode::HandOn => {}
+                            Mode::LoseNext => {
+                                *mode.lock().unwrap() = Mode::HandOn;
+                                break;
+                            }
+                            Mode::Mute => continue,
+                            Mode::Disguise => {
+                                let code = said.windows(6).position(|window| window == b"C57P01");
+                                if let Some(at) = code {
+                                    said[at..at + 6].copy_from_slice(b"C25P04");
+                                }
+                            }
+                        }
+                        if client.write_all(said).is_err() {
                             break;
                         }
                     }
@@ -388,7 +417,20 @@ impl Proxy {
                 });
             }
         });
-        Self { port, armed }
+        Self { port, mode }
+    }
+
+    /// One in front of the server of a database, and the URL that leads through it.
+    fn before(url: &str) -> (Self, String) {
+        let (before, database) = url.rsplit_once('/').unwrap();
+        let (user, place) = before.rsplit_once('@').unwrap_or(("postgres://", before));
+        let proxy = Self::to(place.to_owned());
+        let url = format!("{user}@127.0.0.1:{}/{database}", proxy.port);
+        (proxy, url)
+    }
+
+    fn set(&self, mode: Mode) {
+        *self.mode.lock().unwrap() = mode;
     }
 }
 
@@ -398,12 +440,9 @@ fn a_reply_that_is_lost_costs_no_second_use() {
     let rounds = env::var("ONETOKEN_REPLIES").map_or(100, |rounds| rounds.parse().unwrap());
     let Some(server) = postgres::shared() else { return };
     let url = server.database();
-    let (before, database) = url.rsplit_once('/').unwrap();
-    let (user, place) = before.rsplit_once('@').unwrap_or(("postgres://", before));
-    let proxy = Proxy::to(place.to_owned());
+    let (proxy, through) = Proxy::before(&url);
     drop(store(&url));
-    let through = config(&format!("{user}@127.0.0.1:{}/{database}", proxy.port)).connections(1, 1);
-    let store = PostgresStore::open(&through).unwrap();
+    let store = PostgresStore::open(&config(&through).connections(1, 1)).unwrap();
     insert(&store, &record("warm up", Some(1)));
     assert_eq!(store.redeem(&id("warm up"), &claim("a")).unwrap(), won(0));
     let mut committed = 0;
@@ -412,7 +451,7 @@ fn a_reply_that_is_lost_costs_no_second_use() {
         insert(&store, &record);
         // So that the plan is made, and the next that the server says is the answer.
         assert_eq!(store.claimed(&record.id, &claim("nobody's")).unwrap(), None);
-        proxy.armed.store(true, Ordering::SeqCst);
+        proxy.set(Mode::LoseNext);
         let error = store.redeem(&record.id, &claim("mine")).unwrap_err();
         assert_eq!(error.retry(), Retry::Ask, "{error:?}");
         match store.redeem(&record.id, &claim("mine")).unwrap() {
@@ -423,6 +462,110 @@ fn a_reply_that_is_lost_costs_no_second_use() {
         assert_eq!(store.get(&record.id).unwrap().unwrap().uses, 1);
     }
     assert_eq!(committed, rounds, "every one of them was done");
+}
+
+// A statement that ends with its connection may have been committed, whatever reason the server gives.
+#[test]
+fn a_connection_that_the_server_ends_leaves_writes_in_doubt() {
+    let Some(server) = postgres::shared() else { return };
+    let url = server.database();
+    let (proxy, through) = Proxy::before(&url);
+    drop(store(&url));
+    let store = PostgresStore::open(&config(&through).connections(1, 1)).unwrap();
+    insert(&store, &record("a", Some(1)));
+    let raw = server.connect(&url).unwrap();
+    raw.sql("BEGIN; UPDATE onetoken.tokens SET changes = changes WHERE id = 'a'").unwrap();
+    proxy.set(Mode::Disguise);
+    let error = thread::scope(|scope| {
+        let asked = scope.spawn(|| store.redeem(&id("a"), &claim("x")));
+        until_blocked(server, &url);
+        raw.sql(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+             WHERE wait_event_type = 'Lock' AND datname = current_database()",
+        )
+        .unwrap();
+        asked.join().unwrap().unwrap_err()
+    });
+    assert!(format!("{error:?}").contains("25P04"), "{error:?}");
+    assert_eq!(error.retry(), Retry::Ask, "{error:?}");
+}
+
+// It takes what is sent, and says nothing: neither to statements nor to a login.
+#[test]
+fn a_server_that_hangs_holds_no_caller_for_ever() {
+    let Some(server) = postgres::shared() else { return };
+    let url = server.database();
+    let (proxy, through) = Proxy::before(&url);
+    drop(store(&url));
+    let short = Duration::from_millis(100);
+    let config = config(&format!("{through}&connect_timeout=3600"));
+    let store = PostgresStore::open(&config.statement_timeout(short).call_timeout(short)).unwrap();
+    let record = record("a", Some(1));
+    insert(&store, &record);
+    assert_eq!(store.list(&Filter::All, None, 1).unwrap().records, [record]);
+    proxy.set(Mode::Mute);
+    type Ask = fn(&PostgresStore) -> Option<StoreError>;
+    let asks: [(&str, Ask); 6] = [
+        ("get", |store| store.get(&id("a")).err()),
+        ("get, without a connection", |store| store.get(&id("a")).err()),
+        ("redeem", |store| store.redeem(&id("a"), &claim("x")).err()),
+        ("purge", |store| store.purge(UnixTime::MAX, 1).err()),
+        ("list", |store| store.list(&Filter::All, None, 1).err()),
+        ("void", |store| store.void_before(UnixTime::from_secs(1)).err()),
+    ];
+    for (name, ask) in asks {
+        let (sender, answer) = mpsc::channel();
+        let store = store.clone();
+        thread::spawn(move || sender.send(ask(&store)));
+        let error = answer.recv_timeout(Duration::from_secs(120)).unwrap_or_else(|_| panic!("{name} hangs"));
+        assert_ne!(error.unwrap_or_else(|| panic!("{name} succeeds")).retry(), Retry::Never, "{name}");
+    }
+}
+
+// Its number is still in a column of its own, and says nothing.
+#[test]
+fn a_damaged_generation_is_written_over() {
+    let Some(server) = postgres::shared() else { return };
+    let url = server.database();
+    let store = store(&url);
+    let subject = Entity { kind: "user".into(), id: "u1".into() };
+    let next = |number| Generation { number, root_key: record("x", None).root_key };
+    for number in 1..=3 {
+        assert_eq!(store.raise_generation(&subject, &next(number)).unwrap(), Raise::Raised);
+    }
+    server.sql(&url, "UPDATE onetoken.generations SET generation = '\\x00'").unwrap();
+    assert!(matches!(store.generation(&subject), Err(StoreError::Corrupt { .. })));
+    assert_eq!(store.raise_generation(&subject, &next(4)).unwrap(), Raise::Stale { present: 0 });
+    assert_eq!(store.raise_generation(&subject, &next(1)).unwrap(), Raise::Raised);
+    assert_eq!(store.generation(&subject).unwrap().unwrap().number, 1);
+    assert!(store.check(None).unwrap().is_sound());
+}
+
+#[test]
+fn a_restored_revocation_holds_for_what_is_inserted_at_the_same_time() {
+    let Some(server) = postgres::shared() else { return };
+    let url = server.database();
+    let store = store(&url);
+    let record = record("a", Some(1));
+    insert(&store, &record);
+    server
+        .sql(&url, "CREATE TABLE copy AS SELECT * FROM onetoken.tokens; DELETE FROM onetoken.tokens")
+        .unwrap();
+    let raw = server.connect(&url).unwrap();
+    raw.sql("BEGIN; INSERT INTO onetoken.tokens SELECT * FROM copy").unwrap();
+    let item = Item::Token {
+        record: Record { revoked: true, uses: 1, ..record.clone() },
+        claims: vec![(claim("x"), 0)],
+    };
+    thread::scope(|scope| {
+        let asked = scope.spawn(|| store.restore(&[item]));
+        until_blocked(server, &url);
+        raw.sql("COMMIT").unwrap();
+        assert_eq!(asked.join().unwrap().unwrap(), 1);
+    });
+    let present = store.get(&record.id).unwrap().unwrap();
+    assert_eq!((present.revoked, present.uses), (true, 0));
+    assert!(store.check(None).unwrap().is_sound());
 }
 
 const LONG: usize = 64 * 1024;

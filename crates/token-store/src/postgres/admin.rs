@@ -9,7 +9,7 @@ use std::{
 use token_core::UnixTime;
 
 use super::{
-    PostgresStore, check,
+    PostgresStore, apart, check,
     error::Failure,
     kind::{NewRecord, STRANGE, bigint, column, count, get},
     listing::{Walk, page},
@@ -99,20 +99,21 @@ impl Administration for PostgresStore {
                    count(*) FILTER (WHERE t.revoked OR t.created < (SELECT s.void_before FROM onetoken.store s)), count(t.expires),
                    (SELECT count(*) FROM onetoken.claims), (SELECT count(*) FROM onetoken.generations)
             FROM onetoken.tokens t";
-        self.run(&self.0.administration, true, |session| {
-            Box::pin(async move {
-                let rows = session.query(SQL, &[]).await?;
-                let row = rows.first().ok_or(STRANGE)?;
-                Ok(Counts {
-                    records: count(get(row, 0)?)?,
-                    // Counting does not read the records.
-                    damaged: 0,
-                    spent: count(get(row, 1)?)?,
-                    revoked: count(get(row, 2)?)?,
-                    expiring: count(get(row, 3)?)?,
-                    claims: count(get(row, 4)?)?,
-                    generations: count(get(row, 5)?)?,
-                })
+        let target = self.0.target.clone();
+        apart(async move || {
+            let session = Session::open(&target, None).await?;
+            let rows = session.query(SQL, &[]).await.map_err(Failure::of_reading)?;
+            session.close().await;
+            let row = rows.first().ok_or(STRANGE)?;
+            Ok(Counts {
+                records: count(get(row, 0)?)?,
+                // Counting does not read the records.
+                damaged: 0,
+                spent: count(get(row, 1)?)?,
+                revoked: count(get(row, 2)?)?,
+                expiring: count(get(row, 3)?)?,
+                claims: count(get(row, 4)?)?,
+                generations: count(get(row, 5)?)?,
             })
         })
     }

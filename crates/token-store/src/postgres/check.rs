@@ -48,11 +48,7 @@ async fn read(target: &Target, pages: &SyncSender<Rows>) -> Result<(), Failure> 
     session.simple("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await?;
     let read = walk(&session, pages).await;
     session.close().await;
-    match read {
-        // Nothing was written.
-        Err(Failure::Doubt(cause)) => Err(Failure::Elsewhere(StoreError::Io(cause))),
-        read => read,
-    }
+    read.map_err(Failure::of_reading)
 }
 
 async fn walk(session: &Session, pages: &SyncSender<Rows>) -> Result<(), Failure> {

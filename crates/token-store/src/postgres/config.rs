@@ -62,7 +62,8 @@ pub enum InvalidPostgresUrl {
     WeakTls,
 }
 
-/// How long a connection may be silent before the operating system asks whether the other side is still there.
+/// How long a connection may be silent before the operating system asks whether the other side is still there, and how
+/// long the other side may leave unconfirmed what was sent to it.
 const KEEPALIVE: Duration = Duration::from_secs(30);
 
 /// After which time it asks again, three times.
@@ -83,7 +84,9 @@ impl PostgresConfig {
         self
     }
 
-    /// How long one statement may take at the server, 10 s if nothing is said. Does not hold for administration.
+    /// How long one statement may take, 10 s if nothing is said. Those of listings and administration may take six
+    /// times as long, and [`counts`](crate::Administration::counts) and [`check`](crate::Administration::check), which
+    /// read everything, as long as they need; they have connections of their own.
     #[must_use]
     pub fn statement_timeout(mut self, timeout: Duration) -> Self {
         // The server takes 0 for no limit, and counts in milliseconds up to 2^31.
@@ -92,8 +95,9 @@ impl PostgresConfig {
     }
 
     /// For how long a call goes on trying where nothing has happened yet (the server cannot be reached, or asks to
-    /// try again): 20 s if nothing is said. It then fails with an error whose
-    /// [`retry`](crate::StoreError::retry) is safe.
+    /// try again), and how long it waits for its turn: 20 s if nothing is said. It then fails with an error whose
+    /// [`retry`](crate::StoreError::retry) is safe. Once its statement is sent, that statement's time is waited for, and
+    /// some seconds more, in which the server may say what became of it.
     #[must_use]
     pub fn call_timeout(mut self, timeout: Duration) -> Self {
         self.call_timeout = timeout.min(LONGEST_TIMEOUT);
@@ -157,6 +161,9 @@ impl FromStr for PostgresConfig {
         }
         if server.get_connect_timeout().is_none() {
             server.connect_timeout(CONNECT_TIMEOUT);
+        }
+        if server.get_tcp_user_timeout().is_none() {
+            server.tcp_user_timeout(KEEPALIVE);
         }
         if !said("keepalives_idle") {
             server.keepalives_idle(KEEPALIVE).keepalives_interval(KEEPALIVE_AGAIN).keepalives_retries(3);

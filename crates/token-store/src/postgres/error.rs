@@ -20,6 +20,14 @@ pub(super) enum Failure {
 }
 
 impl Failure {
+    /// As it is for what only read: there is nothing that could have happened.
+    pub(super) fn of_reading(self) -> Self {
+        match self {
+            Self::Doubt(cause) => Self::Elsewhere(StoreError::Io(cause)),
+            failure => failure,
+        }
+    }
+
     /// For a write.
     pub(super) fn into_error(self) -> StoreError {
         match self {

@@ -6,17 +6,21 @@
 
 use std::{
     collections::{HashSet, VecDeque},
+    pin::pin,
     sync::{Arc, mpsc::SyncSender},
     time::{Duration, Instant},
 };
 
 use futures_util::future::{LocalBoxFuture, join, join4};
 use ring::rand::{SecureRandom as _, SystemRandom};
-use tokio::{sync::mpsc::UnboundedReceiver, time::sleep};
+use tokio::{
+    sync::mpsc::UnboundedReceiver,
+    time::{sleep, timeout},
+};
 
 use super::{
     change::Changes,
-    error::{Failure, timed_out},
+    error::{self, Failure, timed_out},
     kind::{Generations, Gets, Inserts, Kind},
     metrics::Meter,
     session::{Parameter, Session, Target},
@@ -29,6 +33,9 @@ const MAX_BATCH: usize = 256;
 /// How long to wait before the first repetition, and before any.
 const FIRST_DELAY: Duration = Duration::from_millis(2);
 const LONGEST_DELAY: Duration = Duration::from_millis(500);
+
+/// How often it is seen to that nobody waits in the queue for longer than agreed.
+const LOOK_AROUND: Duration = Duration::from_millis(100);
 
 /// Something to be done.
 pub(super) enum Job {
@@ -121,7 +128,6 @@ impl Lane {
     /// Serves the queue until nobody can ask any more.
     pub(super) async fn run(mut self) {
         let mut waiting = VecDeque::new();
-        let meter = Arc::clone(&self.meter);
         let mut failed = 0_u32;
         loop {
             if waiting.is_empty() {
@@ -133,7 +139,9 @@ impl Lane {
             while let Ok(job) = self.jobs.try_recv() {
                 waiting.push_back(job);
             }
-            let session = match self.session().await {
+            let late = error::unreachable(&self.target.place, timed_out("no connection in time"));
+            let connecting = connected(self.session.take(), &self.target, self.limit, &self.meter);
+            let session = match in_time(connecting, &mut self.jobs, &mut waiting, &late).await {
                 Ok(session) => session,
                 Err(Failure::Elsewhere(error)) => {
                     fail(&mut waiting, &error, Job::is_over);
@@ -146,42 +154,63 @@ impl Lane {
                     continue;
                 }
             };
-            let again = Batch::take(&mut waiting).run(session, &meter).await;
+            let late = StoreError::Io(timed_out("its turn did not come"));
+            let batch = Batch::take(&mut waiting).run(&session, &self.meter);
+            let again = in_time(batch, &mut self.jobs, &mut waiting, &late).await;
             // Those that were not served come first again, each in its place.
             for job in again.into_iter().rev() {
                 waiting.push_front(job);
             }
-            if !session.is_broken() {
-                failed = 0;
-            } else if let Some(session) = self.session.take() {
+            if session.is_broken() {
                 session.close().await;
                 pause(failed).await;
                 failed = failed.saturating_add(1);
+            } else {
+                failed = 0;
+                self.session = Some(session);
             }
         }
         if let Some(session) = self.session {
             session.close().await;
         }
     }
+}
 
-    async fn session(&mut self) -> Result<&Session, Failure> {
-        let sound = match self.session.take() {
-            Some(session) if session.is_sound().await => Some(session),
-            gone => {
-                if let Some(session) = gone {
-                    session.close().await;
+// The connection that there is, if it is sound, or else another.
+async fn connected(
+    present: Option<Session>,
+    target: &Target,
+    limit: Option<Duration>,
+    meter: &Meter,
+) -> Result<Session, Failure> {
+    if let Some(session) = present {
+        if session.is_sound().await {
+            return Ok(session);
+        }
+        session.close().await;
+    }
+    meter.connecting();
+    Session::open(target, limit).await
+}
+
+// Waits for what is underway. Those that wait for it in the queue meanwhile wait no longer than they are to.
+async fn in_time<T>(
+    underway: impl Future<Output = T>,
+    jobs: &mut UnboundedReceiver<Job>,
+    waiting: &mut VecDeque<Job>,
+    late: &StoreError,
+) -> T {
+    let mut underway = pin!(underway);
+    loop {
+        match timeout(LOOK_AROUND, &mut underway).await {
+            Ok(done) => return done,
+            Err(_) => {
+                while let Ok(job) = jobs.try_recv() {
+                    waiting.push_back(job);
                 }
-                None
+                fail(waiting, late, Job::is_over);
             }
-        };
-        let session = match sound {
-            Some(session) => session,
-            None => {
-                self.meter.connecting();
-                Session::open(&self.target, self.limit).await?
-            }
-        };
-        Ok(self.session.insert(session))
+        }
     }
 }
 
