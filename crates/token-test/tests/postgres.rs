@@ -46,6 +46,12 @@ fn store(url: &str) -> PostgresStore {
     PostgresStore::open(&config(url)).unwrap()
 }
 
+/// A store that waits for locks as long as a test may take, and does everything through one connection of a kind.
+fn patient(url: &str) -> PostgresStore {
+    let config = config(url).connections(1, 1).statement_timeout(Duration::from_secs(100));
+    PostgresStore::open(&config).unwrap()
+}
+
 #[test]
 fn the_suite() {
     let Some(server) = postgres::shared() else { return };
@@ -259,7 +265,7 @@ fn one_bad_row_is_the_trouble_of_its_caller_only() {
     let Some(server) = postgres::shared() else { return };
     let url = server.database();
     drop(store(&url));
-    let store = PostgresStore::open(&config(&url).connections(1, 1)).unwrap();
+    let store = patient(&url);
     for number in 0..20 {
         insert(&store, &record(&format!("good {number}"), Some(1)));
     }
@@ -282,12 +288,46 @@ fn one_bad_row_is_the_trouble_of_its_caller_only() {
     assert!(store.metrics().longest_batch >= 21, "they were one batch: {:?}", store.metrics());
 }
 
+// As by somebody who has begun to mend a token by hand, and went to lunch.
+#[test]
+fn one_locked_row_is_the_trouble_of_its_callers_only() {
+    let Some(server) = postgres::shared() else { return };
+    let url = server.database();
+    drop(store(&url));
+    let config = config(&url).connections(1, 1).statement_timeout(Duration::from_secs(4));
+    let store = PostgresStore::open(&config.call_timeout(Duration::from_secs(8))).unwrap();
+    for number in 0..20 {
+        insert(&store, &record(&format!("good {number}"), Some(1)));
+    }
+    insert(&store, &record("locked", Some(9)));
+    let raw = server.connect(&url).unwrap();
+    raw.sql("BEGIN; UPDATE onetoken.tokens SET changes = changes WHERE id = 'locked'").unwrap();
+    type Ask<'a> = Box<dyn FnOnce() -> Result<Redeem, StoreError> + Send + 'a>;
+    let names = (0..20).flat_map(|number| ["locked".to_owned(), format!("good {number}")]);
+    let asks: Vec<Ask<'_>> = names
+        .enumerate()
+        .map(|(number, name)| -> Ask<'_> {
+            let store = &store;
+            Box::new(move || store.redeem(&id(&name), &claim(&number.to_string())))
+        })
+        .collect();
+    let answers = in_one_batch(server, &url, &store, asks, |_| {});
+    for (number, answer) in answers.into_iter().enumerate() {
+        match number % 2 {
+            0 => assert_eq!(answer.unwrap_err().retry(), Retry::Safe),
+            _ => assert_eq!(answer.unwrap(), won(0)),
+        }
+    }
+    raw.sql("ROLLBACK").unwrap();
+    assert_eq!(store.redeem(&id("locked"), &claim("0")).unwrap(), won(8));
+}
+
 #[test]
 fn what_is_about_one_token_shares_a_statement() {
     let Some(server) = postgres::shared() else { return };
     let url = server.database();
     drop(store(&url));
-    let store = PostgresStore::open(&config(&url).connections(1, 1)).unwrap();
+    let store = patient(&url);
     insert(&store, &record("few", Some(3)));
     insert(&store, &record("many", None));
     type Ask<'a> = Box<dyn FnOnce() -> Redeem + Send + 'a>;
@@ -324,7 +364,7 @@ fn a_connection_that_is_lost_leaves_writes_in_doubt() {
     let Some(server) = postgres::shared() else { return };
     let url = server.database();
     drop(store(&url));
-    let store = PostgresStore::open(&config(&url).connections(1, 1)).unwrap();
+    let store = patient(&url);
     insert(&store, &record("a", Some(1)));
     let raw = server.connect(&url).unwrap();
     for (name, ends) in [
@@ -471,7 +511,7 @@ fn a_connection_that_the_server_ends_leaves_writes_in_doubt() {
     let url = server.database();
     let (proxy, through) = Proxy::before(&url);
     drop(store(&url));
-    let store = PostgresStore::open(&config(&through).connections(1, 1)).unwrap();
+    let store = patient(&through);
     insert(&store, &record("a", Some(1)));
     let raw = server.connect(&url).unwrap();
     raw.sql("BEGIN; UPDATE onetoken.tokens SET changes = changes WHERE id = 'a'").unwrap();

@@ -117,14 +117,12 @@ impl Changed {
     }
 }
 
-impl Kind for Changes {
-    type Ask = Change;
-    type Answer = Result<Changed, StoreError>;
-
-    // `verdict` names what is to be done: `spend`, `mark` a claim that is told of again, `refund`, `revoke`; any other
-    // is an answer already. Rows are locked in the order of their ids, so that no two hosts wait in a circle.
-    const SQL: &'static str = "
-        WITH asked AS MATERIALIZED (
+// `verdict` names what is to be done: `spend`, `mark` a claim that is told of again, `refund`, `revoke`; any other is an
+// answer already. Rows are locked in the order of their ids, so that no two hosts wait in a circle.
+macro_rules! changing {
+    ($locked_by_others:literal) => {
+        concat!(
+            "WITH asked AS MATERIALIZED (
             SELECT * FROM unnest($1::bytea[], $2::text[], $3::bytea[]) WITH ORDINALITY AS a(id, act, claim, n)
         ), seen AS MATERIALIZED (
             SELECT a.n, a.id, a.claim, t.uses, t.use_limit, t.changes, c.uses_left,
@@ -166,7 +164,9 @@ impl Kind for Changes {
                 OR w.verdict = 'revoke'
                 OR (w.verdict = 'spend' AND t.use_limit IS NULL AND NOT t.revoked)
             ORDER BY t.id
-            FOR NO KEY UPDATE OF t
+            FOR NO KEY UPDATE OF t ",
+            $locked_by_others,
+            "
         ), done AS (
             UPDATE onetoken.tokens t
             SET changes = t.changes + 1,
@@ -196,7 +196,17 @@ impl Kind for Changes {
             WHERE c.id = d.id AND c.verdict = 'refund' AND k.id = c.id AND k.claim = c.claim
         )
         SELECT v.n, v.verdict, coalesce(v.uses_left, c.use_limit - c.uses - c.nth), d.id IS NOT NULL
-        FROM seen v LEFT JOIN chosen c ON c.n = v.n LEFT JOIN done d ON d.id = c.id";
+        FROM seen v LEFT JOIN chosen c ON c.n = v.n LEFT JOIN done d ON d.id = c.id"
+        )
+    };
+}
+
+impl Kind for Changes {
+    type Ask = Change;
+    type Answer = Result<Changed, StoreError>;
+
+    const SQL: &'static str = changing!("");
+    const SQL_SKIPPING: &'static str = changing!("SKIP LOCKED");
 
     fn subject(ask: &Change) -> Option<Vec<u8>> {
         Some(match ask.act.claim() {

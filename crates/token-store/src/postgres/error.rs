@@ -86,8 +86,8 @@ pub(super) fn of_statement(error: &tokio_postgres::Error, place: &str) -> Failur
         return Failure::Doubt(cause(error));
     }
     match said.code().code().as_bytes() {
-        // Serialization failure, deadlock.
-        b"40001" | b"40P01" => Failure::Again(cause(error)),
+        // Serialization failure, deadlock, a lock that others hold.
+        b"40001" | b"40P01" | b"55P03" => Failure::Again(cause(error)),
         // Statement completion unknown; connection exceptions; the server goes down, or has crashed.
         b"40003" | b"57P01" | b"57P02" | b"57P05" | [b'0', b'8', ..] => Failure::Doubt(cause(error)),
         // It was the primary once.

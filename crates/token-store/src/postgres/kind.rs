@@ -17,6 +17,9 @@ pub(super) trait Kind: Sized + 'static {
     /// The statement.
     const SQL: &'static str;
 
+    /// The same, for when it has waited in vain: it leaves alone what others have locked.
+    const SQL_SKIPPING: &'static str = Self::SQL;
+
     /// What one caller's row is about, if a statement may hold only one that is about it.
     fn subject(ask: &Self::Ask) -> Option<Vec<u8>>;
 

@@ -288,9 +288,10 @@ impl Batch {
     }
 }
 
-// Returns those that are to be asked again on another connection.
+// Returns those that are to be asked again, on another connection or after others.
 async fn settle<K: Kind>(session: &Session, mut calls: Vec<Call<K>>, meter: &Meter) -> Vec<Call<K>> {
     let mut in_vain = 0_u32;
+    let mut sql = K::SQL;
     while !calls.is_empty() {
         pause(in_vain).await;
         let (over, left): (Vec<_>, Vec<_>) = calls.into_iter().partition(|call| call.waits.is_over());
@@ -298,7 +299,7 @@ async fn settle<K: Kind>(session: &Session, mut calls: Vec<Call<K>>, meter: &Met
             .for_each(|call| call.waits.tell(Err(StoreError::Io(timed_out("its turn did not come")))));
         calls = left;
         meter.batch(calls.iter().map(|call| call.waits.since.elapsed()));
-        match ask::<K>(session, &calls).await {
+        match ask::<K>(session, sql, &calls).await {
             Ok(answers) => {
                 let asked = calls.len();
                 let mut unsettled = Vec::new();
@@ -309,9 +310,16 @@ async fn settle<K: Kind>(session: &Session, mut calls: Vec<Call<K>>, meter: &Met
                     }
                 }
                 calls = unsettled;
+                // What somebody else has locked is asked again when others have had their turn.
+                if sql != K::SQL {
+                    return calls;
+                }
                 in_vain = if calls.len() < asked { 0 } else { in_vain.saturating_add(1) };
             }
-            Err(Failure::Again(_)) => in_vain = in_vain.saturating_add(1),
+            Err(Failure::Again(_)) => {
+                sql = K::SQL_SKIPPING;
+                in_vain = in_vain.saturating_add(1);
+            }
             Err(Failure::Elsewhere(_)) => {
                 session.abandon();
                 return calls;
@@ -342,14 +350,18 @@ async fn settle<K: Kind>(session: &Session, mut calls: Vec<Call<K>>, meter: &Met
     Vec::new()
 }
 
-async fn ask<K: Kind>(session: &Session, calls: &[Call<K>]) -> Result<Vec<Option<K::Answer>>, Failure> {
+async fn ask<K: Kind>(
+    session: &Session,
+    sql: &'static str,
+    calls: &[Call<K>],
+) -> Result<Vec<Option<K::Answer>>, Failure> {
     if calls.is_empty() {
         return Ok(Vec::new());
     }
     let asks: Vec<&K::Ask> = calls.iter().map(|call| &call.ask).collect();
     let columns = K::parameters(&asks);
     let parameters: Vec<Parameter<'_>> = columns.iter().map(|column| &**column as Parameter<'_>).collect();
-    let rows = session.query(K::SQL, &parameters).await?;
+    let rows = session.query(sql, &parameters).await?;
     K::answers(&asks, &rows)
 }
 

@@ -39,13 +39,8 @@ const IDLE: Duration = Duration::from_secs(30);
 /// How long the other side may take to say that it is still there, or to hear that we leave.
 const COURTESY: Duration = Duration::from_secs(2);
 
-/// A shared statement is a few hundred lookups, whatever the server believes of its tables: what it plans for a new and
-/// empty table reads all of it, and stays in use while it grows. By name, since not every server knows each of these.
-const PLAIN_PLANS: &str = "
-    SELECT set_config(name, setting, false)
-    FROM (VALUES ('enable_seqscan', 'off'), ('jit', 'off'), ('plan_cache_mode', 'force_generic_plan'))
-        AS wanted(name, setting)
-    WHERE name IN (SELECT known.name FROM pg_catalog.pg_settings known)";
+/// What part of the time of a statement it may wait for locks of others, so that it can still do the rest without them.
+const WAIT: u128 = 4;
 
 /// Where connections lead to.
 #[derive(Clone)]
@@ -139,8 +134,8 @@ impl Session {
         let [read_only, fsync, full_page_writes, synchronous_commit] = found.as_slice() else {
             return Err(Failure::Refused(self.strange("the server tells nothing of its settings")));
         };
-        if self.limit.is_some() {
-            self.simple(PLAIN_PLANS).await?;
+        if let Some(limit) = self.limit {
+            self.simple(&settings(limit)).await?;
         }
         if read_only == "on" {
             return Err(Failure::Elsewhere(StoreError::ReadOnly));
@@ -272,6 +267,23 @@ impl Session {
     pub(super) fn strange(&self, what: &'static str) -> StoreError {
         StoreError::NotAStore { path: self.place.clone().into(), found: what }
     }
+}
+
+// Settings by name, since not every server knows each of them.
+//
+// - A shared statement is a few hundred lookups, whatever the server believes of its tables: what it plans for a new and
+//   empty table reads all of it, and stays in use while it grows.
+// - CockroachDB refuses statements with several changes to one table unless told that no two are to the same row, which
+//   holds for all of ours.
+fn settings(limit: Duration) -> String {
+    let wait = limit.as_millis().div_euclid(WAIT).max(1);
+    format!(
+        "SELECT set_config(name, setting, false)
+         FROM (VALUES ('enable_seqscan', 'off'), ('jit', 'off'), ('plan_cache_mode', 'force_generic_plan'),
+                      ('lock_timeout', '{wait}'), ('enable_multiple_modifications_of_table', 'on'))
+             AS wanted(name, setting)
+         WHERE name IN (SELECT known.name FROM pg_catalog.pg_settings known)"
+    )
 }
 
 async fn drive<S, T>(mut connection: Connection<S, T>, warnings: Arc<AtomicU64>)
