@@ -288,6 +288,31 @@ fn one_bad_row_is_the_trouble_of_its_caller_only() {
     assert!(store.metrics().longest_batch >= 21, "they were one batch: {:?}", store.metrics());
 }
 
+// What the others asked is done by then, and must not be done again.
+#[test]
+fn one_damaged_claim_is_the_trouble_of_its_caller_only() {
+    let Some(server) = postgres::shared() else { return };
+    let url = server.database();
+    drop(store(&url));
+    let store = patient(&url);
+    insert(&store, &record("damaged", Some(1)));
+    assert_eq!(store.redeem(&id("damaged"), &claim("a")).unwrap(), won(0));
+    server.sql(&url, "UPDATE onetoken.claims SET uses_left = -1").unwrap();
+    insert(&store, &record("few", Some(9)));
+    insert(&store, &record("many", None));
+    type Ask<'a> = Box<dyn FnOnce() -> Result<Redeem, StoreError> + Send + 'a>;
+    let asks = ["few", "damaged", "many"].map(|name| -> Ask<'_> {
+        let store = &store;
+        Box::new(move || store.redeem(&id(name), &claim("a")))
+    });
+    let answers = in_one_batch(server, &url, &store, asks.into(), |_| {});
+    let [few, damaged, many] = answers.try_into().unwrap();
+    assert!(matches!(damaged, Err(StoreError::Corrupt { .. })), "{damaged:?}");
+    assert_eq!(few.unwrap(), won(8));
+    assert_eq!(many.unwrap(), Redeem::Redeemed { uses_left: None, repeated: false });
+    assert_eq!(store.get(&id("many")).unwrap().unwrap().uses, 1);
+}
+
 // As by somebody who has begun to mend a token by hand, and went to lunch.
 #[test]
 fn one_locked_row_is_the_trouble_of_its_callers_only() {
@@ -792,6 +817,46 @@ fn what_is_wrong_with_a_server_is_told_apart() {
         }
         assert!(!text.contains("hunter2"), "{text}");
         assert!(text.contains("127.0.0.1"), "{text}");
+    }
+}
+
+#[test]
+fn hosts_that_make_the_tables_at_once_do_not_disturb_each_other() {
+    const HOSTS: usize = 8;
+    let Some(server) = postgres::shared() else { return };
+    let url = server.database();
+    let barrier = Barrier::new(HOSTS);
+    thread::scope(|scope| {
+        let hosts: Vec<_> = (0..HOSTS)
+            .map(|_| {
+                scope.spawn(|| {
+                    barrier.wait();
+                    PostgresStore::init(&config(&url))
+                })
+            })
+            .collect();
+        hosts.into_iter().for_each(|host| host.join().unwrap().unwrap());
+    });
+    assert!(PostgresStore::open(&config(&url)).unwrap().check(None).unwrap().is_sound());
+}
+
+#[test]
+fn a_store_that_is_dropped_leaves_no_connections() {
+    let Some(server) = postgres::shared() else { return };
+    let url = server.database();
+    let count = "SELECT count(*) FROM pg_stat_activity
+                 WHERE application_name = 'onetoken' AND datname = current_database()";
+    let open = || server.sql(&url, count).unwrap().remove(0).remove(0);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let store = store(&url);
+        insert(&store, &record("a", Some(1)));
+        assert_eq!(store.list(&Filter::All, None, 1).unwrap().records.len(), 1);
+    });
+    let begun = Instant::now();
+    while open().as_deref() != Some("0") {
+        assert!(begun.elapsed() < Duration::from_secs(60), "connections stay");
+        thread::yield_now();
     }
 }
 
