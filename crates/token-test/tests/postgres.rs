@@ -313,6 +313,22 @@ fn one_damaged_claim_is_the_trouble_of_its_caller_only() {
     assert_eq!(store.get(&id("many")).unwrap().unwrap().uses, 1);
 }
 
+#[test]
+fn a_count_that_is_damaged_is_the_trouble_of_its_record_only() {
+    let Some(server) = postgres::shared() else { return };
+    let url = server.database();
+    let store = store(&url);
+    let records = ["a", "b", "c"].map(|name| record(name, Some(1)));
+    records.iter().for_each(|record| insert(&store, record));
+    server.sql(&url, "UPDATE onetoken.tokens SET uses = -1 WHERE id = 'b'").unwrap();
+    assert!(matches!(store.get(&id("b")), Err(StoreError::Corrupt { .. })));
+    let page = store.list(&Filter::All, None, 10).unwrap();
+    assert_eq!(page.records, [records[0].clone(), records[2].clone()]);
+    assert_eq!(page.damaged, [id("b")]);
+    let sweep = store.revoke_all(&Filter::All, None, 10).unwrap();
+    assert_eq!((sweep.revoked, sweep.damaged), (2, 1));
+}
+
 // As by somebody who has begun to mend a token by hand, and went to lunch.
 #[test]
 fn one_locked_row_is_the_trouble_of_its_callers_only() {
@@ -527,6 +543,31 @@ fn a_reply_that_is_lost_costs_no_second_use() {
         assert_eq!(store.get(&record.id).unwrap().unwrap().uses, 1);
     }
     assert_eq!(committed, rounds, "every one of them was done");
+}
+
+// A server that waits for a standby in vain and is told to stop waiting has committed, and says by a warning alone that
+// a failover loses it.
+#[test]
+fn a_wait_for_the_standby_that_is_cut_short_leaves_writes_in_doubt() {
+    let Some(server) = postgres::start(&["fsync=off", "synchronous_standby_names=nobody"]) else { return };
+    let local = "ALTER ROLE CURRENT_USER SET synchronous_commit = local";
+    server.sql("postgres", &format!("SET synchronous_commit = local; {local}")).unwrap();
+    let url = server.database();
+    insert(&store(&url), &record("a", Some(1)));
+    let (_, name) = url.split_once('?').unwrap().0.rsplit_once('/').unwrap();
+    server.sql("postgres", &format!("ALTER DATABASE {name} SET client_min_messages = error")).unwrap();
+    server.sql("postgres", "ALTER ROLE CURRENT_USER RESET synchronous_commit").unwrap();
+    let store = patient(&url);
+    let error = thread::scope(|scope| {
+        let asked = scope.spawn(|| store.redeem(&id("a"), &claim("x")));
+        let cut = "SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE wait_event = 'SyncRep'";
+        let begun = Instant::now();
+        while server.sql("postgres", cut).unwrap().is_empty() {
+            assert!(begun.elapsed() < Duration::from_secs(60), "it does not wait for the standby");
+        }
+        asked.join().unwrap().unwrap_err()
+    });
+    assert_eq!(error.retry(), Retry::Ask, "{error:?}");
 }
 
 // A statement that ends with its connection may have been committed, whatever reason the server gives.

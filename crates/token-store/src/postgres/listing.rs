@@ -78,7 +78,7 @@ impl Walk {
         for row in &rows {
             let id = TokenId::new(get::<&[u8]>(row, 0)?);
             let id = id.map_err(|_| StoreError::Corrupt { what: "the id of a record" })?;
-            let record = match Stored::read(row, 2)?.record(id.clone()) {
+            let record = match Stored::read(row, 2).and_then(|stored| stored.record(id.clone())) {
                 Err(error @ StoreError::Corrupt { .. }) => Err(error),
                 record => Ok(record?),
             };

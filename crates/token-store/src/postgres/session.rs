@@ -125,7 +125,7 @@ impl Session {
         let found = self
             .simple(&format!(
                 "SET default_transaction_isolation = 'read committed'; SET search_path = pg_catalog; \
-                 SET statement_timeout = {limit}; \
+                 SET client_min_messages = 'warning'; SET statement_timeout = {limit}; \
                  SELECT current_setting('transaction_read_only', true), current_setting('fsync', true), \
                  current_setting('full_page_writes', true), current_setting('synchronous_commit', true)"
             ))
