@@ -18,7 +18,7 @@ use crate::{
 };
 use change::{Act, Change, Changed, Changes};
 use error::Failure;
-use kind::{Generations, Gets, Inserts, Kind, NewRecord, bigint};
+use kind::{Generations, Gets, Inserts, Kind, NewRecord, Repeat, bigint};
 use lane::{Call, Job, Lane, Other, Task, Waits};
 use metrics::Meter;
 use session::{Session, Target};
@@ -169,7 +169,7 @@ impl PostgresStore {
     fn run<T: Send + 'static>(
         &self,
         lane: &UnboundedSender<Job>,
-        repeatable: bool,
+        repeat: Repeat,
         run: impl for<'s> Fn(&'s Session) -> LocalBoxFuture<'s, Result<T, Failure>> + Send + 'static,
     ) -> Result<T, StoreError> {
         let answer = Arc::new(Mutex::new(None));
@@ -183,7 +183,7 @@ impl PostgresStore {
                 Ok(())
             })
         });
-        lane.send(Job::Other(Other { run, waits, repeatable })).map_err(|_| StoreError::Poisoned)?;
+        lane.send(Job::Other(Other { run, waits, repeat })).map_err(|_| StoreError::Poisoned)?;
         done.recv().unwrap_or(Err(StoreError::Unknown(None)))?;
         let answer = answer.lock().unwrap_or_else(PoisonError::into_inner).take();
         answer.ok_or(StoreError::Unknown(None))
@@ -193,7 +193,7 @@ impl PostgresStore {
         let (reply, answer) = mpsc::sync_channel(1);
         let since = Instant::now();
         let until = since.checked_add(self.0.target.config.call_timeout).unwrap_or(since);
-        (Waits { until, since, reply }, answer)
+        (Waits { until, since, reply, in_doubt: None }, answer)
     }
 }
 
@@ -252,7 +252,7 @@ impl TokenStore for PostgresStore {
         let (subject, next) = (subject.clone(), next.clone());
         let (key, value) = (layout::generation(&subject), next.to_bytes(&subject)?);
         let lane = of(&self.0.writers, &key)?;
-        self.run(lane, false, move |session| {
+        self.run(lane, Repeat::OtherWrite, move |session| {
             let (subject, key, value) = (subject.clone(), key.clone(), value.clone());
             let number = next.number;
             Box::pin(async move {

@@ -442,6 +442,8 @@ enum Mode {
     HandOn,
     /// The next is lost, with the connection.
     LoseNext,
+    /// Each is lost, with its connection.
+    LoseAll,
     /// All is lost, and the connections stay.
     Mute,
     /// That it shuts down is told under another code.
@@ -482,6 +484,7 @@ impl Proxy {
                                 *mode.lock().unwrap() = Mode::HandOn;
                                 break;
                             }
+                            Mode::LoseAll => break,
                             Mode::Mute => continue,
                             Mode::Disguise => {
                                 let code = said.windows(6).position(|window| window == b"C57P01");
@@ -594,6 +597,24 @@ fn a_connection_that_the_server_ends_leaves_writes_in_doubt() {
     });
     assert!(format!("{error:?}").contains("25P04"), "{error:?}");
     assert_eq!(error.retry(), Retry::Ask, "{error:?}");
+}
+
+#[test]
+fn a_revocation_that_may_have_been_done_is_not_told_as_undone() {
+    let Some(server) = postgres::shared() else { return };
+    let url = server.database();
+    let (proxy, through) = Proxy::before(&url);
+    drop(store(&url));
+    let config = config(&through).connections(1, 1).call_timeout(Duration::from_secs(2));
+    let store = PostgresStore::open(&config).unwrap();
+    insert(&store, &record("a", Some(1)));
+    // So that the plan is made.
+    assert_eq!(store.claimed(&id("a"), &claim("nobody's")).unwrap(), None);
+    proxy.set(Mode::LoseAll);
+    let error = store.revoke(&id("a")).unwrap_err();
+    assert_eq!(error.retry(), Retry::Ask, "{error:?}");
+    proxy.set(Mode::HandOn);
+    assert!(store.get(&id("a")).unwrap().unwrap().revoked);
 }
 
 // It takes what is sent, and says nothing: neither to statements nor to a login.

@@ -11,7 +11,7 @@ use token_core::UnixTime;
 use super::{
     PostgresStore, apart, check,
     error::Failure,
-    kind::{NewRecord, STRANGE, bigint, column, count, get},
+    kind::{NewRecord, Repeat, STRANGE, bigint, column, count, get},
     listing::{Walk, page},
     session::{Parameter, Session},
 };
@@ -69,7 +69,7 @@ impl Administration for PostgresStore {
             SELECT count(*) FROM done";
         let walk = Walk::new(filter, after, limit)?;
         let (filter, after) = (filter.clone(), after.map(<[u8]>::to_vec));
-        self.run(&self.0.administration, false, move |session| {
+        self.run(&self.0.administration, Repeat::OtherWrite, move |session| {
             let (walk, filter, after) = (walk.clone(), filter.clone(), after.clone());
             Box::pin(async move {
                 let (found, next) = page(walk.records(session).await?, &filter, after.as_deref(), limit);
@@ -84,7 +84,7 @@ impl Administration for PostgresStore {
     fn void_before(&self, time: UnixTime) -> Result<UnixTime, StoreError> {
         const SQL: &str = "
             UPDATE onetoken.store SET void_before = greatest(void_before, $1::bigint) RETURNING void_before";
-        self.run(&self.0.administration, true, move |session| {
+        self.run(&self.0.administration, Repeat::SameWrite, move |session| {
             Box::pin(async move {
                 let rows = session.query(SQL, &[&bigint(time.as_secs())]).await?;
                 let in_force = get(rows.first().ok_or(STRANGE)?, 0)?;
@@ -159,7 +159,7 @@ impl Administration for PostgresStore {
         let id = id.as_bytes().to_vec();
         let after = after.map(|claim| claim.as_bytes().to_vec()).unwrap_or_default();
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-        self.run(&self.0.administration, true, move |session| {
+        self.run(&self.0.administration, Repeat::Reads, move |session| {
             let (id, after) = (id.clone(), after.clone());
             Box::pin(async move {
                 let rows = session.query(SQL, &[&id, &after, &limit]).await?;
@@ -184,7 +184,7 @@ impl Administration for PostgresStore {
         let after = after.unwrap_or_default().to_vec();
         // One more than asked for tells whether this is the last page.
         let wanted = i64::try_from(limit.saturating_add(1)).unwrap_or(i64::MAX);
-        self.run(&self.0.administration, true, move |session| {
+        self.run(&self.0.administration, Repeat::Reads, move |session| {
             let after = after.clone();
             Box::pin(async move {
                 let mut rows = session.query(SQL, &[&after, &wanted]).await?;
@@ -212,7 +212,7 @@ impl Administration for PostgresStore {
 
     fn reseal(&self, changes: &[Reseal]) -> Result<usize, StoreError> {
         let changes = Arc::new(changes.to_vec());
-        self.run(&self.0.administration, false, move |session| {
+        self.run(&self.0.administration, Repeat::OtherWrite, move |session| {
             let changes = Arc::clone(&changes);
             Box::pin(async move { reseal(session, &changes).await })
         })
@@ -220,7 +220,7 @@ impl Administration for PostgresStore {
 
     fn restore(&self, items: &[Item]) -> Result<usize, StoreError> {
         let rows = Arc::new(Restored::new(items)?);
-        self.run(&self.0.administration, false, move |session| {
+        self.run(&self.0.administration, Repeat::OtherWrite, move |session| {
             let rows = Arc::clone(&rows);
             Box::pin(async move { rows.keep(session).await })
         })
@@ -246,7 +246,7 @@ fn in_steps(
             return Ok(done);
         }
         let rows = i64::try_from(left).unwrap_or(i64::MAX);
-        let step = store.run(&store.0.administration, false, move |session| {
+        let step = store.run(&store.0.administration, Repeat::OtherWrite, move |session| {
             Box::pin(async move {
                 let mut parameters: Vec<Parameter<'_>> = vec![&rows];
                 parameters.extend(numbers.iter().take(how_many).map(|number| number as Parameter<'_>));

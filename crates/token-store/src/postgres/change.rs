@@ -19,7 +19,7 @@ use tokio_postgres::Row;
 
 use super::{
     error::Failure,
-    kind::{Column, Kind, STRANGE, column, count, get, numbered},
+    kind::{Column, Kind, Repeat, STRANGE, column, count, get, numbered},
 };
 use crate::{ClaimId, Redeem, Refund, Revoke, StoreError, TokenId, layout};
 
@@ -216,8 +216,11 @@ impl Kind for Changes {
     }
 
     // Revoked is revoked, and whoever is told of a use a second time is told the same.
-    fn repeatable(ask: &Change) -> bool {
-        matches!(ask.act, Act::Revoke | Act::Claimed(_))
+    fn repeat(ask: &Change) -> Repeat {
+        match ask.act {
+            Act::Revoke | Act::Claimed(_) => Repeat::SameWrite,
+            Act::Redeem(_) | Act::Refund(_) => Repeat::OtherWrite,
+        }
     }
 
     fn parameters<'a>(asks: &[&'a Change]) -> Vec<Column<'a>> {

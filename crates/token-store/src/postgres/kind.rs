@@ -23,9 +23,8 @@ pub(super) trait Kind: Sized + 'static {
     /// What one caller's row is about, if a statement may hold only one that is about it.
     fn subject(ask: &Self::Ask) -> Option<Vec<u8>>;
 
-    /// Whether the same can be asked again where it is not known whether it was done, without a difference to
-    /// anybody.
-    fn repeatable(ask: &Self::Ask) -> bool;
+    /// What asking the same again would do.
+    fn repeat(ask: &Self::Ask) -> Repeat;
 
     /// The parameters of the statement.
     fn parameters<'a>(asks: &[&'a Self::Ask]) -> Vec<Column<'a>>;
@@ -33,6 +32,17 @@ pub(super) trait Kind: Sized + 'static {
     /// The answers; `None` where something changed underway, and nothing was done. The rows are numbered by the first
     /// column, from 1.
     fn answers(asks: &[&Self::Ask], rows: &[Row]) -> Result<Vec<Option<Self::Answer>>, Failure>;
+}
+
+/// What it would do to ask the same again where it is not known whether it was done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Repeat {
+    /// Nothing: there is nothing that could have been done.
+    Reads,
+    /// Nothing either, for what is done twice is as what is done once. As long as it fails, it may have been done.
+    SameWrite,
+    /// Something else than the caller is to be told of.
+    OtherWrite,
 }
 
 /// Keeps new records.
@@ -108,8 +118,8 @@ impl Kind for Inserts {
         Some(ask.id.clone())
     }
 
-    fn repeatable(_: &NewRecord) -> bool {
-        false
+    fn repeat(_: &NewRecord) -> Repeat {
+        Repeat::OtherWrite
     }
 
     fn parameters<'a>(asks: &[&'a NewRecord]) -> Vec<Column<'a>> {
@@ -144,8 +154,8 @@ impl Kind for Gets {
         None
     }
 
-    fn repeatable(_: &TokenId) -> bool {
-        true
+    fn repeat(_: &TokenId) -> Repeat {
+        Repeat::Reads
     }
 
     fn parameters<'a>(asks: &[&'a TokenId]) -> Vec<Column<'a>> {
@@ -204,8 +214,8 @@ impl Kind for Generations {
         None
     }
 
-    fn repeatable(_: &Vec<u8>) -> bool {
-        true
+    fn repeat(_: &Vec<u8>) -> Repeat {
+        Repeat::Reads
     }
 
     fn parameters<'a>(asks: &[&'a Vec<u8>]) -> Vec<Column<'a>> {

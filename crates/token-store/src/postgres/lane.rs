@@ -6,6 +6,7 @@
 
 use std::{
     collections::{HashSet, VecDeque},
+    io,
     pin::pin,
     sync::{Arc, mpsc::SyncSender},
     time::{Duration, Instant},
@@ -21,7 +22,7 @@ use tokio::{
 use super::{
     change::Changes,
     error::{self, Failure, timed_out},
-    kind::{Generations, Gets, Inserts, Kind},
+    kind::{Generations, Gets, Inserts, Kind, Repeat},
     metrics::Meter,
     session::{Parameter, Session, Target},
 };
@@ -56,8 +57,7 @@ pub(super) struct Call<K: Kind> {
 pub(super) struct Other {
     pub(super) run: Task,
     pub(super) waits: Waits<()>,
-    /// Whether the same can be asked again where it is not known whether it was done.
-    pub(super) repeatable: bool,
+    pub(super) repeat: Repeat,
 }
 
 /// Runs as often as it has to.
@@ -69,12 +69,17 @@ pub(super) struct Waits<T> {
     pub(super) until: Instant,
     pub(super) since: Instant,
     pub(super) reply: SyncSender<Result<T, StoreError>>,
+    /// Why it may have happened already.
+    pub(super) in_doubt: Option<Arc<io::Error>>,
 }
 
 impl<T> Waits<T> {
     // Whoever asked may be gone: a thread that was killed.
     fn tell(self, answer: Result<T, StoreError>) {
-        drop(self.reply.try_send(answer));
+        drop(self.reply.try_send(match (answer, self.in_doubt) {
+            (Err(_), Some(cause)) => Err(StoreError::Unknown(Some(cause))),
+            (answer, _) => answer,
+        }));
     }
 
     fn is_over(&self) -> bool {
@@ -337,8 +342,11 @@ async fn settle<K: Kind>(session: &Session, mut calls: Vec<Call<K>>, meter: &Met
             }
             Err(Failure::Doubt(cause)) => {
                 session.abandon();
-                let (again, in_doubt): (Vec<_>, Vec<_>) =
-                    calls.into_iter().partition(|call| K::repeatable(&call.ask));
+                let (mut again, in_doubt): (Vec<_>, Vec<_>) =
+                    calls.into_iter().partition(|call| K::repeat(&call.ask) != Repeat::OtherWrite);
+                for call in again.iter_mut().filter(|call| K::repeat(&call.ask) == Repeat::SameWrite) {
+                    call.waits.in_doubt = Some(Arc::clone(&cause));
+                }
                 meter.in_doubt(in_doubt.len());
                 let error = StoreError::Unknown(Some(cause));
                 in_doubt.into_iter().for_each(|call| call.waits.tell(Err(error.clone())));
@@ -365,7 +373,7 @@ async fn ask<K: Kind>(
     K::answers(&asks, &rows)
 }
 
-async fn settle_other(session: &Session, other: Other) -> Option<Other> {
+async fn settle_other(session: &Session, mut other: Other) -> Option<Other> {
     let mut attempt = 0_u32;
     loop {
         let failure = match (other.run)(session).await {
@@ -373,6 +381,7 @@ async fn settle_other(session: &Session, other: Other) -> Option<Other> {
                 other.waits.tell(Ok(()));
                 return None;
             }
+            Err(failure) if other.repeat == Repeat::Reads => failure.of_reading(),
             Err(failure) => failure,
         };
         match failure {
@@ -384,8 +393,9 @@ async fn settle_other(session: &Session, other: Other) -> Option<Other> {
                 session.abandon();
                 return Some(other);
             }
-            Failure::Doubt(_) if other.repeatable && !other.waits.is_over() => {
+            Failure::Doubt(cause) if other.repeat == Repeat::SameWrite && !other.waits.is_over() => {
                 session.abandon();
+                other.waits.in_doubt = Some(cause);
                 return Some(other);
             }
             failure => {

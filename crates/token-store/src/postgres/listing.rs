@@ -5,7 +5,7 @@ use token_core::UnixTime;
 use super::{
     PostgresStore,
     error::Failure,
-    kind::{Stored, bigint, get},
+    kind::{Repeat, Stored, bigint, get},
     session::{Parameter, Session},
 };
 use crate::{Filter, Page, Record, StoreError, TokenId, cursor::Listing, layout};
@@ -112,7 +112,7 @@ pub(super) fn list(
     limit: usize,
 ) -> Result<Page, StoreError> {
     let walk = Walk::new(filter, after, limit)?;
-    let found = store.run(&store.0.administration, true, move |session| {
+    let found = store.run(&store.0.administration, Repeat::Reads, move |session| {
         let walk = walk.clone();
         Box::pin(async move { walk.records(session).await })
     })?;
