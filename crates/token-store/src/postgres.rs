@@ -56,6 +56,8 @@ pub use metrics::PostgresMetrics;
 ///   done twice, are repeated by the store itself.
 /// - [`counts`](crate::Administration::counts) and the purges go by what the server decides by and do not read the
 ///   records themselves, so they pass over no damage; [`check`](crate::Administration::check) finds it.
+/// - The server counts uses up to 2⁶³ − 1. A larger limit is kept as it is, and counted as that one, which nobody will
+///   reach: [`Redeem::Redeemed`] tells of less than are left.
 /// - A server that cannot be reached, or is in recovery, is tried again until
 ///   [`PostgresConfig::call_timeout`] is over.
 /// - A server that acknowledges what it may lose is refused ([`StoreError::NotDurable`]): `fsync`,
