@@ -7,7 +7,7 @@ use std::{
 };
 
 use token_store::{
-    CacheConfig, CachedStore, KeyRing, PostgresStore, Revoke, StoreError, TokenId, TokenStore,
+    CacheConfig, CachedStore, Insert, KeyRing, PostgresStore, Revoke, StoreError, TokenId, TokenStore,
 };
 
 use crate::{
@@ -78,7 +78,9 @@ fn tokens(line: &str) -> Option<(&str, Vec<TokenId>)> {
 
 fn mint(host: &dyn TokenStore, keys: &KeyRing, ids: &[TokenId]) -> Result<(), Cause> {
     for id in ids {
-        let _new = host.insert(&subject::record(keys, id, None, None)?)?;
+        let Insert::Inserted = host.insert(&subject::record(keys, id, None, None)?)? else {
+            return Err(Cause::Wrong);
+        };
     }
     Ok(())
 }
