@@ -615,12 +615,16 @@ fn a_cache_that_could_not_hear_forgets_everything() {
     admits(false);
     let listener = format!("FROM pg_stat_activity WHERE datname = '{name}' AND query = 'LISTEN onetoken'");
     server.sql("postgres", &format!("SELECT pg_terminate_backend(pid) {listener}")).unwrap();
-    until("it is gone", || server.sql("postgres", &format!("SELECT 1 {listener}")).unwrap().is_empty());
+    let is_gone = || server.sql("postgres", &format!("SELECT 1 {listener}")).unwrap().is_empty();
+    until("it is gone", is_gone);
     assert_eq!(here.revoke(&id("meanwhile")).unwrap(), Revoke::Revoked);
     assert!(!there.get(&id("meanwhile")).unwrap().unwrap().revoked, "nobody has told it");
     admits(true);
     until("it finds out", || there.get(&id("meanwhile")).unwrap().unwrap().revoked);
     assert_eq!(there.store().metrics().listens, 2);
+    assert!(!is_gone());
+    drop(there);
+    until("it listens no longer than there is a store", is_gone);
 }
 
 // As many as the server can count are more than anybody can make.
