@@ -24,6 +24,15 @@ KILLS_OF_ONE_DATABASE = 20
 # What a process may say while it cannot reach a server that takes writes.
 PASSING = {"unreachable", "io", "read-only"}
 
+# How long a revocation may go unseen, in seconds: CacheConfig::ttl unless something else is said.
+BOUND = 3
+
+# With this one, seconds, nothing but a notice makes a cache forget in time.
+ENDLESS = 3600
+
+# How many tokens are watched at a time.
+WATCHED = 50
+
 PROCESSES = 4
 LIMITS = (1, 1, 2, 7)
 
@@ -360,6 +369,71 @@ def contend(soak, engine, runs):
     return row
 
 
+def revoked(soak, engine, runs):
+    """What one process has revoked two others refuse that have it in their caches: told by notices, and untold."""
+    del engine
+    row = Row(asked=f"refused by both within {BOUND} s")
+    with Cluster(soak) as cluster:
+        server = cluster.node("a")
+        server.init()
+        server.start()
+        url = f"postgres://{USER}@127.0.0.1:{server.port}/postgres"
+        # Makes the tables.
+        soak.check(url, "--keys", cluster.keys)
+        for told, options in (("told", ("--ttl", ENDLESS)), ("untold", ("--ttl", BOUND, "--deaf"))):
+            times = refusals(soak, cluster, url, told, options, runs, row)
+            row.notes.append(f"{told}: {len(times)} revocations, refused by both after {spread(times, 4)} s")
+        soak.audit(url, row, "at the end", "--keys", cluster.keys)
+    return row
+
+
+def refusals(soak, cluster, url, name, options, runs, row):
+    """The times, in seconds, from each revocation until both watchers have refused."""
+    command = soak.command("revoked", url, "--keys", cluster.keys)
+    hosts = [subprocess.Popen([*command, *map(str, arguments)], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                              text=True) for arguments in (("--deaf",), options, options)]
+    revoker, *watchers = hosts
+
+    def ask(host, line):
+        host.stdin.write(f"{line}\n")
+        host.stdin.flush()
+
+    def hear(host, what):
+        words = host.stdout.readline().split()
+        if words[:1] != [what]:
+            raise Missed(f"{name}: instead of {what}: {words}")
+        return words[1:]
+
+    try:
+        for host in hosts:
+            hear(host, "OPEN")
+        times = []
+        while len(times) < runs:
+            count = min(WATCHED, runs - len(times))
+            tokens = f"{name}-{len(times)} {count}"
+            ask(revoker, f"mint {tokens}")
+            hear(revoker, "M")
+            for host in watchers:
+                ask(host, f"watch {tokens}")
+            for host in watchers:
+                hear(host, "S")
+            ask(revoker, f"revoke {tokens}")
+            done = {token: int(when) for token, when in (hear(revoker, "V") for _ in range(count))}
+            last = dict.fromkeys(done, 0)
+            for token, accepted, refused in (hear(host, "R") for host in watchers for _ in range(count)):
+                # What is asked for after the bound is refused, however long the machine takes to ask.
+                if int(accepted) >= done[token] + BOUND * 1_000_000:
+                    row.blame(f"{name}: {token} was good {(int(accepted) - done[token]) / 1e6} s after it was revoked")
+                last[token] = max(last[token], int(refused) - done[token])
+            times += [max(took, 0) / 1e6 for took in last.values()]
+            row.runs += count
+        return times
+    finally:
+        for host in hosts:
+            host.kill()
+            host.wait()
+
+
 def replies(soak, engine, runs):
     """A proxy drops the reply to a spend that is done: the test of token-test, with so many rounds."""
     del soak, engine
@@ -384,9 +458,10 @@ def summary(row, tally, gaps):
     return row
 
 
-def spread(seconds):
+def spread(seconds, digits=2):
     seconds = sorted(seconds)
-    return f"{seconds[0]:.2f} to {seconds[-1]:.2f}, median {seconds[len(seconds) // 2]:.2f}"
+    return (f"{seconds[0]:.{digits}f} to {seconds[-1]:.{digits}f}, "
+            f"median {seconds[len(seconds) // 2]:.{digits}f}")
 
 
 def end(pid, how):

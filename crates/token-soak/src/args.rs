@@ -24,6 +24,8 @@ pub(crate) enum Command {
     Race(Race),
     /// Spend the tokens that standard input names, each from every thread at once, over a connection for each.
     Contend(Contend),
+    /// Mint, watch and revoke the tokens that standard input names, behind a cache.
+    Revoked(Revoked),
     /// Look for a token whose history no order of calls explains.
     Model(Model),
     /// Mint, spend and purge.
@@ -88,6 +90,18 @@ pub(crate) struct Contend {
     /// How many threads spend
     #[arg(long, default_value_t = 16, value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub(crate) threads: u16,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Revoked {
+    #[command(flatten)]
+    pub(crate) at: At,
+    /// How long the cache keeps a record, in seconds
+    #[arg(long, default_value_t = 3)]
+    pub(crate) ttl: u64,
+    /// Do not listen to what others void
+    #[arg(long)]
+    pub(crate) deaf: bool,
 }
 
 #[derive(Debug, clap::Args)]

@@ -9,6 +9,7 @@
 //! | `check` | reads every record | `K id true` for a token that can be spent, `K id false` where its seal fails |
 //! | `race` | has all threads spend one token at once | `RACE rounds wrong` |
 //! | `contend` | spends tokens named by lines `id limit`, over connections of its own: start several | `OPEN`, `W id uses` won |
+//! | `revoked` | what lines say, `mint`, `watch` or `revoke` with a name and a number of tokens, behind a cache: start several | `OPEN`, `M line` minted, `V id µs` revoked, `S` all seen as good, `R id µs µs` last asked for and seen as good, and seen as revoked |
 //! | `model` | holds what threads saw of one token against all orders that explain it | `MODEL histories wrong` |
 //! | `churn` | mints, spends and purges | `S pairs` now and then |
 //! | `audit` | has the store check itself | `AUDIT records faults` |
@@ -31,6 +32,7 @@ mod output;
 mod race;
 mod random;
 mod rekey;
+mod revoked;
 mod run;
 mod subject;
 mod target;
@@ -53,6 +55,7 @@ fn main() -> ExitCode {
         Command::Check(check) => check::check(&check, &output),
         Command::Race(race) => race::race(&race, &output),
         Command::Contend(contend) => contend::contend(&contend, &output),
+        Command::Revoked(revoked) => revoked::revoked(&revoked, &output),
         Command::Model(model) => model::model(&model, &output),
         Command::Audit(audit) => audit::audit(&audit, &output),
         Command::Rekey(rekey) => rekey::rekey(&rekey, &output),

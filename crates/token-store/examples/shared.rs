@@ -1,5 +1,5 @@
-//! What a shared store does on a PostgreSQL server: durable mints, reads and spends by 64 callers, and the same mints
-//! over 64 connections of which each writes one row at a time.
+//! What a shared store does on a PostgreSQL server: durable mints, reads and spends by 64 callers, the same mints over
+//! 64 connections of which each writes one row at a time, and what a lone caller gets.
 //!
 //! `cargo run --release -p token-store --features postgres --example shared -- postgres://USER@HOST/DATABASE [SECONDS]`
 //!
@@ -28,7 +28,7 @@ use std::{
 
 use token_core::{RootKey, UnixTime};
 use token_store::{
-    ClaimId, Entity, Insert, KeyRing, Owner, PostgresConfig, PostgresStore, Record, Redeem, TokenId,
+    ClaimId, Entity, Insert, KeyRing, Owner, PostgresConfig, PostgresStore, Record, Redeem, Revoke, TokenId,
     TokenStore,
 };
 
@@ -54,7 +54,7 @@ fn main() {
     for round in 0..ROUNDS {
         let name = format!("shared-{round}");
         let before = store.metrics();
-        shared += run.measure("mint, shared", |caller, number| {
+        shared += run.measure(CALLERS, "mint, shared", |caller, number| {
             assert_eq!(store.insert(&run.record(&name, caller, number)).unwrap(), Insert::Inserted);
             true
         });
@@ -62,19 +62,19 @@ fn main() {
         let together = (after.calls - before.calls) as f64 / (after.batches - before.batches) as f64;
         println!("{:24} {together:.1} callers a statement", "");
         let alone = format!("single-{round}");
-        singles += run.measure("mint, 64 connections", |caller, number| {
+        singles += run.measure(CALLERS, "mint, 64 connections", |caller, number| {
             // Sealed as in the other, so that both do the same work on this side.
             let record = run.record(&alone, caller, number);
             single[usize::try_from(caller).unwrap()].lock().unwrap().insert(record.id.as_bytes());
             true
         });
-        run.measure("get, shared", |caller, number| {
+        run.measure(CALLERS, "get, shared", |caller, number| {
             assert!(store.get(&id(&name, caller, number % 8)).unwrap().is_some());
             true
         });
         let claim = ClaimId::new("a claim").unwrap();
         // Until the first has none left.
-        run.measure("redeem, shared", |caller, number| {
+        run.measure(CALLERS, "redeem, shared", |caller, number| {
             match store.redeem(&id(&name, caller, number), &claim).unwrap() {
                 Redeem::Redeemed { uses_left: Some(0), repeated: false } => true,
                 Redeem::Absent => false,
@@ -83,6 +83,14 @@ fn main() {
         });
     }
     println!("mints, shared over single: {:.2}", shared / singles);
+    run.measure(1, "mint, alone", |caller, number| {
+        store.insert(&run.record("alone", caller, number)).unwrap() == Insert::Inserted
+    });
+    // Until there is none left.
+    run.measure(1, "revoke, alone", |caller, number| {
+        store.revoke(&id("alone", caller, number)).unwrap() == Revoke::Revoked
+    });
+    run.measure(1, "get, alone", |caller, _| store.get(&id("alone", caller, 0)).unwrap().is_some());
 }
 
 fn id(name: &str, caller: u64, number: u64) -> TokenId {
@@ -112,8 +120,8 @@ impl Run {
         }
     }
 
-    /// Has all callers call until the time is over or one has nothing to do, and returns the calls in a second.
-    fn measure(&self, what: &str, call: impl Fn(u64, u64) -> bool + Sync) -> f64 {
+    /// Has so many callers call until the time is over or one has nothing to do, and returns the calls in a second.
+    fn measure(&self, callers: u64, what: &str, call: impl Fn(u64, u64) -> bool + Sync) -> f64 {
         let stop = AtomicBool::new(false);
         let begun = Instant::now();
         let caller = |caller: u64| {
@@ -135,7 +143,7 @@ impl Run {
         };
         let caller = &caller;
         let mut times: Vec<Duration> = thread::scope(|scope| {
-            let callers: Vec<_> = (0..CALLERS).map(|number| scope.spawn(move || caller(number))).collect();
+            let callers: Vec<_> = (0..callers).map(|number| scope.spawn(move || caller(number))).collect();
             callers.into_iter().flat_map(|caller| caller.join().unwrap()).collect()
         });
         let rate = times.len() as f64 / begun.elapsed().as_secs_f64();

@@ -85,9 +85,9 @@ pub struct CachedStore<S> {
     cache: Arc<Cache>,
 }
 
-/// Makes a [`CachedStore`] forget what has changed in the store by other hands. For whoever hears of that, such as a
-/// thread that listens to notifications of a database: once it listens (again), it has missed what came before, and
-/// calls [`invalidate_all`](Self::invalidate_all).
+/// Makes a [`CachedStore`] forget what has changed in the store by other hands. For whoever hears of that:
+/// `PostgresStore::listen`, or a listener of your own. Once that listens (again), it has missed what came before, and calls
+/// [`invalidate_all`](Self::invalidate_all).
 #[derive(Clone)]
 pub struct Invalidator(Arc<Cache>);
 

@@ -8,19 +8,20 @@ use std::{
     time::Instant,
 };
 
-use futures_util::future::{LocalBoxFuture, join_all};
+use futures_util::future::{LocalBoxFuture, join, join_all};
 use token_core::UnixTime;
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 
 use crate::{
-    ClaimId, Entity, Filter, Generation, Insert, Page, Raise, Record, Redeem, Refund, Revoke, StoreError,
-    TokenId, TokenStore, layout,
+    ClaimId, Entity, Filter, Generation, Insert, Invalidator, Page, Raise, Record, Redeem, Refund, Retry,
+    Revoke, StoreError, TokenId, TokenStore, layout,
 };
 use change::{Act, Change, Changed, Changes};
 use error::Failure;
 use kind::{Generations, Gets, Inserts, Kind, NewRecord, Repeat, bigint};
 use lane::{Call, Job, Lane, Other, Task, Waits};
 use metrics::Meter;
+use notices::{Listener, Notices};
 use session::{Session, Target};
 
 mod admin;
@@ -32,6 +33,7 @@ mod kind;
 mod lane;
 mod listing;
 mod metrics;
+mod notices;
 mod schema;
 mod session;
 mod tls;
@@ -58,6 +60,8 @@ const ADMINISTRATION: u32 = 6;
 ///   done twice, are repeated by the store itself.
 /// - [`counts`](crate::Administration::counts) and the purges go by what the server decides by and do not read the
 ///   records themselves, so they pass over no damage; [`check`](crate::Administration::check) finds it.
+/// - The server counts uses up to 2⁶³ − 1. A larger limit is kept as it is, and counted as that one, which nobody will
+///   reach: [`Redeem::Redeemed`] tells of less than are left.
 /// - A server that cannot be reached, or is in recovery, is tried again until
 ///   [`PostgresConfig::call_timeout`] is over.
 /// - A server that acknowledges what it may lose is refused ([`StoreError::NotDurable`]): `fsync`,
@@ -70,6 +74,8 @@ struct Lanes {
     readers: Vec<UnboundedSender<Job>>,
     writers: Vec<UnboundedSender<Job>>,
     administration: UnboundedSender<Job>,
+    notices: UnboundedSender<Job>,
+    caches: UnboundedSender<Invalidator>,
     meter: Arc<Meter>,
     target: Target,
 }
@@ -87,7 +93,7 @@ impl PostgresStore {
     pub fn init(config: &PostgresConfig) -> Result<(), StoreError> {
         let target = Target::new(config)?;
         apart(async move || {
-            let session = Session::connect(&target, None).await?;
+            let session = Session::connect(&target, None, None).await?;
             let migrated = schema::migrate(&session).await;
             session.close().await;
             migrated
@@ -106,17 +112,22 @@ impl PostgresStore {
         let target = Target::new(config)?;
         let meter = Arc::new(Meter::default());
         let mut lanes = Vec::new();
-        let mut lane = |limit| {
+        let mut lane = |limit, meter: &Arc<Meter>| {
             let (sender, jobs) = unbounded_channel();
-            let (target, meter) = (target.clone(), Arc::clone(&meter));
+            let (target, meter) = (target.clone(), Arc::clone(meter));
             lanes.push(Lane { jobs, target, limit, session: None, meter });
             sender
         };
         let limit = Some(config.statement_timeout);
+        let (caches, named) = unbounded_channel();
+        let listener = Listener { caches: named, target: target.clone(), limit, meter: Arc::clone(&meter) };
         let store = Lanes {
-            readers: (0..config.readers).map(|_| lane(limit)).collect(),
-            writers: (0..config.writers).map(|_| lane(limit)).collect(),
-            administration: lane(limit.map(|limit| limit.saturating_mul(ADMINISTRATION))),
+            readers: (0..config.readers).map(|_| lane(limit, &meter)).collect(),
+            writers: (0..config.writers).map(|_| lane(limit, &meter)).collect(),
+            administration: lane(limit.map(|limit| limit.saturating_mul(ADMINISTRATION)), &meter),
+            // Notices are no calls: they are not counted among them.
+            notices: lane(limit, &Arc::default()),
+            caches,
             meter: Arc::clone(&meter),
             target: target.clone(),
         };
@@ -131,7 +142,7 @@ impl PostgresStore {
                             first.session = Some(session);
                         }
                         drop(opened.send(Ok(())));
-                        join_all(lanes.into_iter().map(Lane::run)).await;
+                        join(join_all(lanes.into_iter().map(Lane::run)), listener.run()).await;
                     }
                     Err(failure) => drop(opened.send(Err(failure.into_error()))),
                 }
@@ -147,6 +158,44 @@ impl PostgresStore {
     #[must_use]
     pub fn metrics(&self) -> PostgresMetrics {
         self.0.meter.read()
+    }
+
+    /// Has a cache forget, from now on, what this or another host voids: single records where a token is revoked,
+    /// single subjects where a generation is raised, and everything where many are voided at once or come from another
+    /// store. Tokens that are spent or purged are no reason to.
+    ///
+    /// That takes a connection of its own, which is made in the background and made again when it is lost; the cache
+    /// then forgets everything, since there was nobody to hear. A notice can be lost, and a server or a pooler may have
+    /// none: how long a revocation goes unseen at most is still [`CacheConfig::ttl`](crate::CacheConfig::ttl).
+    ///
+    /// ```no_run
+    /// use token_store::{CacheConfig, CachedStore, PostgresStore};
+    ///
+    /// let store = PostgresStore::open(&"postgres://onetoken@db1,db2/tokens".parse()?)?;
+    /// let cached = CachedStore::new(store, CacheConfig::default());
+    /// cached.store().listen(cached.invalidator());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn listen(&self, cache: Invalidator) {
+        // Without its thread the store answers nothing either.
+        drop(self.0.caches.send(cache));
+    }
+
+    // Tells the caches of all hosts what they may hold no longer. Also where it is not known whether it happened.
+    fn telling<T>(
+        &self,
+        key: impl FnOnce() -> Vec<u8>,
+        done: Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        if done.as_ref().err().is_none_or(|error| error.retry() == Retry::Ask) {
+            let (mut waits, told) = self.waits();
+            waits.until = waits.since.checked_add(notices::PATIENCE).unwrap_or(waits.until);
+            // Whoever revokes and ends has told of it. Where that fails, caches find out in their own time.
+            if self.0.notices.send(Job::Notice(Call::<Notices> { ask: key(), waits })).is_ok() {
+                drop(told.recv_timeout(notices::PATIENCE));
+            }
+        }
+        done
     }
 
     fn ask<K: Kind>(
@@ -222,7 +271,8 @@ impl TokenStore for PostgresStore {
     }
 
     fn revoke(&self, id: &TokenId) -> Result<Revoke, StoreError> {
-        self.change(id, Act::Revoke)?.revoke()
+        let done = self.change(id, Act::Revoke).and_then(Changed::revoke);
+        self.telling(|| layout::record(id), done)
     }
 
     fn list(&self, filter: &Filter, after: Option<&[u8]>, limit: usize) -> Result<Page, StoreError> {
@@ -249,16 +299,15 @@ impl TokenStore for PostgresStore {
             UPDATE onetoken.generations SET number = $2::bigint, generation = $3::bytea
             WHERE subject = $1::bytea AND generation = $4::bytea
             RETURNING number";
-        let (subject, next) = (subject.clone(), next.clone());
-        let (key, value) = (layout::generation(&subject), next.to_bytes(&subject)?);
+        let (key, value, number) = (layout::generation(subject), next.to_bytes(subject)?, next.number);
         let lane = of(&self.0.writers, &key)?;
-        self.run(lane, Repeat::OtherWrite, move |session| {
-            let (subject, key, value) = (subject.clone(), key.clone(), value.clone());
-            let number = next.number;
+        let owner = subject.clone();
+        let raised = self.run(lane, Repeat::OtherWrite, move |session| {
+            let (owner, key, value) = (owner.clone(), key.clone(), value.clone());
             Box::pin(async move {
                 let found = session.query(READ, &[&key]).await?;
                 let stored = found.first().map(|row| kind::get::<&[u8]>(row, 0)).transpose()?;
-                let present = match stored.map(|stored| Generation::from_bytes(&subject, stored)) {
+                let present = match stored.map(|stored| Generation::from_bytes(&owner, stored)) {
                     // Written over: no temporary token is good under it.
                     None | Some(Err(StoreError::Corrupt { .. })) => 0,
                     Some(generation) => generation?.number,
@@ -277,7 +326,12 @@ impl TokenStore for PostgresStore {
                     true => Err(Failure::Again(error::timed_out("others raise it as well"))),
                 }
             })
-        })
+        });
+        match number {
+            // The first voids nothing, or what was damaged.
+            1 => raised,
+            _ => self.telling(|| layout::generation(subject), raised),
+        }
     }
 }
 

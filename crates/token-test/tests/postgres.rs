@@ -31,9 +31,9 @@ use std::{
 use proptest::{collection::vec, prelude::*, sample::select};
 use token_core::{RootKey, UnixTime};
 use token_store::{
-    Administration, ClaimId, Entity, Filter, Generation, Insert, Item, KeyRing, Owner, PostgresConfig,
-    PostgresStore, Raise, Record, Redeem, Refund, Retry, Revoke, StoreError, TokenId, TokenStore,
-    conformance,
+    Administration, CacheConfig, CachedStore, ClaimId, Entity, Filter, Generation, Insert, Item, KeyRing,
+    Owner, PostgresConfig, PostgresStore, Raise, Record, Redeem, Refund, Retry, Revoke, StoreError, TokenId,
+    TokenStore, conformance,
 };
 use token_test::postgres::{self, Raw};
 
@@ -795,6 +795,126 @@ fn listed(store: &PostgresStore, filter: &Filter) -> Vec<Record> {
             return records;
         }
     }
+}
+
+/// Waits until something is so.
+fn until(what: &str, is_so: impl Fn() -> bool) {
+    let begun = Instant::now();
+    while !is_so() {
+        assert!(begun.elapsed() < Duration::from_secs(60), "{what}");
+        thread::yield_now();
+    }
+}
+
+/// A host whose cache forgets what it hears of, and nothing by itself.
+fn listening(url: &str) -> CachedStore<PostgresStore> {
+    let forever = CacheConfig { ttl: Duration::MAX, absent_ttl: Duration::MAX, ..CacheConfig::default() };
+    let host = CachedStore::new(PostgresStore::open(&config(url)).unwrap(), forever);
+    host.store().listen(host.invalidator());
+    until("it listens", || host.store().metrics().listens == 1);
+    host
+}
+
+#[test]
+fn what_one_host_voids_the_caches_of_others_forget() {
+    let Some(server) = postgres::shared() else { return };
+    let url = server.database();
+    let here = store(&url);
+    let there = listening(&url);
+    let subject = Entity { kind: "user".into(), id: "'u\0\u{e9}".into() };
+    let generation = |number| Generation { number, root_key: record("x", None).root_key };
+    // Any bytes, and as many as there may be.
+    let names =
+        [vec![0], vec![b'\''; TokenId::MAX_LEN], b"swept".to_vec(), b"moved".to_vec(), b"old".to_vec()];
+    let ids = names.map(|name| TokenId::new(name).unwrap());
+    for id in &ids {
+        insert(&here, &Record { id: id.clone(), ..record("x", Some(9)) });
+    }
+    assert_eq!(here.raise_generation(&subject, &generation(1)).unwrap(), Raise::Raised);
+    let read = || {
+        let records = ids.iter().filter(|id| !there.get(id).unwrap().unwrap().revoked).count();
+        (records, there.generation(&subject).unwrap().map(|generation| generation.number))
+    };
+    assert_eq!(read(), (5, Some(1)));
+    // What voids nothing is not told of: there is one notice after it.
+    assert!(matches!(here.redeem(&ids[0], &claim("a")).unwrap(), Redeem::Redeemed { .. }));
+    assert_eq!(here.refund(&ids[0], &claim("a")).unwrap(), Refund::Refunded);
+
+    let heard = |notices| {
+        until("it hears", || there.store().metrics().notices >= notices);
+        assert_eq!(there.store().metrics().notices, notices);
+        read()
+    };
+    assert_eq!(here.revoke(&ids[0]).unwrap(), Revoke::Revoked);
+    assert_eq!(heard(1), (4, Some(1)));
+    assert_eq!(here.revoke(&ids[1]).unwrap(), Revoke::Revoked);
+    assert_eq!(heard(2), (3, Some(1)));
+    assert_eq!(here.raise_generation(&subject, &generation(2)).unwrap(), Raise::Raised);
+    assert_eq!(heard(3), (3, Some(2)));
+    let moved = Record { id: ids[3].clone(), revoked: true, ..record("x", Some(9)) };
+    let items =
+        [Item::Token { record: moved, claims: Vec::new() }, Item::NoGeneration { subject: subject.clone() }];
+    here.restore(&items).unwrap();
+    assert_eq!(heard(4), (2, None));
+    here.void_before(UnixTime::from_secs(1_600_000_000)).unwrap();
+    assert_eq!(heard(5), (0, None));
+    let sweep = here.revoke_all(&Filter::All, None, 100).unwrap();
+    assert_eq!((sweep.revoked, sweep.next), (2, None));
+    assert_eq!(heard(6), (0, None));
+}
+
+#[test]
+fn a_cache_that_could_not_hear_forgets_everything() {
+    let Some(server) = postgres::shared() else { return };
+    let url = server.database();
+    let here = store(&url);
+    let there = listening(&url);
+    for name in ["before", "meanwhile"] {
+        insert(&here, &record(name, None));
+        assert!(!there.get(&id(name)).unwrap().unwrap().revoked);
+    }
+    // Connects what tells of it as well.
+    assert_eq!(here.revoke(&id("before")).unwrap(), Revoke::Revoked);
+    until("it hears", || there.get(&id("before")).unwrap().unwrap().revoked);
+
+    let name = url.rsplit_once('/').unwrap().1.split_once('?').unwrap().0;
+    let admits = |yes| {
+        let allow = format!("UPDATE pg_database SET datallowconn = {yes} WHERE datname = '{name}'");
+        server.sql("postgres", &allow).unwrap();
+    };
+    admits(false);
+    let listener = format!("FROM pg_stat_activity WHERE datname = '{name}' AND query = 'LISTEN onetoken'");
+    server.sql("postgres", &format!("SELECT pg_terminate_backend(pid) {listener}")).unwrap();
+    let is_gone = || server.sql("postgres", &format!("SELECT 1 {listener}")).unwrap().is_empty();
+    until("it is gone", is_gone);
+    assert_eq!(here.revoke(&id("meanwhile")).unwrap(), Revoke::Revoked);
+    assert!(!there.get(&id("meanwhile")).unwrap().unwrap().revoked, "nobody has told it");
+    admits(true);
+    until("it finds out", || there.get(&id("meanwhile")).unwrap().unwrap().revoked);
+    assert_eq!(there.store().metrics().listens, 2);
+    assert!(!is_gone());
+    drop(there);
+    until("it listens no longer than there is a store", is_gone);
+}
+
+// As many as the server can count are more than anybody can make.
+#[test]
+fn a_limit_beyond_what_the_server_counts_is_kept_and_counted_as_the_largest() {
+    let Some(server) = postgres::shared() else { return };
+    let store = store(&server.database());
+    let most = i64::MAX.unsigned_abs();
+    for limit in [most - 1, most, most + 1, u64::MAX] {
+        let record = record(&limit.to_string(), Some(limit));
+        insert(&store, &record);
+        assert_eq!(store.get(&record.id).unwrap(), Some(record.clone()));
+        for left in [1, 2] {
+            let (claim, left) = (claim(&left.to_string()), limit.min(most) - left);
+            assert_eq!(store.redeem(&record.id, &claim).unwrap(), won(left));
+            assert_eq!(store.redeem(&record.id, &claim).unwrap(), again(left));
+        }
+        assert_eq!(store.get(&record.id).unwrap(), Some(Record { uses: 2, ..record }));
+    }
+    assert!(store.check(None).unwrap().is_sound());
 }
 
 #[test]

@@ -8,7 +8,7 @@ use token_store::KeyRing;
 use crate::run::{ENGINES, Home, command, finish};
 
 /// The ids of the keys in the file, as that shows them.
-fn ids(home: &Home) -> Vec<u32> {
+pub(crate) fn ids(home: &Home) -> Vec<u32> {
     home.keys().ids().collect()
 }
 

@@ -14,6 +14,8 @@ mod hostile;
 mod inspect;
 mod keys;
 mod moving;
+#[cfg(feature = "postgres")]
+mod postgres;
 mod races;
 mod raw;
 mod run;

@@ -133,15 +133,18 @@ impl Home {
     pub(crate) fn over(engine: &str) -> Self {
         let home = Self { dir: tempfile::tempdir().unwrap() };
         let url = format!("{engine}:{}", home.path().join("store").display());
-        onetoken([
-            OsStr::new("init"),
-            "--home".as_ref(),
-            home.path().as_ref(),
-            "--store".as_ref(),
-            url.as_ref(),
-        ])
-        .done();
-        home
+        home.made(&url)
+    }
+
+    /// One over the store of this URL.
+    #[cfg(feature = "postgres")]
+    pub(crate) fn on(url: &str) -> Self {
+        Self { dir: tempfile::tempdir().unwrap() }.made(url)
+    }
+
+    fn made(self, url: &str) -> Self {
+        self.run(["init", "--store", url]).done();
+        self
     }
 
     pub(crate) fn path(&self) -> PathBuf {

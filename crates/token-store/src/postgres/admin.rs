@@ -13,6 +13,7 @@ use super::{
     error::Failure,
     kind::{NewRecord, Repeat, STRANGE, bigint, column, count, get},
     listing::{Walk, page},
+    notices::EVERYTHING,
     session::{Parameter, Session},
 };
 use crate::{
@@ -69,7 +70,7 @@ impl Administration for PostgresStore {
             SELECT count(*) FROM done";
         let walk = Walk::new(filter, after, limit)?;
         let (filter, after) = (filter.clone(), after.map(<[u8]>::to_vec));
-        self.run(&self.0.administration, Repeat::OtherWrite, move |session| {
+        let swept = self.run(&self.0.administration, Repeat::OtherWrite, move |session| {
             let (walk, filter, after) = (walk.clone(), filter.clone(), after.clone());
             Box::pin(async move {
                 let (found, next) = page(walk.records(session).await?, &filter, after.as_deref(), limit);
@@ -78,19 +79,21 @@ impl Administration for PostgresStore {
                 let revoked = number(session, SQL, &[&ids]).await?;
                 Ok(Sweep { revoked, damaged: found.len().saturating_sub(ids.len()), next })
             })
-        })
+        });
+        self.telling(|| EVERYTHING, swept)
     }
 
     fn void_before(&self, time: UnixTime) -> Result<UnixTime, StoreError> {
         const SQL: &str = "
             UPDATE onetoken.store SET void_before = greatest(void_before, $1::bigint) RETURNING void_before";
-        self.run(&self.0.administration, Repeat::SameWrite, move |session| {
+        let voided = self.run(&self.0.administration, Repeat::SameWrite, move |session| {
             Box::pin(async move {
                 let rows = session.query(SQL, &[&bigint(time.as_secs())]).await?;
                 let in_force = get(rows.first().ok_or(STRANGE)?, 0)?;
                 Ok(UnixTime::from_secs(count(in_force)?))
             })
-        })
+        });
+        self.telling(|| EVERYTHING, voided)
     }
 
     fn counts(&self) -> Result<Counts, StoreError> {
@@ -220,10 +223,11 @@ impl Administration for PostgresStore {
 
     fn restore(&self, items: &[Item]) -> Result<usize, StoreError> {
         let rows = Arc::new(Restored::new(items)?);
-        self.run(&self.0.administration, Repeat::OtherWrite, move |session| {
+        let restored = self.run(&self.0.administration, Repeat::OtherWrite, move |session| {
             let rows = Arc::clone(&rows);
             Box::pin(async move { rows.keep(session).await })
-        })
+        });
+        self.telling(|| EVERYTHING, restored)
     }
 
     fn check(&self, keys: Option<&KeyRing>) -> Result<Report, StoreError> {

@@ -12,7 +12,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use futures_util::future::{LocalBoxFuture, join, join4};
+use futures_util::future::{LocalBoxFuture, join, join5};
 use ring::rand::{SecureRandom as _, SystemRandom};
 use tokio::{
     sync::mpsc::UnboundedReceiver,
@@ -24,6 +24,7 @@ use super::{
     error::{self, Failure, timed_out},
     kind::{Generations, Gets, Inserts, Kind, Repeat},
     metrics::Meter,
+    notices::Notices,
     session::{Parameter, Session, Target},
 };
 use crate::StoreError;
@@ -44,6 +45,7 @@ pub(super) enum Job {
     Get(Call<Gets>),
     Change(Call<Changes>),
     Generation(Call<Generations>),
+    Notice(Call<Notices>),
     Other(Other),
 }
 
@@ -94,6 +96,7 @@ impl Job {
             Self::Change(call) => Changes::subject(&call.ask),
             Self::Get(call) => Gets::subject(&call.ask),
             Self::Generation(call) => Generations::subject(&call.ask),
+            Self::Notice(call) => Notices::subject(&call.ask),
             Self::Other(_) => None,
         }
     }
@@ -104,6 +107,7 @@ impl Job {
             Self::Change(call) => call.waits.is_over(),
             Self::Get(call) => call.waits.is_over(),
             Self::Generation(call) => call.waits.is_over(),
+            Self::Notice(call) => call.waits.is_over(),
             Self::Other(other) => other.waits.is_over(),
         }
     }
@@ -114,6 +118,7 @@ impl Job {
             Self::Change(call) => call.waits.tell(Err(error)),
             Self::Get(call) => call.waits.tell(Err(error)),
             Self::Generation(call) => call.waits.tell(Err(error)),
+            Self::Notice(call) => call.waits.tell(Err(error)),
             Self::Other(other) => other.waits.tell(Err(error)),
         }
     }
@@ -151,7 +156,7 @@ impl Lane {
                 Err(Failure::Elsewhere(error)) => {
                     fail(&mut waiting, &error, Job::is_over);
                     failed = failed.saturating_add(1);
-                    pause(failed).await;
+                    pause(failed, LONGEST_DELAY).await;
                     continue;
                 }
                 Err(failure) => {
@@ -168,7 +173,7 @@ impl Lane {
             }
             if session.is_broken() {
                 session.close().await;
-                pause(failed).await;
+                pause(failed, LONGEST_DELAY).await;
                 failed = failed.saturating_add(1);
             } else {
                 failed = 0;
@@ -232,6 +237,7 @@ struct Batch {
     gets: Vec<Call<Gets>>,
     changes: Vec<Call<Changes>>,
     generations: Vec<Call<Generations>>,
+    notices: Vec<Call<Notices>>,
     others: Vec<Other>,
 }
 
@@ -253,6 +259,7 @@ impl Batch {
                 Job::Get(call) => batch.gets.push(call),
                 Job::Change(call) => batch.changes.push(call),
                 Job::Generation(call) => batch.generations.push(call),
+                Job::Notice(call) => batch.notices.push(call),
                 Job::Other(other) => batch.others.push(other),
             }
             taken = taken.saturating_add(1);
@@ -276,18 +283,20 @@ impl Batch {
             }
             again
         };
-        let shared = join4(
+        let shared = join5(
             settle(session, self.inserts, meter),
             settle(session, self.changes, meter),
             settle(session, self.gets, meter),
             settle(session, self.generations, meter),
+            settle(session, self.notices, meter),
         );
-        let ((inserts, changes, gets, generations), others) = join(shared, others).await;
+        let ((inserts, changes, gets, generations, notices), others) = join(shared, others).await;
         let mut again = Vec::new();
         again.extend(inserts.into_iter().map(Job::Insert));
         again.extend(changes.into_iter().map(Job::Change));
         again.extend(gets.into_iter().map(Job::Get));
         again.extend(generations.into_iter().map(Job::Generation));
+        again.extend(notices.into_iter().map(Job::Notice));
         again.extend(others.into_iter().map(Job::Other));
         again
     }
@@ -298,7 +307,7 @@ async fn settle<K: Kind>(session: &Session, mut calls: Vec<Call<K>>, meter: &Met
     let mut in_vain = 0_u32;
     let mut sql = K::SQL;
     while !calls.is_empty() {
-        pause(in_vain).await;
+        pause(in_vain, LONGEST_DELAY).await;
         let (over, left): (Vec<_>, Vec<_>) = calls.into_iter().partition(|call| call.waits.is_over());
         over.into_iter()
             .for_each(|call| call.waits.tell(Err(StoreError::Io(timed_out("its turn did not come")))));
@@ -386,7 +395,7 @@ async fn settle_other(session: &Session, mut other: Other) -> Option<Other> {
         };
         match failure {
             Failure::Again(_) if !other.waits.is_over() => {
-                pause(attempt).await;
+                pause(attempt, LONGEST_DELAY).await;
                 attempt = attempt.saturating_add(1);
             }
             Failure::Elsewhere(_) if !other.waits.is_over() => {
@@ -410,11 +419,11 @@ async fn settle_other(session: &Session, mut other: Other) -> Option<Other> {
 }
 
 // Longer from time to time, and for each one differently, so that those who met do not meet again.
-async fn pause(attempt: u32) {
+pub(super) async fn pause(attempt: u32, longest: Duration) {
     if attempt == 0 {
         return;
     }
-    let longest = FIRST_DELAY.saturating_mul(2_u32.saturating_pow(attempt)).min(LONGEST_DELAY);
+    let longest = FIRST_DELAY.saturating_mul(2_u32.saturating_pow(attempt)).min(longest);
     let mut random = [0; 4];
     // Without random bytes all wait for the whole time, which is no harm.
     let part = match SystemRandom::new().fill(&mut random) {

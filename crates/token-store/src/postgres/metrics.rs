@@ -26,6 +26,11 @@ pub struct PostgresMetrics {
     pub in_doubt: u64,
     /// Attempts to connect.
     pub connects: u64,
+    /// How often it began to listen to what other hosts void: once for [`listen`](crate::PostgresStore::listen), and once
+    /// after each loss of that connection.
+    pub listens: u64,
+    /// What it has heard of, its own notices included.
+    pub notices: u64,
 }
 
 #[derive(Debug, Default)]
@@ -38,6 +43,8 @@ pub(super) struct Meter {
     retries: AtomicU64,
     in_doubt: AtomicU64,
     connects: AtomicU64,
+    listens: AtomicU64,
+    notices: AtomicU64,
 }
 
 impl Meter {
@@ -68,6 +75,14 @@ impl Meter {
         add(&self.connects, 1);
     }
 
+    pub(super) fn listening(&self) {
+        add(&self.listens, 1);
+    }
+
+    pub(super) fn heard(&self) {
+        add(&self.notices, 1);
+    }
+
     pub(super) fn read(&self) -> PostgresMetrics {
         let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         PostgresMetrics {
@@ -79,6 +94,8 @@ impl Meter {
             retries: read(&self.retries),
             in_doubt: read(&self.in_doubt),
             connects: read(&self.connects),
+            listens: read(&self.listens),
+            notices: read(&self.notices),
         }
     }
 }

@@ -14,6 +14,7 @@ use std::{
 
 use tokio::{
     io::{AsyncRead, AsyncWrite},
+    sync::mpsc::UnboundedSender,
     task::JoinHandle,
     time::timeout,
 };
@@ -34,7 +35,7 @@ use crate::StoreError;
 pub(super) type Parameter<'a> = &'a (dyn ToSql + Sync);
 
 /// After which silence a connection is asked whether it is still there. Shorter than what firewalls commonly bear.
-const IDLE: Duration = Duration::from_secs(30);
+pub(super) const IDLE: Duration = Duration::from_secs(30);
 
 /// How long the other side may take to say that it is still there, or to hear that we leave.
 const COURTESY: Duration = Duration::from_secs(2);
@@ -72,13 +73,17 @@ pub(super) struct Session {
 impl Session {
     /// Connects, and sees to it that the tables are those that this program knows. A statement takes at most `limit`.
     pub(super) async fn open(target: &Target, limit: Option<Duration>) -> Result<Self, Failure> {
-        let session = Self::connect(target, limit).await?;
+        let session = Self::connect(target, limit, None).await?;
         schema::check(&session).await?;
         Ok(session)
     }
 
-    /// Connects, whatever is there.
-    pub(super) async fn connect(target: &Target, limit: Option<Duration>) -> Result<Self, Failure> {
+    /// Connects, whatever is there. What is notified of goes to `notices`, until the connection is gone.
+    pub(super) async fn connect(
+        target: &Target,
+        limit: Option<Duration>,
+        notices: Option<UnboundedSender<String>>,
+    ) -> Result<Self, Failure> {
         let Target { config, place, tls } = target;
         let warnings = Arc::new(AtomicU64::new(0));
         let failed = |error| error::of_connecting(&error, place);
@@ -89,11 +94,11 @@ impl Session {
             Ok::<_, Failure>(match tls {
                 None => {
                     let (client, connection) = config.server.connect(NoTls).await.map_err(failed)?;
-                    (client, tokio::spawn(drive(connection, Arc::clone(&warnings))))
+                    (client, tokio::spawn(drive(connection, Arc::clone(&warnings), notices)))
                 }
                 Some(tls) => {
                     let (client, connection) = config.server.connect(tls.clone()).await.map_err(failed)?;
-                    (client, tokio::spawn(drive(connection, Arc::clone(&warnings))))
+                    (client, tokio::spawn(drive(connection, Arc::clone(&warnings), notices)))
                 }
             })
         };
@@ -286,17 +291,25 @@ fn settings(limit: Duration) -> String {
     )
 }
 
-async fn drive<S, T>(mut connection: Connection<S, T>, warnings: Arc<AtomicU64>)
-where
+async fn drive<S, T>(
+    mut connection: Connection<S, T>,
+    warnings: Arc<AtomicU64>,
+    notices: Option<UnboundedSender<String>>,
+) where
     S: AsyncRead + AsyncWrite + Unpin,
     T: AsyncRead + AsyncWrite + Unpin,
 {
     // What ends it is told to whoever uses the connection.
     while let Some(Ok(message)) = poll_fn(|context| connection.poll_message(context)).await {
-        if let AsyncMessage::Notice(notice) = message
-            && notice.parsed_severity() == Some(Severity::Warning)
-        {
-            warnings.fetch_add(1, Ordering::Relaxed);
+        match message {
+            AsyncMessage::Notice(notice) if notice.parsed_severity() == Some(Severity::Warning) => {
+                warnings.fetch_add(1, Ordering::Relaxed);
+            }
+            AsyncMessage::Notification(notice) => {
+                // Whoever listened may be gone.
+                drop(notices.as_ref().map(|notices| notices.send(notice.payload().to_owned())));
+            }
+            _ => {}
         }
     }
 }

@@ -1,0 +1,128 @@
+//! What one host has revoked, and others have in their caches.
+
+use std::{
+    io::{self, BufRead as _},
+    thread,
+    time::{Duration, Instant, SystemTime},
+};
+
+use token_store::{
+    CacheConfig, CachedStore, Insert, KeyRing, PostgresStore, Revoke, StoreError, TokenId, TokenStore,
+};
+
+use crate::{
+    args::Revoked,
+    failure::{Cause, Failure},
+    output::Output,
+    subject, target,
+};
+
+/// How long to wait for what has to happen.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// How long a watcher leaves the processor to others between two looks at all tokens.
+const PAUSE: Duration = Duration::from_millis(1);
+
+/// Does what the lines say. Times are microseconds since 1970, which processes of one machine agree on.
+pub(crate) fn revoked(args: &Revoked, output: &Output) -> Result<(), Failure> {
+    let (host, keys) = host(args).map_err(Failure::Open)?;
+    output.line(format_args!("OPEN"))?;
+    for line in io::stdin().lock().lines() {
+        let line = line?;
+        let wrong = Failure::Underway(Cause::Wrong);
+        let Some((what, ids)) = tokens(&line) else { return Err(wrong) };
+        match what {
+            "mint" => {
+                mint(&host, &keys, &ids).map_err(Failure::Underway)?;
+                output.line(format_args!("M {line}"))?;
+            }
+            "watch" => watch(&host, ids, output)?,
+            "revoke" => {
+                for id in &ids {
+                    let Revoke::Revoked = host.revoke(id).map_err(underway)? else { return Err(wrong) };
+                    output.line(format_args!("V {id} {}", now()))?;
+                }
+            }
+            _ => return Err(wrong),
+        }
+    }
+    Ok(())
+}
+
+fn host(args: &Revoked) -> Result<(CachedStore<PostgresStore>, KeyRing), Cause> {
+    let (stores, keys) = target::alone(&args.at, 1)?;
+    let store = stores.into_iter().next().ok_or(Cause::Wrong)?;
+    let config = CacheConfig { ttl: Duration::from_secs(args.ttl), ..CacheConfig::default() };
+    let host = CachedStore::new(store, config);
+    if !args.deaf {
+        host.store().listen(host.invalidator());
+        let begun = Instant::now();
+        while host.store().metrics().listens == 0 {
+            if begun.elapsed() > PATIENCE {
+                return Err(Cause::Wrong);
+            }
+            thread::sleep(PAUSE);
+        }
+    }
+    Ok((host, keys))
+}
+
+// `what name count`, of the tokens name-0, name-1 and so on.
+fn tokens(line: &str) -> Option<(&str, Vec<TokenId>)> {
+    let mut words = line.split(' ');
+    let (what, name, count) = (words.next()?, words.next()?, words.next()?.parse::<u32>().ok()?);
+    let ids =
+        (0..count).map(|number| TokenId::new(format!("{name}-{number}")).ok()).collect::<Option<_>>()?;
+    Some((what, ids))
+}
+
+fn mint(host: &dyn TokenStore, keys: &KeyRing, ids: &[TokenId]) -> Result<(), Cause> {
+    for id in ids {
+        let Insert::Inserted = host.insert(&subject::record(keys, id, None, None)?)? else {
+            return Err(Cause::Wrong);
+        };
+    }
+    Ok(())
+}
+
+// Reads all of them as good, and then again and again until they are not.
+fn watch(host: &dyn TokenStore, ids: Vec<TokenId>, output: &Output) -> Result<(), Failure> {
+    let good = |id: &TokenId| match host.get(id).map_err(underway)? {
+        Some(record) => Ok(!record.revoked),
+        None => Err(Failure::Underway(Cause::Wrong)),
+    };
+    let begun = Instant::now();
+    let mut left = Vec::new();
+    for id in ids {
+        let asked = now();
+        if !good(&id)? {
+            return Err(Failure::Underway(Cause::Wrong));
+        }
+        left.push((id, asked));
+    }
+    output.line(format_args!("S"))?;
+    while !left.is_empty() {
+        if begun.elapsed() > PATIENCE {
+            return Err(Failure::Underway(Cause::Wrong));
+        }
+        let mut still = Vec::new();
+        for (id, accepted) in left {
+            let asked = now();
+            match good(&id)? {
+                true => still.push((id, asked)),
+                false => output.line(format_args!("R {id} {accepted} {}", now()))?,
+            }
+        }
+        left = still;
+        thread::sleep(PAUSE);
+    }
+    Ok(())
+}
+
+fn underway(error: StoreError) -> Failure {
+    Failure::Underway(error.into())
+}
+
+fn now() -> u128 {
+    SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default().as_micros()
+}
