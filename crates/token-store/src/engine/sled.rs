@@ -164,8 +164,7 @@ impl Engine for Sled {
         changes.insert(layout::commits(), commits.to_be_bytes().to_vec());
         let (watched, file) = (state.watched()?, &state.file);
         let written = catch_unwind(AssertUnwindSafe(|| {
-            watched.db().apply_batch(changes)?;
-            watched.flush()?;
+            watched.write(changes)?;
             file.sync_data()?;
             Ok::<(), Error>(())
         }));

@@ -5,10 +5,13 @@
 //! on disk by then, whoever flushes has nothing more to be woken by. But a flush that finds such a note wakes all
 //! others (`make_stable_inner`), so that it takes another one, begun later. It may come before the failure and then
 //! waits like the first: there have to be more of them, ever less often.
+//!
+//! A batch waits for all flushes in the process, those of other stores too, and while it waits no further flush
+//! begins. So our batches wait before they are handed to sled.
 
 use std::{
     sync::{
-        Arc,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicU64, Ordering},
         mpsc::{self, Receiver, RecvTimeoutError, Sender},
     },
@@ -16,12 +19,15 @@ use std::{
     time::Duration,
 };
 
-use ::sled::{Db, Error};
+use ::sled::{Batch, Db, Error};
 
 use crate::{StoreError, disk::refused};
 
 /// How long a flush may take before another one is begun; then twice as long, and so on.
 const PATIENCE: Duration = Duration::from_secs(1);
+
+/// Held by the one store of the process that writes.
+static WRITING: Mutex<()> = Mutex::new(());
 
 /// A database and a thread that watches over its flushes.
 pub(super) struct Watched {
@@ -48,8 +54,10 @@ impl Watched {
         &self.db
     }
 
-    /// Returns when all is written, or cannot be. One flush at a time is watched over.
-    pub(super) fn flush(&self) -> Result<(), Error> {
+    /// Returns when the batch and all before it are written, or cannot be.
+    pub(super) fn write(&self, batch: Batch) -> Result<(), Error> {
+        let _alone = WRITING.lock().unwrap_or_else(PoisonError::into_inner);
+        self.db.apply_batch(batch)?;
         self.flushes.fetch_add(1, Ordering::Relaxed);
         let flushed = self.db.flush();
         self.flushes.fetch_add(1, Ordering::Relaxed);
