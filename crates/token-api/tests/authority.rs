@@ -14,6 +14,7 @@ use std::{
     time::Duration,
 };
 
+use redb::ReadableTable as _;
 use token_api::{
     ApiError, CheckError, Client, Config, ConsumeError, Dialect, Failure, Grant, Kind, Lifetime, MintError,
     MintRequest, Minted, Refusal, TheUse,
@@ -23,8 +24,8 @@ use token_core::{
     Subject, Token, TokenType, UnixTime, Unmet, VerifyError,
 };
 use token_store::{
-    Administration as _, ClaimId, Entity, Filter, Generation, Item, KeyRing, MemoryStore, Owner, Refund,
-    Revoke, TokenId,
+    Administration as _, ClaimId, Entity, Filter, Generation, Item, KeyRing, MemoryStore, Owner, RedbStore,
+    Refund, Revoke, StoreError, TokenId,
 };
 use token_test::world::{GROUP, SPACE, START, World};
 
@@ -534,6 +535,40 @@ fn the_last_generation_is_not_raised() {
     assert_eq!(world.authority.store().restore(&[item]).unwrap(), 1);
     let refused = world.authority.void_temporary(Subject::User("u1")).unwrap_err();
     assert!(matches!(refused, Failure::NoGenerationLeft), "{refused}");
+}
+
+#[test]
+fn a_damaged_generation_is_written_over_by_voiding() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("store");
+    let world = World::over(RedbStore::create(&path).unwrap());
+    assert_eq!(world.authority.void_temporary(OWNER).unwrap(), 1);
+    assert_eq!(world.authority.void_temporary(OWNER).unwrap(), 2);
+    drop(world);
+
+    let database = redb::Database::open(&path).unwrap();
+    let write = database.begin_write().unwrap();
+    let table = redb::TableDefinition::<&[u8], &[u8]>::new("onetoken");
+    {
+        let mut table = write.open_table(table).unwrap();
+        let (key, mut value) = {
+            let (key, value) = table.last().unwrap().unwrap();
+            (key.value().to_vec(), value.value().to_vec())
+        };
+        assert_eq!(key[0], 6, "a generation, and nothing stands after it");
+        *value.last_mut().unwrap() ^= 1;
+        table.insert(key.as_slice(), value.as_slice()).unwrap();
+    }
+    write.commit().unwrap();
+    drop(database);
+
+    let world = World::over(RedbStore::open(&path).unwrap());
+    let request = MintRequest { temporary: true, ..MintRequest::new(Grant::Access { session: None }, OWNER) };
+    let refused = world.authority.mint(&request).unwrap_err();
+    assert!(matches!(refused, MintError::Failed(Failure::Store(StoreError::Corrupt { .. }))), "{refused}");
+    assert_eq!(world.authority.void_temporary(OWNER).unwrap(), 1);
+    let minted = world.authority.mint(&request).unwrap();
+    world.authority.verify(&minted.token, Some(Kind::Access), &world.authority.context()).unwrap();
 }
 
 #[test]

@@ -8,12 +8,13 @@
 //! stands under the wrong key, is told from a sound one: an engine's own checksums do not cover every read.
 //! It is no defense against a writer with intent; the seal of the root key is.
 //!
-//! Each version has structs of its own, which never change once released; the public types may.
+//! Each version has structs of its own, which never change once released; the public types may. They borrow from
+//! the value, and from what is encoded.
 
 use std::num::NonZeroU64;
 
 use ring::digest;
-use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use serde::{Deserialize, Serialize};
 use token_core::UnixTime;
 
 use crate::{Entity, Generation, Record, SealedKey, StoreError, TokenId};
@@ -28,36 +29,40 @@ pub(crate) const MAX_KEY_LEN: usize = 1024 + 512 + 16;
 const CHECK_LEN: usize = 8;
 
 #[derive(Serialize, Deserialize)]
-struct RecordV1 {
-    kind: String,
-    resource: Option<EntityV1>,
-    issuer: EntityV1,
-    root_key: SealedKeyV1,
+struct RecordV1<'a> {
+    kind: &'a str,
+    #[serde(borrow)]
+    resource: Option<EntityV1<'a>>,
+    #[serde(borrow)]
+    issuer: EntityV1<'a>,
+    #[serde(borrow)]
+    root_key: SealedKeyV1<'a>,
     created: u64,
     expires: Option<u64>,
     use_limit: Option<NonZeroU64>,
     uses: u64,
     revoked: bool,
-    name: Option<String>,
+    name: Option<&'a str>,
 }
 
 #[derive(Serialize, Deserialize)]
-struct EntityV1 {
-    kind: String,
-    id: String,
+struct EntityV1<'a> {
+    kind: &'a str,
+    id: &'a str,
 }
 
 #[derive(Serialize, Deserialize)]
-struct SealedKeyV1 {
+struct SealedKeyV1<'a> {
     key_id: u32,
     nonce: [u8; 12],
-    ciphertext: Vec<u8>,
+    ciphertext: &'a [u8],
 }
 
 #[derive(Serialize, Deserialize)]
-struct GenerationV1 {
+struct GenerationV1<'a> {
     number: u64,
-    root_key: SealedKeyV1,
+    #[serde(borrow)]
+    root_key: SealedKeyV1<'a>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -88,16 +93,16 @@ pub(crate) fn encode_record(key: &[u8], record: &Record) -> Result<Vec<u8>, Stor
     encode(
         key,
         &RecordV1 {
-            kind: record.kind.clone(),
-            resource: record.resource.clone().map(Into::into),
-            issuer: record.issuer.clone().into(),
-            root_key: record.root_key.clone().into(),
+            kind: &record.kind,
+            resource: record.resource.as_ref().map(Into::into),
+            issuer: (&record.issuer).into(),
+            root_key: (&record.root_key).into(),
             created: record.created.as_secs(),
             expires: record.expires.map(UnixTime::as_secs),
             use_limit: record.use_limit,
             uses: record.uses,
             revoked: record.revoked,
-            name: record.name.clone(),
+            name: record.name.as_deref(),
         },
     )
 }
@@ -108,7 +113,7 @@ pub(crate) fn decode_record(key: &[u8], id: TokenId, value: &[u8]) -> Result<Rec
         decode(key, value)?;
     Ok(Record {
         id,
-        kind,
+        kind: kind.to_owned(),
         resource: resource.map(Into::into),
         issuer: issuer.into(),
         root_key: root_key.into(),
@@ -117,13 +122,13 @@ pub(crate) fn decode_record(key: &[u8], id: TokenId, value: &[u8]) -> Result<Rec
         use_limit,
         uses,
         revoked,
-        name,
+        name: name.map(str::to_owned),
     })
 }
 
 /// The value of a generation that stands under `key`.
 pub(crate) fn encode_generation(key: &[u8], generation: &Generation) -> Result<Vec<u8>, StoreError> {
-    encode(key, &GenerationV1 { number: generation.number, root_key: generation.root_key.clone().into() })
+    encode(key, &GenerationV1 { number: generation.number, root_key: (&generation.root_key).into() })
 }
 
 /// The generation whose value stands under `key`.
@@ -166,13 +171,18 @@ pub(crate) fn decode_index(key: &[u8], value: &[u8]) -> Result<(), StoreError> {
 
 /// The first 8 bytes of the SHA-256 of these parts, each with its length.
 pub(crate) fn check(parts: &[&[u8]]) -> [u8; CHECK_LEN] {
-    let mut context = digest::Context::new(&digest::SHA256);
+    // Hashed in one piece, which is less work than piece by piece.
+    let len = parts
+        .iter()
+        .fold(0, |len: usize, part| len.saturating_add(size_of::<u64>()).saturating_add(part.len()));
+    let mut message = Vec::with_capacity(len);
     for part in parts {
-        context.update(&u64::try_from(part.len()).unwrap_or(u64::MAX).to_be_bytes());
-        context.update(part);
+        message.extend_from_slice(&u64::try_from(part.len()).unwrap_or(u64::MAX).to_be_bytes());
+        message.extend_from_slice(part);
     }
+    let digest = digest::digest(&digest::SHA256, &message);
     let mut check = [0; CHECK_LEN];
-    for (to, from) in check.iter_mut().zip(context.finish().as_ref()) {
+    for (to, from) in check.iter_mut().zip(digest.as_ref()) {
         *to = *from;
     }
     check
@@ -192,7 +202,7 @@ fn encode<V: Serialize>(key: &[u8], payload: &V) -> Result<Vec<u8>, StoreError> 
     }
 }
 
-fn decode<V: DeserializeOwned>(key: &[u8], value: &[u8]) -> Result<V, StoreError> {
+fn decode<'a, V: Deserialize<'a>>(key: &[u8], value: &'a [u8]) -> Result<V, StoreError> {
     let damaged = |what| StoreError::Corrupt { what };
     if value.len() > MAX_LEN {
         return Err(damaged("a value is longer than any that is stored"));
@@ -212,26 +222,26 @@ fn decode<V: DeserializeOwned>(key: &[u8], value: &[u8]) -> Result<V, StoreError
     }
 }
 
-impl From<Entity> for EntityV1 {
-    fn from(Entity { kind, id }: Entity) -> Self {
+impl<'a> From<&'a Entity> for EntityV1<'a> {
+    fn from(Entity { kind, id }: &'a Entity) -> Self {
         Self { kind, id }
     }
 }
 
-impl From<EntityV1> for Entity {
-    fn from(EntityV1 { kind, id }: EntityV1) -> Self {
-        Self { kind, id }
+impl From<EntityV1<'_>> for Entity {
+    fn from(EntityV1 { kind, id }: EntityV1<'_>) -> Self {
+        Self { kind: kind.to_owned(), id: id.to_owned() }
     }
 }
 
-impl From<SealedKey> for SealedKeyV1 {
-    fn from(SealedKey { key_id, nonce, ciphertext }: SealedKey) -> Self {
-        Self { key_id, nonce, ciphertext }
+impl<'a> From<&'a SealedKey> for SealedKeyV1<'a> {
+    fn from(SealedKey { key_id, nonce, ciphertext }: &'a SealedKey) -> Self {
+        Self { key_id: *key_id, nonce: *nonce, ciphertext }
     }
 }
 
-impl From<SealedKeyV1> for SealedKey {
-    fn from(SealedKeyV1 { key_id, nonce, ciphertext }: SealedKeyV1) -> Self {
-        Self { key_id, nonce, ciphertext }
+impl From<SealedKeyV1<'_>> for SealedKey {
+    fn from(SealedKeyV1 { key_id, nonce, ciphertext }: SealedKeyV1<'_>) -> Self {
+        Self { key_id, nonce, ciphertext: ciphertext.to_vec() }
     }
 }

@@ -76,14 +76,14 @@ impl<E: Engine> Kv<E> {
         self.void.fetch_max(time.as_secs(), Ordering::AcqRel);
     }
 
-    // As its reader is to see it: who was told that it is void is not told otherwise later.
-    fn judged(&self, view: &impl View, mut record: Record) -> Result<Record, StoreError> {
+    // Makes of it what its reader is to see: who was told that it is void is not told otherwise later.
+    fn judge(&self, view: &impl View, record: &mut Record) -> Result<(), StoreError> {
         let void = match self.voiding.load(Ordering::Acquire) {
             0 => UnixTime::from_secs(self.void.load(Ordering::Acquire)),
             _ => void_before(view)?,
         };
         record.revoked |= record.created < void;
-        Ok(record)
+        Ok(())
     }
 
     fn read<T>(&self, read: impl FnOnce(&E::View<'_>) -> Result<T, StoreError>) -> Result<T, StoreError> {
@@ -123,7 +123,11 @@ impl<E: Engine> Kv<E> {
     }
 
     pub(crate) fn get(&self, id: &TokenId) -> Result<Option<Record>, StoreError> {
-        self.read(|view| record(view, id)?.map(|record| self.judged(view, record)).transpose())
+        self.read(|view| {
+            let mut found = record(view, id)?;
+            found.as_mut().map_or(Ok(()), |record| self.judge(view, record))?;
+            Ok(found)
+        })
     }
 
     pub(crate) fn redeem(&self, id: &TokenId, claim: &ClaimId) -> Result<Redeem, StoreError> {
@@ -218,7 +222,10 @@ impl<E: Engine> Kv<E> {
             let mut page = Page { records: Vec::new(), damaged: Vec::new(), next };
             for pair in &pairs {
                 match listed(view, filter, &listing, pair) {
-                    Ok(record) => page.records.push(self.judged(view, record)?),
+                    Ok(mut record) => {
+                        self.judge(view, &mut record)?;
+                        page.records.push(record);
+                    }
                     Err(StoreError::Corrupt { .. }) => page.damaged.push(listing.token(&pair.0)?),
                     Err(error) => return Err(error),
                 }

@@ -15,6 +15,7 @@
 use std::{
     fs::File,
     io::{self, BufRead, BufReader, BufWriter, Read, Seek, SeekFrom, Write},
+    mem,
 };
 
 use ring::digest::{self, SHA256};
@@ -105,23 +106,26 @@ pub enum TransferError {
     /// The file holds a complete export already, which says nothing of the store as it is now.
     #[error("the file holds a complete export already; name another file for a new one")]
     Complete,
+    /// The file holds the beginning of an export of another store: of the tokens that it has last, up to 256, none is
+    /// in this one. Where they have all been purged since, begin anew as well.
+    #[error("the file holds the beginning of an export of another store; name another file for a new one")]
+    OtherStore,
     /// The file is not as it was written: the numbers or the checksum in its last line are others.
     #[error("the export is damaged: it does not match its checksum")]
     Damaged,
 }
 
 /// Writes all that a store holds into a file, and waits until it is on disk. That the file's name is there as well is
-/// for the caller to see to, who knows its directory. A file that holds the beginning of an
-/// export is gone on with, of the same store: files do not tell of which store they are. `progress` is told after each
-/// page.
+/// for the caller to see to, who knows its directory. A file that holds the beginning of an export is gone on with,
+/// unless that is plainly of another store. `progress` is told after each page.
 ///
 /// Others may use the store meanwhile; then a token may be there as it was at any time from the beginning on. Stop
 /// them for a move. The file tells who has which tokens: let nobody but the owner read it. Damaged records are left
 /// out, and named.
 ///
 /// # Errors
-/// [`TransferError`]; call again to go on. [`TransferError::Complete`] where there is nothing to go on with: the file
-/// is left as it is.
+/// [`TransferError`]; call again to go on. [`TransferError::Complete`] where there is nothing to go on with, and
+/// [`TransferError::OtherStore`]: the file is left as it is.
 pub fn export<S: Administration + ?Sized>(
     store: &S,
     file: &mut File,
@@ -130,6 +134,9 @@ pub fn export<S: Administration + ?Sized>(
     let begun = Begun::of(file)?;
     if begun.moved.checksum.is_some() {
         return Err(TransferError::Complete);
+    }
+    if !begun.may_be_of(store)? {
+        return Err(TransferError::OtherStore);
     }
     file.set_len(begun.len)?;
     file.seek(SeekFrom::Start(begun.len))?;
@@ -274,6 +281,8 @@ struct Begun {
     void_before: UnixTime,
     // How many whole lines there are in all.
     lines: u64,
+    // The last page of tokens that stays: their ids, and when they were created.
+    last: Vec<(TokenId, UnixTime)>,
 }
 
 impl Begun {
@@ -285,14 +294,27 @@ impl Begun {
     fn nothing() -> Self {
         let hash = digest::Context::new(&SHA256);
         let void_before = UnixTime::from_secs(0);
-        Self { len: 0, hash, moved: Moved::default(), next: Next::Tokens(None), void_before, lines: 0 }
+        let (moved, next) = (Moved::default(), Next::Tokens(None));
+        Self { len: 0, hash, moved, next, void_before, lines: 0, last: Vec::new() }
+    }
+
+    // Whether this is of that store, for all that can be told from the tokens in it.
+    fn may_be_of<S: Administration + ?Sized>(&self, store: &S) -> Result<bool, StoreError> {
+        for (id, created) in &self.last {
+            match store.get(id) {
+                Ok(Some(record)) if record.created == *created => return Ok(true),
+                Ok(_) | Err(StoreError::Corrupt { .. }) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(self.last.is_empty())
     }
 
     fn read(from: &mut impl BufRead) -> Result<Self, TransferError> {
         let mut begun = Self::nothing();
         let mut lines = Lines { from, line: 0, text: Vec::new() };
         let (mut len, mut hash, mut moved) = (0_u64, digest::Context::new(&SHA256), Moved::default());
-        let mut void_before = UnixTime::from_secs(0);
+        let (mut void_before, mut page) = (UnixTime::from_secs(0), Vec::new());
         while let Some(document) = lines.next()? {
             if begun.moved.checksum.is_some() {
                 return Err(TransferError::Damaged);
@@ -325,14 +347,17 @@ impl Begun {
                         Document::Damaged(_) | Document::DamagedGeneration(_) => add(&mut moved.damaged),
                         _ => {}
                     }
-                    lines.item(document)?;
+                    if let Some(Item::Token { record, .. }) = lines.item(document)? {
+                        page.push((record.id, record.created));
+                    }
                     continue;
                 }
             };
             if told.is_some_and(|next| next.sha256 != hex(&finished(&so_far))) {
                 return Err(TransferError::Damaged);
             }
-            begun = Self { len, hash: hash.clone(), moved, next, void_before, lines: 0 };
+            let last = if page.is_empty() { begun.last } else { mem::take(&mut page) };
+            begun = Self { len, hash: hash.clone(), moved, next, void_before, lines: 0, last };
         }
         Ok(Self { lines: lines.line, ..begun })
     }

@@ -22,6 +22,8 @@ use std::{
     io::Write,
     path::Path,
     process::{Command, Output, Stdio},
+    sync::atomic::{AtomicBool, Ordering},
+    thread,
 };
 
 use token_core::{RootKey, UnixTime};
@@ -39,6 +41,7 @@ const CALLS: &str = "trace=?open,?openat,?mkdir,?mkdirat,?link,?linkat,?write,?w
 fn main() {
     let arguments: Vec<String> = env::args().skip(1).collect();
     match arguments.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
+        ["subject", "sled with neighbor", path] => with_neighbor(Path::new(path)),
         ["subject", engine, path] => subject(engine, Path::new(path)),
         ["--list", ..] => {}
         _ if !strace_works() => {
@@ -47,10 +50,13 @@ fn main() {
                 "NOT TESTED: the order of writes, syncs and answers. strace is missing or may not trace."
             );
         }
-        _ => ["redb", "sled"].into_iter().for_each(|engine| {
-            acknowledged_is_synced(engine);
-            failed_syncs_are_told(engine);
-        }),
+        _ => {
+            for engine in ["redb", "sled"] {
+                acknowledged_is_synced(engine);
+                failed_syncs_are_told(engine);
+            }
+            late_failures_of_sled_are_told();
+        }
     }
 }
 
@@ -91,6 +97,25 @@ fn subject(engine: &str, path: &Path) {
         Err(_) => tell("failed"),
     }
     tell("closed");
+}
+
+/// Works on a store while another one of the process is written to.
+fn with_neighbor(path: &Path) {
+    let neighbor = SledStore::create(path.with_file_name("neighbor")).unwrap();
+    let done = AtomicBool::new(false);
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            let subject = Entity { kind: "user".into(), id: "u1".into() };
+            let keys = KeyRing::generate().unwrap();
+            for number in (1..).take_while(|_| !done.load(Ordering::Relaxed)) {
+                let owner = Owner::Generation { subject: &subject, number };
+                let root_key = keys.seal(&RootKey::from_derived([7; 32]), owner).unwrap();
+                let _ = neighbor.raise_generation(&subject, &Generation { number, root_key }).unwrap();
+            }
+        });
+        subject("sled", path);
+        done.store(true, Ordering::Relaxed);
+    });
 }
 
 /// Every call that changes something, each told of once it is answered.
@@ -189,6 +214,36 @@ fn failed_syncs_are_told(engine: &str) {
             return;
         }
     }
+}
+
+/// sled writes a batch in two parts, by two threads, and one of them fails after the other is done: in about half of
+/// the runs the part whose failure nobody is woken by.
+fn late_failures_of_sled_are_told() {
+    let run = |engine: &str, at: u32| {
+        let dir = tempfile::tempdir().unwrap();
+        let dir = dir.path().canonicalize().unwrap();
+        let output = Command::new("strace")
+            .args(["-f", "-qq", "-o", "/dev/null", "-e", "trace=sync_file_range", "-P"])
+            .arg(dir.join("store/db"))
+            .args(["-e", &format!("inject=sync_file_range:error=EIO:delay_enter=300000:when={at}")])
+            .args(["timeout", "60"])
+            .arg(env::current_exe().unwrap())
+            .args(["subject", engine])
+            .arg(dir.join("store"))
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{engine}, write {at} of each thread fails late: {output:?}");
+        let told = String::from_utf8(output.stdout).unwrap();
+        assert!(told.ends_with("failed\nclosed\n"), "{engine}, write {at} of each thread fails late: {told}");
+    };
+    // Some thread of sled's seven makes the fifth write of its own among those of all commits.
+    let runs = ["sled", "sled with neighbor"].map(|engine| [2, 3, 4, 5].map(|at| (engine, at)));
+    thread::scope(|scope| {
+        for (engine, at) in runs.as_flattened() {
+            scope.spawn(|| run(engine, *at));
+        }
+    });
+    println!("sled: {} writes that fail late, each told", runs.as_flattened().len());
 }
 
 /// What a trace shows.

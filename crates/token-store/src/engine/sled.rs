@@ -13,6 +13,7 @@
 //!   at least; a log that holds fewer is refused. Writing that down costs no sync: after a power cut it may be
 //!   behind, never ahead.
 //! - It panics on damaged files. Every call is caught.
+//! - Its flush may never return where a write of its failed. We see to it that it does ([`Watched`]).
 
 use std::{
     fs::{self, File},
@@ -26,6 +27,7 @@ use std::{
 
 use ::sled::{Config, Db, Error};
 use marker::Marker;
+use watched::Watched;
 
 use crate::{
     StoreError, codec,
@@ -35,6 +37,7 @@ use crate::{
 };
 
 mod marker;
+mod watched;
 
 /// Below this, neither opened nor written, in bytes: four segments, twice what a commit and a snapshot take.
 const MIN_FREE: u64 = 8 * 1024 * 1024;
@@ -60,7 +63,7 @@ pub(crate) struct Sled {
 
 pub(crate) struct State {
     // There until the end: see `drop`.
-    db: Option<Db>,
+    db: Option<Watched>,
     // sled's own file, to sync it.
     file: File,
     // Set after a commit of unknown outcome, when even reads could tell what is not so on disk.
@@ -110,15 +113,20 @@ impl Sled {
                 Some(least) => recovered(&db, least)?,
                 None => finish(path, &db, &file, &mut marker)?,
             };
-            let state = RwLock::new(State { db: Some(db), file, failed: false, commits, marker });
+            let db = Some(Watched::new(db)?);
+            let state = RwLock::new(State { db, file, failed: false, commits, marker });
             Ok(Self { dir: path.to_owned(), state })
         })
     }
 }
 
 impl State {
-    fn db(&self) -> Result<&Db, StoreError> {
+    fn watched(&self) -> Result<&Watched, StoreError> {
         self.db.as_ref().ok_or(StoreError::Poisoned)
+    }
+
+    fn db(&self) -> Result<&Db, StoreError> {
+        self.watched().map(Watched::db)
     }
 }
 
@@ -154,10 +162,9 @@ impl Engine for Sled {
         }
         let commits = state.commits.saturating_add(1);
         changes.insert(layout::commits(), commits.to_be_bytes().to_vec());
-        let (db, file) = (state.db()?, &state.file);
+        let (watched, file) = (state.watched()?, &state.file);
         let written = catch_unwind(AssertUnwindSafe(|| {
-            db.apply_batch(changes)?;
-            db.flush()?;
+            watched.write(changes)?;
             file.sync_data()?;
             Ok::<(), Error>(())
         }));

@@ -102,6 +102,41 @@ fn an_interrupted_export_goes_on_from_wherever_it_was_cut() {
 }
 
 #[test]
+fn the_export_of_one_store_is_not_gone_on_with_from_another() {
+    let keys = KeyRing::generate().unwrap();
+    let store = filled(&keys, 600, 300);
+    let (bytes, _) = exported(&store, b"");
+    // Cut among the tokens, and among the generations, which stand after all of them.
+    let tokens = str::from_utf8(&bytes).unwrap().find("{\"next_generations\"").unwrap();
+    for cut in [&bytes[..tokens / 2], &bytes[..bytes.len() - 1]] {
+        let go_on = |store: &MemoryStore| {
+            let mut file = tempfile::tempfile().unwrap();
+            file.write_all(cut).unwrap();
+            let outcome = export(store, &mut file, &mut |_| ());
+            let mut found = Vec::new();
+            file.rewind().unwrap();
+            file.read_to_end(&mut found).unwrap();
+            (outcome, found)
+        };
+        let younger = filled(&keys, 0, 300);
+        for mut record in all(&store).0 {
+            record.created = UnixTime::from_secs(1_500_000_001);
+            assert_eq!(younger.insert(&record).unwrap(), Insert::Inserted);
+        }
+        for other in [MemoryStore::new(), filled(&keys, 0, 300), younger] {
+            let (outcome, found) = go_on(&other);
+            assert!(matches!(outcome, Err(TransferError::OtherStore)), "{outcome:?}");
+            assert!(found == cut, "the file is left as it was");
+        }
+        let purged = MemoryStore::new();
+        let last = if cut.len() < tokens { 255 } else { 599 };
+        assert_eq!(purged.insert(&all(&store).0[last]).unwrap(), Insert::Inserted);
+        let (outcome, _) = go_on(&purged);
+        assert!(outcome.is_ok(), "one of the tokens is still there: {outcome:?}");
+    }
+}
+
+#[test]
 fn a_complete_export_is_not_taken_for_a_new_one() {
     let store = filled(&KeyRing::generate().unwrap(), 3, 1);
     let (bytes, moved) = exported(&store, b"");
