@@ -118,7 +118,9 @@ impl Macaroon {
     pub fn attenuate(&mut self, predicate: impl AsRef<[u8]>) -> Result<(), FieldError> {
         let predicate = predicate.as_ref();
         FieldError::check(predicate)?;
-        self.signature = ChainKey::resume(&self.signature).link(predicate).into_signature();
+        let mut link = ChainKey::resume(&self.signature);
+        link.link(predicate);
+        self.signature = link.into_signature();
         let identifier = self.parts.push(predicate);
         self.parts.caveats.push(CaveatSpans { identifier, third_party: None });
         Ok(())
@@ -145,9 +147,10 @@ impl Macaroon {
         if location.len() > Limits::ONEDATA.field {
             return Err(FieldError::TooLong { len: location.len() });
         }
-        let link = ChainKey::resume(&self.signature);
+        let mut link = ChainKey::resume(&self.signature);
         let vid = seal::seal(&link, nonce, key);
-        self.signature = link.link_third_party(&vid, identifier).into_signature();
+        link.link_third_party(&vid, identifier);
+        self.signature = link.into_signature();
         let third_party = Some(ThirdPartySpans {
             vid: self.parts.push(&vid),
             location: self.parts.push(location.as_bytes()),

@@ -329,15 +329,15 @@ fn walk<'t>(
 ) -> ChainKey {
     let mut link = ChainKey::start(key.expose(), macaroon.identifier());
     for (index, caveat) in macaroon.caveats().enumerate() {
-        link = match caveat {
+        match caveat {
             Caveat::FirstParty { predicate } => link.link(predicate),
             Caveat::ThirdParty { identifier, vid, .. } => {
                 let key = seal::open(&link, vid);
                 let at = Place { discharge, index };
                 asked.push_back(Asked { at, identifier, key, depth: depth.saturating_add(1) });
-                link.link_third_party(vid, identifier)
+                link.link_third_party(vid, identifier);
             }
-        };
+        }
     }
     link
 }
