@@ -9,7 +9,7 @@ use core::fmt;
 
 use crate::{
     Caveat, CaveatKey, Context, Identifier, LegacyType, Limits, Macaroon, Predicate, RootKey, Subject,
-    TokenType, TokenUse, UnixTime, Unmet, judge::judge, mac::ChainKey, seal,
+    TokenType, TokenUse, UnixTime, Unmet, judge::judge, mac::ChainKey, macaroon::Span, seal,
 };
 
 /// Verifies macaroons against the facts of one request.
@@ -212,24 +212,34 @@ impl<'a> Verifier<'a> {
         macaroon: &Macaroon,
         verified: &mut Verified<'_>,
     ) -> Result<(), VerifyError> {
-        for (index, caveat) in macaroon.caveats().enumerate() {
-            if let Caveat::FirstParty { predicate } = caveat {
-                self.admit(Place { discharge, index }, predicate, verified)?;
-            }
+        let parts = &macaroon.parts;
+        let text = parts.text();
+        for (index, caveat) in parts.caveats.iter().enumerate().filter(|(_, it)| it.third_party.is_none()) {
+            let Span { start, end } = caveat.identifier;
+            let bytes = parts.bytes(caveat.identifier);
+            let text =
+                text.and_then(|text| text.get(start..end)).or_else(|| core::str::from_utf8(bytes).ok());
+            self.admit(Place { discharge, index }, bytes, text, verified)?;
         }
         Ok(())
     }
 
-    fn admit(&self, at: Place, text: &[u8], verified: &mut Verified<'_>) -> Result<(), VerifyError> {
-        let predicate = Predicate::read(text);
+    fn admit(
+        &self,
+        at: Place,
+        bytes: &[u8],
+        text: Option<&str>,
+        verified: &mut Verified<'_>,
+    ) -> Result<(), VerifyError> {
+        let predicate = text.and_then(Predicate::read_text);
         if let Some(Predicate::Time { valid_until }) = predicate {
             verified.expires_at =
                 Some(verified.expires_at.map_or(valid_until, |least| least.min(valid_until)));
         }
-        if self.exact.contains(&text) {
+        if self.exact.contains(&bytes) {
             return Ok(());
         }
-        match self.check(text) {
+        match self.check(bytes) {
             Judgment::Satisfied => return Ok(()),
             Judgment::NotSatisfied(reason) => {
                 return Err(VerifyError::CaveatUnmet { at, why: Unmet::Other(reason) });
