@@ -57,6 +57,10 @@ impl Parts {
         core::str::from_utf8(self.fields.get(..end)?).ok()
     }
 
+    pub(crate) fn identifier(&self) -> &[u8] {
+        self.identifier.map_or(&[], |span| self.bytes(span))
+    }
+
     pub(crate) fn caveats(&self) -> impl ExactSizeIterator<Item = Caveat<'_>> {
         self.caveats.iter().map(|spans| match spans.third_party {
             None => Caveat::FirstParty { predicate: self.bytes(spans.identifier) },
@@ -194,7 +198,7 @@ impl Macaroon {
     /// The identifier, as received.
     #[must_use]
     pub fn identifier(&self) -> &[u8] {
-        self.parts.identifier.map_or(&[], |span| self.parts.bytes(span))
+        self.parts.identifier()
     }
 
     /// The caveats, in chain order.
