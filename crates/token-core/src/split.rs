@@ -1,21 +1,29 @@
 //! Texts taken apart at an ASCII character. The standard library is made for long texts; the parts of tokens have a few
 //! bytes each, and there it takes four times as long.
 
-/// Where the first such byte is. Eight at a time: in a part of a token that is one step or two.
+/// Where the first such byte is. Eight at a time, of which the last may overlap those before them: in a part of a token
+/// that is one step or two.
 pub(crate) fn position(bytes: &[u8], of: u8) -> Option<usize> {
-    const ONES: u64 = u64::from_ne_bytes([1; 8]);
-    let (eights, rest) = bytes.as_chunks::<8>();
+    let Some(last) = bytes.last_chunk() else {
+        return bytes.iter().position(|byte| *byte == of);
+    };
+    let (eights, _) = bytes.as_chunks();
     let mut begin = 0_usize;
     for eight in eights {
-        let differing = u64::from_le_bytes(*eight) ^ u64::from_ne_bytes([of; 8]);
-        // The high bit of the first byte that is zero, and of none before it.
-        let zero = differing.wrapping_sub(ONES) & !differing & (ONES << 7);
-        if zero != 0 {
-            return begin.checked_add(usize::try_from(zero.trailing_zeros() / 8).ok()?);
+        if let Some(at) = position_in(eight, of) {
+            return begin.checked_add(at);
         }
         begin = begin.saturating_add(8);
     }
-    rest.iter().position(|byte| *byte == of).and_then(|at| begin.checked_add(at))
+    position_in(last, of).and_then(|at| bytes.len().checked_sub(8)?.checked_add(at))
+}
+
+fn position_in(eight: &[u8; 8], of: u8) -> Option<usize> {
+    const ONES: u64 = u64::from_ne_bytes([1; 8]);
+    let differing = u64::from_le_bytes(*eight) ^ u64::from_ne_bytes([of; 8]);
+    // The high bit of the first byte that is zero, and of none before it.
+    let zero = differing.wrapping_sub(ONES) & !differing & (ONES << 7);
+    if zero == 0 { None } else { usize::try_from(zero.trailing_zeros() / 8).ok() }
 }
 
 /// What stands before the first such character, and behind it.

@@ -5,7 +5,9 @@ use core::fmt;
 
 use crate::{
     DecodeError, DecodeOptions, EncodeError, Encoding, FieldError, Format, Identifier, IdentifierV2,
-    Macaroon, RootKey, ServiceKind, Spelling, Subject, identifier::IdentifierError, macaroon::Parts,
+    Macaroon, RootKey, ServiceKind, Spelling, Subject,
+    identifier::IdentifierError,
+    macaroon::Parts,
     wire::{self, Reading, error::Problem},
 };
 

@@ -231,8 +231,8 @@ impl<'a> Verifier<'a> {
         text: Option<&str>,
         verified: &mut Verified<'_>,
     ) -> Result<(), VerifyError> {
-        let predicate = text.and_then(Predicate::read_text);
-        if let Some(Predicate::Time { valid_until }) = predicate {
+        let read = text.and_then(Predicate::read_text);
+        if let Some(Predicate::Time { valid_until }) = read {
             verified.expires_at =
                 Some(verified.expires_at.map_or(valid_until, |least| least.min(valid_until)));
         }
@@ -246,11 +246,12 @@ impl<'a> Verifier<'a> {
             }
             Judgment::NotMine => {}
         }
-        let predicate = predicate.ok_or(VerifyError::CaveatUnknown { at })?;
-        if self.token_use.is_some_and(|token_use| !token_use.supports(&predicate)) {
+        // Looked at where it was read: to move it takes longer than to judge it.
+        let Some(predicate) = &read else { return Err(VerifyError::CaveatUnknown { at }) };
+        if self.token_use.is_some_and(|token_use| !token_use.supports(predicate)) {
             return Err(VerifyError::CaveatUnsupported { at });
         }
-        if let Predicate::TokenType(stated) = predicate {
+        if let Predicate::TokenType(stated) = *predicate {
             // A holder may append another type, which narrows the token to nothing.
             let first = match at.discharge {
                 None => *verified.legacy_type.get_or_insert(stated),
@@ -266,7 +267,7 @@ impl<'a> Verifier<'a> {
                 _ => {}
             }
         }
-        judge(&predicate, self.context).map_err(|why| VerifyError::CaveatUnmet { at, why })
+        judge(predicate, self.context).map_err(|why| VerifyError::CaveatUnmet { at, why })
     }
 
     fn check(&self, text: &[u8]) -> Judgment {

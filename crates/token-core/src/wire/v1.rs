@@ -244,6 +244,7 @@ fn visible_name(body: &[u8]) -> Option<&'static str> {
 }
 
 /// The name and the value of a packet. Known names are matched where they stand, without a search for the space.
+#[inline(always)]
 fn split_name(body: &[u8]) -> Option<(Name, &[u8])> {
     let named = |name, start: &[u8]| Some((name, body.strip_prefix(start)?));
     named(Name::Caveat, b"cid ")
