@@ -48,11 +48,9 @@ impl<'a> Identifier<'a> {
     /// [`IdentifierError`] when it begins with a version but is not a version-2 identifier as Onedata writes
     /// it. Onedata calls such a token bad.
     pub fn read(bytes: &'a [u8]) -> Result<Self, IdentifierError> {
-        if !bytes.contains(&b'/') {
+        let Some(version) = split::position(bytes, b'/').and_then(|slash| bytes.get(..slash)) else {
             return Ok(Self::Opaque(bytes));
-        }
-        let slash = bytes.iter().position(|byte| *byte == b'/').unwrap_or_default();
-        let version = bytes.get(..slash).unwrap_or_default();
+        };
         if !is_integer(version) {
             return Ok(Self::Opaque(bytes));
         }
