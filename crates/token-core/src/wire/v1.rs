@@ -172,7 +172,8 @@ impl<'a> Reader<'a> {
         self.bytes.get(self.at..).unwrap_or_default()
     }
 
-    /// The next packet. What is wrong with one is found out apart, so that this stays short enough to stand where it is used.
+    /// The next packet. What is wrong with one is found out apart, so that this is short enough to stand where it is
+    /// used.
     #[inline(always)]
     fn packet(&mut self, expected: &'static str) -> Result<Packet, DecodeError> {
         self.well_formed().ok_or_else(|| self.fault(expected))
