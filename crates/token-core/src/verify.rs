@@ -9,7 +9,7 @@ use core::fmt;
 
 use crate::{
     Caveat, CaveatKey, Context, Identifier, LegacyType, Limits, Macaroon, Predicate, RootKey, Subject,
-    TokenType, TokenUse, UnixTime, Unmet, judge::judge, mac::ChainKey, seal,
+    TokenType, TokenUse, UnixTime, Unmet, judge::judge, mac::ChainKey, macaroon::Span, seal,
 };
 
 /// Verifies macaroons against the facts of one request.
@@ -212,35 +212,46 @@ impl<'a> Verifier<'a> {
         macaroon: &Macaroon,
         verified: &mut Verified<'_>,
     ) -> Result<(), VerifyError> {
-        for (index, caveat) in macaroon.caveats().enumerate() {
-            if let Caveat::FirstParty { predicate } = caveat {
-                self.admit(Place { discharge, index }, predicate, verified)?;
-            }
+        let parts = &macaroon.parts;
+        let text = parts.text();
+        for (index, caveat) in parts.caveats.iter().enumerate().filter(|(_, it)| it.third_party.is_none()) {
+            let Span { start, end } = caveat.identifier;
+            let bytes = parts.bytes(caveat.identifier);
+            let text =
+                text.and_then(|text| text.get(start..end)).or_else(|| core::str::from_utf8(bytes).ok());
+            self.admit(Place { discharge, index }, bytes, text, verified)?;
         }
         Ok(())
     }
 
-    fn admit(&self, at: Place, text: &[u8], verified: &mut Verified<'_>) -> Result<(), VerifyError> {
-        let predicate = Predicate::read(text);
-        if let Some(Predicate::Time { valid_until }) = predicate {
+    fn admit(
+        &self,
+        at: Place,
+        bytes: &[u8],
+        text: Option<&str>,
+        verified: &mut Verified<'_>,
+    ) -> Result<(), VerifyError> {
+        let read = text.and_then(Predicate::read_text);
+        if let Some(Predicate::Time { valid_until }) = read {
             verified.expires_at =
                 Some(verified.expires_at.map_or(valid_until, |least| least.min(valid_until)));
         }
-        if self.exact.contains(&text) {
+        if self.exact.contains(&bytes) {
             return Ok(());
         }
-        match self.check(text) {
+        match self.check(bytes) {
             Judgment::Satisfied => return Ok(()),
             Judgment::NotSatisfied(reason) => {
                 return Err(VerifyError::CaveatUnmet { at, why: Unmet::Other(reason) });
             }
             Judgment::NotMine => {}
         }
-        let predicate = predicate.ok_or(VerifyError::CaveatUnknown { at })?;
-        if self.token_use.is_some_and(|token_use| !token_use.supports(&predicate)) {
+        // Looked at where it was read: to move it takes longer than to judge it.
+        let Some(predicate) = &read else { return Err(VerifyError::CaveatUnknown { at }) };
+        if self.token_use.is_some_and(|token_use| !token_use.supports(predicate)) {
             return Err(VerifyError::CaveatUnsupported { at });
         }
-        if let Predicate::TokenType(stated) = predicate {
+        if let Predicate::TokenType(stated) = *predicate {
             // A holder may append another type, which narrows the token to nothing.
             let first = match at.discharge {
                 None => *verified.legacy_type.get_or_insert(stated),
@@ -256,7 +267,7 @@ impl<'a> Verifier<'a> {
                 _ => {}
             }
         }
-        judge(&predicate, self.context).map_err(|why| VerifyError::CaveatUnmet { at, why })
+        judge(predicate, self.context).map_err(|why| VerifyError::CaveatUnmet { at, why })
     }
 
     fn check(&self, text: &[u8]) -> Judgment {
@@ -329,15 +340,15 @@ fn walk<'t>(
 ) -> ChainKey {
     let mut link = ChainKey::start(key.expose(), macaroon.identifier());
     for (index, caveat) in macaroon.caveats().enumerate() {
-        link = match caveat {
+        match caveat {
             Caveat::FirstParty { predicate } => link.link(predicate),
             Caveat::ThirdParty { identifier, vid, .. } => {
                 let key = seal::open(&link, vid);
                 let at = Place { discharge, index };
                 asked.push_back(Asked { at, identifier, key, depth: depth.saturating_add(1) });
-                link.link_third_party(vid, identifier)
+                link.link_third_party(vid, identifier);
             }
-        };
+        }
     }
     link
 }

@@ -154,6 +154,14 @@ impl Reading {
             _ => Err(DecodeError::missing_signature(self.len)),
         }
     }
+
+    /// What a whole text comes to.
+    #[inline]
+    pub(crate) fn into_spelled(self, options: &DecodeOptions) -> Result<(Macaroon, Spelling), DecodeError> {
+        let spelling = self.spelling.unwrap_or_default();
+        let (macaroon, format) = self.into_macaroon()?;
+        Ok((macaroon, Spelling { format, liberal: options.liberal, ..spelling }))
+    }
 }
 
 impl Macaroon {
@@ -187,14 +195,10 @@ impl Macaroon {
     ///
     /// # Errors
     /// [`DecodeError`], which says what is wrong and at which character, or at which byte of what it spells.
-    #[inline]
     pub fn from_text(text: &str, options: &DecodeOptions) -> Result<(Self, Spelling), DecodeError> {
         let mut reading = Reading::default();
         read_text(text, options, &mut reading)?;
-        let mut spelling = reading.spelling.unwrap_or_default();
-        let (macaroon, format) = reading.into_macaroon()?;
-        (spelling.format, spelling.liberal) = (format, options.liberal);
-        Ok((macaroon, spelling))
+        reading.into_spelled(options)
     }
 
     /// Writes the canonical bytes of a format.

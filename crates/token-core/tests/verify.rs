@@ -395,6 +395,33 @@ fn a_caveat_can_be_accepted_word_for_word() {
     ));
 }
 
+/// The caveats lie one behind the other in the macaroon: a character is not made of the end of one and the beginning of
+/// the next, and one that is not text takes none of the others with it.
+#[test]
+fn each_caveat_is_text_by_itself() {
+    let mut context = now(4);
+    context.consumer = Some(Subject::User("\u{e9}"));
+    let mut macaroon = token(&["time < 9", "consumer = usr-\u{e9}"]);
+    let halves: [&[u8]; 2] = [b"\xc3", b"\xa9"];
+    halves.iter().for_each(|half| macaroon.attenuate(half).unwrap());
+    let verify = |macaroon: &Macaroon, exact: &[&[u8]]| {
+        let verified = Verifier::new(&context).exact(exact).verify(macaroon, &key())?;
+        Ok(verified.expires_at())
+    };
+    let at = |index| Place { discharge: None, index };
+    assert_eq!(verify(&macaroon, &[]), Err(VerifyError::CaveatUnknown { at: at(2) }));
+    assert_eq!(verify(&macaroon, &halves), Ok(Some(UnixTime::from_secs(9))));
+
+    ["time < 8".as_bytes(), b"\xff", b"time < 3"]
+        .iter()
+        .for_each(|caveat| macaroon.attenuate(caveat).unwrap());
+    let expired = Unmet::Expired { valid_until: UnixTime::from_secs(3) };
+    assert_eq!(
+        verify(&macaroon, &[b"\xc3", b"\xa9", b"\xff"]),
+        Err(VerifyError::CaveatUnmet { at: at(6), why: expired })
+    );
+}
+
 #[test]
 fn a_legacy_token_has_one_type_and_keeps_it() {
     let (support, create) = ("tokenType = space_support_token", "tokenType = space_create_token");

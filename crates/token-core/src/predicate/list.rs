@@ -19,9 +19,13 @@ pub struct List<'a, T> {
 
 impl<'a, T: Item<'a>> List<'a, T> {
     pub(crate) fn read(text: &'a str) -> Option<Self> {
-        split::parts(text, b'|')
-            .all(|item| T::read(item).is_some())
-            .then_some(Self { text, items: PhantomData })
+        let mut rest = text;
+        while let Some((item, behind)) = split::once(rest, b'|') {
+            T::read(item)?;
+            rest = behind;
+        }
+        T::read(rest)?;
+        Some(Self { text, items: PhantomData })
     }
 
     /// The items, in order. There is at least one.

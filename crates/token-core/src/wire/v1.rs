@@ -23,9 +23,32 @@ const CAVEAT: &str = "cid";
 const VID: &str = "vid";
 const CAVEAT_LOCATION: &str = "cl";
 const SIGNATURE: &str = "signature";
-const NAMES: [&str; 6] = [LOCATION, IDENTIFIER, CAVEAT, VID, CAVEAT_LOCATION, SIGNATURE];
-/// What a packet of any other name is called.
-const UNKNOWN: &str = "field";
+const NAMES: [(Name, &str); 6] = [
+    (Name::Location, LOCATION),
+    (Name::Identifier, IDENTIFIER),
+    (Name::Caveat, CAVEAT),
+    (Name::Vid, VID),
+    (Name::CaveatLocation, CAVEAT_LOCATION),
+    (Name::Signature, SIGNATURE),
+];
+
+/// What a packet is called: compared in one instruction.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Name {
+    Location,
+    Identifier,
+    Caveat,
+    Vid,
+    CaveatLocation,
+    Signature,
+    Unknown,
+}
+
+impl Name {
+    fn as_str(self) -> &'static str {
+        NAMES.into_iter().find(|(name, _)| *name == self).map_or("field", |(_, text)| text)
+    }
+}
 
 /// Reads the packets that lie in `parts.fields`, from its beginning to its end. On failure `parts` tells what
 /// came before the damage.
@@ -36,10 +59,9 @@ pub(crate) fn read(parts: &mut Parts, options: &DecodeOptions) -> Result<Signatu
     read
 }
 
-struct Packet<'a> {
-    name: &'static str,
-    value: &'a [u8],
-    span: Span,
+struct Packet {
+    name: Name,
+    value: Span,
     begin: usize,
 }
 
@@ -53,13 +75,18 @@ struct Reader<'a> {
 impl<'a> Reader<'a> {
     fn macaroon(mut self, parts: &mut Parts) -> Result<Signature, DecodeError> {
         let first = self.packet(LOCATION)?;
-        let identifier = match first.name == LOCATION {
+        let identifier = match first.name == Name::Location {
             true => {
                 self.utf8(&first, LOCATION)?;
-                parts.location = Some(first.span);
-                self.field(IDENTIFIER)?
+                parts.location = Some(first.value);
+                let second = self.packet(IDENTIFIER)?;
+                if second.name != Name::Identifier {
+                    let problem = Problem::UnexpectedField { expected: IDENTIFIER };
+                    return Err(DecodeError::bytes(problem, second.begin));
+                }
+                second
             }
-            false if self.options.liberal && first.name == IDENTIFIER => first,
+            false if self.options.liberal && first.name == Name::Identifier => first,
             false => {
                 return Err(DecodeError::bytes(Problem::UnexpectedField { expected: LOCATION }, first.begin));
             }
@@ -67,19 +94,19 @@ impl<'a> Reader<'a> {
         if !self.options.liberal {
             not_empty(&identifier, IDENTIFIER)?;
         }
-        parts.identifier = Some(identifier.span);
+        parts.identifier = Some(identifier.value);
 
         let mut packet = self.packet("a caveat or the signature")?;
-        while packet.name == CAVEAT {
+        while packet.name == Name::Caveat {
             not_empty(&packet, "caveat")?;
             if parts.caveats.len() >= self.options.limits.caveats {
                 let problem = Problem::TooManyCaveats { max: self.options.limits.caveats };
                 return Err(DecodeError::bytes(problem, packet.begin));
             }
-            let identifier = packet.span;
+            let identifier = packet.value;
             packet = self.packet("a caveat or the signature")?;
             let mut third_party = None;
-            if packet.name != CAVEAT && packet.name != SIGNATURE {
+            if packet.name != Name::Caveat && packet.name != Name::Signature {
                 (third_party, packet) = self.third_party(packet)?;
             }
             parts.push_caveat(
@@ -89,12 +116,12 @@ impl<'a> Reader<'a> {
             );
         }
 
-        if packet.name != SIGNATURE {
+        if packet.name != Name::Signature {
             let problem = Problem::UnexpectedField { expected: "a caveat or the signature" };
             return Err(DecodeError::bytes(problem, packet.begin));
         }
         let len = packet.value.len();
-        let signature = <[u8; Signature::LEN]>::try_from(packet.value)
+        let signature = <[u8; Signature::LEN]>::try_from(self.value(&packet))
             .map_err(|_| DecodeError::bytes(Problem::SignatureLength { len }, packet.begin))?;
         match self.rest().len() {
             0 => Ok(Signature::new(signature)),
@@ -104,21 +131,18 @@ impl<'a> Reader<'a> {
 
     /// What makes a caveat one for a third party, `vid` and `cl`, from this packet on, and the packet after it. The liberal rules take
     /// the two in either order, and `vid` alone; `cl` alone says nothing and is passed over.
-    fn third_party(
-        &mut self,
-        mut packet: Packet<'a>,
-    ) -> Result<(Option<ThirdPartySpans>, Packet<'a>), DecodeError> {
+    fn third_party(&mut self, mut packet: Packet) -> Result<(Option<ThirdPartySpans>, Packet), DecodeError> {
         let (mut vid, mut location) = (None, None);
         loop {
-            if packet.name == VID && vid.is_none() {
+            if packet.name == Name::Vid && vid.is_none() {
                 vid_fits(packet.value.len(), packet.begin)?;
-                vid = Some(packet.span);
-            } else if packet.name == CAVEAT_LOCATION
+                vid = Some(packet.value);
+            } else if packet.name == Name::CaveatLocation
                 && location.is_none()
                 && (vid.is_some() || self.options.liberal)
             {
                 self.utf8(&packet, "caveat location")?;
-                location = Some(packet.span);
+                location = Some(packet.value);
             } else if vid.is_some() && location.is_none() && !self.options.liberal {
                 let problem = Problem::UnexpectedField { expected: CAVEAT_LOCATION };
                 return Err(DecodeError::bytes(problem, packet.begin));
@@ -130,75 +154,85 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn utf8(&self, packet: &Packet<'_>, field: &'static str) -> Result<(), DecodeError> {
-        match core::str::from_utf8(packet.value) {
+    fn utf8(&self, packet: &Packet, field: &'static str) -> Result<(), DecodeError> {
+        match core::str::from_utf8(self.value(packet)) {
             Err(error) if !self.options.liberal => {
-                let at = packet.span.start.saturating_add(error.valid_up_to());
+                let at = packet.value.start.saturating_add(error.valid_up_to());
                 Err(DecodeError::bytes(Problem::NotUtf8 { field }, at))
             }
             _ => Ok(()),
         }
     }
 
-    fn field(&mut self, name: &'static str) -> Result<Packet<'a>, DecodeError> {
-        let packet = self.packet(name)?;
-        if packet.name == name {
-            return Ok(packet);
-        }
-        Err(DecodeError::bytes(Problem::UnexpectedField { expected: name }, packet.begin))
+    fn value(&self, packet: &Packet) -> &'a [u8] {
+        self.bytes.get(packet.value.start..packet.value.end).unwrap_or_default()
     }
 
     fn rest(&self) -> &'a [u8] {
         self.bytes.get(self.at..).unwrap_or_default()
     }
 
-    fn packet(&mut self, expected: &'static str) -> Result<Packet<'a>, DecodeError> {
+    /// The next packet. What is wrong with one is found out apart, so that this is short enough to stand where it is
+    /// used.
+    #[inline(always)]
+    fn packet(&mut self, expected: &'static str) -> Result<Packet, DecodeError> {
+        self.well_formed().ok_or_else(|| self.fault(expected))
+    }
+
+    #[inline(always)]
+    fn well_formed(&mut self) -> Option<Packet> {
+        let (begin, rest) = (self.at, self.rest());
+        let declared = hex(rest.first_chunk()?)?;
+        let body = rest.get(HEADER..declared)?.strip_suffix(b"\n")?;
+        let (name, value) = split_name(body)?;
+        if value.len() > self.options.limits.field {
+            return None;
+        }
+        self.at = begin.checked_add(declared)?;
+        self.packet = self.packet.saturating_add(1);
+        let end = self.at.checked_sub(1)?;
+        Some(Packet { name, value: Span { start: end.checked_sub(value.len())?, end }, begin })
+    }
+
+    /// What keeps the next packet from being well-formed.
+    #[cold]
+    fn fault(&self, expected: &'static str) -> DecodeError {
         let (begin, packet, rest) = (self.at, self.packet, self.rest());
         if rest.is_empty() {
-            return Err(DecodeError::bytes(Problem::MissingField { expected }, begin));
+            return DecodeError::bytes(Problem::MissingField { expected }, begin);
         }
-        let declared = match rest.first_chunk::<HEADER>() {
-            Some(header) => {
-                hex(header).ok_or_else(|| DecodeError::bytes(Problem::LengthField { packet }, begin))?
+        let declared = match rest.first_chunk().map(hex) {
+            Some(Some(declared)) => declared,
+            None if rest.iter().all(|digit| hex_digit(*digit) < 16) => {
+                return DecodeError::bytes(Problem::CutLength { packet }, begin);
             }
-            None => {
-                let problem = match rest.iter().all(|digit| hex_digit(*digit).is_some()) {
-                    true => Problem::CutLength { packet },
-                    false => Problem::LengthField { packet },
-                };
-                return Err(DecodeError::bytes(problem, begin));
-            }
+            Some(None) | None => return DecodeError::bytes(Problem::LengthField { packet }, begin),
         };
         if declared < SHORTEST {
-            return Err(DecodeError::bytes(Problem::PacketTooShort { packet, declared }, begin));
+            return DecodeError::bytes(Problem::PacketTooShort { packet, declared }, begin);
         }
-        let Some((whole, _)) = rest.split_at_checked(declared) else {
+        let Some(whole) = rest.get(HEADER..declared) else {
             let field = rest.get(HEADER..).and_then(visible_name);
             let missing = declared.saturating_sub(rest.len());
             let problem = Problem::Cut { field, begin, declared, missing };
-            return Err(DecodeError::bytes(problem, self.bytes.len()));
+            return DecodeError::bytes(problem, self.bytes.len());
         };
-        let end = begin.saturating_add(declared);
-        let last = end.saturating_sub(1);
-        let Some(body) = whole.get(HEADER..).and_then(|body| body.strip_suffix(b"\n")) else {
-            return Err(DecodeError::bytes(Problem::NoLineFeed { packet }, last));
+        let Some(body) = whole.strip_suffix(b"\n") else {
+            let last = begin.saturating_add(declared).saturating_sub(1);
+            return DecodeError::bytes(Problem::NoLineFeed { packet }, last);
         };
-        let Some((name, value)) = split_name(body) else {
-            return Err(DecodeError::bytes(Problem::NoName { packet }, begin));
-        };
-        if value.len() > self.options.limits.field {
-            let problem =
-                Problem::FieldTooLong { field: name, len: value.len(), max: self.options.limits.field };
-            return Err(DecodeError::bytes(problem, begin));
+        match split_name(body) {
+            None => DecodeError::bytes(Problem::NoName { packet }, begin),
+            Some((field, value)) => {
+                let (field, max) = (field.as_str(), self.options.limits.field);
+                DecodeError::bytes(Problem::FieldTooLong { field, len: value.len(), max }, begin)
+            }
         }
-        (self.at, self.packet) = (end, packet.saturating_add(1));
-        let span = Span { start: last.saturating_sub(value.len()), end: last };
-        Ok(Packet { name, value, span, begin })
     }
 }
 
-fn not_empty(packet: &Packet<'_>, field: &'static str) -> Result<(), DecodeError> {
-    match packet.value.is_empty() {
+fn not_empty(packet: &Packet, field: &'static str) -> Result<(), DecodeError> {
+    match packet.value.len() == 0 {
         true => Err(DecodeError::bytes(Problem::EmptyField { field }, packet.begin)),
         false => Ok(()),
     }
@@ -207,19 +241,20 @@ fn not_empty(packet: &Packet<'_>, field: &'static str) -> Result<(), DecodeError
 /// The name of a packet whose end is missing, as far as one can be made out.
 fn visible_name(body: &[u8]) -> Option<&'static str> {
     let name = split_at_space(body).map_or(body, |(name, _)| name);
-    NAMES.into_iter().find(|known| known.as_bytes() == name)
+    NAMES.into_iter().map(|(_, known)| known).find(|known| known.as_bytes() == name)
 }
 
 /// The name and the value of a packet. Known names are matched where they stand, without a search for the space.
-fn split_name(body: &[u8]) -> Option<(&'static str, &[u8])> {
-    let named = |name: &'static str, start: &[u8]| Some((name, body.strip_prefix(start)?));
-    named(CAVEAT, b"cid ")
-        .or_else(|| named(LOCATION, b"location "))
-        .or_else(|| named(IDENTIFIER, b"identifier "))
-        .or_else(|| named(SIGNATURE, b"signature "))
-        .or_else(|| named(VID, b"vid "))
-        .or_else(|| named(CAVEAT_LOCATION, b"cl "))
-        .or_else(|| split_at_space(body).map(|(_, value)| (UNKNOWN, value)))
+#[inline(always)]
+fn split_name(body: &[u8]) -> Option<(Name, &[u8])> {
+    let named = |name, start: &[u8]| Some((name, body.strip_prefix(start)?));
+    named(Name::Caveat, b"cid ")
+        .or_else(|| named(Name::Location, b"location "))
+        .or_else(|| named(Name::Identifier, b"identifier "))
+        .or_else(|| named(Name::Signature, b"signature "))
+        .or_else(|| named(Name::Vid, b"vid "))
+        .or_else(|| named(Name::CaveatLocation, b"cl "))
+        .or_else(|| split_at_space(body).map(|(_, value)| (Name::Unknown, value)))
 }
 
 fn split_at_space(body: &[u8]) -> Option<(&[u8], &[u8])> {
@@ -229,16 +264,32 @@ fn split_at_space(body: &[u8]) -> Option<(&[u8], &[u8])> {
 }
 
 fn hex(digits: &[u8; HEADER]) -> Option<usize> {
-    digits.iter().try_fold(0_usize, |sum, digit| Some(sum << 4 | hex_digit(*digit)?))
+    // Where the next packet begins hangs on this one's length, so that what counts is how soon that is known.
+    let [first, second, third, fourth] = digits.map(hex_digit);
+    let value =
+        usize::from(first) << 12 | usize::from(second) << 8 | usize::from(third) << 4 | usize::from(fourth);
+    (first | second | third | fourth < 16).then_some(value)
 }
 
-fn hex_digit(digit: u8) -> Option<usize> {
-    match digit {
-        b'0'..=b'9' => Some(usize::from(digit.wrapping_sub(b'0'))),
-        b'a'..=b'f' => Some(usize::from(digit.wrapping_sub(b'a').wrapping_add(10))),
-        _ => None,
-    }
+/// The value of a digit; 16 where it is none.
+fn hex_digit(digit: u8) -> u8 {
+    #[expect(clippy::indexing_slicing, reason = "a byte indexes 256 values")]
+    VALUES[usize::from(digit)]
 }
+
+static VALUES: [u8; 256] = {
+    let mut values = [16; 256];
+    let mut digits = b"0123456789abcdef".as_slice();
+    let mut value = 0;
+    while let Some((digit, rest)) = digits.split_first() {
+        #[expect(clippy::indexing_slicing, reason = "a byte indexes 256 values")]
+        {
+            values[*digit as usize] = value;
+        }
+        (digits, value) = (rest, value + 1);
+    }
+    values
+};
 
 /// The length of the packets in bytes, if they can be written. The liberal rules write identifiers and predicates that
 /// are not UTF-8.

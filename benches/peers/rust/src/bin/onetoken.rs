@@ -1,31 +1,29 @@
-//! Ours.
+//! Ours, as macaroons: what the others are given is given to it as well, and what they leave to the caller (what an
+//! identifier says, in parts of their own types) it leaves as well.
 
 use std::hint::black_box;
 
-use token_core::{Context, DecodeOptions, Encoding, Format, Identifier, RootKey, Token, UnixTime, Verifier};
+use token_core::{Context, DecodeOptions, Encoding, Format, Macaroon, RootKey, UnixTime, Verifier};
 use token_peers::{Outcome, Work, forge, require};
 
 fn main() -> Outcome<()> {
     let work = Work::from_args()?;
-    let identifier = Identifier::read(work.identifier.as_bytes())?;
-    let identifier = identifier.v2().ok_or("the identifier has another version")?;
     let options = DecodeOptions::default();
     let mint = || -> Outcome<String> {
         let key = RootKey::derive_any(black_box(work.secret.as_bytes()));
-        let mut token =
-            Token::mint(&key, &work.location, identifier)?.written_as(Format::V1, Encoding::Base64Url);
+        let mut token = Macaroon::mint(&key, &work.location, work.identifier.as_bytes())?;
         token.attenuate(&work.caveat)?;
-        Ok(token.encode()?)
+        Ok(token.to_text(Format::V1, Encoding::Base64Url)?)
     };
     let verify = |text: &str, secret: &str, now: u64| -> bool {
-        let Ok(token) = Token::decode(black_box(text), &options) else { return false };
+        let Ok((token, _)) = Macaroon::from_text(black_box(text), &options) else { return false };
         let context = Context::at(UnixTime::from_secs(now));
-        Verifier::new(&context).verify(token.macaroon(), &RootKey::derive_any(secret.as_bytes())).is_ok()
+        Verifier::new(&context).verify(&token, &RootKey::derive_any(secret.as_bytes())).is_ok()
     };
     let attenuate = |text: &str| -> Outcome<String> {
-        let mut token = Token::decode(black_box(text), &options)?;
+        let (mut token, spelling) = Macaroon::from_text(black_box(text), &options)?;
         token.attenuate(&work.further)?;
-        Ok(token.encode()?)
+        Ok(token.spell(spelling)?)
     };
 
     let text = mint()?;
