@@ -229,8 +229,8 @@ fn phase<T: Send>(
     time: Duration,
     call: impl Fn(usize) -> Outcome<T> + Sync,
 ) -> Outcome<Phase<T>> {
-    let (next, barrier) = (AtomicUsize::new(0), Barrier::new(threads + 1));
-    let worker = || -> Outcome<(Histogram<u64>, Vec<T>)> {
+    let (next, barrier) = (AtomicUsize::new(0), Barrier::new(threads));
+    let worker = || -> Outcome<Share<T>> {
         barrier.wait();
         let (mut latencies, mut results) = (Histogram::new(3)?, Vec::new());
         let begin = Instant::now();
@@ -245,18 +245,29 @@ fn phase<T: Send>(
             latencies.record(u64::try_from(end.duration_since(start).as_nanos())?)?;
             start = end;
         }
-        Ok((latencies, results))
+        Ok(Share { begin, end: start, latencies, results })
     };
-    let (mut latencies, mut results) = (Histogram::new(3)?, Vec::new());
     thread::scope(|scope| {
         let workers: Vec<_> = (0..threads).map(|_| scope.spawn(worker)).collect();
-        barrier.wait();
-        let start = Instant::now();
+        // Told by those who work: whoever only waits for them may get no processor until they are done.
+        let (mut begin, mut end) = (None, None);
+        let (mut latencies, mut results) = (Histogram::new(3)?, Vec::new());
         for worker in workers {
-            let (its_latencies, its_results) = worker.join().map_err(|_| "a thread panicked")??;
-            latencies.add(its_latencies)?;
-            results.extend(its_results);
+            let share = worker.join().map_err(|_| "a thread panicked")??;
+            begin = Some(begin.map_or(share.begin, |first: Instant| first.min(share.begin)));
+            end = end.max(Some(share.end));
+            latencies.add(share.latencies)?;
+            results.extend(share.results);
         }
-        Ok(Phase { pace: Pace { time: start.elapsed(), latencies }, results })
+        let time = end.zip(begin).map_or(Duration::ZERO, |(end, begin)| end.duration_since(begin));
+        Ok(Phase { pace: Pace { time, latencies }, results })
     })
+}
+
+/// What one thread did of a phase.
+struct Share<T> {
+    begin: Instant,
+    end: Instant,
+    latencies: Histogram<u64>,
+    results: Vec<T>,
 }
