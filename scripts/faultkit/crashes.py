@@ -10,6 +10,8 @@ from .soak import Ledger, Place, Row
 # How many crashes one store has to take before a new one begins.
 KILLS_OF_ONE_STORE = 100
 CUTS_OF_ONE_STORE = 30
+# How often the control may make its cuts until it loses something.
+CONTROLS = 10
 
 # How often a rekeying is killed.
 REKEYS = 50
@@ -118,10 +120,17 @@ def rekey(soak, engine, records):
 def control(soak, engine, runs):
     """The same cuts on sled as it comes: they must lose data, or the harness sees nothing."""
     del engine
-    row = power(soak, "sled-unguarded", runs)
-    row.reached = row.lost + row.revived + row.failed_opens > 0
-    row.notes.append(f"as it must: {row.lost} lost, {row.revived} revived, {row.failed_opens} did not open")
-    row.lost = row.revived = row.failed_opens = row.wrong = 0
-    row.details = []
-    row.asked = "something is lost"
+    row = Row(asked="something is lost")
+    lost = revived = unopened = 0
+    # Nothing is lost where the file system happened to write its journal in time, which goes by what else the machine
+    # does and so comes many times in a row.
+    for _ in range(CONTROLS):
+        cuts = power(soak, "sled-unguarded", runs)
+        row.runs += cuts.runs
+        row.acknowledged += cuts.acknowledged
+        lost, revived, unopened = lost + cuts.lost, revived + cuts.revived, unopened + cuts.failed_opens
+        row.reached = lost + revived + unopened > 0
+        if row.reached:
+            break
+    row.notes.append(f"as it must: {lost} lost, {revived} revived, {unopened} did not open")
     return row
