@@ -347,7 +347,10 @@ impl Begun {
                         Document::Damaged(_) | Document::DamagedGeneration(_) => add(&mut moved.damaged),
                         _ => {}
                     }
-                    if let Some(Item::Token { record, .. }) = lines.item(document)? {
+                    // A file that was not written by us need not have pages.
+                    if let Some(Item::Token { record, .. }) = lines.item(document)?
+                        && page.len() < PAGE
+                    {
                         page.push((record.id, record.created));
                     }
                     continue;

@@ -129,9 +129,9 @@ impl Underway {
     fn begin<'a>(&self, key: u32, also: impl Iterator<Item = &'a StoreUrl>) -> Result<(), Failure> {
         // With their passwords: they are to be opened again.
         let also = also.map(|url| String::from(url.clone()) + "\n").collect::<String>();
+        let draft = self.0.with_extension("new");
         let write = || {
             // At no moment is there none: killed then, the next attempt would add another key.
-            let draft = self.0.with_extension("new");
             remove(&draft)?;
             let mut file = private_file(&draft)?;
             write!(file, "{key}\n{also}")?;
@@ -139,7 +139,10 @@ impl Underway {
             fs::rename(&draft, &self.0)?;
             sync_dir(self.0.parent().unwrap_or(Path::new(".")))
         };
-        write().map_err(|source| self.failure(source))
+        write().map_err(|source| {
+            drop(remove(&draft));
+            self.failure(source)
+        })
     }
 
     fn end(&self) -> Result<(), Failure> {

@@ -106,6 +106,16 @@ fn what_is_left_of_a_rekeying_without_its_key_is_no_rekeying() {
     }
 }
 
+/// What it would note may hold the passwords of other stores.
+#[test]
+fn a_rekeying_that_cannot_be_noted_leaves_no_draft() {
+    let home = Home::over("redb");
+    fs::create_dir(home.path().join("rekeying")).unwrap();
+    assert_ne!(home.run(["rekey"]).code, 0);
+    assert_eq!(ids(&home), [1]);
+    assert!(!home.path().join("rekeying.new").exists());
+}
+
 /// A token of another home came in, which nothing here opens.
 #[test]
 fn a_key_that_may_be_needed_is_not_removed() {

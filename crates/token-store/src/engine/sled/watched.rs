@@ -23,7 +23,7 @@ use ::sled::{Batch, Db, Error};
 
 use crate::{StoreError, disk::refused};
 
-/// How long a flush may take before another one is begun; then twice as long, and so on.
+/// How long a flush may take before another one is begun; then as long again, twice as long, and so on.
 const PATIENCE: Duration = Duration::from_secs(1);
 
 /// Held by the one store of the process that writes.
@@ -76,17 +76,45 @@ impl Drop for Watched {
 }
 
 fn watch(db: &Db, flushes: &AtomicU64, stopped: &Receiver<()>) {
-    let (mut wait, mut seen) = (PATIENCE, 0);
-    while let Err(RecvTimeoutError::Timeout) = stopped.recv_timeout(wait) {
-        let now = flushes.load(Ordering::Relaxed);
-        wait = if now == seen && now % 2 == 1 {
+    let mut patience = Patience::default();
+    while let Err(RecvTimeoutError::Timeout) = stopped.recv_timeout(PATIENCE) {
+        if patience.is_over(flushes.load(Ordering::Relaxed)) {
             let db = db.clone();
             // Where there is no thread to be had, the next may be.
             drop(thread::Builder::new().name("onetoken-sled".to_owned()).spawn(move || drop(db.flush())));
-            wait.saturating_mul(2)
-        } else {
-            PATIENCE
-        };
-        seen = now;
+        }
+    }
+}
+
+/// How often in a row the same flush was found underway.
+#[derive(Default)]
+struct Patience {
+    seen: u64,
+    times: u32,
+}
+
+impl Patience {
+    // Asked at even intervals. What one flush has cost in patience says nothing of the next.
+    fn is_over(&mut self, flushes: u64) -> bool {
+        self.times = if flushes == self.seen && flushes % 2 == 1 { self.times.saturating_add(1) } else { 0 };
+        self.seen = flushes;
+        self.times.is_power_of_two()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_flush_is_helped_ever_less_often() {
+        let mut patience = Patience::default();
+        let mut helped = |flushes, times: u32| (0..times).filter(|_| patience.is_over(flushes)).count();
+        assert_eq!(helped(0, 100), 0, "none is underway");
+        // Found once, then 1, 2, 4, ... times again.
+        assert_eq!((helped(1, 1), helped(1, 1), helped(1, 1), helped(1, 1), helped(1, 1)), (0, 1, 1, 0, 1));
+        assert_eq!(helped(1, 3596), 9);
+        assert_eq!(helped(2, 1), 0, "it has ended");
+        assert_eq!((helped(3, 1), helped(3, 1)), (0, 1), "the next waits no longer for it");
     }
 }
