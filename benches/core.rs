@@ -4,34 +4,16 @@
 use std::hint::black_box;
 
 use criterion::{Criterion, criterion_group, criterion_main};
-use token_core::{
-    Context, DecodeOptions, Encoding, Format, Identifier, IdentifierV2, RootKey, Token, UnixTime, Verifier,
-    inspect,
-};
+use token_bench::works::{CAVEATS, DOMAIN, IDENTIFIER};
+use token_core::{Context, DecodeOptions, Encoding, Format, RootKey, Token, UnixTime, Verifier, inspect};
 use token_test::vectors;
-
-const IDENTIFIER: &[u8] = b"2/nmd/usr-invitation-sender/ssp:SpaceId:ge/1234567890example-id1234567890e";
-const CAVEATS: [&str; 8] = [
-    "time < 8374891234",
-    "ip = 172.98.11.23/32",
-    "asn = 322",
-    "geo.country = PL|FR",
-    "geo.region = Asia|EU",
-    "consumer = usr-user-id|grp-group-id",
-    "interface = graphsync",
-    "api = all/all/*.*.*:*",
-];
 
 fn key() -> RootKey {
     RootKey::derive_any(b"verySecretSecret5")
 }
 
-fn identifier() -> IdentifierV2<'static> {
-    *Identifier::read(IDENTIFIER).unwrap().v2().unwrap()
-}
-
 fn token(caveats: usize) -> Token {
-    let mut token = Token::mint(&key(), "domain.example.com", &identifier()).unwrap();
+    let mut token = Token::mint(&key(), DOMAIN, &IDENTIFIER).unwrap();
     CAVEATS.iter().take(caveats).for_each(|caveat| token.attenuate(caveat).unwrap());
     token
 }
@@ -48,16 +30,16 @@ fn context() -> Context<'static> {
 }
 
 fn verbs(criterion: &mut Criterion) {
-    let (key, identifier, options) = (key(), identifier(), DecodeOptions::default());
+    let (key, options) = (key(), DecodeOptions::default());
     criterion.bench_function("derive a key", |bencher| {
         bencher.iter(|| RootKey::derive_any(black_box(b"verySecretSecret5")));
     });
     criterion.bench_function("mint, caveats: 0", |bencher| {
-        bencher.iter(|| Token::mint(&key, "domain.example.com", black_box(&identifier)).unwrap());
+        bencher.iter(|| Token::mint(&key, DOMAIN, black_box(&IDENTIFIER)).unwrap());
     });
     criterion.bench_function("mint to text, caveats: 1", |bencher| {
         bencher.iter(|| {
-            let mut token = Token::mint(&key, "domain.example.com", black_box(&identifier)).unwrap();
+            let mut token = Token::mint(&key, DOMAIN, black_box(&IDENTIFIER)).unwrap();
             token.attenuate(CAVEATS[0]).unwrap();
             token.encode().unwrap()
         });

@@ -16,14 +16,17 @@ const LOCATION: &str = "onezone";
 const ID: &str = "vcPiHpi0xfmkVNtJtyCH5SoGm5ZlwbQuzPhDE0x3hUc";
 const CAVEAT: &str = "tokenType = space_support_token";
 const ADDED: &str = "time < 1700604800";
-const DOMAIN: &str = "domain.example.com";
-const IDENTIFIER: IdentifierV2<'_> = IdentifierV2 {
+/// Where the invitation of W3 comes from.
+pub const DOMAIN: &str = "domain.example.com";
+/// What the invitation of W3 is.
+pub const IDENTIFIER: IdentifierV2<'_> = IdentifierV2 {
     persistence: Persistence::Named,
     subject: Subject::User("invitation-sender"),
     token_type: TokenType::Invite { invite: InviteType::SupportSpace, target: "SpaceId" },
     id: "1234567890example-id1234567890e",
 };
-const CAVEATS: [&str; 8] = [
+/// The caveats of W3, of the vocabulary of Onedata.
+pub const CAVEATS: [&str; 8] = [
     "time < 8374891234",
     "ip = 172.98.11.23/32",
     "asn = 322",

@@ -171,6 +171,13 @@ class Cluster:
         self.nodes.append(Node(self, name))
         return self.nodes[-1]
 
+    def one(self):
+        """A server of its own, which runs."""
+        server = self.node("a")
+        server.init()
+        server.start()
+        return server
+
     def command(self, program, *arguments):
         # Whatever ends the harness ends the servers.
         privileges = ["--pdeathsig", "QUIT"]
@@ -242,9 +249,7 @@ def kill(soak, engine, runs):
     row = Row()
     tally, gaps = Counter(), []
     with Cluster(soak) as cluster:
-        server = cluster.node("a")
-        server.init()
-        server.start()
+        server = cluster.one()
         while row.runs < runs and not row.wrong:
             database = f"t{row.runs}"
             server.sql(f"CREATE DATABASE {database}")
@@ -336,9 +341,7 @@ def contend(soak, engine, runs):
     del engine
     row = Row(asked="exactly the use limit")
     with Cluster(soak) as cluster:
-        server = cluster.node("a")
-        server.init()
-        server.start()
+        server = cluster.one()
         url = f"postgres://{USER}@127.0.0.1:{server.port}/postgres"
         # Makes the tables.
         soak.check(url, "--keys", cluster.keys)
@@ -374,9 +377,7 @@ def revoked(soak, engine, runs):
     del engine
     row = Row(asked=f"refused by both within {BOUND} s")
     with Cluster(soak) as cluster:
-        server = cluster.node("a")
-        server.init()
-        server.start()
+        server = cluster.one()
         url = f"postgres://{USER}@127.0.0.1:{server.port}/postgres"
         # Makes the tables.
         soak.check(url, "--keys", cluster.keys)
