@@ -1,7 +1,7 @@
 //! What a great many tokens leave behind that are minted and spent, with a retention of zero: space on disk, and
 //! memory.
 //!
-//! `cargo run --release -p token-store --all-features --example churn -- redb|sled DIRECTORY [CYCLES]`
+//! `cargo run --release -p onetoken-store --all-features --example churn -- redb|sled DIRECTORY [CYCLES]`
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,

@@ -1,7 +1,7 @@
 //! What the store costs over its bare engine, on the disk that holds the directory given: durable mints by one
 //! caller and by 64, and reads with the seal opened.
 //!
-//! `cargo run --release -p token-store --all-features --example durable -- DIRECTORY [SECONDS]`
+//! `cargo run --release -p onetoken-store --all-features --example durable -- DIRECTORY [SECONDS]`
 //!
 //! The bare engine writes the very keys and values that the store writes: alone, one commit for each; with 64
 //! callers, from one thread that commits all that wait. Runs alternate, so that both meet the same disk.

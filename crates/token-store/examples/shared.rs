@@ -1,7 +1,7 @@
 //! What a shared store does on a PostgreSQL server: durable mints, reads and spends by 64 callers, the same mints over
 //! 64 connections of which each writes one row at a time, and what a lone caller gets.
 //!
-//! `cargo run --release -p token-store --features postgres --example shared -- postgres://USER@HOST/DATABASE [SECONDS]`
+//! `cargo run --release -p onetoken-store --features postgres --example shared -- postgres://USER@HOST/DATABASE [SECONDS]`
 //!
 //! The database is to be a new one. Runs of both kinds alternate, so that both meet the same machine.
 #![allow(
