@@ -10,7 +10,7 @@ use token_core::{RootKey, UnixTime};
 #[cfg(feature = "sled")]
 use token_store::SledStore;
 use token_store::{
-    CacheConfig, CachedStore, ClaimId, Entity, KeyRing, MemoryStore, Owner, Record, RedbStore, Redeem,
+    CacheConfig, CachedStore, ClaimId, Entity, KeyRing, MemoryStore, Record, RedbStore, Redeem, Terms,
     TokenId, TokenStore,
 };
 
@@ -31,22 +31,17 @@ impl Numbers {
 
 fn record(keys: &KeyRing, id: [u8; 32]) -> Record {
     let id = TokenId::new(id).unwrap();
-    Record {
-        root_key: keys.seal(&RootKey::from_derived([7; 32]), Owner::Token(&id)).unwrap(),
-        id,
-        kind: "space-support".into(),
-        resource: Some(Entity {
-            kind: "space".into(),
-            id: "9ueUeoZA6KXxNgzlvqmmrbzqE_BQiaHEEDC21sY1Kuc".into(),
-        }),
-        issuer: Entity { kind: "user".into(), id: "u1".into() },
+    let space = Entity { kind: "space".into(), id: "9ueUeoZA6KXxNgzlvqmmrbzqE_BQiaHEEDC21sY1Kuc".into() };
+    let terms = Terms {
+        id: &id,
+        kind: "space-support",
+        resource: Some(&space),
+        issuer: &Entity { kind: "user".into(), id: "u1".into() },
         created: UnixTime::from_secs(1_700_000_000),
         expires: Some(UnixTime::from_secs(1_700_604_800)),
         use_limit: NonZeroU64::new(u64::MAX),
-        uses: 0,
-        revoked: false,
-        name: None,
-    }
+    };
+    Record::new(terms, &RootKey::from_derived([7; 32]), keys).unwrap()
 }
 
 fn calls(criterion: &mut Criterion, name: &str, store: &impl TokenStore) {

@@ -86,7 +86,6 @@ pub struct Authority<S, H> {
     random: SystemRandom,
     // Verified against where there is no record, so that an unknown token takes the way of a forged one.
     decoy: SealedKey,
-    decoy_id: TokenId,
 }
 
 impl<S: TokenStore, H: Host> Authority<S, H> {
@@ -112,10 +111,9 @@ impl<S: TokenStore, H: Host> Authority<S, H> {
         let random = SystemRandom::new();
         let mut secret = zeroize::Zeroizing::new([0; 32]);
         random.fill(secret.as_mut_slice()).map_err(|_| Failure::Random)?;
-        let decoy_id = TokenId::new(*b"decoy").map_err(|_| Failure::Random)?;
-        let decoy = keys.seal(&RootKey::from_derived(*secret), Owner::Token(&decoy_id))?;
+        let decoy = keys.seal(&RootKey::from_derived(*secret), decoy(&entity(Subject::Nobody)))?;
         let clock = ForwardClock::new(Box::new(clock));
-        Ok(Self { store, keys, host, config, clock, random, decoy, decoy_id })
+        Ok(Self { store, keys, host, config, clock, random, decoy })
     }
 
     /// The time, which never goes back.
@@ -244,7 +242,7 @@ impl<S: TokenStore, H: Host> Authority<S, H> {
 
     /// The key to verify an unknown token against.
     pub(crate) fn decoy_key(&self) -> Result<RootKey, Failure> {
-        Ok(self.keys.open(&self.decoy, Owner::Token(&self.decoy_id))?)
+        Ok(self.keys.open(&self.decoy, decoy(&entity(Subject::Nobody)))?)
     }
 
     pub(crate) fn decode(&self, text: &str) -> Result<Token, Refusal> {
@@ -283,6 +281,11 @@ pub enum InspectError {
     /// The store failed.
     #[error("the store failed")]
     Store(#[from] StoreError),
+}
+
+/// What the decoy key is sealed for: no generation has the number 0.
+const fn decoy(nobody: &Entity) -> Owner<'_> {
+    Owner::Generation { subject: nobody, number: 0 }
 }
 
 /// The store's word for a subject.

@@ -7,7 +7,7 @@ use token_core::{
     Context, Identifier, IdentifierV2, InviteConsumer, Persistence, RootKey, Service, Subject, Token,
     TokenType, UnixTime, Unmet, Verified, Verifier, VerifyError,
 };
-use token_store::{ClaimId, Entity, Owner, Redeem, Refund, StoreError, TokenId, TokenStore};
+use token_store::{ClaimId, Entity, Redeem, Refund, StoreError, TokenId, TokenStore};
 
 use crate::{
     Authority, CheckError, ConsumeError, Failure, Host, Kind, MintError, Refusal, TheUse,
@@ -135,6 +135,10 @@ impl<S: TokenStore, H: Host> Authority<S, H> {
         if let Err(VerifyError::BadSignature) = verified {
             return Err(Refusal::Verify(VerifyError::BadSignature).into());
         }
+        if !known.agrees(&identifier) {
+            let what = "a record contradicts the token that it is about";
+            return Err(Failure::Store(StoreError::Corrupt { what }).into());
+        }
         if expect.is_some_and(|expect| expect != known.kind) {
             return Err(Refusal::WrongType { found: known.kind }.into());
         }
@@ -154,7 +158,7 @@ impl<S: TokenStore, H: Host> Authority<S, H> {
     fn find_stored(&self, id: &TokenId) -> Result<Lookup, Failure> {
         let Some(record) = self.store.get(id)? else { return Ok(Lookup::Absent(Refusal::Unknown)) };
         Ok(Lookup::Known(Known {
-            key: self.keys.open(&record.root_key, Owner::Token(id))?,
+            key: self.keys.open(&record.root_key, record.owner())?,
             kind: record.kind.parse().map_err(|_| Failure::UnknownKind)?,
             resource: record.resource,
             issuer: record.issuer,
@@ -178,18 +182,11 @@ impl<S: TokenStore, H: Host> Authority<S, H> {
             Ordering::Equal => {}
         }
         let key = self.open_generation(&issuer, &present)?;
-        let (kind, resource) = match identifier.token_type {
-            TokenType::Access { .. } => (Kind::Access, None),
-            TokenType::Identity => (Kind::Identity, None),
-            TokenType::Invite { invite, target } => {
-                let resource = Entity { kind: invite.target_kind().to_owned(), id: target.to_owned() };
-                (Kind::invite(invite), Some(resource))
-            }
-        };
+        let (kind, resource) = purpose(identifier.token_type);
         Ok(Lookup::Known(Known {
             key,
             kind,
-            resource,
+            resource: resource.map(|(kind, id)| Entity { kind: kind.to_owned(), id: id.to_owned() }),
             issuer,
             expires: None,
             revoked: false,
@@ -388,6 +385,34 @@ struct Known {
     revoked: bool,
     stored: bool,
     uses_left: Option<u64>,
+}
+
+impl Known {
+    /// Whether the token says the same of itself, as far as it says anything.
+    fn agrees(&self, identifier: &Identifier<'_>) -> bool {
+        let names = |entity: &Entity, kind: &str, id: &str| entity.kind == kind && entity.id == id;
+        match identifier {
+            Identifier::Opaque(_) => matches!(self.kind, Kind::GroupSpaces | Kind::SpaceSupport),
+            Identifier::V2(IdentifierV2 { subject, token_type, .. }) => {
+                let (kind, resource) = purpose(*token_type);
+                let same_resource = match (&self.resource, resource) {
+                    (Some(mine), Some((kind, id))) => names(mine, kind, id),
+                    (mine, theirs) => mine.is_none() && theirs.is_none(),
+                };
+                let issuer = (subject.kind(), subject.id().unwrap_or_default());
+                self.kind == kind && same_resource && names(&self.issuer, issuer.0, issuer.1)
+            }
+        }
+    }
+}
+
+/// What a token of this type is for, and the kind and id of what it is about.
+fn purpose(token_type: TokenType<'_>) -> (Kind, Option<(&'static str, &str)>) {
+    match token_type {
+        TokenType::Access { .. } => (Kind::Access, None),
+        TokenType::Identity => (Kind::Identity, None),
+        TokenType::Invite { invite, target } => (Kind::invite(invite), Some((invite.target_kind(), target))),
+    }
 }
 
 /// What was found under a token's id.

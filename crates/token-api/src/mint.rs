@@ -7,7 +7,7 @@ use token_core::{
     IdentifierV2, InviteType, LegacyType, Persistence, Predicate, PredicateBuf, RootKey, Scope, Subject,
     Token, TokenType, TokenUse, UnixTime,
 };
-use token_store::{Entity, Insert, Owner, Record, TokenId, TokenStore};
+use token_store::{Entity, Insert, Record, Terms, TokenId, TokenStore};
 
 use crate::{Authority, Dialect, Failure, Host, Kind, Lifetime, MintError, authority::entity};
 
@@ -161,19 +161,17 @@ impl<S: TokenStore, H: Host> Authority<S, H> {
             false => {
                 let token = self.write(request, &key, &id, Persistence::Named, expires_at)?;
                 let id = token_id(&id)?;
-                let record = Record {
-                    root_key: self.keys.seal(&key, Owner::Token(&id)).map_err(Failure::from)?,
-                    id: id.clone(),
-                    kind: kind.as_str().to_owned(),
-                    resource,
-                    issuer: entity(request.issuer),
+                let terms = Terms {
+                    id: &id,
+                    kind: kind.as_str(),
+                    resource: resource.as_ref(),
+                    issuer: &entity(request.issuer),
                     created: now,
                     expires: expires_at,
                     use_limit: request.use_limit,
-                    uses: 0,
-                    revoked: false,
-                    name: request.name.map(str::to_owned),
                 };
+                let mut record = Record::new(terms, &key, &self.keys).map_err(Failure::from)?;
+                record.name = request.name.map(str::to_owned);
                 match self.store.insert(&record).map_err(Failure::from)? {
                     Insert::Inserted => Minted { token, id, expires_at },
                     // 256 random bits do not meet by chance.

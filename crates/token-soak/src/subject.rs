@@ -4,7 +4,7 @@ use std::num::NonZeroU64;
 
 use token_core::{RootKey, UnixTime};
 use token_store::{
-    Administration, ClaimId, Entity, Filter, Insert, KeyRing, Owner, Record, Redeem, StoreError, TokenId,
+    Administration, ClaimId, Entity, Filter, Insert, KeyRing, Record, Redeem, StoreError, Terms, TokenId,
 };
 
 use crate::{
@@ -49,19 +49,16 @@ pub(crate) fn record(
     expires: Option<UnixTime>,
 ) -> Result<Record, Cause> {
     let entity = |kind: &str, id: &str| Entity { kind: kind.to_owned(), id: id.to_owned() };
-    Ok(Record {
-        id: id.clone(),
-        kind: "space-support".to_owned(),
-        resource: Some(entity("space", "s1")),
-        issuer: entity("user", "u1"),
-        root_key: keys.seal(&secret(id), Owner::Token(id))?,
+    let terms = Terms {
+        id,
+        kind: "space-support",
+        resource: Some(&entity("space", "s1")),
+        issuer: &entity("user", "u1"),
         created: UnixTime::from_secs(0),
         expires,
         use_limit,
-        uses: 0,
-        revoked: false,
-        name: None,
-    })
+    };
+    Ok(Record::new(terms, &secret(id), keys)?)
 }
 
 fn secret(id: &TokenId) -> RootKey {
@@ -104,7 +101,7 @@ impl Subject for Guarded {
                 if !left || record.revoked {
                     continue;
                 }
-                let opened = self.keys.open(&record.root_key, Owner::Token(&record.id));
+                let opened = self.keys.open(&record.root_key, record.owner());
                 let sound = opened.is_ok_and(|key| key.expose() == secret(&record.id).expose());
                 tell(&record.id.to_string(), sound);
             }

@@ -22,7 +22,7 @@ use std::{
 
 use token_core::{RootKey, UnixTime};
 use token_store::{
-    Administration, ClaimId, Entity, Insert, KeyRing, Owner, Record, RedbStore, Redeem, SledStore, TokenId,
+    Administration, ClaimId, Entity, Insert, KeyRing, Record, RedbStore, Redeem, SledStore, Terms, TokenId,
 };
 
 const CALLERS: u64 = 64;
@@ -104,19 +104,16 @@ fn record(keys: &KeyRing, name: &str) -> Record {
     // Ids in no order, as those of real tokens.
     let root_key = RootKey::derive_any(name.as_bytes());
     let id = TokenId::new(root_key.expose().as_slice()).unwrap();
-    Record {
-        kind: "space-support".into(),
-        resource: Some(Entity { kind: "space".into(), id: "s1".into() }),
-        issuer: Entity { kind: "user".into(), id: "u1".into() },
-        root_key: keys.seal(&root_key, Owner::Token(&id)).unwrap(),
+    let terms = Terms {
+        id: &id,
+        kind: "space-support",
+        resource: Some(&Entity { kind: "space".into(), id: "s1".into() }),
+        issuer: &Entity { kind: "user".into(), id: "u1".into() },
         created: UnixTime::from_secs(1_500_000_000),
         expires: Some(UnixTime::from_secs(1_600_000_000)),
         use_limit: NonZeroU64::new(1),
-        uses: 0,
-        revoked: false,
-        name: None,
-        id,
-    }
+    };
+    Record::new(terms, &root_key, keys).unwrap()
 }
 
 /// The bytes that the files take, as `du` counts them.

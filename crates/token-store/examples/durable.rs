@@ -29,7 +29,7 @@ use std::{
 
 use redb::ReadableDatabase;
 use token_core::{RootKey, UnixTime};
-use token_store::{Entity, Insert, KeyRing, Owner, Record, RedbStore, SledStore, TokenId, TokenStore};
+use token_store::{Entity, Insert, KeyRing, Record, RedbStore, SledStore, Terms, TokenId, TokenStore};
 
 const TABLE: redb::TableDefinition<'static, &'static [u8], &'static [u8]> =
     redb::TableDefinition::new("bare");
@@ -127,20 +127,16 @@ impl Run {
             number.wrapping_mul(0x9e37_79b9_7f4a_7c15)
         ));
         let id = id.unwrap();
-        let root_key = RootKey::from_derived([7; 32]);
-        Record {
-            kind: "space-support".into(),
-            resource: Some(Entity { kind: "space".into(), id: format!("s{}", number % 1000) }),
-            issuer: Entity { kind: "user".into(), id: format!("u{}", number % 1000) },
-            root_key: self.keys.seal(&root_key, Owner::Token(&id)).unwrap(),
+        let terms = Terms {
+            id: &id,
+            kind: "space-support",
+            resource: Some(&Entity { kind: "space".into(), id: format!("s{}", number % 1000) }),
+            issuer: &Entity { kind: "user".into(), id: format!("u{}", number % 1000) },
             created: UnixTime::from_secs(1_500_000_000),
             expires: Some(UnixTime::from_secs(1_600_000_000 + number % 1000)),
             use_limit: std::num::NonZeroU64::new(1),
-            uses: 0,
-            revoked: false,
-            name: None,
-            id,
-        }
+        };
+        Record::new(terms, &RootKey::from_derived([7; 32]), &self.keys).unwrap()
     }
 
     fn engine(&self, name: &str, store: &impl TokenStore, bare: &impl Bare) {
@@ -159,13 +155,13 @@ impl Run {
         for _ in 0..ROUNDS {
             rates[4].push(self.gets(|id| {
                 let record = store.get(id).unwrap();
-                record.map(|record| self.keys.open(&record.root_key, Owner::Token(&record.id)).unwrap())
+                record.map(|record| self.keys.open(&record.root_key, record.owner()).unwrap())
             }));
             rates[5].push(self.gets(|id| bare.get(id.as_bytes())));
             let sealed = self.record(0, 0);
             rates[6].push(self.gets(|id| {
                 let value = bare.get(id.as_bytes());
-                value.map(|_| self.keys.open(&sealed.root_key, Owner::Token(&sealed.id)).unwrap())
+                value.map(|_| self.keys.open(&sealed.root_key, sealed.owner()).unwrap())
             }));
         }
         let [one, bare_one, many, bare_many, get, bare_get, bare_open] = rates.map(|mut rates| {

@@ -28,7 +28,7 @@ use std::{
 
 use token_core::{RootKey, UnixTime};
 use token_store::{
-    ClaimId, Entity, Insert, KeyRing, Owner, PostgresConfig, PostgresStore, Record, Redeem, Revoke, TokenId,
+    ClaimId, Entity, Insert, KeyRing, PostgresConfig, PostgresStore, Record, Redeem, Revoke, Terms, TokenId,
     TokenStore,
 };
 
@@ -104,20 +104,16 @@ struct Run {
 
 impl Run {
     fn record(&self, name: &str, caller: u64, number: u64) -> Record {
-        let id = id(name, caller, number);
-        Record {
-            kind: "space-support".into(),
-            resource: Some(Entity { kind: "space".into(), id: format!("s{}", number % 1000) }),
-            issuer: Entity { kind: "user".into(), id: format!("u{}", number % 1000) },
-            root_key: self.keys.seal(&RootKey::from_derived([7; 32]), Owner::Token(&id)).unwrap(),
+        let terms = Terms {
+            id: &id(name, caller, number),
+            kind: "space-support",
+            resource: Some(&Entity { kind: "space".into(), id: format!("s{}", number % 1000) }),
+            issuer: &Entity { kind: "user".into(), id: format!("u{}", number % 1000) },
             created: UnixTime::from_secs(1_500_000_000),
             expires: Some(UnixTime::from_secs(1_600_000_000)),
             use_limit: NonZeroU64::new(1),
-            uses: 0,
-            revoked: false,
-            name: None,
-            id,
-        }
+        };
+        Record::new(terms, &RootKey::from_derived([7; 32]), &self.keys).unwrap()
     }
 
     /// Has so many callers call until the time is over or one has nothing to do, and returns the calls in a second.

@@ -50,7 +50,7 @@ impl Report {
             Err(OpenError::Forged) => Fault::Forged,
         };
         let place = match owner {
-            Owner::Token(id) => KeyPlace::Token(id.clone()),
+            Owner::Token(terms) => KeyPlace::Token(terms.id.clone()),
             Owner::Generation { subject, .. } => KeyPlace::Generation(subject.clone()),
         };
         self.find_at(fault, Some(place));
@@ -95,7 +95,7 @@ pub enum Fault {
     StrayEntry,
     /// A sealed key is under a key that the ring does not hold.
     KeyUnavailable,
-    /// A sealed key does not open: it is damaged, forged, or belongs to something else.
+    /// A sealed key does not open: it is damaged, forged, or belongs to something else, or its record was edited.
     Forged,
 }
 

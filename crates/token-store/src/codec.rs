@@ -11,7 +11,7 @@
 //! Each version has structs of its own, which never change once released; the public types may. They borrow from
 //! the value, and from what is encoded.
 
-use std::num::NonZeroU64;
+use std::{cmp::Ordering, num::NonZeroU64};
 
 use ring::digest;
 use serde::{Deserialize, Serialize};
@@ -28,8 +28,14 @@ pub(crate) const MAX_KEY_LEN: usize = 1024 + 512 + 16;
 
 const CHECK_LEN: usize = 8;
 
+/// The version of a record's value. Version 1 had its root key sealed for its id alone.
+const RECORD_VERSION: u8 = 2;
+
+/// The version of every other value.
+const VERSION: u8 = 1;
+
 #[derive(Serialize, Deserialize)]
-struct RecordV1<'a> {
+struct RecordV2<'a> {
     kind: &'a str,
     #[serde(borrow)]
     resource: Option<EntityV1<'a>>,
@@ -92,7 +98,8 @@ pub(crate) struct Claim {
 pub(crate) fn encode_record(key: &[u8], record: &Record) -> Result<Vec<u8>, StoreError> {
     encode(
         key,
-        &RecordV1 {
+        RECORD_VERSION,
+        &RecordV2 {
             kind: &record.kind,
             resource: record.resource.as_ref().map(Into::into),
             issuer: (&record.issuer).into(),
@@ -109,8 +116,8 @@ pub(crate) fn encode_record(key: &[u8], record: &Record) -> Result<Vec<u8>, Stor
 
 /// The record `id`, from the value that stands under `key`.
 pub(crate) fn decode_record(key: &[u8], id: TokenId, value: &[u8]) -> Result<Record, StoreError> {
-    let RecordV1 { kind, resource, issuer, root_key, created, expires, use_limit, uses, revoked, name } =
-        decode(key, value)?;
+    let RecordV2 { kind, resource, issuer, root_key, created, expires, use_limit, uses, revoked, name } =
+        decode(key, RECORD_VERSION, value)?;
     Ok(Record {
         id,
         kind: kind.to_owned(),
@@ -128,45 +135,45 @@ pub(crate) fn decode_record(key: &[u8], id: TokenId, value: &[u8]) -> Result<Rec
 
 /// The value of a generation that stands under `key`.
 pub(crate) fn encode_generation(key: &[u8], generation: &Generation) -> Result<Vec<u8>, StoreError> {
-    encode(key, &GenerationV1 { number: generation.number, root_key: (&generation.root_key).into() })
+    encode(key, VERSION, &GenerationV1 { number: generation.number, root_key: (&generation.root_key).into() })
 }
 
 /// The generation whose value stands under `key`.
 pub(crate) fn decode_generation(key: &[u8], value: &[u8]) -> Result<Generation, StoreError> {
-    let GenerationV1 { number, root_key } = decode(key, value)?;
+    let GenerationV1 { number, root_key } = decode(key, VERSION, value)?;
     Ok(Generation { number, root_key: root_key.into() })
 }
 
 /// The value of a claim that stands under `key`.
 pub(crate) fn encode_claim(key: &[u8], claim: Claim) -> Result<Vec<u8>, StoreError> {
     let Claim { uses_left, answered_again } = claim;
-    encode(key, &ClaimV1 { uses_left, answered_again })
+    encode(key, VERSION, &ClaimV1 { uses_left, answered_again })
 }
 
 /// The claim whose value stands under `key`.
 pub(crate) fn decode_claim(key: &[u8], value: &[u8]) -> Result<Claim, StoreError> {
-    let ClaimV1 { uses_left, answered_again } = decode(key, value)?;
+    let ClaimV1 { uses_left, answered_again } = decode(key, VERSION, value)?;
     Ok(Claim { uses_left, answered_again })
 }
 
 /// The value of a time that stands under `key`.
 pub(crate) fn encode_time(key: &[u8], time: UnixTime) -> Result<Vec<u8>, StoreError> {
-    encode(key, &TimeV1 { secs: time.as_secs() })
+    encode(key, VERSION, &TimeV1 { secs: time.as_secs() })
 }
 
 /// The time whose value stands under `key`.
 pub(crate) fn decode_time(key: &[u8], value: &[u8]) -> Result<UnixTime, StoreError> {
-    decode(key, value).map(|TimeV1 { secs }| UnixTime::from_secs(secs))
+    decode(key, VERSION, value).map(|TimeV1 { secs }| UnixTime::from_secs(secs))
 }
 
 /// The value of an index entry that stands under `key`: nothing but the check of that key.
 pub(crate) fn encode_index(key: &[u8]) -> Result<Vec<u8>, StoreError> {
-    encode(key, &IndexV1)
+    encode(key, VERSION, &IndexV1)
 }
 
 /// Whether the index entry under `key` is sound.
 pub(crate) fn decode_index(key: &[u8], value: &[u8]) -> Result<(), StoreError> {
-    decode(key, value).map(|IndexV1| ())
+    decode(key, VERSION, value).map(|IndexV1| ())
 }
 
 /// The first 8 bytes of the SHA-256 of these parts, each with its length.
@@ -188,9 +195,9 @@ pub(crate) fn check(parts: &[&[u8]]) -> [u8; CHECK_LEN] {
     check
 }
 
-fn encode<V: Serialize>(key: &[u8], payload: &V) -> Result<Vec<u8>, StoreError> {
+fn encode<V: Serialize>(key: &[u8], version: u8, payload: &V) -> Result<Vec<u8>, StoreError> {
     // Into a growing vector, postcard has no other way to fail than a value of unknown length, and there is none.
-    let mut value = postcard::to_extend(payload, vec![1])
+    let mut value = postcard::to_extend(payload, vec![version])
         .map_err(|_| StoreError::Corrupt { what: "a value to be stored" })?;
     let check = check(&[key, &value]);
     value.extend_from_slice(&check);
@@ -202,7 +209,7 @@ fn encode<V: Serialize>(key: &[u8], payload: &V) -> Result<Vec<u8>, StoreError> 
     }
 }
 
-fn decode<'a, V: Deserialize<'a>>(key: &[u8], value: &'a [u8]) -> Result<V, StoreError> {
+fn decode<'a, V: Deserialize<'a>>(key: &[u8], known: u8, value: &'a [u8]) -> Result<V, StoreError> {
     let damaged = |what| StoreError::Corrupt { what };
     if value.len() > MAX_LEN {
         return Err(damaged("a value is longer than any that is stored"));
@@ -211,14 +218,15 @@ fn decode<'a, V: Deserialize<'a>>(key: &[u8], value: &'a [u8]) -> Result<V, Stor
     if check(&[key, checked]) != *found {
         return Err(damaged("a value does not match its checksum"));
     }
-    match checked.split_first() {
-        Some((1, payload)) => match postcard::take_from_bytes(payload) {
+    let (&found, payload) = checked.split_first().ok_or(damaged("a value is cut short"))?;
+    match found.cmp(&known) {
+        Ordering::Equal => match postcard::take_from_bytes(payload) {
             Ok((value, [])) => Ok(value),
             Ok(_) => Err(damaged("a value has bytes left over")),
             Err(_) => Err(damaged("a value cannot be read")),
         },
-        Some((&version, _)) => Err(StoreError::NewerVersion { found: version.into(), known: 1 }),
-        None => Err(damaged("a value is cut short")),
+        Ordering::Greater => Err(StoreError::NewerVersion { found: found.into(), known: known.into() }),
+        Ordering::Less => Err(StoreError::OlderVersion { found: found.into(), known: known.into() }),
     }
 }
 

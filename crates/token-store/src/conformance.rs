@@ -23,8 +23,8 @@ use ring::rand::{SecureRandom, SystemRandom};
 use token_core::{RootKey, UnixTime};
 
 use crate::{
-    Administration, ClaimId, Entity, Filter, Generation, Insert, KeyRing, Owner, Page, Record, TokenId,
-    TokenStore,
+    Administration, ClaimId, Entity, Filter, Generation, Insert, KeyRing, Owner, Page, Record, Terms,
+    TokenId, TokenStore,
 };
 
 mod administration;
@@ -83,23 +83,27 @@ impl Suite {
 
     /// A record that never expires, without a limit, and about nothing.
     fn record(&self, id: &TokenId) -> Record {
-        Record {
-            id: id.clone(),
-            kind: "space-support".into(),
+        let terms = Terms {
+            id,
+            kind: "space-support",
             resource: None,
-            issuer: self.entity("user", "issuer"),
-            root_key: self.keys.seal(&self.root_key(id.as_bytes()), Owner::Token(id)).unwrap(),
+            issuer: &self.entity("user", "issuer"),
             created: UnixTime::from_secs(1_500_000_000),
             expires: None,
             use_limit: None,
-            uses: 0,
-            revoked: false,
-            name: None,
-        }
+        };
+        Record::new(terms, &self.root_key(id.as_bytes()), &self.keys).unwrap()
     }
 
     fn limited(&self, id: &TokenId, limit: u64) -> Record {
-        Record { use_limit: Some(NonZeroU64::new(limit).unwrap()), ..self.record(id) }
+        self.sealed(Record { use_limit: Some(NonZeroU64::new(limit).unwrap()), ..self.record(id) })
+    }
+
+    /// The same record with its key sealed for what it says now.
+    fn sealed(&self, mut record: Record) -> Record {
+        let root_key = self.root_key(record.id.as_bytes());
+        record.root_key = self.keys.seal(&root_key, record.owner()).unwrap();
+        record
     }
 
     fn generation(&self, subject: &Entity, number: u64) -> Generation {
@@ -115,8 +119,7 @@ impl Suite {
 
     /// The record opens to the key that was sealed for it.
     fn assert_opens(&self, record: &Record) {
-        let opened =
-            self.keys.open(&record.root_key, Owner::Token(&record.id)).expect("the sealed key opens");
+        let opened = self.keys.open(&record.root_key, record.owner()).expect("the sealed key opens");
         assert_eq!(opened.expose(), self.root_key(record.id.as_bytes()).expose());
     }
 }

@@ -1,15 +1,15 @@
 //! The keys under which root keys are sealed, and sealing itself.
 
-use std::fmt;
+use std::{fmt, num::NonZeroU64};
 
 use ring::{
     aead::{Aad, CHACHA20_POLY1305, LessSafeKey, NONCE_LEN, Nonce, UnboundKey},
     rand::{SecureRandom, SystemRandom},
 };
-use token_core::RootKey;
+use token_core::{RootKey, UnixTime};
 use zeroize::Zeroizing;
 
-use crate::{Entity, SealedKey, TokenId};
+use crate::{Entity, SealedKey, Terms};
 
 mod file;
 mod source;
@@ -27,14 +27,16 @@ pub use text::KeyTextError;
 ///
 /// ```
 /// use token_core::RootKey;
-/// use token_store::{KeyRing, OpenError, Owner, TokenId};
+/// use token_store::{Entity, KeyRing, OpenError, Owner};
 ///
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// let keys = KeyRing::generate()?;
-/// let (a, b) = (TokenId::new(*b"a")?, TokenId::new(*b"b")?);
-/// let sealed = keys.seal(&RootKey::from_derived([7; 32]), Owner::Token(&a))?;
-/// assert_eq!(keys.open(&sealed, Owner::Token(&a))?.expose(), &[7; 32]);
-/// assert_eq!(keys.open(&sealed, Owner::Token(&b)).unwrap_err(), OpenError::Forged);
+/// let subject = Entity { kind: "user".into(), id: "u1".into() };
+/// let first = Owner::Generation { subject: &subject, number: 1 };
+/// let second = Owner::Generation { subject: &subject, number: 2 };
+/// let sealed = keys.seal(&RootKey::from_derived([7; 32]), first)?;
+/// assert_eq!(keys.open(&sealed, first)?.expose(), &[7; 32]);
+/// assert_eq!(keys.open(&sealed, second).unwrap_err(), OpenError::Forged);
 /// # Ok(())
 /// # }
 /// ```
@@ -57,8 +59,8 @@ const KEY_LEN: usize = 32;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Owner<'a> {
-    /// The token of this id.
-    Token(&'a TokenId),
+    /// The token minted on these terms.
+    Token(Terms<'a>),
     /// The temporary tokens of a subject at one generation.
     Generation {
         /// Whose tokens.
@@ -199,51 +201,95 @@ impl SealingKey {
     }
 }
 
-// Everything that a sealed key is bound to. All parts but the last have a fixed length or are preceded by it.
+// Everything that a sealed key is bound to. Each part has a fixed length, or its length before it, or a byte before
+// it that says whether it is there: no two owners have the same bytes.
 fn aad(key_id: u32, owner: Owner<'_>) -> Aad<Vec<u8>> {
     let mut aad = b"onetoken sealed root key\0".to_vec();
-    aad.push(1); // the version of the seal
+    aad.push(2); // the version of the seal
     aad.extend(key_id.to_be_bytes());
     match owner {
-        Owner::Token(id) => {
+        Owner::Token(Terms { id, kind, resource, issuer, created, expires, use_limit }) => {
             aad.push(1);
-            aad.extend(id.as_bytes());
+            text(&mut aad, id.as_bytes());
+            text(&mut aad, kind.as_bytes());
+            optional(&mut aad, resource, entity);
+            entity(&mut aad, issuer);
+            number(&mut aad, created.as_secs());
+            optional(&mut aad, expires.map(UnixTime::as_secs), number);
+            optional(&mut aad, use_limit.map(NonZeroU64::get), number);
         }
-        Owner::Generation { subject, number } => {
+        Owner::Generation { subject, number: generation } => {
             aad.push(2);
-            aad.extend(number.to_be_bytes());
-            aad.extend(u64::try_from(subject.kind.len()).unwrap_or(u64::MAX).to_be_bytes());
-            aad.extend(subject.kind.as_bytes());
-            aad.extend(subject.id.as_bytes());
+            entity(&mut aad, subject);
+            number(&mut aad, generation);
         }
     }
     Aad::from(aad)
 }
 
+fn number(aad: &mut Vec<u8>, number: u64) {
+    aad.extend(number.to_be_bytes());
+}
+
+fn text(aad: &mut Vec<u8>, text: &[u8]) {
+    number(aad, u64::try_from(text.len()).unwrap_or(u64::MAX));
+    aad.extend(text);
+}
+
+fn entity(aad: &mut Vec<u8>, entity: &Entity) {
+    text(aad, entity.kind.as_bytes());
+    text(aad, entity.id.as_bytes());
+}
+
+fn optional<T>(aad: &mut Vec<u8>, part: Option<T>, write: fn(&mut Vec<u8>, T)) {
+    aad.push(u8::from(part.is_some()));
+    if let Some(part) = part {
+        write(aad, part);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::TokenId;
+
+    fn entity(kind: &str, id: &str) -> Entity {
+        Entity { kind: kind.into(), id: id.into() }
+    }
 
     fn id(bytes: &[u8]) -> TokenId {
         TokenId::new(bytes).unwrap()
+    }
+
+    fn terms<'a>(id: &'a TokenId, issuer: &'a Entity) -> Terms<'a> {
+        let created = UnixTime::from_secs(1);
+        Terms { id, kind: "access", resource: None, issuer, created, expires: None, use_limit: None }
     }
 
     #[test]
     fn a_key_opens_for_its_owner_alone() {
         let keys = KeyRing::generate().unwrap();
         let root = RootKey::from_derived([7; 32]);
-        let (subject, other) = (
-            Entity { kind: "user".into(), id: "u1".into() },
-            Entity { kind: "use".into(), id: "ru1".into() },
-        );
-        let token = id(b"a");
-        let another = id(b"b");
+        let (user, shifted) = (entity("user", "u1"), entity("use", "ru1"));
+        let (a, b, ab) = (id(b"a"), id(b"b"), id(b"ab"));
+        let one = terms(&a, &user);
+        let time = |secs| UnixTime::from_secs(secs);
         let owners = [
-            Owner::Token(&token),
-            Owner::Token(&another),
-            Owner::Generation { subject: &subject, number: 1 },
-            Owner::Generation { subject: &subject, number: 2 },
-            Owner::Generation { subject: &other, number: 1 },
+            Owner::Token(one),
+            Owner::Token(Terms { id: &b, ..one }),
+            Owner::Token(Terms { id: &ab, kind: "ccess", ..one }),
+            Owner::Token(Terms { kind: "", ..one }),
+            Owner::Token(Terms { resource: Some(&user), ..one }),
+            Owner::Token(Terms { resource: Some(&shifted), ..one }),
+            Owner::Token(Terms { issuer: &shifted, ..one }),
+            Owner::Token(Terms { created: time(2), ..one }),
+            Owner::Token(Terms { expires: Some(time(1)), ..one }),
+            Owner::Token(Terms { expires: Some(time(2)), ..one }),
+            Owner::Token(Terms { use_limit: NonZeroU64::new(1), ..one }),
+            Owner::Token(Terms { use_limit: NonZeroU64::new(2), ..one }),
+            Owner::Generation { subject: &user, number: 1 },
+            Owner::Generation { subject: &user, number: 2 },
+            Owner::Generation { subject: &shifted, number: 1 },
         ];
         for mine in owners {
             let sealed = keys.seal(&root, mine).unwrap();
@@ -257,53 +303,53 @@ mod tests {
     #[test]
     fn every_flipped_bit_is_noticed() {
         let keys = KeyRing::generate().unwrap();
-        let token = id(b"a");
-        let sealed = keys.seal(&RootKey::from_derived([7; 32]), Owner::Token(&token)).unwrap();
+        let (token, issuer) = (id(b"a"), entity("user", "u1"));
+        let owner = Owner::Token(terms(&token, &issuer));
+        let sealed = keys.seal(&RootKey::from_derived([7; 32]), owner).unwrap();
         for bit in 0..sealed.ciphertext.len() * 8 {
             let mut flipped = sealed.clone();
             flipped.ciphertext[bit / 8] ^= 1 << (bit % 8);
-            assert_eq!(keys.open(&flipped, Owner::Token(&token)).unwrap_err(), OpenError::Forged);
+            assert_eq!(keys.open(&flipped, owner).unwrap_err(), OpenError::Forged);
         }
         for bit in 0..sealed.nonce.len() * 8 {
             let mut flipped = sealed.clone();
             flipped.nonce[bit / 8] ^= 1 << (bit % 8);
-            assert_eq!(keys.open(&flipped, Owner::Token(&token)).unwrap_err(), OpenError::Forged);
+            assert_eq!(keys.open(&flipped, owner).unwrap_err(), OpenError::Forged);
         }
         for len in 0..sealed.ciphertext.len() {
             let mut cut = sealed.clone();
             cut.ciphertext.truncate(len);
-            assert_eq!(keys.open(&cut, Owner::Token(&token)).unwrap_err(), OpenError::Forged);
+            assert_eq!(keys.open(&cut, owner).unwrap_err(), OpenError::Forged);
         }
     }
 
     #[test]
     fn rotation_keeps_what_was_sealed() {
         let mut keys = KeyRing::generate().unwrap();
-        let token = id(b"a");
-        let old = keys.seal(&RootKey::from_derived([1; 32]), Owner::Token(&token)).unwrap();
+        let (token, issuer) = (id(b"a"), entity("user", "u1"));
+        let owner = Owner::Token(terms(&token, &issuer));
+        let old = keys.seal(&RootKey::from_derived([1; 32]), owner).unwrap();
         keys.rotate().unwrap();
-        let new = keys.seal(&RootKey::from_derived([2; 32]), Owner::Token(&token)).unwrap();
+        let new = keys.seal(&RootKey::from_derived([2; 32]), owner).unwrap();
         assert_eq!((old.key_id, new.key_id), (1, 2));
-        assert_eq!(keys.open(&old, Owner::Token(&token)).unwrap().expose(), &[1; 32]);
-        assert_eq!(keys.open(&new, Owner::Token(&token)).unwrap().expose(), &[2; 32]);
+        assert_eq!(keys.open(&old, owner).unwrap().expose(), &[1; 32]);
+        assert_eq!(keys.open(&new, owner).unwrap().expose(), &[2; 32]);
 
         let mut relabeled = old.clone();
         relabeled.key_id = 2;
-        assert_eq!(keys.open(&relabeled, Owner::Token(&token)).unwrap_err(), OpenError::Forged);
+        assert_eq!(keys.open(&relabeled, owner).unwrap_err(), OpenError::Forged);
         let stranger = KeyRing::generate().unwrap();
-        assert_eq!(
-            stranger.open(&new, Owner::Token(&token)).unwrap_err(),
-            OpenError::KeyUnavailable { key_id: 2 }
-        );
-        assert_eq!(stranger.open(&old, Owner::Token(&token)).unwrap_err(), OpenError::Forged);
+        assert_eq!(stranger.open(&new, owner).unwrap_err(), OpenError::KeyUnavailable { key_id: 2 });
+        assert_eq!(stranger.open(&old, owner).unwrap_err(), OpenError::Forged);
     }
 
     #[test]
     fn nothing_is_sealed_twice_alike() {
         let keys = KeyRing::generate().unwrap();
-        let token = id(b"a");
+        let (token, issuer) = (id(b"a"), entity("user", "u1"));
+        let owner = Owner::Token(terms(&token, &issuer));
         let root = RootKey::from_derived([7; 32]);
-        let seal = || keys.seal(&root, Owner::Token(&token)).unwrap();
+        let seal = || keys.seal(&root, owner).unwrap();
         assert_ne!(seal(), seal());
     }
 

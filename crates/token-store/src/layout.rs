@@ -3,15 +3,15 @@
 //! ```text
 //! 00 "format"                          the version of the layout, u32 big-endian
 //! 00 "commits"                         how many commits there were, u64 big-endian (in sled only)
-//! 00 "void"                            before when everything created is void (version 2)
+//! 00 "void"                            before when everything created is void
 //! 01 id                                a record
 //! 02 len(id) id claim                  a claim on a record with a use limit
 //! 03 len(kind) kind len(id) id token   index: the records about a resource
 //! 04 len(kind) kind len(id) id token   index: the records of an issuer
 //! 05 expiry token                      index: the records that expire
 //! 06 len(kind) kind id                 the generation of a subject
-//! 07 token                             when a purge first found a spent record (version 2)
-//! 08 time token                        index: the spent records by that time, 0 until then (version 2)
+//! 07 token                             when a purge first found a spent record
+//! 08 time token                        index: the spent records by that time, 0 until then
 //! ```
 //!
 //! Lengths are u32 and times are u64, big-endian, so that byte order is the order of a listing. All that
@@ -22,8 +22,8 @@ use token_core::UnixTime;
 
 use crate::{ClaimId, Entity, StoreError, TokenId};
 
-/// The newest version of the layout. A change that this software's older releases would misread raises it. A store
-/// of version 1 is read as it is, and becomes one of version 2 by the first write of what version 1 did not have.
+/// The version of the layout. A change that this software's older releases would misread raises it. Version 1 had no
+/// index of spent records, and sealed root keys for ids alone.
 pub(crate) const VERSION: u32 = 2;
 
 const META: u8 = 0;
@@ -67,7 +67,8 @@ pub(crate) fn claim(id: &TokenId, claim: &ClaimId) -> Vec<u8> {
 /// Whether the version that an engine holds can be read.
 pub(crate) fn check_format(value: &[u8]) -> Result<(), StoreError> {
     match value.try_into().map(u32::from_be_bytes) {
-        Ok(1..=VERSION) => Ok(()),
+        Ok(VERSION) => Ok(()),
+        Ok(found @ 1..VERSION) => Err(StoreError::OlderVersion { found, known: VERSION }),
         Ok(found) if found > VERSION => Err(StoreError::NewerVersion { found, known: VERSION }),
         _ => Err(StoreError::Corrupt { what: "the version of the layout" }),
     }

@@ -23,7 +23,7 @@
 //! use std::num::NonZeroU64;
 //!
 //! use token_core::{RootKey, UnixTime};
-//! use token_store::{ClaimId, Entity, KeyRing, MemoryStore, Owner, Record, Redeem, TokenId, TokenStore};
+//! use token_store::{ClaimId, Entity, KeyRing, MemoryStore, Record, Redeem, Terms, TokenId, TokenStore};
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! let store = MemoryStore::new();
@@ -31,22 +31,19 @@
 //!
 //! let id = TokenId::new(*b"an id that nobody can guess")?;
 //! let root_key = RootKey::derive(b"32 random bytes or more, please.")?;
-//! let _inserted = store.insert(&Record {
-//!     id: id.clone(),
-//!     kind: "space-support".into(),
-//!     resource: Some(Entity { kind: "space".into(), id: "s1".into() }),
-//!     issuer: Entity { kind: "user".into(), id: "u1".into() },
-//!     root_key: keys.seal(&root_key, Owner::Token(&id))?,
+//! let terms = Terms {
+//!     id: &id,
+//!     kind: "space-support",
+//!     resource: Some(&Entity { kind: "space".into(), id: "s1".into() }),
+//!     issuer: &Entity { kind: "user".into(), id: "u1".into() },
 //!     created: UnixTime::from_secs(1_500_000_000),
 //!     expires: None,
 //!     use_limit: NonZeroU64::new(1),
-//!     uses: 0,
-//!     revoked: false,
-//!     name: None,
-//! })?;
+//! };
+//! let _inserted = store.insert(&Record::new(terms, &root_key, &keys)?)?;
 //!
 //! let record = store.get(&id)?.ok_or("no such token")?;
-//! assert_eq!(keys.open(&record.root_key, Owner::Token(&id))?.expose(), root_key.expose());
+//! assert_eq!(keys.open(&record.root_key, record.owner())?.expose(), root_key.expose());
 //!
 //! let (mine, yours) = (ClaimId::new(*b"request 1")?, ClaimId::new(*b"request 2")?);
 //! assert_eq!(store.redeem(&id, &mine)?, Redeem::Redeemed { uses_left: Some(0), repeated: false });
@@ -139,7 +136,7 @@ pub use keyring::{
 };
 #[cfg(feature = "postgres")]
 pub use postgres::{InvalidPostgresUrl, PostgresConfig, PostgresMetrics, PostgresStore};
-pub use record::{ClaimId, Entity, Generation, InvalidId, Record, SealedKey, TokenId};
+pub use record::{ClaimId, Entity, Generation, InvalidId, Record, SealedKey, Terms, TokenId};
 pub use rekey::{RekeyError, Rekeyed, RemoveError, rekey};
 pub use store::{Filter, Insert, Page, Raise, Redeem, Refund, Retry, Revoke, StoreError, TokenStore};
 #[cfg(feature = "transfer")]

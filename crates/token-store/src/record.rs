@@ -3,9 +3,9 @@
 use std::{fmt, num::NonZeroU64};
 
 use serde::{Deserialize, Serialize};
-use token_core::UnixTime;
+use token_core::{RootKey, UnixTime};
 
-use crate::{StoreError, codec, layout};
+use crate::{KeyRing, Owner, SealError, StoreError, codec, layout};
 
 /// The name of a record: any 1 to 512 bytes, the same bytes in every backend. A token is stored, spent and
 /// logged under this, never under its text, which has many spellings.
@@ -47,7 +47,7 @@ pub struct SealedKey {
     pub(crate) ciphertext: Vec<u8>,
 }
 
-/// One token that was minted.
+/// One token that was minted. [`Record::new`] makes one; its [`Terms`] never change after that.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Record {
     /// The name that everything is kept under.
@@ -58,7 +58,7 @@ pub struct Record {
     pub resource: Option<Entity>,
     /// Who had it minted, and on whose authority it is spent.
     pub issuer: Entity,
-    /// The sealed root key, bound to `id`.
+    /// The sealed root key, bound to the [`Terms`].
     pub root_key: SealedKey,
     /// When it was minted.
     pub created: UnixTime,
@@ -74,6 +74,26 @@ pub struct Record {
     pub name: Option<String>,
 }
 
+/// What is settled when a token is minted, and never changes. Its root key is sealed for all of this: in a record in
+/// which any of it was changed, the key does not open.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Terms<'a> {
+    /// [`Record::id`]
+    pub id: &'a TokenId,
+    /// [`Record::kind`]
+    pub kind: &'a str,
+    /// [`Record::resource`]
+    pub resource: Option<&'a Entity>,
+    /// [`Record::issuer`]
+    pub issuer: &'a Entity,
+    /// [`Record::created`]
+    pub created: UnixTime,
+    /// [`Record::expires`]
+    pub expires: Option<UnixTime>,
+    /// [`Record::use_limit`]
+    pub use_limit: Option<NonZeroU64>,
+}
+
 /// The shared secret of all temporary tokens of one subject, at one generation. Raising the generation voids
 /// every temporary token minted before.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -85,6 +105,35 @@ pub struct Generation {
 }
 
 impl Record {
+    /// The record of a token minted on these terms: unspent, without a name, with its root key sealed.
+    ///
+    /// # Errors
+    /// [`SealError::Random`].
+    pub fn new(terms: Terms<'_>, root_key: &RootKey, keys: &KeyRing) -> Result<Self, SealError> {
+        let Terms { id, kind, resource, issuer, created, expires, use_limit } = terms;
+        Ok(Self {
+            id: id.clone(),
+            kind: kind.to_owned(),
+            resource: resource.cloned(),
+            issuer: issuer.clone(),
+            root_key: keys.seal(root_key, Owner::Token(terms))?,
+            created,
+            expires,
+            use_limit,
+            uses: 0,
+            revoked: false,
+            name: None,
+        })
+    }
+
+    /// What the root key is sealed for.
+    #[must_use]
+    pub fn owner(&self) -> Owner<'_> {
+        let Self { id, kind, resource, issuer, created, expires, use_limit, .. } = self;
+        let (created, expires, use_limit) = (*created, *expires, *use_limit);
+        Owner::Token(Terms { id, kind, resource: resource.as_ref(), issuer, created, expires, use_limit })
+    }
+
     /// Whether every use is taken.
     #[must_use]
     pub fn is_spent(&self) -> bool {
@@ -103,7 +152,7 @@ impl Record {
     ///
     /// # Errors
     /// [`StoreError::Corrupt`] where the bytes are damaged or are those of another record,
-    /// [`StoreError::NewerVersion`].
+    /// [`StoreError::NewerVersion`], [`StoreError::OlderVersion`].
     pub fn from_bytes(id: TokenId, bytes: &[u8]) -> Result<Self, StoreError> {
         codec::decode_record(&layout::record(&id), id, bytes)
     }

@@ -244,7 +244,7 @@ trait Sealed: Sized {
 
 impl Sealed for Record {
     fn sealed(&self) -> (&SealedKey, Owner<'_>) {
-        (&self.root_key, Owner::Token(&self.id))
+        (&self.root_key, self.owner())
     }
 
     fn place(&self) -> KeyPlace {
@@ -276,28 +276,23 @@ mod tests {
     use token_core::UnixTime;
 
     use super::*;
-    use crate::{Insert, MemoryStore, Raise, TokenStore};
+    use crate::{Insert, MemoryStore, Raise, Terms, TokenStore};
 
     fn id(number: u32) -> TokenId {
         TokenId::new(number.to_be_bytes()).unwrap()
     }
 
     fn record(keys: &KeyRing, number: u32) -> Record {
-        let user = Entity { kind: "user".into(), id: "u1".into() };
-        let root_key = RootKey::derive_any(&number.to_be_bytes());
-        Record {
-            id: id(number),
-            kind: "raw".into(),
+        let terms = Terms {
+            id: &id(number),
+            kind: "raw",
             resource: None,
-            issuer: user,
-            root_key: keys.seal(&root_key, Owner::Token(&id(number))).unwrap(),
+            issuer: &Entity { kind: "user".into(), id: "u1".into() },
             created: UnixTime::from_secs(1_500_000_000),
             expires: None,
             use_limit: None,
-            uses: 0,
-            revoked: false,
-            name: None,
-        }
+        };
+        Record::new(terms, &RootKey::derive_any(&number.to_be_bytes()), keys).unwrap()
     }
 
     fn filled(keys: &KeyRing, records: u32) -> MemoryStore {
@@ -330,8 +325,8 @@ mod tests {
         let report = store.check(Some(&keys)).unwrap();
         assert!(report.is_sound() && report.opened == 603, "{report:?}");
         for number in 0..600 {
-            let opened =
-                keys.open(&store.get(&id(number)).unwrap().unwrap().root_key, Owner::Token(&id(number)));
+            let record = store.get(&id(number)).unwrap().unwrap();
+            let opened = keys.open(&record.root_key, record.owner());
             assert_eq!(opened.unwrap().expose(), RootKey::derive_any(&number.to_be_bytes()).expose());
         }
         assert_eq!(rekey(&store, &keys, &mut |_| ()).unwrap().resealed, 0, "and there is nothing more to do");
@@ -371,7 +366,7 @@ mod tests {
         assert_eq!(keys.remove(1, &[&elsewhere]), Err(RemoveError::Unproven { key_id: 1 }));
         keys.rotate().unwrap();
         assert_eq!(keys.remove(1, &[&done]), Err(RemoveError::Unproven { key_id: 1 }));
-        assert_eq!(keys.open(&forged.root_key, Owner::Token(&id(9))).unwrap_err(), OpenError::Forged);
+        assert_eq!(keys.open(&forged.root_key, forged.owner()).unwrap_err(), OpenError::Forged);
     }
 
     #[test]
@@ -406,10 +401,10 @@ mod tests {
     fn what_changes_meanwhile_is_sealed_as_well() {
         let mut keys = KeyRing::generate().unwrap();
         let store = filled(&keys, 2);
-        let other = keys.seal(&RootKey::derive_any(b"another"), Owner::Token(&id(0))).unwrap();
         let forged = record(&KeyRing::generate().unwrap(), 9);
         assert_eq!(store.insert(&forged).unwrap(), Insert::Inserted);
         let page = store.list(&Filter::All, None, 9).unwrap().records;
+        let other = keys.seal(&RootKey::derive_any(b"another"), page[0].owner()).unwrap();
         let change = Reseal { place: KeyPlace::Token(id(0)), old: page[0].root_key.clone(), new: other };
         assert_eq!(store.reseal(&[change]).unwrap(), 1);
         keys.rotate().unwrap();
@@ -417,7 +412,7 @@ mod tests {
         walk.step(&store, &page).unwrap();
         assert_eq!((walk.told.resealed, walk.told.failed, walk.told.examples.len()), (2, 1, 1));
         let now = store.get(&id(0)).unwrap().unwrap();
-        let opened = keys.open(&now.root_key, Owner::Token(&id(0))).unwrap();
+        let opened = keys.open(&now.root_key, now.owner()).unwrap();
         assert_eq!((now.root_key.key_id, opened.expose()), (2, RootKey::derive_any(b"another").expose()));
     }
 }

@@ -23,7 +23,8 @@ use std::{
 use token_core::{RootKey, UnixTime};
 use token_store::{
     Administration, CacheConfig, CachedStore, ClaimId, Entity, Filter, Generation, Insert, KeyPlace, KeyRing,
-    MemoryStore, Owner, Page, Raise, Record, Redeem, Refund, Reseal, Revoke, StoreError, TokenId, TokenStore,
+    MemoryStore, Owner, Page, Raise, Record, Redeem, Refund, Reseal, Revoke, StoreError, Terms, TokenId,
+    TokenStore,
 };
 
 const TTL: Duration = Duration::from_secs(3);
@@ -47,19 +48,16 @@ fn user() -> Entity {
 }
 
 fn record(keys: &KeyRing, id: &TokenId, limit: Option<u64>) -> Record {
-    Record {
-        id: id.clone(),
-        kind: "space-support".into(),
+    let terms = Terms {
+        id,
+        kind: "space-support",
         resource: None,
-        issuer: user(),
-        root_key: keys.seal(&RootKey::derive_any(id.as_bytes()), Owner::Token(id)).unwrap(),
+        issuer: &user(),
         created: UnixTime::from_secs(1_500_000_000),
         expires: Some(UnixTime::from_secs(1_600_000_000)),
         use_limit: limit.and_then(NonZeroU64::new),
-        uses: 0,
-        revoked: false,
-        name: None,
-    }
+    };
+    Record::new(terms, &RootKey::derive_any(id.as_bytes()), keys).unwrap()
 }
 
 fn generation(keys: &KeyRing, number: u64) -> Generation {

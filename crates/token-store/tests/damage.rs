@@ -18,8 +18,8 @@ use std::{
 
 use token_core::{RootKey, UnixTime};
 use token_store::{
-    ClaimId, Entity, Filter, Insert, KeyRing, OpenError, Owner, Record, RedbStore, Redeem, Revoke, SledStore,
-    StoreError, TokenId, TokenStore,
+    ClaimId, Entity, Filter, Insert, KeyRing, OpenError, Record, RedbStore, Redeem, Revoke, SledStore,
+    StoreError, Terms, TokenId, TokenStore,
 };
 
 const RECORDS: u8 = 60;
@@ -56,19 +56,17 @@ fn issuer() -> Entity {
 }
 
 fn record(keys: &KeyRing, number: u8) -> Record {
-    Record {
-        id: id(number),
-        kind: "space-support".into(),
+    let terms = Terms {
+        id: &id(number),
+        kind: "space-support",
         resource: None,
-        issuer: issuer(),
-        root_key: keys.seal(&RootKey::from_derived([number; 32]), Owner::Token(&id(number))).unwrap(),
+        issuer: &issuer(),
         created: UnixTime::from_secs(1_500_000_000),
         expires: Some(UnixTime::from_secs(1_600_000_000)),
         use_limit: NonZeroU64::new(2),
-        uses: 0,
-        revoked: false,
-        name: Some(format!("number {number}")),
-    }
+    };
+    let record = Record::new(terms, &RootKey::from_derived([number; 32]), keys).unwrap();
+    Record { name: Some(format!("number {number}")), ..record }
 }
 
 /// A store in which a third is fresh, a third spent once, and a third spent and revoked.
@@ -117,7 +115,7 @@ fn question(open: Make, path: &Path, keys: &KeyRing, records: &[Record], outcome
         match store.get(&record.id) {
             Ok(found) => {
                 assert_eq!(found.as_ref(), Some(record));
-                let opened = keys.open(&found.unwrap().root_key, Owner::Token(&record.id)).unwrap();
+                let opened = keys.open(&found.unwrap().root_key, record.owner()).unwrap();
                 assert_eq!(opened.expose(), &[number; 32]);
             }
             Err(error) => note(error),
@@ -319,7 +317,7 @@ fn a_sealed_key_of_another_record_does_not_open() {
         let swapped = Record { root_key: a.root_key.clone(), ..b };
         assert_eq!(store.insert(&swapped).unwrap(), Insert::Inserted);
         let kept = store.get(&swapped.id).unwrap().unwrap();
-        assert_eq!(keys.open(&kept.root_key, Owner::Token(&kept.id)).unwrap_err(), OpenError::Forged);
-        assert!(keys.open(&kept.root_key, Owner::Token(&a.id)).is_ok());
+        assert_eq!(keys.open(&kept.root_key, kept.owner()).unwrap_err(), OpenError::Forged);
+        assert!(keys.open(&kept.root_key, a.owner()).is_ok());
     }
 }

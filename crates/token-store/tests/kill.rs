@@ -27,7 +27,7 @@ use std::{
 
 use token_core::{RootKey, UnixTime};
 use token_store::{
-    ClaimId, Entity, Insert, KeyRing, Owner, Record, RedbStore, Redeem, SledStore, StoreError, TokenId,
+    ClaimId, Entity, Insert, KeyRing, Record, RedbStore, Redeem, SledStore, StoreError, Terms, TokenId,
     TokenStore,
 };
 
@@ -93,19 +93,16 @@ fn victim(engine: &str, dir: &Path, round: u64) {
 }
 
 fn record(keys: &KeyRing, id: &TokenId, text: &str) -> Record {
-    Record {
-        id: id.clone(),
-        kind: "space-support".into(),
+    let terms = Terms {
+        id,
+        kind: "space-support",
         resource: None,
-        issuer: Entity { kind: "user".into(), id: "u1".into() },
-        root_key: keys.seal(&root_key(text), Owner::Token(id)).unwrap(),
+        issuer: &Entity { kind: "user".into(), id: "u1".into() },
         created: UnixTime::from_secs(1_500_000_000),
         expires: None,
         use_limit: std::num::NonZeroU64::new(1),
-        uses: 0,
-        revoked: false,
-        name: None,
-    }
+    };
+    Record::new(terms, &root_key(text), keys).unwrap()
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -169,7 +166,8 @@ fn check(store: &dyn TokenStore, keys: &KeyRing, known: &BTreeMap<String, Known>
     for (text, known) in known {
         let id = TokenId::new(text.as_bytes()).unwrap();
         let record = store.get(&id).unwrap().unwrap_or_else(|| panic!("{text} was minted and is lost"));
-        assert_eq!(keys.open(&record.root_key, Owner::Token(&id)).unwrap().expose(), root_key(text).expose());
+        let opened = keys.open(&record.root_key, record.owner()).unwrap();
+        assert_eq!(opened.expose(), root_key(text).expose());
         match (known, record.uses) {
             (Known::Minted, 0) | (Known::Spending, 0 | 1) => {}
             (Known::Spent, 1) => {

@@ -15,8 +15,8 @@ use std::{collections::BTreeMap, num::NonZeroU64};
 use proptest::{collection::vec, prelude::*};
 use token_core::{RootKey, UnixTime};
 use token_store::{
-    CacheConfig, CachedStore, ClaimId, Entity, Filter, Insert, KeyRing, MemoryStore, Owner, Record, Redeem,
-    Refund, Revoke, TokenId, TokenStore,
+    CacheConfig, CachedStore, ClaimId, Entity, Filter, Insert, KeyRing, MemoryStore, Record, Redeem, Refund,
+    Revoke, Terms, TokenId, TokenStore,
 };
 
 #[derive(Clone, Debug)]
@@ -122,19 +122,17 @@ fn run(store: &dyn TokenStore, keys: &KeyRing, ids: &[Vec<u8>], operations: Vec<
         match operation {
             Operation::Insert { id, limit, expires, entity: number } => {
                 let id = id_at(id);
-                let record = Record {
-                    id: id.clone(),
-                    kind: "raw".into(),
-                    resource: (number == 1).then(|| entity(number)),
-                    issuer: entity(number),
-                    root_key: keys.seal(&RootKey::from_derived([number; 32]), Owner::Token(id)).unwrap(),
+                let entity = entity(number);
+                let terms = Terms {
+                    id,
+                    kind: "raw",
+                    resource: (number == 1).then_some(&entity),
+                    issuer: &entity,
                     created: UnixTime::from_secs(0),
                     expires: expires.map(UnixTime::from_secs),
                     use_limit: NonZeroU64::new(limit),
-                    uses: 0,
-                    revoked: false,
-                    name: None,
                 };
+                let record = Record::new(terms, &RootKey::from_derived([number; 32]), keys).unwrap();
                 let present = model.0.contains_key(id);
                 let expected = if present { Insert::Exists } else { Insert::Inserted };
                 assert_eq!(store.insert(&record).unwrap(), expected);

@@ -19,7 +19,7 @@ use base64::{
 };
 use token_core::{RootKey, UnixTime};
 use token_store::{
-    ClaimId, Entity, Generation, Insert, KeyRing, Owner, Raise, Record, RedbStore, SledStore, TokenId,
+    ClaimId, Entity, Generation, Insert, KeyRing, Owner, Raise, Record, RedbStore, SledStore, Terms, TokenId,
     TokenStore,
 };
 
@@ -58,26 +58,23 @@ fn holds(path: &Path, sought: &[u8]) -> bool {
 
 fn use_it(store: &dyn TokenStore, keys: &KeyRing, root_key: &RootKey, generation_key: &RootKey) {
     let (id, subject) = (TokenId::new(ID).unwrap(), Entity { kind: "user".into(), id: "u1".into() });
-    let record = Record {
-        id: id.clone(),
-        kind: "space-support".into(),
+    let terms = Terms {
+        id: &id,
+        kind: "space-support",
         resource: None,
-        issuer: subject.clone(),
-        root_key: keys.seal(root_key, Owner::Token(&id)).unwrap(),
+        issuer: &subject,
         created: UnixTime::from_secs(1),
         expires: None,
         use_limit: std::num::NonZeroU64::new(1),
-        uses: 0,
-        revoked: false,
-        name: Some("a name".into()),
     };
+    let record = Record::new(terms, root_key, keys).unwrap();
     assert_eq!(store.insert(&record).unwrap(), Insert::Inserted);
     let _ = store.redeem(&id, &ClaimId::new(*b"claim").unwrap()).unwrap();
     let owner = Owner::Generation { subject: &subject, number: 1 };
     let generation = Generation { number: 1, root_key: keys.seal(generation_key, owner).unwrap() };
     assert_eq!(store.raise_generation(&subject, &generation).unwrap(), Raise::Raised);
     let read = store.get(&id).unwrap().unwrap();
-    assert_eq!(keys.open(&read.root_key, Owner::Token(&id)).unwrap().expose(), root_key.expose());
+    assert_eq!(keys.open(&read.root_key, read.owner()).unwrap().expose(), root_key.expose());
 }
 
 #[test]

@@ -28,7 +28,7 @@ use std::{
 
 use token_core::{RootKey, UnixTime};
 use token_store::{
-    ClaimId, Entity, Generation, KeyRing, Owner, Record, RedbStore, SledStore, StoreError, TokenId,
+    ClaimId, Entity, Generation, KeyRing, Owner, Record, RedbStore, SledStore, StoreError, Terms, TokenId,
     TokenStore,
 };
 
@@ -125,20 +125,17 @@ fn work(store: &dyn TokenStore, keys: &KeyRing) -> Result<(), StoreError> {
         let id = TokenId::new([b'i', number]).unwrap();
         let [first, second] = [b"1", b"2"].map(|claim| ClaimId::new(*claim).unwrap());
         let key = RootKey::from_derived([number; 32]);
+        let terms = Terms {
+            id: &id,
+            kind: "space-support",
+            resource: None,
+            issuer: &subject,
+            created: UnixTime::from_secs(1),
+            expires: Some(UnixTime::from_secs(2)),
+            use_limit: std::num::NonZeroU64::new(2),
+        };
         let (inserted, redeemed, refunded, revoked) = (
-            store.insert(&Record {
-                id: id.clone(),
-                kind: "space-support".into(),
-                resource: None,
-                issuer: subject.clone(),
-                root_key: keys.seal(&key, Owner::Token(&id)).unwrap(),
-                created: UnixTime::from_secs(1),
-                expires: Some(UnixTime::from_secs(2)),
-                use_limit: std::num::NonZeroU64::new(2),
-                uses: 0,
-                revoked: false,
-                name: None,
-            }),
+            store.insert(&Record::new(terms, &key, keys).unwrap()),
             || store.redeem(&id, &first),
             || store.refund(&id, &second),
             || store.revoke(&id),

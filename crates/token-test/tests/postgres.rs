@@ -32,7 +32,7 @@ use proptest::{collection::vec, prelude::*, sample::select};
 use token_core::{RootKey, UnixTime};
 use token_store::{
     Administration, CacheConfig, CachedStore, ClaimId, Entity, Filter, Generation, Insert, Item, KeyRing,
-    Owner, PostgresConfig, PostgresStore, Raise, Record, Redeem, Refund, Retry, Revoke, StoreError, TokenId,
+    PostgresConfig, PostgresStore, Raise, Record, Redeem, Refund, Retry, Revoke, StoreError, Terms, TokenId,
     TokenStore, conformance,
 };
 use token_test::postgres::{self, Raw};
@@ -70,20 +70,16 @@ fn claim(name: &str) -> ClaimId {
 
 fn record(name: &str, limit: Option<u64>) -> Record {
     let keys = KeyRing::generate().unwrap();
-    let id = id(name);
-    Record {
-        kind: "space-support".into(),
+    let terms = Terms {
+        id: &id(name),
+        kind: "space-support",
         resource: None,
-        issuer: Entity { kind: "user".into(), id: "u1".into() },
-        root_key: keys.seal(&RootKey::derive_any(b"key"), Owner::Token(&id)).unwrap(),
+        issuer: &Entity { kind: "user".into(), id: "u1".into() },
         created: UnixTime::from_secs(1_500_000_000),
         expires: Some(UnixTime::from_secs(1_600_000_000)),
         use_limit: limit.map(|limit| NonZeroU64::new(limit).unwrap()),
-        uses: 0,
-        revoked: false,
-        name: None,
-        id,
-    }
+    };
+    Record::new(terms, &RootKey::derive_any(b"key"), &keys).unwrap()
 }
 
 fn insert(store: &PostgresStore, record: &Record) {

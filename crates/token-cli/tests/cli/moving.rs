@@ -9,7 +9,7 @@ use std::{
 };
 
 use serde_json::{Value, json};
-use token_store::{Filter, Owner};
+use token_store::Filter;
 
 use crate::run::{ENGINES, Home, Outcome, PROGRAM, feed, finish};
 
@@ -78,7 +78,7 @@ fn no_secret_is_in_an_export() {
     home.export("export").done();
     let text = fs::read_to_string(home.path().join("export")).unwrap().to_lowercase();
     let record = home.open("redb", "store").list(&Filter::All, None, 1).unwrap().records.pop().unwrap();
-    let key = home.keys().open(&record.root_key, Owner::Token(&record.id)).unwrap();
+    let key = home.keys().open(&record.root_key, record.owner()).unwrap();
     let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
     assert!(text.contains(&hex(record.id.as_bytes())), "the search finds what is there");
     let numbers = key.expose().iter().map(u8::to_string).collect::<Vec<_>>().join(",");

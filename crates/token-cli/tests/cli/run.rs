@@ -12,7 +12,7 @@ use std::{
 use serde_json::Value;
 use tempfile::TempDir;
 use token_core::{RootKey, UnixTime};
-use token_store::{Administration, Entity, Item, KeyRing, Owner, Record, TokenId};
+use token_store::{Administration, Entity, Item, KeyRing, Record, Terms, TokenId};
 
 pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_onetoken");
 
@@ -181,20 +181,17 @@ impl Home {
         let (store, keys) = (self.open(engine, "store"), self.keys());
         let item = |number: u32| {
             let id = TokenId::new(format!("token-{number:06}")).unwrap();
-            let root_key = RootKey::derive_any(&number.to_be_bytes());
-            let record = Record {
-                root_key: keys.seal(&root_key, Owner::Token(&id)).unwrap(),
-                id,
-                kind: "space-support".to_owned(),
-                resource: Some(Entity { kind: "space".to_owned(), id: format!("s{}", number % 7) }),
-                issuer: Entity { kind: "user".to_owned(), id: "u1".to_owned() },
+            let terms = Terms {
+                id: &id,
+                kind: "space-support",
+                resource: Some(&Entity { kind: "space".to_owned(), id: format!("s{}", number % 7) }),
+                issuer: &Entity { kind: "user".to_owned(), id: "u1".to_owned() },
                 created: UnixTime::from_secs(1_700_000_000),
                 expires: None,
                 use_limit: NonZeroU64::new(1),
-                uses: 0,
-                revoked: false,
-                name: None,
             };
+            let root_key = RootKey::derive_any(&number.to_be_bytes());
+            let record = Record::new(terms, &root_key, &keys).unwrap();
             Item::Token { record, claims: Vec::new() }
         };
         for from in (0..records).step_by(1000) {

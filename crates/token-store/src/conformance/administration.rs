@@ -27,11 +27,11 @@ fn revoking_all_of_something<S: Administration>(suite: &Suite, open: &impl Fn() 
         (suite.entity("space", "sweep"), suite.entity("user", "sweep a"), suite.entity("user", "sweep b"));
     let store = open();
     for number in 0..10_u8 {
-        let record = Record {
+        let record = suite.sealed(Record {
             resource: (number % 2 == 0).then(|| space.clone()),
             issuer: if number < 6 { alice.clone() } else { bob.clone() },
             ..suite.record(&suite.id([b'v', number]))
-        };
+        });
         insert(&store, &record);
     }
     let sweep = |filter: &Filter, limit: usize| -> Vec<usize> {
@@ -63,10 +63,12 @@ fn revoking_all_of_something<S: Administration>(suite: &Suite, open: &impl Fn() 
 
 // The other parts of the suite create their records later than this.
 fn everything_older_is_void<S: Administration>(suite: &Suite, open: &impl Fn() -> S) {
-    let at = |secs: u64, name: &str| Record {
-        created: UnixTime::from_secs(secs),
-        issuer: suite.entity("user", "void"),
-        ..suite.limited(&suite.id(name), 3)
+    let at = |secs: u64, name: &str| {
+        suite.sealed(Record {
+            created: UnixTime::from_secs(secs),
+            issuer: suite.entity("user", "void"),
+            ..suite.limited(&suite.id(name), 3)
+        })
     };
     let (older, newer) = (at(999, "older"), at(1000, "newer"));
     let store = open();
@@ -157,7 +159,7 @@ fn spent_records_go_after_their_retention<S: Administration>(suite: &Suite, open
 fn many_claims_are_purged<S: Administration>(suite: &Suite, store: &S) {
     const CLAIMS: u64 = 600;
     for (name, expires) in [("many, expired", Some(UnixTime::from_secs(12))), ("many, spent", None)] {
-        let record = Record { expires, ..suite.limited(&suite.id(name), CLAIMS) };
+        let record = suite.sealed(Record { expires, ..suite.limited(&suite.id(name), CLAIMS) });
         insert(store, &record);
         thread::scope(|scope| {
             for part in 0..8 {
@@ -184,8 +186,10 @@ fn counts_tell_what_is_there<S: Administration>(suite: &Suite, store: &S) {
     let id = |name: &str| suite.id(["counted ", name].concat());
     insert(store, &suite.record(&id("a")));
     insert(store, &Record { revoked: true, ..suite.limited(&id("b"), 2) });
-    insert(store, &Record { expires: Some(UnixTime::MAX), ..suite.limited(&id("c"), 1) });
-    insert(store, &Record { created: UnixTime::from_secs(0), ..suite.record(&id("void")) });
+    let never = Record { expires: Some(UnixTime::MAX), ..suite.limited(&id("c"), 1) };
+    insert(store, &suite.sealed(never));
+    let void = Record { created: UnixTime::from_secs(0), ..suite.record(&id("void")) };
+    insert(store, &suite.sealed(void));
     let _won = store.redeem(&id("c"), &claim("x")).unwrap();
     let subject = suite.entity("user", "counted");
     assert_eq!(store.raise_generation(&subject, &suite.generation(&subject, 1)).unwrap(), Raise::Raised);
@@ -245,7 +249,7 @@ fn keys_are_replaced_where_they_are_the_old_ones<S: Administration>(suite: &Suit
     let subject = suite.entity("user", "resealed");
     let generation = suite.generation(&subject, 1);
     let owner = Owner::Generation { subject: &subject, number: 1 };
-    let new = suite.keys.seal(&suite.root_key(record.id.as_bytes()), Owner::Token(&record.id)).unwrap();
+    let new = suite.sealed(record.clone()).root_key;
     let new_generation = suite.keys.seal(&suite.root_key(b"other"), owner).unwrap();
     let changes = [
         Reseal { place: KeyPlace::Token(record.id.clone()), old: record.root_key.clone(), new: new.clone() },
@@ -271,12 +275,12 @@ fn keys_are_replaced_where_they_are_the_old_ones<S: Administration>(suite: &Suit
 }
 
 fn a_restored_store_answers_like_the_former<S: Administration>(suite: &Suite, open: &impl Fn() -> S) {
-    let record = Record {
+    let record = suite.sealed(Record {
         uses: 2,
         expires: Some(UnixTime::from_secs(4_000_000)),
         resource: Some(suite.entity("space", "restored")),
         ..suite.limited(&suite.id("restored"), 2)
-    };
+    });
     let subject = suite.entity("user", "restored");
     let items = [
         Item::Token { record: record.clone(), claims: vec![(claim("a"), 1), (claim("b"), 0)] },

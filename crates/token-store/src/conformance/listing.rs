@@ -25,13 +25,13 @@ fn filters_and_order<S: TokenStore>(suite: &Suite, open: &impl Fn() -> S) {
     let mut all = Vec::new();
     let store = open();
     for number in [5_u8, 0, 9, 3, 7, 1, 8, 2, 6, 4] {
-        let record = Record {
+        let record = suite.sealed(Record {
             resource: (number % 2 == 0).then(|| space.clone()),
             issuer: if number < 6 { alice.clone() } else { bob.clone() },
             // Far enough on that no purge of this suite takes them, the later the lower the id.
             expires: (number % 3 != 0).then(|| UnixTime::from_secs(5_000_000 - u64::from(number))),
             ..suite.record(&suite.id([b'l', number]))
-        };
+        });
         insert(&store, &record);
         all.push(record);
     }
@@ -84,7 +84,8 @@ fn entities_do_not_run_into_each_other<S: TokenStore>(suite: &Suite, store: &S) 
         .collect();
     for (number, entity) in (0_u8..).zip(&entities) {
         let record = suite.record(&suite.id([b'e', number]));
-        insert(store, &Record { resource: Some(entity.clone()), issuer: entity.clone(), ..record });
+        let record = Record { resource: Some(entity.clone()), issuer: entity.clone(), ..record };
+        insert(store, &suite.sealed(record));
     }
     for (number, entity) in (0_u8..).zip(&entities) {
         let expected = [suite.id([b'e', number])];
@@ -96,7 +97,8 @@ fn entities_do_not_run_into_each_other<S: TokenStore>(suite: &Suite, store: &S) 
 fn cursors<S: TokenStore>(suite: &Suite, store: &S) {
     let issuer = suite.entity("user", "cursors");
     for name in ["cursor a", "cursor b"] {
-        insert(store, &Record { issuer: issuer.clone(), ..suite.record(&suite.id(name)) });
+        let record = Record { issuer: issuer.clone(), ..suite.record(&suite.id(name)) };
+        insert(store, &suite.sealed(record));
     }
     let filter = Filter::Issuer(issuer);
     let cursor = store.list(&filter, None, 1).unwrap().next.expect("there is a second page");
@@ -124,17 +126,19 @@ fn cursors<S: TokenStore>(suite: &Suite, store: &S) {
 // What is there all the time is listed once; what comes or goes meanwhile, at most once.
 fn pages_stay_good_while_others_write<S: TokenStore>(suite: &Suite, store: &S) {
     let issuer = suite.entity("user", "pages");
-    let record = |name: String| Record { issuer: issuer.clone(), ..suite.record(&suite.id(name)) };
+    let record = |name: String, expires| {
+        suite.sealed(Record { issuer: issuer.clone(), expires, ..suite.record(&suite.id(name)) })
+    };
     let gone = UnixTime::from_secs(11);
     while store.purge(gone, 100).unwrap() == 100 {}
     for number in 0..20 {
-        insert(store, &record(format!("stays {number:02}")));
-        insert(store, &Record { expires: Some(gone), ..record(format!("stays {number:02} goes")) });
+        insert(store, &record(format!("stays {number:02}"), None));
+        insert(store, &record(format!("stays {number:02} goes"), Some(gone)));
     }
     thread::scope(|scope| {
         let writer = scope.spawn(|| {
             for number in 0..20 {
-                insert(store, &record(format!("stays {number:02} comes")));
+                insert(store, &record(format!("stays {number:02} comes"), None));
                 store.purge(gone, 1).unwrap();
                 let stays = suite.id(format!("stays {number:02}"));
                 assert_eq!(store.revoke(&stays).unwrap(), Revoke::Revoked);
@@ -169,15 +173,13 @@ fn purge_takes_the_earliest<S: TokenStore>(suite: &Suite, open: &impl Fn() -> S)
         ("c", Some(0)),
         ("f", None),
     ] {
-        insert(
-            &store,
-            &Record {
-                resource: Some(resource.clone()),
-                issuer: issuer.clone(),
-                expires: expires.map(UnixTime::from_secs),
-                ..suite.limited(&suite.id([b"purge ", name.as_bytes()].concat()), 1)
-            },
-        );
+        let record = Record {
+            resource: Some(resource.clone()),
+            issuer: issuer.clone(),
+            expires: expires.map(UnixTime::from_secs),
+            ..suite.limited(&suite.id([b"purge ", name.as_bytes()].concat()), 1)
+        };
+        insert(&store, &suite.sealed(record));
     }
     let left = |store: &S| -> String {
         let of_issuer = ids(&pages(store, &Filter::Issuer(issuer.clone()), 10));

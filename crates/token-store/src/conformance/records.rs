@@ -15,7 +15,7 @@ pub(super) fn check<S: TokenStore>(suite: &Suite, open: &impl Fn() -> S) {
 
 fn everything_comes_back<S: TokenStore>(suite: &Suite, open: &impl Fn() -> S) {
     let plain = suite.record(&suite.id("plain"));
-    let full = Record {
+    let full = suite.sealed(Record {
         kind: String::new(),
         resource: Some(Entity { kind: "space\0\u{10ffff}".into(), id: String::new() }),
         issuer: Entity { kind: String::new(), id: "\u{e9}'\"\\;--".into() },
@@ -25,7 +25,7 @@ fn everything_comes_back<S: TokenStore>(suite: &Suite, open: &impl Fn() -> S) {
         revoked: true,
         name: Some("n\0\u{feff}".repeat(500)),
         ..suite.limited(&suite.id("full"), u64::MAX)
-    };
+    });
     let store = open();
     assert_eq!(store.get(&plain.id).unwrap(), None);
     insert(&store, &plain);

@@ -170,7 +170,7 @@ fn claims_are_of_one_token<S: TokenStore>(suite: &Suite, store: &S) {
 
 fn a_purged_token_takes_its_claims_along<S: TokenStore>(suite: &Suite, open: &impl Fn() -> S) {
     let time = UnixTime::from_secs(7);
-    let record = Record { expires: Some(time), ..suite.limited(&suite.id("purged"), 1) };
+    let record = suite.sealed(Record { expires: Some(time), ..suite.limited(&suite.id("purged"), 1) });
     let store = open();
     insert(&store, &record);
     assert_eq!(redeem(&store, &record.id, "a"), won(0));

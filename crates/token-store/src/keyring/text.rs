@@ -137,7 +137,7 @@ fn digit(digit: u8) -> Option<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Owner, TokenId};
+    use crate::{Entity, Owner};
     use token_core::RootKey;
 
     // SHA-256 of "onetoken sealing key\0", 00000001 and 32 bytes of 07, computed with Python's hashlib.
@@ -156,10 +156,11 @@ mod tests {
     fn a_ring_survives_its_text() {
         let mut keys = KeyRing::generate().unwrap();
         keys.rotate().unwrap();
-        let token = TokenId::new(*b"a").unwrap();
-        let sealed = keys.seal(&RootKey::from_derived([7; 32]), Owner::Token(&token)).unwrap();
+        let subject = Entity { kind: "user".into(), id: "u1".into() };
+        let owner = Owner::Generation { subject: &subject, number: 1 };
+        let sealed = keys.seal(&RootKey::from_derived([7; 32]), owner).unwrap();
         let again = KeyRing::from_text(&keys.to_text()).unwrap();
-        assert_eq!(again.open(&sealed, Owner::Token(&token)).unwrap().expose(), &[7; 32]);
+        assert_eq!(again.open(&sealed, owner).unwrap().expose(), &[7; 32]);
         assert_eq!(again.newest_id(), 2);
     }
 

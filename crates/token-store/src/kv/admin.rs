@@ -59,7 +59,6 @@ impl<E: Engine> Kv<E> {
             if time <= present {
                 return Ok(present);
             }
-            draft.upgrade()?;
             let key = layout::void();
             let value = codec::encode_time(&key, time)?;
             draft.put(key, value);

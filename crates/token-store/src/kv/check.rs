@@ -10,7 +10,7 @@ use crate::{
 impl<E: Engine> Kv<E> {
     pub(crate) fn check(&self, keys: Option<&KeyRing>) -> Result<Report, StoreError> {
         self.read(|view| {
-            let mut check = Check { view, keys, report: Report::default(), version: 1 };
+            let mut check = Check { view, keys, report: Report::default() };
             check.everything();
             Ok(check.report)
         })
@@ -21,7 +21,6 @@ struct Check<'a, V> {
     view: &'a V,
     keys: Option<&'a KeyRing>,
     report: Report,
-    version: u32,
 }
 
 impl<V: View> Check<'_, V> {
@@ -82,7 +81,6 @@ impl<V: View> Check<'_, V> {
 
     fn meta(&mut self, key: &[u8], value: &[u8]) {
         let sound = if key == layout::format() {
-            self.version = value.try_into().map_or(0, u32::from_be_bytes);
             layout::check_format(value).is_ok()
         } else if key == layout::void() {
             void_before(self.view).is_ok()
@@ -106,15 +104,14 @@ impl<V: View> Check<'_, V> {
                 self.report.find(Fault::MissingEntry, Some(&id));
             }
         }
-        // Version 1 had no index of spent records, and those of then are in none.
-        if record.is_spent() && self.version > 1 && self.view.get(&self.spent_entry(&id)?)?.is_none() {
+        if record.is_spent() && self.view.get(&self.spent_entry(&id)?)?.is_none() {
             self.report.find(Fault::MissingEntry, Some(&id));
         }
         let over = record.use_limit.is_some_and(|limit| record.uses > limit.get());
         if over || self.claims_on(&record)? > record.uses {
             self.report.find(Fault::WrongUses, Some(&id));
         }
-        self.report.opens(self.keys, &record.root_key, Owner::Token(&id));
+        self.report.opens(self.keys, &record.root_key, record.owner());
         Ok(())
     }
 

@@ -199,15 +199,6 @@ impl Draft<'_> {
     pub(super) fn changes(&self) -> usize {
         self.own.len()
     }
-
-    /// Makes the store one of the newest version: an older program is to refuse it from now on.
-    pub(super) fn upgrade(&mut self) -> Result<(), StoreError> {
-        let (key, newest) = (layout::format(), layout::VERSION.to_be_bytes());
-        if self.get(&key)?.is_none_or(|version| version != newest) {
-            self.put(key, newest.to_vec());
-        }
-        Ok(())
-    }
 }
 
 #[cfg(test)]

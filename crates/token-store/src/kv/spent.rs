@@ -11,11 +11,10 @@ pub(super) const UNSEEN: UnixTime = UnixTime::from_secs(0);
 
 /// Enters a record whose last use was just taken.
 pub(super) fn add(draft: &mut Draft<'_>, id: &TokenId) -> Result<(), StoreError> {
-    draft.upgrade()?;
     enter(draft, id, UNSEEN)
 }
 
-/// Takes a record out, which may not be in: version 1 had no such index.
+/// Takes a record out.
 pub(super) fn remove(draft: &mut Draft<'_>, id: &TokenId) -> Result<(), StoreError> {
     let key = layout::seen(id);
     let seen = match draft.get(&key)? {

@@ -135,7 +135,7 @@ impl Check<'_> {
         if uses < 0 || claims > uses || use_limit.is_some_and(|limit| uses > limit) {
             self.report.find(Fault::WrongUses, Some(&id));
         }
-        self.report.opens(self.keys, &record.root_key, Owner::Token(&id));
+        self.report.opens(self.keys, &record.root_key, record.owner());
         Ok(())
     }
 

@@ -4,7 +4,8 @@ use token_core::{RootKey, UnixTime};
 
 use super::*;
 use crate::{
-    ClaimId, Entity, Generation, Insert, KeyRing, MemoryStore, Owner, Raise, Record, Redeem, TokenStore,
+    ClaimId, Entity, Generation, Insert, KeyRing, MemoryStore, Owner, Raise, Record, Redeem, Terms,
+    TokenStore,
 };
 
 /// An export of version 1, and the key ring that opens what is in it, which was written once and never changes.
@@ -22,21 +23,19 @@ fn filled(keys: &KeyRing, records: u32, generations: u32) -> MemoryStore {
     let store = MemoryStore::new();
     for number in 0..records {
         let user = Entity { kind: "user".into(), id: format!("u\u{e9}\"\n{}", number % 7) };
-        let record = Record {
-            id: id(number),
-            kind: "raw".into(),
-            resource: (number % 2 == 0).then(|| Entity { kind: "space".into(), id: "s1".into() }),
-            issuer: user,
-            root_key: keys
-                .seal(&RootKey::derive_any(&number.to_be_bytes()), Owner::Token(&id(number)))
-                .unwrap(),
+        let space = Entity { kind: "space".into(), id: "s1".into() };
+        let terms = Terms {
+            id: &id(number),
+            kind: "raw",
+            resource: (number % 2 == 0).then_some(&space),
+            issuer: &user,
             created: UnixTime::from_secs(1_500_000_000),
             expires: (number % 3 == 0).then_some(UnixTime::MAX),
             use_limit: NonZeroU64::new(u64::from(number % 3)),
-            uses: 0,
-            revoked: number % 5 == 0,
-            name: (number % 2 == 0).then(|| "a name".into()),
         };
+        let mut record = Record::new(terms, &RootKey::derive_any(&number.to_be_bytes()), keys).unwrap();
+        record.revoked = number % 5 == 0;
+        record.name = (number % 2 == 0).then(|| "a name".into());
         assert_eq!(store.insert(&record).unwrap(), Insert::Inserted);
         if number % 3 > 0 && number % 5 > 0 {
             assert!(matches!(store.redeem(&id(number), &claim(1)).unwrap(), Redeem::Redeemed { .. }));
@@ -207,9 +206,8 @@ fn what_was_void_before_a_time_is_void_where_it_goes() {
     let (bytes, _) = exported(&store, b"");
     for epoch in [Epoch::Same, Epoch::New] {
         let (copy, _) = imported(&bytes, epoch);
-        let root_key = keys.seal(&RootKey::from_derived([1; 32]), Owner::Token(&id(9))).unwrap();
         let created = UnixTime::from_secs(1_399_999_999);
-        let late = Record { id: id(9), created, root_key, ..all(&store).0.remove(1) };
+        let late = Record { id: id(9), created, ..all(&store).0.remove(1) };
         assert_eq!(copy.insert(&late).unwrap(), Insert::Inserted);
         assert_eq!(copy.redeem(&id(9), &claim(9)).unwrap(), Redeem::Revoked, "{epoch:?}");
         assert_eq!(exported(&imported(&bytes, Epoch::Same).0, b"").0, bytes);

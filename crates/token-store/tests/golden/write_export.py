@@ -16,16 +16,37 @@ NONCE = bytes(range(100, 112))
 
 
 def sealed(plaintext, owner):
-    aad = b"onetoken sealed root key\0\1" + struct.pack(">I", 1) + owner
+    aad = b"onetoken sealed root key\0\2" + struct.pack(">I", 1) + owner
     ciphertext = ChaCha20Poly1305(KEY).encrypt(NONCE, plaintext, aad)
     return {"key_id": 1, "nonce": NONCE.hex(), "ciphertext": ciphertext.hex()}
 
 
+def sized(data):
+    return struct.pack(">Q", len(data)) + data
+
+
+def entity(value):
+    return sized(value["kind"].encode()) + sized(value["id"].encode())
+
+
+def number(value):
+    return struct.pack(">Q", value)
+
+
+def optional(value, write):
+    return b"\0" if value is None else b"\1" + write(value)
+
+
 def token(token_id, root_key, **rest):
     record = {"id": token_id.hex(), "kind": "", "resource": None, "issuer": {"kind": "user", "id": "u\u00e9"}}
-    record |= {"root_key": sealed(root_key, b"\1" + token_id), "created": 0, "expires": None, "use_limit": None}
+    record |= {"root_key": None, "created": 0, "expires": None, "use_limit": None}
     record |= {"uses": 0, "revoked": False, "name": None, "claims": []}
-    return {"token": record | rest}
+    record |= rest
+    terms = sized(token_id) + sized(record["kind"].encode()) + optional(record["resource"], entity)
+    terms += entity(record["issuer"]) + number(record["created"])
+    terms += optional(record["expires"], number) + optional(record["use_limit"], number)
+    record["root_key"] = sealed(root_key, b"\1" + terms)
+    return {"token": record}
 
 
 LINES = [
@@ -45,8 +66,7 @@ LINES = [
     token(b"plain", b"\x08" * 32, uses=2**64 - 1, revoked=True),
 ]
 subject = {"kind": "user", "id": "u\u00e9"}
-kind, name = b"user", subject["id"].encode()
-owner = b"\2" + struct.pack(">QQ", 3, len(kind)) + kind + name
+owner = b"\2" + entity(subject) + number(3)
 
 
 def line(document):

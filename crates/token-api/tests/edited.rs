@@ -1,0 +1,168 @@
+//! What someone may do who writes to the store and lacks the key ring.
+#![allow(clippy::indexing_slicing, clippy::panic, clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::num::NonZeroU64;
+
+use token_api::{Authority, CheckError, Config, Dialect, Failure, Grant, Kind, MintRequest, Minted, Refusal};
+use token_core::{
+    IdentifierV2, InviteType, Persistence, RootKey, Subject, Token, TokenType, UnixTime, VerifyError,
+};
+use token_store::{
+    ClaimId, Entity, Filter, Insert, KeyRing, MemoryStore, OpenError, Record, StoreError, Terms, TokenId,
+    TokenStore as _,
+};
+use token_test::world::{GROUP, Members, SPACE, START};
+
+type Local = Authority<MemoryStore, Members>;
+type Edit = (&'static str, fn(&mut Record));
+
+const KEYS: &str =
+    "onetoken-keys-v1 1:000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f:3d6c986d";
+const OWNER: Subject<'_> = Subject::User("owner");
+
+fn authority(records: &[Record]) -> Local {
+    let (store, keys) = (MemoryStore::new(), KeyRing::from_text(KEYS).unwrap());
+    for record in records {
+        assert_eq!(store.insert(record).unwrap(), Insert::Inserted);
+    }
+    let clock = || UnixTime::from_secs(START);
+    Authority::with_clock(store, keys, Members::default(), Config::default(), clock).unwrap()
+}
+
+fn grants() -> Vec<Grant<'static>> {
+    vec![
+        Grant::GroupSpaces { group: GROUP },
+        Grant::SpaceSupport { space: SPACE, dialect: Some(Dialect::Legacy) },
+        Grant::SpaceSupport { space: SPACE, dialect: Some(Dialect::Modern) },
+        Grant::Invite { invite: InviteType::UserJoinSpace, target: SPACE },
+        Grant::Access { session: None },
+        Grant::Identity,
+    ]
+}
+
+/// A token for each grant, and their records.
+fn minted() -> (Vec<(Kind, Minted)>, Vec<Record>) {
+    let authority = authority(&[]);
+    let mint =
+        |grant: Grant<'static>| (grant.kind(), authority.mint(&MintRequest::new(grant, OWNER)).unwrap());
+    let tokens: Vec<_> = grants().into_iter().map(mint).collect();
+    let page = authority.list(&Filter::All, None, usize::MAX).unwrap();
+    let record = |minted: &Minted| page.records.iter().find(|record| record.id == minted.id).unwrap().clone();
+    let records = tokens.iter().map(|(_, minted)| record(minted)).collect();
+    (tokens, records)
+}
+
+fn assert_refused(tokens: &[(Kind, Minted)], records: &[Record], what: &str) {
+    let authority = authority(records);
+    for (kind, minted) in tokens {
+        let context = authority.context();
+        for expect in [None, Some(*kind)] {
+            let verified = authority.verify(&minted.token, expect, &context);
+            let forged = matches!(verified, Err(CheckError::Failed(Failure::Open(OpenError::Forged))));
+            assert!(forged, "{kind}, {what}: {verified:?}");
+        }
+        for consumer in [OWNER, Subject::Provider("p1")] {
+            let claim = ClaimId::new(*b"claim").unwrap();
+            assert!(authority.consume(&minted.token, *kind, consumer, &claim, &context).is_err());
+        }
+        assert_eq!(authority.store().get(&minted.id).unwrap().unwrap().uses, 0, "{kind}, {what}");
+    }
+}
+
+#[test]
+fn a_record_edited_without_the_key_ring_verifies_nothing() {
+    let (tokens, records) = minted();
+    let admin = || Entity { kind: "user".into(), id: "admin".into() };
+    let edits: [Edit; 9] = [
+        ("kind", |record| record.kind = "userJoinCluster".into()),
+        ("resource", |record| record.resource = Some(Entity { kind: "space".into(), id: "s2".into() })),
+        ("no resource", |record| record.resource = record.resource.is_none().then(|| record.issuer.clone())),
+        ("issuer's id", |record| record.issuer.id = "admin".into()),
+        ("issuer's kind", |record| record.issuer.kind = "oneprovider".into()),
+        ("created", |record| record.created = UnixTime::from_secs(START + 1)),
+        ("expires", |record| record.expires = Some(UnixTime::MAX)),
+        ("never expires", |record| record.expires = None),
+        ("use limit", |record| record.use_limit = NonZeroU64::new(1_000)),
+    ];
+    for (what, edit) in edits {
+        let mut edited = records.clone();
+        edited.iter_mut().for_each(edit);
+        assert_refused(&tokens, &edited, what);
+    }
+    let shifted = records.iter().map(|record| {
+        let issuer = Entity { kind: "userowner".into(), id: String::new() };
+        Record { issuer, ..record.clone() }
+    });
+    assert_refused(&tokens, &shifted.collect::<Vec<_>>(), "one field's end moved into the next");
+    let taken_over: Vec<_> =
+        records.iter().map(|record| Record { issuer: admin(), ..record.clone() }).collect();
+    assert_refused(&tokens, &taken_over, "another's");
+}
+
+#[test]
+fn a_sealed_key_moved_to_another_record_verifies_nothing() {
+    let (tokens, records) = minted();
+    let mut rotated = records.clone();
+    for (at, record) in rotated.iter_mut().enumerate() {
+        record.root_key = records[(at + 1) % records.len()].root_key.clone();
+    }
+    assert_refused(&tokens, &rotated, "moved");
+}
+
+/// Whoever has the key ring can seal anything; a record of another token is noticed all the same.
+#[test]
+fn a_token_that_its_record_contradicts_is_not_accepted() {
+    let entity = |kind: &str, id: &str| Entity { kind: kind.into(), id: id.into() };
+    let (space, user, id) = (entity("space", SPACE), entity("user", "owner"), TokenId::new(*b"id").unwrap());
+    let terms = Terms {
+        id: &id,
+        kind: "userJoinSpace",
+        resource: Some(&space),
+        issuer: &user,
+        created: UnixTime::from_secs(START),
+        expires: None,
+        use_limit: None,
+    };
+    let key = RootKey::from_derived([7; 32]);
+    let invite = |target| TokenType::Invite { invite: InviteType::UserJoinSpace, target };
+    let verify = |terms, token: &Token| {
+        let record = Record::new(terms, &key, &KeyRing::from_text(KEYS).unwrap()).unwrap();
+        let authority = authority(&[record]);
+        authority.verify(&token.encode().unwrap(), None, &authority.context())
+    };
+    let mint = |key: &RootKey, subject, token_type| {
+        let identifier = IdentifierV2 { persistence: Persistence::Named, subject, token_type, id: "id" };
+        Token::mint(key, "here", &identifier).unwrap()
+    };
+    verify(terms, &mint(&key, OWNER, invite(SPACE))).unwrap();
+    let (other_space, other_user) = (entity("space", "s2"), entity("oneprovider", "owner"));
+    for (what, terms, token) in [
+        ("type", terms, mint(&key, OWNER, TokenType::Access { session: None })),
+        ("target", terms, mint(&key, OWNER, invite("s2"))),
+        ("subject's id", terms, mint(&key, Subject::User("admin"), invite(SPACE))),
+        ("subject's kind", terms, mint(&key, Subject::Provider("owner"), invite(SPACE))),
+        ("kind", Terms { kind: "access", ..terms }, mint(&key, OWNER, invite(SPACE))),
+        ("resource", Terms { resource: Some(&other_space), ..terms }, mint(&key, OWNER, invite(SPACE))),
+        ("no resource", Terms { resource: None, ..terms }, mint(&key, OWNER, invite(SPACE))),
+        ("issuer", Terms { issuer: &other_user, ..terms }, mint(&key, OWNER, invite(SPACE))),
+        ("no identifier", terms, Token::mint_legacy(&key, "here", "id").unwrap()),
+    ] {
+        let verified = verify(terms, &token);
+        let corrupt = matches!(verified, Err(CheckError::Failed(Failure::Store(StoreError::Corrupt { .. }))));
+        assert!(corrupt, "{what}: {verified:?}");
+    }
+    let forged = verify(terms, &mint(&RootKey::from_derived([8; 32]), OWNER, invite("s2")));
+    let refused = matches!(forged, Err(CheckError::Refused(Refusal::Verify(VerifyError::BadSignature))));
+    assert!(refused, "a forger learns nothing: {forged:?}");
+}
+
+#[test]
+fn what_may_change_is_not_sealed() {
+    let (tokens, mut records) = minted();
+    records.iter_mut().for_each(|record| record.name = Some("renamed".into()));
+    let authority = authority(&records);
+    for (kind, minted) in &tokens {
+        let accepted = authority.verify(&minted.token, Some(*kind), &authority.context());
+        assert!(accepted.is_ok(), "{kind}: {accepted:?}");
+    }
+}
