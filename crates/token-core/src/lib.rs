@@ -101,8 +101,10 @@
 //! types of this crate ([`Identifier`], [`Predicate`], …) are views of them, made without allocation. A caveat
 //! that is not understood can be carried and attenuated, and is refused by verification.
 //!
-//! The location is not signed, and neither is the spelling: one token has many texts. Store, spend, revoke and
-//! cache by [`Identifier::id`], never by text.
+//! The location is not signed, and neither is the spelling: one token has many texts. Store, spend and revoke by
+//! [`Identifier::id`], never by text. Cache a verdict by [`Token::fingerprint`] only, together with the facts of the
+//! request that it was given for, and with the fingerprints of the discharges where there were any. An id is in logs,
+//! and a forgery can carry it; a signature stays on a text whose caveats were taken off.
 //!
 //! # Hostile input
 //!
@@ -116,6 +118,7 @@ extern crate alloc;
 
 mod caveat;
 mod context;
+mod fingerprint;
 mod identifier;
 mod inspect;
 mod judge;
@@ -136,6 +139,7 @@ mod wire;
 
 pub use caveat::Caveat;
 pub use context::{Context, Scope};
+pub use fingerprint::Fingerprint;
 pub use identifier::{Identifier, IdentifierError, IdentifierProblem, IdentifierV2, Persistence};
 pub use inspect::{Damage, Hint, Inspection, Report, inspect};
 pub use judge::{TokenUse, Unmet};

@@ -6,7 +6,8 @@ use core::fmt;
 use tinyvec::TinyVec;
 
 use crate::{
-    CaveatKey, CaveatNonce, RootKey, Signature, caveat::Caveat, limits::Limits, mac::ChainKey, seal,
+    CaveatKey, CaveatNonce, Fingerprint, RootKey, Signature, caveat::Caveat, limits::Limits, mac::ChainKey,
+    seal,
 };
 
 /// A stretch of [`Parts::fields`], in bytes.
@@ -204,6 +205,12 @@ impl Macaroon {
     /// The caveats, in chain order.
     pub fn caveats(&self) -> impl ExactSizeIterator<Item = Caveat<'_>> {
         self.parts.caveats()
+    }
+
+    /// The digest of this macaroon: what a cached verdict is kept under.
+    #[must_use]
+    pub fn fingerprint(&self) -> Fingerprint {
+        Fingerprint::of(self)
     }
 
     /// The signature that ends the chain.

@@ -77,6 +77,21 @@ impl<'a> Predicate<'a> {
         Self::read_text(core::str::from_utf8(text).ok()?)
     }
 
+    /// Whether verification leaves some of it to the host: it is enforced operation by operation, or file by file. `service`
+    /// and `interface = oneclient` are judged, and restrict the API besides (`onedata-tokens.md` §4.2).
+    #[must_use]
+    pub const fn is_enforced_later(&self) -> bool {
+        matches!(
+            self,
+            Self::Api(_)
+                | Self::DataReadonly
+                | Self::DataPath(_)
+                | Self::DataObjectId(_)
+                | Self::Service(_)
+                | Self::Interface(Interface::Oneclient)
+        )
+    }
+
     pub(crate) fn read_text(text: &'a str) -> Option<Self> {
         let Some((name, value)) = split::once(text, b' ') else {
             return (text == "data.readonly").then_some(Self::DataReadonly);

@@ -4,8 +4,8 @@ use alloc::string::String;
 use core::fmt;
 
 use crate::{
-    DecodeError, DecodeOptions, EncodeError, Encoding, FieldError, Format, Identifier, IdentifierV2,
-    Macaroon, RootKey, ServiceKind, Spelling, Subject,
+    DecodeError, DecodeOptions, EncodeError, Encoding, FieldError, Fingerprint, Format, Identifier,
+    IdentifierV2, Macaroon, RootKey, ServiceKind, Spelling, Subject,
     identifier::IdentifierError,
     macaroon::Parts,
     wire::{self, Reading, error::Problem},
@@ -100,6 +100,12 @@ impl Token {
     #[must_use]
     pub const fn macaroon(&self) -> &Macaroon {
         &self.macaroon
+    }
+
+    /// The digest of the token, the same in all its spellings: what a cached verdict is kept under.
+    #[must_use]
+    pub fn fingerprint(&self) -> Fingerprint {
+        self.macaroon.fingerprint()
     }
 
     /// What its identifier says.

@@ -251,6 +251,9 @@ impl<'a> Verifier<'a> {
         if self.token_use.is_some_and(|token_use| !token_use.supports(predicate)) {
             return Err(VerifyError::CaveatUnsupported { at });
         }
+        if at.discharge.is_some() && predicate.is_enforced_later() {
+            return Err(VerifyError::CaveatUnenforced { at });
+        }
         if let Predicate::TokenType(stated) = *predicate {
             // A holder may append another type, which narrows the token to nothing.
             let first = match at.discharge {
@@ -391,7 +394,8 @@ pub struct Verified<'t> {
 }
 
 impl<'t> Verified<'t> {
-    /// The macaroon, with the caveats that are enforced after verification (`api`, `data.…`) among others.
+    /// The macaroon, with all caveats that the host has to enforce after verification
+    /// ([`Predicate::is_enforced_later`]): no discharge carries one.
     #[must_use]
     pub const fn macaroon(&self) -> &'t Macaroon {
         self.macaroon
@@ -450,6 +454,13 @@ pub enum VerifyError {
     /// A caveat is of a kind that a token used so must not carry (`onedata-tokens.md` §4.1).
     #[error("{at} is not supported by a token used so")]
     CaveatUnsupported {
+        /// Which caveat.
+        at: Place,
+    },
+    /// A discharge has a caveat that would have to be enforced after verification
+    /// ([`Predicate::is_enforced_later`]). A host finds those in the macaroon that it verified and nowhere else.
+    #[error("{at} has to be enforced after verification, which no caveat of a discharge is")]
+    CaveatUnenforced {
         /// Which caveat.
         at: Place,
     },

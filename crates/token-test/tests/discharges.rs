@@ -416,3 +416,37 @@ fn third_party_caveats_take_the_fields_that_others_take() {
     assert_eq!(Macaroon::mint(&root_key(), &long, b"x").map(drop), too_long);
     assert_eq!(format!("{:?}", key(1)), "CaveatKey(..)");
 }
+
+/// A host enforces `api` and its kin operation by operation, and reads them in the macaroon that it verified. It never
+/// sees those of a discharge, so that they would restrict nothing.
+#[test]
+fn a_discharge_carries_nothing_that_is_enforced_later() {
+    let mut context = at(5);
+    context.data_caveats_allowed = true;
+    context.service = Some(token_core::Service::ONEZONE);
+    context.interface = Some(token_core::Interface::Oneclient);
+    let verifier = Verifier::new(&context);
+    for caveat in [
+        "api = all/get/op_space.s1.*:*",
+        "data.readonly",
+        "data.path = L3MxL2E=",
+        "data.objectid = 00ff",
+        "service = ozw-onezone",
+        "interface = oneclient",
+    ] {
+        let mut root = asking(&[1]);
+        root.attenuate(caveat).unwrap();
+        let bound = discharge(1).bound_to(&root);
+        verifier.verify_with(&root, &[bound], &root_key()).unwrap();
+
+        let root = asking(&[1]);
+        let mut narrow = discharge(1);
+        narrow.attenuate(caveat).unwrap();
+        let bound = [narrow.bound_to(&root)];
+        let refused = verifier.verify_with(&root, &bound, &root_key()).unwrap_err();
+        assert_eq!(refused, VerifyError::CaveatUnenforced { at: within(0, 0) }, "{caveat}");
+        // A program that judges it takes care of it.
+        let judged: [&[u8]; 1] = [caveat.as_bytes()];
+        verifier.exact(&judged).verify_with(&root, &bound, &root_key()).unwrap();
+    }
+}

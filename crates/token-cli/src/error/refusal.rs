@@ -99,9 +99,11 @@ impl Refusal {
                 | VerifyError::BadDischarge { .. }
                 | VerifyError::CaveatKeyUnreadable { .. },
             ) => "bad-signature",
-            Why::Verify(VerifyError::CaveatUnmet { .. } | VerifyError::CaveatUnsupported { .. }) => {
-                "caveat-unmet"
-            }
+            Why::Verify(
+                VerifyError::CaveatUnmet { .. }
+                | VerifyError::CaveatUnsupported { .. }
+                | VerifyError::CaveatUnenforced { .. },
+            ) => "caveat-unmet",
             Why::Verify(VerifyError::CaveatUnknown { .. }) => "caveat-unknown",
             Why::Verify(VerifyError::DischargeMissing { .. }) => "discharge-missing",
             Why::Verify(VerifyError::DischargeUnused { .. }) => "discharge-unused",
@@ -114,7 +116,9 @@ impl Refusal {
     pub(super) fn reason(&self) -> Option<String> {
         match &self.why {
             Why::Verify(VerifyError::CaveatUnmet { why, .. }) => Some(why.to_string()),
-            Why::Verify(VerifyError::CaveatUnsupported { .. }) => Some("unsupported".to_owned()),
+            Why::Verify(VerifyError::CaveatUnsupported { .. } | VerifyError::CaveatUnenforced { .. }) => {
+                Some("unsupported".to_owned())
+            }
             Why::Verify(VerifyError::CaveatUnknown { .. }) => Some("it is not understood".to_owned()),
             Why::Verify(VerifyError::DischargeMissing { .. }) => Some("it has no discharge".to_owned()),
             Why::Verify(VerifyError::BadDischarge { .. }) => {
@@ -139,6 +143,7 @@ fn place(error: &VerifyError) -> Where {
     match *error {
         VerifyError::CaveatUnmet { at, .. }
         | VerifyError::CaveatUnsupported { at }
+        | VerifyError::CaveatUnenforced { at }
         | VerifyError::CaveatUnknown { at }
         | VerifyError::DischargeMissing { at }
         | VerifyError::CaveatKeyUnreadable { at } => {
