@@ -15,7 +15,8 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use token_core::{
-    Context, DecodeOptions, Encoding, Format, Limits, Macaroon, RootKey, Token, UnixTime, Verifier, inspect,
+    Context, DecodeOptions, Encoding, Format, Limits, Macaroon, Region, RootKey, Service, Subject, Token,
+    UnixTime, Verifier, inspect,
 };
 use token_test::{hostile, text};
 
@@ -112,6 +113,24 @@ fn main() -> ExitCode {
         };
         report.measure("verified", name, len, || verify(verifier));
         Report::tell("verified", name, len, || verify(verifier.within(lifted)));
+    }
+    let groups: Vec<String> = (0..hostile::GROUPS).map(|n| format!("g{n}")).collect();
+    let groups: Vec<&str> = groups.iter().map(String::as_str).collect();
+    let mut consumer = context.clone();
+    consumer.consumer = Some(Subject::User("u1"));
+    consumer.consumer_groups = Some(&groups);
+    consumer.peer_ip = Some([192, 0, 2, 7].into());
+    consumer.asn = Some(2);
+    consumer.country = Some("FR");
+    consumer.regions = Some(&[Region::Europe, Region::Asia]);
+    consumer.service = Some(Service::ONEZONE);
+    consumer.data_caveats_allowed = true;
+    for (name, macaroon) in hostile::long_lists() {
+        let len = macaroon.to_bytes(Format::V2).unwrap().len();
+        report.measure("verified against 10,000 groups", name, len, || {
+            Verifier::new(&consumer).verify(&macaroon, &hostile::root_key()).is_ok()
+        });
+        report.measure("preflight", name, len, || Verifier::new(&consumer).preflight(&macaroon));
     }
     for (name, text) in hostile::nested_json(100_000) {
         for (what, options) in [("JSON, strict", options), ("JSON, liberal", DecodeOptions::compat())] {

@@ -1,5 +1,6 @@
 //! Why the command did not do what it was asked, as a message, a document and an exit code.
 
+mod excerpt;
 mod refusal;
 
 use std::{
@@ -17,7 +18,7 @@ use token_core::{
 };
 use token_store::{ClaimId, RekeyError, Retry, StoreError, TransferError};
 
-pub(crate) use self::refusal::Refusal;
+pub(crate) use self::{excerpt::Unwritable, refusal::Refusal};
 use crate::{home::HomeError, output::Bytes};
 
 /// The exit codes, from best to worst.
@@ -209,6 +210,8 @@ pub(crate) enum UsageError {
     TokenWithLines,
     #[error("there is nothing to confine to: give --caveat, --ttl, --expires, --ip or --consumer")]
     NoCaveat,
+    #[error("a list of addresses names IPv4 networks")]
+    Addresses,
     #[error("a list of consumers names users, groups and providers")]
     Consumers,
     #[error("there is no home directory: say with --home where the keys are")]
@@ -318,8 +321,8 @@ impl Malformed {
     }
 
     /// A caveat is none that the token could carry.
-    pub(crate) fn caveat(index: usize) -> Self {
-        let message = format!("caveat {index} is not one that Onedata knows");
+    pub(crate) fn caveat(index: usize, text: &str) -> Self {
+        let message = format!("caveat {index}: {}", Unwritable(text));
         Self::at(message, Stage::Field, 0, Unit::Character)
     }
 

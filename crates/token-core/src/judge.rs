@@ -1,7 +1,10 @@
 //! Whether a predicate holds in a context, and which types of token may carry it (`onedata-tokens.md` §4).
 
-use alloc::string::String;
-use core::net::IpAddr;
+use alloc::{string::String, vec::Vec};
+use core::{
+    cell::{Cell, OnceCell},
+    net::IpAddr,
+};
 
 use crate::{
     Context, Filter, LegacyType, Predicate, Scope, Subject, UnixTime,
@@ -68,8 +71,12 @@ pub enum Unmet {
     Other(String),
 }
 
-/// Whether the predicate holds.
-pub(crate) fn judge(predicate: &Predicate<'_>, context: &Context<'_>) -> Result<(), Unmet> {
+/// Whether the predicate holds. `groups` are those of the context.
+pub(crate) fn judge(
+    predicate: &Predicate<'_>,
+    context: &Context<'_>,
+    groups: &Groups<'_>,
+) -> Result<(), Unmet> {
     match *predicate {
         Predicate::Time { valid_until } => match context.now < valid_until {
             true => Ok(()),
@@ -98,12 +105,15 @@ pub(crate) fn judge(predicate: &Predicate<'_>, context: &Context<'_>) -> Result<
         }
         Predicate::Consumer(list) => {
             let consumer = context.consumer.ok_or(Unmet::NotKnown)?;
-            let mut answers = list.iter().map(|listed| admits_consumer(listed, consumer, context));
-            match answers.clone().any(|answer| answer == Some(true)) {
-                true => Ok(()),
-                false if answers.any(|answer| answer.is_none()) => Err(Unmet::NotKnown),
-                false => Err(Unmet::Refuted),
+            let mut refuted = Unmet::Refuted;
+            for listed in list.iter() {
+                match admits_consumer(listed, consumer, context, groups) {
+                    Some(true) => return Ok(()),
+                    Some(false) => {}
+                    None => refuted = Unmet::NotKnown,
+                }
             }
+            Err(refuted)
         }
         Predicate::Interface(interface) => holds(context.interface.ok_or(Unmet::NotKnown)? == interface),
         // Enforced by the service, operation by operation (§4.2).
@@ -130,13 +140,51 @@ fn filtered<'a, T: Item<'a>>(
 }
 
 /// `None` where the consumer's groups decide and are not known.
-fn admits_consumer(listed: Subject<'_>, consumer: Subject<'_>, context: &Context<'_>) -> Option<bool> {
+fn admits_consumer(
+    listed: Subject<'_>,
+    consumer: Subject<'_>,
+    context: &Context<'_>,
+    groups: &Groups<'_>,
+) -> Option<bool> {
     match (listed, consumer) {
         (Subject::User("*"), Subject::User(_)) | (Subject::Provider("*"), Subject::Provider(_)) => Some(true),
         (Subject::Group("*"), Subject::User(_)) => context.consumer_in_any_group,
-        (Subject::Group(group), Subject::User(_)) => {
-            context.consumer_groups.map(|groups| groups.contains(&group))
-        }
+        (Subject::Group(group), Subject::User(_)) => groups.contain(group),
         (listed, consumer) => Some(listed == consumer),
+    }
+}
+
+/// The groups of a consumer, for one verification.
+///
+/// The holder of a token decides how many groups its caveats name, and a server may put a user in thousands. The first
+/// few are looked for one by one, which is all that an honest token needs; then the groups are sorted, once.
+pub(crate) struct Groups<'a> {
+    given: Option<&'a [&'a str]>,
+    lookups: Cell<usize>,
+    sorted: OnceCell<Vec<&'a str>>,
+}
+
+impl<'a> Groups<'a> {
+    /// To sort some thousand groups takes as long as to look through them that often.
+    const LOOKUPS_UNSORTED: usize = 16;
+
+    pub(crate) const fn of(context: &Context<'a>) -> Self {
+        Self { given: context.consumer_groups, lookups: Cell::new(0), sorted: OnceCell::new() }
+    }
+
+    /// `None` where they are not known.
+    fn contain(&self, group: &str) -> Option<bool> {
+        let given = self.given?;
+        let lookups = self.lookups.get().saturating_add(1);
+        self.lookups.set(lookups);
+        if lookups <= Self::LOOKUPS_UNSORTED {
+            return Some(given.contains(&group));
+        }
+        let sorted = self.sorted.get_or_init(|| {
+            let mut sorted = given.to_vec();
+            sorted.sort_unstable();
+            sorted
+        });
+        Some(sorted.binary_search(&group).is_ok())
     }
 }

@@ -4,6 +4,7 @@ mod buf;
 mod item;
 mod json;
 mod list;
+mod nearest;
 
 use core::fmt;
 

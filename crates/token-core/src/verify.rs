@@ -9,7 +9,11 @@ use core::fmt;
 
 use crate::{
     Caveat, CaveatKey, Context, Identifier, LegacyType, Limits, Macaroon, Predicate, RootKey, Subject,
-    TokenType, TokenUse, UnixTime, Unmet, judge::judge, mac::ChainKey, macaroon::Span, seal,
+    TokenType, TokenUse, UnixTime, Unmet,
+    judge::{Groups, judge},
+    mac::ChainKey,
+    macaroon::Span,
+    seal,
 };
 
 /// Verifies macaroons against the facts of one request.
@@ -149,10 +153,11 @@ impl<'a> Verifier<'a> {
     ) -> Result<Verified<'t>, VerifyError> {
         let order = self.confirm(macaroon, discharges, key)?;
         let mut verified = Verified { macaroon, expires_at: None, legacy_type: None };
-        self.admit_all(None, macaroon, &mut verified)?;
+        let groups = Groups::of(self.context);
+        self.admit_all(None, macaroon, &groups, &mut verified)?;
         for index in order {
             if let Some(discharge) = discharges.get(index) {
-                self.admit_all(Some(index), discharge, &mut verified)?;
+                self.admit_all(Some(index), discharge, &groups, &mut verified)?;
             }
         }
         Ok(verified)
@@ -210,6 +215,7 @@ impl<'a> Verifier<'a> {
         &self,
         discharge: Option<usize>,
         macaroon: &Macaroon,
+        groups: &Groups<'_>,
         verified: &mut Verified<'_>,
     ) -> Result<(), VerifyError> {
         let parts = &macaroon.parts;
@@ -219,7 +225,7 @@ impl<'a> Verifier<'a> {
             let bytes = parts.bytes(caveat.identifier);
             let text =
                 text.and_then(|text| text.get(start..end)).or_else(|| core::str::from_utf8(bytes).ok());
-            self.admit(Place { discharge, index }, bytes, text, verified)?;
+            self.admit(Place { discharge, index }, bytes, text, groups, verified)?;
         }
         Ok(())
     }
@@ -229,6 +235,7 @@ impl<'a> Verifier<'a> {
         at: Place,
         bytes: &[u8],
         text: Option<&str>,
+        groups: &Groups<'_>,
         verified: &mut Verified<'_>,
     ) -> Result<(), VerifyError> {
         let read = text.and_then(Predicate::read_text);
@@ -270,7 +277,7 @@ impl<'a> Verifier<'a> {
                 _ => {}
             }
         }
-        judge(predicate, self.context).map_err(|why| VerifyError::CaveatUnmet { at, why })
+        judge(predicate, self.context, groups).map_err(|why| VerifyError::CaveatUnmet { at, why })
     }
 
     fn check(&self, text: &[u8]) -> Judgment {
@@ -285,6 +292,7 @@ impl<'a> Verifier<'a> {
     /// caveats that are not refuted.
     pub fn preflight(&self, macaroon: &Macaroon) -> Preflight {
         let mut first_stated = None;
+        let groups = Groups::of(self.context);
         for (index, caveat) in macaroon.caveats().enumerate() {
             let Caveat::FirstParty { predicate: text } = caveat else { continue };
             if self.exact.contains(&text) {
@@ -311,7 +319,7 @@ impl<'a> Verifier<'a> {
                 }
                 _ => false,
             };
-            match judge(&predicate, self.context) {
+            match judge(&predicate, self.context, &groups) {
                 _ if of_another_type => {
                     return Preflight::Refuted { index, why: Refutation::Unmet(Unmet::Refuted) };
                 }

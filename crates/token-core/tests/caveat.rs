@@ -310,6 +310,10 @@ fn values_are_written_as_onedata_writes_them() {
         (PredicateBuf::geo_country(Filter::Whitelist, []), ""),
         (PredicateBuf::geo_country(Filter::Whitelist, ["POL"]), ""),
         (PredicateBuf::geo_country(Filter::Whitelist, ["P|"]), ""),
+        // Countries are compared with codes in capitals: a blacklist of these would shut nobody out.
+        (PredicateBuf::geo_country(Filter::Blacklist, ["PL", "fr"]), ""),
+        (PredicateBuf::geo_country(Filter::Blacklist, ["Pl"]), ""),
+        (PredicateBuf::geo_country(Filter::Blacklist, ["P1"]), ""),
         (PredicateBuf::geo_region(Filter::Whitelist, []), ""),
         (PredicateBuf::service([]), ""),
         (PredicateBuf::service([Service { id: "a|opw-b", ..provider }]), ""),
@@ -385,4 +389,36 @@ fn paths_and_object_ids_are_told_as_they_stand() {
 fn what_is_no_object_is_told_what_was_expected() {
     let error = serde_json::from_str::<JsonPredicate>("[]").unwrap_err();
     assert!(error.to_string().contains("the JSON object of a caveat"), "{error}");
+}
+
+/// What Onedata has written is read, and is not written anew.
+#[test]
+fn a_country_in_lower_case_is_read_and_not_written() {
+    for text in ["geo.country != pl", "geo.country = PL|fr"] {
+        let read = Predicate::read(text.as_bytes()).unwrap();
+        let json = serde_json::to_string(&read).unwrap();
+        assert_eq!(serde_json::from_str::<JsonPredicate>(&json).unwrap().0.as_str(), text);
+        assert_eq!(PredicateBuf::read(text), None);
+    }
+    assert!(PredicateBuf::read("geo.country != PL|FR").is_some());
+}
+
+#[test]
+fn a_caveat_that_is_not_known_has_a_known_one_near() {
+    for (text, form) in [
+        ("tiem < 5", Some("time < SECONDS")),
+        ("time<5", Some("time < SECONDS")),
+        ("time < infinity", Some("time < SECONDS")),
+        ("TIME < 5", Some("time < SECONDS")),
+        ("geo.county = PL", Some("geo.country = CC|…")),
+        ("geo.country != pl", Some("geo.country = CC|…")),
+        ("data.read-only", Some("data.readonly")),
+        ("tokentype = x", Some("tokenType = TYPE")),
+        ("colour = blue", None),
+        ("a", None),
+        ("", None),
+        (&"time".repeat(1000), None),
+    ] {
+        assert_eq!(Predicate::nearest(text), form, "{text}");
+    }
 }

@@ -174,9 +174,66 @@ fn v2_errors_tell_a_cut_from_a_lie() {
     assert_eq!(read(&[2, 2, 9, b'i']), Problem::CutField { field, begin: 1, missing: 8 });
     let max = Limits::ONEDATA.field;
     // One more than may be, in three bytes; and 2^63 in ten, the most that ten can say beside 2^64 - 1.
-    assert_eq!(read(&[2, 2, 0x81, 0x80, 0x40, 0]), Problem::FieldTooLong { field, len: max + 1, max });
+    assert_eq!(read(&[2, 2, 0x81, 0x80, 0x40, 0]), Problem::FieldTooLong { field, len: (1 << 20) + 1, max });
     let most = [[2, 2].as_slice(), &[0x80; 9], &[1]].concat();
     assert_eq!(read(&most), Problem::FieldTooLong { field, len: 1 << 63, max });
     let more = [[2, 2].as_slice(), &[0x80; 9], &[2]].concat();
     assert_eq!(read(&more), Problem::Varint { field });
+}
+
+/// A macaroon of any format has fields of any length in JSON, whose strings have no length of their own.
+#[test]
+fn the_longest_field_is_the_same_in_every_format() {
+    let mut macaroon = Macaroon::mint(&RootKey::from_derived([7; 32]), "l", b"i").unwrap();
+    macaroon.attenuate("p").unwrap();
+    let key = token_core::CaveatKey::from_derived([8; 32]);
+    macaroon.add_third_party("c", b"t", &key, &[9; 24]).unwrap();
+    let document = macaroon.to_text(Format::V2J, Encoding::Base62).unwrap();
+    let signature = "00".repeat(32);
+    let v1j = format!(
+        r#"{{"location":"l","identifier":"i","caveats":[{{"cid":"p"}},{{"cid":"t","cl":"c"}}],"signature":"{signature}"}}"#
+    );
+    let long = "x".repeat(73);
+    let mut options = DecodeOptions::compat();
+    options.limits.field = 72;
+    for (document, field, from, to) in [
+        (&document, "location", r#""l":"l""#, format!(r#""l":"{long}""#)),
+        (&document, "identifier", r#""i":"i""#, format!(r#""i":"{long}""#)),
+        (&document, "caveat", r#""i":"p""#, format!(r#""i":"{long}""#)),
+        (&document, "caveat", r#""i":"t""#, format!(r#""i64":"{}""#, "A".repeat(98))),
+        (&document, "caveat location", r#""l":"c""#, format!(r#""l":"{long}""#)),
+        (&v1j, "location", r#""location":"l""#, format!(r#""location":"{long}""#)),
+        (&v1j, "identifier", r#""identifier":"i""#, format!(r#""identifier":"{long}""#)),
+        (&v1j, "caveat", r#""cid":"p""#, format!(r#""cid":"{long}""#)),
+        (&v1j, "caveat location", r#""cl":"c""#, format!(r#""cl":"{long}""#)),
+        (&v1j, "vid", r#""cl":"c""#, format!(r#""vid":"{}""#, "A".repeat(98))),
+    ] {
+        assert!(Macaroon::from_text(document, &options).is_ok(), "{document}");
+        assert!(document.contains(from), "{document}: {from}");
+        let error = Macaroon::from_text(&document.replace(from, &to), &options).unwrap_err();
+        assert_eq!(error.problem(), &Problem::FieldTooLong { field, len: 73, max: 72 }, "{from}");
+        assert_eq!(error.stage(), Stage::Limit);
+    }
+}
+
+#[test]
+fn packets_are_counted_in_english() {
+    for (packet, ordinal) in [
+        (0, "first"),
+        (2, "third"),
+        (3, "4th"),
+        (10, "11th"),
+        (11, "12th"),
+        (12, "13th"),
+        (20, "21st"),
+        (21, "22nd"),
+        (22, "23rd"),
+        (23, "24th"),
+        (110, "111th"),
+        (111, "112th"),
+        (120, "121st"),
+    ] {
+        let message = Problem::NoName { packet }.to_string();
+        assert_eq!(message, format!("the {ordinal} packet has no name"));
+    }
 }

@@ -518,3 +518,29 @@ fn a_verifier_shows_what_it_judges_by() {
         assert!(shown.contains(part), "{shown}");
     }
 }
+
+/// The groups are sorted once a token has named a few: the answers stay what they were.
+#[test]
+fn a_long_list_of_groups_is_judged_as_a_short_one() {
+    let groups: Vec<String> = (0..100).rev().map(|n| format!("g{n}")).collect();
+    let groups: Vec<&str> = groups.iter().map(String::as_str).collect();
+    let mut context = now(5);
+    context.consumer = Some(Subject::User("u1"));
+    context.consumer_groups = Some(&groups);
+    let strangers = |count: usize| (0..count).map(|n| format!("grp-x{n}|")).collect::<String>();
+    for count in [0, 1, 14, 15, 16, 17, 18, 1000] {
+        let strangers = strangers(count);
+        for group in ["g0", "g50", "g99"] {
+            assert_eq!(judged(&format!("consumer = {strangers}grp-{group}"), &context), HELD, "{count}");
+        }
+        assert_eq!(judged(&format!("consumer = {strangers}grp-g100"), &context), REFUTED, "{count}");
+        assert_eq!(judged(&format!("consumer = {strangers}usr-u1"), &context), HELD, "{count}");
+    }
+    // Over many caveats as over one.
+    let caveats = vec!["consumer = grp-x|grp-g7"; 20];
+    assert_eq!(verify(Verifier::new(&context), &caveats), Ok(()));
+    let index = caveats.len();
+    let refused = verify(Verifier::new(&context), &[&caveats[..], &["consumer = grp-x"]].concat());
+    let at = Place { discharge: None, index };
+    assert_eq!(refused, Err(VerifyError::CaveatUnmet { at, why: Unmet::Refuted }));
+}

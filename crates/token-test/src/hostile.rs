@@ -161,6 +161,52 @@ pub fn fan(count: usize) -> Request {
     request(count, &all, |_| Vec::new())
 }
 
+/// Macaroons under [`root_key`], each nearly a mebibyte of caveats whose lists are as long as they can be, made by a
+/// holder who wants their verification to take long.
+///
+/// # Panics
+/// Never: the caveats are written here.
+#[must_use]
+pub fn long_lists() -> Vec<(&'static str, Macaroon)> {
+    const ROOM: usize = (1 << 20) - (1 << 10);
+    let lists = [
+        ("a list of groups", "consumer = ", "grp-a"),
+        ("a list of users", "consumer = ", "usr-a"),
+        ("a list of services", "service = ", "opw-a"),
+        ("a list of countries", "geo.country = ", "PL"),
+        ("a blacklist of countries", "geo.country != ", "PL"),
+        ("a list of regions", "geo.region = ", "SouthAmerica"),
+        ("a blacklist of regions", "geo.region != ", "EU"),
+        ("a list of addresses", "ip = ", "1.1.1.1"),
+        ("a list of systems", "asn = ", "1"),
+        ("a list of operations", "api = ", "all/all/a.a.a"),
+        ("a list of paths", "data.path = ", "L2E="),
+        ("a list of objects", "data.objectid = ", "00"),
+    ];
+    let minted = || Macaroon::mint(&root_key(), "", b"root").expect("an identifier");
+    let lists = lists.map(|(what, head, item)| {
+        let mut macaroon = minted();
+        let items = vec![item; (ROOM - head.len()) / (item.len() + 1)];
+        macaroon.attenuate(format!("{head}{}", items.join("|"))).expect("a predicate");
+        (what, macaroon)
+    });
+    // Each holds, so that the next is judged.
+    let many = |what, caveat: String| {
+        let mut macaroon = minted();
+        (0..1000).for_each(|_| macaroon.attenuate(&caveat).expect("a predicate"));
+        (what, macaroon)
+    };
+    let last = GROUPS - 1;
+    let groups: Vec<String> = (GROUPS - 100..GROUPS).map(|n| format!("grp-g{n}")).collect();
+    let mut all = Vec::from(lists);
+    all.push(many("1,000 lists of one group", format!("consumer = grp-g{last}")));
+    all.push(many("1,000 lists of 100 groups", format!("consumer = {}", groups.join("|"))));
+    all
+}
+
+/// How many groups the consumer of [`long_lists`] is in: `g0`, `g1`, …
+pub const GROUPS: usize = 10_000;
+
 /// JSON that nests as deep as that, each with its name. None is a macaroon.
 #[must_use]
 pub fn nested_json(depth: usize) -> Vec<(&'static str, String)> {

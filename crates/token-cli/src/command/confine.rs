@@ -5,7 +5,7 @@ use token_core::{Predicate, PredicateBuf, Subject};
 use super::print_token;
 use crate::{
     args::ConfineArgs,
-    error::{Exit, Failure, Malformed, UsageError},
+    error::{Exit, Failure, Malformed, Unwritable, UsageError},
     input::Source,
     output::Terminal,
     time,
@@ -17,7 +17,7 @@ pub(super) fn run(args: &ConfineArgs, terminal: &mut Terminal) -> Result<Exit, F
     let mut predicates = Vec::new();
     predicates.extend(expires.map(PredicateBuf::time));
     if !args.ip.is_empty() {
-        predicates.extend(PredicateBuf::ip(args.ip.iter().copied()));
+        predicates.push(PredicateBuf::ip(args.ip.iter().copied()).map_err(|_| UsageError::Addresses)?);
     }
     if !args.consumer.is_empty() {
         let consumers = args.consumer.iter().filter_map(|consumer| Subject::read(consumer));
@@ -29,10 +29,15 @@ pub(super) fn run(args: &ConfineArgs, terminal: &mut Terminal) -> Result<Exit, F
 
     let options = args.reading.options();
     let (mut macaroon, spelling) = Source::of(args.token.as_deref())?.read()?.macaroon(&options, now)?;
-    for caveat in &args.caveat {
-        if Predicate::read(caveat.as_bytes()).is_none() {
-            terminal
-                .note("warning: a caveat is not one that Onedata knows, so Onedata will refuse the token");
+    for (index, caveat) in args.caveat.iter().enumerate() {
+        match Predicate::read(caveat.as_bytes()) {
+            Some(_) if PredicateBuf::read(caveat.as_str()).is_none() => {
+                return Err(Malformed::caveat(index, caveat).into());
+            }
+            Some(_) => {}
+            None => {
+                terminal.note(format_args!("warning: {}: Onedata will refuse the token", Unwritable(caveat)))
+            }
         }
         macaroon.attenuate(caveat).map_err(Malformed::part)?;
     }

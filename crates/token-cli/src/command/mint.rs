@@ -123,7 +123,7 @@ fn request<'a>(grant: Grant<'a>, args: &'a StoredArgs) -> Result<MintRequest<'a>
 
 fn predicates(texts: &[String]) -> Result<Vec<PredicateBuf>, Failure> {
     let read = |(index, text): (usize, &String)| {
-        PredicateBuf::read(text.as_str()).ok_or_else(|| Malformed::caveat(index).into())
+        PredicateBuf::read(text.as_str()).ok_or_else(|| Malformed::caveat(index, text).into())
     };
     texts.iter().enumerate().map(read).collect()
 }

@@ -5,7 +5,7 @@ use std::{error::Error, fmt};
 use token_api::Refusal as Why;
 use token_core::{Caveat, Macaroon, Place, VerifyError};
 
-use crate::output::{Bytes, Plain};
+use super::excerpt::Excerpt;
 
 /// A token is not good.
 #[derive(Debug)]
@@ -14,42 +14,6 @@ pub(crate) struct Refusal {
     pub(super) at: Where,
     /// The caveat that it is about, where it is about one.
     pub(super) caveat: Option<Excerpt>,
-}
-
-/// The text of a caveat, cut where it is long: whoever wrote the token does not get to fill a log.
-#[derive(Debug)]
-pub(super) struct Excerpt {
-    pub(super) text: Bytes,
-    /// The length of all of it in bytes, where this is not all.
-    pub(super) cut_from: Option<usize>,
-}
-
-impl Excerpt {
-    /// The greatest length that is shown, in bytes (`macaroon-formats.md` §6).
-    const MAX_LEN: usize = 128;
-
-    fn new(text: &[u8]) -> Self {
-        let Some((head, _)) = text.split_at_checked(Self::MAX_LEN).filter(|(_, rest)| !rest.is_empty())
-        else {
-            return Self { text: text.into(), cut_from: None };
-        };
-        // Not within a character, if it is text.
-        let whole = match std::str::from_utf8(head) {
-            Err(error) if error.error_len().is_none() => head.get(..error.valid_up_to()).unwrap_or(head),
-            _ => head,
-        };
-        Self { text: whole.into(), cut_from: Some(text.len()) }
-    }
-}
-
-impl fmt::Display for Excerpt {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let text = Plain(self.text.as_bytes());
-        match self.cut_from {
-            None => text.fmt(f),
-            Some(len) => write!(f, "{text}… ({len} bytes)"),
-        }
-    }
 }
 
 impl Refusal {
@@ -170,22 +134,5 @@ impl fmt::Display for Refusal {
 impl Error for Refusal {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         Some(&self.why)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_long_caveat_is_cut_between_characters() {
-        let cut = |text: &[u8]| {
-            let excerpt = Excerpt::new(text);
-            (excerpt.text.as_bytes().len(), excerpt.cut_from)
-        };
-        assert_eq!(cut(&[b'a'; 128]), (128, None));
-        assert_eq!(cut(&[b'a'; 129]), (128, Some(129)));
-        assert_eq!(cut(format!("{}é!", "a".repeat(127)).as_bytes()), (127, Some(130)));
-        assert_eq!(cut(&[0xff; 200]), (128, Some(200)));
     }
 }

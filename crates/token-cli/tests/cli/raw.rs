@@ -311,3 +311,26 @@ fn confining_refuses_what_makes_no_sense() {
     assert_eq!(onetoken(["confine", "--json", "--caveat", "asn = 7", &token[..50]]).error(3), "malformed");
     assert!(onetoken(["confine", "--caveat", "color: blue", &token]).done().err.contains("warning"));
 }
+
+#[test]
+fn a_caveat_that_is_not_known_is_named_with_the_nearest_known() {
+    let token = raw(&[]);
+    let confine = |caveat: &str| onetoken(["confine", "--caveat", caveat, &token]);
+    let warned = confine("tiem < 5").done().err;
+    assert!(warned.contains("`tiem < 5` is not a caveat that Onedata knows; did you mean `time < SECONDS`?"));
+    let warned = confine("color: blue\u{1b}[31m").done().err;
+    assert!(warned.contains(r"`color: blue\u{1b}[31m` is not a caveat"), "{warned}");
+    assert!(!warned.contains("did you mean"), "{warned}");
+    let warned = confine(&"x".repeat(5000)).done().err;
+    assert!(warned.contains("… (5000 bytes)") && warned.len() < 500, "{warned}");
+    // Onedata reads it, and would let everybody in.
+    let refused = confine("geo.country != pl");
+    assert_eq!((refused.code, refused.out.as_str()), (3, ""));
+    assert!(refused.err.contains("two capital letters"), "{}", refused.err);
+
+    let home = crate::run::Home::over("redb");
+    let refused = home.run(["mint", "access", "--subject", "usr-u1", "--caveat", "data.read-only"]);
+    assert_ne!(refused.code, 0);
+    assert!(refused.err.contains("caveat 0: `data.read-only` is not a caveat"), "{}", refused.err);
+    assert!(refused.err.contains("did you mean `data.readonly`?"), "{}", refused.err);
+}

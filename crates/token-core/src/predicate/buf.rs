@@ -30,10 +30,20 @@ pub struct PredicateBuf(String);
 pub struct EmptyList;
 
 impl PredicateBuf {
-    /// A text that [`Predicate::read`] reads.
+    /// A text that [`Predicate::read`] reads, and that is worth writing: a country is two capital letters. Onedata
+    /// writes others as well, and never finds anybody there: a blacklist of them shuts nobody out.
     #[must_use]
     pub fn read(text: impl Into<String>) -> Option<Self> {
-        let text = text.into();
+        Self::as_received(text.into()).filter(|predicate| match Predicate::read(predicate.as_ref()) {
+            Some(Predicate::GeoCountry(_, list)) => {
+                list.iter().all(|country| country.code().bytes().all(|letter| letter.is_ascii_uppercase()))
+            }
+            _ => true,
+        })
+    }
+
+    /// Whatever [`Predicate::read`] reads.
+    pub(super) fn as_received(text: String) -> Option<Self> {
         Predicate::read(text.as_bytes()).is_some().then_some(Self(text))
     }
 
@@ -62,7 +72,7 @@ impl PredicateBuf {
     /// `geo.country = CC|…` or `geo.country != CC|…`
     ///
     /// # Errors
-    /// [`EmptyList`], also when a code has not two characters.
+    /// [`EmptyList`], also when a code is not two capital letters.
     pub fn geo_country<'a>(
         filter: Filter,
         codes: impl IntoIterator<Item = &'a str>,
@@ -114,14 +124,14 @@ impl PredicateBuf {
 }
 
 /// Writes a list, and reads it back to see that it says what was meant.
-pub(super) fn list(
-    head: &str,
-    items: impl IntoIterator<Item = impl fmt::Display>,
-) -> Result<PredicateBuf, EmptyList> {
+fn list(head: &str, items: impl IntoIterator<Item = impl fmt::Display>) -> Result<PredicateBuf, EmptyList> {
     let items: Vec<String> = items.into_iter().map(|item| item.to_string()).collect();
-    let separated = items.iter().any(|item| item.contains('|'));
-    let text = format!("{head} {}", items.join("|"));
-    if separated { None } else { PredicateBuf::read(text) }.ok_or(EmptyList)
+    list_text(head, &items).and_then(PredicateBuf::read).ok_or(EmptyList)
+}
+
+/// `None` where an item holds a separator.
+pub(super) fn list_text(head: &str, items: &[String]) -> Option<String> {
+    (!items.iter().any(|item| item.contains('|'))).then(|| format!("{head} {}", items.join("|")))
 }
 
 impl AsRef<[u8]> for PredicateBuf {

@@ -13,7 +13,7 @@ use serde::{
     ser::SerializeMap,
 };
 
-use super::{Filter, Item, List, Predicate, PredicateBuf, buf::list};
+use super::{Filter, Item, List, Predicate, PredicateBuf, buf::list_text};
 
 /// The JSON form, such as `{"type":"time","validUntil":1496140144}`.
 impl Serialize for Predicate<'_> {
@@ -138,13 +138,13 @@ impl Members {
                 Whitelist::Texts(_) => None,
             },
             Some(kind @ ("service" | "consumer" | "api" | "data.path" | "data.objectid")) => {
-                list(&format!("{kind} ="), self.texts()?).ok()
+                PredicateBuf::as_received(list_text(&format!("{kind} ="), &self.texts()?)?)
             }
             Some(kind @ ("geo.country" | "geo.region")) => {
                 let named = self.filter.take()?;
                 let filter =
                     [Filter::Whitelist, Filter::Blacklist].into_iter().find(|known| known.name() == named)?;
-                list(&format!("{kind} {filter}"), self.list.take()?).ok()
+                PredicateBuf::as_received(list_text(&format!("{kind} {filter}"), &self.list.take()?)?)
             }
             Some("interface") => PredicateBuf::read(format!("interface = {}", self.interface.take()?)),
             Some("data.readonly") => PredicateBuf::read("data.readonly"),

@@ -64,6 +64,11 @@ impl DecodeError {
         Self::bytes(Problem::TooLong { len, max }, max)
     }
 
+    pub(crate) fn field_too_long(field: &'static str, len: usize, max: usize, begin: usize) -> Self {
+        let len = u64::try_from(len).unwrap_or(u64::MAX);
+        Self::bytes(Problem::FieldTooLong { field, len, max }, begin)
+    }
+
     pub(crate) const fn missing_signature(offset: usize) -> Self {
         Self::bytes(Problem::MissingField { expected: "signature" }, offset)
     }
@@ -335,8 +340,8 @@ pub enum Problem {
     FieldTooLong {
         /// The name of the field.
         field: &'static str,
-        /// Its length, in bytes.
-        len: usize,
+        /// Its length, in bytes. In v2 it is the one that the field states, which can be more than memory has.
+        len: u64,
         /// The greatest length allowed, in bytes.
         max: usize,
     },
@@ -397,7 +402,17 @@ impl fmt::Display for Ordinal {
             0 => f.write_str("first"),
             1 => f.write_str("second"),
             2 => f.write_str("third"),
-            n => write!(f, "{}th", n.saturating_add(1)),
+            n => {
+                let n = n.saturating_add(1);
+                let suffix = match (n % 100, n % 10) {
+                    (11..=13, _) => "th",
+                    (_, 1) => "st",
+                    (_, 2) => "nd",
+                    (_, 3) => "rd",
+                    _ => "th",
+                };
+                write!(f, "{n}{suffix}")
+            }
         }
     }
 }

@@ -47,6 +47,7 @@ impl Builder<'_, '_> {
             return Err(self.reader.error(Problem::JsonMixed, members.at));
         }
         if let Some(location) = self.text(members.take("location"))? {
+            self.fits(&location, "location")?;
             self.parts.location = Some(self.parts.push(&location.value));
         }
         let identifier = self.text(members.take("identifier"))?;
@@ -78,6 +79,7 @@ impl Builder<'_, '_> {
             Some(Member { at, .. }) => return Err(self.reader.error(Problem::JsonVersion, at)),
         }
         if let Some(location) = self.either(&mut members, "l", "l64")? {
+            self.fits(&location, "location")?;
             self.utf8(&location, "location")?;
             self.parts.location = Some(self.parts.push(&location.value));
         }
@@ -117,6 +119,9 @@ impl Builder<'_, '_> {
         location: Option<Member<Vec<u8>>>,
     ) -> Result<(), DecodeError> {
         let identifier = self.not_empty(identifier, "caveat", at)?;
+        for (member, field) in [(&vid, "vid"), (&location, "caveat location")] {
+            member.as_ref().map_or(Ok(()), |member| self.fits(member, field))?;
+        }
         let identifier = self.parts.push(&identifier);
         let third_party = match (vid, location) {
             (Some(vid), location) => Some(ThirdPartySpans {
@@ -185,9 +190,23 @@ impl Builder<'_, '_> {
         at: usize,
     ) -> Result<Vec<u8>, DecodeError> {
         match member {
-            Some(Member { value, .. }) if !value.is_empty() || self.reader.options.liberal => Ok(value),
+            Some(member) if !member.value.is_empty() || self.reader.options.liberal => {
+                self.fits(&member, field)?;
+                Ok(member.value)
+            }
             Some(Member { at, .. }) => Err(self.reader.error(Problem::EmptyField { field }, at)),
             None => Err(self.reader.error(Problem::MissingField { expected: field }, at)),
+        }
+    }
+
+    fn fits(&self, member: &Member<Vec<u8>>, field: &'static str) -> Result<(), DecodeError> {
+        let (len, max) = (member.value.len(), self.reader.options.limits.field);
+        match len > max {
+            true => {
+                let len = u64::try_from(len).unwrap_or(u64::MAX);
+                Err(self.reader.error(Problem::FieldTooLong { field, len, max }, member.at))
+            }
+            false => Ok(()),
         }
     }
 

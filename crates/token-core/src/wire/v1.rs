@@ -225,7 +225,7 @@ impl<'a> Reader<'a> {
             None => DecodeError::bytes(Problem::NoName { packet }, begin),
             Some((field, value)) => {
                 let (field, max) = (field.as_str(), self.options.limits.field);
-                DecodeError::bytes(Problem::FieldTooLong { field, len: value.len(), max }, begin)
+                DecodeError::field_too_long(field, value.len(), max, begin)
             }
         }
     }

@@ -159,8 +159,8 @@ impl Reader<'_> {
                     self.bytes.len(),
                 ));
             }
-            len => {
-                let problem = Problem::FieldTooLong { field, len: len.unwrap_or(usize::MAX), max };
+            _ => {
+                let problem = Problem::FieldTooLong { field, len: declared, max };
                 return Err(DecodeError::bytes(problem, begin));
             }
         };

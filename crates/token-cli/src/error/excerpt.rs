@@ -1,0 +1,77 @@
+//! What messages show of a caveat.
+
+use std::fmt;
+
+use token_core::Predicate;
+
+use crate::output::{Bytes, Plain};
+
+/// The text of a caveat, cut where it is long: whoever wrote the token does not get to fill a log.
+#[derive(Debug)]
+pub(super) struct Excerpt {
+    pub(super) text: Bytes,
+    /// The length of all of it in bytes, where this is not all.
+    pub(super) cut_from: Option<usize>,
+}
+
+impl Excerpt {
+    /// The greatest length that is shown, in bytes (`macaroon-formats.md` §6).
+    const MAX_LEN: usize = 128;
+
+    pub(super) fn new(text: &[u8]) -> Self {
+        let Some((head, _)) = text.split_at_checked(Self::MAX_LEN).filter(|(_, rest)| !rest.is_empty())
+        else {
+            return Self { text: text.into(), cut_from: None };
+        };
+        // Not within a character, if it is text.
+        let whole = match std::str::from_utf8(head) {
+            Err(error) if error.error_len().is_none() => head.get(..error.valid_up_to()).unwrap_or(head),
+            _ => head,
+        };
+        Self { text: whole.into(), cut_from: Some(text.len()) }
+    }
+}
+
+impl fmt::Display for Excerpt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let text = Plain(self.text.as_bytes());
+        match self.cut_from {
+            None => text.fmt(f),
+            Some(len) => write!(f, "{text}… ({len} bytes)"),
+        }
+    }
+}
+
+/// Says that a caveat cannot be written, and what may have been meant.
+pub(crate) struct Unwritable<'a>(pub(crate) &'a str);
+
+impl fmt::Display for Unwritable<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let text = Excerpt::new(self.0.as_bytes());
+        if Predicate::read(self.0.as_bytes()).is_some() {
+            return write!(f, "`{text}` names a country that matches nobody: write two capital letters");
+        }
+        write!(f, "`{text}` is not a caveat that Onedata knows")?;
+        match Predicate::nearest(self.0) {
+            Some(form) => write!(f, "; did you mean `{form}`?"),
+            None => Ok(()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_caveat_is_cut_between_characters() {
+        let cut = |text: &[u8]| {
+            let excerpt = Excerpt::new(text);
+            (excerpt.text.as_bytes().len(), excerpt.cut_from)
+        };
+        assert_eq!(cut(&[b'a'; 128]), (128, None));
+        assert_eq!(cut(&[b'a'; 129]), (128, Some(129)));
+        assert_eq!(cut(format!("{}é!", "a".repeat(127)).as_bytes()), (127, Some(130)));
+        assert_eq!(cut(&[0xff; 200]), (128, Some(200)));
+    }
+}
