@@ -292,12 +292,13 @@ impl TokenStore for PostgresStore {
     fn raise_generation(&self, subject: &Entity, next: &Generation) -> Result<Raise, StoreError> {
         const READ: &str = "SELECT generation FROM onetoken.generations WHERE subject = $1::bytea";
         const FIRST: &str = "
-            INSERT INTO onetoken.generations (subject, number, generation) VALUES ($1::bytea, $2::bigint, $3::bytea)
+            INSERT INTO onetoken.generations (subject, number, generation) SELECT $1::bytea, $2::bigint, $3::bytea
+            WHERE {mark}
             ON CONFLICT (subject) DO NOTHING
             RETURNING number";
         const NEXT: &str = "
             UPDATE onetoken.generations SET number = $2::bigint, generation = $3::bytea
-            WHERE subject = $1::bytea AND generation = $4::bytea
+            WHERE subject = $1::bytea AND generation = $4::bytea AND {mark}
             RETURNING number";
         let (key, value, number) = (layout::generation(subject), next.to_bytes(subject)?, next.number);
         let lane = of(&self.0.writers, &key)?;
@@ -313,12 +314,13 @@ impl TokenStore for PostgresStore {
                     Some(generation) => generation?.number,
                 };
                 if present.checked_add(1) != Some(number) {
+                    session.settle().await?;
                     return Ok(Raise::Stale { present });
                 }
                 let number = bigint(number);
                 let raised = match &stored {
-                    None => session.query(FIRST, &[&key, &number, &value]).await?,
-                    Some(stored) => session.query(NEXT, &[&key, &number, &value, stored]).await?,
+                    None => session.write(FIRST, &[&key, &number, &value]).await?,
+                    Some(stored) => session.write(NEXT, &[&key, &number, &value, stored]).await?,
                 };
                 match raised.is_empty() {
                     false => Ok(Raise::Raised),

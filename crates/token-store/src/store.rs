@@ -13,7 +13,8 @@ use crate::{ClaimId, Entity, Generation, Record, TokenId};
 ///
 /// - **G1 atomic.** A call happens wholly or not at all.
 /// - **G2 linearizable** per token id: calls take effect one after another, between their start and their end.
-/// - **G3 durable.** Once a call returns `Ok`, its effect survives a crash and a power cut (memory excepted).
+/// - **G3 durable.** Once a call returns `Ok`, its effect survives a crash and a power cut (memory excepted). So does what
+///   the answer of a call that writes rests on: after [`Insert::Exists`] or a repeated claim, the record and the claim.
 /// - **G4 shared.** Clones of a store share their state.
 /// - **G5 blind.** A store reads no clock, and neither logs a key nor shows one in `Debug` or an error.
 /// - **G6 idempotent.** [`redeem`](Self::redeem) under one claim happens once, however often it is asked; and a
@@ -27,7 +28,8 @@ pub trait TokenStore: fmt::Debug + Send + Sync {
     /// Keeps a new record.
     ///
     /// # Errors
-    /// [`StoreError`]; after [`StoreError::Unknown`], [`get`](Self::get) tells whether the record is there.
+    /// [`StoreError`]. After [`StoreError::Unknown`], insert the record again: [`Insert::Exists`] means that it is there to
+    /// stay. [`get`](Self::get) shows whether it is there now, which on a server a failover may still undo.
     fn insert(&self, record: &Record) -> Result<Insert, StoreError>;
 
     /// Reads a record; `None` where there is none under this id.
@@ -272,6 +274,13 @@ pub enum StoreError {
         /// Its value.
         found: String,
     },
+    /// A pooler hands this connection to others between statements (PgBouncer in transaction or statement mode), so that
+    /// what the store has set for itself is another's. Nothing was written.
+    #[error("a pooler shares the connection to {place}; connect directly, or in session mode")]
+    Pooled {
+        /// Its URL, without the password.
+        place: String,
+    },
     /// The stored bytes are damaged. What could not be trusted was not returned.
     #[error("the store is damaged: {what}")]
     Corrupt {
@@ -334,6 +343,7 @@ impl StoreError {
             | Self::OlderVersion { .. }
             | Self::Denied { .. }
             | Self::NotDurable { .. }
+            | Self::Pooled { .. }
             | Self::Corrupt { .. }
             | Self::ReadOnly
             | Self::TooLarge { .. }

@@ -29,6 +29,8 @@
     reason = "only tests call this crate, and a broken vector has to fail them loudly"
 )]
 
+use std::io::Write as _;
+
 pub mod hex;
 pub mod hostile;
 mod mutation;
@@ -63,4 +65,17 @@ impl Key<'_> {
             Self::Derived(key) => token_core::RootKey::from_derived(key),
         }
     }
+}
+
+/// Says that the test at hand does not run, for want of something.
+///
+/// # Panics
+/// Where the variable of the environment says, with `1`, that it has to run.
+pub fn not_run(required: &str, missing: &str) {
+    let is_required = std::env::var_os(required).is_some_and(|value| value == "1");
+    assert!(!is_required, "{required} is set, and this machine lacks {missing}");
+    let thread = std::thread::current();
+    let test = thread.name().unwrap_or_default();
+    // Not by a macro: the harness shows what those print for tests that fail only.
+    drop(writeln!(std::io::stderr(), "NOT RUN: {test}: this machine lacks {missing}"));
 }

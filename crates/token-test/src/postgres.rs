@@ -11,9 +11,12 @@
 
 use std::{
     env, fs,
-    io::{self, Read as _, Write as _},
+    io::Read as _,
     net::TcpListener,
-    os::unix::{fs::chown, process::CommandExt as _},
+    os::unix::{
+        fs::{MetadataExt as _, chown},
+        process::CommandExt as _,
+    },
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     sync::{
@@ -38,12 +41,22 @@ pub struct Server {
     own: Option<Own>,
 }
 
+/// A directory that lasts no longer than this, also where a test panics before there is a server.
+struct Dir(PathBuf);
+
+impl Drop for Dir {
+    fn drop(&mut self) {
+        drop(fs::remove_dir_all(&self.0));
+    }
+}
+
 /// A server that this process started.
 struct Own {
-    dir: PathBuf,
+    dir: Dir,
     // A shell that stops the server and removes its files when its standard input ends, be it by a drop or by the
     // death of this process.
     keeper: Child,
+    port: u16,
 }
 
 /// The one server of this process, which is not durable: its URLs say `durable=no`. `None` where there is none to be
@@ -79,49 +92,54 @@ fn given() -> Option<Server> {
 /// As [`shared`].
 pub fn start(settings: &[&str]) -> Option<Server> {
     let Some(programs) = programs() else {
-        let required = env::var("ONETOKEN_REQUIRE_POSTGRES").is_ok_and(|value| value == "1");
-        assert!(!required, "ONETOKEN_REQUIRE_POSTGRES is set, and there is no postgres");
-        // Not by a macro: what those print is shown for tests that fail only.
-        let test = thread::current().name().unwrap_or_default().to_owned();
-        drop(writeln!(io::stderr(), "NOT RUN, for want of a postgres: {test}"));
+        crate::not_run("ONETOKEN_REQUIRE_POSTGRES", "a postgres with initdb and pg_basebackup");
         return None;
     };
+    let make = format!("-U {USER} --auth=trust --no-sync --locale=C -E UTF8");
+    Some(run(&programs, &format!("initdb' -D \"$dir/data\" {make}"), settings))
+}
+
+/// Makes the files of a server with one of its programs, and runs it.
+fn run(programs: &Path, make: &str, settings: &[&str]) -> Server {
     static COUNT: AtomicU32 = AtomicU32::new(0);
     // Short, since the path of a socket has at most 107 bytes.
     let number = COUNT.fetch_add(1, Ordering::Relaxed);
     let dir = env::temp_dir().join(format!("otpg-{}-{number}", std::process::id()));
     fs::create_dir(&dir).expect("a directory for the server");
-    let account = unprivileged();
+    let dir = Dir(dir);
+    let account = unprivileged(&dir.0);
     if let Some((uid, gid)) = account {
-        chown(&dir, Some(uid), Some(gid)).expect("the directory is the server's");
+        chown(&dir.0, Some(uid), Some(gid)).expect("the directory is the server's");
     }
     let port = free_port();
     let mut options = vec![
         "-c listen_addresses=127.0.0.1".to_owned(),
         format!("-c port={port}"),
-        format!("-c unix_socket_directories='{}'", dir.display()),
+        format!("-c unix_socket_directories='{}'", dir.0.display()),
         "-c max_connections=300".to_owned(),
         "-c shared_buffers=32MB".to_owned(),
     ];
     options.extend(settings.iter().map(|setting| format!("-c {setting}")));
     let script = format!(
         r#"trap '' INT
-           '{bin}/initdb' -D '{dir}/data' -U {USER} --auth=trust --no-sync --locale=C -E UTF8 >'{dir}/log' 2>&1 &&
-           {{ '{bin}/postgres' -D '{dir}/data' {options} >>'{dir}/log' 2>&1 & }}
+           dir='{dir}'
+           '{bin}/{make} >"$dir/log" 2>&1 &&
+           {{ '{bin}/postgres' -D "$dir/data" {options} >>"$dir/log" 2>&1 & }}
            cat >/dev/null
            for _ in 1 2 3; do
-               pid=$(head -n1 '{dir}/data/postmaster.pid' 2>/dev/null) || break
+               pid=$(head -n1 "$dir/data/postmaster.pid" 2>/dev/null) || break
+               kill -CONT "$pid" 2>/dev/null
                kill -QUIT "$pid" 2>/dev/null
                for _ in 1 2 3 4 5 6 7 8 9 10; do kill -0 "$pid" 2>/dev/null || break; sleep 0.1; done
            done
-           rm -rf '{dir}'"#,
+           rm -rf "$dir""#,
         bin = programs.display(),
-        dir = dir.display(),
+        dir = dir.0.display(),
         options = options.join(" "),
     );
     let mut keeper = Command::new("sh");
     keeper.arg("-c").arg(script).env_clear().env("PATH", env::var_os("PATH").unwrap_or_default());
-    keeper.env("LC_ALL", "C").current_dir(&dir).process_group(0);
+    keeper.env("LC_ALL", "C").current_dir(&dir.0).process_group(0);
     keeper.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
     if let Some((uid, gid)) = account {
         keeper.uid(uid).gid(gid);
@@ -130,10 +148,10 @@ pub fn start(settings: &[&str]) -> Option<Server> {
     let server = Server {
         before: format!("postgres://{USER}@127.0.0.1:{port}/"),
         after: "?durable=no".to_owned(),
-        own: Some(Own { dir, keeper }),
+        own: Some(Own { dir, keeper, port }),
     };
     server.wait();
-    Some(server)
+    server
 }
 
 impl Server {
@@ -181,13 +199,62 @@ impl Server {
 
     /// The process id of the postmaster; `None` for a server that was given, or that is not running.
     pub fn pid(&self) -> Option<u32> {
-        let text = fs::read_to_string(self.own.as_ref()?.dir.join("data/postmaster.pid")).ok()?;
+        let text = fs::read_to_string(self.dir()?.join("data/postmaster.pid")).ok()?;
         text.lines().next()?.parse().ok()
+    }
+
+    /// The port of a server of our own.
+    pub fn port(&self) -> Option<u16> {
+        self.own.as_ref().map(|own| own.port)
+    }
+
+    /// Starts a standby of this server, which streams from it under the name `standby`. `None` for a server that was
+    /// given.
+    ///
+    /// # Panics
+    /// Where it does not start.
+    pub fn standby(&self, settings: &[&str]) -> Option<Self> {
+        let port = self.port()?;
+        let source = format!("host=127.0.0.1 port={port} user={USER} application_name=standby");
+        let make = format!("pg_basebackup' -D \"$dir/data\" -d '{source}' -c fast --no-sync -R");
+        let fast = "wal_retrieve_retry_interval=100ms";
+        Some(run(&programs()?, &make, &[settings, &[fast]].concat()))
+    }
+
+    /// Makes a standby a primary, and returns when it is one.
+    ///
+    /// # Errors
+    /// What the server says.
+    ///
+    /// # Panics
+    /// Where it does not become one.
+    pub fn promote(&self) -> Result<(), tokio_postgres::Error> {
+        let promoted = self.sql("postgres", "SELECT pg_promote(true, 60)")?;
+        assert_eq!(promoted[0][0].as_deref(), Some("t"), "it is promoted");
+        Ok(())
+    }
+
+    /// Sends a signal (`STOP`, `CONT`, …) to all processes of a server of our own.
+    ///
+    /// # Panics
+    /// Where it cannot be sent.
+    pub fn signal(&self, name: &str) {
+        let Some(pid) = self.pid() else { return };
+        let mut pids = children(pid);
+        // Its parent first, so that it starts no others meanwhile; and goes on last.
+        if name == "CONT" {
+            pids.push(pid)
+        } else {
+            pids.insert(0, pid)
+        }
+        let mut kill = Command::new("kill");
+        kill.arg("-s").arg(name).args(pids.iter().map(u32::to_string));
+        assert!(kill.status().expect("the program kill").success(), "the processes of the server are there");
     }
 
     /// The directory of a server of our own, with its socket, its `log` and its `data`.
     pub fn dir(&self) -> Option<&Path> {
-        self.own.as_ref().map(|own| own.dir.as_path())
+        self.own.as_ref().map(|own| own.dir.0.as_path())
     }
 
     fn wait(&self) {
@@ -236,6 +303,18 @@ impl Drop for Own {
     }
 }
 
+// The processes whose parent is this one.
+fn children(parent: u32) -> Vec<u32> {
+    let is_child = |pid: &u32| {
+        let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+        // After the name, which is in brackets: the state, and the parent.
+        let after = stat.rsplit_once(") ").map(|(_, after)| after.split(' ').nth(1));
+        after.flatten() == Some(&parent.to_string())
+    };
+    let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
+    entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).filter(is_child).collect()
+}
+
 // Where `postgres` and `initdb` are: Debian keeps them out of the PATH, a directory for each version.
 fn programs() -> Option<PathBuf> {
     let mut dirs: Vec<PathBuf> = env::split_paths(&env::var_os("PATH")?).collect();
@@ -243,13 +322,17 @@ fn programs() -> Option<PathBuf> {
     let mut versions: Vec<PathBuf> = versions.map(|entry| entry.path().join("bin")).collect();
     versions.sort();
     dirs.extend(versions.into_iter().rev());
-    dirs.into_iter().find(|dir| dir.join("postgres").is_file() && dir.join("initdb").is_file())
+    let all = ["postgres", "initdb", "pg_basebackup"];
+    dirs.into_iter().find(|dir| all.iter().all(|program| dir.join(program).is_file()))
 }
 
-// `postgres` refuses to run as root; then it runs as the user that its package made, or as nobody.
-fn unprivileged() -> Option<(u32, u32)> {
-    let id = Command::new("id").arg("-u").output().expect("the program id");
-    if id.stdout.trim_ascii() != b"0" {
+/// The user and group to run servers as whose files are in a directory that this process made. `None` for its own. As
+/// root they refuse to run: then those that the package made, or nobody's.
+///
+/// # Panics
+/// Where the machine has neither.
+pub fn unprivileged(dir: &Path) -> Option<(u32, u32)> {
+    if fs::metadata(dir).expect("the directory is there").uid() != 0 {
         return None;
     }
     let users = fs::read_to_string("/etc/passwd").expect("the users of the machine");

@@ -6,12 +6,11 @@
     clippy::arithmetic_side_effects,
     clippy::indexing_slicing,
     clippy::panic,
-    clippy::print_stderr,
     clippy::unwrap_used,
     reason = "a token that one of the two refuses fails the test, and what was not run is said"
 )]
 
-use std::path::Path;
+use std::{path::Path, process::Command};
 
 use token_core::{Context, DecodeOptions, Encoding, Format, Macaroon, RootKey, UnixTime, Verifier};
 use token_test::SplitMix64;
@@ -136,13 +135,7 @@ fn options_for(_name: &str, _format: Format) -> DecodeOptions {
 fn exchange_if_there(name: &str, peer: Result<Program, String>) {
     match peer {
         Ok(mut peer) => exchange(&mut peer),
-        Err(why) => {
-            assert!(
-                std::env::var_os("ONETOKEN_REQUIRE_PEERS").is_none_or(|it| it != "1"),
-                "{name} is required and not there: {why}"
-            );
-            eprintln!("NOT RUN: no tokens were exchanged with {name}, which is not there: {why}");
-        }
+        Err(why) => token_test::not_run("ONETOKEN_REQUIRE_PEERS", &format!("{name}: {why}")),
     }
 }
 
@@ -160,4 +153,16 @@ fn pymacaroons() {
 fn go_macaroon() {
     let directory = Path::new(env!("CARGO_TARGET_TMPDIR"));
     exchange_if_there("go-macaroon", Program::go_macaroon(directory));
+}
+
+#[test]
+fn a_library_that_is_missing_is_named_where_it_is_seen() {
+    for (required, passes) in [("0", true), ("1", false)] {
+        let mut test = Command::new(std::env::current_exe().unwrap());
+        test.args(["--exact", "pymacaroons"]).env("ONETOKEN_PYTHON", "/nowhere/python");
+        let done = test.env("ONETOKEN_REQUIRE_PEERS", required).output().unwrap();
+        assert_eq!(done.status.success(), passes, "{done:?}");
+        let said = String::from_utf8(done.stderr).unwrap();
+        assert!(!passes || said.contains("NOT RUN: pymacaroons: "), "{said}");
+    }
 }

@@ -33,7 +33,7 @@ struct Step {
 macro_rules! removing {
     ($which:literal) => {
         concat!(
-            "WITH doomed AS MATERIALIZED (SELECT id, changes FROM onetoken.tokens WHERE ",
+            "WITH doomed AS MATERIALIZED (SELECT id, changes FROM onetoken.tokens WHERE {mark} AND ",
             $which,
             " LIMIT $1::bigint
             ), locked AS MATERIALIZED (
@@ -60,7 +60,7 @@ impl Administration for PostgresStore {
     fn revoke_all(&self, filter: &Filter, after: Option<&[u8]>, limit: usize) -> Result<Sweep, StoreError> {
         const SQL: &str = "
             WITH locked AS MATERIALIZED (
-                SELECT id FROM onetoken.tokens WHERE id = ANY($1::bytea[]) AND NOT revoked
+                SELECT id FROM onetoken.tokens WHERE id = ANY($1::bytea[]) AND NOT revoked AND {mark}
                 ORDER BY id FOR NO KEY UPDATE
             ), done AS (
                 UPDATE onetoken.tokens t SET revoked = true, changes = t.changes + 1
@@ -85,10 +85,11 @@ impl Administration for PostgresStore {
 
     fn void_before(&self, time: UnixTime) -> Result<UnixTime, StoreError> {
         const SQL: &str = "
-            UPDATE onetoken.store SET void_before = greatest(void_before, $1::bigint) RETURNING void_before";
+            UPDATE onetoken.store SET void_before = greatest(void_before, $1::bigint)
+            WHERE {mark} RETURNING void_before";
         let voided = self.run(&self.0.administration, Repeat::SameWrite, move |session| {
             Box::pin(async move {
-                let rows = session.query(SQL, &[&bigint(time.as_secs())]).await?;
+                let rows = session.write(SQL, &[&bigint(time.as_secs())]).await?;
                 let in_force = get(rows.first().ok_or(STRANGE)?, 0)?;
                 Ok(UnixTime::from_secs(count(in_force)?))
             })
@@ -126,7 +127,8 @@ impl Administration for PostgresStore {
             removing!("spent_seen BETWEEN $2::bigint AND $3::bigint ORDER BY spent_seen, id");
         const SEE: &str = "
             WITH unseen AS MATERIALIZED (
-                SELECT id FROM onetoken.tokens WHERE spent_seen = 0 ORDER BY id LIMIT $1::bigint
+                SELECT id FROM onetoken.tokens WHERE spent_seen = 0 AND {mark}
+                ORDER BY id LIMIT $1::bigint
             ), locked AS MATERIALIZED (
                 SELECT t.id FROM onetoken.tokens t JOIN unseen u ON u.id = t.id
                 WHERE t.spent_seen = 0 ORDER BY t.id FOR NO KEY UPDATE OF t
@@ -254,7 +256,7 @@ fn in_steps(
             Box::pin(async move {
                 let mut parameters: Vec<Parameter<'_>> = vec![&rows];
                 parameters.extend(numbers.iter().take(how_many).map(|number| number as Parameter<'_>));
-                let rows = session.query(sql, &parameters).await?;
+                let rows = session.write(sql, &parameters).await?;
                 let row = rows.first().ok_or(STRANGE)?;
                 Ok(Step { found: small(get(row, 0)?)?, done: small(get(row, 1)?)? })
             })
@@ -271,7 +273,7 @@ async fn number(
     sql: &'static str,
     parameters: &[Parameter<'_>],
 ) -> Result<usize, Failure> {
-    let rows = session.query(sql, parameters).await?;
+    let rows = session.write(sql, parameters).await?;
     Ok(small(get(rows.first().ok_or(STRANGE)?, 0)?)?)
 }
 
@@ -296,6 +298,7 @@ async fn reseal(session: &Session, changes: &[Reseal]) -> Result<usize, Failure>
     const WRITE: &str = "
         WITH asked AS MATERIALIZED (
             SELECT * FROM unnest($1::bytea[], $2::bytea[], $3::bytea[], $4::bigint[]) AS a(id, old, new, times)
+            WHERE {mark}
         ), locked AS MATERIALIZED (
             SELECT t.id FROM onetoken.tokens t JOIN asked a ON a.id = t.id AND a.old = t.record
             ORDER BY t.id FOR NO KEY UPDATE OF t
@@ -427,6 +430,7 @@ impl Restored {
                 FROM unnest($1::bytea[], $2::bytea[], $3::bytea[], $4::bytea[], $5::bigint[], $6::bigint[],
                             $7::bigint[], $8::bigint[], $9::boolean[])
                     AS a(id, record, resource, issuer, created, expires, use_limit, uses, revoked)
+                WHERE {mark}
                 ORDER BY id
                 -- Also where it was inserted a moment ago, which nothing else here sees.
                 ON CONFLICT (id) DO UPDATE SET revoked = true, changes = tokens.changes + 1

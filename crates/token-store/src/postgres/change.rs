@@ -124,6 +124,7 @@ macro_rules! changing {
         concat!(
             "WITH asked AS MATERIALIZED (
             SELECT * FROM unnest($1::bytea[], $2::text[], $3::bytea[]) WITH ORDINALITY AS a(id, act, claim, n)
+            WHERE {mark}
         ), seen AS MATERIALIZED (
             SELECT a.n, a.id, a.claim, t.uses, t.use_limit, t.changes, c.uses_left,
                 CASE
@@ -204,6 +205,8 @@ macro_rules! changing {
 impl Kind for Changes {
     type Ask = Change;
     type Answer = Result<Changed, StoreError>;
+
+    const READS: bool = false;
 
     const SQL: &'static str = changing!("");
     const SQL_SKIPPING: &'static str = changing!("SKIP LOCKED");

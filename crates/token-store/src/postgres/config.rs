@@ -71,7 +71,11 @@ const KEEPALIVE_AGAIN: Duration = Duration::from_secs(10);
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 const STATEMENT_TIMEOUT: Duration = Duration::from_secs(10);
-const CALL_TIMEOUT: Duration = Duration::from_secs(20);
+
+/// Longer than a cluster manager takes to promote a standby: with the defaults of Patroni (a lease of 30 s, looked at every
+/// 10 s) that is some 45 s, and with shorter ones 20 to 25 s were measured.
+const CALL_TIMEOUT: Duration = Duration::from_secs(60);
+
 const LONGEST_TIMEOUT: Duration = Duration::from_secs(24 * 60 * 60);
 
 impl PostgresConfig {
@@ -95,7 +99,8 @@ impl PostgresConfig {
     }
 
     /// For how long a call goes on trying where nothing has happened yet (the server cannot be reached, or asks to
-    /// try again), and how long it waits for its turn: 20 s if nothing is said. It then fails with an error whose
+    /// try again), and how long it waits for its turn: 60 s if nothing is said, which is longer than a cluster manager takes to
+    /// promote a standby. It then fails with an error whose
     /// [`retry`](crate::StoreError::retry) is safe. Once its statement is sent, that statement's time is waited for, and
     /// some seconds more, in which the server may say what became of it.
     #[must_use]

@@ -81,6 +81,10 @@ pub(super) fn timed_out(what: &'static str) -> Arc<io::Error> {
 /// What became of a statement that was sent.
 pub(super) fn of_statement(error: &tokio_postgres::Error, place: &str) -> Failure {
     let Some(said) = error.as_db_error() else { return Failure::Doubt(cause(error)) };
+    // It was idle for too long for the server, which did not begin with the statement.
+    if said.code().code() == "57P05" {
+        return Failure::Elsewhere(unreachable(place, cause(error)));
+    }
     // The connection ends, and nothing tells whether before or after the commit.
     if matches!(said.parsed_severity(), Some(Severity::Fatal | Severity::Panic)) {
         return Failure::Doubt(cause(error));
@@ -89,11 +93,13 @@ pub(super) fn of_statement(error: &tokio_postgres::Error, place: &str) -> Failur
         // Serialization failure, deadlock, a lock that others hold.
         b"40001" | b"40P01" | b"55P03" => Failure::Again(cause(error)),
         // Statement completion unknown; connection exceptions; the server goes down, or has crashed.
-        b"40003" | b"57P01" | b"57P02" | b"57P05" | [b'0', b'8', ..] => Failure::Doubt(cause(error)),
+        b"40003" | b"57P01" | b"57P02" | [b'0', b'8', ..] => Failure::Doubt(cause(error)),
         // It was the primary once.
         b"25006" => Failure::Elsewhere(StoreError::ReadOnly),
+        // A setting or a statement of this connection is not there, or another's is: it is not one session.
+        b"42704" | b"26000" | b"42P05" => Failure::Refused(StoreError::Pooled { place: place.to_owned() }),
         // A plan from before the tables were changed: a new connection makes a new one.
-        b"0A000" | b"26000" => Failure::Elsewhere(StoreError::Io(cause(error))),
+        b"0A000" => Failure::Elsewhere(StoreError::Io(cause(error))),
         b"53100" => Failure::Refused(StoreError::Full),
         b"42P01" | b"3F000" => Failure::Refused(StoreError::NotFound { path: place.into() }),
         b"42501" => Failure::Refused(denied(error, place)),

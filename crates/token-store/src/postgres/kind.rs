@@ -14,7 +14,10 @@ pub(super) trait Kind: Sized + 'static {
     /// What one caller is told.
     type Answer: Send;
 
-    /// The statement.
+    /// Whether nothing is acknowledged by the answer.
+    const READS: bool;
+
+    /// The statement. One that does not only read has a `{mark}`.
     const SQL: &'static str;
 
     /// The same, for when it has waited in vain: it leaves alone what others have locked.
@@ -100,6 +103,8 @@ impl Kind for Inserts {
     type Ask = NewRecord;
     type Answer = Insert;
 
+    const READS: bool = false;
+
     // In the order of the ids, so that two hosts with the same ones wait for each other at the first and not in a
     // circle.
     const SQL: &'static str = "
@@ -110,6 +115,7 @@ impl Kind for Inserts {
         FROM unnest($1::bytea[], $2::bytea[], $3::bytea[], $4::bytea[], $5::bigint[], $6::bigint[],
                     $7::bigint[], $8::bigint[], $9::boolean[])
             AS a(id, record, resource, issuer, created, expires, use_limit, uses, revoked)
+        WHERE {mark}
         ORDER BY id
         ON CONFLICT (id) DO NOTHING
         RETURNING id";
@@ -144,6 +150,8 @@ pub(super) struct Gets;
 impl Kind for Gets {
     type Ask = TokenId;
     type Answer = Option<Stored>;
+
+    const READS: bool = true;
 
     const SQL: &'static str = "
         SELECT a.n, t.record, t.uses, t.revoked OR t.created < (SELECT s.void_before FROM onetoken.store s)
@@ -204,6 +212,8 @@ impl Kind for Generations {
     // The key of a subject.
     type Ask = Vec<u8>;
     type Answer = Option<Vec<u8>>;
+
+    const READS: bool = true;
 
     const SQL: &'static str = "
         SELECT a.n, g.generation

@@ -378,7 +378,10 @@ async fn ask<K: Kind>(
     let asks: Vec<&K::Ask> = calls.iter().map(|call| &call.ask).collect();
     let columns = K::parameters(&asks);
     let parameters: Vec<Parameter<'_>> = columns.iter().map(|column| &**column as Parameter<'_>).collect();
-    let rows = session.query(sql, &parameters).await?;
+    let rows = match K::READS {
+        true => session.query(sql, &parameters).await?,
+        false => session.write(sql, &parameters).await?,
+    };
     K::answers(&asks, &rows)
 }
 

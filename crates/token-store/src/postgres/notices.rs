@@ -43,6 +43,9 @@ impl Kind for Notices {
     type Ask = Vec<u8>;
     type Answer = ();
 
+    // A notice may be lost.
+    const READS: bool = true;
+
     const SQL: &'static str = "
         SELECT pg_notify('onetoken', encode(a.key, 'hex')) FROM unnest($1::bytea[]) AS a(key)";
 

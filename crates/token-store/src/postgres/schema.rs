@@ -36,7 +36,9 @@ pub(super) async fn migrate(session: &Session) -> Result<(), Failure> {
     loop {
         let found = version(session, "").await?.unwrap_or(0);
         if found >= KNOWN {
-            return check(session).await;
+            check(session).await?;
+            // Another host may have made them a moment ago.
+            return session.settle().await;
         }
         attempt = attempt.saturating_add(1);
         let done = step(session, found).await;

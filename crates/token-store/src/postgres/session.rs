@@ -12,6 +12,8 @@ use std::{
     time::{Duration, Instant},
 };
 
+use futures_util::future::join;
+use ring::rand::{SecureRandom as _, SystemRandom};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     sync::mpsc::UnboundedSender,
@@ -43,6 +45,12 @@ const COURTESY: Duration = Duration::from_secs(2);
 /// What part of the time of a statement it may wait for locks of others, so that it can still do the rest without them.
 const WAIT: u128 = 4;
 
+/// What stands for [`mark`] in every statement that writes: a condition, which is always true.
+const MARK: &str = "{mark}";
+
+/// Whether the server still keeps what it acknowledges.
+const SETTINGS: &str = "SELECT current_setting('fsync', true), current_setting('full_page_writes', true)";
+
 /// Where connections lead to.
 #[derive(Clone)]
 pub(super) struct Target {
@@ -65,7 +73,9 @@ pub(super) struct Session {
     driver: JoinHandle<()>,
     warnings: Arc<AtomicU64>,
     statements: RefCell<HashMap<&'static str, Statement>>,
+    mark: String,
     limit: Option<Duration>,
+    require_durable: bool,
     used: Cell<Instant>,
     abandoned: Cell<bool>,
 }
@@ -110,49 +120,51 @@ impl Session {
                     return Err(Failure::Elsewhere(error::unreachable(place, cause)));
                 }
             };
-        let session = Self {
+        let mut session = Self {
             client,
             place: place.clone(),
             driver,
             warnings,
             statements: RefCell::default(),
+            mark: String::new(),
             limit,
+            require_durable: config.require_durable,
             used: Cell::new(Instant::now()),
             abandoned: Cell::new(false),
         };
-        session.set_up(config).await?;
+        session.set_up().await?;
         Ok(session)
     }
 
     // Pins what the promises of the store rest on, whatever the server's defaults are or become.
-    async fn set_up(&self, config: &PostgresConfig) -> Result<(), Failure> {
+    async fn set_up(&mut self) -> Result<(), Failure> {
         let limit = self.limit.map_or(0, |limit| limit.as_millis());
+        let name = setting_of_its_own()?;
         let found = self
             .simple(&format!(
                 "SET default_transaction_isolation = 'read committed'; SET search_path = pg_catalog; \
                  SET client_min_messages = 'warning'; SET statement_timeout = {limit}; \
+                 SET {name} = 'on'; \
                  SELECT current_setting('transaction_read_only', true), current_setting('fsync', true), \
-                 current_setting('full_page_writes', true), current_setting('synchronous_commit', true)"
+                 current_setting('full_page_writes', true), current_setting('synchronous_commit', true), \
+                 EXISTS (SELECT 1 FROM pg_catalog.pg_proc WHERE proname = 'pg_logical_emit_message')"
             ))
             .await?;
         let found: Vec<String> = found.into_iter().flatten().map(Option::unwrap_or_default).collect();
-        let [read_only, fsync, full_page_writes, synchronous_commit] = found.as_slice() else {
+        let [read_only, fsync, full_page_writes, synchronous_commit, has_log] = found.as_slice() else {
             return Err(Failure::Refused(self.strange("the server tells nothing of its settings")));
         };
+        self.mark = mark(&name, has_log == "t");
         if let Some(limit) = self.limit {
             self.simple(&settings(limit)).await?;
         }
         if read_only == "on" {
             return Err(Failure::Elsewhere(StoreError::ReadOnly));
         }
-        if !config.require_durable {
+        if !self.require_durable {
             return Ok(());
         }
-        for (setting, found) in [("fsync", fsync), ("full_page_writes", full_page_writes)] {
-            if found == "off" {
-                return Err(Failure::Refused(StoreError::NotDurable { setting, found: found.clone() }));
-            }
-        }
+        durable(fsync, full_page_writes)?;
         match synchronous_commit.as_str() {
             // What a server that speaks the protocol only does not know.
             "" => {}
@@ -185,24 +197,52 @@ impl Session {
         }
     }
 
-    /// Runs one statement, which is a transaction.
+    /// Runs one statement that reads. What it finds may still be lost by a failover.
     pub(super) async fn query(
         &self,
         sql: &'static str,
         parameters: &[Parameter<'_>],
     ) -> Result<Vec<Row>, Failure> {
         let statement = self.statement(sql).await?;
-        let warnings = self.warnings.load(Ordering::Relaxed);
-        let answered = self.within(self.client.query(&statement, parameters)).await;
-        match answered {
-            Ok(Ok(rows)) => match self.warnings.load(Ordering::Relaxed) == warnings {
-                true => Ok(rows),
-                // None of ours gives reason for a warning but one: somebody has cut short the wait for the standby.
-                false => Err(Failure::Doubt(Arc::new(io::Error::other("the server warned of something")))),
-            },
+        match self.within(self.client.query(&statement, parameters)).await {
+            Ok(Ok(rows)) => Ok(rows),
             Ok(Err(error)) => Err(error::of_statement(&error, &self.place)),
             Err(cause) => Err(Failure::Doubt(cause)),
         }
+    }
+
+    /// Runs one statement, which is a transaction. It holds `{mark}`. Its answer is durable, also where it has changed
+    /// nothing: the standby has all that the answer rests on.
+    pub(super) async fn write(
+        &self,
+        sql: &'static str,
+        parameters: &[Parameter<'_>],
+    ) -> Result<Vec<Row>, Failure> {
+        let statement = self.statement(sql).await?;
+        let settings = self.statement(SETTINGS).await?;
+        let warnings = self.warnings.load(Ordering::Relaxed);
+        // Sent together: the second costs no round trip.
+        let both = join(self.client.query(&statement, parameters), self.client.query(&settings, &[]));
+        let (answered, found) = self.within(both).await.map_err(Failure::Doubt)?;
+        let rows = answered.map_err(|error| error::of_statement(&error, &self.place))?;
+        let doubt = |cause| Failure::Doubt(Arc::new(io::Error::other(cause)));
+        // None of ours gives reason for a warning but one: somebody has cut short the wait for the standby.
+        if self.warnings.load(Ordering::Relaxed) != warnings {
+            return Err(doubt("the server warned of something"));
+        }
+        let found = found.map_err(|error| Failure::Doubt(error::cause(&error)))?;
+        let found = found.first().ok_or_else(|| doubt("the server tells nothing of its settings"))?;
+        let setting = |at| found.try_get::<_, Option<&str>>(at).ok().flatten().unwrap_or_default();
+        // The next connection says which it is.
+        if self.require_durable && durable(setting(0), setting(1)).is_err() {
+            return Err(doubt("the server was set to lose what it acknowledges"));
+        }
+        Ok(rows)
+    }
+
+    /// Returns when the standby has all that was committed so far. For answers that rest on what was only read.
+    pub(super) async fn settle(&self) -> Result<(), Failure> {
+        self.write("SELECT 1 WHERE {mark}", &[]).await.map(drop)
     }
 
     // Whatever goes wrong here, nothing of the statement itself was sent.
@@ -214,7 +254,8 @@ impl Session {
         if let Some(statement) = self.statements.borrow().get(sql) {
             return Ok(statement.clone());
         }
-        let statement = match self.within(self.client.prepare(sql)).await {
+        let text = sql.replace(MARK, &self.mark);
+        let statement = match self.within(self.client.prepare(&text)).await {
             Ok(Ok(statement)) => statement,
             Ok(Err(error)) => {
                 return Err(match error::of_statement(&error, &self.place) {
@@ -272,6 +313,40 @@ impl Session {
     pub(super) fn strange(&self, what: &'static str) -> StoreError {
         StoreError::NotAStore { path: self.place.clone().into(), found: what }
     }
+}
+
+// A name that no other session has set, of a kind that the server keeps without knowing it.
+fn setting_of_its_own() -> Result<String, Failure> {
+    let mut random = [0; 8];
+    let filled = SystemRandom::new().fill(&mut random);
+    filled.map_err(|_| StoreError::Io(Arc::new(io::Error::other("the system gives no random bytes"))))?;
+    Ok(format!("onetoken.session_{:016x}", u64::from_be_bytes(random)))
+}
+
+// - A commit waits for the standby only if its transaction has written to the log. One that found everything done would
+//   be acknowledged at once, though what it has seen may be on the primary alone: what was committed becomes visible also
+//   when the wait of its own transaction is cut short. So each statement writes a message to the log, some 60 bytes that
+//   nobody reads. That takes no lock and changes no table. A row lock would do as well, and make repeated claims wait
+//   for each other; a transaction id by itself would not.
+// - The message is a setting of this session, which the server refuses to read in any other: a pooler has changed it.
+// - As a subquery it is evaluated once, and before the statement looks for its rows.
+fn mark(name: &str, has_log: bool) -> String {
+    match has_log {
+        true => format!(
+            "(SELECT pg_logical_emit_message(true, 'onetoken', current_setting('{name}')) IS NOT NULL)"
+        ),
+        // Not PostgreSQL. What such a server answers a read with is for it to keep.
+        false => format!("(SELECT current_setting('{name}') = 'on')"),
+    }
+}
+
+fn durable(fsync: &str, full_page_writes: &str) -> Result<(), StoreError> {
+    for (setting, found) in [("fsync", fsync), ("full_page_writes", full_page_writes)] {
+        if found == "off" {
+            return Err(StoreError::NotDurable { setting, found: found.to_owned() });
+        }
+    }
+    Ok(())
 }
 
 // Settings by name, since not every server knows each of them.

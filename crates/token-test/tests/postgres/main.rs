@@ -37,6 +37,9 @@ use token_store::{
 };
 use token_test::postgres::{self, Raw};
 
+mod session;
+mod standby;
+
 fn config(url: &str) -> PostgresConfig {
     url.parse().unwrap()
 }
@@ -442,8 +445,8 @@ enum Mode {
     LoseAll,
     /// All is lost, and the connections stay.
     Mute,
-    /// That it shuts down is told under another code.
-    Disguise,
+    /// That it shuts down is told under this code.
+    Disguise(&'static [u8; 6]),
 }
 
 /// Hands on what both sides say, but for what its mode says.
@@ -482,10 +485,10 @@ impl Proxy {
                             }
                             Mode::LoseAll => break,
                             Mode::Mute => continue,
-                            Mode::Disguise => {
-                                let code = said.windows(6).position(|window| window == b"C57P01");
-                                if let Some(at) = code {
-                                    said[at..at + 6].copy_from_slice(b"C25P04");
+                            Mode::Disguise(code) => {
+                                let told = said.windows(6).position(|window| window == b"C57P01");
+                                if let Some(at) = told {
+                                    said[at..at + 6].copy_from_slice(code);
                                 }
                             }
                         }
@@ -580,7 +583,7 @@ fn a_connection_that_the_server_ends_leaves_writes_in_doubt() {
     insert(&store, &record("a", Some(1)));
     let raw = server.connect(&url).unwrap();
     raw.sql("BEGIN; UPDATE onetoken.tokens SET changes = changes WHERE id = 'a'").unwrap();
-    proxy.set(Mode::Disguise);
+    proxy.set(Mode::Disguise(b"C25P04"));
     let error = thread::scope(|scope| {
         let asked = scope.spawn(|| store.redeem(&id("a"), &claim("x")));
         until_blocked(server, &url);
@@ -1043,7 +1046,7 @@ fn the_documented_role_is_enough() {
     let Some(server) = postgres::shared() else { return };
     let url = server.database();
     PostgresStore::init(&config(&url)).unwrap();
-    let documented = include_str!("../../../docs/POSTGRES.md");
+    let documented = include_str!("../../../../docs/POSTGRES.md");
     let (_, sql) = documented.split_once("```sql\n").unwrap();
     let (sql, _) = sql.split_once("```").unwrap();
     let role = format!("app_{}", std::process::id());
