@@ -76,8 +76,9 @@ pub trait Administration: TokenStore {
     /// [`StoreError`]; ask again at any time.
     fn reseal(&self, changes: &[Reseal]) -> Result<usize, StoreError>;
 
-    /// Keeps what came from another store, all in one step, and each only where there is nothing yet under its
-    /// name; but a record that comes revoked revokes the one that stands there. Returns how many changed something.
+    /// Keeps what came from another store, all in one step. A token is kept only where there is nothing yet under its
+    /// id; but a record that comes revoked revokes the one that stands there. A generation is kept where there is
+    /// none, or one of a lower number: a number is never lowered. Returns how many changed something.
     ///
     /// # Errors
     /// [`StoreError`]; ask again at any time.
@@ -173,10 +174,5 @@ pub enum Item {
         subject: Entity,
         /// The generation.
         generation: Generation,
-    },
-    /// That a subject has no generation any more, which voids its temporary tokens.
-    NoGeneration {
-        /// Whose it was.
-        subject: Entity,
     },
 }

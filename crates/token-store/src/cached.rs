@@ -332,9 +332,7 @@ impl<S: Administration> Administration for CachedStore<S> {
         for item in items {
             match item {
                 Item::Token { record, .. } => self.cache.records.drop_key(&record.id),
-                Item::Generation { subject, .. } | Item::NoGeneration { subject } => {
-                    self.cache.generations.drop_key(subject)
-                }
+                Item::Generation { subject, .. } => self.cache.generations.drop_key(subject),
             }
         }
         done

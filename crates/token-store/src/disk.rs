@@ -55,7 +55,14 @@ impl Draft {
     pub(crate) fn publish(self, path: &Path) -> io::Result<()> {
         self.file.sync_all()?;
         // Unlike a rename, a link does not replace what stands there.
-        fs::hard_link(&self.path, path)?;
+        match fs::hard_link(&self.path, path) {
+            Err(error) if has_no_links(&error) => {
+                // An empty file that is new, and ours to replace.
+                File::create_new(path)?;
+                fs::rename(&self.path, path)?;
+            }
+            linked => linked?,
+        }
         drop(self);
         sync_dir(parent(path))
     }
@@ -66,6 +73,11 @@ impl Draft {
         fs::rename(&self.path, path)?;
         sync_dir(parent(path))
     }
+}
+
+// Whether the file system may be one without hard links, as of a USB stick.
+fn has_no_links(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::PermissionDenied | io::ErrorKind::Unsupported)
 }
 
 // Whether a file of this name, beside `path`, is a draft for it.

@@ -244,21 +244,24 @@ impl<E: Engine> Kv<E> {
         let value = codec::encode_generation(&key, next)?;
         let number = next.number;
         self.write(move |draft| {
-            let present = match draft.get(&key)? {
-                Some(value) => match codec::decode_generation(&key, &value) {
-                    Ok(generation) => generation.number,
-                    // Written over: no temporary token is good under it.
-                    Err(StoreError::Corrupt { .. }) => 0,
-                    Err(error) => return Err(error),
-                },
-                None => 0,
-            };
+            let present = present_number(draft, &key)?;
             if present.checked_add(1) != Some(number) {
                 return Ok(Raise::Stale { present });
             }
             draft.put(key, value);
             Ok(Raise::Raised)
         })
+    }
+}
+
+/// The number of the generation under this key; 0 where there is none, or a damaged one, under which no temporary
+/// token is good.
+fn present_number(view: &impl View, key: &[u8]) -> Result<u64, StoreError> {
+    let Some(value) = view.get(key)? else { return Ok(0) };
+    match codec::decode_generation(key, &value) {
+        Ok(generation) => Ok(generation.number),
+        Err(StoreError::Corrupt { .. }) => Ok(0),
+        Err(error) => Err(error),
     }
 }
 

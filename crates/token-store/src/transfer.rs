@@ -9,24 +9,32 @@
 //!
 //! Root keys stay sealed, so that the file is worth nothing without the key ring. The last line tells how many
 //! documents there are, and the SHA-256 of all lines before: what was cut short or altered by accident is refused
-//! before anything of it is kept. Between the others stand lines that tell where an interrupted export goes on, with
-//! the SHA-256 so far; lines that name what was left out, since it is damaged; and before when everything is void.
+//! before anything of it is kept. Between the others stand lines that name what was left out, since it is damaged; and
+//! before when everything is void.
 
 use std::{
-    fs::File,
-    io::{self, BufRead, BufReader, BufWriter, Read, Seek, SeekFrom, Write},
-    mem,
+    io::{self, BufWriter, Read, Seek, Write},
+    path::{Path, PathBuf},
 };
 
-use ring::digest::{self, SHA256};
+use ring::{
+    digest::{self, SHA256},
+    rand::{SecureRandom, SystemRandom},
+};
 
-use token_core::UnixTime;
+use token_core::{RootKey, UnixTime};
+use zeroize::Zeroizing;
 
-use crate::{Administration, Filter, Item, StoreError, TokenId};
+use crate::{
+    Administration, Entity, Filter, Generation, Item, KeyRing, Owner, SealError, StoreError, TokenId,
+    disk::Draft,
+};
 pub use document::InvalidDocument;
 use document::{Document, End, hex, is_sound, is_sound_generation};
+use lines::Lines;
 
 mod document;
+mod lines;
 
 /// The only version of the format so far.
 const VERSION: u32 = 1;
@@ -34,11 +42,15 @@ const VERSION: u32 = 1;
 /// What every export begins with.
 const HEADER: &[u8] = b"{\"onetoken_export\":1}\n";
 
-/// The greatest length of a line in bytes: a token with more than 700,000 claims of 43 bytes.
-const MAX_LINE: u64 = 128 * 1024 * 1024;
+/// The greatest length of a line in bytes: a token with more than 100,000 claims of 64 bytes. An import takes some ten
+/// times as much memory.
+const MAX_LINE: usize = 16 * 1024 * 1024;
 
 /// How many records are read, or kept in one step, at a time.
 const PAGE: usize = 256;
+
+/// After how many bytes of lines no further record is kept in the same step.
+const STEP_LEN: usize = 1024 * 1024;
 
 /// How much was moved.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -58,17 +70,18 @@ pub struct Moved {
 }
 
 /// What becomes of tokens that are imported.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Epoch {
+#[derive(Clone, Copy, Debug)]
+pub enum Epoch<'a> {
     /// They go on. Right for a move, when the former store is never used again.
     Same,
-    /// They are void, also where they are there already: each token comes in revoked, and the generations of its
-    /// subjects go, so that temporary tokens are void too. Right for the restoration of a backup, where tokens that
-    /// were spent since would come back to life. Claims are still answered again.
-    New,
+    /// They are void, also where they are there already: each token comes in revoked. Each generation is replaced by
+    /// its successor, a new key sealed under this ring, so that temporary tokens are void as well, and stay void
+    /// when an older export is imported later. Right for the restoration of a backup, where tokens that were spent
+    /// since would come back to life. Claims are still answered again.
+    New(&'a KeyRing),
 }
 
-/// An export or an import stopped. What it did stays done: call again to go on.
+/// An export or an import stopped.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum TransferError {
@@ -78,6 +91,22 @@ pub enum TransferError {
     /// The file cannot be read or written.
     #[error("the file of the export cannot be used")]
     Io(#[from] io::Error),
+    /// An export was to be made where something is already. That was left as it is.
+    #[error("{} exists and is not overwritten; name another file", path.display())]
+    Exists {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A token has more claims than a line of an export holds. Purge it, or spend from another.
+    #[error("token {id} has too many claims to be exported: {len} bytes where {max} are allowed")]
+    TooManyClaims {
+        /// The token.
+        id: TokenId,
+        /// The length of its line, in bytes.
+        len: usize,
+        /// The greatest length allowed, in bytes.
+        max: usize,
+    },
     /// The file is no export.
     #[error("the file is no export of tokens")]
     NotAnExport,
@@ -97,56 +126,52 @@ pub enum TransferError {
         /// What is wrong with it.
         source: InvalidDocument,
     },
-    /// The file has no end: the export was interrupted. Call it again first.
+    /// The file has no end: the export was interrupted, or the file was cut short.
     #[error("the export is not complete: it ends after line {line}")]
     Incomplete {
         /// The last whole line, from 1; 0 where there is none.
         line: u64,
     },
-    /// The file holds a complete export already, which says nothing of the store as it is now.
-    #[error("the file holds a complete export already; name another file for a new one")]
-    Complete,
-    /// The file holds the beginning of an export of another store: of the tokens that it has last, up to 256, none is
-    /// in this one. Where they have all been purged since, begin anew as well.
-    #[error("the file holds the beginning of an export of another store; name another file for a new one")]
-    OtherStore,
     /// The file is not as it was written: the numbers or the checksum in its last line are others.
     #[error("the export is damaged: it does not match its checksum")]
     Damaged,
+    /// No successor of a generation was made.
+    #[error("no key can be made for a new generation")]
+    Seal(#[from] SealError),
 }
 
-/// Writes all that a store holds into a file, and waits until it is on disk. That the file's name is there as well is
-/// for the caller to see to, who knows its directory. A file that holds the beginning of an export is gone on with,
-/// unless that is plainly of another store. `progress` is told after each page.
+/// Writes all that a store holds into a new file at `path`, which its owner alone may use (mode 0600), and waits until
+/// the file and its name are on disk. The file appears whole or not at all: an export that is interrupted begins anew.
+/// `progress` is told after each page.
 ///
 /// Others may use the store meanwhile; then a token may be there as it was at any time from the beginning on. Stop
-/// them for a move. The file tells who has which tokens: let nobody but the owner read it. Damaged records are left
-/// out, and named.
+/// them for a move. Damaged records are left out, and named.
+///
+/// A process that is killed leaves a draft, `<path>.<hex>.new`. A later export to the same path removes it after an
+/// hour.
 ///
 /// # Errors
-/// [`TransferError`]; call again to go on. [`TransferError::Complete`] where there is nothing to go on with, and
-/// [`TransferError::OtherStore`]: the file is left as it is.
+/// [`TransferError`], [`TransferError::Exists`] for anything that is at `path`, be it a file, a link or a pipe.
 pub fn export<S: Administration + ?Sized>(
     store: &S,
-    file: &mut File,
+    path: &Path,
     progress: &mut dyn FnMut(&Moved),
 ) -> Result<Moved, TransferError> {
-    let begun = Begun::of(file)?;
-    if begun.moved.checksum.is_some() {
-        return Err(TransferError::Complete);
+    let exists = || TransferError::Exists { path: path.to_owned() };
+    if path.symlink_metadata().is_ok() {
+        return Err(exists()); // as publishing would find, after the work
     }
-    if !begun.may_be_of(store)? {
-        return Err(TransferError::OtherStore);
-    }
-    file.set_len(begun.len)?;
-    file.seek(SeekFrom::Start(begun.len))?;
-    let moved = begun.write(store, &mut *file, progress)?;
-    file.sync_all()?;
+    let draft = Draft::create(path)?;
+    let moved = export_to(store, &mut &draft.file, progress)?;
+    draft.publish(path).map_err(|error| match error.kind() {
+        io::ErrorKind::AlreadyExists => exists(),
+        _ => error.into(),
+    })?;
     Ok(moved)
 }
 
-/// Writes all that a store holds to where nothing is read again, such as a pipe. What comes out is what [`export`]
-/// writes into an empty file, but there is no going on with it.
+/// Writes what [`export`] writes to anything else, such as a pipe. The export tells who has which tokens: let nobody
+/// but the owner read it.
 ///
 /// # Errors
 /// [`TransferError`]
@@ -155,7 +180,75 @@ pub fn export_to<S: Administration + ?Sized>(
     out: &mut dyn Write,
     progress: &mut dyn FnMut(&Moved),
 ) -> Result<Moved, TransferError> {
-    Begun::nothing().write(store, out, progress)
+    let mut out = Hashed { to: BufWriter::new(out), hash: digest::Context::new(&SHA256) };
+    let mut moved = Moved::default();
+    out.line(&Document::OnetokenExport(VERSION))?;
+    let mut after: Option<Vec<u8>> = None;
+    loop {
+        let page = store.list(&Filter::All, after.as_deref(), PAGE)?;
+        let mut damaged = page.damaged;
+        for mut record in page.records {
+            let claims = match claims(store, &record.id) {
+                Err(StoreError::Corrupt { .. }) => {
+                    damaged.push(record.id);
+                    continue;
+                }
+                claims => claims?,
+            };
+            // A claim that was made since the record was read has a use as well.
+            record.uses = record.uses.max(u64::try_from(claims.len()).unwrap_or(u64::MAX));
+            if !is_sound(&record, &claims) {
+                damaged.push(record.id);
+                continue;
+            }
+            let line = Document::token(&record, &claims).line()?;
+            if line.len() > MAX_LINE {
+                return Err(TransferError::TooManyClaims { id: record.id, len: line.len(), max: MAX_LINE });
+            }
+            out.write(&line)?;
+            add(&mut moved.tokens);
+        }
+        for id in damaged {
+            out.line(&Document::Damaged(hex(id.as_bytes())))?;
+            add(&mut moved.damaged);
+        }
+        progress(&moved);
+        after = page.next;
+        if after.is_none() {
+            break;
+        }
+    }
+    loop {
+        let page = store.generations(after.as_deref(), PAGE)?;
+        let mut damaged = page.damaged;
+        for (subject, generation) in page.sound {
+            if !is_sound_generation(&subject, &generation) {
+                damaged.push(subject);
+                continue;
+            }
+            out.line(&Document::generation(&subject, &generation))?;
+            add(&mut moved.generations);
+        }
+        for subject in damaged {
+            out.line(&Document::DamagedGeneration(subject))?;
+            add(&mut moved.damaged);
+        }
+        progress(&moved);
+        after = page.next;
+        if after.is_none() {
+            break;
+        }
+    }
+    // Set while this went on, it holds for what was written before.
+    let void_before = store.void_before(UnixTime::from_secs(0))?.as_secs();
+    if void_before > 0 {
+        out.line(&Document::VoidBefore(void_before))?;
+    }
+    let checksum = finished(&out.hash);
+    let Moved { tokens, generations, .. } = moved;
+    out.line(&Document::End(End { tokens, generations, sha256: hex(&checksum) }))?;
+    out.to.flush()?;
+    Ok(Moved { checksum: Some(checksum), ..moved })
 }
 
 /// Whether an export is whole: reads all of it, and tells how much there is.
@@ -163,75 +256,137 @@ pub fn export_to<S: Administration + ?Sized>(
 /// # Errors
 /// [`TransferError`], what [`import`] would refuse.
 pub fn verify_export(file: &mut (impl Read + Seek)) -> Result<Moved, TransferError> {
-    whole(file).map(|whole| whole.moved)
+    whole(file).map(|(moved, _)| moved)
 }
 
-fn whole(file: &mut (impl Read + Seek)) -> Result<Begun, TransferError> {
+/// How much there is in an export that is whole, and before when everything is void.
+fn whole(file: &mut (impl Read + Seek)) -> Result<(Moved, UnixTime), TransferError> {
     file.rewind()?;
-    let whole = Begun::read(&mut BufReader::new(&mut *file))?;
-    match whole.moved.checksum {
-        Some(_) => Ok(whole),
-        None => Err(TransferError::Incomplete { line: whole.lines }),
+    let mut lines = Lines::new(file);
+    let (mut hash, mut moved) = (digest::Context::new(&SHA256), Moved::default());
+    let mut void_before = UnixTime::from_secs(0);
+    while let Some(document) = lines.next()? {
+        if moved.checksum.is_some() {
+            return Err(TransferError::Damaged);
+        }
+        match &document {
+            Document::End(end) => {
+                let found = finished(&hash);
+                let counted = (moved.tokens, moved.generations);
+                if (end.tokens, end.generations) != counted || end.sha256 != hex(&found) {
+                    return Err(TransferError::Damaged);
+                }
+                moved.checksum = Some(found);
+            }
+            Document::Token(_) => add(&mut moved.tokens),
+            Document::Generation(_) => add(&mut moved.generations),
+            Document::Damaged(_) | Document::DamagedGeneration(_) => add(&mut moved.damaged),
+            Document::VoidBefore(secs) => void_before = void_before.max(UnixTime::from_secs(*secs)),
+            _ => {}
+        }
+        hash.update(lines.text());
+        lines.item(document)?;
+    }
+    match moved.checksum {
+        Some(_) => Ok((moved, void_before)),
+        None => Err(TransferError::Incomplete { line: lines.number() }),
     }
 }
 
-/// Keeps all that an export holds, each only where there is nothing yet under its name: an import that was
-/// interrupted is gone on with by calling it again. What was revoked there is revoked here also where it is already,
-/// and what was void there is void here. The file is read twice, and nothing is kept of one that is not whole.
-/// `progress` is told after each step.
+/// Keeps all that an export holds: each token only where there is nothing yet under its id, and each generation where
+/// there is none or an earlier one. Repeat an interrupted import to resume it. What was revoked there is revoked here
+/// also where it is already, and what was void there is void here. The file is read twice, and nothing is kept of one
+/// that is not whole. `progress` is told after each step.
 ///
 /// What was purged since it was exported comes back, as it was then: import with [`Epoch::New`] whatever is no move.
 ///
 /// The key ring of the former store is needed with the new one: keys come as they were sealed.
 ///
 /// # Errors
-/// [`TransferError`]; call again to go on.
+/// [`TransferError`]; call again to resume.
 pub fn import<S: Administration + ?Sized>(
     store: &S,
     file: &mut (impl Read + Seek),
-    epoch: Epoch,
+    epoch: Epoch<'_>,
     progress: &mut dyn FnMut(&Moved),
 ) -> Result<Moved, TransferError> {
-    let whole = whole(file)?;
-    if whole.void_before > UnixTime::from_secs(0) {
-        store.void_before(whole.void_before)?;
+    let (Moved { damaged, checksum, .. }, void_before) = whole(file)?;
+    if void_before > UnixTime::from_secs(0) {
+        store.void_before(void_before)?;
     }
     file.rewind()?;
-    let mut lines = Lines { from: BufReader::new(file), line: 0, text: Vec::new() };
-    let (mut moved, mut items) = (Moved::default(), Vec::new());
+    let mut lines = Lines::new(file);
+    let mut moved = Moved { damaged, checksum, ..Moved::default() };
+    let (mut items, mut len) = (Vec::new(), 0_usize);
     loop {
         let document = lines.next()?;
         let end = matches!(document, None | Some(Document::End(_)));
         if let Some(document) = document {
+            len = len.saturating_add(lines.text().len());
+            // A damaged generation had a number as well, which is not known.
+            let damaged = match &document {
+                Document::DamagedGeneration(subject) => Some(subject.clone()),
+                _ => None,
+            };
             match (lines.item(document)?, epoch) {
                 (Some(Item::Token { mut record, claims }), _) => {
                     add(&mut moved.tokens);
-                    record.revoked |= epoch == Epoch::New;
+                    record.revoked |= matches!(epoch, Epoch::New(_));
                     items.push(Item::Token { record, claims });
                 }
-                (Some(Item::Generation { subject, .. }), Epoch::New) => {
+                (Some(Item::Generation { subject, generation }), Epoch::New(keys)) => {
                     add(&mut moved.generations);
-                    items.push(Item::NoGeneration { subject });
+                    items.extend(successor(store, keys, subject, generation.number)?);
                 }
-                (Some(generation @ Item::Generation { .. }), Epoch::Same) => {
+                (Some(generation), _) => {
                     add(&mut moved.generations);
                     items.push(generation);
                 }
-                (Some(damaged @ Item::NoGeneration { .. }), Epoch::New) => items.push(damaged),
-                (Some(Item::NoGeneration { .. }), Epoch::Same) | (None, _) => {}
+                (None, Epoch::New(keys)) => {
+                    if let Some(subject) = damaged {
+                        let number = present(store, &subject)?;
+                        items.extend(successor(store, keys, subject, number)?);
+                    }
+                }
+                (None, Epoch::Same) => {}
             }
         }
-        if items.len() >= PAGE || (end && !items.is_empty()) {
+        if items.len() >= PAGE || len >= STEP_LEN || (end && !items.is_empty()) {
             let kept = store.restore(&items)?;
             moved.kept = moved.kept.saturating_add(u64::try_from(kept).unwrap_or(u64::MAX));
-            items.clear();
+            (items, len) = (Vec::new(), 0);
             progress(&moved);
         }
         if end {
-            let Moved { damaged, checksum, .. } = whole.moved;
-            return Ok(Moved { damaged, checksum, ..moved });
+            return Ok(moved);
         }
     }
+}
+
+/// The number of a subject's generation; 0 where there is none that is sound.
+fn present<S: Administration + ?Sized>(store: &S, subject: &Entity) -> Result<u64, StoreError> {
+    match store.generation(subject) {
+        Err(StoreError::Corrupt { .. }) => Ok(0),
+        present => Ok(present?.map_or(0, |generation| generation.number)),
+    }
+}
+
+/// The generation after this one, under a new key; `None` where the store has a later one already.
+fn successor<S: Administration + ?Sized>(
+    store: &S,
+    keys: &KeyRing,
+    subject: Entity,
+    number: u64,
+) -> Result<Option<Item>, TransferError> {
+    if present(store, &subject)? > number {
+        return Ok(None);
+    }
+    let number = number.saturating_add(1);
+    let mut secret = Zeroizing::new([0; RootKey::LEN]);
+    SystemRandom::new().fill(secret.as_mut_slice()).map_err(|_| SealError::Random)?;
+    let owner = Owner::Generation { subject: &subject, number };
+    let root_key = keys.seal(&RootKey::from_derived(*secret), owner)?;
+    Ok(Some(Item::Generation { subject, generation: Generation { number, root_key } }))
 }
 
 fn claims<S: Administration + ?Sized>(
@@ -250,196 +405,6 @@ fn claims<S: Administration + ?Sized>(
     }
 }
 
-/// What is to be exported next.
-enum Next {
-    /// The records after this cursor.
-    Tokens(Option<Vec<u8>>),
-    /// The generations after this cursor.
-    Generations(Option<Vec<u8>>),
-}
-
-impl Next {
-    fn document(&self, hash: &digest::Context) -> Document {
-        let sha256 = finished(hash);
-        match self {
-            Self::Tokens(after) => Document::NextTokens(document::Next::new(after.as_deref(), &sha256)),
-            Self::Generations(after) => {
-                Document::NextGenerations(document::Next::new(after.as_deref(), &sha256))
-            }
-        }
-    }
-}
-
-/// An export as far as it got.
-struct Begun {
-    /// How much of the file is to stay, in bytes: all up to the last line that tells how to go on.
-    len: u64,
-    hash: digest::Context,
-    // With a checksum, it is complete.
-    moved: Moved,
-    next: Next,
-    void_before: UnixTime,
-    // How many whole lines there are in all.
-    lines: u64,
-    // The last page of tokens that stays: their ids, and when they were created.
-    last: Vec<(TokenId, UnixTime)>,
-}
-
-impl Begun {
-    fn of(file: &mut File) -> Result<Self, TransferError> {
-        file.rewind()?;
-        Self::read(&mut BufReader::new(file))
-    }
-
-    fn nothing() -> Self {
-        let hash = digest::Context::new(&SHA256);
-        let void_before = UnixTime::from_secs(0);
-        let (moved, next) = (Moved::default(), Next::Tokens(None));
-        Self { len: 0, hash, moved, next, void_before, lines: 0, last: Vec::new() }
-    }
-
-    // Whether this is of that store, for all that can be told from the tokens in it.
-    fn may_be_of<S: Administration + ?Sized>(&self, store: &S) -> Result<bool, StoreError> {
-        for (id, created) in &self.last {
-            match store.get(id) {
-                Ok(Some(record)) if record.created == *created => return Ok(true),
-                Ok(_) | Err(StoreError::Corrupt { .. }) => {}
-                Err(error) => return Err(error),
-            }
-        }
-        Ok(self.last.is_empty())
-    }
-
-    fn read(from: &mut impl BufRead) -> Result<Self, TransferError> {
-        let mut begun = Self::nothing();
-        let mut lines = Lines { from, line: 0, text: Vec::new() };
-        let (mut len, mut hash, mut moved) = (0_u64, digest::Context::new(&SHA256), Moved::default());
-        let (mut void_before, mut page) = (UnixTime::from_secs(0), Vec::new());
-        while let Some(document) = lines.next()? {
-            if begun.moved.checksum.is_some() {
-                return Err(TransferError::Damaged);
-            }
-            if let Document::End(end) = &document {
-                let found = finished(&hash);
-                let counted = (moved.tokens, moved.generations);
-                if (end.tokens, end.generations) != counted || end.sha256 != hex(&found) {
-                    return Err(TransferError::Damaged);
-                }
-                begun.moved = Moved { checksum: Some(found), ..moved };
-                begun.void_before = void_before;
-                continue;
-            }
-            let so_far = hash.clone();
-            len = len.saturating_add(u64::try_from(lines.text.len()).unwrap_or(u64::MAX));
-            hash.update(&lines.text);
-            let (next, told) = match document {
-                Document::OnetokenExport(_) => (Next::Tokens(None), None),
-                Document::NextTokens(next) => (Next::Tokens(lines.after(&next)?), Some(next)),
-                Document::NextGenerations(next) => (Next::Generations(lines.after(&next)?), Some(next)),
-                Document::VoidBefore(secs) => {
-                    void_before = void_before.max(UnixTime::from_secs(secs));
-                    continue;
-                }
-                document => {
-                    match &document {
-                        Document::Token(_) => add(&mut moved.tokens),
-                        Document::Generation(_) => add(&mut moved.generations),
-                        Document::Damaged(_) | Document::DamagedGeneration(_) => add(&mut moved.damaged),
-                        _ => {}
-                    }
-                    // A file that was not written by us need not have pages.
-                    if let Some(Item::Token { record, .. }) = lines.item(document)?
-                        && page.len() < PAGE
-                    {
-                        page.push((record.id, record.created));
-                    }
-                    continue;
-                }
-            };
-            if told.is_some_and(|next| next.sha256 != hex(&finished(&so_far))) {
-                return Err(TransferError::Damaged);
-            }
-            let last = if page.is_empty() { begun.last } else { mem::take(&mut page) };
-            begun = Self { len, hash: hash.clone(), moved, next, void_before, lines: 0, last };
-        }
-        Ok(Self { lines: lines.line, ..begun })
-    }
-
-    /// Writes what is yet to be written.
-    fn write<S: Administration + ?Sized>(
-        mut self,
-        store: &S,
-        out: impl Write,
-        progress: &mut dyn FnMut(&Moved),
-    ) -> Result<Moved, TransferError> {
-        let mut out = Hashed { to: BufWriter::new(out), hash: self.hash };
-        if self.len == 0 {
-            out.line(&Document::OnetokenExport(VERSION))?;
-        }
-        while let Next::Tokens(after) = &self.next {
-            let page = store.list(&Filter::All, after.as_deref(), PAGE)?;
-            let mut damaged = page.damaged;
-            for mut record in page.records {
-                let claims = match claims(store, &record.id) {
-                    Err(StoreError::Corrupt { .. }) => {
-                        damaged.push(record.id);
-                        continue;
-                    }
-                    claims => claims?,
-                };
-                // A claim that was made since the record was read has a use as well.
-                record.uses = record.uses.max(u64::try_from(claims.len()).unwrap_or(u64::MAX));
-                if !is_sound(&record, &claims) {
-                    damaged.push(record.id);
-                    continue;
-                }
-                out.line(&Document::token(&record, &claims))?;
-                add(&mut self.moved.tokens);
-            }
-            for id in damaged {
-                out.line(&Document::Damaged(hex(id.as_bytes())))?;
-                add(&mut self.moved.damaged);
-            }
-            self.next = match page.next {
-                Some(next) => Next::Tokens(Some(next)),
-                None => Next::Generations(None),
-            };
-            out.line(&self.next.document(&out.hash))?;
-            progress(&self.moved);
-        }
-        while let Next::Generations(after) = &self.next {
-            let page = store.generations(after.as_deref(), PAGE)?;
-            let mut damaged = page.damaged;
-            for (subject, generation) in page.sound {
-                if !is_sound_generation(&subject, &generation) {
-                    damaged.push(subject);
-                    continue;
-                }
-                out.line(&Document::generation(&subject, &generation))?;
-                add(&mut self.moved.generations);
-            }
-            for subject in damaged {
-                out.line(&Document::DamagedGeneration(subject))?;
-                add(&mut self.moved.damaged);
-            }
-            progress(&self.moved);
-            let Some(next) = page.next else { break };
-            self.next = Next::Generations(Some(next));
-            out.line(&self.next.document(&out.hash))?;
-        }
-        // Set while this went on, it holds for what was written before.
-        let void_before = store.void_before(UnixTime::from_secs(0))?.as_secs();
-        if void_before > 0 {
-            out.line(&Document::VoidBefore(void_before))?;
-        }
-        let Moved { tokens, generations, .. } = self.moved;
-        let checksum = finished(&out.hash);
-        out.line(&Document::End(End { tokens, generations, sha256: hex(&checksum) }))?;
-        out.to.flush()?;
-        Ok(Moved { checksum: Some(checksum), ..self.moved })
-    }
-}
-
 fn add(count: &mut u64) {
     *count = count.saturating_add(1);
 }
@@ -447,57 +412,6 @@ fn add(count: &mut u64) {
 // The checksum of what has been hashed so far.
 fn finished(hash: &digest::Context) -> [u8; 32] {
     hash.clone().finish().as_ref().first_chunk().copied().unwrap_or_default()
-}
-
-/// The lines of an export.
-struct Lines<R> {
-    from: R,
-    line: u64,
-    // The line that was read last, with its line feed.
-    text: Vec<u8>,
-}
-
-impl<R: BufRead> Lines<R> {
-    /// The next whole line; `None` at the end, and at a line that was cut short.
-    fn next(&mut self) -> Result<Option<Document>, TransferError> {
-        self.text.clear();
-        // Whatever else the file is, it need not have lines.
-        let header = u64::try_from(HEADER.len()).unwrap_or(u64::MAX);
-        let max = if self.line == 0 { header.saturating_add(20) } else { MAX_LINE };
-        (&mut self.from).take(max).read_until(b'\n', &mut self.text)?;
-        let is_too_long =
-            !self.text.ends_with(b"\n") && u64::try_from(self.text.len()).is_ok_and(|len| len == max);
-        if is_too_long && self.line > 0 {
-            let line = self.line.saturating_add(1);
-            return Err(TransferError::Line { line, source: InvalidDocument::TooLong { max } });
-        }
-        let Some(text) = self.text.strip_suffix(b"\n") else {
-            return match self.line {
-                0 if !HEADER.starts_with(&self.text) => Err(TransferError::NotAnExport),
-                _ => Ok(None),
-            };
-        };
-        self.line = self.line.saturating_add(1);
-        let document = Document::read(text);
-        match (self.line, document) {
-            (1, Ok(Document::OnetokenExport(VERSION))) => Ok(Some(Document::OnetokenExport(VERSION))),
-            (1, Ok(Document::OnetokenExport(found))) if found > VERSION => {
-                Err(TransferError::NewerVersion { found, known: VERSION })
-            }
-            (1, _) | (_, Ok(Document::OnetokenExport(_))) => Err(TransferError::NotAnExport),
-            (_, Ok(document)) => Ok(Some(document)),
-            (line, Err(source)) => Err(TransferError::Line { line, source }),
-        }
-    }
-
-    /// What the line that was read last holds, if it is about a token or a generation.
-    fn item(&self, document: Document) -> Result<Option<Item>, TransferError> {
-        document.into_item().map_err(|source| TransferError::Line { line: self.line, source })
-    }
-
-    fn after(&self, next: &document::Next) -> Result<Option<Vec<u8>>, TransferError> {
-        next.after().map_err(|source| TransferError::Line { line: self.line, source })
-    }
 }
 
 /// What is written, and the hash of it.
@@ -508,13 +422,12 @@ struct Hashed<W> {
 
 impl<W: Write> Hashed<W> {
     fn line(&mut self, document: &Document) -> io::Result<()> {
-        let mut line = document.write()?;
-        line.push(b'\n');
-        if u64::try_from(line.len()).is_ok_and(|len| len > MAX_LINE) {
-            return Err(io::Error::from(io::ErrorKind::FileTooLarge));
-        }
-        self.hash.update(&line);
-        self.to.write_all(&line)
+        self.write(&document.line()?)
+    }
+
+    fn write(&mut self, line: &[u8]) -> io::Result<()> {
+        self.hash.update(line);
+        self.to.write_all(line)
     }
 }
 

@@ -171,8 +171,8 @@ pub(crate) struct RekeyArgs {
 
 /// Write all that the store holds into a file, to move or keep it
 ///
-/// Root keys stay sealed: the file is worth nothing without the key ring. What was interrupted is gone on with by
-/// calling it again with the same file; a complete export is not overwritten.
+/// Root keys stay sealed: the file is worth nothing without the key ring. The file appears when it is complete, and
+/// must not be there before: nothing is overwritten. Repeat an interrupted export to begin anew.
 #[derive(ClapArgs)]
 #[command(after_help = "Example:
   onetoken mint space-support s1
@@ -187,7 +187,7 @@ pub(crate) struct ExportArgs {
 
 /// Keep all that an export holds, where there is nothing yet under its name
 ///
-/// Nothing is kept of an export that is not whole. What was interrupted is gone on with by calling it again. The
+/// Nothing is kept of an export that is not whole. Repeat an interrupted import to resume it. The
 /// tokens need the keys that they were sealed under. What was revoked there is revoked here as well. What was purged
 /// here since, spent or not, comes back as it was then: into a store that has been used since, only with --new-epoch.
 ///

@@ -1,18 +1,14 @@
 //! `onetoken export`
 
-use std::{
-    fs::{File, OpenOptions},
-    io,
-    path::Path,
-};
+use std::io;
 
 use serde::Serialize;
-use token_store::{Administration, Moved, TransferError};
+use token_store::{Moved, TransferError};
 
 use crate::{
     args::ExportArgs,
     error::{Exit, Failure, UsageError},
-    home::{HomeArgs, sync_dir},
+    home::HomeArgs,
     input::INPUT,
     output::Terminal,
     progress::Progress,
@@ -59,7 +55,7 @@ pub(super) fn run(args: &ExportArgs, home: &HomeArgs, terminal: &mut Terminal) -
                 },
             )?
         }
-        false => into_file(&args.file, &*store, &mut tell, terminal)
+        false => token_store::export(&*store, &args.file, &mut tell)
             .map_err(|error| Failure::transfer(&args.file, error))?,
     };
     drop((progress, store));
@@ -70,37 +66,4 @@ pub(super) fn run(args: &ExportArgs, home: &HomeArgs, terminal: &mut Terminal) -
         _ => terminal.text(format_args!("exported {}\n", summary.text()))?,
     }
     Ok(Exit::of_damage(moved.damaged))
-}
-
-fn into_file(
-    path: &Path,
-    store: &dyn Administration,
-    tell: &mut dyn FnMut(&Moved),
-    terminal: &Terminal,
-) -> Result<Moved, TransferError> {
-    let mut file = open(path)?;
-    // Where it was there before, others may be allowed to read it.
-    #[cfg(unix)]
-    if let Err(TransferError::Incomplete { .. }) = token_store::verify_export(&mut file)
-        && file.metadata()?.is_file()
-    {
-        file.set_permissions(std::os::unix::fs::PermissionsExt::from_mode(0o600))?;
-    }
-    let is_begun = file.metadata()?.len() > 0;
-    let moved = token_store::export(store, &mut file, tell)?;
-    // A name is on disk when its directory is.
-    sync_dir(path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new(".")))?;
-    if is_begun {
-        terminal.note("went on with an export that was begun before: what was in it is as it was then");
-    }
-    Ok(moved)
-}
-
-/// It tells who has which tokens, and so is its owner's alone.
-fn open(path: &Path) -> io::Result<File> {
-    let mut options = OpenOptions::new();
-    options.read(true).write(true).create(true).truncate(false);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options.open(path)
 }

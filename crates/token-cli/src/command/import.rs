@@ -42,7 +42,7 @@ pub(super) fn run(args: &ImportArgs, home: &HomeArgs, terminal: &mut Terminal) -
     let mut tell = |moved: &Moved| {
         progress.tell(format_args!("{} tokens read, {} kept", moved.tokens, moved.kept));
     };
-    let epoch = if args.new_epoch { Epoch::New } else { Epoch::Same };
+    let epoch = if args.new_epoch { Epoch::New(&keys) } else { Epoch::Same };
     let moved = token_store::import(&*store, &mut file, epoch, &mut tell).map_err(transfer)?;
     drop(progress);
     let faults = store.check(Some(&keys))?.faults;

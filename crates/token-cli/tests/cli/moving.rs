@@ -98,36 +98,36 @@ fn no_secret_is_in_an_export() {
     }
 }
 
+/// Neither a backup of last year nor what somebody else prepared is written to, resumed or followed.
 #[test]
-fn an_export_goes_on_where_it_was_cut_and_is_not_overwritten() {
+fn an_export_writes_to_no_file_that_is_there() {
     let home = Home::over("redb");
     home.fill("redb", 600);
     let summary = home.export("export").done().json();
     assert_eq!((&summary["tokens"], &summary["damaged"]), (&json!(600), &json!(0)));
     let file = home.path().join("export");
     let whole = fs::read(&file).unwrap();
-    for cut in [0, 10, 50_000, whole.len() - 1] {
-        fs::remove_file(&file).unwrap();
-        fs::write(&file, &whole[..cut]).unwrap();
-        let again = home.export("export").done();
-        assert_eq!(
-            (again.json(), again.err.contains("begun before")),
-            (summary.clone(), cut > 0),
-            "cut at {cut}"
-        );
-        assert!(fs::read(&file).unwrap() == whole);
-        #[cfg(unix)]
-        {
-            use std::os::unix::fs::PermissionsExt as _;
-            assert_eq!(file.metadata().unwrap().permissions().mode() & 0o777, 0o600);
-        }
+    let left_alone = |content: &[u8]| {
+        fs::write(&file, content).unwrap();
+        assert_eq!(home.export("export").error(4), "export");
+        assert!(fs::read(&file).unwrap() == content);
+    };
+    let header = whole.iter().position(|byte| *byte == b'\n').unwrap() + 1;
+    for cut in [0, 10, header, 50_000, whole.len() - 1, whole.len()] {
+        left_alone(&whole[..cut]);
     }
-    assert_eq!(home.export("export").error(4), "export", "it may be a backup of last year");
-    assert!(fs::read(&file).unwrap() == whole);
-
-    fs::write(&file, "a letter\n").unwrap();
-    assert_eq!(home.export("export").error(4), "export");
-    assert_eq!(fs::read(&file).unwrap(), b"a letter\n");
+    left_alone(b"a letter\n");
+    #[cfg(unix)]
+    {
+        fs::remove_file(&file).unwrap();
+        std::os::unix::fs::symlink(home.path().join("elsewhere"), &file).unwrap();
+        assert_eq!(home.export("export").error(4), "export");
+        assert!(!home.path().join("elsewhere").exists());
+    }
+    let drafts = fs::read_dir(home.path())
+        .unwrap()
+        .filter(|entry| entry.as_ref().unwrap().file_name().to_str().unwrap().ends_with(".new"));
+    assert_eq!(drafts.count(), 0);
     assert_eq!(home.run(["export", "/nonexistent/export", "--json"]).error(4), "file");
     assert_eq!(home.run(["export", "-", "--json"]).error(2), "usage");
 }
@@ -229,14 +229,14 @@ fn a_backup_revives_what_was_spent_since_but_not_in_a_new_epoch() {
 
         let new = home.url(engine, "new");
         let told = home.import("backup", &["--store", &new, "--new-epoch"]).done().json();
-        assert_eq!((&told["tokens"], &told["generations"], &told["kept"]), (&json!(2), &json!(1), &json!(2)));
+        assert_eq!((&told["tokens"], &told["generations"], &told["kept"]), (&json!(2), &json!(1), &json!(3)));
         assert_eq!(home.consume(&spent, &["--store", &new]).error(1), "revoked");
         assert_eq!(home.consume(&earlier, &["--claim", "a", "--store", &new]).code, 0);
-        assert_eq!(home.run(["verify", &temporary, "--json", "--store", &new]).error(1), "unknown-token");
+        assert_eq!(home.run(["verify", &temporary, "--json", "--store", &new]).error(1), "revoked");
         let newer =
             home.run(["mint", "access", "--subject", "usr-u1", "--temporary", "--store", &new]).token();
         assert_eq!(home.run(["verify", &newer, "--store", &new]).code, 0);
-        assert_eq!(home.run(["verify", &temporary, "--json", "--store", &new]).error(1), "bad-signature");
+        assert_eq!(home.run(["verify", &temporary, "--json", "--store", &new]).error(1), "revoked");
     }
 }
 
@@ -253,7 +253,29 @@ fn a_new_epoch_voids_what_an_import_without_it_brought_back() {
     assert_eq!(told["kept"], 2);
     let verify = |token: &str| home.run(["verify", token, "--json", "--store", &url]);
     assert_eq!(verify(&token).error(1), "revoked");
-    assert_eq!(verify(&temporary).error(1), "unknown-token");
+    assert_eq!(verify(&temporary).error(1), "revoked");
+}
+
+#[test]
+fn an_import_after_a_new_epoch_revives_no_temporary_token() {
+    for engine in ENGINES {
+        let home = Home::over(engine);
+        let temporary = home.run(["mint", "access", "--subject", "usr-u1", "--temporary"]).token();
+        home.export("backup").done();
+        let url = home.url(engine, "new");
+        let import = |more: &[&str]| {
+            let told = home.import("backup", &[&["--store", &url], more].concat()).done().json();
+            told["kept"].clone()
+        };
+        assert_eq!((import(&["--new-epoch"]), import(&["--new-epoch"])), (json!(1), json!(0)), "{engine}");
+        assert_eq!(import(&[]), 0);
+        let verify = |token: &str| home.run(["verify", token, "--json", "--store", &url]);
+        assert_eq!(verify(&temporary).error(1), "revoked");
+        let newer =
+            home.run(["mint", "access", "--subject", "usr-u1", "--temporary", "--store", &url]).token();
+        assert_eq!(import(&["--new-epoch"]), 0, "what was minted since is not in the backup");
+        assert_eq!((verify(&newer).code, verify(&temporary).error(1)), (0, "revoked".to_owned()));
+    }
 }
 
 /// What a damaged record was is left out, and both ends say so.

@@ -302,19 +302,22 @@ fn a_restored_store_answers_like_the_former<S: Administration>(suite: &Suite, op
     assert_eq!(store.restore(&items).unwrap(), 0, "what is there stays as it is");
     assert_eq!(store.claims(&record.id, None, 9).unwrap(), [(claim("a"), 1), (claim("b"), 0)]);
 
-    // What comes void is void.
+    // What comes void is void, and a generation is never lowered, whatever order they come in.
     let revoked = Record { revoked: true, ..record };
-    let void = [
-        Item::Token { record: revoked.clone(), claims: Vec::new() },
-        Item::NoGeneration { subject: subject.clone() },
-    ];
+    let at = |number| Item::Generation {
+        subject: subject.clone(),
+        generation: suite.generation(&subject, number),
+    };
+    let void = [Item::Token { record: revoked.clone(), claims: Vec::new() }, at(8)];
     assert_eq!((store.restore(&void).unwrap(), store.restore(&void).unwrap()), (2, 0));
+    assert_eq!(store.restore(&[at(6)]).unwrap(), 0);
+    let _changed = store.restore(&[at(10), at(9)]).unwrap();
+    let raised = store.raise_generation(&subject, &suite.generation(&subject, 11)).unwrap();
+    assert_eq!(raised, Raise::Raised);
     drop(store);
     let store = open();
-    assert_eq!(
-        (store.get(&revoked.id).unwrap(), store.generation(&subject).unwrap()),
-        (Some(revoked.clone()), None)
-    );
+    assert_eq!(store.generation(&subject).unwrap().unwrap().number, 11);
+    assert_eq!(store.get(&revoked.id).unwrap(), Some(revoked.clone()));
     assert_eq!(store.redeem(&revoked.id, &claim("a")).unwrap(), again, "and its claims are answered");
 }
 

@@ -4,7 +4,7 @@ use std::sync::atomic::Ordering;
 
 use token_core::UnixTime;
 
-use super::{Kv, group::Draft, index_entries, listed, spent, void_before};
+use super::{Kv, group::Draft, index_entries, listed, present_number, spent, void_before};
 use crate::{
     ClaimId, Counts, Filter, Generations, Item, KeyPlace, Record, Reseal, StoreError, Sweep, TokenId,
     codec::{self, Claim},
@@ -191,20 +191,12 @@ impl<E: Engine> Kv<E> {
                     Item::Token { record, claims } => restore(draft, record, claims)?,
                     Item::Generation { subject, generation } => {
                         let key = layout::generation(&subject);
-                        let is_new = draft.get(&key)?.is_none();
-                        if is_new {
+                        let is_later = generation.number > present_number(draft, &key)?;
+                        if is_later {
                             let value = codec::encode_generation(&key, &generation)?;
                             draft.put(key, value);
                         }
-                        is_new
-                    }
-                    Item::NoGeneration { subject } => {
-                        let key = layout::generation(&subject);
-                        let is_there = draft.get(&key)?.is_some();
-                        if is_there {
-                            draft.remove(key);
-                        }
-                        is_there
+                        is_later
                     }
                 };
                 kept = kept.saturating_add(usize::from(changed));

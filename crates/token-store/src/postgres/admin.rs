@@ -384,14 +384,13 @@ struct Restored {
     records: Vec<NewRecord>,
     claims: Vec<(Vec<u8>, Vec<u8>, i64)>,
     generations: Vec<(Vec<u8>, i64, Vec<u8>)>,
-    voided: Vec<Vec<u8>>,
 }
 
 impl Restored {
-    // Of those under one name the first is kept, as if each came by itself.
+    // Of the tokens of one id the first is kept, and of the generations of one subject the latest.
     fn new(items: &[Item]) -> Result<Self, StoreError> {
-        let (mut records, mut claims, mut generations) = (Vec::<NewRecord>::new(), Vec::new(), Vec::new());
-        let (mut names, mut voided) = (BTreeSet::new(), Vec::new());
+        let (mut records, mut claims) = (Vec::<NewRecord>::new(), Vec::new());
+        let (mut names, mut generations) = (BTreeSet::new(), BTreeMap::<Vec<u8>, (i64, Vec<u8>)>::new());
         for item in items {
             match item {
                 Item::Token { record, claims: on_it } => {
@@ -408,15 +407,16 @@ impl Restored {
                     }
                 }
                 Item::Generation { subject, generation } => {
-                    let (key, value) = (layout::generation(subject), generation.to_bytes(subject)?);
-                    if names.insert(key.clone()) {
-                        generations.push((key, bigint(generation.number), value));
+                    let (number, value) = (bigint(generation.number), generation.to_bytes(subject)?);
+                    let latest = generations.entry(layout::generation(subject)).or_default();
+                    if number > latest.0 {
+                        *latest = (number, value);
                     }
                 }
-                Item::NoGeneration { subject } => voided.push(layout::generation(subject)),
             }
         }
-        Ok(Self { records, claims, generations, voided })
+        let generations = generations.into_iter().map(|(subject, (number, value))| (subject, number, value));
+        Ok(Self { records, claims, generations: generations.collect() })
     }
 
     async fn keep(&self, session: &Session) -> Result<usize, Failure> {
@@ -446,12 +446,11 @@ impl Restored {
                 SELECT subject, number, generation
                 FROM unnest($13::bytea[], $14::bigint[], $15::bytea[]) AS a(subject, number, generation)
                 ORDER BY subject
-                ON CONFLICT (subject) DO NOTHING
+                ON CONFLICT (subject) DO UPDATE SET number = excluded.number, generation = excluded.generation
+                    WHERE excluded.number > generations.number
                 RETURNING subject
-            ), voided AS (
-                DELETE FROM onetoken.generations WHERE subject = ANY($16::bytea[]) RETURNING subject
             )
-            SELECT (SELECT count(*) FROM kept) + (SELECT count(*) FROM generations) + (SELECT count(*) FROM voided)";
+            SELECT (SELECT count(*) FROM kept) + (SELECT count(*) FROM generations)";
         let mut columns = NewRecord::columns(&self.records.iter().collect::<Vec<_>>());
         let claims: Vec<_> = self.claims.iter().collect();
         columns.push(column(&claims, |(id, ..)| &**id));
@@ -461,7 +460,6 @@ impl Restored {
         columns.push(column(&generations, |(subject, ..)| &**subject));
         columns.push(column(&generations, |(_, number, _)| *number));
         columns.push(column(&generations, |(.., generation)| &**generation));
-        columns.push(column(&self.voided.iter().collect::<Vec<_>>(), |subject| &**subject));
         let parameters: Vec<Parameter<'_>> =
             columns.iter().map(|column| &**column as Parameter<'_>).collect();
         number(session, SQL, &parameters).await

@@ -2,7 +2,7 @@
 
 use std::{io, num::NonZeroU64};
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, de::IgnoredAny};
 use token_core::UnixTime;
 
 use crate::{
@@ -31,7 +31,7 @@ pub enum InvalidDocument {
     #[error("it is longer than {max} bytes")]
     TooLong {
         /// The greatest length, in bytes.
-        max: u64,
+        max: usize,
     },
 }
 
@@ -46,10 +46,12 @@ pub(super) enum Document {
     Generation(GenerationOf),
     /// The subject of a generation that was left out likewise.
     DamagedGeneration(Entity),
-    /// Where the records that follow begin.
-    NextTokens(Next),
-    /// Where the generations that follow begin.
-    NextGenerations(Next),
+    /// Where an interrupted export was resumed once, which no longer is. Read over.
+    #[serde(skip_serializing)]
+    NextTokens(IgnoredAny),
+    /// The same among the generations.
+    #[serde(skip_serializing)]
+    NextGenerations(IgnoredAny),
     /// Before when everything created is void, in Unix seconds.
     VoidBefore(u64),
     End(End),
@@ -91,15 +93,6 @@ struct Sealed {
 
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Next {
-    /// The cursor of the page before, if there was one.
-    after: Option<String>,
-    /// The SHA-256 of all lines before.
-    pub(super) sha256: String,
-}
-
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub(super) struct End {
     pub(super) tokens: u64,
     pub(super) generations: u64,
@@ -111,8 +104,11 @@ impl Document {
         serde_json::from_slice(line).map_err(InvalidDocument::Form)
     }
 
-    pub(super) fn write(&self) -> io::Result<Vec<u8>> {
-        serde_json::to_vec(self).map_err(io::Error::other)
+    /// What is written of it, with the line feed.
+    pub(super) fn line(&self) -> io::Result<Vec<u8>> {
+        let mut line = serde_json::to_vec(self).map_err(io::Error::other)?;
+        line.push(b'\n');
+        Ok(line)
     }
 
     pub(super) fn token(record: &Record, claims: &[(ClaimId, u64)]) -> Self {
@@ -174,24 +170,14 @@ impl Document {
                     false => Err(InvalidDocument::Unsound),
                 }
             }
-            Self::DamagedGeneration(subject) => Ok(Some(Item::NoGeneration { subject })),
             Self::OnetokenExport(_)
             | Self::Damaged(_)
+            | Self::DamagedGeneration(_)
             | Self::NextTokens(_)
             | Self::NextGenerations(_)
             | Self::VoidBefore(_)
             | Self::End(_) => Ok(None),
         }
-    }
-}
-
-impl Next {
-    pub(super) fn new(after: Option<&[u8]>, sha256: &[u8]) -> Self {
-        Self { after: after.map(hex), sha256: hex(sha256) }
-    }
-
-    pub(super) fn after(&self) -> Result<Option<Vec<u8>>, InvalidDocument> {
-        self.after.as_deref().map(|after| from_hex(after).ok_or(InvalidDocument::Bytes)).transpose()
     }
 }
 
