@@ -84,6 +84,8 @@ impl Cause {
                 StoreError::Io(_) => "io",
                 StoreError::Unknown(_) => "unknown",
                 StoreError::Poisoned => "poisoned",
+                StoreError::Forked => "forked",
+                StoreError::Replaced { .. } => "replaced",
                 StoreError::TooLarge { .. } => "too-large",
                 StoreError::InvalidCursor => "invalid-cursor",
                 StoreError::Unreachable { .. } => "unreachable",

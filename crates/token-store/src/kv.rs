@@ -14,6 +14,7 @@ use crate::{
     cursor::Listing,
     engine::{Engine, Pair, View},
     layout,
+    owned::Owned,
 };
 use group::{Draft, Group};
 
@@ -29,21 +30,21 @@ mod spent;
 /// what is committed and collects what is to change, and nothing else. Reads take a snapshot and wait for no
 /// operation.
 pub(crate) struct Kv<E> {
-    engine: E,
+    engine: Owned<E>,
     group: Group,
     // What was created before this time is void, in seconds. Never ahead of the disk.
     void: AtomicU64,
     // How many calls are about to set it: while there are any, the disk may be ahead of it.
     voiding: AtomicUsize,
     // The files of the engine, if they are a copy to be looked into only.
-    copy: Option<Copy>,
+    copy: Option<Owned<Copy>>,
 }
 
 impl<E: Engine> Kv<E> {
     /// The store that a new engine holds.
     pub(crate) fn new(engine: E) -> Self {
         Self {
-            engine,
+            engine: Owned::new(engine),
             group: Group::new(),
             void: AtomicU64::new(0),
             voiding: AtomicUsize::new(0),
@@ -68,7 +69,7 @@ impl<E: Engine> Kv<E> {
     ) -> Result<Self, StoreError> {
         let copy = Copy::of(original, locked)?;
         let engine = open(&copy.path()).map_err(|error| crate::copy::told_of(original, error))?;
-        Ok(Self { copy: Some(copy), ..Self::open(engine)? })
+        Ok(Self { copy: Some(Owned::new(copy)), ..Self::open(engine)? })
     }
 
     // A time before when everything created is void, which is on disk.
@@ -87,17 +88,19 @@ impl<E: Engine> Kv<E> {
     }
 
     fn read<T>(&self, read: impl FnOnce(&E::View<'_>) -> Result<T, StoreError>) -> Result<T, StoreError> {
-        read(&self.engine.view()?)
+        read(&self.engine.get()?.view()?)
     }
 
     fn write<T: Send + 'static>(
         &self,
         operation: impl FnOnce(&mut Draft<'_>) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
+        // First: another thread may have held any lock when this process was forked.
+        let engine = self.engine.get()?;
         if self.copy.is_some() {
             return Err(StoreError::ReadOnly);
         }
-        self.group.write(&self.engine, operation)
+        self.group.write(engine, operation)
     }
 
     pub(crate) fn insert(&self, record: &Record) -> Result<Insert, StoreError> {

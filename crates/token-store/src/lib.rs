@@ -62,7 +62,9 @@
 //! | `SledStore` | a directory, [sled](https://docs.rs/sled) 0.34 | a beta engine without further releases, whose known faults are guarded against; reads wait for a running write; neither opens nor writes with less than 8 MiB free; where a power cut and damage to the end of its log meet, the damage may go unnoticed |
 //! | `PostgresStore` | a PostgreSQL server, which many hosts share | a lost connection leaves a write in doubt; ask again under the same claim |
 //!
-//! All but the last: one process at a time. Writes of many threads share a commit, and so a sync: a call returns when
+//! All but the last: one process at a time. A process that is forked while a store is open, in memory too, gets
+//! [`StoreError::Forked`] from it: open stores after the fork. A store whose file is removed, moved or replaced under it
+//! stops ([`StoreError::Replaced`]). Writes of many threads share a commit, and so a sync: a call returns when
 //! its own write is on disk, and a lone one waits for nobody. Damage is told from data by a checksum in every
 //! value, and root keys are sealed by [`KeyRing`]; but nobody who can write to the store's files can be kept from
 //! restoring an older copy of them, which revives tokens. Engines panic on some damaged files; that is caught and
@@ -112,6 +114,9 @@ mod kv;
     allow(dead_code, reason = "only what is on disk needs all of it")
 )]
 mod layout;
+mod owned;
+#[cfg(any(feature = "redb", feature = "sled"))]
+mod place;
 #[cfg(feature = "postgres")]
 mod postgres;
 mod queue;

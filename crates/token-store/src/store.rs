@@ -303,6 +303,23 @@ pub enum StoreError {
     /// An earlier write failed underway, and no other is tried since: open the store again.
     #[error("an earlier write failed; the store must be opened again")]
     Poisoned,
+    /// The file of the store was removed, moved or replaced while the store was open, so that another process may use
+    /// another file in its place. Nothing is read or written any more. Whether a write underway is in the file that was
+    /// moved is not known.
+    #[error(
+        "the store at {} was removed, moved or replaced while it was open; stop what uses the new one, put the former \
+         back if there is one, then open the store again", path.display()
+    )]
+    Replaced {
+        /// The store's place.
+        path: PathBuf,
+    },
+    /// The store was opened by another process, from which this one was forked. Nothing was read or written. Forked
+    /// processes keep the files locked until they end; threads of sled's are left to the process that used it first.
+    #[error(
+        "the store was opened before this process was forked; open the store after the fork, once in each process"
+    )]
+    Forked,
     /// The record, or an entity in it, is larger than a store takes: 24 KiB for all of a record, 1 KiB for an
     /// entity.
     #[error("{len} bytes to be stored; {max} are allowed")]
@@ -334,8 +351,9 @@ impl StoreError {
     pub fn retry(&self) -> Retry {
         match self {
             Self::AlreadyOpen { .. } | Self::Full | Self::Io(_) | Self::Unreachable { .. } => Retry::Safe,
-            Self::Unknown(_) => Retry::Ask,
+            Self::Unknown(_) | Self::Replaced { .. } => Retry::Ask,
             Self::Poisoned
+            | Self::Forked
             | Self::NotFound { .. }
             | Self::Exists { .. }
             | Self::NotAStore { .. }

@@ -387,3 +387,71 @@ fn a_redb_file_that_is_cut_within_its_header_is_damaged() {
         );
     }
 }
+
+/// What is done to an open store, and to which alone.
+type Loss = (&'static str, Option<Backend>, fn(&Path));
+
+/// A store whose file was moved away acknowledges nothing, and reads nothing from then on.
+#[cfg(unix)]
+#[test]
+fn a_store_that_is_moved_or_replaced_while_it_is_open_stops() {
+    let subject = token_store::Entity { kind: "user".into(), id: "u1".into() };
+    let keys = token_store::KeyRing::generate().unwrap();
+    let raise = |store: &dyn TokenStore, number: u64| {
+        let owner = token_store::Owner::Generation { subject: &subject, number };
+        let root_key = keys.seal(&token_core::RootKey::from_derived([7; 32]), owner).unwrap();
+        store.raise_generation(&subject, &token_store::Generation { number, root_key })
+    };
+    let raised = token_store::Raise::Raised;
+    let ways: [Loss; 7] = [
+        ("moved", None, |path| fs::rename(path, path.with_file_name("aside")).unwrap()),
+        ("its directory moved", None, |path| {
+            let dir = path.parent().unwrap();
+            fs::rename(dir, dir.with_file_name("aside")).unwrap();
+        }),
+        ("removed", None, |path| match path.is_dir() {
+            true => fs::remove_dir_all(path).unwrap(),
+            false => fs::remove_file(path).unwrap(),
+        }),
+        ("replaced by a copy", None, |path| {
+            let aside = path.with_file_name("aside");
+            fs::rename(path, &aside).unwrap();
+            let copied = std::process::Command::new("cp").arg("-r").arg(&aside).arg(path).status();
+            assert!(copied.unwrap().success());
+        }),
+        ("a link that leads elsewhere", None, |path| {
+            let (aside, other) = (path.with_file_name("aside"), path.with_file_name("other"));
+            fs::rename(path, &aside).unwrap();
+            fs::write(&other, "").unwrap();
+            std::os::unix::fs::symlink(&other, path).unwrap();
+        }),
+        ("its log removed", Some(SLED), |path| fs::remove_file(path.join("db")).unwrap()),
+        ("its marker removed", Some(SLED), |path| fs::remove_file(path.join("onetoken-store")).unwrap()),
+    ];
+    for backend in [REDB, SLED] {
+        for (way, only, lose) in ways {
+            if only.is_some_and(|only| only.open as usize != backend.open as usize) {
+                continue;
+            }
+            let dir = tempfile::tempdir().unwrap();
+            fs::create_dir(dir.path().join("in")).unwrap();
+            let path = dir.path().join("in/store");
+            let store = (backend.create)(&path).unwrap();
+            assert_eq!(raise(&*store, 1).unwrap(), raised);
+            lose(&path);
+            let error = raise(&*store, 2).unwrap_err();
+            assert!(
+                matches!(&error, StoreError::Replaced { path: named } if *named == path),
+                "{way}: {error}"
+            );
+            assert_eq!(error.retry(), token_store::Retry::Ask);
+            assert!(matches!(store.generation(&subject), Err(StoreError::Replaced { .. })), "{way}");
+            if way == "replaced by a copy" {
+                let other = (backend.open)(&path).unwrap();
+                assert_eq!(raise(&*other, 2).unwrap(), raised);
+                assert!(matches!(raise(&*store, 2), Err(StoreError::Replaced { .. })));
+                assert_eq!(other.generation(&subject).unwrap().unwrap().number, 2);
+            }
+        }
+    }
+}

@@ -28,6 +28,7 @@ use crate::{
     disk::{self, Draft},
     engine::{Batch, Engine, Pair, View},
     layout,
+    place::Place,
 };
 
 const TABLE: TableDefinition<'static, &'static [u8], &'static [u8]> = TableDefinition::new("onetoken");
@@ -40,6 +41,7 @@ const CACHE_LEN: usize = 64 * 1024 * 1024;
 
 pub(crate) struct Redb {
     database: Database,
+    place: Place,
     // Set after a commit of unknown outcome, when even reads could tell what is not so on disk.
     failed: AtomicBool,
 }
@@ -72,8 +74,11 @@ impl Redb {
             // Also an empty file: it may be what is left of a store.
             _ => return Err(not_a_store(path, "a file of another kind")),
         }
+        let place = Place::of(path, &[(path, &file)]).map_err(disk::refused)?;
         guarded(|| {
             let backend = FileBackend::new(file).map_err(|error| opening_file(path, error))?;
+            // Now that it is locked: whoever opens the path later meets the lock.
+            place.require()?;
             let database =
                 builder().create_with_backend(backend).map_err(|error| opening_file(path, error))?;
             let transaction = database.begin_read().map_err(beginning)?;
@@ -86,7 +91,7 @@ impl Redb {
             layout::check_format(
                 &format.ok_or(StoreError::Corrupt { what: "the version of the layout is gone" })?,
             )?;
-            Ok(Self { database, failed: AtomicBool::new(false) })
+            Ok(Self { database, place, failed: AtomicBool::new(false) })
         })
     }
 
@@ -100,6 +105,7 @@ impl Engine for Redb {
 
     fn view(&self) -> Result<RedbView, StoreError> {
         self.alive()?;
+        self.place.require_lately()?;
         guarded(|| {
             let transaction = self.database.begin_read().map_err(beginning)?;
             Ok(RedbView(transaction.open_table(TABLE).map_err(opening_table)?))
@@ -108,6 +114,7 @@ impl Engine for Redb {
 
     fn commit(&self, batch: &Batch) -> Result<(), StoreError> {
         self.alive()?;
+        self.place.require()?;
         // Until redb is told to commit, nothing that it wrote counts.
         let committing = Cell::new(false);
         let outcome = guarded(|| {
@@ -124,6 +131,8 @@ impl Engine for Redb {
                     _ => StoreError::Unknown(None),
                 })
             }
+            // What is in a file that was moved away is not acknowledged. Moved after this, it takes the commit along.
+            Ok(()) => self.place.require(),
             outcome => outcome,
         }
     }

@@ -13,6 +13,8 @@
 //!   at least; a log that holds fewer is refused. Writing that down costs no sync: after a power cut it may be
 //!   behind, never ahead.
 //! - It panics on damaged files. Every call is caught.
+//! - It waits for ever where it gets no threads, as in a process that was forked from one that used it. We try to have
+//!   as many first ([`require_own_threads`]).
 //! - Its flush may never return where a write of its failed. We see to it that it does ([`Watched`]).
 
 use std::{
@@ -20,7 +22,8 @@ use std::{
     io,
     panic::{AssertUnwindSafe, catch_unwind},
     path::{Path, PathBuf},
-    sync::{Arc, RwLock, RwLockReadGuard},
+    process,
+    sync::{Arc, OnceLock, RwLock, RwLockReadGuard},
     thread,
     time::{Duration, Instant},
 };
@@ -34,6 +37,7 @@ use crate::{
     disk::{self, refused},
     engine::{Batch, Engine, Pair, View},
     layout,
+    place::Place,
 };
 
 mod marker;
@@ -52,12 +56,16 @@ const _: () = assert!((256 + 3) * codec::MAX_KEY_LEN < SEGMENT_LEN / 4);
 /// How many bytes of pages are kept in memory.
 const CACHE_LEN: u64 = 64 * 1024 * 1024;
 
+/// How many threads sled starts when it is first used, and one of ours.
+const THREADS: u32 = 8;
+
 /// After a store is dropped, threads of sled's hold its lock for a moment more. We hold the marker, so that nobody
 /// else has the store open; a foreign program that does is told apart by its patience.
 const UNLOCKED_WITHIN: Duration = Duration::from_secs(2);
 
 pub(crate) struct Sled {
     dir: PathBuf,
+    place: Place,
     state: RwLock<State>,
 }
 
@@ -104,6 +112,7 @@ impl Sled {
 
     // With the least number of commits that its log must hold; `None` for a store that is to be completed.
     fn start(path: &Path, mut marker: Marker, least: Option<u64>) -> Result<Self, StoreError> {
+        require_own_threads()?;
         set_aside_snapshots(path).map_err(refused)?;
         require_space(path)?;
         guarded(|| {
@@ -114,8 +123,11 @@ impl Sled {
                 None => finish(path, &db, &file, &mut marker)?,
             };
             let db = Some(Watched::new(db)?);
+            let files = [(&*path.join("db"), &file), (&*locked(path), marker.file())];
+            let place = Place::of(path, &files).map_err(refused)?;
+            place.require()?;
             let state = RwLock::new(State { db, file, failed: false, commits, marker });
-            Ok(Self { dir: path.to_owned(), state })
+            Ok(Self { dir: path.to_owned(), place, state })
         })
     }
 }
@@ -144,7 +156,11 @@ impl Engine for Sled {
 
     fn view(&self) -> Result<Self::View<'_>, StoreError> {
         let state = self.state.read().map_err(|_| StoreError::Poisoned)?;
-        if state.failed { Err(StoreError::Poisoned) } else { Ok(state) }
+        if state.failed {
+            return Err(StoreError::Poisoned);
+        }
+        self.place.require_lately()?;
+        Ok(state)
     }
 
     fn commit(&self, batch: &Batch) -> Result<(), StoreError> {
@@ -152,6 +168,7 @@ impl Engine for Sled {
         if state.failed {
             return Err(StoreError::Poisoned);
         }
+        self.place.require()?;
         require_space(&self.dir)?;
         let mut changes = ::sled::Batch::default();
         for (key, value) in batch {
@@ -173,7 +190,8 @@ impl Engine for Sled {
                 state.commits = commits;
                 // The commit stands. Without its number the next one is not to be had.
                 state.failed = state.marker.write(commits).is_err();
-                Ok(())
+                // What is in files that were moved away is not acknowledged.
+                self.place.require()
             }
             failure => {
                 state.failed = true;
@@ -203,6 +221,25 @@ impl View for RwLockReadGuard<'_, State> {
             self.db()?.range(from..to).take(limit).map(pair).collect()
         })
     }
+}
+
+// sled starts its threads when it is first used, for all databases of the process. A process that is forked later has
+// none of them, and would wait for ever.
+fn require_own_threads() -> Result<(), StoreError> {
+    static FIRST_USED_BY: OnceLock<u32> = OnceLock::new();
+    if *FIRST_USED_BY.get_or_init(process::id) != process::id() {
+        return Err(StoreError::Forked);
+    }
+    // Where it gets none it would wait for ever as well. Held until all of them are there, then let go.
+    let gate = RwLock::new(());
+    let held = gate.write();
+    thread::scope(|scope| {
+        let start = |_| thread::Builder::new().spawn_scoped(scope, || drop(gate.read())).map(drop);
+        let started = (0..THREADS).try_for_each(start);
+        drop(held);
+        started
+    })
+    .map_err(refused)
 }
 
 fn open_db(path: &Path) -> Result<Db, StoreError> {

@@ -49,6 +49,7 @@ impl<E: Engine> Kv<E> {
     }
 
     pub(crate) fn void_before(&self, time: UnixTime) -> Result<UnixTime, StoreError> {
+        self.engine.get()?;
         let present = UnixTime::from_secs(self.void.load(Ordering::Acquire));
         if time <= present {
             return Ok(present);

@@ -28,14 +28,18 @@ fn store(pairs: &[Pair]) -> Kv<Memory> {
 impl Kv<Memory> {
     /// Alters what stands under a key.
     pub(crate) fn damage(&self, key: &[u8]) {
-        let mut value = self.engine.view().unwrap().get(key).unwrap().unwrap();
+        let mut value = self.engine.get().unwrap().view().unwrap().get(key).unwrap().unwrap();
         value[1] ^= 1;
-        self.engine.commit(&crate::engine::Batch::from([(key.to_vec(), Some(value))])).unwrap();
+        self.engine
+            .get()
+            .unwrap()
+            .commit(&crate::engine::Batch::from([(key.to_vec(), Some(value))]))
+            .unwrap();
     }
 }
 
 fn pairs(store: &Kv<Memory>) -> Vec<Pair> {
-    store.engine.view().unwrap().scan(&[], &[0xff], usize::MAX).unwrap()
+    store.engine.get().unwrap().view().unwrap().scan(&[], &[0xff], usize::MAX).unwrap()
 }
 
 fn full() -> TokenId {
@@ -291,7 +295,7 @@ fn what_is_void_on_disk_is_void_to_a_reader() {
     let (key, time) = (layout::void(), UnixTime::MAX);
     let value = codec::encode_time(&key, time).unwrap();
     store.voiding.fetch_add(1, Ordering::AcqRel);
-    store.engine.commit(&crate::engine::Batch::from([(key, Some(value))])).unwrap();
+    store.engine.get().unwrap().commit(&crate::engine::Batch::from([(key, Some(value))])).unwrap();
     assert_eq!(store.redeem(&full(), &ClaimId::new(*b"new").unwrap()).unwrap(), Redeem::Revoked);
     assert!(store.get(&full()).unwrap().unwrap().revoked);
     assert!(store.list(&Filter::Issuer(user()), None, 1).unwrap().records[0].revoked);
@@ -318,7 +322,7 @@ fn faults_are_told_apart() {
         store.check(keys).unwrap().faults.into_iter().collect()
     };
     let put = |store: &Kv<Memory>, key: Vec<u8>, value: Vec<u8>| {
-        store.engine.commit(&crate::engine::Batch::from([(key, Some(value))])).unwrap();
+        store.engine.get().unwrap().commit(&crate::engine::Batch::from([(key, Some(value))])).unwrap();
     };
     let id = TokenId::new(*b"spent").unwrap();
     let edit = |change: fn(&mut Record)| {

@@ -75,6 +75,11 @@ impl Marker {
         }
     }
 
+    /// The file, which is locked.
+    pub(crate) fn file(&self) -> &File {
+        &self.file
+    }
+
     /// The least number of commits; `None` for a store that is not complete.
     pub(crate) fn read(&mut self) -> Result<Option<u64>, StoreError> {
         let damaged = || StoreError::Corrupt { what: "the file onetoken-store" };

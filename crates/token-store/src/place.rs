@@ -1,0 +1,153 @@
+//! Where the files of an open store are.
+
+use std::{
+    fs::{self, File, Metadata},
+    io,
+    path::{Path, PathBuf},
+    sync::atomic::{AtomicBool, AtomicU64, Ordering},
+    time::{Duration, Instant},
+};
+
+use crate::{StoreError, disk::refused};
+
+/// How long a read trusts that the files are where they were: a look at them takes longer than reading a record.
+const TRUST: Duration = Duration::from_secs(1);
+
+/// The paths of open files. While the paths lead to these files, whoever opens the store opens these as well, and
+/// meets their locks. A file that was moved away or replaced is no longer the store: others may open another in its
+/// place.
+pub(crate) struct Place {
+    // The path that the store was opened by, for people.
+    path: PathBuf,
+    files: Vec<(PathBuf, Identity)>,
+    opened: Instant,
+    // When reads look again, in milliseconds since it was opened.
+    next: AtomicU64,
+    // What was written to files that were moved away is not known, even when they are put back.
+    lost: AtomicBool,
+}
+
+impl Place {
+    /// The place of a store that was opened by `path`: these are its files, open, and their own paths.
+    pub(crate) fn of(path: &Path, files: &[(&Path, &File)]) -> io::Result<Self> {
+        let file = |(path, file): &(&Path, &File)| {
+            // Not followed to its end: that a link leads elsewhere now is what is looked for.
+            Ok((std::path::absolute(path)?, identity(&file.metadata()?)))
+        };
+        Ok(Self {
+            path: path.to_owned(),
+            files: files.iter().map(file).collect::<io::Result<_>>()?,
+            opened: Instant::now(),
+            next: AtomicU64::new(0),
+            lost: AtomicBool::new(false),
+        })
+    }
+
+    /// [`StoreError::Replaced`] if a path leads to another file or none, from then on for good.
+    pub(crate) fn require(&self) -> Result<(), StoreError> {
+        if !self.lost.load(Ordering::Acquire) {
+            let leads = |(path, file): &(PathBuf, Identity)| match fs::metadata(path) {
+                Ok(metadata) => Ok(identity(&metadata) == *file),
+                Err(error) if is_absent(&error) => Ok(false),
+                Err(error) => Err(refused(error)),
+            };
+            let mut found = self.files.iter().map(leads);
+            if found.try_fold(true, |all, leads| Ok::<_, StoreError>(all && leads?))? {
+                return Ok(());
+            }
+            self.lost.store(true, Ordering::Release);
+        }
+        Err(StoreError::Replaced { path: self.path.clone() })
+    }
+
+    /// The same for a read, as it was within the last second.
+    pub(crate) fn require_lately(&self) -> Result<(), StoreError> {
+        self.require_at(self.opened.elapsed())
+    }
+
+    fn require_at(&self, now: Duration) -> Result<(), StoreError> {
+        let millis = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+        if millis(now) < self.next.load(Ordering::Relaxed) && !self.lost.load(Ordering::Acquire) {
+            return Ok(());
+        }
+        self.next.store(millis(now.saturating_add(TRUST)), Ordering::Relaxed);
+        self.require()
+    }
+}
+
+fn is_absent(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
+}
+
+/// What tells a file from every other that is there at the same time: its device and inode.
+#[cfg(unix)]
+type Identity = (u64, u64);
+
+#[cfg(unix)]
+fn identity(metadata: &Metadata) -> Identity {
+    use std::os::unix::fs::MetadataExt;
+    (metadata.dev(), metadata.ino())
+}
+
+/// Elsewhere only that there is a file.
+#[cfg(not(unix))]
+type Identity = ();
+
+#[cfg(not(unix))]
+fn identity(_metadata: &Metadata) -> Identity {}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_read_looks_once_a_second_and_believes_a_loss_for_good() {
+        let dir = tempfile::tempdir().unwrap();
+        let (path, aside) = (dir.path().join("file"), dir.path().join("aside"));
+        let file = File::create_new(&path).unwrap();
+        let place = Place::of(&path, &[(&path, &file)]).unwrap();
+        let at = |millis| place.require_at(Duration::from_millis(millis));
+        at(0).unwrap();
+        fs::rename(&path, &aside).unwrap();
+        at(999).unwrap();
+        let lost = |found: Result<(), StoreError>| {
+            assert!(matches!(found, Err(StoreError::Replaced { path: named }) if named == path));
+        };
+        lost(at(1000));
+        fs::rename(&aside, &path).unwrap();
+        lost(at(1001));
+        lost(place.require());
+    }
+
+    #[test]
+    fn every_way_to_lose_a_file_is_noticed() {
+        let ways: [fn(&Path); 5] = [
+            |dir| fs::remove_file(dir.join("in/file")).unwrap(),
+            |dir| fs::rename(dir.join("in"), dir.join("out")).unwrap(),
+            |dir| {
+                fs::write(dir.join("other"), "").unwrap();
+                fs::rename(dir.join("other"), dir.join("in/file")).unwrap();
+            },
+            |dir| {
+                fs::rename(dir.join("in"), dir.join("out")).unwrap();
+                fs::write(dir.join("in"), "").unwrap();
+            },
+            |dir| {
+                fs::rename(dir.join("in"), dir.join("out")).unwrap();
+                fs::create_dir(dir.join("new")).unwrap();
+                fs::write(dir.join("new/file"), "").unwrap();
+                std::os::unix::fs::symlink("new", dir.join("in")).unwrap();
+            },
+        ];
+        for (number, lose) in ways.iter().enumerate() {
+            let dir = tempfile::tempdir().unwrap();
+            fs::create_dir(dir.path().join("in")).unwrap();
+            let path = dir.path().join("in/file");
+            let file = File::create_new(&path).unwrap();
+            let place = Place::of(&path, &[(&path, &file)]).unwrap();
+            place.require().unwrap();
+            lose(dir.path());
+            assert!(matches!(place.require(), Err(StoreError::Replaced { .. })), "{number}");
+        }
+    }
+}
