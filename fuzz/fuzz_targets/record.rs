@@ -34,7 +34,9 @@ fuzz_target!(|bytes: &[u8]| {
 
 fn damaged(read: Result<(), StoreError>) {
     match read {
-        Err(StoreError::Corrupt { .. } | StoreError::NewerVersion { .. }) => {}
+        Err(
+            StoreError::Corrupt { .. } | StoreError::NewerVersion { .. } | StoreError::OlderVersion { .. },
+        ) => {}
         other => panic!("{other:?}"),
     }
 }

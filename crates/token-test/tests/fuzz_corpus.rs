@@ -117,12 +117,12 @@ fn corpus() -> Corpus {
     }
     let key = [&[3][..], &[7; 12], &[48], &[9; 48]].concat();
     let issuer = b"\x04user\x02u1";
-    add("record", "least", &[&b"\x01\x01k\0"[..], issuer, &key, b"\0\0\0\0\0\0"].concat());
-    let (kind, resource) = (b"\x01\x0dspace-support\x01", b"\x05space\x02s1");
+    add("record", "least", &[&b"\x02\x01k\0"[..], issuer, &key, b"\0\0\0\0\0\0"].concat());
+    let (kind, resource) = (b"\x02\x0dspace-support\x01", b"\x05space\x02s1");
     let counts = b"\x80\xa4\x8c\xab\x06\x01\x80\xa5\x8c\xab\x06\x01\x05\x02\x01\x01\x04name";
     add("record", "most", &[&kind[..], resource, issuer, &key, counts].concat());
     add("record", "generation", &[&[1, 7][..], &key].concat());
-    add("record", "newer", &[2]);
+    add("record", "newer", &[3]);
     for document in vectors::api_documents() {
         add("inspect", &document.id, document.text.as_bytes());
     }
