@@ -13,6 +13,7 @@ use crate::{
     Authority, CheckError, ConsumeError, Failure, Host, Kind, MintError, Refusal, TheUse,
     authority::{entity, subject},
     error::report,
+    mint::is_issuer,
 };
 
 /// A token that was accepted.
@@ -110,7 +111,9 @@ impl<S: TokenStore, H: Host> Authority<S, H> {
         context: &Context<'_>,
     ) -> Result<Authentic, CheckError> {
         let identifier = token.identifier();
-        // Nothing was ever stored under an id that is too long.
+        if !may_be_minted_here(&identifier) {
+            return Err(Refusal::Unknown.into());
+        }
         let id = TokenId::new(identifier.id()).map_err(|_| Refusal::Unknown)?;
         let found = match identifier.v2() {
             Some(&IdentifierV2 { persistence: Persistence::Temporary { generation }, .. }) => {
@@ -341,6 +344,19 @@ impl<S: TokenStore, H: Host> Authority<S, H> {
         let (_, id) = self.draw()?;
         ClaimId::new(id).map_err(|_| Failure::Random)
     }
+}
+
+/// Whether this authority mints tokens with such an identifier, as far as that is said by what is looked up: the
+/// token's id, or the subject of a temporary token. A forger may write there what they like and at any length. This
+/// is asked before any of it is copied, looked up or kept, and tells the forger nothing that is not documented.
+fn may_be_minted_here(identifier: &Identifier<'_>) -> bool {
+    let looked_up = match identifier {
+        Identifier::V2(IdentifierV2 { persistence: Persistence::Temporary { .. }, subject, .. }) => {
+            is_issuer(*subject)
+        }
+        Identifier::V2(_) | Identifier::Opaque(_) => true,
+    };
+    looked_up && identifier.id().len() <= TokenId::MAX_LEN
 }
 
 /// The reason goes to the log, under the id that the token names.

@@ -127,10 +127,7 @@ impl<S: TokenStore, H: Host> Authority<S, H> {
     /// [`MintError`]; nothing is then stored, unless the store says that it does not know.
     pub fn mint(&self, request: &MintRequest<'_>) -> Result<Minted, MintError> {
         let kind = request.grant.kind();
-        if !matches!(request.issuer, Subject::User(_) | Subject::Provider(_)) {
-            return Err(MintError::InvalidIssuer);
-        }
-        if !is_id(request.issuer.id().unwrap_or_default()) {
+        if !is_issuer(request.issuer) {
             return Err(MintError::InvalidIssuer);
         }
         if let Some(name) = request.name.filter(|name| name.len() > MAX_NAME_LEN) {
@@ -270,6 +267,14 @@ fn token_id(id: &str) -> Result<TokenId, Failure> {
 
 /// The longest name of a record, in bytes.
 const MAX_NAME_LEN: usize = 256;
+
+/// Whether tokens are minted for this subject.
+pub(crate) fn is_issuer(subject: Subject<'_>) -> bool {
+    match subject {
+        Subject::User(id) | Subject::Provider(id) => is_id(id),
+        _ => false,
+    }
+}
 
 /// Ids are written into identifiers and caveats, whose separators they must not hold; `*` means anyone there.
 fn is_id(id: &str) -> bool {

@@ -14,7 +14,7 @@ use token_core::UnixTime;
 use crate::{
     Administration, ClaimId, Counts, Entity, Filter, Generation, Generations, Insert, Item, KeyPlace,
     KeyRing, Page, Raise, Record, Redeem, Refund, Report, Reseal, Retry, Revoke, StoreError, Sweep, TokenId,
-    TokenStore,
+    TokenStore, layout,
 };
 use reads::{Reads, Source, Terms};
 
@@ -39,8 +39,12 @@ pub struct CacheConfig {
     /// Default: 60 seconds. Zero: as for records, which do not serve longer than `ttl`.
     pub outage: Duration,
     /// How many records are kept at most, and as many generations, and of both as many that are absent. Default:
-    /// 16,384. A record takes about half a kibibyte, and 24 KiB at most.
+    /// 16,384.
     pub entries: usize,
+    /// How many bytes of records are kept at most, and as many of generations, and of both as many of what is
+    /// absent; counted with keys and what keeps them. Default: 16 MiB. A record takes about half a kibibyte, and
+    /// 24 KiB at most.
+    pub bytes: usize,
 }
 
 impl Default for CacheConfig {
@@ -50,6 +54,7 @@ impl Default for CacheConfig {
             absent_ttl: Duration::from_secs(1),
             outage: Duration::from_secs(60),
             entries: 16_384,
+            bytes: 16 << 20,
         }
     }
 }
@@ -103,6 +108,8 @@ pub struct CacheMetrics {
     pub joined: u64,
     /// Reads that were answered by an older generation, since the store cannot be reached.
     pub stale: u64,
+    /// How many bytes are kept now, of all kinds together.
+    pub bytes: u64,
 }
 
 struct Cache {
@@ -135,8 +142,8 @@ impl<S> CachedStore<S> {
     ) -> Self {
         let cache = Cache {
             clock: Box::new(clock),
-            records: Reads::new(config.terms(Duration::ZERO), SHARDS),
-            generations: Reads::new(config.terms(config.outage), SHARDS),
+            records: Reads::new(config.terms(Duration::ZERO, weigh_record), SHARDS),
+            generations: Reads::new(config.terms(config.outage, weigh_generation), SHARDS),
             answered: Answered::default(),
             config,
         };
@@ -160,7 +167,8 @@ impl<S> CachedStore<S> {
         let Answered { hits, misses, joined, stale } = &self.cache.answered;
         let [hits, misses, joined, stale] =
             [hits, misses, joined, stale].map(|count| count.load(Ordering::Relaxed));
-        CacheMetrics { hits, misses, joined, stale }
+        let bytes = self.cache.records.bytes().saturating_add(self.cache.generations.bytes());
+        CacheMetrics { hits, misses, joined, stale, bytes: u64::try_from(bytes).unwrap_or(u64::MAX) }
     }
 }
 
@@ -183,7 +191,7 @@ impl Invalidator {
 }
 
 impl CacheConfig {
-    fn terms(&self, outage: Duration) -> Terms<StoreError> {
+    fn terms<K, V>(&self, outage: Duration, weigh: fn(&K, Option<&V>) -> usize) -> Terms<K, V, StoreError> {
         Terms {
             present: self.ttl,
             absent: self.absent_ttl,
@@ -192,8 +200,37 @@ impl CacheConfig {
             // Not those that somebody has to mend, among them that the store denies this host access.
             unreachable: |error| error.retry() == Retry::Safe,
             entries: self.entries,
+            bytes: self.bytes,
+            weigh,
         }
     }
+}
+
+/// What an entry takes besides its key and its answer, in bytes: its slot, its place in the queue, and the counts of
+/// what they share.
+const OVERHEAD: usize = 256;
+
+fn weigh_record(id: &TokenId, record: Option<&Record>) -> usize {
+    let entity = |entity: &Entity| entity.kind.len().saturating_add(entity.id.len());
+    let record = record.map_or(0, |record| {
+        let texts = [
+            record.id.as_bytes().len(),
+            record.kind.len(),
+            record.resource.as_ref().map_or(0, entity),
+            entity(&record.issuer),
+            record.root_key.ciphertext.len(),
+            record.name.as_ref().map_or(0, String::len),
+        ];
+        texts.into_iter().fold(size_of::<Record>(), usize::saturating_add)
+    });
+    OVERHEAD.saturating_add(id.as_bytes().len()).saturating_add(record)
+}
+
+fn weigh_generation(subject: &Entity, generation: Option<&Generation>) -> usize {
+    let sealed = |generation: &Generation| generation.root_key.ciphertext.len();
+    let generation = generation.map_or(0, |it| size_of::<Generation>().saturating_add(sealed(it)));
+    let subject = subject.kind.len().saturating_add(subject.id.len());
+    OVERHEAD.saturating_add(subject).saturating_add(generation)
 }
 
 impl Answered {
@@ -269,6 +306,9 @@ impl<S: TokenStore> TokenStore for CachedStore<S> {
     }
 
     fn generation(&self, subject: &Entity) -> Result<Option<Generation>, StoreError> {
+        if !layout::may_have_generation(subject) {
+            return self.store.generation(subject);
+        }
         let read = || self.store.generation(subject);
         let (found, source) = self.cache.generations.get(subject, &self.cache.clock, read);
         self.cache.answered.count(source);

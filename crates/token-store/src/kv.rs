@@ -238,6 +238,9 @@ impl<E: Engine> Kv<E> {
     }
 
     pub(crate) fn generation(&self, subject: &Entity) -> Result<Option<Generation>, StoreError> {
+        if !layout::may_have_generation(subject) {
+            return Ok(None);
+        }
         let key = layout::generation(subject);
         self.read(|view| view.get(&key)?.map(|value| codec::decode_generation(&key, &value)).transpose())
     }

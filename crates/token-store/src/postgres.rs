@@ -284,6 +284,10 @@ impl TokenStore for PostgresStore {
     }
 
     fn generation(&self, subject: &Entity) -> Result<Option<Generation>, StoreError> {
+        // It would travel with what other callers ask.
+        if !layout::may_have_generation(subject) {
+            return Ok(None);
+        }
         let key = layout::generation(subject);
         let found = self.ask::<Generations>(of(&self.0.readers, &key)?, Job::Generation, key)?;
         found.map(|bytes| Generation::from_bytes(subject, &bytes)).transpose()

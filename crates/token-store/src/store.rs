@@ -96,7 +96,8 @@ pub trait TokenStore: fmt::Debug + Send + Sync {
     /// [`StoreError`]; ask again at any time.
     fn purge(&self, now: UnixTime, limit: usize) -> Result<usize, StoreError>;
 
-    /// The present generation of a subject's temporary tokens; `None` before the first.
+    /// The present generation of a subject's temporary tokens; `None` before the first. A subject that is longer
+    /// than a store takes has none, and is not looked up: who presents a forged token may name any.
     ///
     /// # Errors
     /// [`StoreError`], [`StoreError::Corrupt`] for a damaged record among others.

@@ -163,7 +163,7 @@ struct Host {
 
 impl Host {
     fn new() -> Self {
-        Self::with(CacheConfig { ttl: TTL, absent_ttl: ABSENT_TTL, outage: OUTAGE, entries: 1024 })
+        Self::with(CacheConfig { ttl: TTL, absent_ttl: ABSENT_TTL, outage: OUTAGE, ..CacheConfig::default() })
     }
 
     fn with(config: CacheConfig) -> Self {
@@ -292,7 +292,8 @@ fn that_there_is_none_serves_shorter() {
 #[test]
 fn nothing_serves_where_the_time_to_live_is_zero() {
     let zero = Duration::ZERO;
-    let host = Host::with(CacheConfig { ttl: zero, absent_ttl: zero, outage: zero, entries: 1024 });
+    let host =
+        Host::with(CacheConfig { ttl: zero, absent_ttl: zero, outage: zero, ..CacheConfig::default() });
     let id = host.insert("a", None);
     assert!(!host.revoked(&id));
     assert_eq!(host.far.revoke(&id).unwrap(), Revoke::Revoked);
@@ -550,12 +551,51 @@ fn no_more_is_kept_than_allowed() {
 }
 
 #[test]
+fn no_more_bytes_are_kept_than_allowed() {
+    const BYTES: usize = 1 << 20;
+    let host = Host::with(CacheConfig { bytes: BYTES, ..CacheConfig::default() });
+    let bytes = || usize::try_from(host.cached.metrics().bytes).unwrap();
+    let kept = host.insert("kept", None);
+    assert!(!host.revoked(&kept));
+
+    // Subjects and ids that somebody makes up, as long as a store takes them: of both, as much as is allowed.
+    for name in 0..4000 {
+        let subject = Entity { kind: "user".into(), id: format!("{name:01400}") };
+        assert_eq!(host.cached.generation(&subject).unwrap(), None);
+        assert_eq!(host.cached.get(&id(format!("{name:0500}"))).unwrap(), None);
+        assert!(bytes() <= 2 * BYTES + 1024, "{} bytes", bytes());
+    }
+    let full = bytes();
+    assert!(full > BYTES, "{full} bytes: the test fills the cache");
+    // Nobody has made it larger by something that no store keeps.
+    let subject = Entity { kind: "user".into(), id: "u".repeat(10 * BYTES) };
+    assert_eq!((host.cached.generation(&subject).unwrap(), bytes()), (None, full));
+
+    let hits = host.cached.metrics().hits;
+    assert_eq!(
+        (host.revoked(&kept), host.cached.metrics().hits),
+        (false, hits + 1),
+        "it was pushed out by nothing"
+    );
+
+    // What no longer serves goes when something else comes.
+    host.pass(Duration::from_secs(60));
+    for name in 0..200 {
+        let subject = Entity { kind: "user".into(), id: format!("later {name}") };
+        assert_eq!(host.cached.generation(&subject).unwrap(), None);
+    }
+    let left = bytes();
+    assert!(left < full - BYTES / 2, "{left} bytes of {full}");
+}
+
+#[test]
 fn no_thread_is_told_what_was_before_a_change_that_has_returned() {
     const READERS: usize = 6;
     for (round, entries) in [0, 1, 16, 1024, 16, 1024].into_iter().enumerate() {
         // The real clock, and a time to live that ends now and then.
         let ttl = Duration::from_micros([20, 200, 3_000_000][round % 3]);
-        let config = CacheConfig { ttl, absent_ttl: ttl, outage: Duration::ZERO, entries };
+        let config =
+            CacheConfig { ttl, absent_ttl: ttl, outage: Duration::ZERO, entries, ..CacheConfig::default() };
         let cached = CachedStore::new(MemoryStore::new(), config);
         let keys = KeyRing::generate().unwrap();
         let (a, b) = (id("a"), id("b"));

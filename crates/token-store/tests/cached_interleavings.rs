@@ -42,6 +42,8 @@ impl Host {
             retry: Duration::ZERO,
             unreachable: |()| true,
             entries: 1,
+            bytes: usize::MAX,
+            weigh: |_, _| 1,
         };
         // One shard: which one a key falls to is drawn at random.
         let reads = Reads::new(terms, 1);

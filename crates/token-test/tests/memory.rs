@@ -13,8 +13,12 @@
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
-use token_core::{Context, DecodeOptions, Format, Limits, Macaroon, Token, UnixTime, Verifier, inspect};
-use token_test::{hostile, text};
+use token_core::{
+    Context, DecodeOptions, Encoding, Format, IdentifierV2, Limits, Macaroon, Persistence, RootKey, Subject,
+    Token, TokenType, UnixTime, Verifier, inspect,
+};
+use token_store::{CacheConfig, CachedStore, MemoryStore};
+use token_test::{hostile, text, world::World};
 
 /// Counts the bytes that are allocated now, and how many they were at most.
 struct Counting {
@@ -59,6 +63,35 @@ const MIB: usize = 1 << 20;
 
 #[test]
 fn memory_is_bounded_by_the_input() {
+    decoded();
+    forged();
+}
+
+/// Forged tokens, each of another subject and as long as a text may be: none leaves anything in the cache.
+fn forged() {
+    const TOKENS: u32 = 60;
+    // 0.9 MB of text.
+    const LEN: usize = 650_000;
+    let far = CachedStore::new(MemoryStore::new(), CacheConfig::default());
+    let world = World::over(far);
+    let (key, context) = (RootKey::from_derived([7; 32]), world.authority.context());
+    let verify = |number: u32| {
+        let subject = number.to_string().repeat(LEN).get(..LEN).unwrap().to_owned();
+        let persistence = Persistence::Temporary { generation: 1 };
+        let (subject, token_type) = (Subject::User(&subject), TokenType::Identity);
+        let identifier = IdentifierV2 { persistence, subject, token_type, id: "id" };
+        let token = Token::mint(&key, "here", &identifier).unwrap();
+        let text = token.written_as(Format::V2, Encoding::Base64Url).encode().unwrap();
+        world.authority.verify(&text, None, &context).unwrap_err();
+    };
+    verify(0);
+    let before = ALLOCATOR.now.load(Relaxed);
+    (1..=TOKENS).for_each(verify);
+    let kept = ALLOCATOR.now.load(Relaxed).saturating_sub(before);
+    assert!(kept < MIB, "{kept} bytes are kept of {TOKENS} forged tokens");
+}
+
+fn decoded() {
     let options = DecodeOptions::default();
     let mut raised = options;
     raised.limits.text = usize::MAX;

@@ -6,14 +6,15 @@
 use std::{
     collections::{HashMap, VecDeque},
     hash::{BuildHasher, Hash, RandomState},
-    sync::PoisonError,
+    // One copy of a key, for its slot and the queue. Not what a model checker follows: no threads meet at it.
+    sync::{Arc as Key, PoisonError},
     time::{Duration, Instant},
 };
 
 use crate::sync::{Arc, Condvar, Mutex, MutexGuard};
 
-/// How long an answer serves, counted from before the store was asked, and how many are kept.
-pub(crate) struct Terms<E> {
+/// How long an answer serves, counted from before the store was asked, and how much is kept.
+pub(crate) struct Terms<K, V, E> {
     /// Of something.
     pub(crate) present: Duration,
     /// Of nothing.
@@ -26,6 +27,10 @@ pub(crate) struct Terms<E> {
     pub(crate) unreachable: fn(&E) -> bool,
     /// How many answers of something are kept, and as many of nothing.
     pub(crate) entries: usize,
+    /// How many bytes of answers of something are kept, and as many of nothing.
+    pub(crate) bytes: usize,
+    /// How many bytes an answer takes, with its key.
+    pub(crate) weigh: fn(&K, Option<&V>) -> usize,
 }
 
 /// Where an answer came from.
@@ -45,7 +50,7 @@ pub(crate) enum Source {
 type Answer<V> = Option<Arc<V>>;
 
 pub(crate) struct Reads<K, V, E> {
-    terms: Terms<E>,
+    terms: Terms<K, V, E>,
     hasher: RandomState,
     shards: Vec<Mutex<Shard<K, V, E>>>,
     /// When the store was last asked in vain; `None` while it answers.
@@ -53,12 +58,25 @@ pub(crate) struct Reads<K, V, E> {
 }
 
 struct Shard<K, V, E> {
-    slots: HashMap<K, Slot<V, E>>,
-    // What was kept, in that order: also what has been dropped or replaced since, so that its length is a bound.
+    slots: HashMap<Key<K>, Slot<V, E>>,
     // What is absent has a queue of its own: names that somebody makes up push nothing out.
-    present: VecDeque<(K, u64)>,
-    absent: VecDeque<(K, u64)>,
+    present: Queue<K>,
+    absent: Queue<K>,
     count: u64,
+}
+
+/// What was kept, in that order: also what has been dropped or replaced since, so that its length and its weight are
+/// bounds of what is there.
+struct Queue<K> {
+    entries: VecDeque<Queued<K>>,
+    bytes: usize,
+}
+
+struct Queued<K> {
+    key: Key<K>,
+    number: u64,
+    began: Instant,
+    bytes: usize,
 }
 
 /// Never empty.
@@ -95,9 +113,9 @@ enum Turn<V, E> {
 }
 
 impl<K: Eq + Hash + Clone, V, E: Clone> Reads<K, V, E> {
-    pub(crate) fn new(terms: Terms<E>, shards: usize) -> Self {
+    pub(crate) fn new(terms: Terms<K, V, E>, shards: usize) -> Self {
         let shard = || {
-            let (present, absent) = (VecDeque::new(), VecDeque::new());
+            let (present, absent) = (Queue::new(), Queue::new());
             Mutex::new(Shard { slots: HashMap::new(), present, absent, count: 0 })
         };
         let shards = std::iter::repeat_with(shard).take(shards.max(1)).collect();
@@ -141,9 +159,16 @@ impl<K: Eq + Hash + Clone, V, E: Clone> Reads<K, V, E> {
         for shard in &self.shards {
             let mut shard = lock(shard);
             shard.slots.clear();
-            shard.present.clear();
-            shard.absent.clear();
+            shard.present = Queue::new();
+            shard.absent = Queue::new();
         }
+    }
+
+    /// How many bytes are kept.
+    pub(crate) fn bytes(&self) -> usize {
+        self.shards.iter().map(lock).fold(0, |bytes, shard| {
+            bytes.saturating_add(shard.present.bytes).saturating_add(shard.absent.bytes)
+        })
     }
 
     fn turn(&self, key: &K, asked: Instant) -> Turn<V, E> {
@@ -151,7 +176,7 @@ impl<K: Eq + Hash + Clone, V, E: Clone> Reads<K, V, E> {
         let Some(mut shard) = self.shard(key) else { return Turn::Read(new()) };
         let Some(slot) = shard.slots.get_mut(key) else {
             let flight = new();
-            shard.slots.insert(key.clone(), Slot { kept: None, flight: Some(Arc::clone(&flight)) });
+            shard.slots.insert(Key::new(key.clone()), Slot { kept: None, flight: Some(Arc::clone(&flight)) });
             return Turn::Read(flight);
         };
         if let Some(kept) = &slot.kept {
@@ -250,25 +275,34 @@ impl<K: Eq + Hash + Clone, V, E: Clone> Reading<'_, K, V, E> {
     fn keep(&self, answer: &Answer<V>) {
         let Some(mut shard) = self.reads.shard(self.key) else { return };
         let Shard { slots, present, absent, count } = &mut *shard;
-        let Some(slot) = slots.get_mut(self.key) else { return };
+        let Some((key, slot)) = slots.remove_entry(self.key) else { return };
         if !slot.is_read_by(&self.flight) {
+            slots.insert(key, slot);
             return;
         }
         *count = count.wrapping_add(1);
-        let kept = Kept { number: *count, began: self.flight.began, answer: answer.clone() };
-        *slot = Slot { kept: Some(kept), flight: None };
-        let queue = if answer.is_some() { present } else { absent };
-        queue.push_back((self.key.clone(), *count));
-        let bound = self.reads.terms.entries.div_ceil(self.reads.shards.len());
-        while queue.len() > bound
-            && let Some((oldest, number)) = queue.pop_front()
-        {
-            if let Some(slot) = slots.get_mut(&oldest)
-                && slot.kept.as_ref().is_some_and(|kept| kept.number == number)
+        let (number, began) = (*count, self.flight.began);
+        let kept = Kept { number, began, answer: answer.clone() };
+        let Terms { entries, bytes, present: serves, outage, absent: serves_absent, weigh, .. } =
+            self.reads.terms;
+        let weight = weigh(self.key, answer.as_deref());
+        let (queue, serves) = match answer {
+            Some(_) => (present, serves.max(outage)),
+            None => (absent, serves_absent),
+        };
+        queue.push(Queued { key: Key::clone(&key), number, began, bytes: weight });
+        slots.insert(key, Slot { kept: Some(kept), flight: None });
+        let part = |bound: usize| bound.div_ceil(self.reads.shards.len());
+        while let Some(evicted) = queue.pop_if(|queue, oldest| {
+            let too_much = queue.entries.len() > part(entries) || queue.bytes > part(bytes);
+            too_much || age(oldest.began, began) >= serves
+        }) {
+            if let Some(slot) = slots.get_mut(&evicted.key)
+                && slot.kept.as_ref().is_some_and(|kept| kept.number == evicted.number)
             {
                 slot.kept = None;
                 if slot.flight.is_none() {
-                    slots.remove(&oldest);
+                    slots.remove(&evicted.key);
                 }
             }
         }
@@ -306,6 +340,28 @@ impl<K: Eq + Hash + Clone, V, E: Clone> Drop for Reading<'_, K, V, E> {
             *lock(&self.flight.landing) = Landing::Lost;
         }
         self.flight.changed.notify_all();
+    }
+}
+
+impl<K> Queue<K> {
+    const fn new() -> Self {
+        Self { entries: VecDeque::new(), bytes: 0 }
+    }
+
+    fn push(&mut self, entry: Queued<K>) {
+        self.bytes = self.bytes.saturating_add(entry.bytes);
+        self.entries.push_back(entry);
+    }
+
+    /// Takes the oldest entry out, if that is to go.
+    fn pop_if(&mut self, goes: impl FnOnce(&Self, &Queued<K>) -> bool) -> Option<Queued<K>> {
+        let oldest = self.entries.front()?;
+        if !goes(self, oldest) {
+            return None;
+        }
+        let oldest = self.entries.pop_front()?;
+        self.bytes = self.bytes.saturating_sub(oldest.bytes);
+        Some(oldest)
     }
 }
 
