@@ -14,6 +14,7 @@ use crate::error::Failure;
 const MINUTE: u64 = 60;
 const HOUR: u64 = 60 * MINUTE;
 const DAY: u64 = 24 * HOUR;
+const WEEK: u64 = 7 * DAY;
 /// The mean year of the Gregorian calendar.
 const YEAR: u64 = 31_556_952;
 
@@ -23,38 +24,42 @@ pub(crate) fn now() -> Result<UnixTime, Failure> {
     Ok(UnixTime::from_secs(since.as_secs()))
 }
 
-/// Reads RFC 3339 or Unix seconds. A fraction of a second is dropped.
+/// Reads RFC 3339, its date alone for the day's first second in UTC, or Unix seconds. A fraction of a second is
+/// dropped.
 pub(crate) fn parse_time(text: &str) -> Result<UnixTime, InvalidTime> {
     if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
         return text.parse().map(UnixTime::from_secs).map_err(|_| InvalidTime);
     }
-    let secs = DateTime::parse_from_rfc3339(text).map_err(|_| InvalidTime)?.timestamp();
+    let midnight = format!("{text}T00:00:00Z");
+    let read = DateTime::parse_from_rfc3339(text).or_else(|_| DateTime::parse_from_rfc3339(&midnight));
+    let secs = read.map_err(|_| InvalidTime)?.timestamp();
     secs.try_into().map(UnixTime::from_secs).map_err(|_| InvalidTime)
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("not a time from 1970 on, such as 2030-01-31T12:00:00Z or Unix seconds")]
+#[error("not a time from 1970 on, such as 2030-01-31T12:00:00Z, 2030-01-31 or Unix seconds")]
 pub(crate) struct InvalidTime;
 
 /// A stretch of time in whole seconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Seconds(pub(crate) u64);
 
-/// Reads `90s`, `15m`, `24h` or `7d`.
+/// Reads `90s`, `15m`, `24h`, `7d`, `1w`, or several of these together, the longer units first: `1d12h`.
 pub(crate) fn parse_duration(text: &str) -> Result<Seconds, InvalidDuration> {
-    let unit = match text.chars().next_back() {
-        Some('s') => 1,
-        Some('m') => MINUTE,
-        Some('h') => HOUR,
-        Some('d') => DAY,
-        _ => return Err(InvalidDuration),
-    };
-    let digits = text.strip_suffix(['s', 'm', 'h', 'd']).unwrap_or_default();
-    if !digits.bytes().all(|byte| byte.is_ascii_digit()) {
+    const UNITS: [(char, u64); 5] = [('w', WEEK), ('d', DAY), ('h', HOUR), ('m', MINUTE), ('s', 1)];
+    let (mut rest, mut total) = (text, 0_u64);
+    for (unit, length) in UNITS {
+        let Some((digits, after)) = rest.split_once(unit) else { continue };
+        let is_number = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
+        let count: u64 = is_number.then(|| digits.parse().ok()).flatten().ok_or(InvalidDuration)?;
+        let part = count.checked_mul(length).ok_or(InvalidDuration)?;
+        total = total.checked_add(part).ok_or(InvalidDuration)?;
+        rest = after;
+    }
+    if text.is_empty() || !rest.is_empty() {
         return Err(InvalidDuration);
     }
-    let count: u64 = digits.parse().map_err(|_| InvalidDuration)?;
-    count.checked_mul(unit).map(Seconds).ok_or(InvalidDuration)
+    Ok(Seconds(total))
 }
 
 /// A duration for which a token can hold from now on.
@@ -78,7 +83,7 @@ pub(crate) enum InvalidTtl {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("not a duration, such as 90s, 15m, 24h or 7d")]
+#[error("not a duration, such as 90s, 15m, 24h, 7d, 1w or 1d12h")]
 pub(crate) struct InvalidDuration;
 
 /// A time as a document has it: RFC 3339, or the seconds where that cannot say it.
@@ -111,17 +116,25 @@ impl fmt::Display for Expiry {
     }
 }
 
-/// A stretch of seconds in its largest whole unit.
-struct Span(u64);
+/// A stretch of seconds, rounded to its largest unit: a week less a second is 7 days.
+pub(crate) struct Span(pub(crate) u64);
 
 impl fmt::Display for Span {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        const UNITS: [(u64, &str); 4] = [(YEAR, "year"), (DAY, "day"), (HOUR, "hour"), (MINUTE, "minute")];
-        let (count, unit) = UNITS
-            .into_iter()
-            .filter_map(|(length, unit)| Some((self.0.checked_div(length)?, unit)))
-            .find(|(count, _)| *count > 0)
-            .unwrap_or((self.0, "second"));
+        /// Each unit, and from how many of it on the next is used.
+        const UNITS: [(u64, u64, &str); 5] = [
+            (1, 60, "second"),
+            (MINUTE, 60, "minute"),
+            (HOUR, 24, "hour"),
+            (DAY, 365, "day"),
+            (YEAR, u64::MAX, "year"),
+        ];
+        let rounded = |length: u64| {
+            let half = length.checked_div(2).unwrap_or_default();
+            self.0.saturating_add(half).checked_div(length).unwrap_or_default()
+        };
+        let counts = UNITS.into_iter().map(|(length, most, unit)| (rounded(length), most, unit));
+        let (count, _, unit) = counts.into_iter().find(|(count, most, _)| count < most).unwrap_or_default();
         let plural = if count == 1 { "" } else { "s" };
         write!(f, "{count} {unit}{plural}")
     }
@@ -137,17 +150,23 @@ mod tests {
         assert_eq!(secs("1496140144"), Ok(1_496_140_144));
         assert_eq!(secs("2017-05-30T10:29:04Z"), Ok(1_496_140_144));
         assert_eq!(secs("2017-05-30T12:29:04.9+02:00"), Ok(1_496_140_144));
-        for bad in ["", "-1", "1.5", "now", "2017-05-30", "1969-12-31T23:59:59Z", "18446744073709551616"] {
+        assert_eq!(secs("2017-05-30"), Ok(1_496_102_400));
+        for bad in ["", "-1", "1.5", "now", "2017-05", "2017-05-30T", "2017-02-30", "1969-12-31", "1969-12-31T23:59:59Z", "18446744073709551616"] {
             assert_eq!(secs(bad), Err(InvalidTime), "{bad}");
         }
     }
 
     #[test]
     fn durations() {
-        for (text, secs) in [("90s", 90), ("15m", 900), ("24h", 86_400), ("7d", 604_800), ("007d", 604_800)] {
+        for (text, secs) in [("90s", 90), ("15m", 900), ("24h", 86_400), ("7d", 604_800), ("007d", 604_800)]
+            .into_iter()
+            .chain([("1w", 604_800), ("1d12h", 129_600), ("1w1d1h1m1s", 694_861), ("0d5s", 5)])
+        {
             assert_eq!(parse_duration(text), Ok(Seconds(secs)), "{text}");
         }
-        for bad in ["", "s", "90", "-1s", "+1s", "1 s", "1.5h", "1w", "1hs", "h1", "213503982334602d", "1é"]
+        for bad in ["", "s", "90", "-1s", "+1s", "1 s", "1.5h", "1y", "1hs", "h1", "213503982334602d", "1é"]
+            .into_iter()
+            .chain(["12h1d", "1h1h", "1d 12h", "1d12", "dh", "30500568904943w1w"])
         {
             assert_eq!(parse_duration(bad), Err(InvalidDuration), "{bad}");
         }
@@ -164,6 +183,14 @@ mod tests {
         assert_eq!(of(100, 100), "expired 0 seconds ago");
         assert_eq!(of(101, 100), "expires in 1 second");
         assert_eq!(of(100 + 14 * MINUTE, 100), "expires in 14 minutes");
+        assert_eq!(of(7 * DAY - 1, 0), "expires in 7 days", "as it was asked for a second ago");
+        assert_eq!(of(DAY - 1, 0), "expires in 1 day");
+        assert_eq!(of(36 * HOUR - 1, 0), "expires in 1 day");
+        assert_eq!(of(HOUR - 1, 0), "expires in 1 hour");
+        assert_eq!(of(59, 0), "expires in 59 seconds");
+        assert_eq!(of(89, 0), "expires in 1 minute");
+        assert_eq!(of(364 * DAY, 0), "expires in 364 days");
+        assert_eq!(of(365 * DAY, 0), "expires in 1 year");
         assert_eq!(of(u64::MAX, 0), "expires in 584554049253 years");
     }
 }
