@@ -3,8 +3,15 @@
 use std::{
     fmt,
     io::{self, IsTerminal as _, Write as _},
+    sync::mpsc::{self, RecvTimeoutError},
+    thread,
     time::{Duration, Instant},
 };
+
+use crate::time::Span;
+
+/// What is done sooner shows no progress.
+const FIRST: Duration = Duration::from_secs(1);
 
 /// How often it is told at most.
 const PAUSE: Duration = Duration::from_millis(100);
@@ -14,13 +21,19 @@ const WIDTH: u64 = 30;
 
 /// A line on standard error that is written over and over, if that is a terminal. It goes when dropped.
 pub(crate) struct Progress {
+    begun: Instant,
     told: Option<Instant>,
     shown: bool,
 }
 
 impl Progress {
     pub(crate) fn new() -> Self {
-        Self { told: None, shown: io::stderr().is_terminal() }
+        Self { begun: Instant::now(), told: None, shown: io::stderr().is_terminal() }
+    }
+
+    /// One that nobody sees.
+    pub(crate) fn hidden() -> Self {
+        Self { shown: false, ..Self::new() }
     }
 
     /// Whether anybody sees it: what is found out for it alone need not be.
@@ -28,13 +41,23 @@ impl Progress {
         self.shown
     }
 
+    /// Shows a line, unless it is too early for the first or for another.
     pub(crate) fn tell(&mut self, line: impl fmt::Display) {
-        if !self.shown || self.told.is_some_and(|told| told.elapsed() < PAUSE) {
+        let is_early = match self.told {
+            None => self.begun.elapsed() < FIRST,
+            Some(told) => told.elapsed() < PAUSE,
+        };
+        if !self.shown || is_early {
             return;
         }
         self.told = Some(Instant::now());
         // Where it cannot be written there is nobody to tell. ECMA-48 §8.3.41: the rest of the line goes.
         drop(write!(io::stderr().lock(), "\r{line}\u{1b}[K"));
+    }
+
+    /// Shows how many are done of how many, and how long the rest will take if it goes on like that.
+    pub(crate) fn tell_part(&mut self, done: u64, all: u64) {
+        self.tell(Bar { done, all, elapsed: self.begun.elapsed() });
     }
 }
 
@@ -46,10 +69,30 @@ impl Drop for Progress {
     }
 }
 
-/// A bar: so many of so many.
-pub(crate) struct Bar {
-    pub(crate) done: u64,
-    pub(crate) all: u64,
+/// Does what cannot tell how far it is, and shows for how long it has been at it.
+pub(crate) fn during<T>(doing: &str, work: impl FnOnce() -> T) -> T {
+    let mut progress = Progress::new();
+    if !progress.shown {
+        return work();
+    }
+    thread::scope(|scope| {
+        let (working, done) = mpsc::channel::<()>();
+        scope.spawn(move || {
+            while let Err(RecvTimeoutError::Timeout) = done.recv_timeout(PAUSE) {
+                progress.tell(format_args!("{doing}: {} so far", Span(progress.begun.elapsed().as_secs())));
+            }
+        });
+        let result = work();
+        drop(working);
+        result
+    })
+}
+
+/// A bar: so many of so many, after that time.
+struct Bar {
+    done: u64,
+    all: u64,
+    elapsed: Duration,
 }
 
 impl fmt::Display for Bar {
@@ -60,7 +103,12 @@ impl fmt::Display for Bar {
         };
         let (filled, width) = (part(WIDTH), usize::try_from(WIDTH).unwrap_or_default());
         let (bar, rest) = ("#".repeat(filled), ".".repeat(width.saturating_sub(filled)));
-        write!(f, "[{bar}{rest}] {:>3} %  {} of {}", part(100), self.done, self.all)
+        write!(f, "[{bar}{rest}] {:>3} %  {} of {}", part(100), self.done, self.all)?;
+        let left = u128::from(self.all.saturating_sub(self.done)).saturating_mul(self.elapsed.as_secs().into());
+        match left.checked_div(self.done.into()).and_then(|left| u64::try_from(left).ok()) {
+            None | Some(0) => Ok(()),
+            Some(left) => write!(f, ", about {} left", Span(left)),
+        }
     }
 }
 
@@ -70,11 +118,22 @@ mod tests {
 
     #[test]
     fn a_bar_fills_up() {
-        let bar = |done, all| Bar { done, all }.to_string();
+        let bar = |done, all| Bar { done, all, elapsed: Duration::ZERO }.to_string();
         assert_eq!(bar(0, 4), "[..............................]   0 %  0 of 4");
         assert_eq!(bar(1, 3), "[##########....................]  33 %  1 of 3");
         assert_eq!(bar(5, 4), "[##############################] 100 %  5 of 4");
         assert!(bar(u64::MAX - 1, u64::MAX).starts_with("[#############################.]  99 %"));
         assert_eq!(bar(0, 0), "[..............................]   0 %  0 of 0");
+    }
+
+    #[test]
+    fn a_bar_tells_what_is_left() {
+        let bar = |done, all, secs| Bar { done, all, elapsed: Duration::from_secs(secs) }.to_string();
+        assert!(bar(1, 3, 10).ends_with("  1 of 3, about 20 seconds left"));
+        assert!(bar(1000, 181_000, 2).ends_with(", about 6 minutes left"));
+        for silent in [bar(0, 3, 10), bar(3, 3, 10), bar(2, 3, 0), bar(4, 3, 10)] {
+            assert!(!silent.contains("left"), "{silent}");
+        }
+        assert!(bar(1, u64::MAX, u64::MAX).ends_with(&format!(" of {}", u64::MAX)), "longer than can be told");
     }
 }

@@ -11,7 +11,11 @@ use std::{
 use serde::{Deserialize, Serialize};
 use token_store::{Administration, MemoryStore, RedbStore, StoreError};
 
-use crate::{home::HomeError, time::Seconds};
+use crate::{
+    home::HomeError,
+    progress::{self, Progress},
+    time::{Seconds, Span},
+};
 
 #[cfg(feature = "postgres")]
 mod postgres;
@@ -184,31 +188,36 @@ pub(crate) enum InvalidStore {
 
 /// Opens the store that is there.
 pub(crate) fn open(store: &StoreUrl, wait: Seconds) -> Result<Box<dyn Administration>, HomeError> {
-    in_turn(wait, || store.open())
+    in_turn(wait, "opening the store", || store.open())
 }
 
 /// Opens the store that is there, or makes one.
 pub(crate) fn open_or_create(store: &StoreUrl, wait: Seconds) -> Result<Box<dyn Administration>, HomeError> {
-    in_turn(wait, || store.open_or_create())
+    in_turn(wait, "opening the store", || store.open_or_create())
 }
 
 /// Opens a copy of the store that is there, which is left as it is.
 pub(crate) fn inspect(store: &StoreUrl, wait: Seconds) -> Result<Box<dyn Administration>, HomeError> {
-    in_turn(wait, || store.inspect())
+    in_turn(wait, "copying the store", || store.inspect())
 }
 
+/// The longest pause of those who wait for a store that another process has open.
+pub(crate) const LONGEST_PAUSE: Duration = Duration::from_millis(20);
+
 /// Embedded engines admit one process at a time, so where another has the store open this waits for its turn.
-fn in_turn<S>(wait: Seconds, open: impl Fn() -> Result<S, StoreError>) -> Result<S, HomeError> {
-    const SHORTEST: Duration = Duration::from_millis(1);
-    const LONGEST: Duration = Duration::from_millis(20);
+fn in_turn<S>(wait: Seconds, doing: &str, open: impl Fn() -> Result<S, StoreError>) -> Result<S, HomeError> {
+    const SHORTEST_PAUSE: Duration = Duration::from_millis(1);
     let begun = Instant::now();
     let wait = Duration::from_secs(wait.0);
-    let mut pause = SHORTEST;
+    let mut progress = Progress::new();
+    let mut pause = SHORTEST_PAUSE;
     loop {
-        match open() {
+        match progress::during(doing, &open) {
             Err(StoreError::AlreadyOpen { .. }) if begun.elapsed() < wait => {
+                let so_far = Span(begun.elapsed().as_secs());
+                progress.tell(format_args!("another process has the store open; waiting for it: {so_far} so far"));
                 thread::sleep(pause);
-                pause = pause.saturating_mul(2).min(LONGEST);
+                pause = pause.saturating_mul(2).min(LONGEST_PAUSE);
             }
             opened => return Ok(opened?),
         }

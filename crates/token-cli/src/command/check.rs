@@ -11,6 +11,7 @@ use crate::{
     error::{Exit, Failure},
     home::{HomeArgs, HomeError},
     output::{Bytes, Plain, Style, Terminal},
+    progress,
 };
 
 #[derive(Serialize)]
@@ -39,7 +40,7 @@ struct Example<'a> {
 pub(super) fn run(args: &CheckArgs, home: &HomeArgs, terminal: &mut Terminal) -> Result<Exit, Failure> {
     let opened = home.inspected()?;
     let keys = opened.keys.load().map_err(HomeError::from)?;
-    let report = opened.store.check(Some(&keys))?;
+    let report = progress::during("checking the store", || opened.store.check(Some(&keys)))?;
     drop(opened);
     match args.json {
         true => terminal.document(&document(&report))?,

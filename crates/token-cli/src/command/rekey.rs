@@ -14,7 +14,7 @@ use crate::{
     error::{Exit, Failure, UsageError},
     home::{HomeArgs, HomeError, Opened, private_file, sync_dir},
     output::Terminal,
-    progress::{Bar, Progress},
+    progress::Progress,
     store::StoreUrl,
 };
 
@@ -62,7 +62,7 @@ pub(super) fn run(args: &RekeyArgs, home: &HomeArgs, terminal: &mut Terminal) ->
     for store in &stores {
         let counts = progress.is_shown().then(|| store.counts()).transpose()?.unwrap_or_default();
         let all = counts.records.saturating_add(counts.generations);
-        let mut tell = |told: &Rekeyed| progress.tell(Bar { done: told.seen, all });
+        let mut tell = |told: &Rekeyed| progress.tell_part(told.seen, all);
         proofs.push(token_store::rekey(&**store, &keys, &mut tell)?);
     }
     drop(progress);
