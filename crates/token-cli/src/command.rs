@@ -30,6 +30,7 @@ use crate::{
     error::{Exit, Failure, Malformed},
     input::{Lines, Text},
     output::Terminal,
+    progress::Progress,
 };
 
 pub(crate) fn run(args: &Args, terminal: &mut Terminal) -> Result<Exit, Failure> {
@@ -74,12 +75,16 @@ fn each_line(
 /// The documents of lines, and how bad the worst of them is.
 struct Answers<'a> {
     terminal: &'a mut Terminal,
+    progress: Progress,
+    written: u64,
     worst: Exit,
 }
 
 impl<'a> Answers<'a> {
-    const fn new(terminal: &'a mut Terminal) -> Self {
-        Self { terminal, worst: Exit::Done }
+    fn new(terminal: &'a mut Terminal) -> Self {
+        // On a terminal the documents themselves show how far it is.
+        let progress = if terminal.is_terminal() { Progress::hidden() } else { Progress::new() };
+        Self { terminal, progress, written: 0, worst: Exit::Done }
     }
 
     const fn worst(&self) -> Exit {
@@ -91,13 +96,15 @@ impl<'a> Answers<'a> {
         &mut self,
         answer: impl FnOnce(&mut Terminal) -> Result<(), Failure>,
     ) -> Result<ControlFlow<()>, Failure> {
+        self.written = self.written.saturating_add(1);
         let written = match answer(self.terminal) {
             Err(failure) if !matches!(failure, Failure::Output(_)) => {
                 self.worst = self.worst.max(failure.exit());
-                self.terminal.document(&failure.document())
+                self.terminal.document(&failure.document().of_line(self.written))
             }
             written => written,
         };
+        self.progress.tell(format_args!("{} lines", self.written));
         match written {
             Err(Failure::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => {
                 Ok(ControlFlow::Break(()))

@@ -442,6 +442,14 @@ pub(crate) struct ErrorDocument<'a> {
     error: Body<'a>,
 }
 
+impl ErrorDocument<'_> {
+    /// The same, of this line of standard input, from 1.
+    pub(crate) const fn of_line(mut self, line: u64) -> Self {
+        self.error.line = Some(line);
+        self
+    }
+}
+
 #[derive(Default, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Body<'a> {

@@ -11,6 +11,7 @@ mod input;
 mod key;
 mod output;
 mod progress;
+mod relay;
 mod request;
 mod store;
 mod time;

@@ -40,6 +40,11 @@ impl Terminal {
         Self { out, color }
     }
 
+    /// Whether a person sees what is written.
+    pub(crate) fn is_terminal(&self) -> bool {
+        self.out.is_terminal()
+    }
+
     /// One document on a line of its own, seen by the reader at once.
     pub(crate) fn document(&mut self, value: &impl Serialize) -> Result<(), Failure> {
         Document::new(value).and_then(|document| document.write(&mut self.out)).map_err(Failure::Output)

@@ -1,6 +1,10 @@
 //! `onetoken verify`
 
-use std::io;
+use std::{
+    io, panic,
+    sync::mpsc::{self, Receiver},
+    thread,
+};
 
 use serde::Serialize;
 use token_core::{Identifier, Macaroon, RootKey, Scope, TokenType, TokenUse, UnixTime, Verifier};
@@ -12,6 +16,7 @@ use crate::{
     home::{HomeArgs, Issuer},
     input::{Lines, Source, Text},
     output::{Bytes, Plain, Style, Terminal},
+    relay,
     time::{Expiry, Stamp},
 };
 
@@ -48,25 +53,30 @@ pub(super) fn run(args: &VerifyArgs, home: &HomeArgs, terminal: &mut Terminal) -
     Ok(Exit::Done)
 }
 
-/// Neither who writes the lines slowly nor who reads the answers slowly keeps others from the store: it is open
-/// while lines that are there already are judged, and not otherwise.
+/// The answers are written on a thread of their own, so that a slow reader of them holds up the answers alone.
 fn lines_by_store(args: &VerifyArgs, home: &HomeArgs, terminal: &mut Terminal) -> Result<Exit, Failure> {
-    let mut lines = Lines::new(io::stdin());
-    let mut answers = Answers::new(terminal);
-    loop {
-        let batch = lines.batch().map_err(Failure::Input)?;
-        if batch.is_empty() {
-            return Ok(answers.worst());
-        }
-        let authority = home.authority()?;
-        let judged: Vec<_> = batch.iter().map(|line| by_store(args, &authority, line)).collect();
-        drop(authority);
-        for answer in judged {
-            if answers.write(|terminal| terminal.document(&answer?))?.is_break() {
-                return Ok(answers.worst());
-            }
+    let batches = relay::batches(Lines::new(io::stdin()));
+    let (sender, receiver) = mpsc::sync_channel::<Vec<Result<Accepted, Failure>>>(1);
+    thread::scope(|scope| {
+        let writer = scope.spawn(move || write(&receiver, Answers::new(terminal)));
+        let judge = |authority: &Issuer, line: &Text| by_store(args, authority, line);
+        let judged = relay::judge(&batches, &sender, || home.authority(), judge);
+        drop(sender);
+        let written = writer.join().unwrap_or_else(|panic| panic::resume_unwind(panic))?;
+        judged.map(|()| written)
+    })
+}
+
+fn write(
+    receiver: &Receiver<Vec<Result<Accepted, Failure>>>,
+    mut answers: Answers<'_>,
+) -> Result<Exit, Failure> {
+    for answer in receiver.iter().flatten() {
+        if answers.write(|terminal| terminal.document(&answer?))?.is_break() {
+            break;
         }
     }
+    Ok(answers.worst())
 }
 
 /// The discharges, none of which stands where the token does.
