@@ -4,20 +4,21 @@ mod admin;
 mod conditions;
 mod mint;
 
-use std::{ffi::OsString, path::PathBuf};
+use std::{ffi::OsString, mem, path::PathBuf};
 
 use clap::{
-    Args as ClapArgs, ColorChoice, Parser, Subcommand, ValueEnum, builder::NonEmptyStringValueParser,
+    Args as ClapArgs, ColorChoice, Parser, Subcommand, ValueEnum,
+    builder::{NonEmptyStringValueParser, PossibleValue, PossibleValuesParser, TypedValueParser},
 };
 use token_api::Kind;
-use token_core::{DecodeOptions, IpMask, TokenUse, UnixTime};
+use token_core::{DecodeOptions, InviteType, IpMask, TokenUse, UnixTime};
 
 pub(crate) use self::{
     admin::{
         CheckArgs, CountsArgs, ExportArgs, ImportArgs, ListArgs, PurgeArgs, RekeyArgs, RevokeArgs, Revoked,
     },
     conditions::{Condition, Conditions},
-    mint::{InviteArgs, Mint, RawArgs, SelfArgs, StoredArgs, TokenEncoding, Ttl, Uses},
+    mint::{Form, InviteArgs, Mint, RawArgs, SelfArgs, StoredArgs, TokenEncoding, Ttl, Uses},
 };
 use crate::{
     home::HomeArgs,
@@ -152,8 +153,8 @@ pub(crate) struct VerifyArgs {
     /// Refuse caveats that a token of this type does not support
     #[arg(long = "as", value_name = "TYPE", requires = "key", help_heading = "Key")]
     pub(crate) used_as: Option<Use>,
-    /// Refuse a token of another type: group-spaces, space-support, an invite type, access or identity
-    #[arg(long, value_name = "TYPE", conflicts_with = "key", help_heading = "Store")]
+    /// Refuse a token of another type; goes by the store
+    #[arg(long, value_name = "TYPE", conflicts_with = "key", value_parser = kind())]
     pub(crate) expect: Option<Kind>,
     #[command(flatten)]
     pub(crate) request: RequestArgs,
@@ -175,6 +176,62 @@ pub(crate) enum Use {
     Identity,
     /// An invitation
     Invite,
+}
+
+/// A kind of token by its name, or an invite type by its code, with the names that completions offer.
+fn kind() -> impl TypedValueParser<Value = Kind> {
+    let others = [Kind::GroupSpaces, Kind::Access, Kind::Identity];
+    let invites = InviteType::all().map(|invite| {
+        let value = PossibleValue::new(Kind::invite(invite).as_str()).alias(invite.code());
+        // Of one kind the name is another than that of the invite type.
+        value.alias(invite.name())
+    });
+    PossibleValuesParser::new(others.map(Kind::as_str).into_iter().map(PossibleValue::new).chain(invites))
+        .try_map(|text| text.parse::<Kind>())
+}
+
+/// RFC 1123 §2.1: labels of letters, digits and hyphens.
+fn domain(text: &str) -> Result<String, InvalidDomain> {
+    const LONGEST: usize = 253;
+    const LONGEST_LABEL: usize = 63;
+    let is_label = |label: &str| {
+        (1..=LONGEST_LABEL).contains(&label.len())
+            && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+            && !label.starts_with('-')
+            && !label.ends_with('-')
+    };
+    match text.len() <= LONGEST && text.split('.').all(is_label) {
+        true => Ok(text.to_owned()),
+        false => Err(InvalidDomain),
+    }
+}
+
+#[derive(Clone, Copy, Debug, thiserror::Error)]
+#[error("not a domain, such as onezone.example.com")]
+struct InvalidDomain;
+
+/// The commands that use no store, and whose help has no options of one.
+const WITHOUT_STORE: [&str; 6] = ["inspect", "confine", "bind", "raw", "completions", "man"];
+
+/// Builds the command, and hides the options of a store from the help of commands that use none.
+pub(crate) fn built(mut command: clap::Command) -> clap::Command {
+    command.build();
+    command.get_subcommands_mut().for_each(hide_store);
+    command
+}
+
+pub(crate) fn uses_store(command: &clap::Command) -> bool {
+    !WITHOUT_STORE.contains(&command.get_name())
+}
+
+fn hide_store(command: &mut clap::Command) {
+    if !uses_store(command) {
+        *command = mem::take(command).mut_args(|arg| match arg.get_id().as_str() {
+            "home" | "store" | "wait" => arg.hide(true),
+            _ => arg,
+        });
+    }
+    command.get_subcommands_mut().for_each(hide_store);
 }
 
 impl From<Use> for TokenUse {
@@ -202,7 +259,7 @@ pub(crate) struct ConfineArgs {
     /// A condition; may be given several times
     #[arg(long, value_name = "TEXT", value_parser = NonEmptyStringValueParser::new())]
     pub(crate) caveat: Vec<String>,
-    /// Let it expire after this time: 90s, 15m, 24h, 7d
+    /// Let it expire after this time: 90s, 15m, 24h, 7d, 1w, 1d12h
     #[arg(long, value_name = "DURATION", value_parser = time::parse_ttl, conflicts_with = "expires")]
     pub(crate) ttl: Option<Seconds>,
     /// Let it expire at this time, in RFC 3339 or Unix seconds
@@ -250,8 +307,8 @@ pub(crate) struct BindArgs {
 ///
 /// Once it says so, the use is taken for good. A spend has a name, its claim: the same claim of the same consumer
 /// asked again gets the same answer and takes no second use, which is how to find out what became of a call that
-/// was broken off. Name the claim yourself, or take the one that is told when the store fails; in that case
-/// --json also has `retry`: `safe` (nothing happened), `ask` (it may have happened: ask again with --claim) or
+/// was broken off. Name the claim yourself, or take the one that is told when the store fails or the answer cannot
+/// be written. Where the store fails, --json also has `retry`: `safe` (nothing happened), `ask` (it may have happened: ask again with --claim) or
 /// `never` (mend the cause first).
 #[derive(ClapArgs)]
 #[command(after_help = "Example:
@@ -260,8 +317,8 @@ pub(crate) struct BindArgs {
 pub(crate) struct ConsumeArgs {
     /// The token; `-`, or nothing, to read it from standard input
     pub(crate) token: Option<OsString>,
-    /// What it has to be: group-spaces, space-support, an invite type, access or identity
-    #[arg(long, value_name = "TYPE")]
+    /// What it has to be
+    #[arg(long, value_name = "TYPE", value_parser = kind())]
     pub(crate) expect: Kind,
     /// The name of this spend among those of its consumer [default: one of its own]
     #[arg(long, value_name = "ID", allow_hyphen_values = true)]
@@ -282,7 +339,7 @@ pub(crate) struct ConsumeArgs {
   onetoken init --home ./tokens")]
 pub(crate) struct InitArgs {
     /// Where tokens in the shape of today say they come from: the Onezone's domain
-    #[arg(long, value_parser = NonEmptyStringValueParser::new())]
+    #[arg(long, value_parser = domain)]
     pub(crate) domain: Option<String>,
     /// Where tokens in the shape of before 20.02 say they come from
     #[arg(long, value_parser = NonEmptyStringValueParser::new())]

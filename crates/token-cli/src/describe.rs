@@ -2,7 +2,9 @@
 
 use std::fmt;
 
-use token_core::{Caveat, Format, Identifier, Inspection, Persistence, Predicate, TokenType, UnixTime};
+use token_core::{
+    Caveat, Format, Identifier, Inspection, LegacyType, Persistence, Predicate, TokenType, UnixTime,
+};
 
 use crate::{
     error::Failure,
@@ -58,6 +60,9 @@ impl fmt::Display for Page<'_> {
             row(f, "identifier", Plain(identifier))?;
             self.identifier(f, identifier)?;
         }
+        if let Some(legacy) = inspection.caveats().find_map(stated_type) {
+            row(f, "type", format_args!("{} token of before 20.02", purpose(legacy)))?;
+        }
         for (index, caveat) in inspection.caveats().enumerate() {
             let name = if index == 0 { "caveats" } else { "" };
             row(f, name, format_args!("{index}  {}", Shown { caveat, now, terminal: self.terminal }))?;
@@ -73,6 +78,28 @@ impl fmt::Display for Page<'_> {
             f.write_str("\n")?;
         }
         Ok(())
+    }
+}
+
+/// The type that a token of before 20.02 states in a caveat.
+fn stated_type(caveat: Caveat<'_>) -> Option<LegacyType> {
+    let Caveat::FirstParty { predicate } = caveat else { return None };
+    match Predicate::read(predicate)? {
+        Predicate::TokenType(legacy) => Some(legacy),
+        _ => None,
+    }
+}
+
+/// In the words of the command where it has some.
+const fn purpose(legacy: LegacyType) -> &'static str {
+    match legacy {
+        LegacyType::SpaceCreate => "group-spaces",
+        LegacyType::SpaceSupport => "space-support",
+        LegacyType::GroupInvite | LegacyType::GroupInviteUser => "userJoinGroup",
+        LegacyType::GroupInviteGroup => "groupJoinGroup",
+        LegacyType::SpaceInviteUser => "userJoinSpace",
+        LegacyType::SpaceInviteGroup => "groupJoinSpace",
+        LegacyType::ProviderRegistration => "registerOneprovider",
     }
 }
 

@@ -85,6 +85,9 @@ pub(crate) enum Failure {
          {damaged}; `onetoken check` names them"
     )]
     Rekey { failed: u64, damaged: u64 },
+    /// There is nothing to revoke.
+    #[error("nothing to revoke: the store holds no token of {of}")]
+    NothingFound { of: String },
     /// The store failed at spending, under this claim.
     #[error(
         "{}: the claim was `{claim}`; with `--claim {claim}` the same spend is asked for again and costs no second use",
@@ -133,7 +136,6 @@ impl Failure {
     pub(crate) fn minting(error: MintError) -> Self {
         match error {
             MintError::Failed(failure) => failure.into(),
-            MintError::InvalidId => Malformed::identifier(&error).into(),
             MintError::Format(_) | MintError::Encode(_) => Malformed::made(&error).into(),
             // The host of this command refuses nothing, so the rest is how it was asked.
             error => UsageError::Mint(error).into(),
@@ -223,6 +225,10 @@ pub(crate) enum UsageError {
     RevokeTemporary,
     #[error("say with --consumer who spends the token")]
     NoConsumer,
+    #[error(
+        "`memory:` is forgotten when this command ends, and nothing would ever verify the token: name another store"
+    )]
+    ForgetfulStore,
     #[error("--after takes the cursor that the page before gave out, with the same filters")]
     Cursor,
     #[error("--before takes a time that has come: what is yet to be minted is not voided beforehand")]
@@ -294,6 +300,12 @@ impl Malformed {
         Self::at(message, Stage::Limit, Limits::ONEDATA.text, Unit::Character)
     }
 
+    /// The same, where what was given is the name of a file.
+    pub(crate) fn of_file(self, name: impl fmt::Display) -> Self {
+        let message = format!("not a token but the name of a file: read it with `onetoken inspect < {name}`");
+        Self { hint: Some(message.clone()), message, partial: None, ..self }
+    }
+
     /// The same, of this discharge.
     pub(crate) fn of_discharge(self, index: usize) -> Self {
         Self { discharge: Some(index), ..self }
@@ -313,11 +325,6 @@ impl Malformed {
     /// An identifier or a caveat cannot be part of a macaroon.
     pub(crate) fn part(error: FieldError) -> Self {
         Self::at(error.to_string(), Stage::Limit, Limits::ONEDATA.field, Unit::Byte)
-    }
-
-    /// The id of a resource or an issuer is none.
-    pub(crate) fn identifier(error: &MintError) -> Self {
-        Self::at(error.to_string(), Stage::Identifier, 0, Unit::Character)
     }
 
     /// A caveat is none that the token could carry.
@@ -360,7 +367,7 @@ impl From<Malformed> for Failure {
 impl Failure {
     pub(crate) const fn exit(&self) -> Exit {
         match self {
-            Self::Refused(_) => Exit::Refused,
+            Self::Refused(_) | Self::NothingFound { .. } => Exit::Refused,
             Self::Usage(_) => Exit::Usage,
             Self::Malformed(_) => Exit::Malformed,
             Self::File { .. }
@@ -387,6 +394,7 @@ impl Failure {
                 error.caveat_bytes = refusal.caveat.as_ref().and_then(|caveat| caveat.cut_from);
                 error.reason = refusal.reason();
             }
+            Self::NothingFound { .. } => error.kind = "unknown-token",
             Self::Usage(_) => error.kind = "usage",
             Self::Malformed(malformed) => {
                 error.kind = "malformed";

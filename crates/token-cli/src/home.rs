@@ -59,9 +59,8 @@ pub(crate) struct HomeArgs {
     /// $XDG_DATA_HOME/onetoken]. The keys themselves may be in ONETOKEN_KEYS instead, as the file `keys` has them
     #[arg(long, global = true, value_name = "DIR", help_heading = "Store")]
     home: Option<PathBuf>,
-    /// Another store than the configured one: redb:PATH, sled:PATH, postgres://USER@HOST/DATABASE, or memory: to
-    /// forget it all. `mint` and
-    /// `import` make one that is not there
+    /// Another store than the configured one: redb:PATH, sled:PATH, postgres://USER@HOST/DATABASE, or memory:,
+    /// which is forgotten when the command ends. `mint` and `import` make one that is not there
     #[arg(long, global = true, value_name = "URL", help_heading = "Store")]
     store: Option<StoreUrl>,
     /// How long to wait for a store that another process has open
@@ -112,6 +111,7 @@ impl HomeArgs {
 
     /// Makes a home for a Onezone of this domain and location, and says where.
     pub(crate) fn init(&self, domain: Option<&str>, location: Option<&str>) -> Result<PathBuf, Failure> {
+        self.must_last(&StoreUrl::default())?;
         let dir = self.dir()?;
         let mut settings = Settings::default();
         if let Some(domain) = domain {
@@ -137,6 +137,7 @@ impl HomeArgs {
     /// The authority of this home, which is made if it is not there or empty. Of a home that is there, the store
     /// has to be there as well, unless another was named: an empty one in its place would know none of its tokens.
     pub(crate) fn authority_from_scratch(&self, terminal: &Terminal) -> Result<Issuer, Failure> {
+        self.must_last(&StoreUrl::default())?;
         let dir = self.dir()?;
         let settings = match Settings::read(&dir) {
             Err(HomeError::Missing { .. }) if self.may_begin(&dir)? => {
@@ -148,7 +149,16 @@ impl HomeArgs {
             }
             settings => settings?,
         };
+        self.must_last(&settings.store)?;
         Self::over(self.named_or_there(&self.store_of(&dir, &settings), terminal)?, &dir, settings)
+    }
+
+    /// What is minted has to be verified by another process later on.
+    fn must_last(&self, configured: &StoreUrl) -> Result<(), UsageError> {
+        match self.store.as_ref().unwrap_or(configured) {
+            StoreUrl::Memory => Err(UsageError::ForgetfulStore),
+            _ => Ok(()),
+        }
     }
 
     /// The store of this home and its keys.

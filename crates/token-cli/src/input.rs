@@ -1,13 +1,14 @@
 //! Tokens and secrets from the command line, from standard input and from files.
 
 use std::{
-    ffi::OsStr,
+    ffi::{OsStr, OsString},
+    fmt,
     fs::File,
     io::{self, BufRead as _, BufReader, IsTerminal as _, Read},
     path::Path,
 };
 
-use token_core::{DecodeError, DecodeOptions, Macaroon, Spelling, Token, UnixTime, inspect};
+use token_core::{DecodeError, DecodeOptions, Inspection, Macaroon, Spelling, Token, UnixTime, inspect};
 use zeroize::Zeroizing;
 
 use crate::error::{Failure, Malformed, UsageError};
@@ -44,7 +45,7 @@ impl<'a> Source<'a> {
 
     pub(crate) fn read(self) -> Result<Text, Failure> {
         match self {
-            Self::Argument(argument) => Ok(Text::Whole(argument.as_encoded_bytes().to_vec())),
+            Self::Argument(argument) => Ok(Text::Argument(argument.to_owned())),
             Self::Input => {
                 let mut bytes = Vec::new();
                 let most = MAX_TEXT.saturating_add(2);
@@ -61,7 +62,10 @@ impl<'a> Source<'a> {
 
 /// What stands where a token is expected.
 pub(crate) enum Text {
+    /// Read from standard input.
     Whole(Vec<u8>),
+    /// Of the command line.
+    Argument(OsString),
     /// More than [`MAX_TEXT`] bytes, of which none was kept.
     TooLong,
 }
@@ -69,12 +73,28 @@ pub(crate) enum Text {
 impl Text {
     /// The text, if it is one.
     pub(crate) fn as_str(&self) -> Result<&str, Malformed> {
+        let bytes = match self {
+            Self::TooLong => return Err(Malformed::too_long(MAX_TEXT)),
+            Self::Whole(bytes) => bytes,
+            Self::Argument(argument) => argument.as_encoded_bytes(),
+        };
+        std::str::from_utf8(bytes).map_err(|error| {
+            let before = bytes.get(..error.valid_up_to()).unwrap_or_default();
+            Malformed::not_text(String::from_utf8_lossy(before).chars().count())
+        })
+    }
+
+    /// Everything that can be read without a key. What is malformed is diagnosed as of `now`.
+    pub(crate) fn inspection(&self, options: &DecodeOptions, now: UnixTime) -> Result<Inspection, Malformed> {
+        let damaged = |damage| self.with_hint(Malformed::token(damage, now));
+        inspect(self.as_str()?, options).map_err(damaged)
+    }
+
+    /// Whoever gives the name of a file means what is in it.
+    fn with_hint(&self, malformed: Malformed) -> Malformed {
         match self {
-            Self::TooLong => Err(Malformed::too_long(MAX_TEXT)),
-            Self::Whole(bytes) => std::str::from_utf8(bytes).map_err(|error| {
-                let before = bytes.get(..error.valid_up_to()).unwrap_or_default();
-                Malformed::not_text(String::from_utf8_lossy(before).chars().count())
-            }),
+            Self::Argument(name) if Path::new(name).is_file() => malformed.of_file(ShellWord(name)),
+            _ => malformed,
         }
     }
 
@@ -85,13 +105,28 @@ impl Text {
         now: UnixTime,
     ) -> Result<(Macaroon, Spelling), Malformed> {
         let text = self.as_str()?;
-        Macaroon::from_text(text, options).map_err(|error| diagnosis(text, &error, options, now))
+        let read = Macaroon::from_text(text, options);
+        read.map_err(|error| self.with_hint(diagnosis(text, &error, options, now)))
     }
 
     /// The token that it spells, which unlike a macaroon has an identifier as Onedata writes it.
     pub(crate) fn token(&self, now: UnixTime) -> Result<Token, Malformed> {
         let (text, options) = (self.as_str()?, DecodeOptions::default());
-        Token::decode(text, &options).map_err(|error| diagnosis(text, &error, &options, now))
+        let read = Token::decode(text, &options);
+        read.map_err(|error| self.with_hint(diagnosis(text, &error, &options, now)))
+    }
+}
+
+/// A name as a shell takes it, if it needs no quotes.
+struct ShellWord<'a>(&'a OsStr);
+
+impl fmt::Display for ShellWord<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_./".contains(&byte);
+        match self.0.to_str().filter(|name| name.bytes().all(is_plain)) {
+            Some(name) => f.write_str(name),
+            None => f.write_str("FILE"),
+        }
     }
 }
 
@@ -201,7 +236,7 @@ mod tests {
         lines
             .map(|line| match line.unwrap() {
                 Text::Whole(bytes) => Some(bytes),
-                Text::TooLong => None,
+                Text::Argument(_) | Text::TooLong => None,
             })
             .collect()
     }

@@ -14,6 +14,7 @@ mod progress;
 mod relay;
 mod request;
 mod store;
+mod table;
 mod time;
 mod usage;
 

@@ -45,6 +45,12 @@ impl Terminal {
         self.out.is_terminal()
     }
 
+    /// How many characters fit in a line, where a person sees them.
+    pub(crate) fn width(&self) -> Option<usize> {
+        let (terminal_size::Width(width), _) = terminal_size::terminal_size_of(&self.out)?;
+        Some(width.into())
+    }
+
     /// One document on a line of its own, seen by the reader at once.
     pub(crate) fn document(&mut self, value: &impl Serialize) -> Result<(), Failure> {
         Document::new(value).and_then(|document| document.write(&mut self.out)).map_err(Failure::Output)
@@ -78,6 +84,14 @@ impl Terminal {
         }
         self.note(failure);
         failure.exit()
+    }
+
+    /// Lines on standard error, if a person sees them.
+    pub(crate) fn tell(&self, text: impl fmt::Display) {
+        let mut err = io::stderr().lock();
+        if err.is_terminal() {
+            drop(write!(err, "{text}"));
+        }
     }
 
     /// A line on standard error.

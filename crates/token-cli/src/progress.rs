@@ -104,7 +104,8 @@ impl fmt::Display for Bar {
         let (filled, width) = (part(WIDTH), usize::try_from(WIDTH).unwrap_or_default());
         let (bar, rest) = ("#".repeat(filled), ".".repeat(width.saturating_sub(filled)));
         write!(f, "[{bar}{rest}] {:>3} %  {} of {}", part(100), self.done, self.all)?;
-        let left = u128::from(self.all.saturating_sub(self.done)).saturating_mul(self.elapsed.as_secs().into());
+        let left =
+            u128::from(self.all.saturating_sub(self.done)).saturating_mul(self.elapsed.as_secs().into());
         match left.checked_div(self.done.into()).and_then(|left| u64::try_from(left).ok()) {
             None | Some(0) => Ok(()),
             Some(left) => write!(f, ", about {} left", Span(left)),
@@ -134,6 +135,9 @@ mod tests {
         for silent in [bar(0, 3, 10), bar(3, 3, 10), bar(2, 3, 0), bar(4, 3, 10)] {
             assert!(!silent.contains("left"), "{silent}");
         }
-        assert!(bar(1, u64::MAX, u64::MAX).ends_with(&format!(" of {}", u64::MAX)), "longer than can be told");
+        assert!(
+            bar(1, u64::MAX, u64::MAX).ends_with(&format!(" of {}", u64::MAX)),
+            "longer than can be told"
+        );
     }
 }

@@ -2,7 +2,10 @@
 
 use std::net::IpAddr;
 
-use clap::Args;
+use clap::{
+    Args,
+    builder::{PossibleValuesParser, TypedValueParser},
+};
 use token_core::{Context, Interface, Region, Service, Subject, UnixTime};
 
 use crate::{error::Failure, time};
@@ -22,7 +25,7 @@ pub(crate) struct RequestArgs {
     #[arg(long, value_name = "CC", value_parser = country, help_heading = "Context")]
     country: Option<String>,
     /// A region of that address, such as Europe; may be given several times
-    #[arg(long, value_name = "NAME", value_delimiter = ',', help_heading = "Context")]
+    #[arg(long, value_name = "NAME", value_delimiter = ',', value_parser = region(), help_heading = "Context")]
     region: Vec<Region>,
     /// Who uses the token: usr-ID, grp-ID or prv-ID
     #[arg(long, value_name = "SUBJECT", value_parser = consumer, help_heading = "Context")]
@@ -30,8 +33,8 @@ pub(crate) struct RequestArgs {
     /// The service that asks, such as opw-ID
     #[arg(long, value_name = "SERVICE", value_parser = service, help_heading = "Context")]
     service: Option<String>,
-    /// The interface that the request comes in by: rest, oneclient or graphsync
-    #[arg(long, value_name = "NAME", help_heading = "Context")]
+    /// The interface that the request comes in by
+    #[arg(long, value_name = "NAME", value_parser = interface(), help_heading = "Context")]
     interface: Option<Interface>,
     /// Admit caveats that restrict access to data, which are enforced file by file later on
     #[arg(long, help_heading = "Context")]
@@ -68,6 +71,17 @@ impl RequestArgs {
     }
 }
 
+// With their possible values, which completions offer.
+
+fn interface() -> impl TypedValueParser<Value = Interface> {
+    let all = [Interface::Rest, Interface::Oneclient, Interface::Graphsync].map(Interface::as_str);
+    PossibleValuesParser::new(all).try_map(|text| text.parse::<Interface>())
+}
+
+fn region() -> impl TypedValueParser<Value = Region> {
+    PossibleValuesParser::new(Region::ALL.map(Region::as_str)).try_map(|text| text.parse::<Region>())
+}
+
 /// Databases of addresses name countries in capitals, and so do caveats that mean to be met.
 fn country(text: &str) -> Result<String, InvalidCountry> {
     match text.len() == 2 && text.bytes().all(|byte| byte.is_ascii_alphabetic()) {
@@ -91,6 +105,18 @@ pub(crate) fn consumer(text: &str) -> Result<String, InvalidConsumer> {
 #[derive(Clone, Copy, Debug, thiserror::Error)]
 #[error("none of usr-ID, grp-ID and prv-ID")]
 pub(crate) struct InvalidConsumer;
+
+/// Who can issue tokens and have tokens that speak for them: a user or a provider.
+pub(crate) fn issuer(text: &str) -> Result<String, InvalidIssuer> {
+    match Subject::read(text) {
+        Some(Subject::User(_) | Subject::Provider(_)) => Ok(text.to_owned()),
+        _ => Err(InvalidIssuer),
+    }
+}
+
+#[derive(Clone, Copy, Debug, thiserror::Error)]
+#[error("neither usr-ID nor prv-ID: users and providers have tokens, and nobody else")]
+pub(crate) struct InvalidIssuer;
 
 fn service(text: &str) -> Result<String, InvalidService> {
     Service::read(text).map(|_| text.to_owned()).ok_or(InvalidService)

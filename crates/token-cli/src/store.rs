@@ -215,7 +215,9 @@ fn in_turn<S>(wait: Seconds, doing: &str, open: impl Fn() -> Result<S, StoreErro
         match progress::during(doing, &open) {
             Err(StoreError::AlreadyOpen { .. }) if begun.elapsed() < wait => {
                 let so_far = Span(begun.elapsed().as_secs());
-                progress.tell(format_args!("another process has the store open; waiting for it: {so_far} so far"));
+                progress.tell(format_args!(
+                    "another process has the store open; waiting for it: {so_far} so far"
+                ));
                 thread::sleep(pause);
                 pause = pause.saturating_mul(2).min(LONGEST_PAUSE);
             }

@@ -116,6 +116,21 @@ impl fmt::Display for Expiry {
     }
 }
 
+/// A token's end: its time and how long that is from now, or `never`.
+pub(crate) struct Until {
+    pub(crate) at: Option<UnixTime>,
+    pub(crate) now: UnixTime,
+}
+
+impl fmt::Display for Until {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.at {
+            None => f.write_str("never"),
+            Some(at) => write!(f, "{at} ({})", Expiry { at, now: self.now }),
+        }
+    }
+}
+
 /// A stretch of seconds, rounded to its largest unit: a week less a second is 7 days.
 pub(crate) struct Span(pub(crate) u64);
 
@@ -151,7 +166,18 @@ mod tests {
         assert_eq!(secs("2017-05-30T10:29:04Z"), Ok(1_496_140_144));
         assert_eq!(secs("2017-05-30T12:29:04.9+02:00"), Ok(1_496_140_144));
         assert_eq!(secs("2017-05-30"), Ok(1_496_102_400));
-        for bad in ["", "-1", "1.5", "now", "2017-05", "2017-05-30T", "2017-02-30", "1969-12-31", "1969-12-31T23:59:59Z", "18446744073709551616"] {
+        for bad in [
+            "",
+            "-1",
+            "1.5",
+            "now",
+            "2017-05",
+            "2017-05-30T",
+            "2017-02-30",
+            "1969-12-31",
+            "1969-12-31T23:59:59Z",
+            "18446744073709551616",
+        ] {
             assert_eq!(secs(bad), Err(InvalidTime), "{bad}");
         }
     }

@@ -9,7 +9,7 @@ use clap::{
 use serde::Serialize;
 
 use crate::{
-    args::Args,
+    args::{self, Args},
     error::Exit,
     output::{self, Document},
 };
@@ -18,7 +18,7 @@ use crate::{
 const HIDDEN: &str = "…";
 
 pub(crate) fn parse(line: &[OsString]) -> Result<Args, clap::Error> {
-    let mut command = Args::command().color(color(line));
+    let mut command = args::built(Args::command().color(color(line)));
     let matches = command.try_get_matches_from_mut(line).map_err(hide_values)?;
     Args::from_arg_matches(&matches).map_err(|error| hide_values(error.format(&mut command)))
 }

@@ -19,14 +19,14 @@ use crate::{
 
 /// Void a token for good, or many
 ///
-/// Without an option it is one, by its id or itself.
+/// Without an option it is one, by its id or itself. Where there is nothing to void the exit code is 1.
 #[derive(ClapArgs)]
 #[command(after_help = "Example:
   onetoken mint space-support 9ueUeoZA6KXxNgzlvqmmrbzqE_BQiaHEEDC21sY1Kuc |
     onetoken revoke
   onetoken revoke --temporary usr-u1
-  onetoken revoke --resource space:s1
-  onetoken revoke --before 2026-01-01T00:00:00Z")]
+  onetoken revoke --issuer usr-operator
+  onetoken revoke --before 2026-01-01")]
 pub(crate) struct RevokeArgs {
     #[command(flatten)]
     pub(crate) revoked: Revoked,
@@ -44,13 +44,13 @@ pub(crate) struct Revoked {
           value_parser = OsStringValueParser::new().try_map(token_or_id))]
     pub(crate) token: Option<OsString>,
     /// Void all temporary tokens of this subject, which have no records: usr-ID or prv-ID
-    #[arg(long, value_name = "SUBJECT", value_parser = request::consumer)]
+    #[arg(long, value_name = "SUBJECT", value_parser = request::issuer)]
     pub(crate) temporary: Option<String>,
     /// Void all tokens about this resource that there are now, such as space:ID
     #[arg(long, value_name = "KIND:ID", value_parser = entity::resource)]
     pub(crate) resource: Option<Entity>,
     /// Void all tokens of this issuer that there are now, but for temporary ones: usr-ID or prv-ID
-    #[arg(long, value_name = "SUBJECT", value_parser = entity::subject)]
+    #[arg(long, value_name = "SUBJECT", value_parser = entity::issuer)]
     pub(crate) issuer: Option<Entity>,
     /// Void all tokens that were minted before this time, also what is imported only later, but for temporary ones;
     /// in RFC 3339 or Unix seconds. There is no way back to an earlier time
@@ -69,7 +69,7 @@ fn token_or_id(text: OsString) -> Result<OsString, UnknownOption> {
 
 /// List the tokens that the store keeps
 ///
-/// What is damaged is named and makes the exit code 4.
+/// On a terminal long ids are cut, so that a token has one line. What is damaged is named and makes the exit code 4.
 #[derive(ClapArgs)]
 #[command(after_help = "Example:
   onetoken mint space-support s1
@@ -79,7 +79,7 @@ pub(crate) struct ListArgs {
     #[arg(long, value_name = "KIND:ID", value_parser = entity::resource)]
     pub(crate) resource: Option<Entity>,
     /// Those of this issuer: usr-ID or prv-ID
-    #[arg(long, value_name = "SUBJECT", value_parser = entity::subject)]
+    #[arg(long, value_name = "SUBJECT", value_parser = entity::issuer)]
     pub(crate) issuer: Option<Entity>,
     /// Those that have expired
     #[arg(long)]
@@ -117,7 +117,7 @@ pub(crate) struct CountsArgs {
 #[derive(ClapArgs)]
 #[command(after_help = "Example:
   onetoken mint space-support s1 --ttl 24h
-  onetoken purge --before 2026-01-01T00:00:00Z
+  onetoken purge --before 2026-01-01
   onetoken purge --retention 30d")]
 pub(crate) struct PurgeArgs {
     /// Those alone that had expired by this time, in RFC 3339 or Unix seconds [default: now]

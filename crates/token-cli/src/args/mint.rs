@@ -1,8 +1,11 @@
 //! The command line of `onetoken mint`.
 
-use std::{error::Error, fmt, num::NonZeroU64};
+use std::num::{NonZeroU32, NonZeroU64};
 
-use clap::{Args as ClapArgs, Subcommand, ValueEnum, builder::NonEmptyStringValueParser};
+use clap::{
+    Args as ClapArgs, Subcommand, ValueEnum,
+    builder::{NonEmptyStringValueParser, PossibleValue, PossibleValuesParser, TypedValueParser},
+};
 use token_core::{Encoding, Format, InviteType};
 
 use super::Conditions;
@@ -30,21 +33,34 @@ pub(crate) enum Mint {
     Raw(RawArgs),
 }
 
+/// What all tokens have that a store keeps.
+#[derive(ClapArgs)]
+pub(crate) struct Form {
+    /// How long it holds: 90s, 15m, 24h, 7d, 1w, 1d12h, or `never` for a token that never expires [default: 7d]
+    #[arg(long, value_name = "DURATION", value_parser = ttl)]
+    pub(crate) ttl: Option<Ttl>,
+    /// A name for the record, which `list` shows
+    #[arg(long)]
+    pub(crate) name: Option<String>,
+    /// Mint so many, each on a line of its own
+    #[arg(long, value_name = "N")]
+    pub(crate) count: Option<NonZeroU32>,
+    /// How it is spelled
+    #[arg(long, default_value = "base62")]
+    pub(crate) encoding: TokenEncoding,
+    /// Print a JSON document: {"token":"…","id":"…","expiresAt":"…"}; with --count a list of these, {"tokens":[…]}
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
 /// What all tokens have that one issues to others.
 #[derive(ClapArgs)]
 pub(crate) struct StoredArgs {
     /// Who issues it: usr-ID or prv-ID
-    #[arg(long, value_name = "SUBJECT", default_value = "usr-operator", value_parser = request::consumer)]
+    #[arg(long, value_name = "SUBJECT", default_value = "usr-operator", value_parser = request::issuer)]
     pub(crate) issuer: String,
-    /// How long it holds: 90s, 15m, 24h, 7d, or `never` for a token that never expires [default: 7d]
-    #[arg(long, value_name = "DURATION", value_parser = ttl)]
-    pub(crate) ttl: Option<Ttl>,
-    /// How it is spelled
-    #[arg(long, default_value = "base62")]
-    pub(crate) encoding: TokenEncoding,
-    /// Print a JSON document: {"token":"…","id":"…","expiresAt":"…"}
-    #[arg(long)]
-    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) form: Form,
 }
 
 /// Mint a token with which a provider creates a space for a group
@@ -83,8 +99,8 @@ pub(crate) struct SpaceSupportArgs {
 #[command(after_help = "Example:
   onetoken mint invite userJoinGroup g1 --issuer usr-u1 --uses 5")]
 pub(crate) struct InviteArgs {
-    /// What it invites to, by its name or its code, such as userJoinGroup or ujg
-    #[arg(value_name = "TYPE", value_parser = invite)]
+    /// What it invites to, by its name or its code
+    #[arg(value_name = "TYPE", value_parser = invite())]
     pub(crate) invite: InviteType,
     /// The id of what it invites to
     #[arg(value_name = "TARGET_ID", allow_hyphen_values = true, value_parser = id)]
@@ -98,9 +114,6 @@ pub(crate) struct InviteArgs {
     /// A further condition; may be given several times
     #[arg(long, value_name = "TEXT", value_parser = NonEmptyStringValueParser::new())]
     pub(crate) caveat: Vec<String>,
-    /// A name for the record
-    #[arg(long)]
-    pub(crate) name: Option<String>,
     #[command(flatten)]
     pub(crate) stored: StoredArgs,
 }
@@ -117,26 +130,16 @@ pub(crate) struct AccessArgs {
 #[derive(ClapArgs)]
 pub(crate) struct SelfArgs {
     /// Whom it speaks for: usr-ID or prv-ID
-    #[arg(long, value_name = "SUBJECT", value_parser = request::consumer)]
+    #[arg(long, value_name = "SUBJECT", value_parser = request::issuer)]
     pub(crate) subject: String,
     /// Keep no record: it can then not be revoked alone
     #[arg(long)]
     pub(crate) temporary: bool,
-    /// How long it holds: 90s, 15m, 24h, 7d, or `never` for a token that never expires [default: 7d]
-    #[arg(long, value_name = "DURATION", value_parser = ttl)]
-    pub(crate) ttl: Option<Ttl>,
     /// A further condition; may be given several times
     #[arg(long, value_name = "TEXT", value_parser = NonEmptyStringValueParser::new())]
     pub(crate) caveat: Vec<String>,
-    /// A name for the record
-    #[arg(long)]
-    pub(crate) name: Option<String>,
-    /// How it is spelled
-    #[arg(long, default_value = "base62")]
-    pub(crate) encoding: TokenEncoding,
-    /// Print a JSON document: {"token":"…","id":"…","expiresAt":"…"}
-    #[arg(long)]
-    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) form: Form,
 }
 
 /// Ids are base64url, so that one in 64 begins like an option; a misspelled option must not become an id.
@@ -183,21 +186,18 @@ fn uses(text: &str) -> Result<Uses, InvalidUses> {
 #[error("neither a number from 1 on nor `unlimited`")]
 struct InvalidUses;
 
-fn invite(text: &str) -> Result<InviteType, InvalidInvite> {
-    InviteType::from_name(text).or_else(|| InviteType::from_code(text)).ok_or(InvalidInvite)
+/// A type by its name or its code, with the names that completions offer.
+fn invite() -> impl TypedValueParser<Value = InviteType> {
+    let all = InviteType::all()
+        .map(|invite| PossibleValue::new(invite.name()).alias(invite.code()).help(invite.code()));
+    PossibleValuesParser::new(all).try_map(|text| {
+        InviteType::from_name(&text).or_else(|| InviteType::from_code(&text)).ok_or(InvalidInvite)
+    })
 }
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, thiserror::Error)]
+#[error("no invite type")]
 struct InvalidInvite;
-
-impl fmt::Display for InvalidInvite {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("not one of")?;
-        InviteType::all().try_for_each(|invite| write!(f, " {} ({})", invite.name(), invite.code()))
-    }
-}
-
-impl Error for InvalidInvite {}
 
 /// Mint a macaroon of any identifier under a secret of your own
 ///

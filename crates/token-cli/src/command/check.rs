@@ -10,7 +10,7 @@ use crate::{
     entity::Named,
     error::{Exit, Failure},
     home::{HomeArgs, HomeError},
-    output::{Bytes, Plain, Style, Terminal},
+    output::{Bytes, Style, Terminal},
     progress,
 };
 
@@ -79,7 +79,7 @@ fn print(report: &Report, terminal: &mut Terminal) -> Result<(), Failure> {
         false => terminal.paint(Style::Bad, "damaged"),
     };
     let mut text = format!(
-        "{verdict}: {} records, {} claims, {} index entries, {} subjects; {} sealed keys open\n",
+        "{verdict}: {} records, {} claims, {} entries, {} generations; {} sealed keys opened\n",
         report.records, report.claims, report.entries, report.generations, report.opened
     );
     for (fault, count) in &report.faults {
@@ -88,9 +88,7 @@ fn print(report: &Report, terminal: &mut Terminal) -> Result<(), Failure> {
     for (fault, place) in &report.examples {
         let place = match place {
             Some(KeyPlace::Token(id)) => id.to_string(),
-            Some(KeyPlace::Generation(subject)) => {
-                format!("{}:{}", Plain(subject.kind.as_bytes()), Plain(subject.id.as_bytes()))
-            }
+            Some(KeyPlace::Generation(subject)) => Named::from(subject).subject(),
             _ => "-".to_owned(),
         };
         text.push_str(&format!("{place}  {fault}\n"));

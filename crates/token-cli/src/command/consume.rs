@@ -3,7 +3,7 @@
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde::Serialize;
 use token_api::Consumed;
-use token_store::{ClaimId, Entity};
+use token_store::ClaimId;
 
 use crate::{
     args::ConsumeArgs,
@@ -11,10 +11,12 @@ use crate::{
     error::{Exit, Failure, UsageError},
     home::HomeArgs,
     input::Source,
-    output::{Bytes, Plain, Style, Terminal},
+    output::{Bytes, Style, Terminal},
 };
 
 pub(super) fn run(args: &ConsumeArgs, home: &HomeArgs, terminal: &mut Terminal) -> Result<Exit, Failure> {
+    // A use that nobody learns of is lost.
+    terminal.must_be_open()?;
     let consumer = args.request.consumer().ok_or(UsageError::NoConsumer)?;
     if let Some(name) = &args.claim {
         drop(claim(name)?);
@@ -34,11 +36,19 @@ pub(super) fn run(args: &ConsumeArgs, home: &HomeArgs, terminal: &mut Terminal) 
     let spent = authority.consume(text.as_str()?, args.expect, consumer, &claim, &context);
     drop(authority);
     let consumed = spent.map_err(|error| Failure::spending(error, token.macaroon(), &name))?;
-    match args.json {
-        true => terminal.document(&Answer::new(&consumed))?,
-        false => print(&consumed, terminal)?,
+    let written = match args.json {
+        true => terminal.document(&Answer::new(&consumed)),
+        false => print(&consumed, terminal),
+    };
+    if written.is_err() {
+        // Also where the reader just went away: the use stays taken.
+        terminal.note(format_args!(
+            "token {} was consumed, and then the answer could not be written: the claim was `{name}`; with \
+             `--claim {name}` the same spend is asked for again and costs no second use",
+            consumed.accepted.id
+        ));
     }
-    Ok(Exit::Done)
+    written.map(|()| Exit::Done)
 }
 
 fn claim(text: &str) -> Result<ClaimId, UsageError> {
@@ -55,6 +65,7 @@ struct Answer<'a> {
     resource: Option<Named<'a>>,
     issuer: Named<'a>,
     uses_left: Option<u64>,
+    repeated: bool,
 }
 
 impl<'a> Answer<'a> {
@@ -67,6 +78,7 @@ impl<'a> Answer<'a> {
             resource: accepted.resource.as_ref().map(Named::from),
             issuer: (&accepted.issuer).into(),
             uses_left: consumed.uses_left,
+            repeated: consumed.repeated,
         }
     }
 }
@@ -74,17 +86,17 @@ impl<'a> Answer<'a> {
 fn print(consumed: &Consumed, terminal: &mut Terminal) -> Result<(), Failure> {
     let accepted = &consumed.accepted;
     let left = consumed.uses_left.map_or_else(|| "unlimited".to_owned(), |left| left.to_string());
+    let repeated = if consumed.repeated { " before, under the same claim" } else { "" };
     let mut text = format!(
-        "{}\ntype        {}\nid          {}\n",
+        "{}{repeated}\ntype        {}\nid          {}\n",
         terminal.paint(Style::Good, "consumed"),
         accepted.kind,
         accepted.id
     );
-    for (name, entity) in [("resource", accepted.resource.as_ref()), ("issuer", Some(&accepted.issuer))] {
-        if let Some(Entity { kind, id }) = entity {
-            text.push_str(&format!("{name:<12}{kind} {}\n", Plain(id.as_bytes())));
-        }
+    if let Some(resource) = &accepted.resource {
+        text.push_str(&format!("resource    {}\n", Named::from(resource).resource()));
     }
-    text.push_str(&format!("uses left   {left}\n"));
+    let issuer = Named::from(&accepted.issuer).subject();
+    text.push_str(&format!("issuer      {issuer}\nuses left   {left}\n"));
     terminal.text(text)
 }

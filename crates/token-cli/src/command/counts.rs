@@ -40,13 +40,13 @@ pub(super) fn run(args: &CountsArgs, home: &HomeArgs, terminal: &mut Terminal) -
 
 fn print(counted: &Counted, terminal: &mut Terminal) -> Result<(), Failure> {
     let rows = [
-        ("tokens", counted.records),
+        ("records", counted.records),
         ("  damaged", counted.damaged),
         ("  spent", counted.spent),
         ("  revoked", counted.revoked),
         ("  expiring", counted.expiring),
         ("claims", counted.claims),
-        ("subjects", counted.generations),
+        ("generations", counted.generations),
     ];
     terminal.text(rows.map(|(name, count)| format!("{name:<12}{count}\n")).concat())
 }

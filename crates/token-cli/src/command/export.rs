@@ -45,7 +45,8 @@ pub(super) fn run(args: &ExportArgs, home: &HomeArgs, terminal: &mut Terminal) -
     }
     let store = home.opened()?.store;
     let mut progress = Progress::new();
-    let mut tell = |moved: &Moved| progress.tell(format_args!("{} tokens exported", moved.tokens));
+    let all = progress.is_shown().then(|| store.counts()).transpose()?.unwrap_or_default().records;
+    let mut tell = |moved: &Moved| progress.tell_part(moved.tokens, all);
     let moved = match to_output {
         true => {
             token_store::export_to(&*store, &mut io::stdout().lock(), &mut tell).map_err(

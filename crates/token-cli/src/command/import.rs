@@ -16,7 +16,7 @@ use crate::{
     home::{HomeArgs, HomeError, Opened},
     input::INPUT,
     output::Terminal,
-    progress::Progress,
+    progress::{self, Progress},
 };
 
 #[derive(Serialize)]
@@ -35,17 +35,16 @@ pub(super) fn run(args: &ImportArgs, home: &HomeArgs, terminal: &mut Terminal) -
     // All of it first: who feeds a pipe slowly must not keep others from the store.
     let mut file = open(&args.file)?;
     // And of one that is not whole not even an empty store is to be left.
-    token_store::verify_export(&mut file).map_err(transfer)?;
+    let whole = progress::during("reading the export", || token_store::verify_export(&mut file));
+    let all = whole.map_err(transfer)?.tokens;
     let Opened { store, keys, .. } = home.opened_from_scratch(terminal)?;
     let keys = keys.load().map_err(HomeError::from)?;
     let mut progress = Progress::new();
-    let mut tell = |moved: &Moved| {
-        progress.tell(format_args!("{} tokens read, {} kept", moved.tokens, moved.kept));
-    };
+    let mut tell = |moved: &Moved| progress.tell_part(moved.tokens, all);
     let epoch = if args.new_epoch { Epoch::New(&keys) } else { Epoch::Same };
     let moved = token_store::import(&*store, &mut file, epoch, &mut tell).map_err(transfer)?;
     drop(progress);
-    let faults = store.check(Some(&keys))?.faults;
+    let faults = progress::during("checking the store", || store.check(Some(&keys)))?.faults;
     drop(store);
 
     let count = |fault| faults.get(&fault).copied().unwrap_or_default();

@@ -1,6 +1,6 @@
 //! `onetoken inspect`
 
-use token_core::{Inspection, Report, UnixTime, inspect};
+use token_core::{Inspection, Report, UnixTime};
 
 use super::each_line;
 use crate::{
@@ -45,7 +45,7 @@ pub(super) fn run(args: &InspectArgs, terminal: &mut Terminal) -> Result<Exit, F
 }
 
 fn read(text: &Text, args: &InspectArgs, now: UnixTime) -> Result<Inspection, Malformed> {
-    inspect(text.as_str()?, &args.reading.options()).map_err(|damage| Malformed::token(damage, now))
+    text.inspection(&args.reading.options(), now)
 }
 
 fn report<'a>(inspection: &'a Inspection, now: UnixTime, args: &InspectArgs) -> Report<'a> {

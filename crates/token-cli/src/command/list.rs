@@ -5,7 +5,7 @@ use std::{fmt, str::FromStr};
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde::Serialize;
 use token_core::UnixTime;
-use token_store::{Entity, Filter, Record, StoreError, TokenId};
+use token_store::{Filter, Record, StoreError, TokenId};
 
 use crate::{
     args::ListArgs,
@@ -13,6 +13,7 @@ use crate::{
     error::{Exit, Failure, UsageError},
     home::{HomeArgs, Issuer},
     output::{Bytes, Plain, Terminal},
+    table::Table,
     time::{Expiry, Stamp},
 };
 
@@ -165,10 +166,13 @@ impl<'a> Entry<'a> {
 }
 
 fn print(records: &[Record], now: UnixTime, terminal: &mut Terminal) -> Result<(), Failure> {
-    let named =
-        |entity: &Entity| format!("{}:{}", Plain(entity.kind.as_bytes()), Plain(entity.id.as_bytes()));
-    let mut rows = vec![["ID", "TYPE", "RESOURCE", "ISSUER", "USES", "STATE"].map(str::to_owned)];
+    if records.is_empty() {
+        terminal.note("no tokens were found");
+        return Ok(());
+    }
+    let mut rows = vec![["ID", "TYPE", "RESOURCE", "ISSUER", "NAME", "USES", "STATE"].map(str::to_owned)];
     rows.extend(records.iter().map(|record| {
+        let or_none = |text: Option<String>| text.unwrap_or_else(|| "-".to_owned());
         let limit = record.use_limit.map_or_else(|| "unlimited".to_owned(), |limit| limit.to_string());
         let state = match record.expires {
             _ if record.revoked => "revoked".to_owned(),
@@ -178,23 +182,14 @@ fn print(records: &[Record], now: UnixTime, terminal: &mut Terminal) -> Result<(
         [
             record.id.to_string(),
             Plain(record.kind.as_bytes()).to_string(),
-            record.resource.as_ref().map_or_else(|| "-".to_owned(), named),
-            named(&record.issuer),
+            or_none(record.resource.as_ref().map(|resource| Named::from(resource).resource())),
+            Named::from(&record.issuer).subject(),
+            or_none(record.name.as_ref().map(|name| Plain(name.as_bytes()).to_string())),
             format!("{}/{limit}", record.uses),
             state,
         ]
     }));
-    let mut widths = [0; 6];
-    for row in &rows {
-        for (width, cell) in widths.iter_mut().zip(row) {
-            *width = cell.chars().count().max(*width);
-        }
-    }
-    let mut text = String::new();
-    for row in &rows {
-        let cells = row.iter().zip(widths).map(|(cell, width)| format!("{cell:<width$}  "));
-        text.push_str(cells.collect::<String>().trim_end());
-        text.push('\n');
-    }
-    terminal.text(text)
+    let table =
+        Table { rows, may_cut: [true, true, true, true, true, false, false], width: terminal.width() };
+    terminal.text(table)
 }

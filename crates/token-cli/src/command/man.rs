@@ -1,28 +1,91 @@
 //! `onetoken man`
 
-use std::fs;
+use std::{fs, io, path::Path};
 
-use clap::CommandFactory as _;
+use clap::{Command, CommandFactory as _};
 use clap_mangen::Man;
 
 use crate::{
-    args::{Args, ManArgs},
+    args::{self, Args, ManArgs},
     error::{Exit, Failure},
     output::Terminal,
 };
 
+/// What each page has besides what its help says.
+const EXIT_STATUS: &str = r#".SH "EXIT STATUS"
+.TP
+0
+Done; of \fBverify\fR and \fBconsume\fR: accepted.
+.TP
+1
+Refused; of \fBrevoke\fR: there is nothing to revoke.
+.TP
+2
+The command line is wrong.
+.TP
+3
+The token, a caveat or an identifier is malformed.
+.TP
+4
+The store or another file cannot be used, or is damaged.
+.SH ENVIRONMENT
+.TP
+NO_COLOR
+If it is set and not empty, no output has color unless \fB\-\-color\fR asks for it.
+"#;
+
+/// And what those of commands have that use a store.
+const STORE: &str = r#".TP
+ONETOKEN_HOME
+The home, unless \fB\-\-home\fR names one.
+.TP
+ONETOKEN_KEYS
+The key ring itself, in place of the file \fIkeys\fR.
+.TP
+XDG_DATA_HOME
+Where the home is by default; if unset, \fI~/.local/share\fR.
+.TP
+TMPDIR
+Where \fBcheck\fR and \fBimport\fR put their temporary files.
+.SH FILES
+.TP
+\fI~/.local/share/onetoken\fR
+The home: the default place of the files below.
+.TP
+\fIkeys\fR
+The key ring. Whoever has it and the store can mint and verify any token.
+.TP
+\fIconfig.json\fR
+The configuration: where tokens say they come from, and the URL of the store.
+.TP
+\fIstore.redb\fR
+The store.
+"#;
+
 pub(super) fn run(args: &ManArgs, terminal: &mut Terminal) -> Result<Exit, Failure> {
+    let command = args::built(Args::command().disable_help_subcommand(true));
     match &args.dir {
-        None => {
-            let mut page = Vec::new();
-            Man::new(Args::command()).render(&mut page).map_err(Failure::Output)?;
-            terminal.bytes(&page)?;
-        }
+        None => terminal.bytes(&page(&command).map_err(Failure::Output)?)?,
         Some(dir) => {
-            let unusable = |source| Failure::File { path: dir.clone(), source };
-            fs::create_dir_all(dir).map_err(unusable)?;
-            clap_mangen::generate_to(Args::command(), dir).map_err(unusable)?;
+            let written = fs::create_dir_all(dir).and_then(|()| write(&command, dir));
+            written.map_err(|source| Failure::File { path: dir.clone(), source })?;
         }
     }
     Ok(Exit::Done)
+}
+
+fn write(command: &Command, dir: &Path) -> io::Result<()> {
+    let name = Man::new(command.clone()).get_filename();
+    fs::write(dir.join(name), page(command)?)?;
+    command.get_subcommands().try_for_each(|command| write(command, dir))
+}
+
+fn page(command: &Command) -> io::Result<Vec<u8>> {
+    let mut page = Vec::new();
+    Man::new(command.clone()).render(&mut page)?;
+    page.extend(EXIT_STATUS.as_bytes());
+    if args::uses_store(command) {
+        page.extend(STORE.as_bytes());
+    }
+    Ok(page)
 }

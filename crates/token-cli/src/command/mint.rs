@@ -3,17 +3,17 @@
 use std::time::Duration;
 
 use serde::Serialize;
-use token_api::{Dialect, Grant, Lifetime, MintError, MintRequest, add_third_party};
-use token_core::{DecodeOptions, Encoding, Format, Macaroon, PredicateBuf, Subject, Token};
+use token_api::{Dialect, Grant, Lifetime, MintError, MintRequest, Minted, add_third_party};
+use token_core::{DecodeOptions, Encoding, Format, Macaroon, PredicateBuf, Subject, Token, UnixTime};
 
 use super::print_token;
 use crate::{
-    args::{Condition, InviteArgs, Mint, RawArgs, SelfArgs, StoredArgs, TokenEncoding, Ttl, Uses},
+    args::{Condition, Form, InviteArgs, Mint, RawArgs, SelfArgs, StoredArgs, TokenEncoding, Ttl, Uses},
     error::{Exit, Failure, Malformed, UsageError},
     home::HomeArgs,
     input, key,
     output::{Bytes, Terminal},
-    time::Stamp,
+    time::{Stamp, Until},
 };
 
 pub(super) fn run(mint: &Mint, home: &HomeArgs, terminal: &mut Terminal) -> Result<Exit, Failure> {
@@ -23,13 +23,13 @@ pub(super) fn run(mint: &Mint, home: &HomeArgs, terminal: &mut Terminal) -> Resu
         Mint::Raw(args) => raw(args, terminal),
         Mint::GroupSpaces(args) => {
             let grant = Grant::GroupSpaces { group: &args.group };
-            stored(request(grant, &args.stored)?, (&args.stored).into(), home, terminal)
+            stored(&request(grant, &args.stored)?, &args.stored.form, home, terminal)
         }
         Mint::SpaceSupport(args) => {
             let dialect = args.modern.then_some(Dialect::Modern);
             let mut request = request(Grant::SpaceSupport { space: &args.space, dialect }, &args.stored)?;
             request.use_limit = args.uses.limit();
-            stored(request, (&args.stored).into(), home, terminal)
+            stored(&request, &args.stored.form, home, terminal)
         }
         Mint::Invite(args) => invite(args, home, terminal),
         Mint::Access(args) => {
@@ -99,25 +99,25 @@ fn invite(args: &InviteArgs, home: &HomeArgs, terminal: &mut Terminal) -> Result
     };
     request.temporary = args.temporary;
     request.caveats = predicates(&args.caveat)?;
-    request.name = args.name.as_deref();
-    stored(request, (&args.stored).into(), home, terminal)
+    stored(&request, &args.stored.form, home, terminal)
 }
 
 /// A token that speaks for its issuer.
 fn own(grant: Grant<'_>, args: &SelfArgs, home: &HomeArgs, terminal: &mut Terminal) -> Result<Exit, Failure> {
     let subject = Subject::read(&args.subject).ok_or(UsageError::Consumers)?;
     let mut request = MintRequest::new(grant, subject);
-    request.lifetime = args.ttl.map(Ttl::lifetime);
+    request.lifetime = args.form.ttl.map(Ttl::lifetime);
     request.temporary = args.temporary;
     request.caveats = predicates(&args.caveat)?;
-    request.name = args.name.as_deref();
-    stored(request, args.into(), home, terminal)
+    request.name = args.form.name.as_deref();
+    stored(&request, &args.form, home, terminal)
 }
 
 fn request<'a>(grant: Grant<'a>, args: &'a StoredArgs) -> Result<MintRequest<'a>, Failure> {
     let issuer = Subject::read(&args.issuer).ok_or(UsageError::Consumers)?;
     let mut request = MintRequest::new(grant, issuer);
-    request.lifetime = args.ttl.map(Ttl::lifetime);
+    request.lifetime = args.form.ttl.map(Ttl::lifetime);
+    request.name = args.form.name.as_deref();
     Ok(request)
 }
 
@@ -148,56 +148,97 @@ impl Uses {
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Minted {
+struct Document {
     token: String,
     id: Bytes,
     expires_at: Option<Stamp>,
 }
 
-/// How a token is handed over.
-#[derive(Clone, Copy)]
-struct Form {
-    encoding: TokenEncoding,
-    json: bool,
-}
-
-impl From<&StoredArgs> for Form {
-    fn from(args: &StoredArgs) -> Self {
-        Self { encoding: args.encoding, json: args.json }
-    }
-}
-
-impl From<&SelfArgs> for Form {
-    fn from(args: &SelfArgs) -> Self {
-        Self { encoding: args.encoding, json: args.json }
-    }
+#[derive(Serialize)]
+struct Documents {
+    tokens: Vec<Document>,
 }
 
 fn stored(
-    request: MintRequest<'_>,
-    form: Form,
+    request: &MintRequest<'_>,
+    form: &Form,
     home: &HomeArgs,
     terminal: &mut Terminal,
 ) -> Result<Exit, Failure> {
-    let minted = home.authority_from_scratch(terminal)?.mint(&request).map_err(Failure::minting)?;
-    let token = match form.encoding {
-        TokenEncoding::Base62 => minted.token,
-        TokenEncoding::Base64Url => {
-            let token = Token::decode(&minted.token, &DecodeOptions::default());
-            let token = token.map_err(|error| Malformed::result(&error))?;
-            token.written_as(Format::V1, Encoding::Base64Url).encode().map_err(Malformed::field)?
+    let authority = home.authority_from_scratch(terminal)?;
+    match form.count {
+        None => {
+            let minted = authority.mint(request).map_err(Failure::minting)?;
+            let now = authority.now();
+            // Whoever reads slowly must not keep others from the store.
+            drop(authority);
+            hand_over(&minted, form, terminal)?;
+            summarize(&minted, request, form, now, terminal);
         }
-    };
-    let written = match form.json {
-        true => {
-            let (id, expires_at) = (minted.id.as_bytes().into(), minted.expires_at.map(Stamp));
-            terminal.document(&Minted { token, id, expires_at })
+        Some(count) if form.json => {
+            let mut tokens = Vec::new();
+            for _ in 0..count.get() {
+                let document = authority.mint(request).map_err(Failure::minting);
+                tokens.push(document.and_then(|minted| form.document(&minted)).inspect_err(|_| {
+                    lost(terminal, tokens.len());
+                })?);
+            }
+            drop(authority);
+            let count = tokens.len();
+            terminal.document(&Documents { tokens }).inspect_err(|_| lost(terminal, count))?;
         }
-        false => terminal.text(format_args!("{token}\n")),
-    };
-    if written.is_err() {
-        // Also where the reader just went away: the record stays.
-        terminal.note(format_args!("token {} was minted, and then it could not be handed over", minted.id));
+        Some(count) => {
+            for _ in 0..count.get() {
+                hand_over(&authority.mint(request).map_err(Failure::minting)?, form, terminal)?;
+            }
+        }
     }
-    written.map(|()| Exit::Done)
+    Ok(Exit::Done)
+}
+
+/// Prints one token. Where it cannot be written its record stays, and nobody has the token.
+fn hand_over(minted: &Minted, form: &Form, terminal: &mut Terminal) -> Result<(), Failure> {
+    let document = form.document(minted)?;
+    let written = match form.json {
+        true => terminal.document(&document),
+        false => terminal.text(format_args!("{}\n", document.token)),
+    };
+    written.inspect_err(|_| {
+        terminal.note(format_args!("token {} was minted, and then it could not be handed over", minted.id));
+    })
+}
+
+fn lost(terminal: &Terminal, count: usize) {
+    if count > 0 {
+        terminal.note(format_args!(
+            "{count} tokens were minted, and then they could not be handed over; `onetoken list` shows their records"
+        ));
+    }
+}
+
+/// What a person may want to know of a token that is handed over bare.
+fn summarize(minted: &Minted, request: &MintRequest<'_>, form: &Form, now: UnixTime, terminal: &Terminal) {
+    let uses = match request.use_limit {
+        _ if request.temporary => "not counted".to_owned(),
+        None => "unlimited".to_owned(),
+        Some(limit) => limit.to_string(),
+    };
+    if !form.json {
+        let expiry = Until { at: minted.expires_at, now };
+        terminal.tell(format_args!("id          {}\nuses        {uses}\nexpires     {expiry}\n", minted.id));
+    }
+}
+
+impl Form {
+    fn document(&self, minted: &Minted) -> Result<Document, Failure> {
+        let token = match self.encoding {
+            TokenEncoding::Base62 => minted.token.clone(),
+            TokenEncoding::Base64Url => {
+                let token = Token::decode(&minted.token, &DecodeOptions::default());
+                let token = token.map_err(|error| Malformed::result(&error))?;
+                token.written_as(Format::V1, Encoding::Base64Url).encode().map_err(Malformed::field)?
+            }
+        };
+        Ok(Document { token, id: minted.id.as_bytes().into(), expires_at: minted.expires_at.map(Stamp) })
+    }
 }

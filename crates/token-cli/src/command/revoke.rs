@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 use token_core::{DecodeOptions, IdentifierV2, Persistence, Subject, Token, UnixTime};
-use token_store::{Administration as _, Entity, Filter, Revoke, TokenId};
+use token_store::{Administration as _, Filter, Revoke, TokenId, TokenStore as _};
 
 use crate::{
     args::{self, RevokeArgs},
@@ -10,7 +10,7 @@ use crate::{
     error::{Exit, Failure, Refusal, UsageError},
     home::HomeArgs,
     input::{Source, Text},
-    output::{Bytes, Plain, Terminal},
+    output::{Bytes, Terminal},
     progress::Progress,
     time::{self, Stamp},
 };
@@ -59,11 +59,13 @@ pub(super) fn run(args: &RevokeArgs, home: &HomeArgs, terminal: &mut Terminal) -
     }
     if let Some(of) = resource {
         let answer = |swept| Swept { resource: Some(of.into()), ..swept };
-        return sweep(&Filter::Resource(of.clone()), of, answer, args.json, home, terminal);
+        let name = Named::from(of).resource();
+        return sweep(&Filter::Resource(of.clone()), name, answer, args.json, home, terminal);
     }
     if let Some(of) = issuer {
         let answer = |swept| Swept { issuer: Some(of.into()), ..swept };
-        return sweep(&Filter::Issuer(of.clone()), of, answer, args.json, home, terminal);
+        let name = Named::from(of).subject();
+        return sweep(&Filter::Issuer(of.clone()), name, answer, args.json, home, terminal);
     }
     let id = named(&Source::of(token.as_deref())?.read()?)?;
     match home.authority()?.revoke(&id)? {
@@ -91,7 +93,7 @@ fn temporary(text: &str, json: bool, home: &HomeArgs, terminal: &mut Terminal) -
 /// Voids all of a resource or an issuer.
 fn sweep<'a>(
     filter: &Filter,
-    of: &Entity,
+    of: String,
     answer: impl FnOnce(Swept<'a>) -> Swept<'a>,
     json: bool,
     home: &HomeArgs,
@@ -100,6 +102,10 @@ fn sweep<'a>(
     let store = home.opened()?.store;
     let mut progress = Progress::new();
     let mut swept = Swept { revoked: true, ..Swept::default() };
+    let found = store.list(filter, None, 1)?;
+    if found.records.is_empty() && found.damaged.is_empty() && found.next.is_none() {
+        return Err(Failure::NothingFound { of });
+    }
     let mut after = None;
     loop {
         let page = store.revoke_all(filter, after.as_deref(), PAGE)?;
@@ -116,8 +122,7 @@ fn sweep<'a>(
     match json {
         true => terminal.document(&answer(swept))?,
         false => {
-            let (kind, id) = (Plain(of.kind.as_bytes()), Plain(of.id.as_bytes()));
-            terminal.text(format_args!("revoked {count} tokens of {kind}:{id}\n"))?;
+            terminal.text(format_args!("revoked {count} tokens of {of}\n"))?;
         }
     }
     if damaged > 0 {
@@ -134,7 +139,7 @@ fn void(before: UnixTime, json: bool, home: &HomeArgs, terminal: &mut Terminal) 
     let before = home.opened()?.store.void_before(before)?;
     match json {
         true => terminal.document(&Void { revoked: true, before: Stamp(before) })?,
-        false => terminal.text(format_args!("revoked all tokens that were minted before {before}\n"))?,
+        false => terminal.text(format_args!("tokens that were minted before {before} are void\n"))?,
     }
     Ok(Exit::Done)
 }

@@ -1,7 +1,7 @@
 //! `onetoken verify`
 
 use std::{
-    io, panic,
+    fmt, io, panic,
     sync::mpsc::{self, Receiver},
     thread,
 };
@@ -12,12 +12,13 @@ use token_core::{Identifier, Macaroon, RootKey, Scope, TokenType, TokenUse, Unix
 use super::{Answers, each_line};
 use crate::{
     args::{Use, VerifyArgs},
+    entity::Named,
     error::{Exit, Failure, Refusal, UsageError},
     home::{HomeArgs, Issuer},
     input::{Lines, Source, Text},
     output::{Bytes, Plain, Style, Terminal},
     relay,
-    time::{Expiry, Stamp},
+    time::{Stamp, Until},
 };
 
 pub(super) fn run(args: &VerifyArgs, home: &HomeArgs, terminal: &mut Terminal) -> Result<Exit, Failure> {
@@ -127,7 +128,7 @@ fn by_store(args: &VerifyArgs, authority: &Issuer, text: &Text) -> Result<Accept
     let token = text.token(now)?;
     match authority.verify(text.as_str()?, args.expect, &args.request.context(now)) {
         Ok(accepted) if accepted.uses_left == Some(0) => Err(Refusal::exhausted().into()),
-        Ok(accepted) => Ok(Accepted::new(accepted.token.macaroon(), accepted.expires_at)),
+        Ok(accepted) => Ok(Accepted::by_store(accepted)),
         Err(error) => Err(Failure::checking(error, token.macaroon())),
     }
 }
@@ -149,6 +150,19 @@ struct Accepted {
     identifier: Bytes,
     location: Bytes,
     expires_at: Option<Stamp>,
+    #[serde(flatten)]
+    purpose: Option<Purpose>,
+}
+
+/// What the store says that a token is for.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Purpose {
+    #[serde(rename = "type")]
+    kind: &'static str,
+    resource: Option<Named<'static>>,
+    issuer: Named<'static>,
+    uses_left: Option<u64>,
 }
 
 impl Accepted {
@@ -158,21 +172,35 @@ impl Accepted {
             identifier: macaroon.identifier().into(),
             location: macaroon.location().into(),
             expires_at: expires_at.map(Stamp),
+            purpose: None,
         }
     }
 
-    fn print(&self, terminal: &mut Terminal, now: UnixTime) -> Result<(), Failure> {
-        let expiry = match self.expires_at {
-            None => "never".to_owned(),
-            Some(Stamp(at)) => format!("{at} ({})", Expiry { at, now }),
+    fn by_store(accepted: token_api::Accepted) -> Self {
+        let purpose = Purpose {
+            kind: accepted.kind.as_str(),
+            resource: accepted.resource.map(Named::from),
+            issuer: accepted.issuer.into(),
+            uses_left: accepted.uses_left,
         };
-        let text = format!(
-            "{}\nidentifier  {}\nlocation    {} {}\nexpires     {expiry}\n",
-            terminal.paint(Style::Good, "valid"),
-            Plain(self.identifier.as_bytes()),
-            Plain(self.location.as_bytes()),
-            terminal.paint(Style::Faint, "(not signed)"),
-        );
+        Self { purpose: Some(purpose), ..Self::new(accepted.token.macaroon(), accepted.expires_at) }
+    }
+
+    fn print(&self, terminal: &mut Terminal, now: UnixTime) -> Result<(), Failure> {
+        let mut text = format!("{}\n", terminal.paint(Style::Good, "valid"));
+        let mut row = |name: &str, value: &dyn fmt::Display| text.push_str(&format!("{name:<12}{value}\n"));
+        if let Some(Purpose { kind, resource, issuer, uses_left }) = &self.purpose {
+            row("type", kind);
+            if let Some(resource) = resource {
+                row("resource", &resource.resource());
+            }
+            row("issuer", &issuer.subject());
+            row("uses left", &uses_left.map_or_else(|| "unlimited".to_owned(), |left| left.to_string()));
+        }
+        row("expires", &Until { at: self.expires_at.map(|Stamp(at)| at), now });
+        row("identifier", &Plain(self.identifier.as_bytes()));
+        let unsigned = terminal.paint(Style::Faint, "(not signed)");
+        row("location", &format_args!("{} {unsigned}", Plain(self.location.as_bytes())));
         terminal.text(text)
     }
 }

@@ -163,7 +163,10 @@ fn a_document_tells_what_is_missing() {
     let message = missing.json()["error"]["message"].as_str().unwrap().to_owned();
     assert!(message.contains("--identifier") && !message.contains("Usage"), "{message}");
     let wrong = onetoken(["inspect", "--json", "--at", "noon"]).json()["error"]["message"].clone();
-    assert!(wrong.as_str().unwrap().ends_with("such as 2030-01-31T12:00:00Z or Unix seconds"), "{wrong}");
+    assert!(
+        wrong.as_str().unwrap().ends_with("such as 2030-01-31T12:00:00Z, 2030-01-31 or Unix seconds"),
+        "{wrong}"
+    );
 }
 
 /// Wherever a token is put by mistake, it does not come back in a message.
@@ -217,6 +220,11 @@ fn completions_are_printed_for_every_shell() {
     for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
         let script = onetoken(["completions", shell]).done().out;
         assert!(script.contains("onetoken") && script.contains("space-support"), "{shell}");
+        let has_values = ["bash", "zsh", "fish"].contains(&shell);
+        for value in ["group-spaces access identity", "graphsync", "userJoinAtmInventory", "SouthAmerica"] {
+            let words: Vec<&str> = value.split(' ').collect();
+            assert!(!has_values || words.iter().all(|word| script.contains(word)), "{shell} {value}");
+        }
     }
 }
 
@@ -227,11 +235,39 @@ fn the_manual_is_printed_or_written() {
     let dir = tempfile::tempdir().unwrap();
     let pages = dir.path().join("a/man1");
     onetoken(["man".as_ref(), pages.as_os_str()]).done();
-    for name in ["onetoken.1", "onetoken-inspect.1", "onetoken-mint-space-support.1"] {
-        assert!(fs::read_to_string(pages.join(name)).unwrap().contains(".TH"), "{name}");
+    for (name, uses_store) in [
+        ("onetoken.1", true),
+        ("onetoken-inspect.1", false),
+        ("onetoken-mint-space-support.1", true),
+        ("onetoken-mint-raw.1", false),
+    ] {
+        let page = fs::read_to_string(pages.join(name)).unwrap();
+        for section in [".TH ", ".SH \"EXIT STATUS\"", ".SH ENVIRONMENT", "NO_COLOR"] {
+            assert!(page.contains(section), "{name} {section}");
+        }
+        for of_store in [".SH FILES", "ONETOKEN_HOME", "\\-\\-wait"] {
+            assert_eq!(page.contains(of_store), uses_store, "{name} {of_store}");
+        }
     }
+    assert_eq!(fs::read_dir(&pages).unwrap().count(), commands().len(), "a page for each command");
     fs::write(dir.path().join("file"), "").unwrap();
     assert_eq!(onetoken(["man".as_ref(), dir.path().join("file").as_os_str()]).code, 4);
+}
+
+#[test]
+fn options_of_a_store_are_shown_where_there_is_one() {
+    for path in commands() {
+        let help = help(&path);
+        let last = path.last().map_or("", String::as_str);
+        let is_without = ["inspect", "confine", "bind", "raw", "completions", "man"].contains(&last);
+        assert_eq!(help.contains("--home"), !is_without, "{path:?}");
+        let store = help.split("\nStore:\n").nth(1).unwrap_or_default();
+        let (store, _) = store.split_once("\n\n  ").map_or((store, ""), |parts| parts);
+        assert!(!store.contains("--expect"), "{path:?}");
+    }
+    // A script that gives them everywhere is not refused.
+    assert_eq!(onetoken(["inspect", "--home", "h", "--wait", "1s", &raw(&[])]).code, 0);
+    assert_eq!(onetoken(["--home", "h", "inspect", &raw(&[])]).code, 0);
 }
 
 #[test]

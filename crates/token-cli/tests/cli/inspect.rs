@@ -113,6 +113,8 @@ fn each_line_gets_its_document_in_order() {
         let outcome = piped(input.clone(), args);
         assert_eq!(outcome.code, 3);
         assert_eq!(outcome.err, "");
+        let lines: Vec<_> = outcome.documents().iter().map(|json| json["error"]["line"].clone()).collect();
+        assert_eq!(lines, [json!(null), json!(2), json!(null), json!(4), json!(5), json!(null)]);
         let stages: Vec<_> =
             outcome.documents().into_iter().map(|json| json["error"]["stage"].clone()).collect();
         assert_eq!(
@@ -185,6 +187,73 @@ fn a_minted_token_is_not_lost_in_silence() {
     shell.args(["-c", r#""$0" mint space-support s1 >/dev/null"#, crate::run::PROGRAM]);
     assert!(shell.env("ONETOKEN_HOME", home.path()).status().unwrap().success());
     assert_eq!(records(), 2, "which says that the token is not wanted");
+}
+
+/// As a minted token, a use is not lost in silence: the claim by which it can be asked for is told.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_use_is_not_lost_in_silence() {
+    let home = crate::run::Home::over("redb");
+    let args = ["consume", "--expect", "space-support", "--consumer", "prv-p1"];
+    for json in [&[][..], &["--json"]] {
+        let token = home.run(["mint", "space-support", "s1"]).token();
+        let mut shell = std::process::Command::new("sh");
+        shell
+            .args(["-c", r#"exec "$0" "$@" >&-"#, crate::run::PROGRAM])
+            .args(args.iter().chain(json))
+            .arg(&token);
+        shell.env("ONETOKEN_HOME", home.path()).stderr(std::process::Stdio::piped());
+        let closed = finish(shell.spawn().unwrap());
+        assert_eq!(closed.code, 4, "{closed:?}");
+        assert!(!closed.err.contains("--claim"), "nothing was taken: {closed:?}");
+
+        let mut command = home.command(args.iter().chain(json));
+        let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+        let full = finish(command.arg(&token).stdout(full).spawn().unwrap());
+        assert_eq!(full.code, 4, "{full:?}");
+        let claim = full.told_after("--claim ").unwrap().trim_end_matches('`').to_owned();
+        let again = home.consume(&token, &["--claim", &claim]).done().json();
+        assert_eq!((&again["usesLeft"], &again["repeated"]), (&json!(0), &json!(true)));
+        assert_eq!(home.consume(&token, &[]).error(1), "exhausted");
+    }
+
+    let token = home.run(["mint", "space-support", "s1"]).token();
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let gone = feed(home.command(args).arg("-").stdout(writer), token);
+    assert_eq!(gone.code, 0);
+    assert!(gone.told_after("--claim ").is_some(), "{gone:?}");
+}
+
+#[test]
+fn the_name_of_a_file_is_told_from_a_token() {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(dir.path().join("token"), raw(&[])).unwrap();
+    for line in [&["inspect"][..], &["confine", "--ttl", "1h"], &["verify", "--secret", "example"]] {
+        let run = |name: &str| {
+            let mut command = command(line.iter().chain(&["--json", name]));
+            finish(command.current_dir(dir.path()).spawn().unwrap())
+        };
+        let hinted = run("token");
+        assert_eq!(hinted.error(3), "malformed");
+        let hint = hinted.json()["error"]["hint"].clone();
+        assert!(hint.as_str().unwrap().contains("onetoken inspect < token"), "{hint}");
+        assert!(hinted.err.contains(hint.as_str().unwrap()) && !hinted.err.contains("base64"), "{hinted:?}");
+        let other = run("tokem");
+        assert!(other.error(3) == "malformed" && !other.out.contains("file"), "{other:?}");
+    }
+}
+
+#[test]
+fn a_token_of_before_20_02_says_what_it_is_for() {
+    for (caveat, words) in [
+        ("tokenType = space_support_token", "\ntype        space-support token of before 20.02\n"),
+        ("tokenType = group_invite_user_token", "\ntype        userJoinGroup token of before 20.02\n"),
+    ] {
+        let people = onetoken(["inspect", &raw(&["time < 100", caveat])]).done().out;
+        assert!(people.contains(words), "{people}");
+    }
+    assert!(!onetoken(["inspect", &raw(&[])]).done().out.contains("\ntype "));
 }
 
 #[cfg(target_os = "linux")]

@@ -22,13 +22,15 @@ fn a_token_lives_and_is_spent_once() {
 
         let valid = home.run(["verify", token, "--json", "--expect", "space-support"]).done().json();
         let expected = json!({
-            "valid": true, "identifier": id, "location": "onezone", "expiresAt": minted["expiresAt"]
+            "valid": true, "identifier": id, "location": "onezone", "expiresAt": minted["expiresAt"],
+            "type": "space-support", "resource": { "type": "space", "id": "s1" },
+            "issuer": { "type": "user", "id": "u1" }, "usesLeft": 1
         });
         assert_eq!(valid, expected);
 
         let expected = json!({
             "consumed": true, "id": id, "type": "space-support", "resource": { "type": "space", "id": "s1" },
-            "issuer": { "type": "user", "id": "u1" }, "usesLeft": 0
+            "issuer": { "type": "user", "id": "u1" }, "usesLeft": 0, "repeated": false
         });
         let spent = home.consume(token, &[]).done();
         assert_eq!((spent.json(), spent.err.as_str()), (expected, ""));
@@ -41,8 +43,9 @@ fn a_token_lives_and_is_spent_once() {
 fn a_claim_asked_again_costs_nothing() {
     let home = Home::over("redb");
     let token = home.run(["mint", "space-support", "s1", "--uses", "2"]).token();
-    let first = home.consume(&token, &["--claim", "a"]).done().json();
-    assert_eq!(first["usesLeft"], 1);
+    let mut first = home.consume(&token, &["--claim", "a"]).done().json();
+    assert_eq!((&first["usesLeft"], &first["repeated"]), (&json!(1), &json!(false)));
+    first["repeated"] = json!(true);
     assert_eq!(home.consume(&token, &["--claim", "a"]).done().json(), first);
     assert_eq!(home.consume(&token, &["--claim", "b"]).done().json()["usesLeft"], 0);
     assert_eq!(home.consume(&token, &["--claim", "c"]).error(1), "exhausted");
@@ -391,7 +394,9 @@ fn every_kind_of_token_is_minted() {
     );
     assert_eq!(refused(&["mint", "access", "--subject", "grp-g1"], 2), "usage");
     for bad in ["", "a/b", "a|b", "a b", "a:b", "*"] {
-        assert_eq!(refused(&["mint", "space-support", bad], 3), "malformed", "{bad:?}");
+        let refused = home.run(["mint", "space-support", bad, "--json"]);
+        assert_eq!(refused.error(2), "usage", "{bad:?}");
+        assert!(refused.err.contains("printable ASCII characters without"), "{refused:?}");
     }
 }
 
@@ -415,10 +420,20 @@ fn tokens_of_every_kind_verify_by_the_store() {
 fn lines_are_verified_by_the_store() {
     let home = Home::over("redb");
     let token = home.run(["mint", "space-support", "s1"]).token();
-    let outcome = feed(&mut home.command(["verify", "--lines"]), format!("{token}\nbroken\n{token}\n"));
-    assert_eq!(outcome.code, 3);
-    let valid: Vec<_> = outcome.documents().into_iter().map(|json| json["valid"].clone()).collect();
-    assert_eq!(valid, [json!(true), json!(null), json!(true)]);
+    for key in [&[][..], &["--secret", "example"]] {
+        let input = format!("{token}\nbroken\n{token}\n");
+        let outcome = feed(&mut home.command(["verify", "--lines"].iter().chain(key)), input);
+        assert_eq!(outcome.code, 3);
+        let documents = outcome.documents();
+        assert_eq!(documents.len(), 3);
+        assert_eq!(documents[1]["error"]["line"], 2);
+        if key.is_empty() {
+            assert_eq!([&documents[0]["valid"], &documents[2]["valid"]], [true, true]);
+            assert_eq!(documents[0]["type"], "space-support");
+        } else {
+            assert_eq!([&documents[0]["error"]["line"], &documents[2]["error"]["line"]], [1, 3]);
+        }
+    }
 }
 
 #[test]
@@ -445,6 +460,13 @@ fn listing_and_purging() {
     let people = home.run(["list"]).done().out;
     assert_eq!(people.lines().count(), 5);
     assert!(people.starts_with("ID ") && people.contains("space:s1") && people.contains("0/1"));
+    assert!(
+        people.contains(" usr-u1 ") && people.contains(" old "),
+        "as the command line takes them: {people}"
+    );
+    let nothing = home.run(["list", "--resource", "space:s3"]).done();
+    assert_eq!((nothing.out.as_str(), nothing.err.as_str()), ("", "onetoken: no tokens were found\n"));
+    assert_eq!(home.run(["list", "--resource", "space:s3", "--lines"]).done().err, "");
 
     assert_eq!(home.run(["purge", "--before", "99", "--json"]).done().json(), json!({ "purged": 0 }));
     assert_eq!(home.run(["purge", "--json"]).done().json(), json!({ "purged": 1 }));
@@ -516,7 +538,10 @@ fn a_home_tells_where_its_tokens_come_from() {
     };
     assert_eq!(location(&["mint", "space-support", "s1"]), "zone");
     assert_eq!(location(&["mint", "space-support", "s1", "--modern"]), "zone.example.com");
-    assert_eq!(run(&["init", "--json", "--domain", ""]).error(2), "usage");
+    let long = format!("{}.example", "a".repeat(64));
+    for bad in ["", "not a domain", "https://zone", "zone.", "-zone", "zone.example:443", &long] {
+        assert_eq!(run(&["init", "--json", "--domain", bad]).error(2), "usage", "{bad}");
+    }
 }
 
 #[test]
@@ -579,6 +604,59 @@ fn a_home_or_a_store_that_is_none_is_left_alone() {
         fs::write(home.path().join("config.json"), config).unwrap();
         assert_eq!(home.run(["list", "--json"]).error(4), "home", "{config}");
     }
+}
+
+#[test]
+fn nothing_is_minted_into_a_store_that_is_forgotten() {
+    let dir = tempfile::tempdir().unwrap();
+    let home = dir.path().join("home");
+    let run = |args: &[&str]| {
+        let mut command = command(args.iter().chain(&["--json", "--store", "memory:"]));
+        finish(command.env("ONETOKEN_HOME", &home).spawn().unwrap())
+    };
+    assert_eq!(run(&["mint", "space-support", "s1"]).error(2), "usage");
+    assert_eq!(run(&["mint", "access", "--subject", "usr-u1", "--temporary"]).error(2), "usage");
+    assert_eq!(run(&["init"]).error(2), "usage");
+    assert!(!home.exists());
+
+    let home = Home::over("redb");
+    let config = home.path().join("config.json");
+    fs::write(&config, r#"{"version":1,"location":"l","domain":"d","store":"memory:"}"#).unwrap();
+    assert_eq!(home.run(["mint", "space-support", "s1", "--json"]).error(2), "usage");
+}
+
+#[test]
+fn many_are_minted_at_once() {
+    let home = Home::over("redb");
+    let printed = home.run(["mint", "space-support", "s1", "--count", "3", "--name", "for the club"]).done();
+    assert_eq!(printed.lines().len(), 3);
+    let mint = ["mint", "identity", "--subject", "usr-u1", "--json", "--count"];
+    let document = home.run(mint.iter().chain(&["2"])).done().json();
+    let tokens = document["tokens"].as_array().unwrap();
+    assert_eq!(tokens.len(), 2);
+    let more = tokens.iter().map(|minted| minted["token"].as_str().unwrap());
+    let all: Vec<&str> = printed.lines().into_iter().chain(more).collect();
+    assert_eq!(all.iter().collect::<std::collections::BTreeSet<_>>().len(), 5, "each has an id of its own");
+    let verified = feed(&mut home.command(["verify", "--lines"]), all.join("\n"));
+    assert_eq!(verified.done().lines().len(), 5);
+    assert_eq!(home.run(mint.iter().chain(&["0"])).error(2), "usage");
+    let named = home.run(["list", "--lines"]).done().documents();
+    let named = named.iter().filter(|record| record["name"] == "for the club");
+    assert_eq!(named.count(), 3);
+}
+
+#[test]
+fn people_see_what_a_token_is_for() {
+    let home = Home::over("redb");
+    let token = home.run(["mint", "group-spaces", "g1", "--issuer", "prv-p1"]).token();
+    let expected = "valid\ntype        group-spaces\nresource    group:g1\nissuer      prv-p1\nuses left   1\nexpires     ";
+    let verified = home.run(["verify", &token]).done().out;
+    assert!(verified.starts_with(expected) && verified.contains("(expires in 7 days)"), "{verified}");
+    let consume = ["consume", &token, "--expect", "group-spaces", "--consumer", "prv-p2", "--claim", "a"];
+    let first = home.run(consume).done().out;
+    assert!(first.starts_with("consumed\ntype        group-spaces\nid "), "{first}");
+    assert!(first.ends_with("\nresource    group:g1\nissuer      prv-p1\nuses left   0\n"), "{first}");
+    assert!(home.run(consume).done().out.starts_with("consumed before, under the same claim\n"));
 }
 
 /// What a store holds at rest opens nothing.

@@ -119,10 +119,34 @@ fn many_are_revoked_at_once() {
         let done = home.run(["revoke", "--issuer", "usr-u3", "--json"]).done().json();
         assert_eq!((&done["count"], &done["issuer"]["id"]), (&json!(1), &json!("u3")));
         assert_eq!(revoked(&of).error(1), "revoked");
-        assert_eq!(home.run(["revoke", "--issuer", "usr-u1"]).done().out, "revoked 514 tokens of user:u1\n");
+        assert_eq!(home.run(["revoke", "--issuer", "usr-u1"]).done().out, "revoked 514 tokens of usr-u1\n");
         assert_eq!(revoked(&neither).code, 0);
         assert_eq!(home.run(["counts", "--json"]).done().json()["revoked"], 602);
     }
+}
+
+/// A mistyped kind must not look like success.
+#[test]
+fn where_there_is_nothing_to_revoke_it_says_so() {
+    let home = Home::over("redb");
+    home.run(["mint", "space-support", "s1", "--issuer", "usr-u1"]).done();
+    for nothing in [["--resource", "space:s2"], ["--resource", "group:s1"], ["--issuer", "prv-u1"]] {
+        let outcome = home.run(["revoke", "--json"].iter().chain(&nothing));
+        assert_eq!(outcome.error(1), "unknown-token", "{nothing:?}");
+        assert!(outcome.err.contains("nothing to revoke") && outcome.err.contains(nothing[1]), "{outcome:?}");
+    }
+    for (option, value) in [("--resource", "spc:s1"), ("--issuer", "grp-g1")] {
+        for command in ["revoke", "list"] {
+            let outcome = home.run([command, "--json", option, value]);
+            assert_eq!(outcome.error(2), "usage");
+            let known = if option == "--resource" { "space, user, cluster" } else { "usr-ID nor prv-ID" };
+            assert!(outcome.err.contains(known), "{outcome:?}");
+        }
+    }
+    assert_eq!(home.run(["revoke", "--json", "--temporary", "grp-g1"]).error(2), "usage");
+    let revoke = ["revoke", "--resource", "space:s1", "--json"];
+    assert_eq!(home.run(revoke).done().json()["count"], 1);
+    assert_eq!(home.run(revoke).done().json()["count"], 0, "they are there, and void already");
 }
 
 #[test]
@@ -139,6 +163,8 @@ fn what_is_older_than_a_time_is_void() {
         void("2023-11-14T22:13:21Z").done();
         assert_eq!(home.run(["counts", "--json"]).json()["revoked"], 3);
         assert_eq!(void("100").done().json()["before"], "2023-11-14T22:13:21Z", "there is no way back");
+        let told = home.run(["revoke", "--before", "0"]).done().out;
+        assert_eq!(told, "tokens that were minted before 2023-11-14T22:13:21Z are void\n");
         assert_eq!(home.run(["verify", &token]).code, 0);
     }
 }
@@ -154,7 +180,7 @@ fn what_is_kept_is_counted() {
         "records": 2, "damaged": 0, "spent": 1, "revoked": 0, "expiring": 1, "claims": 1, "generations": 1
     });
     assert_eq!(home.run(["counts", "--json"]).done().json(), expected);
-    assert!(home.run(["counts"]).done().out.starts_with("tokens      2\n"));
+    assert!(home.run(["counts"]).done().out.starts_with("records     2\n"), "as in the document");
 }
 
 #[test]
