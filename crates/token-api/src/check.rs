@@ -7,7 +7,7 @@ use token_core::{
     Context, Identifier, IdentifierV2, InviteConsumer, Persistence, RootKey, Service, Subject, Token,
     TokenType, UnixTime, Unmet, Verified, Verifier, VerifyError,
 };
-use token_store::{ClaimId, Entity, Redeem, Refund, StoreError, TokenId, TokenStore};
+use token_store::{ClaimId, Entity, GrantId, Held, Redeem, Refund, StoreError, TokenId, TokenStore};
 
 use crate::{
     Authority, CheckError, ConsumeError, Failure, Host, Kind, MintError, Refusal, TheUse,
@@ -47,6 +47,8 @@ pub struct Consumed {
     pub accepted: Accepted,
     /// What the use is stored under: the consumer and its claim.
     claim: ClaimId,
+    /// Which grant of a use this is; `None`: there is nothing to give back.
+    grant: Option<GrantId>,
     /// How many uses are left; `None`: without limit.
     pub uses_left: Option<u64>,
     /// Whether the claim had been made before, so that this call took nothing.
@@ -240,18 +242,21 @@ impl<S: TokenStore, H: Host> Authority<S, H> {
         let claim = claim_of(consumer, claim)?;
         let spent = match standing.map_err(CheckError::from).and_then(|()| self.admit(&accepted, consumer)) {
             Ok(()) if accepted.stored => self.redeem(&accepted.id, &claim)?,
-            Ok(()) => Spent { uses_left: None, repeated: false },
+            Ok(()) => Spent { uses_left: None, grant: None, repeated: false },
             // What was granted once is not denied afterwards, when only time has passed: whoever lost the reply
             // may have acted on it.
             Err(CheckError::Refused(refusal)) if accepted.stored && came_later(&refusal) => {
                 match self.store.claimed(&accepted.id, &claim).map_err(Failure::from)? {
-                    Some(uses_left) => Spent { uses_left: Some(uses_left), repeated: true },
+                    Some(Held { uses_left, grant }) => {
+                        Spent { uses_left: Some(uses_left), grant: Some(grant), repeated: true }
+                    }
                     None => return Err(refusal.into()),
                 }
             }
             Err(error) => return Err(error),
         };
-        Ok(Consumed { accepted, claim, uses_left: spent.uses_left, repeated: spent.repeated })
+        let Spent { uses_left, grant, repeated } = spent;
+        Ok(Consumed { accepted, claim, grant, uses_left, repeated })
     }
 
     /// Whether this consumer may spend the token, and its issuer may still grant it.
@@ -275,7 +280,7 @@ impl<S: TokenStore, H: Host> Authority<S, H> {
 
     fn redeem(&self, id: &TokenId, claim: &ClaimId) -> Result<Spent, CheckError> {
         match self.store.redeem(id, claim).map_err(Failure::from)? {
-            Redeem::Redeemed { uses_left, repeated } => Ok(Spent { uses_left, repeated }),
+            Redeem::Redeemed { uses_left, grant, repeated } => Ok(Spent { uses_left, grant, repeated }),
             Redeem::Exhausted => Err(Refusal::Exhausted.into()),
             Redeem::Revoked => Err(Refusal::Revoked.into()),
             Redeem::Absent => Err(Refusal::Unknown.into()),
@@ -322,16 +327,15 @@ impl<S: TokenStore, H: Host> Authority<S, H> {
         }
     }
 
-    /// Gives a use back: what it was to be spent on has not been done and will not be. A use whose claim has been
-    /// answered again stays spent ([`Refund::Kept`]).
+    /// Gives this use back: what it was to be spent on has not been done and will not be. A use whose claim has been
+    /// answered again stays spent ([`Refund::Kept`]). A repeated call changes nothing ([`Refund::NotClaimed`]), also
+    /// when somebody else has made the same claim in between.
     ///
     /// # Errors
     /// [`StoreError`]; ask again.
     pub fn refund(&self, consumed: &Consumed) -> Result<Refund, StoreError> {
-        if !consumed.accepted.stored {
-            return Ok(Refund::NotClaimed);
-        }
-        let refunded = self.store.refund(&consumed.accepted.id, &consumed.claim)?;
+        let Some(grant) = consumed.grant else { return Ok(Refund::NotClaimed) };
+        let refunded = self.store.refund(&consumed.accepted.id, &consumed.claim, grant)?;
         tracing::info!(id = %consumed.accepted.id, outcome = ?refunded, "refund");
         Ok(refunded)
     }
@@ -445,5 +449,6 @@ struct Authentic {
 
 struct Spent {
     uses_left: Option<u64>,
+    grant: Option<GrantId>,
     repeated: bool,
 }

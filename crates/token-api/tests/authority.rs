@@ -161,6 +161,26 @@ fn a_use_is_not_given_back_once_its_claim_was_answered_again() {
     assert!(matches!(third, Err(ConsumeError::Check(CheckError::Refused(Refusal::Exhausted)))));
 }
 
+/// The action of one call fails, and its refund's answer is lost. Another call of the same request acts. The first
+/// refunds again, and the use stays with the second.
+#[test]
+fn a_refund_gives_back_no_other_use_than_its_own() {
+    let world = World::new();
+    let minted = mint(&world, &support());
+    let context = world.authority.context();
+    let consume = |name: &str| {
+        world.authority.consume(&minted.token, Kind::SpaceSupport, PROVIDER, &claim(name), &context)
+    };
+    let first = consume("request").unwrap();
+    assert_eq!(world.authority.refund(&first).unwrap(), Refund::Refunded);
+    let second = consume("request").unwrap();
+    assert!(!second.repeated);
+    assert_eq!(world.authority.refund(&first).unwrap(), Refund::NotClaimed);
+    let third = consume("another request");
+    assert!(matches!(third, Err(CheckError::Refused(Refusal::Exhausted))));
+    assert_eq!(world.authority.refund(&second).unwrap(), Refund::Refunded);
+}
+
 /// One token has many texts, and they share its uses.
 #[test]
 fn a_token_spent_in_one_spelling_is_spent_in_all() {

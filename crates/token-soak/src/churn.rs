@@ -62,7 +62,7 @@ fn mint_and_spend(store: &dyn TokenStore, keys: &KeyRing, id: &str) -> Result<()
         Insert::Exists => return Err(Cause::Wrong),
     }
     match store.redeem(&id, &claim)? {
-        Redeem::Redeemed { uses_left: Some(0), repeated: false } => Ok(()),
+        Redeem::Redeemed { uses_left: Some(0), repeated: false, .. } => Ok(()),
         _ => Err(Cause::Wrong),
     }
 }

@@ -6,7 +6,7 @@
 
 use std::collections::HashSet;
 
-use token_store::{Insert, Redeem, Refund, Revoke};
+use token_store::{GrantId, Held, Insert, Redeem, Refund, Revoke};
 
 /// How many claims there are to a token.
 pub(crate) const CLAIMS: usize = 4;
@@ -16,8 +16,8 @@ pub(crate) const CLAIMS: usize = 4;
 pub(crate) enum Call {
     Insert { limit: u64, answer: Insert },
     Redeem { claim: usize, answer: Redeem },
-    Claimed { claim: usize, answer: Option<u64> },
-    Refund { claim: usize, answer: Refund },
+    Claimed { claim: usize, answer: Option<Held> },
+    Refund { claim: usize, grant: GrantId, answer: Refund },
     Revoke { answer: Revoke },
     Get { answer: Option<Seen> },
 }
@@ -41,17 +41,27 @@ pub(crate) struct Event {
 
 /// A claim that holds a use.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
-struct Held {
-    left: u64,
+struct Claim {
+    held: Held,
     answered_again: bool,
 }
 
 /// The plainest token there is.
 #[derive(Clone, Default, PartialEq, Eq, Hash)]
-struct Token(Option<(Seen, [Option<Held>; CLAIMS])>);
+struct Token(Option<(Seen, [Option<Claim>; CLAIMS])>);
 
 /// Whether some order of these events, at most 64, explains all answers.
 pub(crate) fn explained(events: &[Event]) -> bool {
+    let mut grants = HashSet::new();
+    let is_new = |event: &Event| match event.call {
+        Call::Redeem { answer: Redeem::Redeemed { grant: Some(grant), repeated: false, .. }, .. } => {
+            grants.insert(grant)
+        }
+        _ => true,
+    };
+    if !events.iter().all(is_new) {
+        return false;
+    }
     let all = u32::try_from(events.len()).ok().and_then(|len| 1_u64.checked_shl(len)).unwrap_or(0);
     let all = all.wrapping_sub(1);
     let mut dead = HashSet::new();
@@ -102,18 +112,19 @@ impl Token {
                 answer == Revoke::Revoked
             }
             Call::Claimed { claim, answer } => {
-                claims.get_mut(claim).is_some_and(|held| again(held) == answer)
+                claims.get_mut(claim).is_some_and(|claim| again(claim) == answer)
             }
             Call::Redeem { claim, answer } => {
-                claims.get_mut(claim).is_some_and(|held| redeem(seen, held) == answer)
+                claims.get_mut(claim).is_some_and(|claim| redeem(seen, claim, answer.grant()) == answer)
             }
-            Call::Refund { claim, answer } => {
-                let Some(held) = claims.get_mut(claim) else { return false };
-                match held {
+            Call::Refund { claim, grant, answer } => {
+                let Some(claim) = claims.get_mut(claim) else { return false };
+                match claim {
                     None => answer == Refund::NotClaimed,
-                    Some(Held { answered_again: true, .. }) => answer == Refund::Kept,
+                    Some(Claim { held, .. }) if held.grant != grant => answer == Refund::NotClaimed,
+                    Some(Claim { answered_again: true, .. }) => answer == Refund::Kept,
                     Some(_) => {
-                        *held = None;
+                        *claim = None;
                         seen.uses = seen.uses.saturating_sub(1);
                         answer == Refund::Refunded
                     }
@@ -124,26 +135,33 @@ impl Token {
 }
 
 /// Answers a claim again, if it holds a use, and remembers that.
-fn again(held: &mut Option<Held>) -> Option<u64> {
-    let held = held.as_mut()?;
-    held.answered_again = true;
-    Some(held.left)
+fn again(claim: &mut Option<Claim>) -> Option<Held> {
+    let claim = claim.as_mut()?;
+    claim.answered_again = true;
+    Some(claim.held)
 }
 
-fn redeem(seen: &mut Seen, held: &mut Option<Held>) -> Redeem {
-    if let Some(left) = again(held) {
-        return Redeem::Redeemed { uses_left: Some(left), repeated: true };
+/// A use that is granted gets this grant.
+fn redeem(seen: &mut Seen, claim: &mut Option<Claim>, grant: Option<GrantId>) -> Redeem {
+    if let Some(Held { uses_left, grant }) = again(claim) {
+        return Redeem::Redeemed { uses_left: Some(uses_left), grant: Some(grant), repeated: true };
     }
     if seen.revoked {
         return Redeem::Revoked;
     }
     let uses = seen.uses.saturating_add(1);
+    let mut held = None;
     if seen.limit > 0 {
-        let Some(left) = seen.limit.checked_sub(uses) else { return Redeem::Exhausted };
-        *held = Some(Held { left, answered_again: false });
+        let Some(uses_left) = seen.limit.checked_sub(uses) else { return Redeem::Exhausted };
+        held = grant.map(|grant| Held { uses_left, grant });
+        *claim = held.map(|held| Claim { held, answered_again: false });
     }
     seen.uses = uses;
-    Redeem::Redeemed { uses_left: held.map(|held| held.left), repeated: false }
+    Redeem::Redeemed {
+        uses_left: held.map(|held| held.uses_left),
+        grant: held.map(|held| held.grant),
+        repeated: false,
+    }
 }
 
 #[cfg(test)]
@@ -152,8 +170,17 @@ mod tests {
 
     const INSERTED: Call = Call::Insert { limit: 1, answer: Insert::Inserted };
 
+    fn told(claim: usize, number: u8, repeated: bool) -> Call {
+        let answer = Redeem::Redeemed { uses_left: Some(0), grant: Some(grant(number)), repeated };
+        Call::Redeem { claim, answer }
+    }
+
     fn won(claim: usize) -> Call {
-        Call::Redeem { claim, answer: Redeem::Redeemed { uses_left: Some(0), repeated: false } }
+        told(claim, 1, false)
+    }
+
+    fn grant(number: u8) -> GrantId {
+        GrantId::from_bytes([number; 8])
     }
 
     fn got(uses: u64) -> Call {
@@ -189,17 +216,27 @@ mod tests {
 
     #[test]
     fn refunds_and_repeats() {
-        let again =
-            Call::Redeem { claim: 0, answer: Redeem::Redeemed { uses_left: Some(0), repeated: true } };
-        let refunded = Call::Refund { claim: 0, answer: Refund::Refunded };
-        let kept = Call::Refund { claim: 0, answer: Refund::Kept };
+        let again = told(0, 1, true);
+        let refund = |number, answer| Call::Refund { claim: 0, grant: grant(number), answer };
+        let (refunded, kept) = (refund(1, Refund::Refunded), refund(1, Refund::Kept));
         let told_twice = [(0, 1, INSERTED), (2, 3, won(0)), (4, 5, again)];
         assert!(explained(&events(&[told_twice.as_slice(), &[(6, 7, kept)]].concat())));
         assert!(!explained(&events(&[told_twice.as_slice(), &[(6, 7, refunded)]].concat())));
         let start = [(0, 1, INSERTED), (2, 3, won(0)), (6, 7, refunded)];
         assert!(!explained(&events(&[(0, 1, INSERTED), (2, 3, won(0)), (4, 5, kept)])));
-        assert!(explained(&events(&[start.as_slice(), &[(8, 9, won(1))]].concat())));
+        assert!(explained(&events(&[start.as_slice(), &[(8, 9, told(1, 2, false))]].concat())));
+        assert!(!explained(&events(&[start.as_slice(), &[(8, 9, won(1))]].concat())), "a grant used twice");
         assert!(!explained(&events(&[start.as_slice(), &[(8, 9, again)]].concat())));
         assert!(!explained(&events(&[start.as_slice(), &[(8, 9, refunded)]].concat())));
+        let anew = [start.as_slice(), &[(8, 9, told(0, 2, false))]].concat();
+        for (number, answer, right) in [
+            (1, Refund::NotClaimed, true),
+            (1, Refund::Refunded, false),
+            (2, Refund::Refunded, true),
+            (2, Refund::NotClaimed, false),
+        ] {
+            let asked = [anew.as_slice(), &[(10, 11, refund(number, answer))]].concat();
+            assert_eq!(explained(&events(&asked)), right, "{number} {answer:?}");
+        }
     }
 }

@@ -9,7 +9,7 @@ use std::{
     thread,
 };
 
-use token_store::{ClaimId, KeyRing, Record, TokenId, TokenStore};
+use token_store::{ClaimId, GrantId, KeyRing, Record, TokenId, TokenStore};
 
 use crate::{
     args::Model,
@@ -111,7 +111,15 @@ impl World<'_> {
             0..4 => Call::Insert { limit, answer: self.store.insert(&record)? },
             4..9 => Call::Redeem { claim, answer: self.store.redeem(id, &name)? },
             9 => Call::Claimed { claim, answer: self.store.claimed(id, &name)? },
-            10..12 => Call::Refund { claim, answer: self.store.refund(id, &name)? },
+            10..12 => {
+                let own = history.iter().filter_map(|event| granted(event, claim));
+                let own: Vec<GrantId> = own.collect();
+                let at = usize::try_from(random.next()).unwrap_or_default().checked_rem(own.len());
+                // Of one that it was never told, nothing is to come.
+                let other = GrantId::from_bytes([0; 8]);
+                let grant = at.and_then(|at| own.get(at)).copied().unwrap_or(other);
+                Call::Refund { claim, grant, answer: self.store.refund(id, &name, grant)? }
+            }
             12 => Call::Revoke { answer: self.store.revoke(id)? },
             _ => Call::Get { answer: self.store.get(id)?.as_ref().map(look) },
         };
@@ -121,6 +129,14 @@ impl World<'_> {
 
     fn now(&self) -> u64 {
         self.clock.fetch_add(1, Ordering::SeqCst)
+    }
+}
+
+/// The use that a claim was answered with.
+fn granted(event: &Event, claim: usize) -> Option<GrantId> {
+    match event.call {
+        Call::Redeem { claim: of, answer } if of == claim => answer.grant(),
+        _ => None,
     }
 }
 

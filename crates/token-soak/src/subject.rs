@@ -84,7 +84,7 @@ impl Subject for Guarded {
         let id = TokenId::new(id).map_err(|_| Cause::Wrong)?;
         let claim = ClaimId::new(*b"claim").map_err(|_| Cause::Wrong)?;
         match self.store.redeem(&id, &claim)? {
-            Redeem::Redeemed { uses_left: Some(0), repeated } if again || !repeated => Ok(()),
+            Redeem::Redeemed { uses_left: Some(0), repeated, .. } if again || !repeated => Ok(()),
             _ => Err(Cause::Wrong),
         }
     }

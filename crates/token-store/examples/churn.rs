@@ -63,8 +63,8 @@ fn churn<S: Administration>(path: &Path, open: &dyn Fn() -> S, cycles: u64) {
         callers(cycles, |number| {
             let record = record(&keys, &format!("cycle {number}"));
             assert_eq!(store.insert(&record).unwrap(), Insert::Inserted);
-            let won = Redeem::Redeemed { uses_left: Some(0), repeated: false };
-            assert_eq!(store.redeem(&record.id, &ClaimId::new(*b"claim").unwrap()).unwrap(), won);
+            let won = store.redeem(&record.id, &ClaimId::new(*b"claim").unwrap()).unwrap();
+            assert!(matches!(won, Redeem::Redeemed { uses_left: Some(0), repeated: false, .. }));
             let done = cycled.fetch_add(1, Ordering::Relaxed) + 1;
             if done.is_multiple_of(cycles.div_ceil(10)) {
                 let (disk, memory) = (mib(disk(path)), mib(memory()));

@@ -76,7 +76,7 @@ fn main() {
         // Until the first has none left.
         run.measure(CALLERS, "redeem, shared", |caller, number| {
             match store.redeem(&id(&name, caller, number), &claim).unwrap() {
-                Redeem::Redeemed { uses_left: Some(0), repeated: false } => true,
+                Redeem::Redeemed { uses_left: Some(0), repeated: false, .. } => true,
                 Redeem::Absent => false,
                 other => panic!("{other:?}"),
             }

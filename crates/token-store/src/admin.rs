@@ -5,7 +5,8 @@ use std::time::Duration;
 use token_core::UnixTime;
 
 use crate::{
-    ClaimId, Entity, Filter, Generation, KeyRing, Record, Report, SealedKey, StoreError, TokenId, TokenStore,
+    ClaimId, Entity, Filter, Generation, Held, KeyRing, Record, Report, SealedKey, StoreError, TokenId,
+    TokenStore,
 };
 
 /// What those who run a store do with it: administration of many tokens at once.
@@ -50,8 +51,7 @@ pub trait Administration: TokenStore {
     /// [`StoreError`]; ask again at any time.
     fn purge_spent(&self, now: UnixTime, retention: Duration, limit: usize) -> Result<usize, StoreError>;
 
-    /// The claims on a token, by their ids: at most `limit` of those after `after`, each with the uses that were
-    /// left when it was made.
+    /// The claims on a token, by their ids: at most `limit` of those after `after`, each with the use that it holds.
     ///
     /// # Errors
     /// [`StoreError`], [`StoreError::Corrupt`] for a damaged claim among others.
@@ -60,7 +60,7 @@ pub trait Administration: TokenStore {
         id: &TokenId,
         after: Option<&ClaimId>,
         limit: usize,
-    ) -> Result<Vec<(ClaimId, u64)>, StoreError>;
+    ) -> Result<Vec<(ClaimId, Held)>, StoreError>;
 
     /// The generations, in some order: at most `limit` of them. `after` is the [`Generations::next`] of the page
     /// before.
@@ -161,12 +161,12 @@ pub enum KeyPlace {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Item {
-    /// A record, with the claims on it and the uses that were left when each was made.
+    /// A record, with the claims on it and the use that each holds.
     Token {
         /// The record.
         record: Record,
         /// The claims.
-        claims: Vec<(ClaimId, u64)>,
+        claims: Vec<(ClaimId, Held)>,
     },
     /// The generation of a subject.
     Generation {

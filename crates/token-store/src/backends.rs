@@ -7,9 +7,9 @@ use std::{fmt, sync::Arc, time::Duration};
 use token_core::UnixTime;
 
 use crate::{
-    Administration, ClaimId, Counts, Entity, Filter, Generation, Generations, Insert, Item, KeyRing, Page,
-    Raise, Record, Redeem, Refund, Report, Reseal, Revoke, StoreError, Sweep, TokenId, TokenStore,
-    engine::memory::Memory, kv::Kv,
+    Administration, ClaimId, Counts, Entity, Filter, Generation, Generations, GrantId, Held, Insert, Item,
+    KeyRing, Page, Raise, Record, Redeem, Refund, Report, Reseal, Revoke, StoreError, Sweep, TokenId,
+    TokenStore, engine::memory::Memory, kv::Kv,
 };
 
 /// Every call of the contract, handed on to what `$inner` makes of `self`.
@@ -27,12 +27,12 @@ macro_rules! delegate {
             $inner.redeem(id, claim)
         }
 
-        fn claimed(&$self, id: &TokenId, claim: &ClaimId) -> Result<Option<u64>, StoreError> {
+        fn claimed(&$self, id: &TokenId, claim: &ClaimId) -> Result<Option<Held>, StoreError> {
             $inner.claimed(id, claim)
         }
 
-        fn refund(&$self, id: &TokenId, claim: &ClaimId) -> Result<Refund, StoreError> {
-            $inner.refund(id, claim)
+        fn refund(&$self, id: &TokenId, claim: &ClaimId, grant: GrantId) -> Result<Refund, StoreError> {
+            $inner.refund(id, claim, grant)
         }
 
         fn revoke(&$self, id: &TokenId) -> Result<Revoke, StoreError> {
@@ -86,7 +86,7 @@ macro_rules! delegate_administration {
             id: &TokenId,
             after: Option<&ClaimId>,
             limit: usize,
-        ) -> Result<Vec<(ClaimId, u64)>, StoreError> {
+        ) -> Result<Vec<(ClaimId, Held)>, StoreError> {
             $inner.claims(id, after, limit)
         }
 

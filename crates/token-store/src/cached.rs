@@ -12,9 +12,9 @@ use std::{
 use token_core::UnixTime;
 
 use crate::{
-    Administration, ClaimId, Counts, Entity, Filter, Generation, Generations, Insert, Item, KeyPlace,
-    KeyRing, Page, Raise, Record, Redeem, Refund, Report, Reseal, Retry, Revoke, StoreError, Sweep, TokenId,
-    TokenStore, layout,
+    Administration, ClaimId, Counts, Entity, Filter, Generation, Generations, GrantId, Held, Insert, Item,
+    KeyPlace, KeyRing, Page, Raise, Record, Redeem, Refund, Report, Reseal, Retry, Revoke, StoreError, Sweep,
+    TokenId, TokenStore, layout,
 };
 use reads::{Reads, Source, Terms};
 
@@ -281,12 +281,12 @@ impl<S: TokenStore> TokenStore for CachedStore<S> {
         self.forgetting(id, self.store.redeem(id, claim))
     }
 
-    fn claimed(&self, id: &TokenId, claim: &ClaimId) -> Result<Option<u64>, StoreError> {
+    fn claimed(&self, id: &TokenId, claim: &ClaimId) -> Result<Option<Held>, StoreError> {
         self.forgetting(id, self.store.claimed(id, claim))
     }
 
-    fn refund(&self, id: &TokenId, claim: &ClaimId) -> Result<Refund, StoreError> {
-        self.forgetting(id, self.store.refund(id, claim))
+    fn refund(&self, id: &TokenId, claim: &ClaimId, grant: GrantId) -> Result<Refund, StoreError> {
+        self.forgetting(id, self.store.refund(id, claim, grant))
     }
 
     fn revoke(&self, id: &TokenId) -> Result<Revoke, StoreError> {
@@ -345,7 +345,7 @@ impl<S: Administration> Administration for CachedStore<S> {
         id: &TokenId,
         after: Option<&ClaimId>,
         limit: usize,
-    ) -> Result<Vec<(ClaimId, u64)>, StoreError> {
+    ) -> Result<Vec<(ClaimId, Held)>, StoreError> {
         self.forgetting(id, self.store.claims(id, after, limit))
     }
 

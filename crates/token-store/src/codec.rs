@@ -17,7 +17,7 @@ use ring::digest;
 use serde::{Deserialize, Serialize};
 use token_core::UnixTime;
 
-use crate::{Entity, Generation, Record, SealedKey, StoreError, TokenId};
+use crate::{Entity, Generation, GrantId, Held, Record, SealedKey, StoreError, TokenId};
 
 /// The greatest length of a key and its value together, in bytes. A mint writes some 300. The limits are those
 /// of the narrowest engine (see `engine::sled`) and hold for all, so that what one store takes, every store takes.
@@ -30,6 +30,9 @@ const CHECK_LEN: usize = 8;
 
 /// The version of a record's value. Version 1 had its root key sealed for its id alone.
 const RECORD_VERSION: u8 = 2;
+
+/// The version of a claim's value. Version 1 did not name its grant.
+const CLAIM_VERSION: u8 = 2;
 
 /// The version of every other value.
 const VERSION: u8 = 1;
@@ -72,9 +75,10 @@ struct GenerationV1<'a> {
 }
 
 #[derive(Serialize, Deserialize)]
-struct ClaimV1 {
+struct ClaimV2 {
     uses_left: u64,
     answered_again: bool,
+    grant: [u8; 8],
 }
 
 #[derive(Serialize, Deserialize)]
@@ -85,11 +89,11 @@ struct TimeV1 {
 #[derive(Serialize, Deserialize)]
 struct IndexV1;
 
-/// A use that somebody holds.
+/// A claim as it is kept.
 #[derive(Clone, Copy)]
 pub(crate) struct Claim {
-    /// How many uses were left when it was made.
-    pub(crate) uses_left: u64,
+    /// The use that it holds.
+    pub(crate) held: Held,
     /// Whether anybody was told of it after that.
     pub(crate) answered_again: bool,
 }
@@ -146,14 +150,14 @@ pub(crate) fn decode_generation(key: &[u8], value: &[u8]) -> Result<Generation, 
 
 /// The value of a claim that stands under `key`.
 pub(crate) fn encode_claim(key: &[u8], claim: Claim) -> Result<Vec<u8>, StoreError> {
-    let Claim { uses_left, answered_again } = claim;
-    encode(key, VERSION, &ClaimV1 { uses_left, answered_again })
+    let Claim { held: Held { uses_left, grant }, answered_again } = claim;
+    encode(key, CLAIM_VERSION, &ClaimV2 { uses_left, answered_again, grant: grant.to_bytes() })
 }
 
 /// The claim whose value stands under `key`.
 pub(crate) fn decode_claim(key: &[u8], value: &[u8]) -> Result<Claim, StoreError> {
-    let ClaimV1 { uses_left, answered_again } = decode(key, VERSION, value)?;
-    Ok(Claim { uses_left, answered_again })
+    let ClaimV2 { uses_left, answered_again, grant } = decode(key, CLAIM_VERSION, value)?;
+    Ok(Claim { held: Held { uses_left, grant: GrantId::from_bytes(grant) }, answered_again })
 }
 
 /// The value of a time that stands under `key`.

@@ -23,8 +23,8 @@ use ring::rand::{SecureRandom, SystemRandom};
 use token_core::{RootKey, UnixTime};
 
 use crate::{
-    Administration, ClaimId, Entity, Filter, Generation, Insert, KeyRing, Owner, Page, Record, Terms,
-    TokenId, TokenStore,
+    Administration, ClaimId, Entity, Filter, Generation, GrantId, Insert, KeyRing, Owner, Page, Record,
+    Redeem, Terms, TokenId, TokenStore,
 };
 
 mod administration;
@@ -126,6 +126,41 @@ impl Suite {
 
 fn claim(name: impl AsRef<[u8]>) -> ClaimId {
     ClaimId::new(name.as_ref()).unwrap()
+}
+
+/// What was answered, without the grant, which is another each time.
+fn plain(answer: Redeem) -> Redeem {
+    match answer {
+        Redeem::Redeemed { uses_left, grant, repeated } => {
+            assert_eq!(
+                uses_left.is_some(),
+                grant.is_some(),
+                "a use of a limited token has a grant, no other has"
+            );
+            Redeem::Redeemed { uses_left, grant: None, repeated }
+        }
+        other => other,
+    }
+}
+
+/// As [`plain`], for a token with a limit.
+fn won(uses_left: u64) -> Redeem {
+    Redeem::Redeemed { uses_left: Some(uses_left), grant: None, repeated: false }
+}
+
+fn again(uses_left: u64) -> Redeem {
+    Redeem::Redeemed { uses_left: Some(uses_left), grant: None, repeated: true }
+}
+
+fn redeem<S: TokenStore>(store: &S, id: &TokenId, name: impl AsRef<[u8]>) -> Redeem {
+    plain(store.redeem(id, &claim(name)).unwrap())
+}
+
+/// Spends a use, which is there, and returns its grant.
+fn granted<S: TokenStore>(store: &S, id: &TokenId, name: impl AsRef<[u8]>) -> GrantId {
+    let answer = store.redeem(id, &claim(name)).unwrap();
+    assert!(matches!(answer, Redeem::Redeemed { repeated: false, .. }), "{answer:?}");
+    answer.grant().expect("a use of a limited token has a grant")
 }
 
 fn insert<S: TokenStore + ?Sized>(store: &S, record: &Record) {

@@ -7,8 +7,8 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use token_core::UnixTime;
 
 use crate::{
-    ClaimId, Entity, Filter, Generation, Insert, Page, Raise, Record, Redeem, Refund, Revoke, StoreError,
-    TokenId,
+    ClaimId, Entity, Filter, Generation, GrantId, Held, Insert, Page, Raise, Record, Redeem, Refund, Revoke,
+    StoreError, TokenId,
     codec::{self, Claim},
     copy::Copy,
     cursor::Listing,
@@ -134,13 +134,21 @@ impl<E: Engine> Kv<E> {
     }
 
     pub(crate) fn redeem(&self, id: &TokenId, claim: &ClaimId) -> Result<Redeem, StoreError> {
+        self.redeem_as(id, claim, GrantId::draw()?)
+    }
+
+    fn redeem_as(&self, id: &TokenId, claim: &ClaimId, grant: GrantId) -> Result<Redeem, StoreError> {
         let (id, claim) = (id.clone(), claim.clone());
         self.write(move |draft| {
             let Some(mut record) = draft.record(&id)? else { return Ok(Redeem::Absent) };
             if record.use_limit.is_some()
-                && let Some(left) = draft.answer_again(&id, &claim)?
+                && let Some(Held { uses_left, grant }) = draft.answer_again(&id, &claim)?
             {
-                return Ok(Redeem::Redeemed { uses_left: Some(left), repeated: true });
+                return Ok(Redeem::Redeemed {
+                    uses_left: Some(uses_left),
+                    grant: Some(grant),
+                    repeated: true,
+                });
             }
             if record.revoked || record.created < void_before(draft)? {
                 return Ok(Redeem::Revoked);
@@ -153,9 +161,10 @@ impl<E: Engine> Kv<E> {
                     None => return Ok(Redeem::Exhausted),
                 },
             };
-            if let Some(left) = uses_left {
+            let held = uses_left.map(|uses_left| Held { uses_left, grant });
+            if let Some(held) = held {
                 let key = layout::claim(&id, &claim);
-                let value = codec::encode_claim(&key, Claim { uses_left: left, answered_again: false })?;
+                let value = codec::encode_claim(&key, Claim { held, answered_again: false })?;
                 draft.put(key, value);
             }
             record.uses = uses;
@@ -163,21 +172,25 @@ impl<E: Engine> Kv<E> {
             if record.is_spent() {
                 spent::add(draft, &id)?;
             }
-            Ok(Redeem::Redeemed { uses_left, repeated: false })
+            Ok(Redeem::Redeemed { uses_left, grant: held.map(|held| held.grant), repeated: false })
         })
     }
 
-    pub(crate) fn claimed(&self, id: &TokenId, claim: &ClaimId) -> Result<Option<u64>, StoreError> {
+    pub(crate) fn claimed(&self, id: &TokenId, claim: &ClaimId) -> Result<Option<Held>, StoreError> {
         let (id, claim) = (id.clone(), claim.clone());
         self.write(move |draft| draft.answer_again(&id, &claim))
     }
 
-    pub(crate) fn refund(&self, id: &TokenId, claim: &ClaimId) -> Result<Refund, StoreError> {
+    pub(crate) fn refund(&self, id: &TokenId, claim: &ClaimId, grant: GrantId) -> Result<Refund, StoreError> {
         let (id, key) = (id.clone(), layout::claim(id, claim));
         self.write(move |draft| {
             let Some(mut record) = draft.record(&id)? else { return Ok(Refund::Absent) };
             let Some(value) = draft.get(&key)? else { return Ok(Refund::NotClaimed) };
-            if codec::decode_claim(&key, &value)?.answered_again {
+            let claim = codec::decode_claim(&key, &value)?;
+            if claim.held.grant != grant {
+                return Ok(Refund::NotClaimed);
+            }
+            if claim.answered_again {
                 return Ok(Refund::Kept);
             }
             if record.is_spent() {

@@ -10,7 +10,7 @@
 //! | verb | does |
 //! |---|---|
 //! | [`insert`](TokenStore::insert), [`get`](TokenStore::get) | keeps a [`Record`], and reads it |
-//! | [`redeem`](TokenStore::redeem), [`refund`](TokenStore::refund) | spends one use under a [`ClaimId`], and gives it back; asked again, the same claim costs no use, and is not given back |
+//! | [`redeem`](TokenStore::redeem), [`refund`](TokenStore::refund) | spends one use under a [`ClaimId`], and gives it back by its [`GrantId`]; asked again, the same claim costs no use, and is not given back |
 //! | [`revoke`](TokenStore::revoke) | voids a token for good |
 //! | [`list`](TokenStore::list), [`purge`](TokenStore::purge) | pages of records by resource, issuer or expiry; removes the expired |
 //! | [`generation`](TokenStore::generation), [`raise_generation`](TokenStore::raise_generation) | the shared key of a subject's temporary tokens, and its successor |
@@ -46,8 +46,10 @@
 //! assert_eq!(keys.open(&record.root_key, record.owner())?.expose(), root_key.expose());
 //!
 //! let (mine, yours) = (ClaimId::new(*b"request 1")?, ClaimId::new(*b"request 2")?);
-//! assert_eq!(store.redeem(&id, &mine)?, Redeem::Redeemed { uses_left: Some(0), repeated: false });
-//! assert_eq!(store.redeem(&id, &mine)?, Redeem::Redeemed { uses_left: Some(0), repeated: true });
+//! let Redeem::Redeemed { uses_left, grant, repeated: false } = store.redeem(&id, &mine)? else {
+//!     return Err("the first to ask gets the use".into());
+//! };
+//! assert_eq!(store.redeem(&id, &mine)?, Redeem::Redeemed { uses_left, grant, repeated: true });
 //! assert_eq!(store.redeem(&id, &yours)?, Redeem::Exhausted);
 //! # Ok(())
 //! # }
@@ -141,7 +143,7 @@ pub use keyring::{
 };
 #[cfg(feature = "postgres")]
 pub use postgres::{InvalidPostgresUrl, PostgresConfig, PostgresMetrics, PostgresStore};
-pub use record::{ClaimId, Entity, Generation, InvalidId, Record, SealedKey, Terms, TokenId};
+pub use record::{ClaimId, Entity, Generation, GrantId, Held, InvalidId, Record, SealedKey, Terms, TokenId};
 pub use rekey::{RekeyError, Rekeyed, RemoveError, rekey};
 pub use store::{Filter, Insert, Page, Raise, Redeem, Refund, Retry, Revoke, StoreError, TokenStore};
 #[cfg(feature = "transfer")]

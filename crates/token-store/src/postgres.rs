@@ -13,8 +13,8 @@ use token_core::UnixTime;
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 
 use crate::{
-    ClaimId, Entity, Filter, Generation, Insert, Invalidator, Page, Raise, Record, Redeem, Refund, Retry,
-    Revoke, StoreError, TokenId, TokenStore, layout,
+    ClaimId, Entity, Filter, Generation, GrantId, Held, Insert, Invalidator, Page, Raise, Record, Redeem,
+    Refund, Retry, Revoke, StoreError, TokenId, TokenStore, layout,
 };
 use change::{Act, Change, Changed, Changes};
 use error::Failure;
@@ -259,15 +259,15 @@ impl TokenStore for PostgresStore {
     }
 
     fn redeem(&self, id: &TokenId, claim: &ClaimId) -> Result<Redeem, StoreError> {
-        self.change(id, Act::Redeem(claim.clone()))?.redeem()
+        self.change(id, Act::Redeem(claim.clone(), GrantId::draw()?))?.redeem()
     }
 
-    fn claimed(&self, id: &TokenId, claim: &ClaimId) -> Result<Option<u64>, StoreError> {
+    fn claimed(&self, id: &TokenId, claim: &ClaimId) -> Result<Option<Held>, StoreError> {
         self.change(id, Act::Claimed(claim.clone()))?.claimed()
     }
 
-    fn refund(&self, id: &TokenId, claim: &ClaimId) -> Result<Refund, StoreError> {
-        self.change(id, Act::Refund(claim.clone()))?.refund()
+    fn refund(&self, id: &TokenId, claim: &ClaimId, grant: GrantId) -> Result<Refund, StoreError> {
+        self.change(id, Act::Refund(claim.clone(), grant))?.refund()
     }
 
     fn revoke(&self, id: &TokenId) -> Result<Revoke, StoreError> {

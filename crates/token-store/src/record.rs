@@ -1,7 +1,8 @@
 //! What a store keeps.
 
-use std::{fmt, num::NonZeroU64};
+use std::{fmt, io, num::NonZeroU64, sync::Arc};
 
+use ring::rand::{SecureRandom as _, SystemRandom};
 use serde::{Deserialize, Serialize};
 use token_core::{RootKey, UnixTime};
 
@@ -17,6 +18,20 @@ pub struct TokenId(Vec<u8>);
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "Vec<u8>", into = "Vec<u8>")]
 pub struct ClaimId(Vec<u8>);
+
+/// The store's name for one grant of a use: 64 bits drawn at random. A claim that is refunded and made again holds
+/// another grant, so a refund that names its grant can never take a use that was granted later.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct GrantId(u64);
+
+/// The use that a claim holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Held {
+    /// How many uses were left when the claim was made.
+    pub uses_left: u64,
+    /// The grant of this use, which a refund has to name.
+    pub grant: GrantId,
+}
 
 /// An id is empty or too long.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -174,6 +189,45 @@ impl Generation {
     /// [`StoreError::NewerVersion`].
     pub fn from_bytes(subject: &Entity, bytes: &[u8]) -> Result<Self, StoreError> {
         codec::decode_generation(&layout::generation(subject), bytes)
+    }
+}
+
+impl GrantId {
+    /// Draws a new one: for a store of your own.
+    ///
+    /// # Errors
+    /// [`StoreError::Io`] where the operating system gives no random bytes.
+    pub fn draw() -> Result<Self, StoreError> {
+        let mut bytes = [0; 8];
+        match SystemRandom::new().fill(&mut bytes) {
+            Ok(()) => Ok(Self::from_bytes(bytes)),
+            Err(_) => Err(StoreError::Io(Arc::new(io::Error::other("no random bytes")))),
+        }
+    }
+
+    /// The grant that [`to_bytes`](Self::to_bytes) wrote down.
+    #[must_use]
+    pub const fn from_bytes(bytes: [u8; 8]) -> Self {
+        Self(u64::from_be_bytes(bytes))
+    }
+
+    /// The grant as bytes: to keep it with the claim, or until it is known whether it must be refunded.
+    #[must_use]
+    pub const fn to_bytes(self) -> [u8; 8] {
+        self.0.to_be_bytes()
+    }
+}
+
+/// As 16 hexadecimal digits.
+impl fmt::Display for GrantId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:016x}", self.0)
+    }
+}
+
+impl fmt::Debug for GrantId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "GrantId({self})")
     }
 }
 

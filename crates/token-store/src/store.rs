@@ -4,7 +4,7 @@ use std::{fmt, path::PathBuf, sync::Arc};
 
 use token_core::UnixTime;
 
-use crate::{ClaimId, Entity, Generation, Record, TokenId};
+use crate::{ClaimId, Entity, Generation, GrantId, Held, Record, TokenId};
 
 /// Keeps token records.
 ///
@@ -17,8 +17,9 @@ use crate::{ClaimId, Entity, Generation, Record, TokenId};
 ///   the answer of a call that writes rests on: after [`Insert::Exists`] or a repeated claim, the record and the claim.
 /// - **G4 shared.** Clones of a store share their state.
 /// - **G5 blind.** A store reads no clock, and neither logs a key nor shows one in `Debug` or an error.
-/// - **G6 idempotent.** [`redeem`](Self::redeem) under one claim happens once, however often it is asked; and a
-///   use that was granted more than once is not given back.
+/// - **G6 idempotent.** [`redeem`](Self::redeem) under one claim happens once, however often it is asked. A use
+///   that was answered more than once is not given back, and a [`refund`](Self::refund) gives back no other use than
+///   the one whose grant it names.
 ///
 /// That something is absent, and who won a race, is data and not an error. An error says by
 /// [`StoreError::retry`] what the caller may do.
@@ -46,15 +47,17 @@ pub trait TokenStore: fmt::Debug + Send + Sync {
     /// ([`Refund::Kept`]): of those that were told of it, one may have acted. For a token without a limit no
     /// claim is kept (their number would have no bound): each call counts, also a repeated one.
     ///
+    /// The answer names the grant, which a [`refund`](Self::refund) has to name. The store draws a new one for each
+    /// use that it grants ([`GrantId::draw`]), and answers a repeated claim with the grant that the claim holds.
+    ///
     /// Expiry is the caller's business, since a store reads no clock.
     ///
     /// # Errors
     /// [`StoreError`]; after [`StoreError::Unknown`], ask again under the same claim.
     fn redeem(&self, id: &TokenId, claim: &ClaimId) -> Result<Redeem, StoreError>;
 
-    /// What a claim holds: how many uses were left when it was made. `None` where it holds none: it was never
-    /// made, it was refunded, or the token is absent or has no limit. With this a caller answers a claim again
-    /// where it would no longer let it be made.
+    /// The use that a claim holds. `None` where it holds none: it was never made, it was refunded, or the token is
+    /// absent or has no limit. With this a caller answers a claim again where it would no longer let it be made.
     ///
     /// To be told of a use is to be allowed to act on it, so this too makes it stay spent, as a repeated
     /// [`redeem`](Self::redeem) does.
@@ -62,16 +65,17 @@ pub trait TokenStore: fmt::Debug + Send + Sync {
     /// # Errors
     /// [`StoreError`], [`StoreError::Corrupt`] for a damaged claim among others; after
     /// [`StoreError::Unknown`], ask again.
-    fn claimed(&self, id: &TokenId, claim: &ClaimId) -> Result<Option<u64>, StoreError>;
+    fn claimed(&self, id: &TokenId, claim: &ClaimId) -> Result<Option<Held>, StoreError>;
 
-    /// Gives the use of a claim back, and forgets the claim. Asked again it changes nothing, unless the claim
-    /// was made anew in between. For a token without a limit it changes nothing either: there is no use to give
-    /// back. Nor for a claim that was answered more than once ([`Refund::Kept`]): the caller knows that it did
-    /// not act, and not what the others did.
+    /// Gives back the use that was granted to a claim under this grant, and forgets the claim. A repeated call
+    /// changes nothing ([`Refund::NotClaimed`]), also when the claim has been made again in between: that claim
+    /// holds a use of another grant, on which its caller may have acted. A claim that was answered more than once
+    /// keeps its use ([`Refund::Kept`]): the caller knows that it did not act, and not what the others did. A token
+    /// without a limit has no use to give back.
     ///
     /// # Errors
     /// [`StoreError`]; after [`StoreError::Unknown`], ask again.
-    fn refund(&self, id: &TokenId, claim: &ClaimId) -> Result<Refund, StoreError>;
+    fn refund(&self, id: &TokenId, claim: &ClaimId, grant: GrantId) -> Result<Refund, StoreError>;
 
     /// Marks a token as revoked, for good.
     ///
@@ -129,6 +133,8 @@ pub enum Redeem {
     Redeemed {
         /// How many were left when the claim was first made; `None` for a token without a limit.
         uses_left: Option<u64>,
+        /// The grant of this use, for a refund; `None` for a token without a limit.
+        grant: Option<GrantId>,
         /// Whether the claim had been made before, so that this call cost nothing.
         repeated: bool,
     },
@@ -140,6 +146,17 @@ pub enum Redeem {
     Absent,
 }
 
+impl Redeem {
+    /// The grant of the use; `None` where there is none, or the token has no limit.
+    #[must_use]
+    pub const fn grant(&self) -> Option<GrantId> {
+        match self {
+            Self::Redeemed { grant, .. } => *grant,
+            Self::Exhausted | Self::Revoked | Self::Absent => None,
+        }
+    }
+}
+
 /// What [`TokenStore::refund`] did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use]
@@ -149,7 +166,7 @@ pub enum Refund {
     /// The claim was answered again, so that somebody other than the caller may have acted on it: the use
     /// stays spent, and the claim keeps its answer.
     Kept,
-    /// No such claim holds a use: it never did, it was refunded already, or the token has no limit.
+    /// The claim holds no use of this grant: it never did, that use was refunded already, or the token has no limit.
     NotClaimed,
     /// There is no such record.
     Absent,

@@ -26,8 +26,8 @@ use token_core::{RootKey, UnixTime};
 use zeroize::Zeroizing;
 
 use crate::{
-    Administration, Entity, Filter, Generation, Item, KeyRing, Owner, SealError, StoreError, TokenId,
-    disk::Draft,
+    Administration, ClaimId, Entity, Filter, Generation, Held, Item, KeyRing, Owner, SealError, StoreError,
+    TokenId, disk::Draft,
 };
 pub use document::InvalidDocument;
 use document::{Document, End, hex, is_sound, is_sound_generation};
@@ -389,10 +389,7 @@ fn successor<S: Administration + ?Sized>(
     Ok(Some(Item::Generation { subject, generation: Generation { number, root_key } }))
 }
 
-fn claims<S: Administration + ?Sized>(
-    store: &S,
-    id: &TokenId,
-) -> Result<Vec<(crate::ClaimId, u64)>, StoreError> {
+fn claims<S: Administration + ?Sized>(store: &S, id: &TokenId) -> Result<Vec<(ClaimId, Held)>, StoreError> {
     let mut claims = Vec::new();
     loop {
         let after = claims.last().map(|(claim, _)| claim).cloned();

@@ -9,6 +9,7 @@
 )]
 
 use std::{
+    cell::Cell,
     io,
     num::NonZeroU64,
     sync::{
@@ -22,9 +23,9 @@ use std::{
 
 use token_core::{RootKey, UnixTime};
 use token_store::{
-    Administration, CacheConfig, CachedStore, ClaimId, Entity, Filter, Generation, Insert, KeyPlace, KeyRing,
-    MemoryStore, Owner, Page, Raise, Record, Redeem, Refund, Reseal, Revoke, StoreError, Terms, TokenId,
-    TokenStore,
+    Administration, CacheConfig, CachedStore, ClaimId, Entity, Filter, Generation, GrantId, Held, Insert,
+    KeyPlace, KeyRing, MemoryStore, Owner, Page, Raise, Record, Redeem, Refund, Reseal, Revoke, StoreError,
+    Terms, TokenId, TokenStore,
 };
 
 const TTL: Duration = Duration::from_secs(3);
@@ -77,12 +78,12 @@ struct Told {
     reads: AtomicUsize,
     fails: Mutex<Option<StoreError>>,
     panics: AtomicBool,
-    held: Mutex<Option<Held>>,
+    held: Mutex<Option<Stopped>>,
 }
 
 /// The next read tells that it has read, and returns once it is let go.
 #[derive(Debug)]
-struct Held {
+struct Stopped {
     has_read: Sender<()>,
     let_go: Receiver<()>,
 }
@@ -106,7 +107,7 @@ impl Far {
     /// Holds the next read. What comes back tells of it, and lets it go.
     fn hold(&self) -> (Receiver<()>, Sender<()>) {
         let ((has_read, seen), (go, let_go)) = (mpsc::channel(), mpsc::channel());
-        *self.told.held.lock().unwrap() = Some(Held { has_read, let_go });
+        *self.told.held.lock().unwrap() = Some(Stopped { has_read, let_go });
         (seen, go)
     }
 
@@ -130,11 +131,11 @@ impl TokenStore for Far {
     fn redeem(&self, id: &TokenId, claim: &ClaimId) -> Result<Redeem, StoreError> {
         self.store.redeem(id, claim)
     }
-    fn claimed(&self, id: &TokenId, claim: &ClaimId) -> Result<Option<u64>, StoreError> {
+    fn claimed(&self, id: &TokenId, claim: &ClaimId) -> Result<Option<Held>, StoreError> {
         self.store.claimed(id, claim)
     }
-    fn refund(&self, id: &TokenId, claim: &ClaimId) -> Result<Refund, StoreError> {
-        self.store.refund(id, claim)
+    fn refund(&self, id: &TokenId, claim: &ClaimId, grant: GrantId) -> Result<Refund, StoreError> {
+        self.store.refund(id, claim, grant)
     }
     fn revoke(&self, id: &TokenId) -> Result<Revoke, StoreError> {
         self.store.revoke(id)
@@ -334,9 +335,11 @@ fn what_was_read_before_a_change_is_not_kept_after_it() {
     let cached = &host.cached;
 
     let a = host.insert("a", Some(9));
-    let redeemed = overtaken(&host, || uses(&a), || done(cached.redeem(&a, &claim(1)).unwrap()));
-    assert_eq!(redeemed, Some(1));
-    let refunded = overtaken(&host, || uses(&a), || done(cached.refund(&a, &claim(1)).unwrap()));
+    let grant = Cell::new(None);
+    let redeem = || grant.set(cached.redeem(&a, &claim(1)).unwrap().grant());
+    assert_eq!(overtaken(&host, || uses(&a), redeem), Some(1));
+    let grant = grant.get().unwrap();
+    let refunded = overtaken(&host, || uses(&a), || done(cached.refund(&a, &claim(1), grant).unwrap()));
     assert_eq!(refunded, Some(0));
     // What another host spent, and this one is told of.
     let told = overtaken(
@@ -344,7 +347,8 @@ fn what_was_read_before_a_change_is_not_kept_after_it() {
         || uses(&a),
         || {
             let _redeemed = host.far.redeem(&a, &claim(2)).unwrap();
-            assert_eq!(cached.claimed(&a, &claim(2)).unwrap(), Some(8));
+            let held = cached.claimed(&a, &claim(2)).unwrap();
+            assert_eq!(held.map(|held| held.uses_left), Some(8));
         },
     );
     assert_eq!(told, Some(1));

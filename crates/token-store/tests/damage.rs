@@ -76,8 +76,8 @@ fn fill(store: &dyn TokenStore, keys: &KeyRing) -> Vec<Record> {
             let mut record = record(keys, number);
             assert_eq!(store.insert(&record).unwrap(), Insert::Inserted);
             if number % 3 > 0 {
-                let first = Redeem::Redeemed { uses_left: Some(1), repeated: false };
-                assert_eq!(store.redeem(&record.id, &claim()).unwrap(), first);
+                let first = store.redeem(&record.id, &claim()).unwrap();
+                assert!(matches!(first, Redeem::Redeemed { uses_left: Some(1), repeated: false, .. }));
                 record.uses = 1;
             }
             if number % 3 > 1 {
@@ -122,7 +122,9 @@ fn question(open: Make, path: &Path, keys: &KeyRing, records: &[Record], outcome
         }
         if record.uses == 1 {
             match store.redeem(&record.id, &claim()) {
-                Ok(answer) => assert_eq!(answer, Redeem::Redeemed { uses_left: Some(1), repeated: true }),
+                Ok(answer) => {
+                    assert!(matches!(answer, Redeem::Redeemed { uses_left: Some(1), repeated: true, .. }));
+                }
                 Err(error) => note(error),
             }
         }

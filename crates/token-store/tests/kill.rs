@@ -82,8 +82,11 @@ fn victim(engine: &str, dir: &Path, round: u64) {
                     tell(format!("minted {text}\n"));
                     if number % 2 == 0 {
                         tell(format!("spending {text}\n"));
-                        let first = Redeem::Redeemed { uses_left: Some(0), repeated: false };
-                        assert_eq!(store.redeem(&id, &claim()).unwrap(), first);
+                        let first = store.redeem(&id, &claim()).unwrap();
+                        assert!(matches!(
+                            first,
+                            Redeem::Redeemed { uses_left: Some(0), repeated: false, .. }
+                        ));
                         tell(format!("spent {text}\n"));
                     }
                 }
@@ -171,8 +174,11 @@ fn check(store: &dyn TokenStore, keys: &KeyRing, known: &BTreeMap<String, Known>
         match (known, record.uses) {
             (Known::Minted, 0) | (Known::Spending, 0 | 1) => {}
             (Known::Spent, 1) => {
-                let again = Redeem::Redeemed { uses_left: Some(0), repeated: true };
-                assert_eq!(store.redeem(&id, &claim()).unwrap(), again, "{text}");
+                let again = store.redeem(&id, &claim()).unwrap();
+                assert!(
+                    matches!(again, Redeem::Redeemed { uses_left: Some(0), repeated: true, .. }),
+                    "{text}"
+                );
                 assert_eq!(
                     store.redeem(&id, &ClaimId::new(*b"other").unwrap()).unwrap(),
                     Redeem::Exhausted,

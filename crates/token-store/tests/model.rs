@@ -15,8 +15,8 @@ use std::{collections::BTreeMap, num::NonZeroU64};
 use proptest::{collection::vec, prelude::*};
 use token_core::{RootKey, UnixTime};
 use token_store::{
-    CacheConfig, CachedStore, ClaimId, Entity, Filter, Insert, KeyRing, MemoryStore, Record, Redeem, Refund,
-    Revoke, Terms, TokenId, TokenStore,
+    CacheConfig, CachedStore, ClaimId, Entity, Filter, GrantId, Held, Insert, KeyRing, MemoryStore, Record,
+    Redeem, Refund, Revoke, Terms, TokenId, TokenStore,
 };
 
 #[derive(Clone, Debug)]
@@ -24,7 +24,7 @@ enum Operation {
     Insert { id: usize, limit: u64, expires: Option<u64>, entity: u8 },
     Redeem { id: usize, claim: u8 },
     Claimed { id: usize, claim: u8 },
-    Refund { id: usize, claim: u8 },
+    Refund { id: usize, claim: u8, back: usize },
     Revoke { id: usize },
     Get { id: usize },
     Purge { now: u64, limit: usize },
@@ -40,7 +40,8 @@ fn operations() -> impl Strategy<Value = (Vec<Vec<u8>>, Vec<Operation>)> {
             .prop_map(|(id, limit, expires, entity)| Operation::Insert { id, limit, expires, entity }),
         4 => (id.clone(), 0..4_u8).prop_map(|(id, claim)| Operation::Redeem { id, claim }),
         1 => (id.clone(), 0..4_u8).prop_map(|(id, claim)| Operation::Claimed { id, claim }),
-        2 => (id.clone(), 0..4_u8).prop_map(|(id, claim)| Operation::Refund { id, claim }),
+        2 => (id.clone(), 0..4_u8, 0..3_usize)
+            .prop_map(|(id, claim, back)| Operation::Refund { id, claim, back }),
         1 => id.clone().prop_map(|id| Operation::Revoke { id }),
         3 => id.prop_map(|id| Operation::Get { id }),
         1 => (0..6_u64, 0..3_usize).prop_map(|(now, limit)| Operation::Purge { now, limit }),
@@ -49,17 +50,18 @@ fn operations() -> impl Strategy<Value = (Vec<Vec<u8>>, Vec<Operation>)> {
 }
 
 #[derive(Default)]
-struct Model(BTreeMap<TokenId, (Record, BTreeMap<u8, Held>)>);
+struct Model(BTreeMap<TokenId, (Record, BTreeMap<u8, Claim>)>);
 
-struct Held {
-    left: u64,
+struct Claim {
+    held: Held,
     answered_again: bool,
 }
 
 impl Model {
-    fn redeem(&mut self, id: &TokenId, claim: u8) -> Redeem {
-        if let Some(left) = self.claimed(id, claim) {
-            return Redeem::Redeemed { uses_left: Some(left), repeated: true };
+    // A use that is granted gets this grant.
+    fn redeem(&mut self, id: &TokenId, claim: u8, grant: Option<GrantId>) -> Redeem {
+        if let Some(Held { uses_left, grant }) = self.claimed(id, claim) {
+            return Redeem::Redeemed { uses_left: Some(uses_left), grant: Some(grant), repeated: true };
         }
         let Some((record, claims)) = self.0.get_mut(id) else { return Redeem::Absent };
         if record.revoked {
@@ -70,22 +72,24 @@ impl Model {
             limit => limit.map(|limit| limit.get() - record.uses - 1),
         };
         record.uses += 1;
-        claims.extend(uses_left.map(|left| (claim, Held { left, answered_again: false })));
-        Redeem::Redeemed { uses_left, repeated: false }
+        let held = uses_left.zip(grant).map(|(uses_left, grant)| Held { uses_left, grant });
+        claims.extend(held.map(|held| (claim, Claim { held, answered_again: false })));
+        Redeem::Redeemed { uses_left, grant: held.map(|held| held.grant), repeated: false }
     }
 
-    fn claimed(&mut self, id: &TokenId, claim: u8) -> Option<u64> {
-        let held = self.0.get_mut(id)?.1.get_mut(&claim)?;
-        held.answered_again = true;
-        Some(held.left)
+    fn claimed(&mut self, id: &TokenId, claim: u8) -> Option<Held> {
+        let claim = self.0.get_mut(id)?.1.get_mut(&claim)?;
+        claim.answered_again = true;
+        Some(claim.held)
     }
 
-    fn refund(&mut self, id: &TokenId, claim: u8) -> Refund {
+    fn refund(&mut self, id: &TokenId, claim: u8, grant: GrantId) -> Refund {
         match self.0.get_mut(id) {
             None => Refund::Absent,
             Some((record, claims)) => match claims.get(&claim) {
                 None => Refund::NotClaimed,
-                Some(Held { answered_again: true, .. }) => Refund::Kept,
+                Some(Claim { held, .. }) if held.grant != grant => Refund::NotClaimed,
+                Some(Claim { answered_again: true, .. }) => Refund::Kept,
                 Some(_) => {
                     claims.remove(&claim);
                     record.uses -= 1;
@@ -118,6 +122,7 @@ fn run(store: &dyn TokenStore, keys: &KeyRing, ids: &[Vec<u8>], operations: Vec<
     let ids: Vec<TokenId> = ids.iter().map(|id| TokenId::new(id.as_slice()).unwrap()).collect();
     let id_at = |at: usize| &ids[at % ids.len()];
     let mut model = Model::default();
+    let mut granted: Vec<(&TokenId, u8, GrantId)> = Vec::new();
     for operation in operations {
         match operation {
             Operation::Insert { id, limit, expires, entity: number } => {
@@ -139,16 +144,24 @@ fn run(store: &dyn TokenStore, keys: &KeyRing, ids: &[Vec<u8>], operations: Vec<
                 model.0.entry(id.clone()).or_insert((record, BTreeMap::new()));
             }
             Operation::Redeem { id, claim: number } => {
-                let expected = model.redeem(id_at(id), number);
-                assert_eq!(store.redeem(id_at(id), &claim(number)).unwrap(), expected);
+                let answer = store.redeem(id_at(id), &claim(number)).unwrap();
+                assert_eq!(answer, model.redeem(id_at(id), number, answer.grant()));
+                if let Redeem::Redeemed { grant: Some(grant), repeated: false, .. } = answer {
+                    assert!(granted.iter().all(|(.., known)| *known != grant), "each grant is a new one");
+                    granted.push((id_at(id), number, grant));
+                }
             }
             Operation::Claimed { id, claim: number } => {
                 let expected = model.claimed(id_at(id), number);
                 assert_eq!(store.claimed(id_at(id), &claim(number)).unwrap(), expected);
             }
-            Operation::Refund { id, claim: number } => {
-                let expected = model.refund(id_at(id), number);
-                assert_eq!(store.refund(id_at(id), &claim(number)).unwrap(), expected);
+            Operation::Refund { id, claim: number, back } => {
+                let of_claim =
+                    granted.iter().rev().filter(|(of, claim, _)| (*of, *claim) == (id_at(id), number));
+                let grant =
+                    of_claim.map(|(.., grant)| *grant).nth(back).unwrap_or(GrantId::from_bytes([0; 8]));
+                let expected = model.refund(id_at(id), number, grant);
+                assert_eq!(store.refund(id_at(id), &claim(number), grant).unwrap(), expected);
             }
             Operation::Revoke { id } => {
                 let record = model.0.get_mut(id_at(id)).map(|(record, _)| record.revoked = true);

@@ -137,7 +137,7 @@ fn work(store: &dyn TokenStore, keys: &KeyRing) -> Result<(), StoreError> {
         let (inserted, redeemed, refunded, revoked) = (
             store.insert(&Record::new(terms, &key, keys).unwrap()),
             || store.redeem(&id, &first),
-            || store.refund(&id, &second),
+            |grant| store.refund(&id, &second, grant),
             || store.revoke(&id),
         );
         let _ = inserted?;
@@ -146,9 +146,9 @@ fn work(store: &dyn TokenStore, keys: &KeyRing) -> Result<(), StoreError> {
         tell("redeemed");
         let _ = redeemed()?;
         tell("redeemed again");
-        let _ = store.redeem(&id, &second)?;
+        let grant = store.redeem(&id, &second)?.grant().unwrap();
         tell("redeemed");
-        let _ = refunded()?;
+        let _ = refunded(grant)?;
         tell("refunded");
         let _ = store.redeem(&id, &second)?;
         let _ = store.claimed(&id, &second)?;

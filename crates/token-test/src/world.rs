@@ -8,8 +8,8 @@ use std::sync::{
 use token_api::{Authority, Config, Host, HostError, Privilege};
 use token_core::{Subject, UnixTime};
 use token_store::{
-    ClaimId, Entity, Filter, Generation, Insert, KeyRing, MemoryStore, Page, Raise, Record, Redeem, Refund,
-    Revoke, StoreError, TokenId, TokenStore,
+    ClaimId, Entity, Filter, Generation, GrantId, Held, Insert, KeyRing, MemoryStore, Page, Raise, Record,
+    Redeem, Refund, Revoke, StoreError, TokenId, TokenStore,
 };
 
 /// The group that exists.
@@ -123,10 +123,10 @@ impl TokenStore for BrokenStore {
     fn redeem(&self, _: &TokenId, _: &ClaimId) -> Result<Redeem, StoreError> {
         broken()
     }
-    fn claimed(&self, _: &TokenId, _: &ClaimId) -> Result<Option<u64>, StoreError> {
+    fn claimed(&self, _: &TokenId, _: &ClaimId) -> Result<Option<Held>, StoreError> {
         broken()
     }
-    fn refund(&self, _: &TokenId, _: &ClaimId) -> Result<Refund, StoreError> {
+    fn refund(&self, _: &TokenId, _: &ClaimId, _: GrantId) -> Result<Refund, StoreError> {
         broken()
     }
     fn revoke(&self, _: &TokenId) -> Result<Revoke, StoreError> {

@@ -4,10 +4,10 @@ use std::{collections::BTreeSet, thread, time::Duration};
 
 use token_core::UnixTime;
 
-use super::{Suite, claim, insert, pages};
+use super::{Suite, again, claim, granted, insert, pages, redeem, won};
 use crate::{
-    Administration, Entity, Filter, Insert, Item, KeyPlace, KeyRing, Owner, Raise, Record, Redeem, Refund,
-    Reseal, StoreError, TokenId,
+    Administration, Entity, Filter, GrantId, Held, Insert, Item, KeyPlace, KeyRing, Owner, Raise, Record,
+    Redeem, Refund, Reseal, StoreError, TokenId,
 };
 
 pub(super) fn check<S: Administration>(suite: &Suite, open: &impl Fn() -> S) {
@@ -76,8 +76,7 @@ fn everything_older_is_void<S: Administration>(suite: &Suite, open: &impl Fn() -
     assert!(mark <= UnixTime::from_secs(1000), "the suite is to run on a store where nothing newer is void");
     if mark == UnixTime::from_secs(0) {
         insert(&store, &older);
-        let held = Redeem::Redeemed { uses_left: Some(2), repeated: false };
-        assert_eq!(store.redeem(&older.id, &claim("held")).unwrap(), held);
+        assert_eq!(redeem(&store, &older.id, "held"), won(2));
         assert!(!store.get(&older.id).unwrap().unwrap().revoked);
     } else {
         insert(&store, &older);
@@ -90,11 +89,9 @@ fn everything_older_is_void<S: Administration>(suite: &Suite, open: &impl Fn() -
     assert_eq!(store.redeem(&older.id, &claim("a")).unwrap(), Redeem::Revoked);
     assert!(store.get(&older.id).unwrap().unwrap().revoked);
     if mark == UnixTime::from_secs(0) {
-        let again = Redeem::Redeemed { uses_left: Some(2), repeated: true };
-        assert_eq!(store.redeem(&older.id, &claim("held")).unwrap(), again);
+        assert_eq!(redeem(&store, &older.id, "held"), again(2));
     }
-    let won = Redeem::Redeemed { uses_left: Some(2), repeated: false };
-    assert_eq!(store.redeem(&newer.id, &claim("a")).unwrap(), won);
+    assert_eq!(redeem(&store, &newer.id, "a"), won(2));
     let late = at(3, "older, but late");
     insert(&store, &late);
     assert_eq!(store.redeem(&late.id, &claim("a")).unwrap(), Redeem::Revoked);
@@ -122,12 +119,9 @@ fn spent_records_go_after_their_retention<S: Administration>(suite: &Suite, open
     }
     insert(&store, &suite.record(&id("unlimited")));
     insert(&store, &Record { uses: 1, ..suite.limited(&id("spent when inserted"), 1) });
-    let spend = |store: &S, name: &str| {
-        let won = Redeem::Redeemed { uses_left: Some(0), repeated: false };
-        assert_eq!(store.redeem(&id(name), &claim("x")).unwrap(), won);
-    };
+    let spend = |store: &S, name: &str| granted(store, &id(name), "x");
     spend(&store, "a");
-    spend(&store, "b");
+    let spent_b = spend(&store, "b");
     drop(store);
     let there = |name: &str| open().get(&id(name)).unwrap().is_some();
 
@@ -136,7 +130,7 @@ fn spent_records_go_after_their_retention<S: Administration>(suite: &Suite, open
     assert_eq!(purge(149, 50, 10), 0);
     spend(&open(), "c");
     assert_eq!(purge(120, 50, 10), 1);
-    assert_eq!(open().refund(&id("b"), &claim("x")).unwrap(), Refund::Refunded);
+    assert_eq!(open().refund(&id("b"), &claim("x"), spent_b).unwrap(), Refund::Refunded);
     assert_eq!(purge(150, 50, 10), 2, "a, and the one that was spent when inserted");
     assert!(!there("a") && there("b") && there("c") && !there("spent when inserted"));
     assert_eq!(open().redeem(&id("a"), &claim("x")).unwrap(), Redeem::Absent);
@@ -219,6 +213,7 @@ fn claims_and_generations_are_paged<S: Administration>(suite: &Suite, store: &S)
             }
             found.extend(page);
         }
+        let found: Vec<_> = found.into_iter().map(|(claim, held)| (claim, held.uses_left)).collect();
         assert_eq!(found, made);
     }
 
@@ -282,8 +277,10 @@ fn a_restored_store_answers_like_the_former<S: Administration>(suite: &Suite, op
         ..suite.limited(&suite.id("restored"), 2)
     });
     let subject = suite.entity("user", "restored");
+    let [a, b] = [1, 0].map(|uses_left| Held { uses_left, grant: GrantId::draw().unwrap() });
+    let claims = vec![(claim("a"), a), (claim("b"), b)];
     let items = [
-        Item::Token { record: record.clone(), claims: vec![(claim("a"), 1), (claim("b"), 0)] },
+        Item::Token { record: record.clone(), claims: claims.clone() },
         Item::Generation { subject: subject.clone(), generation: suite.generation(&subject, 7) },
     ];
     let store = open();
@@ -291,16 +288,16 @@ fn a_restored_store_answers_like_the_former<S: Administration>(suite: &Suite, op
     assert_eq!(store.insert(&record).unwrap(), Insert::Exists);
     drop(store);
     let store = open();
-    let again = Redeem::Redeemed { uses_left: Some(1), repeated: true };
+    let again = Redeem::Redeemed { uses_left: Some(1), grant: Some(a.grant), repeated: true };
     assert_eq!(store.redeem(&record.id, &claim("a")).unwrap(), again);
     assert_eq!(store.redeem(&record.id, &claim("c")).unwrap(), Redeem::Exhausted);
     assert_eq!(store.generation(&subject).unwrap().unwrap().number, 7);
     let listed = pages(&store, &Filter::Resource(suite.entity("space", "restored")), 2);
     assert_eq!(listed, std::slice::from_ref(&record));
-    let kept = store.refund(&record.id, &claim("b")).unwrap();
+    let kept = store.refund(&record.id, &claim("b"), b.grant).unwrap();
     assert_eq!(kept, Refund::Kept, "the store that the claim comes from may have answered it to others");
     assert_eq!(store.restore(&items).unwrap(), 0, "what is there stays as it is");
-    assert_eq!(store.claims(&record.id, None, 9).unwrap(), [(claim("a"), 1), (claim("b"), 0)]);
+    assert_eq!(store.claims(&record.id, None, 9).unwrap(), claims);
 
     // What comes void is void, and a generation is never lowered, whatever order they come in.
     let revoked = Record { revoked: true, ..record };

@@ -40,7 +40,7 @@ fn as_many_win_as_there_are_uses<S: TokenStore>(suite: &Suite, store: &S) {
                     let claim = claim(format!("{thread}"));
                     barrier.wait();
                     match store.redeem(id, &claim).unwrap() {
-                        Redeem::Redeemed { uses_left: Some(left), repeated: false } => {
+                        Redeem::Redeemed { uses_left: Some(left), repeated: false, .. } => {
                             wins.lock().unwrap().push(left)
                         }
                         Redeem::Exhausted => {}
@@ -86,7 +86,7 @@ fn one_claim_counts_once<S: TokenStore>(suite: &Suite, store: &S) {
             scope.spawn(|| {
                 barrier.wait();
                 match store.redeem(&id, &claim("the one")).unwrap() {
-                    Redeem::Redeemed { uses_left: Some(9), repeated } => {
+                    Redeem::Redeemed { uses_left: Some(9), repeated, .. } => {
                         first.fetch_add(usize::from(!repeated), Ordering::Relaxed);
                     }
                     other => panic!("{other:?}"),
@@ -108,10 +108,12 @@ fn refunds_leave_nothing<S: TokenStore>(suite: &Suite, store: &S) {
             scope.spawn(move || {
                 for round in 0..10 {
                     let claim = claim(format!("{thread} {round}"));
-                    if let Redeem::Redeemed { repeated: false, .. } = store.redeem(id, &claim).unwrap() {
+                    if let Redeem::Redeemed { grant: Some(grant), repeated: false, .. } =
+                        store.redeem(id, &claim).unwrap()
+                    {
                         assert!(holders.fetch_add(1, Ordering::SeqCst) < 2, "more hold a use than the limit");
                         holders.fetch_sub(1, Ordering::SeqCst);
-                        assert_eq!(store.refund(id, &claim).unwrap(), Refund::Refunded);
+                        assert_eq!(store.refund(id, &claim, grant).unwrap(), Refund::Refunded);
                     }
                 }
             });

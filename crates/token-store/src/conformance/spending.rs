@@ -1,15 +1,18 @@
 //! Redeeming and refunding: G3 and G6.
 
+use std::cell::Cell;
+
 use token_core::UnixTime;
 
-use super::{Suite, claim, insert};
-use crate::{ClaimId, Insert, Record, Redeem, Refund, Revoke, TokenId, TokenStore};
+use super::{Suite, again, claim, granted, insert, plain, redeem, won};
+use crate::{ClaimId, GrantId, Held, Insert, Record, Redeem, Refund, Revoke, TokenId, TokenStore};
 
 pub(super) fn check<S: TokenStore>(suite: &Suite, open: &impl Fn() -> S) {
     a_limit_is_kept(suite, open);
     a_claim_is_answered_alike_for_ever(suite, open);
     without_a_limit_each_call_counts(suite, open);
     a_refund_gives_one_use_back(suite, open);
+    a_refund_gives_back_no_other_use(suite, open);
     a_use_that_was_granted_twice_stays_spent(suite, open);
     a_revoked_token_is_not_redeemed(suite, open);
     claims_are_of_one_token(suite, &open());
@@ -17,16 +20,8 @@ pub(super) fn check<S: TokenStore>(suite: &Suite, open: &impl Fn() -> S) {
     nothing_comes_of_an_absent_token(suite, &open());
 }
 
-fn won(uses_left: u64) -> Redeem {
-    Redeem::Redeemed { uses_left: Some(uses_left), repeated: false }
-}
-
-fn again(uses_left: u64) -> Redeem {
-    Redeem::Redeemed { uses_left: Some(uses_left), repeated: true }
-}
-
-fn redeem<S: TokenStore>(store: &S, id: &TokenId, name: impl AsRef<[u8]>) -> Redeem {
-    store.redeem(id, &claim(name)).unwrap()
+fn refund<S: TokenStore>(store: &S, id: &TokenId, name: &str, grant: GrantId) -> Refund {
+    store.refund(id, &claim(name), grant).unwrap()
 }
 
 fn uses<S: TokenStore>(store: &S, id: &TokenId) -> u64 {
@@ -64,7 +59,8 @@ fn a_claim_is_answered_alike_for_ever<S: TokenStore>(suite: &Suite, open: &impl 
     assert_eq!(redeem(&store, &record.id, "c"), Redeem::Revoked);
     assert_eq!(uses(&store, &record.id), 2);
     for (name, held) in [("a", Some(1)), ("b", Some(0)), ("c", None)] {
-        assert_eq!(store.claimed(&record.id, &claim(name)).unwrap(), held);
+        let claimed = store.claimed(&record.id, &claim(name)).unwrap();
+        assert_eq!(claimed.map(|claimed| claimed.uses_left), held);
     }
     assert_eq!(uses(&store, &record.id), 2, "asking costs nothing");
 }
@@ -73,10 +69,11 @@ fn without_a_limit_each_call_counts<S: TokenStore>(suite: &Suite, open: &impl Fn
     let record = suite.record(&suite.id("unlimited"));
     let store = open();
     insert(&store, &record);
+    let without_limit = Redeem::Redeemed { uses_left: None, grant: None, repeated: false };
     for name in ["a", "a", "b"] {
-        assert_eq!(redeem(&store, &record.id, name), Redeem::Redeemed { uses_left: None, repeated: false });
+        assert_eq!(redeem(&store, &record.id, name), without_limit);
     }
-    assert_eq!(store.refund(&record.id, &claim("a")).unwrap(), Refund::NotClaimed);
+    assert_eq!(refund(&store, &record.id, "a", GrantId::draw().unwrap()), Refund::NotClaimed);
     assert_eq!(store.claimed(&record.id, &claim("a")).unwrap(), None);
     drop(store);
     assert_eq!(uses(&open(), &record.id), 3);
@@ -84,21 +81,44 @@ fn without_a_limit_each_call_counts<S: TokenStore>(suite: &Suite, open: &impl Fn
 
 fn a_refund_gives_one_use_back<S: TokenStore>(suite: &Suite, open: &impl Fn() -> S) {
     let record = suite.limited(&suite.id("refund"), 1);
-    let store = open();
+    let (store, other) = (open(), GrantId::draw().unwrap());
     insert(&store, &record);
-    assert_eq!(store.refund(&record.id, &claim("a")).unwrap(), Refund::NotClaimed);
-    assert_eq!(redeem(&store, &record.id, "a"), won(0));
-    assert_eq!(store.refund(&record.id, &claim("b")).unwrap(), Refund::NotClaimed);
-    assert_eq!(store.refund(&record.id, &claim("a")).unwrap(), Refund::Refunded);
+    assert_eq!(refund(&store, &record.id, "a", other), Refund::NotClaimed);
+    let grant = granted(&store, &record.id, "a");
+    assert_eq!(refund(&store, &record.id, "b", grant), Refund::NotClaimed);
+    assert_eq!(refund(&store, &record.id, "a", other), Refund::NotClaimed);
+    assert_eq!(refund(&store, &record.id, "a", grant), Refund::Refunded);
     drop(store);
     let store = open();
-    assert_eq!(store.refund(&record.id, &claim("a")).unwrap(), Refund::NotClaimed, "once only");
+    assert_eq!(refund(&store, &record.id, "a", grant), Refund::NotClaimed, "once only");
     assert_eq!(uses(&store, &record.id), 0);
-    assert_eq!(redeem(&store, &record.id, "b"), won(0));
+    let grant = granted(&store, &record.id, "b");
     assert_eq!(redeem(&store, &record.id, "a"), Redeem::Exhausted, "a refunded claim is forgotten");
     assert_eq!(store.revoke(&record.id).unwrap(), Revoke::Revoked);
-    assert_eq!(store.refund(&record.id, &claim("b")).unwrap(), Refund::Refunded);
+    assert_eq!(refund(&store, &record.id, "b", grant), Refund::Refunded);
     assert_eq!(redeem(&store, &record.id, "b"), Redeem::Revoked);
+}
+
+// One caller's action fails, and it refunds; the answer is lost. Another makes the same claim anew, and acts. The
+// first refunds again: if that were granted, a third could spend what the second acted on.
+fn a_refund_gives_back_no_other_use<S: TokenStore>(suite: &Suite, open: &impl Fn() -> S) {
+    let record = suite.limited(&suite.id("refunded twice"), 1);
+    insert(&open(), &record);
+    let first = granted(&open(), &record.id, "a");
+    assert_eq!(refund(&open(), &record.id, "a", first), Refund::Refunded);
+    let second = granted(&open(), &record.id, "a");
+    assert_ne!(first, second, "each use that is granted has a grant of its own");
+    for _ in 0..2 {
+        assert_eq!(refund(&open(), &record.id, "a", first), Refund::NotClaimed);
+    }
+    assert_eq!(redeem(&open(), &record.id, "b"), Redeem::Exhausted, "the second caller's use stays with it");
+    assert_eq!(open().get(&record.id).unwrap(), Some(Record { uses: 1, ..record.clone() }));
+    let held = Held { uses_left: 0, grant: second };
+    let repeated = Redeem::Redeemed { uses_left: Some(0), grant: Some(second), repeated: true };
+    assert_eq!(open().redeem(&record.id, &claim("a")).unwrap(), repeated, "the same grant");
+    assert_eq!(open().claimed(&record.id, &claim("a")).unwrap(), Some(held));
+    assert_eq!(refund(&open(), &record.id, "a", first), Refund::NotClaimed);
+    assert_eq!(refund(&open(), &record.id, "a", second), Refund::Kept);
 }
 
 // One caller claims the use. Another asks under the same claim, is told of the same use, and acts. The action of
@@ -108,7 +128,8 @@ fn a_use_that_was_granted_twice_stays_spent<S: TokenStore>(suite: &Suite, open: 
     let asks: [(&str, Ask<S>); 2] = [
         ("redeem", |store, record| assert_eq!(redeem(store, &record.id, "a"), again(0))),
         ("claimed", |store, record| {
-            assert_eq!(store.claimed(&record.id, &claim("a")).unwrap(), Some(0));
+            let held = store.claimed(&record.id, &claim("a")).unwrap();
+            assert_eq!(held.map(|held| held.uses_left), Some(0));
         }),
     ];
     for (name, ask) in asks {
@@ -123,12 +144,12 @@ fn a_use_that_was_granted_twice_stays_spent<S: TokenStore>(suite: &Suite, open: 
                 act(store.as_ref().unwrap());
             };
             step(&|store| insert(store, &record));
-            step(&|store| assert_eq!(redeem(store, &record.id, "a"), won(0)));
+            let grant = Cell::new(None);
+            step(&|store| grant.set(Some(granted(store, &record.id, "a"))));
+            let grant = grant.get().unwrap();
             step(&|store| ask(store, &record));
             for _ in 0..2 {
-                step(&|store| {
-                    assert_eq!(store.refund(&record.id, &claim("a")).unwrap(), Refund::Kept, "{name}")
-                });
+                step(&|store| assert_eq!(refund(store, &record.id, "a", grant), Refund::Kept, "{name}"));
             }
             step(&|store| assert_eq!(redeem(store, &record.id, "b"), Redeem::Exhausted, "{name}"));
             step(&|store| assert_eq!(redeem(store, &record.id, "a"), again(0), "{name}"));
@@ -162,7 +183,7 @@ fn claims_are_of_one_token<S: TokenStore>(suite: &Suite, store: &S) {
     let longest = ClaimId::new([0xff; ClaimId::MAX_LEN]).unwrap();
     for id in &ids {
         for (claim, uses_left) in claims.iter().zip((0..6).rev()) {
-            assert_eq!(store.redeem(id, claim).unwrap(), won(uses_left), "{id} {claim}");
+            assert_eq!(plain(store.redeem(id, claim).unwrap()), won(uses_left), "{id} {claim}");
         }
         assert_eq!(store.redeem(id, &longest).unwrap(), Redeem::Exhausted);
     }
@@ -173,19 +194,24 @@ fn a_purged_token_takes_its_claims_along<S: TokenStore>(suite: &Suite, open: &im
     let record = suite.sealed(Record { expires: Some(time), ..suite.limited(&suite.id("purged"), 1) });
     let store = open();
     insert(&store, &record);
-    assert_eq!(redeem(&store, &record.id, "a"), won(0));
+    let grant = granted(&store, &record.id, "a");
     while store.purge(time, 100).unwrap() == 100 {}
     assert_eq!(redeem(&store, &record.id, "a"), Redeem::Absent);
     drop(store);
     let store = open();
     assert_eq!(store.insert(&record).unwrap(), Insert::Inserted);
-    assert_eq!(store.refund(&record.id, &claim("a")).unwrap(), Refund::NotClaimed);
+    assert_eq!(refund(&store, &record.id, "a", grant), Refund::NotClaimed);
     assert_eq!(redeem(&store, &record.id, "a"), won(0), "nothing is left of the former record");
+    assert_eq!(
+        refund(&store, &record.id, "a", grant),
+        Refund::NotClaimed,
+        "nor does its grant name this use"
+    );
 }
 
 fn nothing_comes_of_an_absent_token<S: TokenStore>(suite: &Suite, store: &S) {
     let id = suite.id("never inserted");
     assert_eq!(redeem(store, &id, "a"), Redeem::Absent);
-    assert_eq!(store.refund(&id, &claim("a")).unwrap(), Refund::Absent);
+    assert_eq!(refund(store, &id, "a", GrantId::draw().unwrap()), Refund::Absent);
     assert_eq!(store.get(&id).unwrap(), None);
 }

@@ -6,7 +6,7 @@ use token_core::UnixTime;
 
 use super::{Kv, group::Draft, index_entries, listed, present_number, spent, void_before};
 use crate::{
-    ClaimId, Counts, Filter, Generations, Item, KeyPlace, Record, Reseal, StoreError, Sweep, TokenId,
+    ClaimId, Counts, Filter, Generations, Held, Item, KeyPlace, Record, Reseal, StoreError, Sweep, TokenId,
     codec::{self, Claim},
     cursor::Listing,
     engine::{Engine, Pair, View},
@@ -112,14 +112,14 @@ impl<E: Engine> Kv<E> {
         id: &TokenId,
         after: Option<&ClaimId>,
         limit: usize,
-    ) -> Result<Vec<(ClaimId, u64)>, StoreError> {
+    ) -> Result<Vec<(ClaimId, Held)>, StoreError> {
         let all = layout::claims(id);
         let from = after.map_or_else(|| all.clone(), |after| layout::next(layout::claim(id, after)));
         let end = layout::after_all(all).unwrap_or_default();
         let claim = |(key, value): Pair| {
             let (_, claim) =
                 layout::claim_of(&key).ok_or(StoreError::Corrupt { what: "the key of a claim" })?;
-            Ok((claim, codec::decode_claim(&key, &value)?.uses_left))
+            Ok((claim, codec::decode_claim(&key, &value)?.held))
         };
         self.read(|view| view.scan(&from, &end, limit)?.into_iter().map(claim).collect())
     }
@@ -226,7 +226,7 @@ impl<E: Engine> Kv<E> {
 }
 
 // Whether it changed anything.
-fn restore(draft: &mut Draft<'_>, record: Record, claims: Vec<(ClaimId, u64)>) -> Result<bool, StoreError> {
+fn restore(draft: &mut Draft<'_>, record: Record, claims: Vec<(ClaimId, Held)>) -> Result<bool, StoreError> {
     match draft.record(&record.id) {
         Ok(None) => {}
         Ok(Some(mut standing)) => {
@@ -246,10 +246,10 @@ fn restore(draft: &mut Draft<'_>, record: Record, claims: Vec<(ClaimId, u64)>) -
         let value = codec::encode_index(&entry)?;
         draft.put(entry, value);
     }
-    for (claim, uses_left) in claims {
+    for (claim, held) in claims {
         let key = layout::claim(&record.id, &claim);
         // The store it came from may have answered it to others: its use stays spent.
-        let claim = Claim { uses_left, answered_again: true };
+        let claim = Claim { held, answered_again: true };
         let value = codec::encode_claim(&key, claim)?;
         draft.put(key, value);
     }

@@ -124,7 +124,7 @@ impl<V: View> Check<'_, V> {
             (Found::Absent, _) => Fault::StrayClaim,
             (Found::Sound(record), Ok(claim)) => match record.use_limit {
                 None => Fault::StrayClaim,
-                Some(limit) if claim.uses_left >= limit.get() => Fault::WrongClaim,
+                Some(limit) if claim.held.uses_left >= limit.get() => Fault::WrongClaim,
                 Some(_) => return Ok(()),
             },
         };

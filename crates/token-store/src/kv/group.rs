@@ -14,7 +14,7 @@ use std::{
 };
 
 use crate::{
-    ClaimId, Record, StoreError, TokenId,
+    ClaimId, Held, Record, StoreError, TokenId,
     codec::{self, Claim},
     engine::{Batch, Engine, Pair, View},
     layout,
@@ -167,17 +167,17 @@ impl Draft<'_> {
         self.get(&key)?.map(|value| codec::decode_record(&key, id.clone(), &value)).transpose()
     }
 
-    // Tells how many uses the claim left, and marks it first: were its use given back by whoever was told of it
+    // Returns the use that the claim holds, and marks it first: were its use given back by whoever was told of it
     // earlier, a third could spend what this caller acts on.
-    pub(super) fn answer_again(&mut self, id: &TokenId, claim: &ClaimId) -> Result<Option<u64>, StoreError> {
+    pub(super) fn answer_again(&mut self, id: &TokenId, claim: &ClaimId) -> Result<Option<Held>, StoreError> {
         let key = layout::claim(id, claim);
         let Some(value) = self.get(&key)? else { return Ok(None) };
-        let Claim { uses_left, answered_again } = codec::decode_claim(&key, &value)?;
+        let Claim { held, answered_again } = codec::decode_claim(&key, &value)?;
         if !answered_again {
-            let value = codec::encode_claim(&key, Claim { uses_left, answered_again: true })?;
+            let value = codec::encode_claim(&key, Claim { held, answered_again: true })?;
             self.put(key, value);
         }
-        Ok(Some(uses_left))
+        Ok(Some(held))
     }
 
     pub(super) fn put(&mut self, key: Vec<u8>, value: Vec<u8>) {

@@ -58,6 +58,16 @@ fn repeated() -> ClaimId {
     ClaimId::new(*b"repeated").unwrap()
 }
 
+/// The grant of `claim`.
+fn grant() -> GrantId {
+    GrantId::from_bytes([1, 2, 3, 4, 5, 6, 7, 8])
+}
+
+/// The grant of `repeated`.
+fn repeated_grant() -> GrantId {
+    GrantId::from_bytes([11, 12, 13, 14, 15, 16, 17, 18])
+}
+
 fn user() -> Entity {
     Entity { kind: "user".into(), id: "u\u{e9}".into() }
 }
@@ -114,9 +124,9 @@ fn a_store_of_version_2_is_read() {
     let opened = keys.open(&generation.root_key, Owner::Generation { subject, number }).unwrap();
     assert_eq!(opened.expose(), &[9; 32]);
 
-    assert_eq!(store.refund(&full(), &repeated()).unwrap(), Refund::Kept);
-    for (claim, left) in [(claim(), 299), (repeated(), 298)] {
-        let again = Redeem::Redeemed { uses_left: Some(left), repeated: true };
+    assert_eq!(store.refund(&full(), &repeated(), repeated_grant()).unwrap(), Refund::Kept);
+    for (claim, left, grant) in [(claim(), 299, grant()), (repeated(), 298, repeated_grant())] {
+        let again = Redeem::Redeemed { uses_left: Some(left), grant: Some(grant), repeated: true };
         assert_eq!(store.redeem(&full(), &claim).unwrap(), again);
     }
     for (filter, expected) in [
@@ -138,9 +148,13 @@ fn what_is_written_is_of_version_2() {
     let full_record = old.get(&full()).unwrap().unwrap();
     assert_eq!(new.insert(&Record { uses: 0, ..full_record.clone() }).unwrap(), Insert::Inserted);
     assert_eq!(new.insert(&old.get(&plain()).unwrap().unwrap()).unwrap(), Insert::Inserted);
-    for (claim, left, again) in [(claim(), 299, false), (repeated(), 298, false), (repeated(), 298, true)] {
-        let redeemed = Redeem::Redeemed { uses_left: Some(left), repeated: again };
-        assert_eq!(new.redeem(&full(), &claim).unwrap(), redeemed);
+    for (claim, left, grant, again) in [
+        (claim(), 299, grant(), false),
+        (repeated(), 298, repeated_grant(), false),
+        (repeated(), 298, repeated_grant(), true),
+    ] {
+        let redeemed = Redeem::Redeemed { uses_left: Some(left), grant: Some(grant), repeated: again };
+        assert_eq!(new.redeem_as(&full(), &claim, grant).unwrap(), redeemed);
     }
     let generation = old.generation(&user()).unwrap().unwrap();
     let raised = new.write(move |draft| {
@@ -256,8 +270,7 @@ fn spent() -> (KeyRing, Vec<Pair>) {
     spent.root_key = keys.seal(&token_core::RootKey::from_derived([1; 32]), spent.owner()).unwrap();
     let record = Record { uses: 0, ..spent.clone() };
     assert_eq!(store.insert(&record).unwrap(), Insert::Inserted);
-    let won = Redeem::Redeemed { uses_left: Some(0), repeated: false };
-    assert_eq!(store.redeem(&spent.id, &claim()).unwrap(), won);
+    assert!(matches!(store.redeem(&spent.id, &claim()).unwrap(), Redeem::Redeemed { repeated: false, .. }));
     let retention = std::time::Duration::from_secs(9);
     assert_eq!(store.purge_spent(UnixTime::from_secs(7), retention, 9).unwrap(), 1);
     (keys, pairs(&store))
@@ -364,13 +377,21 @@ fn faults_are_told_apart() {
     assert_eq!(checked(&|store| put(store, vec![9, 9], vec![]), None), [(Fault::UnknownKey, 1)]);
     let claimed = |store: &Kv<Memory>| {
         let key = layout::claim(&TokenId::new(*b"nobody").unwrap(), &claim());
-        let value = codec::encode_claim(&key, Claim { uses_left: 0, answered_again: false }).unwrap();
+        let value = codec::encode_claim(
+            &key,
+            Claim { held: Held { uses_left: 0, grant: grant() }, answered_again: false },
+        )
+        .unwrap();
         put(store, key, value);
     };
     assert_eq!(checked(&claimed, None), [(Fault::StrayClaim, 1)]);
     let wrong = |store: &Kv<Memory>| {
         let key = layout::claim(&id, &claim());
-        let value = codec::encode_claim(&key, Claim { uses_left: 1, answered_again: false }).unwrap();
+        let value = codec::encode_claim(
+            &key,
+            Claim { held: Held { uses_left: 1, grant: grant() }, answered_again: false },
+        )
+        .unwrap();
         put(store, key, value);
     };
     assert_eq!(checked(&wrong, None), [(Fault::WrongClaim, 1)]);

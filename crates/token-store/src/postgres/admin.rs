@@ -9,7 +9,9 @@ use std::{
 use token_core::UnixTime;
 
 use super::{
-    PostgresStore, apart, check,
+    PostgresStore, apart,
+    change::{grant_column, grant_of},
+    check,
     error::Failure,
     kind::{NewRecord, Repeat, STRANGE, bigint, column, count, get},
     listing::{Walk, page},
@@ -17,7 +19,7 @@ use super::{
     session::{Parameter, Session},
 };
 use crate::{
-    Administration, ClaimId, Counts, Filter, Generation, Generations, Item, KeyPlace, KeyRing, Record,
+    Administration, ClaimId, Counts, Filter, Generation, Generations, Held, Item, KeyPlace, KeyRing, Record,
     Report, Reseal, StoreError, Sweep, TokenId, layout,
 };
 
@@ -157,9 +159,9 @@ impl Administration for PostgresStore {
         id: &TokenId,
         after: Option<&ClaimId>,
         limit: usize,
-    ) -> Result<Vec<(ClaimId, u64)>, StoreError> {
+    ) -> Result<Vec<(ClaimId, Held)>, StoreError> {
         const SQL: &str = "
-            SELECT claim, uses_left FROM onetoken.claims
+            SELECT claim, uses_left, grant_id FROM onetoken.claims
             WHERE id = $1::bytea AND claim > $2::bytea ORDER BY claim LIMIT $3::bigint";
         let id = id.as_bytes().to_vec();
         let after = after.map(|claim| claim.as_bytes().to_vec()).unwrap_or_default();
@@ -172,7 +174,8 @@ impl Administration for PostgresStore {
                 for row in &rows {
                     let claim = ClaimId::new(get::<&[u8]>(row, 0)?);
                     let claim = claim.map_err(|_| StoreError::Corrupt { what: "the id of a claim" })?;
-                    claims.push((claim, count(get(row, 1)?)?));
+                    let held = Held { uses_left: count(get(row, 1)?)?, grant: grant_of(get(row, 2)?) };
+                    claims.push((claim, held));
                 }
                 Ok(claims)
             })
@@ -382,7 +385,7 @@ fn resealed(change: &Reseal, stored: &[u8]) -> Result<Option<Vec<u8>>, StoreErro
 /// What came from another store, as it is to be kept.
 struct Restored {
     records: Vec<NewRecord>,
-    claims: Vec<(Vec<u8>, Vec<u8>, i64)>,
+    claims: Vec<(Vec<u8>, Vec<u8>, Held)>,
     generations: Vec<(Vec<u8>, i64, Vec<u8>)>,
 }
 
@@ -397,10 +400,10 @@ impl Restored {
                     let new = NewRecord::new(record)?;
                     if names.insert(layout::record(&record.id)) {
                         records.push(new);
-                        let on_it: BTreeMap<&ClaimId, u64> =
-                            on_it.iter().map(|(claim, uses_left)| (claim, *uses_left)).collect();
-                        claims.extend(on_it.into_iter().map(|(claim, uses_left)| {
-                            (record.id.as_bytes().to_vec(), claim.as_bytes().to_vec(), bigint(uses_left))
+                        let on_it: BTreeMap<&ClaimId, Held> =
+                            on_it.iter().map(|(claim, held)| (claim, *held)).collect();
+                        claims.extend(on_it.into_iter().map(|(claim, held)| {
+                            (record.id.as_bytes().to_vec(), claim.as_bytes().to_vec(), held)
                         }));
                     } else if let Some(first) = records.iter_mut().find(|first| first.id == new.id) {
                         first.revoked |= new.revoked;
@@ -437,14 +440,15 @@ impl Restored {
                     WHERE excluded.revoked AND NOT tokens.revoked
                 RETURNING id, changes
             ), claims AS (
-                INSERT INTO onetoken.claims (id, claim, uses_left, answered_again)
-                SELECT a.id, a.claim, a.uses_left, true
-                FROM unnest($10::bytea[], $11::bytea[], $12::bigint[]) AS a(id, claim, uses_left)
+                INSERT INTO onetoken.claims (id, claim, uses_left, grant_id, answered_again)
+                SELECT a.id, a.claim, a.uses_left, a.grant_id, true
+                FROM unnest($10::bytea[], $11::bytea[], $12::bigint[], $13::bigint[])
+                    AS a(id, claim, uses_left, grant_id)
                 JOIN kept k ON k.id = a.id AND k.changes = 0
             ), generations AS (
                 INSERT INTO onetoken.generations (subject, number, generation)
                 SELECT subject, number, generation
-                FROM unnest($13::bytea[], $14::bigint[], $15::bytea[]) AS a(subject, number, generation)
+                FROM unnest($14::bytea[], $15::bigint[], $16::bytea[]) AS a(subject, number, generation)
                 ORDER BY subject
                 ON CONFLICT (subject) DO UPDATE SET number = excluded.number, generation = excluded.generation
                     WHERE excluded.number > generations.number
@@ -455,7 +459,8 @@ impl Restored {
         let claims: Vec<_> = self.claims.iter().collect();
         columns.push(column(&claims, |(id, ..)| &**id));
         columns.push(column(&claims, |(_, claim, _)| &**claim));
-        columns.push(column(&claims, |(.., uses_left)| *uses_left));
+        columns.push(column(&claims, |(.., held)| bigint(held.uses_left)));
+        columns.push(column(&claims, |(.., held)| grant_column(held.grant)));
         let generations: Vec<_> = self.generations.iter().collect();
         columns.push(column(&generations, |(subject, ..)| &**subject));
         columns.push(column(&generations, |(_, number, _)| *number));

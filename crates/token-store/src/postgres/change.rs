@@ -21,7 +21,7 @@ use super::{
     error::Failure,
     kind::{Column, Kind, Repeat, STRANGE, column, count, get, numbered},
 };
-use crate::{ClaimId, Redeem, Refund, Revoke, StoreError, TokenId, layout};
+use crate::{ClaimId, GrantId, Held, Redeem, Refund, Revoke, StoreError, TokenId, layout};
 
 /// Changes records that are there.
 pub(super) struct Changes;
@@ -34,27 +34,35 @@ pub(super) struct Change {
 
 /// What is to be done.
 pub(super) enum Act {
-    Redeem(ClaimId),
+    /// Under this grant, if the claim holds none.
+    Redeem(ClaimId, GrantId),
     /// Only tells of a use that is held, as redeeming again would.
     Claimed(ClaimId),
-    Refund(ClaimId),
+    Refund(ClaimId, GrantId),
     Revoke,
 }
 
 impl Act {
     const fn name(&self) -> &'static str {
         match self {
-            Self::Redeem(_) => "redeem",
+            Self::Redeem(..) => "redeem",
             Self::Claimed(_) => "claimed",
-            Self::Refund(_) => "refund",
+            Self::Refund(..) => "refund",
             Self::Revoke => "revoke",
         }
     }
 
     fn claim(&self) -> Option<&ClaimId> {
         match self {
-            Self::Redeem(claim) | Self::Claimed(claim) | Self::Refund(claim) => Some(claim),
+            Self::Redeem(claim, _) | Self::Claimed(claim) | Self::Refund(claim, _) => Some(claim),
             Self::Revoke => None,
+        }
+    }
+
+    fn grant(&self) -> Option<i64> {
+        match self {
+            Self::Redeem(_, grant) | Self::Refund(_, grant) => Some(grant_column(*grant)),
+            Self::Claimed(_) | Self::Revoke => None,
         }
     }
 }
@@ -64,12 +72,9 @@ impl Act {
 pub(super) enum Changed {
     Absent,
     /// The claim holds a use, and did before.
-    Held {
-        uses_left: u64,
-    },
-    Spent {
-        uses_left: Option<u64>,
-    },
+    Held(Held),
+    /// It is granted now; without a limit there is nothing to hold.
+    Spent(Option<Held>),
     Exhausted,
     Revoked,
     /// There is no such claim.
@@ -82,18 +87,18 @@ impl Changed {
     pub(super) fn redeem(self) -> Result<Redeem, StoreError> {
         Ok(match self {
             Self::Absent => Redeem::Absent,
-            Self::Held { uses_left } => Redeem::Redeemed { uses_left: Some(uses_left), repeated: true },
-            Self::Spent { uses_left } => Redeem::Redeemed { uses_left, repeated: false },
+            Self::Held(held) => redeemed(Some(held), true),
+            Self::Spent(held) => redeemed(held, false),
             Self::Exhausted => Redeem::Exhausted,
             Self::Revoked => Redeem::Revoked,
             Self::Unclaimed | Self::Refunded | Self::Kept => return Err(STRANGE),
         })
     }
 
-    pub(super) fn claimed(self) -> Result<Option<u64>, StoreError> {
+    pub(super) fn claimed(self) -> Result<Option<Held>, StoreError> {
         match self {
             Self::Absent | Self::Unclaimed => Ok(None),
-            Self::Held { uses_left } => Ok(Some(uses_left)),
+            Self::Held(held) => Ok(Some(held)),
             _ => Err(STRANGE),
         }
     }
@@ -117,21 +122,41 @@ impl Changed {
     }
 }
 
+fn redeemed(held: Option<Held>, repeated: bool) -> Redeem {
+    Redeem::Redeemed {
+        uses_left: held.map(|held| held.uses_left),
+        grant: held.map(|held| held.grant),
+        repeated,
+    }
+}
+
+/// A grant as the server keeps it.
+pub(super) const fn grant_column(grant: GrantId) -> i64 {
+    i64::from_be_bytes(grant.to_bytes())
+}
+
+/// The grant that the server kept.
+pub(super) const fn grant_of(column: i64) -> GrantId {
+    GrantId::from_bytes(column.to_be_bytes())
+}
+
 // `verdict` names what is to be done: `spend`, `mark` a claim that is told of again, `refund`, `revoke`; any other is an
 // answer already. Rows are locked in the order of their ids, so that no two hosts wait in a circle.
 macro_rules! changing {
     ($locked_by_others:literal) => {
         concat!(
             "WITH asked AS MATERIALIZED (
-            SELECT * FROM unnest($1::bytea[], $2::text[], $3::bytea[]) WITH ORDINALITY AS a(id, act, claim, n)
+            SELECT * FROM unnest($1::bytea[], $2::text[], $3::bytea[], $4::bigint[])
+                WITH ORDINALITY AS a(id, act, claim, grant_id, n)
             WHERE {mark}
         ), seen AS MATERIALIZED (
-            SELECT a.n, a.id, a.claim, t.uses, t.use_limit, t.changes, c.uses_left,
+            SELECT a.n, a.id, a.claim, a.grant_id, t.uses, t.use_limit, t.changes,
+                c.uses_left, c.grant_id AS granted,
                 CASE
                     WHEN t.id IS NULL THEN 'absent'
                     WHEN a.act = 'revoke' THEN CASE WHEN t.revoked THEN 'revoked' ELSE 'revoke' END
                     WHEN a.act = 'refund' THEN CASE
-                        WHEN c.id IS NULL THEN 'unclaimed'
+                        WHEN c.id IS NULL OR c.grant_id <> a.grant_id THEN 'unclaimed'
                         WHEN c.answered_again THEN 'kept'
                         WHEN t.uses < 1 THEN 'damaged'
                         ELSE 'refund'
@@ -152,7 +177,7 @@ macro_rules! changing {
                 first_value(v.verdict) OVER (PARTITION BY v.id ORDER BY v.n) AS first
             FROM seen v WHERE v.verdict IN ('spend', 'mark', 'refund', 'revoke')
         ), chosen AS MATERIALIZED (
-            SELECT n, id, claim, uses, use_limit, changes, verdict, nth FROM acting
+            SELECT n, id, claim, grant_id, uses, use_limit, changes, verdict, nth FROM acting
             WHERE verdict = first
                 AND (verdict <> 'spend' OR use_limit IS NULL OR uses + nth <= use_limit)
                 AND (verdict <> 'refund' OR nth <= uses)
@@ -182,8 +207,8 @@ macro_rules! changing {
             WHERE t.id = l.id
             RETURNING t.id
         ), claimed AS (
-            INSERT INTO onetoken.claims (id, claim, uses_left, answered_again)
-            SELECT c.id, c.claim, c.use_limit - c.uses - c.nth, false
+            INSERT INTO onetoken.claims (id, claim, uses_left, grant_id, answered_again)
+            SELECT c.id, c.claim, c.use_limit - c.uses - c.nth, c.grant_id, false
             FROM done d JOIN chosen c ON c.id = d.id
             WHERE c.verdict = 'spend' AND c.use_limit IS NOT NULL
         ), marked AS (
@@ -196,7 +221,8 @@ macro_rules! changing {
             USING done d, chosen c
             WHERE c.id = d.id AND c.verdict = 'refund' AND k.id = c.id AND k.claim = c.claim
         )
-        SELECT v.n, v.verdict, coalesce(v.uses_left, c.use_limit - c.uses - c.nth), d.id IS NOT NULL
+        SELECT v.n, v.verdict, coalesce(v.uses_left, c.use_limit - c.uses - c.nth), coalesce(v.granted, c.grant_id),
+            d.id IS NOT NULL
         FROM seen v LEFT JOIN chosen c ON c.n = v.n LEFT JOIN done d ON d.id = c.id"
         )
     };
@@ -222,7 +248,7 @@ impl Kind for Changes {
     fn repeat(ask: &Change) -> Repeat {
         match ask.act {
             Act::Revoke | Act::Claimed(_) => Repeat::SameWrite,
-            Act::Redeem(_) | Act::Refund(_) => Repeat::OtherWrite,
+            Act::Redeem(..) | Act::Refund(..) => Repeat::OtherWrite,
         }
     }
 
@@ -231,6 +257,7 @@ impl Kind for Changes {
             column(asks, |ask| ask.id.as_bytes()),
             column(asks, |ask| ask.act.name()),
             column(asks, |ask| ask.act.claim().map(|claim| claim.as_bytes())),
+            column(asks, |ask| ask.act.grant()),
         ]
     }
 
@@ -244,15 +271,19 @@ impl Kind for Changes {
 }
 
 fn answer(row: &Row) -> Result<Option<Result<Changed, StoreError>>, StoreError> {
-    let (verdict, uses_left, done): (&str, Option<i64>, bool) = (get(row, 1)?, get(row, 2)?, get(row, 3)?);
-    let held = || {
-        let uses_left = uses_left.ok_or(STRANGE)?;
-        Ok(Changed::Held { uses_left: count(uses_left)? })
+    let (verdict, done): (&str, bool) = (get(row, 1)?, get(row, 4)?);
+    let (uses_left, grant): (Option<i64>, Option<i64>) = (get(row, 2)?, get(row, 3)?);
+    let held = || match (uses_left, grant) {
+        (None, _) => Ok(None),
+        (Some(uses_left), Some(grant)) => {
+            Ok(Some(Held { uses_left: count(uses_left)?, grant: grant_of(grant) }))
+        }
+        (Some(_), None) => Err(STRANGE),
     };
     Ok(Some(match (verdict, done) {
         ("spend" | "mark" | "refund" | "revoke", false) => return Ok(None),
-        ("spend", true) => Ok(Changed::Spent { uses_left: uses_left.map(count).transpose()? }),
-        ("mark" | "held", _) => held(),
+        ("spend", true) => held().map(Changed::Spent),
+        ("mark" | "held", _) => held().and_then(|held| held.map(Changed::Held).ok_or(STRANGE)),
         ("refund", true) => Ok(Changed::Refunded),
         ("revoke" | "revoked", _) => Ok(Changed::Revoked),
         ("absent", _) => Ok(Changed::Absent),

@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize, de::IgnoredAny};
 use token_core::UnixTime;
 
 use crate::{
-    ClaimId, Entity, Generation, InvalidId, Item, Record, SealedKey, TokenId, codec::encode_index,
-    kv::index_entries,
+    ClaimId, Entity, Generation, GrantId, Held, InvalidId, Item, Record, SealedKey, TokenId,
+    codec::encode_index, kv::index_entries,
 };
 
 /// A line is not one that an export has.
@@ -71,8 +71,8 @@ pub(super) struct Token {
     uses: u64,
     revoked: bool,
     name: Option<String>,
-    /// Each with the uses that were left when it was made.
-    claims: Vec<(String, u64)>,
+    /// Each with the uses that were left when it was made, and the grant.
+    claims: Vec<(String, u64, String)>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -111,7 +111,7 @@ impl Document {
         Ok(line)
     }
 
-    pub(super) fn token(record: &Record, claims: &[(ClaimId, u64)]) -> Self {
+    pub(super) fn token(record: &Record, claims: &[(ClaimId, Held)]) -> Self {
         Self::Token(Box::new(Token {
             id: hex(record.id.as_bytes()),
             kind: record.kind.clone(),
@@ -124,7 +124,12 @@ impl Document {
             uses: record.uses,
             revoked: record.revoked,
             name: record.name.clone(),
-            claims: claims.iter().map(|(claim, left)| (hex(claim.as_bytes()), *left)).collect(),
+            claims: claims
+                .iter()
+                .map(|(claim, Held { uses_left, grant })| {
+                    (hex(claim.as_bytes()), *uses_left, hex(&grant.to_bytes()))
+                })
+                .collect(),
         }))
     }
 
@@ -141,8 +146,10 @@ impl Document {
         let bytes = |text: &str| from_hex(text).ok_or(InvalidDocument::Bytes);
         match self {
             Self::Token(token) => {
-                let claim = |(claim, left): (String, u64)| -> Result<_, InvalidDocument> {
-                    Ok((ClaimId::new(bytes(&claim)?)?, left))
+                let claim = |(claim, uses_left, grant): (String, u64, String)| -> Result<_, InvalidDocument> {
+                    let grant = bytes(&grant)?.try_into().map_err(|_| InvalidDocument::Bytes)?;
+                    let held = Held { uses_left, grant: GrantId::from_bytes(grant) };
+                    Ok((ClaimId::new(bytes(&claim)?)?, held))
                 };
                 let record = Record {
                     id: TokenId::new(bytes(&token.id)?)?,
@@ -182,14 +189,14 @@ impl Document {
 }
 
 /// Whether a store can have come to hold this, and every store can keep it. Claims are in the order of their ids.
-pub(super) fn is_sound(record: &Record, claims: &[(ClaimId, u64)]) -> bool {
+pub(super) fn is_sound(record: &Record, claims: &[(ClaimId, Held)]) -> bool {
     let count = u64::try_from(claims.len()).unwrap_or(u64::MAX);
     let agrees = match record.use_limit {
         None => claims.is_empty(),
         Some(limit) => {
             record.uses <= limit.get()
                 && count <= record.uses
-                && claims.iter().all(|(_, left)| *left < limit.get())
+                && claims.iter().all(|(_, held)| held.uses_left < limit.get())
                 && claims.is_sorted_by(|(one, _), (next, _)| one < next)
         }
     };

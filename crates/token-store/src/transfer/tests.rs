@@ -8,7 +8,7 @@ use token_core::{RootKey, UnixTime};
 
 use super::*;
 use crate::{
-    ClaimId, Entity, Generation, Insert, KeyRing, MemoryStore, Owner, Raise, Record, Redeem, Terms,
+    ClaimId, Entity, Generation, GrantId, Insert, KeyRing, MemoryStore, Owner, Raise, Record, Redeem, Terms,
     TokenStore,
 };
 
@@ -119,7 +119,9 @@ fn a_token_with_more_claims_than_a_line_holds_is_named() {
     let (many, long) = (MAX_LINE / 128 + 1, [0xa5; 60]);
     let claim = |number: usize| ClaimId::new([&number.to_be_bytes()[4..], &long[..]].concat()).unwrap();
     let limit = u64::try_from(many).unwrap();
-    let claims: Vec<_> = (0..many).map(claim).zip((0..limit).rev()).collect();
+    let grant = GrantId::draw().unwrap();
+    let held = |uses_left| Held { uses_left, grant };
+    let claims: Vec<_> = (0..many).map(claim).zip((0..limit).rev().map(held)).collect();
     let record = all(&store).0.remove(0);
     let record = Record { id: id(7), uses: limit, use_limit: NonZeroU64::new(limit), ..record };
     assert_eq!(store.restore(&[Item::Token { record, claims }]).unwrap(), 1);
@@ -166,8 +168,8 @@ fn a_new_epoch_voids_everything_older() {
     for number in 0..10 {
         assert_eq!(copy.redeem(&id(number), &claim(9)).unwrap(), Redeem::Revoked);
     }
-    let again = Redeem::Redeemed { uses_left: Some(0), repeated: true };
-    assert_eq!(copy.redeem(&id(1), &claim(1)).unwrap(), again);
+    let again = copy.redeem(&id(1), &claim(1)).unwrap();
+    assert!(matches!(again, Redeem::Redeemed { uses_left: Some(0), repeated: true, .. }));
 }
 
 #[test]
@@ -236,9 +238,11 @@ fn what_contradicts_itself_is_refused_and_nothing_is_kept() {
     for (from, to) in [
         ("\"uses\":1,", "\"uses\":301,"),
         ("\"uses\":1,", "\"uses\":0,"),
-        ("299]", "300]"),
+        ("299,", "300,"),
+        ("\"0102030405060708\"", "\"01020304050607\""),
+        (",\"0102030405060708\"", ""),
         ("\"use_limit\":300", "\"use_limit\":null"),
-        ("\"claims\":[[", "\"claims\":[[\"ff\",0],["),
+        ("\"claims\":[[", "\"claims\":[[\"ff\",0,\"0102030405060708\"],["),
         ("\"name\":null", &format!("\"name\":\"{}\"", "x".repeat(25_000))),
         ("\"id\":\"s1\"", &format!("\"id\":\"{}\"", "x".repeat(2_000))),
         ("\"number\":3", "\"number\":0"),

@@ -83,8 +83,8 @@ put(
     + optional(blob(b"a name")),
     version=2,
 )
-put(b"\2" + length(token) + token + b"claim", varint(299) + b"\0")
-put(b"\2" + length(token) + token + b"repeated", varint(298) + b"\1")
+put(b"\2" + length(token) + token + b"claim", varint(299) + b"\0" + bytes(range(1, 9)), version=2)
+put(b"\2" + length(token) + token + b"repeated", varint(298) + b"\1" + bytes(range(11, 19)), version=2)
 put(b"\3" + length(space[0]) + space[0] + length(space[1]) + space[1] + token, b"")
 put(b"\4" + length(user[0]) + user[0] + length(user[1]) + user[1] + token, b"")
 put(b"\5" + struct.pack(">Q", 1_600_000_000) + token, b"")

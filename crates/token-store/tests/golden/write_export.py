@@ -61,7 +61,7 @@ LINES = [
         use_limit=300,
         uses=1,
         name='a "name"',
-        claims=[[b"claim".hex(), 299]],
+        claims=[[b"claim".hex(), 299, bytes(range(1, 9)).hex()]],
     ),
     token(b"plain", b"\x08" * 32, uses=2**64 - 1, revoked=True),
 ]

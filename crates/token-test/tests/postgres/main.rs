@@ -31,9 +31,9 @@ use std::{
 use proptest::{collection::vec, prelude::*, sample::select};
 use token_core::{RootKey, UnixTime};
 use token_store::{
-    Administration, CacheConfig, CachedStore, ClaimId, Entity, Filter, Generation, Insert, Item, KeyRing,
-    PostgresConfig, PostgresStore, Raise, Record, Redeem, Refund, Retry, Revoke, StoreError, Terms, TokenId,
-    TokenStore, conformance,
+    Administration, CacheConfig, CachedStore, ClaimId, Entity, Filter, Generation, GrantId, Held, Insert,
+    Item, KeyRing, PostgresConfig, PostgresStore, Raise, Record, Redeem, Refund, Retry, Revoke, StoreError,
+    Terms, TokenId, TokenStore, conformance,
 };
 use token_test::postgres::{self, Raw};
 
@@ -89,13 +89,25 @@ fn insert(store: &PostgresStore, record: &Record) {
     assert_eq!(store.insert(record).unwrap(), Insert::Inserted);
 }
 
+// As [`plain`].
 const fn won(uses_left: u64) -> Redeem {
-    Redeem::Redeemed { uses_left: Some(uses_left), repeated: false }
+    Redeem::Redeemed { uses_left: Some(uses_left), grant: None, repeated: false }
 }
 
 const fn again(uses_left: u64) -> Redeem {
-    Redeem::Redeemed { uses_left: Some(uses_left), repeated: true }
+    Redeem::Redeemed { uses_left: Some(uses_left), grant: None, repeated: true }
 }
+
+/// An answer without its grant, which is another each time.
+const fn plain(answer: Redeem) -> Redeem {
+    match answer {
+        Redeem::Redeemed { uses_left, repeated, .. } => Redeem::Redeemed { uses_left, grant: None, repeated },
+        other => other,
+    }
+}
+
+/// The grant of claims that the tests put in place by SQL.
+const GRANT: GrantId = GrantId::from_bytes([0, 0, 0, 0, 0, 0, 0, 7]);
 
 /// Waits until a connection to the database waits for a lock.
 fn until_blocked(server: &postgres::Server, url: &str) {
@@ -118,21 +130,25 @@ fn what_others_do_meanwhile_is_seen() {
     let url = server.database();
     let store = store(&url);
     type Ask = fn(&PostgresStore, &TokenId) -> String;
-    let redeem_a: Ask = |store, id| format!("{:?}", store.redeem(id, &claim("a")).unwrap());
-    let redeem_b: Ask = |store, id| format!("{:?}", store.redeem(id, &claim("b")).unwrap());
-    let refund_a: Ask = |store, id| format!("{:?}", store.refund(id, &claim("a")).unwrap());
+    let redeem_a: Ask = |store, id| format!("{:?}", plain(store.redeem(id, &claim("a")).unwrap()));
+    let redeem_b: Ask = |store, id| format!("{:?}", plain(store.redeem(id, &claim("b")).unwrap()));
+    let refund_a: Ask = |store, id| format!("{:?}", store.refund(id, &claim("a"), GRANT).unwrap());
     let purge: Ask = |store, _| format!("{:?}", store.purge(UnixTime::MAX, 10).unwrap());
     let spend = "UPDATE onetoken.tokens SET uses = uses + 1, changes = changes + 1,
                      spent_seen = CASE WHEN uses + 1 = use_limit THEN 0 END WHERE id = 'T';
-                 INSERT INTO onetoken.claims VALUES ('T', 'a', 0, false);";
+                 INSERT INTO onetoken.claims VALUES ('T', 'a', 0, 7, false);";
     let give_back =
         "UPDATE onetoken.tokens SET uses = uses - 1, changes = changes + 1, spent_seen = NULL WHERE id = 'T';
                      DELETE FROM onetoken.claims WHERE id = 'T' AND claim = 'a';";
+    let anew = "UPDATE onetoken.tokens SET changes = changes + 2 WHERE id = 'T';
+                DELETE FROM onetoken.claims WHERE id = 'T';
+                INSERT INTO onetoken.claims VALUES ('T', 'a', 0, 8, false);";
     let mark = "UPDATE onetoken.tokens SET changes = changes + 1 WHERE id = 'T';
                 UPDATE onetoken.claims SET answered_again = true WHERE id = 'T';";
     let revoke = "UPDATE onetoken.tokens SET revoked = true, changes = changes + 1 WHERE id = 'T';";
     let remove = "DELETE FROM onetoken.claims WHERE id = 'T'; DELETE FROM onetoken.tokens WHERE id = 'T';";
-    let cases: [(&str, &str, &str, Ask, String); 12] = [
+    let cases: [(&str, &str, &str, Ask, String); 13] = [
+        ("it is given back and claimed anew", spend, anew, refund_a, format!("{:?}", Refund::NotClaimed)),
         ("the same claim wins", "", spend, redeem_a, format!("{:?}", again(0))),
         ("another claim wins", "", spend, redeem_b, format!("{:?}", Redeem::Exhausted)),
         ("it is revoked", "", revoke, redeem_a, format!("{:?}", Redeem::Revoked)),
@@ -204,7 +220,7 @@ fn two_hosts_race_for_one_token() {
             // Whoever asks under one claim gets one answer, and one of them is the first to get it.
             let mut of_claim = Vec::new();
             for answer in answers {
-                let Redeem::Redeemed { uses_left: Some(left), repeated } = answer else {
+                let Redeem::Redeemed { uses_left: Some(left), repeated, .. } = answer else {
                     panic!("round {round}, claim {number}: {answer:?} beside a use")
                 };
                 of_claim.push((repeated, left));
@@ -282,7 +298,7 @@ fn one_bad_row_is_the_trouble_of_its_caller_only() {
     let bad = answers.pop().unwrap();
     assert!(matches!(bad, Err(StoreError::Io(_))), "{bad:?}");
     for answer in answers {
-        assert_eq!(answer.unwrap(), won(0));
+        assert_eq!(plain(answer.unwrap()), won(0));
     }
     assert!(store.metrics().longest_batch >= 21, "they were one batch: {:?}", store.metrics());
 }
@@ -295,7 +311,7 @@ fn one_damaged_claim_is_the_trouble_of_its_caller_only() {
     drop(store(&url));
     let store = patient(&url);
     insert(&store, &record("damaged", Some(1)));
-    assert_eq!(store.redeem(&id("damaged"), &claim("a")).unwrap(), won(0));
+    assert_eq!(plain(store.redeem(&id("damaged"), &claim("a")).unwrap()), won(0));
     server.sql(&url, "UPDATE onetoken.claims SET uses_left = -1").unwrap();
     insert(&store, &record("few", Some(9)));
     insert(&store, &record("many", None));
@@ -307,8 +323,8 @@ fn one_damaged_claim_is_the_trouble_of_its_caller_only() {
     let answers = in_one_batch(server, &url, &store, asks.into(), |_| {});
     let [few, damaged, many] = answers.try_into().unwrap();
     assert!(matches!(damaged, Err(StoreError::Corrupt { .. })), "{damaged:?}");
-    assert_eq!(few.unwrap(), won(8));
-    assert_eq!(many.unwrap(), Redeem::Redeemed { uses_left: None, repeated: false });
+    assert_eq!(plain(few.unwrap()), won(8));
+    assert_eq!(many.unwrap(), Redeem::Redeemed { uses_left: None, grant: None, repeated: false });
     assert_eq!(store.get(&id("many")).unwrap().unwrap().uses, 1);
 }
 
@@ -355,11 +371,11 @@ fn one_locked_row_is_the_trouble_of_its_callers_only() {
     for (number, answer) in answers.into_iter().enumerate() {
         match number % 2 {
             0 => assert_eq!(answer.unwrap_err().retry(), Retry::Safe),
-            _ => assert_eq!(answer.unwrap(), won(0)),
+            _ => assert_eq!(plain(answer.unwrap()), won(0)),
         }
     }
     raw.sql("ROLLBACK").unwrap();
-    assert_eq!(store.redeem(&id("locked"), &claim("0")).unwrap(), won(8));
+    assert_eq!(plain(store.redeem(&id("locked"), &claim("0")).unwrap()), won(8));
 }
 
 #[test]
@@ -385,7 +401,7 @@ fn what_is_about_one_token_shares_a_statement() {
     let mut left: Vec<u64> = few
         .iter()
         .filter_map(|answer| match answer {
-            Redeem::Redeemed { uses_left, repeated: false } => *uses_left,
+            Redeem::Redeemed { uses_left, repeated: false, .. } => *uses_left,
             answer => {
                 assert_eq!(**answer, Redeem::Exhausted);
                 None
@@ -429,7 +445,7 @@ fn a_connection_that_is_lost_leaves_writes_in_doubt() {
             }
         });
         if name == "redeem" {
-            assert_eq!(store.redeem(&id("a"), &claim("x")).unwrap(), won(0), "it was not done");
+            assert_eq!(plain(store.redeem(&id("a"), &claim("x")).unwrap()), won(0), "it was not done");
         }
     }
     assert_eq!(store.metrics().in_doubt, 1);
@@ -527,7 +543,7 @@ fn a_reply_that_is_lost_costs_no_second_use() {
     drop(store(&url));
     let store = PostgresStore::open(&config(&through).connections(1, 1)).unwrap();
     insert(&store, &record("warm up", Some(1)));
-    assert_eq!(store.redeem(&id("warm up"), &claim("a")).unwrap(), won(0));
+    assert_eq!(plain(store.redeem(&id("warm up"), &claim("a")).unwrap()), won(0));
     let mut committed = 0;
     for round in 0..rounds {
         let record = record(&format!("round {round}"), Some(1));
@@ -538,7 +554,7 @@ fn a_reply_that_is_lost_costs_no_second_use() {
         let error = store.redeem(&record.id, &claim("mine")).unwrap_err();
         assert_eq!(error.retry(), Retry::Ask, "{error:?}");
         match store.redeem(&record.id, &claim("mine")).unwrap() {
-            Redeem::Redeemed { uses_left: Some(0), repeated } => committed += usize::from(repeated),
+            Redeem::Redeemed { uses_left: Some(0), repeated, .. } => committed += usize::from(repeated),
             other => panic!("{other:?}"),
         }
         assert_eq!(store.redeem(&record.id, &claim("another's")).unwrap(), Redeem::Exhausted);
@@ -681,7 +697,7 @@ fn a_restored_revocation_holds_for_what_is_inserted_at_the_same_time() {
     raw.sql("BEGIN; INSERT INTO onetoken.tokens SELECT * FROM copy").unwrap();
     let item = Item::Token {
         record: Record { revoked: true, uses: 1, ..record.clone() },
-        claims: vec![(claim("x"), 0)],
+        claims: vec![(claim("x"), Held { uses_left: 0, grant: GRANT })],
     };
     thread::scope(|scope| {
         let asked = scope.spawn(|| store.restore(&[item]));
@@ -762,7 +778,7 @@ fn whatever_a_caller_sends_is_kept_as_it_is_or_refused() {
                 }
                 for again in [false, true] {
                     let answer = store.redeem(&id, &claim).unwrap();
-                    let Redeem::Redeemed { uses_left, repeated } = answer else { panic!("{answer:?}") };
+                    let Redeem::Redeemed { uses_left, repeated, .. } = answer else { panic!("{answer:?}") };
                     // Without a limit nobody keeps the claims.
                     assert_eq!((uses_left, repeated), (limit.map(|limit| limit - 1), again && limit.is_some()));
                 }
@@ -836,8 +852,8 @@ fn what_one_host_voids_the_caches_of_others_forget() {
     };
     assert_eq!(read(), (5, Some(1)));
     // What voids nothing is not told of: there is one notice after it.
-    assert!(matches!(here.redeem(&ids[0], &claim("a")).unwrap(), Redeem::Redeemed { .. }));
-    assert_eq!(here.refund(&ids[0], &claim("a")).unwrap(), Refund::Refunded);
+    let grant = here.redeem(&ids[0], &claim("a")).unwrap().grant().unwrap();
+    assert_eq!(here.refund(&ids[0], &claim("a"), grant).unwrap(), Refund::Refunded);
 
     let heard = |notices| {
         until("it hears", || there.store().metrics().notices >= notices);
@@ -907,8 +923,8 @@ fn a_limit_beyond_what_the_server_counts_is_kept_and_counted_as_the_largest() {
         assert_eq!(store.get(&record.id).unwrap(), Some(record.clone()));
         for left in [1, 2] {
             let (claim, left) = (claim(&left.to_string()), limit.min(most) - left);
-            assert_eq!(store.redeem(&record.id, &claim).unwrap(), won(left));
-            assert_eq!(store.redeem(&record.id, &claim).unwrap(), again(left));
+            assert_eq!(plain(store.redeem(&record.id, &claim).unwrap()), won(left));
+            assert_eq!(plain(store.redeem(&record.id, &claim).unwrap()), again(left));
         }
         assert_eq!(store.get(&record.id).unwrap(), Some(Record { uses: 2, ..record }));
     }
@@ -926,7 +942,7 @@ fn calls_from_an_async_program_do_not_panic() {
         let shared = store.clone();
         let redeemed =
             tokio::task::spawn_blocking(move || shared.redeem(&id("a"), &claim("x"))).await.unwrap();
-        assert_eq!(redeemed.unwrap(), won(0));
+        assert_eq!(plain(redeemed.unwrap()), won(0));
         assert_eq!(store.check(None).unwrap().records, 1);
     });
 }
@@ -1055,8 +1071,8 @@ fn the_documented_role_is_enough() {
     let limited = url.replacen(&format!("{user}@"), &format!("{role}:secret@"), 1);
     let store = PostgresStore::open(&config(&limited)).unwrap();
     insert(&store, &record("a", Some(1)));
-    assert_eq!(store.redeem(&id("a"), &claim("x")).unwrap(), won(0));
-    assert_eq!(store.refund(&id("a"), &claim("x")).unwrap(), Refund::Refunded);
+    let grant = store.redeem(&id("a"), &claim("x")).unwrap().grant().unwrap();
+    assert_eq!(store.refund(&id("a"), &claim("x"), grant).unwrap(), Refund::Refunded);
     assert_eq!(store.revoke(&id("a")).unwrap(), Revoke::Revoked);
     assert_eq!(store.void_before(UnixTime::from_secs(5)).unwrap(), UnixTime::from_secs(5));
     assert_eq!(store.purge(UnixTime::MAX, 10).unwrap(), 1);

@@ -9,7 +9,7 @@ use token_store::{
 };
 use token_test::postgres::{self, Server};
 
-use crate::{claim, config, id, insert, record, store, until};
+use crate::{GRANT, claim, config, id, insert, plain, record, store, until};
 
 /// A durable primary, and the synchronous standby without which it acknowledges nothing.
 fn pair() -> Option<(Server, Server)> {
@@ -55,13 +55,21 @@ fn text<T: std::fmt::Debug>(answer: Result<T, StoreError>) -> Result<String, Sto
 fn cases() -> Vec<Case> {
     let nothing: Ask = |_, _| Ok(String::new());
     let mint: Ask = |store, name| text(store.insert(&record(name, Some(1))));
-    let spend: Ask = |store, name| text(store.redeem(&id(name), &claim("a")));
+    let spend: Ask = |store, name| text(store.redeem(&id(name), &claim("a")).map(plain));
     let spent: Ask = |store, name| {
         insert(store, &record(name, Some(1)));
         text(store.redeem(&id(name), &claim("a")))
     };
-    let claimed: Ask = |store, name| text(store.claimed(&id(name), &claim("a")));
-    let refund: Ask = |store, name| text(store.refund(&id(name), &claim("a")));
+    let claimed: Ask = |store, name| {
+        let held = store.claimed(&id(name), &claim("a"))?;
+        text(Ok(held.map(|held| held.uses_left)))
+    };
+    let refund: Ask = |store, name| {
+        // Looked at, and not asked for: no claim is marked by it.
+        let claims = store.claims(&id(name), None, 1)?;
+        let grant = claims.first().map_or(GRANT, |(_, held)| held.grant);
+        text(store.refund(&id(name), &claim("a"), grant))
+    };
     let revoke: Ask = |store, name| text(store.revoke(&id(name)));
     let raise: Ask =
         |store, name| text(store.raise_generation(&Entity { id: name.to_owned(), ..user() }, &generation(1)));
@@ -79,7 +87,7 @@ fn cases() -> Vec<Case> {
     let case = |name, before, first, again, answer| Case { name, before, first, again, answer };
     vec![
         case("mint", nothing, mint, mint, "Exists"),
-        case("spend", mint, spend, spend, "Redeemed { uses_left: Some(0), repeated: true }"),
+        case("spend", mint, spend, spend, "Redeemed { uses_left: Some(0), grant: None, repeated: true }"),
         case("claimed", spent, claimed, claimed, "Some(0)"),
         case("refund", spent, refund, refund, "NotClaimed"),
         case("kept", spent, spend, refund, "Kept"),

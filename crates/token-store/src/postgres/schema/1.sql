@@ -43,6 +43,8 @@ CREATE TABLE onetoken.claims (
     id bytea NOT NULL,
     claim bytea NOT NULL,
     uses_left bigint NOT NULL,
+    -- The 64 bits that name the grant of this use: a refund gives back no other.
+    grant_id bigint NOT NULL,
     answered_again boolean NOT NULL,
     PRIMARY KEY (id, claim)
 ) WITH (
