@@ -230,6 +230,7 @@ impl HomeArgs {
     fn set_up(&self, dir: &Path, mut settings: Settings) -> Result<bool, Failure> {
         let io = |source| HomeError::Io { path: dir.to_owned(), source };
         private_dir(dir).map_err(io)?;
+        require_private(dir)?;
         if let Some(store) = &self.store {
             settings.store = store.absolute().map_err(io)?;
         }
@@ -286,6 +287,10 @@ fn keys(dir: &Path) -> Box<dyn KeySource> {
     }
 }
 
+pub(crate) fn keys_are_in_a_file() -> bool {
+    variable().is_none()
+}
+
 /// An empty variable counts as unset.
 fn variable() -> Option<&'static str> {
     env::var_os(KEYS_VARIABLE).is_some_and(|text| !text.is_empty()).then_some(KEYS_VARIABLE)
@@ -299,6 +304,7 @@ fn is_or_becomes(name: &OsStr, file: &OsStr) -> bool {
 
 impl Settings {
     fn read(dir: &Path) -> Result<Self, HomeError> {
+        require_private(dir)?;
         let path = dir.join(CONFIG);
         let text = match fs::File::open(&path) {
             Ok(file) => io::read_to_string(io::Read::take(file, MAX_CONFIG)),
@@ -373,6 +379,42 @@ fn private_dir(dir: &Path) -> io::Result<()> {
     fs::create_dir_all(dir)
 }
 
+/// Refuses a home that others may write in, since they could put a key ring of their own there; and one that belongs to
+/// somebody else, or whose key ring does. What is not there is refused by its reader.
+#[cfg(unix)]
+fn require_private(dir: &Path) -> Result<(), HomeError> {
+    use std::os::unix::fs::MetadataExt as _;
+    let user = rustix::process::geteuid().as_raw();
+    for path in [dir.to_owned(), dir.join(KEYS)] {
+        let metadata = match fs::metadata(&path) {
+            Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
+                return Ok(());
+            }
+            metadata => metadata.map_err(|source| HomeError::Io { path: path.clone(), source })?,
+        };
+        match (metadata.mode() & 0o7777, metadata.uid()) {
+            (mode, _) if metadata.is_dir() && mode & 0o022 != 0 => {
+                return Err(HomeError::Exposed { path, mode });
+            }
+            (_, owner) if is_foreign(owner, user) => return Err(HomeError::Foreign { path, owner }),
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// Where there are no modes, it has the access control list of what it stands in.
+#[cfg(not(unix))]
+fn require_private(_dir: &Path) -> Result<(), HomeError> {
+    Ok(())
+}
+
+/// Whether neither this user nor the superuser, who may do everything as it is.
+#[cfg(unix)]
+fn is_foreign(owner: u32, user: u32) -> bool {
+    owner != user && owner != 0
+}
+
 /// Who sits at this command holds the key ring, and with it can mint any token whatever. There is no second
 /// party whose groups, spaces and privileges could be asked about, so nothing is refused here. A service that
 /// mints for others brings a host of its own.
@@ -400,6 +442,12 @@ pub(crate) enum HomeError {
     Exists { path: PathBuf },
     #[error("{} is a store without its keys, which new keys would not open", path.display())]
     Orphan { path: PathBuf },
+    #[error("{} has mode {mode:o}: others than its owner may change what is in it; run `chmod 700 {}`", path.display(), path.display())]
+    Exposed { path: PathBuf, mode: u32 },
+    #[error(
+        "{} belongs to user {owner}, who may change the keys; run onetoken as that user, or `chown` it to this one", path.display()
+    )]
+    Foreign { path: PathBuf, owner: u32 },
     #[error("{} is no home of onetoken: run `onetoken init` first", path.display())]
     Missing { path: PathBuf },
     #[error("{} holds no configuration", path.display())]
@@ -412,4 +460,19 @@ pub(crate) enum HomeError {
     Keys(#[from] KeySourceError),
     #[error("the store cannot be opened")]
     Store(#[from] StoreError),
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nobody_else_but_the_superuser_may_own_a_home() {
+        assert_eq!(
+            [(7, 7), (0, 7), (0, 0), (8, 7), (7, 0)].map(|(owner, user)| is_foreign(owner, user)),
+            [false, false, false, true, true]
+        );
+        // Of whatever user these tests are: `/` is the superuser's, and this program's own directory is not.
+        require_private(Path::new("/")).unwrap();
+    }
 }

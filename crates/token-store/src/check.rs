@@ -1,6 +1,9 @@
 //! What a check of a store finds.
 
-use std::{collections::BTreeMap, fmt};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+};
 
 use crate::{KeyPlace, KeyRing, OpenError, Owner, SealedKey, TokenId};
 
@@ -18,6 +21,8 @@ pub struct Report {
     pub generations: u64,
     /// How many sealed keys were opened: none without a key ring.
     pub opened: u64,
+    /// The ids of keys that are needed and that the ring does not hold ([`Fault::KeyUnavailable`]).
+    pub missing_keys: BTreeSet<u32>,
     /// How often each kind of fault was found.
     pub faults: BTreeMap<Fault, u64>,
     /// The first [`Report::EXAMPLES`] faults, with the token or the subject each is about where it is about one.
@@ -46,7 +51,10 @@ impl Report {
                 self.opened = self.opened.saturating_add(1);
                 return;
             }
-            Err(OpenError::KeyUnavailable { .. }) => Fault::KeyUnavailable,
+            Err(OpenError::KeyUnavailable { key_id }) => {
+                self.missing_keys.insert(key_id);
+                Fault::KeyUnavailable
+            }
             Err(OpenError::Forged) => Fault::Forged,
         };
         let place = match owner {

@@ -150,9 +150,9 @@ pub(crate) struct CheckArgs {
 
 /// Seal everything under a new key, and remove the old ones
 ///
-/// What was interrupted is gone on with by calling it again. An old key that something in these stores may still need
-/// is kept. Name every store that is sealed under these keys: one that is left out needs the keys of before, and so
-/// does a backup of before.
+/// Repeat an interrupted rekeying to resume it. An old key that something in these stores may still need is kept.
+/// Before keys are removed, the ring that holds them is kept in the home as keys.old-N: exports and copies of the store
+/// that are older need it, and so does every store under these keys that is not named here.
 #[derive(ClapArgs)]
 #[command(after_help = "Example:
   onetoken mint space-support s1
@@ -161,10 +161,10 @@ pub(crate) struct RekeyArgs {
     /// Another store that is sealed under the same keys, which is rekeyed as well; may be repeated
     #[arg(long, value_name = "URL")]
     pub(crate) also: Vec<StoreUrl>,
-    /// Keep the old keys in the ring, so that exports of before can be imported
+    /// Keep the old keys in the ring, so that older exports can be imported
     #[arg(long)]
     pub(crate) keep_old: bool,
-    /// Print a JSON document: {"key":N,"resumed":false,"seen":N,"resealed":N,"removed":[…]}
+    /// Print a JSON document: {"key":N,"resumed":false,"seen":N,"resealed":N,"removed":[…],"former":"…"}
     #[arg(long)]
     pub(crate) json: bool,
 }
@@ -203,7 +203,8 @@ pub(crate) struct ImportArgs {
     /// were spent since
     #[arg(long)]
     pub(crate) new_epoch: bool,
-    /// Print a JSON document: {"tokens":N,"generations":N,"damaged":N,"sha256":"…","kept":N,"unopened":N,"faults":N}
+    /// Print a JSON document: {"tokens":N,"generations":N,"damaged":N,"sha256":"…","kept":N,"unopened":N,
+    /// "missing_keys":[…],"faults":N}
     #[arg(long)]
     pub(crate) json: bool,
 }

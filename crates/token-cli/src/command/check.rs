@@ -1,6 +1,6 @@
 //! `onetoken check`
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 use token_store::{Fault, KeyPlace, Report};
@@ -23,6 +23,8 @@ struct Checked<'a> {
     generations: u64,
     /// Sealed keys that opened.
     opened: u64,
+    /// The ids of keys that the ring lacks.
+    missing_keys: &'a BTreeSet<u32>,
     faults: BTreeMap<&'a str, u64>,
     examples: Vec<Example<'a>>,
 }
@@ -46,7 +48,26 @@ pub(super) fn run(args: &CheckArgs, home: &HomeArgs, terminal: &mut Terminal) ->
         true => terminal.document(&document(&report))?,
         false => print(&report, terminal)?,
     }
+    note_unopened(&report, terminal);
     Ok(if report.is_sound() { Exit::Done } else { Exit::Unusable })
+}
+
+/// Says which key ring is needed, if another one is.
+pub(super) fn note_unopened(report: &Report, terminal: &Terminal) {
+    let count = |fault| report.faults.get(&fault).copied().unwrap_or_default();
+    let (unavailable, forged) = (count(Fault::KeyUnavailable), count(Fault::Forged));
+    if unavailable > 0 {
+        let ids = report.missing_keys.iter().map(u32::to_string).collect::<Vec<_>>().join(", ");
+        terminal.note(format_args!(
+            "{unavailable} sealed keys do not open: the key ring lacks key {ids}; use a ring that holds it, such as one \
+             that `rekey` kept in keys.old-N"
+        ));
+    }
+    if forged > 0 {
+        terminal.note(format_args!(
+            "{forged} sealed keys do not open: they are damaged, or need the key ring of the store they came from"
+        ));
+    }
 }
 
 fn document(report: &Report) -> Checked<'_> {
@@ -57,6 +78,7 @@ fn document(report: &Report) -> Checked<'_> {
         entries: report.entries,
         generations: report.generations,
         opened: report.opened,
+        missing_keys: &report.missing_keys,
         faults: report.faults.iter().map(|(fault, count)| (fault.as_str(), *count)).collect(),
         examples: report.examples.iter().map(Example::new).collect(),
     }

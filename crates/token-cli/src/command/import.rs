@@ -1,6 +1,7 @@
 //! `onetoken import`
 
 use std::{
+    collections::BTreeSet,
     fs::File,
     io::{self, BufRead as _},
     path::Path,
@@ -26,6 +27,8 @@ struct Imported {
     kept: u64,
     /// Sealed keys in the store that do not open.
     unopened: u64,
+    /// The ids of keys that the ring lacks.
+    missing_keys: BTreeSet<u32>,
     /// All that `check` finds in the store.
     faults: u64,
 }
@@ -44,18 +47,15 @@ pub(super) fn run(args: &ImportArgs, home: &HomeArgs, terminal: &mut Terminal) -
     let epoch = if args.new_epoch { Epoch::New(&keys) } else { Epoch::Same };
     let moved = token_store::import(&*store, &mut file, epoch, &mut tell).map_err(transfer)?;
     drop(progress);
-    let faults = progress::during("checking the store", || store.check(Some(&keys)))?.faults;
+    let report = progress::during("checking the store", || store.check(Some(&keys)))?;
     drop(store);
 
-    let count = |fault| faults.get(&fault).copied().unwrap_or_default();
+    let count = |fault| report.faults.get(&fault).copied().unwrap_or_default();
     let unopened = count(Fault::Forged).saturating_add(count(Fault::KeyUnavailable));
-    let all = faults.values().fold(0_u64, |all, count| all.saturating_add(*count));
-    let imported = Imported { summary: Summary::new(&moved), kept: moved.kept, unopened, faults: all };
-    if unopened > 0 {
-        terminal.note(format_args!(
-            "{unopened} sealed keys in this store do not open: it needs the key ring of the store they came from"
-        ));
-    }
+    let all = report.faults.values().fold(0_u64, |all, count| all.saturating_add(*count));
+    super::check::note_unopened(&report, terminal);
+    let (summary, missing_keys) = (Summary::new(&moved), report.missing_keys);
+    let imported = Imported { summary, kept: moved.kept, unopened, missing_keys, faults: all };
     if all > unopened {
         terminal.note("this store is damaged; `onetoken check` tells where");
     }

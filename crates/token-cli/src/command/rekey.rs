@@ -7,16 +7,19 @@ use std::{
 };
 
 use serde::Serialize;
-use token_store::{Administration, Rekeyed};
+use token_store::{Administration, KeyFileError, KeyRing, Rekeyed};
 
 use crate::{
     args::RekeyArgs,
     error::{Exit, Failure, UsageError},
-    home::{HomeArgs, HomeError, Opened, private_file, sync_dir},
+    home::{HomeArgs, HomeError, Opened, keys_are_in_a_file, private_file, sync_dir},
     output::Terminal,
     progress::Progress,
     store::StoreUrl,
 };
+
+/// How many names are tried for a former key ring.
+const MAX_FORMER: u32 = 1000;
 
 #[derive(Serialize)]
 struct Done {
@@ -26,6 +29,8 @@ struct Done {
     seen: u64,
     resealed: u64,
     removed: Vec<u32>,
+    /// The file that the ring was kept in before keys were removed.
+    former: Option<String>,
 }
 
 pub(super) fn run(args: &RekeyArgs, home: &HomeArgs, terminal: &mut Terminal) -> Result<Exit, Failure> {
@@ -68,12 +73,18 @@ pub(super) fn run(args: &RekeyArgs, home: &HomeArgs, terminal: &mut Terminal) ->
     drop(progress);
     let sum = |of: fn(&Rekeyed) -> u64| proofs.iter().map(of).fold(0, u64::saturating_add);
 
-    let mut removed = Vec::new();
+    let (mut removed, mut former) = (Vec::new(), None);
     if !args.keep_old {
+        let whole = source.load().map_err(HomeError::from)?;
         let proofs = proofs.iter().collect::<Vec<_>>();
         let old = keys.ids().filter(|id| *id != keys.newest_id()).collect::<Vec<_>>();
         removed.extend(old.into_iter().filter(|id| keys.remove(*id, &proofs).is_ok()));
-        if !removed.is_empty() {
+        if let Some(last) = removed.last() {
+            // Before they are gone: exports and copies that are older need them. A ring that is not in a file stays out
+            // of files, and is not replaced either.
+            if keys_are_in_a_file() {
+                former = Some(keep_former(&whole, &dir, *last)?);
+            }
             source.replace(&keys).map_err(HomeError::from)?;
         }
     }
@@ -90,7 +101,8 @@ pub(super) fn run(args: &RekeyArgs, home: &HomeArgs, terminal: &mut Terminal) ->
     }
 
     let (seen, resealed) = (sum(|told| told.seen), sum(|told| told.resealed));
-    let done = Done { key: keys.newest_id(), resumed, seen, resealed, removed };
+    let former = former.map(|path| path.display().to_string());
+    let done = Done { key: keys.newest_id(), resumed, seen, resealed, removed, former };
     match args.json {
         true => terminal.document(&done)?,
         false => print(&done, terminal)?,
@@ -99,14 +111,44 @@ pub(super) fn run(args: &RekeyArgs, home: &HomeArgs, terminal: &mut Terminal) ->
 }
 
 fn print(done: &Done, terminal: &mut Terminal) -> Result<(), Failure> {
-    let Done { key, resumed, seen, resealed, removed } = done;
+    let Done { key, resumed, seen, resealed, removed, former } = done;
     let begun = if *resumed { "went on with key" } else { "added key" };
     let removed = match removed.as_slice() {
         [] => String::new(),
         [one] => format!("; removed key {one}"),
         many => format!("; removed keys {}", many.iter().map(u32::to_string).collect::<Vec<_>>().join(", ")),
     };
-    terminal.text(format_args!("{begun} {key}; sealed {resealed} of {seen} root keys under it{removed}\n"))
+    terminal
+        .text(format_args!("{begun} {key}; sealed {resealed} of {seen} root keys under it{removed}\n"))?;
+    match former {
+        None => Ok(()),
+        Some(path) => terminal.text(format_args!(
+            "kept the former key ring in {path}: exports and copies of the store that are older than this need it\n"
+        )),
+    }
+}
+
+/// Keeps a ring beside its own file, named by the last key that is removed from it: `keys.old-1`. Whatever else has
+/// that name stays; the same ring is kept once, however often the rekeying is interrupted.
+fn keep_former(keys: &KeyRing, dir: &Path, last: u32) -> Result<PathBuf, Failure> {
+    let mut number = 1_u32;
+    loop {
+        let name = match number {
+            1 => format!("keys.old-{last}"),
+            number => format!("keys.old-{last}-{number}"),
+        };
+        let path = dir.join(name);
+        match keys.save(&path) {
+            Ok(()) => return Ok(path),
+            Err(KeyFileError::Exists { .. }) if number < MAX_FORMER => {
+                if KeyRing::load(&path).is_ok_and(|kept| *kept.to_text() == *keys.to_text()) {
+                    return Ok(path);
+                }
+                number = number.saturating_add(1);
+            }
+            Err(error) => return Err(HomeError::Keys(error.into()).into()),
+        }
+    }
 }
 
 /// A file that tells under which key a rekeying is underway, so that going on with it adds no other, and, a line each,

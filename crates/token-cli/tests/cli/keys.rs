@@ -22,7 +22,10 @@ fn everything_is_sealed_under_a_new_key_and_the_old_one_goes() {
         let former = fs::read_to_string(home.path().join("keys")).unwrap();
 
         let done = home.run(["rekey", "--json"]).done();
-        let expected = json!({ "key": 2, "resumed": false, "seen": 2, "resealed": 2, "removed": [1] });
+        let former_file = home.path().join("keys.old-1");
+        let expected = json!({
+            "key": 2, "resumed": false, "seen": 2, "resealed": 2, "removed": [1], "former": former_file
+        });
         assert_eq!((done.json(), done.err.as_str()), (expected, ""), "no progress where nobody sees it");
         assert_eq!(ids(&home), [2]);
         assert!(!home.path().join("rekeying").exists());
@@ -53,12 +56,58 @@ fn old_keys_are_kept_if_asked() {
     let home = Home::over("redb");
     home.run(["mint", "space-support", "s1"]).done();
     let done = home.run(["rekey", "--keep-old", "--json"]).done().json();
-    assert_eq!((&done["removed"], ids(&home)), (&json!([]), vec![1, 2]));
+    assert_eq!((&done["removed"], &done["former"], ids(&home)), (&json!([]), &json!(null), vec![1, 2]));
     let done = home.run(["rekey", "--json"]).done().json();
     assert_eq!((&done["resumed"], &done["removed"]), (&json!(false), &json!([1, 2])), "and a new key comes");
     assert_eq!(ids(&home), [3]);
     let people = home.run(["rekey"]).done().out;
-    assert_eq!(people, "added key 4; sealed 1 of 1 root keys under it; removed key 3\n");
+    let former = home.path().join("keys.old-3");
+    let expected = format!(
+        "added key 4; sealed 1 of 1 root keys under it; removed key 3\nkept the former key ring in {}: exports and \
+         copies of the store that are older than this need it\n",
+        former.display()
+    );
+    assert_eq!(people, expected);
+}
+
+/// What was exported before opens under the ring that was kept, and both ways to find out say which key lacks.
+#[test]
+fn an_export_from_before_a_rekeying_opens_under_the_ring_that_was_kept() {
+    let home = Home::over("redb");
+    let token = home.run(["mint", "space-support", "s1"]).token();
+    let export = home.path().join("export");
+    home.run(["export".as_ref(), export.as_os_str()]).done();
+    let former = home.run(["rekey", "--json"]).done().json()["former"].clone();
+    let former = KeyRing::load(former.as_str().unwrap()).unwrap();
+    assert_eq!(former.ids().collect::<Vec<_>>(), [1, 2], "it opens the store as it is now as well");
+
+    let url = format!("redb:{}", home.path().join("moved").display());
+    let import = ["import", export.to_str().unwrap(), "--store", &url, "--json"];
+    for args in [&import[..], &["check", "--store", &url, "--json"]] {
+        let told = home.run(args);
+        assert_eq!((told.code, &told.json()["missing_keys"]), (4, &json!([1])));
+        assert!(told.err.contains("key 1") && told.err.contains("keys.old-"), "{told:?}");
+    }
+    let with_former = |args: &[&str]| {
+        let mut command = home.command(args);
+        finish(command.env("ONETOKEN_KEYS", former.to_text().as_str()).spawn().unwrap())
+    };
+    let told = with_former(&import).done();
+    assert_eq!((&told.json()["missing_keys"], told.err.as_str()), (&json!([]), ""));
+    assert_eq!(with_former(&["verify", &token, "--store", &url]).code, 0);
+}
+
+#[test]
+fn a_former_ring_is_not_overwritten() {
+    let home = Home::over("redb");
+    let (first, second) = (home.path().join("keys.old-1"), home.path().join("keys.old-1-2"));
+    KeyRing::create(&first).unwrap();
+    fs::write(&second, "something").unwrap();
+    let there = || [&first, &second].map(|path| fs::read(path).unwrap());
+    let before = there();
+    let done = home.run(["rekey", "--json"]).done().json();
+    assert_eq!(done["former"], json!(home.path().join("keys.old-1-3")));
+    assert!(there() == before);
 }
 
 /// However often it is killed, it gets there with the one key that it began with.
@@ -90,6 +139,9 @@ fn a_rekeying_that_is_killed_goes_on() {
             assert_eq!((&done["resumed"], &done["seen"]), (&json!(true), &json!(2000)));
         }
         assert_eq!(ids(&home), [2], "{engine}");
+        let former = KeyRing::load(home.path().join("keys.old-1")).unwrap();
+        assert_eq!(former.ids().collect::<Vec<_>>(), [1, 2], "{engine}: kept before any key is removed");
+        assert!(!home.path().join("keys.old-1-2").exists(), "{engine}: and once");
         let checked = home.run(["check", "--json"]).done().json();
         assert_eq!((&checked["sound"], &checked["opened"]), (&json!(true), &json!(2000)));
     }

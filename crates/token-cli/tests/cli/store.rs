@@ -587,6 +587,34 @@ fn init_overwrites_nothing() {
     }
 }
 
+/// Who may write in the home puts a key ring of his own there.
+#[cfg(unix)]
+#[test]
+fn a_home_that_others_may_change_is_refused() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let home = Home::over("redb");
+    let set = |mode| fs::set_permissions(home.path(), fs::Permissions::from_mode(mode)).unwrap();
+    for mode in [0o777, 0o770, 0o702, 0o1777] {
+        set(mode);
+        for args in [&["list", "--json"][..], &["mint", "space-support", "s1", "--json"], &["init", "--json"]]
+        {
+            let refused = home.run(args);
+            assert_eq!(refused.error(4), "home", "{mode:o}");
+            let chmod = format!("chmod 700 {}", home.path().display());
+            assert!(refused.err.contains(&chmod), "{refused:?}");
+        }
+    }
+    set(0o755);
+    assert_eq!(home.run(["list"]).code, 0, "reading alone is what the modes of the files are for");
+
+    let empty = tempfile::tempdir().unwrap();
+    fs::set_permissions(empty.path(), fs::Permissions::from_mode(0o777)).unwrap();
+    let refused =
+        onetoken(["mint", "space-support", "s1", "--json", "--home", empty.path().to_str().unwrap()]);
+    assert_eq!(refused.error(4), "home");
+    assert_eq!(fs::read_dir(empty.path()).unwrap().count(), 0, "no key ring is made in it");
+}
+
 #[test]
 fn a_home_or_a_store_that_is_none_is_left_alone() {
     let home = Home::over("redb");

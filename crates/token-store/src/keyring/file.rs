@@ -32,6 +32,12 @@ pub enum KeyFileError {
         /// Its mode, of which only the permissions are told.
         mode: u32,
     },
+    /// The path leads to something that is read without end, or never answers, such as a pipe or a device.
+    #[error("{} is no regular file", path.display())]
+    NotAFile {
+        /// The path.
+        path: PathBuf,
+    },
     /// The file holds no key ring.
     #[error("{} holds no key ring", path.display())]
     Malformed {
@@ -62,8 +68,17 @@ impl KeyRing {
     /// every token with it.
     pub fn create(path: impl AsRef<Path>) -> Result<Self, KeyFileError> {
         let keys = Self::generate()?;
-        keys.write(path.as_ref(), Existing::Keep)?;
+        keys.save(path)?;
         Ok(keys)
+    }
+
+    /// Keeps the ring in a new file, as [`create`](Self::create) does, such as a copy of it before keys are
+    /// [removed](Self::remove).
+    ///
+    /// # Errors
+    /// [`KeyFileError`], [`KeyFileError::Exists`] where there is a file already.
+    pub fn save(&self, path: impl AsRef<Path>) -> Result<(), KeyFileError> {
+        self.write(path.as_ref(), Existing::Keep)
     }
 
     /// Keeps the ring in place of the file's present one, as after a [`rotate`](Self::rotate); of a symbolic link,
@@ -87,12 +102,19 @@ impl KeyRing {
     /// Reads the ring that a file holds.
     ///
     /// # Errors
-    /// [`KeyFileError`], [`KeyFileError::Exposed`] where others than the owner may read or write the file.
+    /// [`KeyFileError`], [`KeyFileError::Exposed`] where others than the owner may read or write the file, and
+    /// [`KeyFileError::NotAFile`] for a pipe or the like, which is not opened.
     pub fn load(path: impl AsRef<Path>) -> Result<Self, KeyFileError> {
         let path = path.as_ref();
         let io = |source| KeyFileError::Io { path: path.to_owned(), source };
+        let require_file = |metadata: fs::Metadata| match metadata.is_file() {
+            true => Ok(metadata),
+            false => Err(KeyFileError::NotAFile { path: path.to_owned() }),
+        };
+        // First: opening a pipe waits for a writer.
+        require_file(fs::metadata(path).map_err(io)?)?;
         let file = File::open(path).map_err(io)?;
-        let metadata = file.metadata().map_err(io)?;
+        let metadata = require_file(file.metadata().map_err(io)?)?;
         refuse_exposed(path, &metadata)?;
         if metadata.len() > MAX_LEN {
             return Err(KeyFileError::Malformed { path: path.to_owned(), source: KeyTextError::Header });
@@ -197,6 +219,19 @@ mod tests {
             let error = KeyRing::load(&path).unwrap_err();
             assert!(matches!(error, KeyFileError::Exposed { mode: found, .. } if found == mode), "{error}");
             assert!(error.to_string().contains("chmod 600"), "{error}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_file_is_refused_at_once() {
+        let dir = tempfile::tempdir().unwrap();
+        let pipe = dir.path().join("pipe");
+        assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+        for path in [pipe, dir.path().to_owned(), PathBuf::from("/dev/zero")] {
+            let (loaded, outcome) = std::sync::mpsc::channel();
+            std::thread::spawn(move || loaded.send(KeyRing::load(path).map(drop)));
+            let refused = outcome.recv_timeout(std::time::Duration::from_secs(60)).expect("an answer");
+            assert!(matches!(refused, Err(KeyFileError::NotAFile { .. })), "{refused:?}");
         }
     }
 
