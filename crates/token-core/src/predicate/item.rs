@@ -266,19 +266,32 @@ impl<'a> DataPath<'a> {
     }
 }
 
+fn decode_path(base64: &str) -> Option<String> {
+    String::from_utf8(STANDARD.decode(base64).ok()?).ok().filter(|path| is_canonical(path.as_bytes()))
+}
+
 /// Canonical paths alone: from `/` on, at least one component, none of them empty, no `/` at the end. Control
 /// characters are refused: a line feed gets in where a shell's `echo` feeds the encoder, and matches nothing.
-fn decode_path(base64: &str) -> Option<String> {
-    let path = String::from_utf8(STANDARD.decode(base64).ok()?).ok()?;
-    let components = path.strip_prefix('/')?;
-    let canonical = components.split('/').all(|component| !matches!(component, "" | "." | ".."))
-        && !path.contains(char::is_control);
-    canonical.then_some(path)
+fn is_canonical(path: &[u8]) -> bool {
+    let Some(path) = path.strip_prefix(b"/").and_then(|path| core::str::from_utf8(path).ok()) else {
+        return false;
+    };
+    split::parts(path, b'/').all(|component| !matches!(component, "" | "." | ".."))
+        && !path.contains(char::is_control)
 }
 
 impl<'a> Item<'a> for DataPath<'a> {
     fn read(text: &'a str) -> Option<Self> {
-        decode_path(text).map(|_| Self(text))
+        // A list can have 200,000 items, and most paths fit in here: nothing is allocated for those.
+        let mut short = [0; 192];
+        let canonical = match text.len() > 256 {
+            true => decode_path(text).is_some(),
+            false => {
+                let len = STANDARD.decode_slice(text, &mut short).ok()?;
+                short.get(..len).is_some_and(is_canonical)
+            }
+        };
+        canonical.then_some(Self(text))
     }
 }
 
