@@ -42,6 +42,18 @@ pub enum Dialect {
     Modern,
 }
 
+/// What a client learns of a resource that does not exist.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Absence {
+    /// A client that [`Host::may_see`] the resource learns that it does not exist (404). Every other client is told
+    /// that it lacks the privilege (403), as it would be if the resource existed: nobody can probe for ids.
+    #[default]
+    Hidden,
+    /// Every authenticated client learns that a resource does not exist (404), and so which ids do (403). Onezone has
+    /// answered so since 17.06.
+    Told,
+}
+
 /// How an authority is set up. Begin with the default and change what is to be unusual.
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -57,6 +69,8 @@ pub struct Config {
     pub max_temporary_lifetime: Duration,
     /// What is read before a token is refused.
     pub limits: Limits,
+    /// What a client learns of a resource that does not exist.
+    pub absence: Absence,
 }
 
 impl Default for Config {
@@ -69,6 +83,7 @@ impl Default for Config {
             lifetime: Lifetime::For(DAY.saturating_mul(7)),
             max_temporary_lifetime: DAY.saturating_mul(30),
             limits: Limits::default(),
+            absence: Absence::Hidden,
         }
     }
 }

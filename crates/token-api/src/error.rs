@@ -23,10 +23,10 @@ pub enum MintError {
         /// The greatest length allowed, in bytes.
         max: usize,
     },
-    /// The resource does not exist.
+    /// The resource does not exist, and the issuer may learn it ([`Absence`](crate::Absence)).
     #[error("there is no such resource")]
     NoSuchResource,
-    /// The issuer lacks the privilege.
+    /// The issuer lacks the privilege; or the resource does not exist, and the issuer may not learn it.
     #[error("the issuer lacks the privilege")]
     NotAllowed,
     /// Tokens of this kind do not support this caveat (`onedata-tokens.md` §4.1).

@@ -9,7 +9,7 @@ use token_store::Entity;
 ///
 /// The authority asks when it mints and asks again when a token is spent, since the issuer may have lost the
 /// privilege in between. Nothing is allowed by default: there is no implementation that a program could use by
-/// accident.
+/// accident. `Arc`, `Box` and references to a host are hosts.
 pub trait Host: Send + Sync {
     /// Whether the resource exists.
     ///
@@ -22,17 +22,46 @@ pub trait Host: Send + Sync {
     /// # Errors
     /// [`HostError`] when the answer cannot be had; nothing is then minted or spent.
     fn may(&self, subject: Subject<'_>, privilege: Privilege, resource: &Entity) -> Result<bool, HostError>;
+
+    /// Whether the subject may learn that a resource does not exist. The authority asks about absent resources alone,
+    /// and unless [`Absence::Told`](crate::Absence::Told) is configured.
+    ///
+    /// The default is `false`: the client gets the answer of one that lacks the privilege. Say `true` for those who
+    /// see every resource, such as administrators.
+    ///
+    /// # Errors
+    /// [`HostError`] when the answer cannot be had; nothing is then minted.
+    fn may_see(&self, subject: Subject<'_>, resource: &Entity) -> Result<bool, HostError> {
+        let _ = (subject, resource);
+        Ok(false)
+    }
 }
 
-impl<H: Host + ?Sized> Host for Arc<H> {
-    fn exists(&self, resource: &Entity) -> Result<bool, HostError> {
-        H::exists(self, resource)
-    }
+/// A host behind a pointer is that host.
+macro_rules! behind_a_pointer {
+    ($($pointer:ty),*) => {$(
+        impl<H: Host + ?Sized> Host for $pointer {
+            fn exists(&self, resource: &Entity) -> Result<bool, HostError> {
+                H::exists(self, resource)
+            }
 
-    fn may(&self, subject: Subject<'_>, privilege: Privilege, resource: &Entity) -> Result<bool, HostError> {
-        H::may(self, subject, privilege, resource)
-    }
+            fn may(
+                &self,
+                subject: Subject<'_>,
+                privilege: Privilege,
+                resource: &Entity,
+            ) -> Result<bool, HostError> {
+                H::may(self, subject, privilege, resource)
+            }
+
+            fn may_see(&self, subject: Subject<'_>, resource: &Entity) -> Result<bool, HostError> {
+                H::may_see(self, subject, resource)
+            }
+        }
+    )*};
 }
+
+behind_a_pointer!(Arc<H>, Box<H>, &H);
 
 /// What a subject needs to have a token minted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -62,7 +62,7 @@ mod mint;
 mod rest;
 mod third_party;
 
-pub use authority::{Authority, Config, Dialect, InspectError, Inspected, Lifetime};
+pub use authority::{Absence, Authority, Config, Dialect, InspectError, Inspected, Lifetime};
 pub use check::{Accepted, Consumed};
 pub use clock::{Clock, SystemClock};
 pub use error::{CheckError, ConsumeError, Failure, MintError, Refusal, TheUse};

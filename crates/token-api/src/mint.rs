@@ -9,7 +9,7 @@ use token_core::{
 };
 use token_store::{Entity, Insert, Record, Terms, TokenId, TokenStore};
 
-use crate::{Authority, Dialect, Failure, Host, Kind, Lifetime, MintError, authority::entity};
+use crate::{Absence, Authority, Dialect, Failure, Host, Kind, Lifetime, MintError, authority::entity};
 
 /// What a token is to grant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -187,7 +187,13 @@ impl<S: TokenStore, H: Host> Authority<S, H> {
         resource: &Entity,
     ) -> Result<(), MintError> {
         if !self.host.exists(resource).map_err(Failure::from)? {
-            return Err(MintError::NoSuchResource);
+            let told = self.config.absence == Absence::Told
+                || self.host.may_see(issuer, resource).map_err(Failure::from)?;
+            if told {
+                return Err(MintError::NoSuchResource);
+            }
+            tracing::info!(%issuer, kind = resource.kind, "no such resource; the issuer does not learn it");
+            return Err(MintError::NotAllowed);
         }
         let allowed = match kind.privilege() {
             Some(privilege) => self.host.may(issuer, privilege, resource).map_err(Failure::from)?,

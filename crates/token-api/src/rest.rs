@@ -1,5 +1,11 @@
 //! The two documented endpoints as function calls (`GET /groups/{id}/spaces/token`,
 //! `GET /spaces/{id}/providers/token`).
+//!
+//! The API documents 403 for a client that lacks the privilege and 404 for a resource that does not exist. To tell
+//! every client the two apart would let a stranger find out which ids exist, so by default
+//! ([`Absence::Hidden`](crate::Absence::Hidden)) 404 is for clients that may see the resource
+//! ([`Host::may_see`]), and every other client gets the same 403 in both cases. With
+//! [`Absence::Told`](crate::Absence::Told) every authenticated client gets 404 for what does not exist.
 
 use std::fmt;
 
@@ -140,7 +146,8 @@ impl<S: TokenStore, H: Host> Authority<S, H> {
     /// support it. The client needs `group_create_space_token` in the group.
     ///
     /// # Errors
-    /// [`ApiError`] with the documented status 400, 401, 403, 404 or 500.
+    /// [`ApiError`] with the documented status 400, 401, 403, 404 or 500. By default, 404 is for clients that may see
+    /// the group ([`Absence`](crate::Absence)).
     pub fn create_group_spaces_token(
         &self,
         client: Client<'_>,
@@ -154,7 +161,8 @@ impl<S: TokenStore, H: Host> Authority<S, H> {
     /// `space_add_provider` in the space.
     ///
     /// # Errors
-    /// [`ApiError`] with the documented status 400, 401, 403, 404 or 500.
+    /// [`ApiError`] with the documented status 400, 401, 403, 404 or 500. By default, 404 is for clients that may see
+    /// the space ([`Absence`](crate::Absence)).
     pub fn get_space_provider_token(
         &self,
         client: Client<'_>,

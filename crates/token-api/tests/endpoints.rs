@@ -7,14 +7,14 @@
     reason = "a test fails by panicking"
 )]
 
-use std::{fs, path::Path};
+use std::{fs, path::Path, sync::atomic::Ordering};
 
 use serde::Deserialize;
-use token_api::{ApiError, Client};
+use token_api::{Absence, ApiError, Client, Config};
 use token_core::{DecodeOptions, Predicate, Subject, Token};
-use token_store::TokenStore;
+use token_store::{MemoryStore, TokenStore};
 
-use token_test::world::{BrokenStore, SPACE, World};
+use token_test::world::{BrokenStore, GROUP, SPACE, World};
 
 #[derive(Deserialize)]
 struct Golden {
@@ -110,4 +110,39 @@ fn a_response_does_not_show_its_token_in_debug() {
         .get_space_provider_token(Client::Authenticated(Subject::User("owner")), SPACE)
         .unwrap();
     assert_eq!(format!("{body:?}"), "SpaceSupportToken { .. }");
+}
+
+/// A stranger asks for ids in turn: what exists and what does not have one answer, to the last byte.
+#[test]
+fn a_stranger_does_not_learn_which_ids_exist() {
+    let answers = |world: &World, client: &str| {
+        let client = || Client::Authenticated(Subject::read(client).unwrap());
+        let spaces = [SPACE, "s0"].map(|id| world.authority.get_space_provider_token(client(), id).map(drop));
+        let groups =
+            [GROUP, "g0"].map(|id| world.authority.create_group_spaces_token(client(), id).map(drop));
+        [spaces, groups].map(|pair| pair.map(|answer| answer.unwrap_err()))
+    };
+    let hidden = World::new();
+    for [there, not_there] in answers(&hidden, "usr-stranger") {
+        assert_eq!(there.status(), 403);
+        assert_eq!(serde_json::to_string(&there).unwrap(), serde_json::to_string(&not_there).unwrap());
+        assert_eq!(there, not_there);
+    }
+    // Who sees everything learns it, with the privilege and without.
+    hidden.members.owner_is_out.store(true, Ordering::SeqCst);
+    for [there, not_there] in answers(&hidden, "usr-owner") {
+        assert_eq!((there.status(), not_there.status()), (403, 404));
+    }
+    // A host that cannot say is no permission.
+    hidden.members.fails.store(true, Ordering::SeqCst);
+    for [there, not_there] in answers(&hidden, "usr-stranger") {
+        assert_eq!((there.status(), not_there.status()), (500, 500));
+    }
+
+    let mut config = Config::default();
+    config.absence = Absence::Told;
+    let told = World::with_config(MemoryStore::new(), config);
+    for [there, not_there] in answers(&told, "usr-stranger") {
+        assert_eq!((there.status(), not_there.status()), (403, 404));
+    }
 }

@@ -68,7 +68,7 @@ impl<S: TokenStore> World<S> {
     }
 }
 
-/// `usr-owner` holds every privilege until it is taken away; nobody else holds any.
+/// `usr-owner` holds every privilege until it is taken away, and sees everything; nobody else holds any.
 ///
 /// Besides [`GROUP`] and [`SPACE`], a resource of any other kind exists under the id `target`.
 #[derive(Debug, Default)]
@@ -102,6 +102,10 @@ impl Host for Members {
 
     fn may(&self, subject: Subject<'_>, _: Privilege, _: &Entity) -> Result<bool, HostError> {
         self.answer(subject == Subject::User("owner") && !self.owner_is_out.load(Ordering::SeqCst))
+    }
+
+    fn may_see(&self, subject: Subject<'_>, _: &Entity) -> Result<bool, HostError> {
+        self.answer(subject == Subject::User("owner"))
     }
 }
 
