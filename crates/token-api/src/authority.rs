@@ -2,14 +2,14 @@
 
 use std::{fmt, time::Duration};
 
-use ring::rand::{SecureRandom as _, SystemRandom};
+use ring::rand::SystemRandom;
 use token_core::{Context, Inspection, Limits, RootKey, Subject, Token, UnixTime};
 use token_store::{
-    Entity, Filter, Generation, KeyRing, Owner, Page, Raise, Record, Revoke, SealedKey, StoreError, TokenId,
-    TokenStore,
+    Entity, EntityKind, Filter, Generation, KeyRing, Owner, Page, Raise, Record, Revoke, SealedKey,
+    StoreError, TokenId, TokenStore,
 };
 
-use crate::{Clock, Failure, Host, Refusal, SystemClock, clock::ForwardClock};
+use crate::{Clock, Failure, Host, Refusal, SystemClock, clock::ForwardClock, random::Random};
 
 /// How long tokens hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -98,7 +98,7 @@ pub struct Authority<S, H> {
     pub(crate) host: H,
     pub(crate) config: Config,
     clock: ForwardClock,
-    random: SystemRandom,
+    random: Random,
     // Verified against where there is no record, so that an unknown token takes the way of a forged one.
     decoy: SealedKey,
 }
@@ -123,9 +123,37 @@ impl<S: TokenStore, H: Host> Authority<S, H> {
         config: Config,
         clock: impl Clock + 'static,
     ) -> Result<Self, Failure> {
-        let random = SystemRandom::new();
+        Self::with_random(store, keys, host, config, clock, Random::System(SystemRandom::new()))
+    }
+
+    /// As [`with_clock`](Self::with_clock), with ids and secrets from a source that a test knows, so that its tokens are
+    /// always the same. Whoever knows the source can forge every token: this is for tests and golden files alone.
+    ///
+    /// # Errors
+    /// [`Failure`] when the operating system gives no random bytes to seal keys with.
+    #[cfg(feature = "test-random")]
+    pub fn with_test_random(
+        store: S,
+        keys: KeyRing,
+        host: H,
+        config: Config,
+        clock: impl Clock + 'static,
+        random: impl FnMut(&mut [u8]) + Send + 'static,
+    ) -> Result<Self, Failure> {
+        let random = Random::Test(std::sync::Mutex::new(Box::new(random)));
+        Self::with_random(store, keys, host, config, clock, random)
+    }
+
+    fn with_random(
+        store: S,
+        keys: KeyRing,
+        host: H,
+        config: Config,
+        clock: impl Clock + 'static,
+        random: Random,
+    ) -> Result<Self, Failure> {
         let mut secret = zeroize::Zeroizing::new([0; 32]);
-        random.fill(secret.as_mut_slice()).map_err(|_| Failure::Random)?;
+        random.fill(secret.as_mut_slice())?;
         let decoy = keys.seal(&RootKey::from_derived(*secret), decoy(&entity(Subject::Nobody)))?;
         let clock = ForwardClock::new(Box::new(clock));
         Ok(Self { store, keys, host, config, clock, random, decoy })
@@ -249,7 +277,7 @@ impl<S: TokenStore, H: Host> Authority<S, H> {
     /// A new root key and 32 bytes for an id, in one call to the operating system.
     pub(crate) fn draw(&self) -> Result<(RootKey, [u8; 32]), Failure> {
         let mut bytes = zeroize::Zeroizing::new([0; 64]);
-        self.random.fill(bytes.as_mut_slice()).map_err(|_| Failure::Random)?;
+        self.random.fill(bytes.as_mut_slice())?;
         let (secret, id) = bytes.split_first_chunk::<32>().ok_or(Failure::Random)?;
         let key = RootKey::derive(secret).map_err(|_| Failure::Random)?;
         Ok((key, <[u8; 32]>::try_from(id).map_err(|_| Failure::Random)?))
@@ -310,11 +338,11 @@ pub(crate) fn entity(subject: Subject<'_>) -> Entity {
 
 /// The subject that an entity stands for.
 pub(crate) fn subject(entity: &Entity) -> Option<Subject<'_>> {
-    match entity.kind.as_str() {
-        "user" => Some(Subject::User(&entity.id)),
-        "oneprovider" => Some(Subject::Provider(&entity.id)),
-        "group" => Some(Subject::Group(&entity.id)),
-        "nobody" => Some(Subject::Nobody),
+    match entity.known_kind() {
+        Some(EntityKind::User) => Some(Subject::User(&entity.id)),
+        Some(EntityKind::Provider) => Some(Subject::Provider(&entity.id)),
+        Some(EntityKind::Group) => Some(Subject::Group(&entity.id)),
+        None if entity.kind == Subject::Nobody.kind() => Some(Subject::Nobody),
         _ => None,
     }
 }

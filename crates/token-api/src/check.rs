@@ -20,7 +20,8 @@ use crate::{
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Accepted {
-    /// The token, with the caveats that are enforced after verification (`api`, `data.…`) among others.
+    /// The token, with the caveats that the host has to enforce after verification
+    /// ([`Predicate::is_enforced_later`](token_core::Predicate::is_enforced_later)) among others.
     pub token: Token,
     /// The id that it is stored, spent and revoked under.
     pub id: TokenId,
@@ -28,8 +29,7 @@ pub struct Accepted {
     pub kind: Kind,
     /// What it is about.
     pub resource: Option<Entity>,
-    /// Who it speaks for, or who invites.
-    pub issuer: Entity,
+    issuer: Entity,
     /// From when on it is worth nothing: the least of what its record and its caveats say.
     pub expires_at: Option<UnixTime>,
     /// Whether it is stored, so that its uses are counted.
@@ -37,6 +37,15 @@ pub struct Accepted {
     /// How many uses its record had left when it was read; `None`: without limit, or not stored. Others may spend
     /// meanwhile: only [`Authority::consume`] decides.
     pub uses_left: Option<u64>,
+}
+
+impl Accepted {
+    /// Who it speaks for, or who invites.
+    #[must_use]
+    pub fn issuer(&self) -> Subject<'_> {
+        // One of an unknown kind is not accepted.
+        subject(&self.issuer).unwrap_or(Subject::Nobody)
+    }
 }
 
 /// A use that was taken.
@@ -162,8 +171,11 @@ impl<S: TokenStore, H: Host> Authority<S, H> {
 
     fn find_stored(&self, id: &TokenId) -> Result<Lookup, Failure> {
         let Some(record) = self.store.get(id)? else { return Ok(Lookup::Absent(Refusal::Unknown)) };
+        // First of all: what was edited without the key ring does not open.
+        let key = self.keys.open(&record.root_key, record.owner())?;
+        subject(&record.issuer).ok_or(Failure::UnknownKind)?;
         Ok(Lookup::Known(Known {
-            key: self.keys.open(&record.root_key, record.owner())?,
+            key,
             kind: record.kind.parse().map_err(|_| Failure::UnknownKind)?,
             resource: record.resource,
             issuer: record.issuer,
@@ -271,8 +283,7 @@ impl<S: TokenStore, H: Host> Authority<S, H> {
             return Err(Refusal::WrongConsumer { needed }.into());
         }
         let Some(resource) = &accepted.resource else { return Ok(()) };
-        let issuer = subject(&accepted.issuer).ok_or(Failure::UnknownKind)?;
-        self.authorize(issuer, accepted.kind, resource).map_err(|error| match error {
+        self.authorize(accepted.issuer(), accepted.kind, resource).map_err(|error| match error {
             MintError::Failed(failure) => CheckError::Failed(failure),
             _ => CheckError::Refused(Refusal::NoLongerAllowed),
         })

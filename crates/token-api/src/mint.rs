@@ -56,13 +56,14 @@ impl Grant<'_> {
     }
 
     fn resource(&self) -> Option<Entity> {
-        let (kind, id) = match self {
-            Self::GroupSpaces { group } => ("group", group),
-            Self::SpaceSupport { space, .. } => ("space", space),
-            Self::Invite { invite, target } => (invite.target_kind(), target),
-            Self::Access { .. } | Self::Identity => return None,
-        };
-        Some(Entity { kind: kind.to_owned(), id: (*id).to_owned() })
+        match *self {
+            Self::GroupSpaces { group } => Some(Entity::group(group)),
+            Self::SpaceSupport { space, .. } => Some(Entity::space(space)),
+            Self::Invite { invite, target } => {
+                Some(Entity { kind: invite.target_kind().to_owned(), id: target.to_owned() })
+            }
+            Self::Access { .. } | Self::Identity => None,
+        }
     }
 }
 

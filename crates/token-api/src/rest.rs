@@ -11,17 +11,43 @@ use std::fmt;
 
 use serde::Serialize;
 use token_core::Subject;
-use token_store::TokenStore;
+use token_store::{Entity, InvalidId, StoreError, TokenStore};
 
-use crate::{Authority, CheckError, Grant, Host, MintError, MintRequest, error::report};
+use crate::{
+    Authority, CheckError, Failure, Grant, Host, MintError, MintRequest,
+    authority::{entity, subject},
+    error::report,
+};
 
-/// Who calls an endpoint, as the server found out from the request's credentials.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Client<'a> {
+/// Who calls an endpoint, as the server found out from the request's credentials. It is owned, so that it can go from
+/// one thread to another.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Client {
     /// There were no credentials, or bad ones.
     Unauthenticated,
     /// The credentials are those of this user or provider.
-    Authenticated(Subject<'a>),
+    Authenticated(Entity),
+}
+
+impl Client {
+    /// The credentials are those of this user.
+    #[must_use]
+    pub fn user(id: impl Into<String>) -> Self {
+        Self::Authenticated(Entity::user(id))
+    }
+
+    /// The credentials are those of this provider.
+    #[must_use]
+    pub fn provider(id: impl Into<String>) -> Self {
+        Self::Authenticated(Entity::provider(id))
+    }
+}
+
+/// The credentials are those of this subject.
+impl From<Subject<'_>> for Client {
+    fn from(subject: Subject<'_>) -> Self {
+        Self::Authenticated(entity(subject))
+    }
 }
 
 /// The body of `GET /groups/{id}/spaces/token`: `{"token":"…"}`. It must not be cached
@@ -66,26 +92,31 @@ pub struct ApiError {
 }
 
 impl ApiError {
-    const INVALID_REQUEST: Self = Self {
+    /// 400: an id in the request is not an id.
+    pub const INVALID_REQUEST: Self = Self {
         status: 400,
         error: "invalid_request",
         error_description: "The id in the request is not an id.",
     };
-    // The one answer for every token that is not accepted, whatever the reason.
-    const REFUSED: Self = Self { status: 400, ..Self::UNAUTHENTICATED };
-    const UNAUTHENTICATED: Self = Self {
+    /// 400: the one answer for every token that is not accepted, whatever the reason.
+    pub const REFUSED: Self = Self { status: 400, ..Self::UNAUTHENTICATED };
+    /// 401: there are no credentials, or bad ones.
+    pub const UNAUTHENTICATED: Self = Self {
         status: 401,
         error: "invalid_token",
         error_description: "Provided token could not be validated.",
     };
-    const FORBIDDEN: Self = Self {
+    /// 403: the client lacks the privilege, or may not know whether there is such a resource.
+    pub const FORBIDDEN: Self = Self {
         status: 403,
         error: "insufficient_privileges",
         error_description: "The client lacks the privilege for this operation.",
     };
-    const NOT_FOUND: Self =
+    /// 404: there is no such group or space, for a client that may know.
+    pub const NOT_FOUND: Self =
         Self { status: 404, error: "not_found", error_description: "There is no such group or space." };
-    const SERVER_ERROR: Self = Self {
+    /// 500: the server could not answer.
+    pub const SERVER_ERROR: Self = Self {
         status: 500,
         error: "server_error",
         error_description: "The server could not answer. Try again later.",
@@ -131,6 +162,27 @@ impl From<MintError> for ApiError {
     }
 }
 
+/// The cause is for the log.
+impl From<StoreError> for ApiError {
+    fn from(_: StoreError) -> Self {
+        Self::SERVER_ERROR
+    }
+}
+
+/// The cause is for the log.
+impl From<Failure> for ApiError {
+    fn from(_: Failure) -> Self {
+        Self::SERVER_ERROR
+    }
+}
+
+/// An id that a client sent, such as the name of a claim, is none.
+impl From<InvalidId> for ApiError {
+    fn from(_: InvalidId) -> Self {
+        Self::INVALID_REQUEST
+    }
+}
+
 /// A token that is refused gets one answer, whatever the reason.
 impl From<CheckError> for ApiError {
     fn from(error: CheckError) -> Self {
@@ -150,7 +202,7 @@ impl<S: TokenStore, H: Host> Authority<S, H> {
     /// the group ([`Absence`](crate::Absence)).
     pub fn create_group_spaces_token(
         &self,
-        client: Client<'_>,
+        client: &Client,
         group_id: &str,
     ) -> Result<SpaceInviteToken, ApiError> {
         let token = self.answer(client, Grant::GroupSpaces { group: group_id })?;
@@ -165,15 +217,17 @@ impl<S: TokenStore, H: Host> Authority<S, H> {
     /// the space ([`Absence`](crate::Absence)).
     pub fn get_space_provider_token(
         &self,
-        client: Client<'_>,
+        client: &Client,
         space_id: &str,
     ) -> Result<SpaceSupportToken, ApiError> {
         let token = self.answer(client, Grant::SpaceSupport { space: space_id, dialect: None })?;
         Ok(SpaceSupportToken { token })
     }
 
-    fn answer(&self, client: Client<'_>, grant: Grant<'_>) -> Result<String, ApiError> {
-        let Client::Authenticated(issuer) = client else { return Err(ApiError::UNAUTHENTICATED) };
+    fn answer(&self, client: &Client, grant: Grant<'_>) -> Result<String, ApiError> {
+        let Client::Authenticated(client) = client else { return Err(ApiError::UNAUTHENTICATED) };
+        // Nobody is no client either: minting says so.
+        let issuer = subject(client).unwrap_or(Subject::Nobody);
         match self.mint(&MintRequest::new(grant, issuer)) {
             Ok(minted) => Ok(minted.token),
             Err(error) => {

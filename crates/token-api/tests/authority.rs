@@ -66,8 +66,8 @@ fn a_support_token_is_spent_once() {
 
     let context = world.authority.context();
     let accepted = world.authority.verify(&minted.token, Some(Kind::SpaceSupport), &context).unwrap();
+    assert_eq!(accepted.issuer(), Subject::User("owner"));
     assert_eq!(accepted.resource.unwrap().id, SPACE);
-    assert_eq!(accepted.issuer.id, "owner");
     assert_eq!(accepted.expires_at, minted.expires_at);
     assert_eq!(accepted.uses_left, Some(1));
 
@@ -329,8 +329,7 @@ fn nothing_is_minted_that_the_host_does_not_allow() {
     assert!(matches!(attempt(space, Subject::Nobody), MintError::InvalidIssuer));
     assert!(matches!(attempt(space, Subject::Group("g")), MintError::InvalidIssuer));
     assert!(matches!(attempt(space, Subject::User("a/b")), MintError::InvalidIssuer));
-    let by_a_broken_host =
-        world.authority.get_space_provider_token(Client::Authenticated(Subject::User("")), SPACE);
+    let by_a_broken_host = world.authority.get_space_provider_token(&Client::user(""), SPACE);
     assert_eq!(by_a_broken_host.unwrap_err().status(), 500);
     let long = "n".repeat(257);
     let named = world.authority.mint(&MintRequest { name: Some(&long), ..support() });
@@ -521,7 +520,7 @@ fn temporary_tokens_are_not_stored_and_are_voided_together() {
         world.authority.verify(&minted.token, Some(Kind::Access), &world.authority.context())
     };
     let accepted = verify(&first).unwrap();
-    assert_eq!((accepted.issuer.id.as_str(), accepted.stored), ("owner", false));
+    assert_eq!((accepted.issuer(), accepted.stored), (Subject::User("owner"), false));
     assert_eq!(accepted.expires_at, Some(UnixTime::from_secs(START + 900)));
 
     assert_eq!(world.authority.void_temporary(OWNER).unwrap(), 2);

@@ -164,7 +164,7 @@ fn old<S: TokenStore>(world: &World<S>, token: &Held, latest: u64, step: usize) 
 
 fn new<S: TokenStore>(world: &World<S>, latest: u64) {
     let authority = &world.authority;
-    let client = Client::Authenticated(OWNER);
+    let client = Client::from(OWNER);
     let in_a_week = UnixTime::from_secs(latest.saturating_add(7 * DAY));
     let mint = |grant, temporary| {
         let minted = authority.mint(&MintRequest {
@@ -181,8 +181,8 @@ fn new<S: TokenStore>(world: &World<S>, latest: u64) {
         // At the end of time there is no later one.
         Err(error) => assert!(latest == u64::MAX && says_expired(&error), "{error}"),
     };
-    holds(&authority.create_group_spaces_token(client, GROUP).unwrap().token);
-    holds(&authority.get_space_provider_token(client, SPACE).unwrap().token);
+    holds(&authority.create_group_spaces_token(&client, GROUP).unwrap().token);
+    holds(&authority.get_space_provider_token(&client, SPACE).unwrap().token);
     holds(&mint(Grant::Identity, true).token);
 
     let revoked = mint(Grant::Access { session: None }, false);

@@ -78,7 +78,7 @@ fn the_log_tells_ids_and_reasons_and_no_secret() {
         let _ = world.authority.revoke(&minted.id).unwrap();
         world.authority.verify(&minted.token, None, &context).unwrap_err();
         world.members.fails.store(true, Ordering::SeqCst);
-        world.authority.get_space_provider_token(Client::Authenticated(owner), SPACE).unwrap_err();
+        world.authority.get_space_provider_token(&Client::from(owner), SPACE).unwrap_err();
         let failed = broken.authority.verify(&minted.token, None, &context);
         assert!(matches!(failed, Err(CheckError::Failed(_))));
         minted

@@ -49,6 +49,12 @@ pub(crate) fn issuer(text: &str) -> Result<Entity, request::InvalidIssuer> {
 /// As Onedata's JSON has it: `{"type":"user","id":"…"}`.
 pub(crate) struct Named<'a>(Cow<'a, Entity>);
 
+impl<'a> From<Subject<'a>> for Named<'a> {
+    fn from(subject: Subject<'a>) -> Self {
+        Self { kind: subject.kind(), id: subject.id().unwrap_or_default() }
+    }
+}
+
 impl<'a> From<&'a Entity> for Named<'a> {
     fn from(entity: &'a Entity) -> Self {
         Self(Cow::Borrowed(entity))

@@ -126,6 +126,7 @@ mod limits;
 mod mac;
 mod macaroon;
 mod predicate;
+mod purpose;
 mod seal;
 mod secret;
 mod service;
@@ -150,6 +151,7 @@ pub use predicate::{
     ApiPattern, Country, DataPath, EmptyList, Filter, Interface, IpMask, Item, JsonPredicate, List, ObjectId,
     Predicate, PredicateBuf, Region,
 };
+pub use purpose::StatedPurpose;
 pub use seal::CaveatNonce;
 pub use secret::{CaveatKey, RootKey, ShortSecret};
 pub use service::{Service, ServiceKind};

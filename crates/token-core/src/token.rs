@@ -5,7 +5,7 @@ use core::fmt;
 
 use crate::{
     DecodeError, DecodeOptions, EncodeError, Encoding, FieldError, Fingerprint, Format, Identifier,
-    IdentifierV2, Macaroon, RootKey, ServiceKind, Spelling, Subject,
+    IdentifierV2, Macaroon, RootKey, ServiceKind, Spelling, StatedPurpose, Subject,
     identifier::IdentifierError,
     macaroon::Parts,
     wire::{self, Reading, error::Problem},
@@ -100,6 +100,26 @@ impl Token {
     #[must_use]
     pub const fn macaroon(&self) -> &Macaroon {
         &self.macaroon
+    }
+
+    /// What the token says it is for. Nobody has verified it.
+    ///
+    /// ```
+    /// use token_core::{DecodeOptions, InviteType, RootKey, StatedPurpose, Token, TokenType};
+    /// # use token_core::{IdentifierV2, Persistence, Subject};
+    ///
+    /// # let token_type = TokenType::Invite { invite: InviteType::SupportSpace, target: "s1" };
+    /// # let identifier =
+    /// #     IdentifierV2 { persistence: Persistence::Named, subject: Subject::User("u1"), token_type, id: "t1" };
+    /// # let text = Token::mint(&RootKey::derive(&[7; 32])?, "onezone", &identifier)?.encode()?;
+    /// let token = Token::decode(&text, &DecodeOptions::default())?;
+    /// let purpose = TokenType::Invite { invite: InviteType::SupportSpace, target: "s1" };
+    /// assert_eq!(token.stated_purpose(), StatedPurpose::Modern(purpose));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn stated_purpose(&self) -> StatedPurpose<'_> {
+        StatedPurpose::of(&self.macaroon)
     }
 
     /// The digest of the token, the same in all its spellings: what a cached verdict is kept under.

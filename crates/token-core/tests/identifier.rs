@@ -257,3 +257,27 @@ fn parts_with_separators_are_not_minted() {
     assert_eq!(modern, MintError::NotOpaque);
     assert!(matches!(Token::mint_legacy(&key, "l", ""), Err(MintError::Field(_))));
 }
+
+/// The first `tokenType` of an old token counts, as in verification; an identifier of version 2 counts before any.
+#[test]
+fn a_token_states_its_purpose() {
+    use token_core::{LegacyType, RootKey, StatedPurpose, Token};
+    let key = RootKey::from_derived([7; 32]);
+    let legacy = |caveats: &[&str]| {
+        let mut token = Token::mint_legacy(&key, "onezone", "opaque").unwrap();
+        caveats.iter().for_each(|caveat| token.attenuate(caveat).unwrap());
+        token
+    };
+    assert_eq!(legacy(&["time < 5"]).stated_purpose(), StatedPurpose::Unstated);
+    let two = legacy(&["time < 5", "tokenType = space_support_token", "tokenType = space_create_token"]);
+    assert_eq!(two.stated_purpose(), StatedPurpose::Legacy(LegacyType::SpaceSupport));
+    let identifier = IdentifierV2 {
+        persistence: Persistence::Named,
+        subject: Subject::User("u1"),
+        token_type: TokenType::Identity,
+        id: "t1",
+    };
+    let mut modern = Token::mint(&key, "onezone", &identifier).unwrap();
+    modern.attenuate("tokenType = space_support_token").unwrap();
+    assert_eq!(modern.stated_purpose(), StatedPurpose::Modern(TokenType::Identity));
+}

@@ -109,6 +109,7 @@ mod cursor;
 )]
 mod disk;
 mod engine;
+mod entity;
 mod keyring;
 mod kv;
 #[cfg_attr(
@@ -137,6 +138,7 @@ pub use backends::RedbStore;
 pub use backends::SledStore;
 pub use cached::{CacheConfig, CacheMetrics, CachedStore, Invalidator};
 pub use check::{Fault, Report};
+pub use entity::{EntityKind, UnknownEntityKind};
 pub use keyring::{
     KeyFile, KeyFileError, KeyRing, KeySource, KeySourceError, KeyTextError, KeyVariable, OpenError, Owner,
     SealError,

@@ -47,7 +47,7 @@ pub struct InvalidId {
 /// that it is about (`space`, `s1`). The store compares entities and knows nothing else about them.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Entity {
-    /// What it is, in the words of the host: `user`, `oneprovider`, `group`, `space`, …
+    /// What it is: the name of an [`EntityKind`](crate::EntityKind), or a word of the host's own.
     pub kind: String,
     /// Which one it is.
     pub id: String,

@@ -171,6 +171,7 @@ pub fn long_lists() -> Vec<(&'static str, Macaroon)> {
     const ROOM: usize = (1 << 20) - (1 << 10);
     let lists = [
         ("a list of groups", "consumer = ", "grp-a"),
+        ("a list of groups as long as those of the consumer", "consumer = ", "grp-g999a"),
         ("a list of users", "consumer = ", "usr-a"),
         ("a list of services", "service = ", "opw-a"),
         ("a list of countries", "geo.country = ", "PL"),

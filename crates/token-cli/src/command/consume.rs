@@ -76,7 +76,7 @@ impl<'a> Answer<'a> {
             id: accepted.id.as_bytes().into(),
             kind: accepted.kind.as_str(),
             resource: accepted.resource.as_ref().map(Named::from),
-            issuer: (&accepted.issuer).into(),
+            issuer: accepted.issuer().into(),
             uses_left: consumed.uses_left,
             repeated: consumed.repeated,
         }
@@ -96,7 +96,7 @@ fn print(consumed: &Consumed, terminal: &mut Terminal) -> Result<(), Failure> {
     if let Some(resource) = &accepted.resource {
         text.push_str(&format!("resource    {}\n", Named::from(resource).resource()));
     }
-    let issuer = Named::from(&accepted.issuer).subject();
+    let issuer = Named::from(accepted.issuer()).subject();
     text.push_str(&format!("issuer      {issuer}\nuses left   {left}\n"));
     terminal.text(text)
 }

@@ -1,0 +1,29 @@
+//! Where an authority takes its ids and secrets from.
+
+use ring::rand::{SecureRandom as _, SystemRandom};
+
+use crate::Failure;
+
+/// The operating system. With the feature `test-random`, and only then, it can be something else.
+pub(crate) enum Random {
+    System(SystemRandom),
+    #[cfg(feature = "test-random")]
+    Test(std::sync::Mutex<TestRandom>),
+}
+
+/// Fills with bytes that a test knows in advance.
+#[cfg(feature = "test-random")]
+pub(crate) type TestRandom = Box<dyn FnMut(&mut [u8]) + Send>;
+
+impl Random {
+    pub(crate) fn fill(&self, bytes: &mut [u8]) -> Result<(), Failure> {
+        match self {
+            Self::System(random) => random.fill(bytes).map_err(|_| Failure::Random),
+            #[cfg(feature = "test-random")]
+            Self::Test(random) => {
+                random.lock().map_err(|_| Failure::Random)?(bytes);
+                Ok(())
+            }
+        }
+    }
+}

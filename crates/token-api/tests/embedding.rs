@@ -1,0 +1,65 @@
+//! What a program that embeds the authority leans on.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::{sync::Arc, thread};
+
+use token_api::{ApiError, Authority, Client, Config, Host};
+use token_core::Subject;
+use token_store::{ClaimId, Entity, EntityKind, KeyRing, MemoryStore, StoreError};
+use token_test::world::{Members, SPACE};
+
+fn mints<H: Host>(host: H) -> Result<(), ApiError> {
+    let keys = KeyRing::generate().unwrap();
+    let authority = Authority::new(MemoryStore::new(), keys, host, Config::default()).unwrap();
+    let absent = authority.get_space_provider_token(&Client::user("owner"), "s0").unwrap_err();
+    assert_eq!(absent, ApiError::NOT_FOUND, "the host is asked what the owner may see");
+    authority.get_space_provider_token(&Client::user("owner"), SPACE).map(drop)
+}
+
+#[test]
+fn a_host_behind_any_pointer_is_a_host() {
+    mints(Arc::new(Members::default())).unwrap();
+    mints(&Members::default()).unwrap();
+    mints(Box::new(Members::default())).unwrap();
+    mints(Box::new(Members::default()) as Box<dyn Host>).unwrap();
+}
+
+/// A server matches on what it answers, and makes such answers itself.
+#[test]
+fn every_answer_is_a_constant() {
+    let answers = [
+        (ApiError::INVALID_REQUEST, 400, "invalid_request"),
+        (ApiError::REFUSED, 400, "invalid_token"),
+        (ApiError::UNAUTHENTICATED, 401, "invalid_token"),
+        (ApiError::FORBIDDEN, 403, "insufficient_privileges"),
+        (ApiError::NOT_FOUND, 404, "not_found"),
+        (ApiError::SERVER_ERROR, 500, "server_error"),
+    ];
+    for (answer, status, error) in answers {
+        assert_eq!((answer.status(), answer.error()), (status, error));
+    }
+    let claim = |text: &str| -> Result<ClaimId, ApiError> { Ok(ClaimId::new(text)?) };
+    assert_eq!(claim(""), Err(ApiError::INVALID_REQUEST));
+    assert!(claim("request 1").is_ok());
+    let failed = ApiError::from(StoreError::Poisoned);
+    assert_eq!(failed, ApiError::SERVER_ERROR);
+}
+
+#[test]
+fn a_client_goes_to_another_thread() {
+    let client = {
+        let id = String::from("u1");
+        Client::from(Subject::User(&id))
+    };
+    assert_eq!(thread::spawn(move || client).join().unwrap(), Client::user("u1"));
+    assert_eq!(Client::provider("p1"), Client::from(Subject::Provider("p1")));
+}
+
+#[test]
+fn every_target_of_an_invitation_is_of_a_known_kind() {
+    for invite in token_core::InviteType::all() {
+        assert!(invite.target_kind().parse::<EntityKind>().is_ok(), "{}", invite.name());
+    }
+    assert_eq!(Entity::atm_inventory("i1").known_kind(), Some(EntityKind::AtmInventory));
+    assert!("shelf".parse::<EntityKind>().is_err());
+}
