@@ -19,7 +19,8 @@ fn mints<H: Host>(host: H) -> Result<(), ApiError> {
 #[test]
 fn a_host_behind_any_pointer_is_a_host() {
     mints(Arc::new(Members::default())).unwrap();
-    mints(&Members::default()).unwrap();
+    let members = Members::default();
+    mints(&members).unwrap();
     mints(Box::new(Members::default())).unwrap();
     mints(Box::new(Members::default()) as Box<dyn Host>).unwrap();
 }

@@ -135,8 +135,7 @@ fn a_stranger_does_not_learn_which_ids_exist() {
         assert_eq!((there.status(), not_there.status()), (500, 500));
     }
 
-    let mut config = Config::default();
-    config.absence = Absence::Told;
+    let config = Config { absence: Absence::Told, ..Config::default() };
     let told = World::with_config(MemoryStore::new(), config);
     for [there, not_there] in answers(&told, "usr-stranger") {
         assert_eq!((there.status(), not_there.status()), (403, 404));

@@ -42,16 +42,19 @@ impl Error for InvalidResource {}
 /// Reads `usr-ID` or `prv-ID`.
 pub(crate) fn issuer(text: &str) -> Result<Entity, request::InvalidIssuer> {
     let text = request::issuer(text)?;
-    let subject = Subject::read(&text).ok_or(request::InvalidIssuer)?;
-    Ok(Entity { kind: subject.kind().to_owned(), id: subject.id().unwrap_or_default().to_owned() })
+    Ok(entity(Subject::read(&text).ok_or(request::InvalidIssuer)?))
+}
+
+fn entity(subject: Subject<'_>) -> Entity {
+    Entity { kind: subject.kind().to_owned(), id: subject.id().unwrap_or_default().to_owned() }
 }
 
 /// As Onedata's JSON has it: `{"type":"user","id":"…"}`.
 pub(crate) struct Named<'a>(Cow<'a, Entity>);
 
-impl<'a> From<Subject<'a>> for Named<'a> {
-    fn from(subject: Subject<'a>) -> Self {
-        Self { kind: subject.kind(), id: subject.id().unwrap_or_default() }
+impl From<Subject<'_>> for Named<'_> {
+    fn from(subject: Subject<'_>) -> Self {
+        Self::from(entity(subject))
     }
 }
 

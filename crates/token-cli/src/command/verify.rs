@@ -179,8 +179,8 @@ impl Accepted {
     fn by_store(accepted: token_api::Accepted) -> Self {
         let purpose = Purpose {
             kind: accepted.kind.as_str(),
+            issuer: accepted.issuer().into(),
             resource: accepted.resource.map(Named::from),
-            issuer: accepted.issuer.into(),
             uses_left: accepted.uses_left,
         };
         Self { purpose: Some(purpose), ..Self::new(accepted.token.macaroon(), accepted.expires_at) }
