@@ -7,7 +7,9 @@ use token_core::{
     Context, Identifier, IdentifierV2, InviteConsumer, Persistence, RootKey, Service, Subject, Token,
     TokenType, UnixTime, Unmet, Verified, Verifier, VerifyError,
 };
-use token_store::{ClaimId, Entity, GrantId, Held, Redeem, Refund, StoreError, TokenId, TokenStore};
+use token_store::{
+    ClaimId, Entity, Generation, GrantId, Held, Redeem, Refund, StoreError, TokenId, TokenStore,
+};
 
 use crate::{
     Authority, CheckError, ConsumeError, Failure, Host, Kind, MintError, Refusal, TheUse,
@@ -79,7 +81,7 @@ impl<S: TokenStore, H: Host> Authority<S, H> {
         context: &Context<'_>,
     ) -> Result<Accepted, CheckError> {
         let token = self.decode_logged(text)?;
-        let checked = self.authenticate(&token, expect, context).and_then(|authentic| {
+        let checked = self.authenticate(&token, expect, context, S::generation).and_then(|authentic| {
             authentic.standing?;
             Ok(authentic.token)
         });
@@ -120,6 +122,7 @@ impl<S: TokenStore, H: Host> Authority<S, H> {
         token: &Token,
         expect: Option<Kind>,
         context: &Context<'_>,
+        read: ReadGeneration<S>,
     ) -> Result<Authentic, CheckError> {
         let identifier = token.identifier();
         if !may_be_minted_here(&identifier) {
@@ -128,7 +131,7 @@ impl<S: TokenStore, H: Host> Authority<S, H> {
         let id = TokenId::new(identifier.id()).map_err(|_| Refusal::Unknown)?;
         let found = match identifier.v2() {
             Some(&IdentifierV2 { persistence: Persistence::Temporary { generation }, .. }) => {
-                self.find_temporary(&identifier, generation)?
+                self.find_temporary(&identifier, generation, read)?
             }
             _ => self.find_stored(&id)?,
         };
@@ -186,10 +189,15 @@ impl<S: TokenStore, H: Host> Authority<S, H> {
         }))
     }
 
-    fn find_temporary(&self, identifier: &Identifier<'_>, generation: u64) -> Result<Lookup, Failure> {
+    fn find_temporary(
+        &self,
+        identifier: &Identifier<'_>,
+        generation: u64,
+        read: ReadGeneration<S>,
+    ) -> Result<Lookup, Failure> {
         let Some(identifier) = identifier.v2() else { return Ok(Lookup::Absent(Refusal::Unknown)) };
         let issuer = entity(identifier.subject);
-        let Some(present) = self.store.generation(&issuer)? else {
+        let Some(present) = read(&self.store, &issuer)? else {
             return Ok(Lookup::Absent(Refusal::Unknown));
         };
         match present.number.cmp(&generation) {
@@ -234,7 +242,13 @@ impl<S: TokenStore, H: Host> Authority<S, H> {
         context.consumer = Some(consumer);
         let token = self.decode_logged(text)?;
         let consumed = self
-            .authenticate(&token, Some(expect), &context)
+            .authenticate(&token, Some(expect), &context, S::generation)
+            .and_then(|authentic| match authentic.token.stored {
+                true => Ok(authentic),
+                // The store counts no uses of it, so that its generation alone decides: the present one. A forged
+                // token does not come so far, and makes nobody read past the cache.
+                false => self.authenticate(&token, Some(expect), &context, S::present_generation),
+            })
             .and_then(|authentic| self.spend(authentic, consumer, claim));
         match &consumed {
             Ok(Consumed { accepted, repeated, .. }) => {
@@ -445,6 +459,9 @@ fn purpose(token_type: TokenType<'_>) -> (Kind, Option<(&'static str, &str)>) {
         TokenType::Invite { invite, target } => (Kind::invite(invite), Some((invite.target_kind(), target))),
     }
 }
+
+/// How the generation of a subject is read: as a cache may have it, or as the store has it now.
+type ReadGeneration<S> = fn(&S, &Entity) -> Result<Option<Generation>, StoreError>;
 
 /// What was found under a token's id.
 enum Lookup {

@@ -51,6 +51,10 @@ macro_rules! delegate {
             $inner.generation(subject)
         }
 
+        fn present_generation(&$self, subject: &Entity) -> Result<Option<Generation>, StoreError> {
+            $inner.present_generation(subject)
+        }
+
         fn raise_generation(&$self, subject: &Entity, next: &Generation) -> Result<Raise, StoreError> {
             $inner.raise_generation(subject, next)
         }

@@ -61,15 +61,16 @@ impl Default for CacheConfig {
 
 /// A cache in front of a store, so that a host verifies many tokens and asks its store seldom.
 ///
-/// [`get`](TokenStore::get) and [`generation`](TokenStore::generation) answer from it; any number of callers that
+/// [`get`](TokenStore::get) and [`generation`](TokenStore::generation) answer from it, and
+/// [`present_generation`](TokenStore::present_generation) does not; any number of callers that
 /// ask for the same at once make one call to the store. Everything else goes to the store, and what it touched is
 /// forgotten before it returns. An error is never kept.
 ///
 /// # Contract
 /// That of the store beneath, for calls through one cache and its clones. What others write to the store is seen
 /// [`CacheConfig::ttl`] later at most, by a monotonic clock, or at once where an [`Invalidator`] is told. So of
-/// two hosts, one may accept for so long what the other has revoked, and never spend what the other has spent:
-/// spending is the store's to decide.
+/// two hosts, one may accept for so long what the other has revoked, and never spend what the other has spent
+/// or voided: spending is the store's to decide.
 ///
 /// The clock is [`Instant`], which stands still on some systems while the machine sleeps: after that, call
 /// [`Invalidator::invalidate_all`].
@@ -313,6 +314,13 @@ impl<S: TokenStore> TokenStore for CachedStore<S> {
         let (found, source) = self.cache.generations.get(subject, &self.cache.clock, read);
         self.cache.answered.count(source);
         Ok(found?.map(|generation| Generation::clone(&generation)))
+    }
+
+    fn present_generation(&self, subject: &Entity) -> Result<Option<Generation>, StoreError> {
+        let found = self.store.present_generation(subject);
+        // A caller that saw this generation must not see an older one afterwards.
+        self.cache.generations.drop_key(subject);
+        found
     }
 
     fn raise_generation(&self, subject: &Entity, next: &Generation) -> Result<Raise, StoreError> {

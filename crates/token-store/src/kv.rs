@@ -258,6 +258,10 @@ impl<E: Engine> Kv<E> {
         self.read(|view| view.get(&key)?.map(|value| codec::decode_generation(&key, &value)).transpose())
     }
 
+    pub(crate) fn present_generation(&self, subject: &Entity) -> Result<Option<Generation>, StoreError> {
+        self.generation(subject)
+    }
+
     pub(crate) fn raise_generation(&self, subject: &Entity, next: &Generation) -> Result<Raise, StoreError> {
         let key = layout::generation(subject);
         let value = codec::encode_generation(&key, next)?;

@@ -293,6 +293,10 @@ impl TokenStore for PostgresStore {
         found.map(|bytes| Generation::from_bytes(subject, &bytes)).transpose()
     }
 
+    fn present_generation(&self, subject: &Entity) -> Result<Option<Generation>, StoreError> {
+        self.generation(subject)
+    }
+
     fn raise_generation(&self, subject: &Entity, next: &Generation) -> Result<Raise, StoreError> {
         const READ: &str = "SELECT generation FROM onetoken.generations WHERE subject = $1::bytea";
         const FIRST: &str = "

@@ -107,6 +107,13 @@ pub trait TokenStore: fmt::Debug + Send + Sync {
     /// [`StoreError`], [`StoreError::Corrupt`] for a damaged record among others.
     fn generation(&self, subject: &Entity) -> Result<Option<Generation>, StoreError>;
 
+    /// The same as the store itself has it now, for what cannot be taken back. [`generation`](Self::generation) may
+    /// be answered by a cache, and then be late; a wrapper hands this call on to the store beneath.
+    ///
+    /// # Errors
+    /// As [`generation`](Self::generation).
+    fn present_generation(&self, subject: &Entity) -> Result<Option<Generation>, StoreError>;
+
     /// Replaces a subject's generation by the next, whose number must be one more than the present one's (1 for
     /// the first). A damaged one counts as none.
     ///

@@ -149,6 +149,9 @@ impl TokenStore for Far {
     fn generation(&self, subject: &Entity) -> Result<Option<Generation>, StoreError> {
         self.read(|| self.store.generation(subject))
     }
+    fn present_generation(&self, subject: &Entity) -> Result<Option<Generation>, StoreError> {
+        self.read(|| self.store.present_generation(subject))
+    }
     fn raise_generation(&self, subject: &Entity, next: &Generation) -> Result<Raise, StoreError> {
         self.store.raise_generation(subject, next)
     }
@@ -534,6 +537,20 @@ fn a_generation_that_somebody_tried_to_raise_serves_nobody() {
     assert_eq!(tried, Raise::Stale { present: 1 });
     host.far.fail(unreachable());
     assert!(host.cached.generation(&user()).is_err());
+}
+
+#[test]
+fn the_present_generation_is_the_store_s() {
+    let host =
+        Host::with(CacheConfig { ttl: Duration::MAX, absent_ttl: Duration::MAX, ..CacheConfig::default() });
+    let present = || host.cached.present_generation(&user()).unwrap().map(|generation| generation.number);
+    assert_eq!((host.cached.generation(&user()).unwrap(), present()), (None, None));
+    for number in 1..4 {
+        host.raise(number);
+        assert_eq!((present(), host.number()), (Some(number), number), "and is not forgotten afterwards");
+    }
+    host.far.fail(unreachable());
+    host.cached.present_generation(&user()).unwrap_err();
 }
 
 #[test]

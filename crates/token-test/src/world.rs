@@ -145,6 +145,9 @@ impl TokenStore for BrokenStore {
     fn generation(&self, _: &Entity) -> Result<Option<Generation>, StoreError> {
         broken()
     }
+    fn present_generation(&self, _: &Entity) -> Result<Option<Generation>, StoreError> {
+        broken()
+    }
     fn raise_generation(&self, _: &Entity, _: &Generation) -> Result<Raise, StoreError> {
         broken()
     }

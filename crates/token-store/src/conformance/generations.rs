@@ -17,6 +17,7 @@ pub(super) fn check<S: TokenStore>(suite: &Suite, open: &impl Fn() -> S) {
 fn one_after_another<S: TokenStore>(suite: &Suite, open: &impl Fn() -> S) {
     let subject = suite.entity("user", "generations");
     assert_eq!(open().generation(&subject).unwrap(), None);
+    assert_eq!(open().present_generation(&subject).unwrap(), None);
     for number in 1..4 {
         let store = open();
         let present = number - 1;
@@ -29,6 +30,7 @@ fn one_after_another<S: TokenStore>(suite: &Suite, open: &impl Fn() -> S) {
         drop(store);
         let kept = open().generation(&subject).unwrap().unwrap();
         assert_eq!(kept, next);
+        assert_eq!(open().present_generation(&subject).unwrap(), Some(next));
         let owner = Owner::Generation { subject: &subject, number };
         assert_eq!(
             suite.keys.open(&kept.root_key, owner).unwrap().expose(),

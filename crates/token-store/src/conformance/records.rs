@@ -92,6 +92,7 @@ fn too_large_is_refused<S: TokenStore>(suite: &Suite, store: &S) {
     let generation = suite.generation(&entity, 1);
     assert!(matches!(store.raise_generation(&entity, &generation), Err(StoreError::TooLarge { .. })));
     assert_eq!(store.generation(&entity).unwrap(), None);
+    assert_eq!(store.present_generation(&entity).unwrap(), None);
 }
 
 fn revoking_is_for_good<S: TokenStore>(suite: &Suite, open: &impl Fn() -> S) {
