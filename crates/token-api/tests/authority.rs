@@ -9,7 +9,10 @@
 
 use std::{
     num::NonZeroU64,
-    sync::{Barrier, atomic::Ordering},
+    sync::{
+        Barrier,
+        atomic::{AtomicBool, Ordering},
+    },
     thread,
     time::Duration,
 };
@@ -179,6 +182,47 @@ fn a_refund_gives_back_no_other_use_than_its_own() {
     let third = consume("another request");
     assert!(matches!(third, Err(CheckError::Refused(Refusal::Exhausted))));
     assert_eq!(world.authority.refund(&second).unwrap(), Refund::Refunded);
+}
+
+/// As long as a purge is at work, a claim that was answered is answered alike, or refused: it gets no other use.
+#[test]
+fn a_purge_grants_nothing_anew() {
+    const CLAIMS: u64 = 600;
+    let store = MemoryStore::new();
+    let world = World::over(store.clone());
+    for round in 0..5 {
+        let request = MintRequest { use_limit: NonZeroU64::new(CLAIMS), ..support() };
+        let minted = mint(&world, &request);
+        let context = world.authority.context();
+        let consume = |number: u64| {
+            let claim = claim(&format!("{number}"));
+            world.authority.consume(&minted.token, Kind::SpaceSupport, PROVIDER, &claim, &context)
+        };
+        for number in 0..CLAIMS {
+            assert!(!consume(number).unwrap().repeated);
+        }
+        let purged = AtomicBool::new(false);
+        thread::scope(|scope| {
+            let (consume, purged) = (&consume, &purged);
+            for part in 0..4 {
+                scope.spawn(move || {
+                    while !purged.load(Ordering::SeqCst) {
+                        for number in (0..CLAIMS).filter(|number| number % 4 == part) {
+                            match consume(number) {
+                                Ok(consumed) => assert!(consumed.repeated, "round {round}, claim {number}"),
+                                Err(error) => assert_eq!(refusal(error), Refusal::Unknown),
+                            }
+                        }
+                    }
+                });
+            }
+            let now = UnixTime::from_secs(START);
+            assert_eq!(store.purge_spent(now, Duration::ZERO, 10).unwrap(), 1);
+            purged.store(true, Ordering::SeqCst);
+        });
+        assert_eq!(refusal(consume(0).unwrap_err()), Refusal::Unknown);
+        assert!(store.check(None).unwrap().is_sound());
+    }
 }
 
 /// One token has many texts, and they share its uses.

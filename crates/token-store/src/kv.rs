@@ -104,15 +104,29 @@ impl<E: Engine> Kv<E> {
     }
 
     pub(crate) fn insert(&self, record: &Record) -> Result<Insert, StoreError> {
+        loop {
+            match self.insert_anew(record)? {
+                Some(inserted) => return Ok(inserted),
+                None => self.sweep_one(&record.id)?,
+            }
+        }
+    }
+
+    // `None` where claims are left of a record that was purged: they must be gone first.
+    fn insert_anew(&self, record: &Record) -> Result<Option<Insert>, StoreError> {
         let key = layout::record(&record.id);
         let value = codec::encode_record(&key, record)?;
         let entries = index_entries(record)
             .map(|entry| codec::encode_index(&entry).map(|value| (entry, value)))
             .collect::<Result<Vec<_>, _>>()?;
         let spent = record.is_spent().then(|| record.id.clone());
+        let left = layout::left(&record.id);
         self.write(move |draft| {
             if draft.get(&key)?.is_some() {
-                return Ok(Insert::Exists);
+                return Ok(Some(Insert::Exists));
+            }
+            if draft.get(&left)?.is_some() {
+                return Ok(None);
             }
             for (entry, value) in entries {
                 draft.put(entry, value);
@@ -121,7 +135,7 @@ impl<E: Engine> Kv<E> {
             if let Some(id) = spent {
                 spent::add(draft, &id)?;
             }
-            Ok(Insert::Inserted)
+            Ok(Some(Insert::Inserted))
         })
     }
 
@@ -178,7 +192,10 @@ impl<E: Engine> Kv<E> {
 
     pub(crate) fn claimed(&self, id: &TokenId, claim: &ClaimId) -> Result<Option<Held>, StoreError> {
         let (id, claim) = (id.clone(), claim.clone());
-        self.write(move |draft| draft.answer_again(&id, &claim))
+        self.write(move |draft| match draft.get(&layout::record(&id))? {
+            Some(_) => draft.answer_again(&id, &claim),
+            None => Ok(None),
+        })
     }
 
     pub(crate) fn refund(&self, id: &TokenId, claim: &ClaimId, grant: GrantId) -> Result<Refund, StoreError> {

@@ -35,6 +35,7 @@ const EXPIRY: u8 = 5;
 const GENERATION: u8 = 6;
 const SEEN: u8 = 7;
 const SPENT: u8 = 8;
+const LEFT: u8 = 9;
 
 /// Where the version stands.
 pub(crate) fn format() -> Vec<u8> {
@@ -153,6 +154,16 @@ pub(crate) fn spent(seen: UnixTime) -> Vec<u8> {
     key(SPENT, &[&seen.as_secs().to_be_bytes()])
 }
 
+/// Where it stands that claims are left of a record that was purged.
+pub(crate) fn left(id: &TokenId) -> Vec<u8> {
+    key(LEFT, &[id.as_bytes()])
+}
+
+/// What all of those begin with.
+pub(crate) fn all_left() -> Vec<u8> {
+    vec![LEFT]
+}
+
 /// What stands under a key.
 pub(crate) enum Entry {
     /// A number about all of the store.
@@ -165,6 +176,8 @@ pub(crate) enum Entry {
     Index(TokenId),
     /// When a purge first found a spent record.
     Seen(TokenId),
+    /// That claims are left of a record that was purged.
+    Left(TokenId),
     /// The generation of a subject.
     Generation(Entity),
 }
@@ -187,6 +200,7 @@ pub(crate) fn entry_of(key: &[u8]) -> Option<Entry> {
         EXPIRY | SPENT => id(rest.get(size_of::<u64>()..)?).map(Entry::Index),
         GENERATION => subject_of(key).map(Entry::Generation),
         SEEN => id(rest).map(Entry::Seen),
+        LEFT => id(rest).map(Entry::Left),
         _ => None,
     }
 }

@@ -94,7 +94,8 @@ pub trait TokenStore: fmt::Debug + Send + Sync {
     /// Removes records that expired at or before `now`, with their claims; the earliest first and at most
     /// `limit` of them. Returns how many; fewer than `limit` means that none are left, but for those that are
     /// damaged: they are passed over, and [`list`](Self::list) names them. However many they are, others write
-    /// meanwhile: this alone is done in steps, each of them atomic.
+    /// meanwhile: this alone is done in steps, each of them atomic. One step makes a record absent for everybody,
+    /// with all its claims: none of them is answered, or granted another use, from then on.
     ///
     /// # Errors
     /// [`StoreError`]; ask again at any time.

@@ -1,6 +1,11 @@
 //! Administration: many tokens at once.
 
-use std::{collections::BTreeSet, thread, time::Duration};
+use std::{
+    collections::BTreeSet,
+    sync::atomic::{AtomicBool, Ordering},
+    thread,
+    time::Duration,
+};
 
 use token_core::UnixTime;
 
@@ -149,7 +154,13 @@ fn spent_records_go_after_their_retention<S: Administration>(suite: &Suite, open
     spend(&open(), "a");
 }
 
-// More than fit into one step.
+// The grant that a claim holds; nobody is told of it.
+fn granted_to<S: Administration>(store: &S, id: &TokenId, name: &str) -> GrantId {
+    let claims = store.claims(id, None, usize::MAX).unwrap();
+    claims.iter().find(|(held_by, _)| *held_by == claim(name)).unwrap().1.grant
+}
+
+// More than fit into one step. While they go, their record is there with all of them, or absent.
 fn many_claims_are_purged<S: Administration>(suite: &Suite, store: &S) {
     const CLAIMS: u64 = 600;
     for (name, expires) in [("many, expired", Some(UnixTime::from_secs(12))), ("many, spent", None)] {
@@ -166,12 +177,38 @@ fn many_claims_are_purged<S: Administration>(suite: &Suite, store: &S) {
                 });
             }
         });
-        match expires {
-            Some(time) => while store.purge(time, 100).unwrap() == 100 {},
-            None => drained(store, u64::MAX, 0),
-        }
-        assert_eq!(store.get(&record.id).unwrap(), None);
-        assert_eq!(store.claims(&record.id, None, 1).unwrap(), []);
+        let grant = granted_to(store, &record.id, "0");
+        let done = AtomicBool::new(false);
+        let refunded = thread::scope(|scope| {
+            let (id, done) = (&record.id, &done);
+            for name in ["1", "300", "599"] {
+                scope.spawn(move || {
+                    while !done.load(Ordering::SeqCst) {
+                        let answer = redeem(store, id, name);
+                        assert!(
+                            matches!(answer, Redeem::Absent | Redeem::Redeemed { repeated: true, .. }),
+                            "a claim that was answered is answered alike until its record is absent: {answer:?}"
+                        );
+                    }
+                });
+            }
+            let refund = scope.spawn(move || store.refund(id, &claim("0"), grant).unwrap());
+            match expires {
+                Some(time) => while store.purge(time, 100).unwrap() == 100 {},
+                None => drained(store, u64::MAX, 0),
+            }
+            done.store(true, Ordering::SeqCst);
+            refund.join().unwrap()
+        });
+        let left = match (refunded, expires) {
+            // It was spent no longer when the purge came by.
+            (Refund::Refunded, None) => CLAIMS - 1,
+            (Refund::Refunded | Refund::Absent, _) => 0,
+            (other, _) => panic!("{other:?}"),
+        };
+        let kept = store.get(&record.id).unwrap().map_or(0, |record| record.uses);
+        let claims = store.claims(&record.id, None, usize::MAX).unwrap().len();
+        assert_eq!((kept, u64::try_from(claims).unwrap()), (left, left), "all of its claims, or none");
     }
 }
 

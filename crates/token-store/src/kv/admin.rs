@@ -100,6 +100,15 @@ impl<E: Engine> Kv<E> {
             add(&mut counts.claims, true);
             Ok(())
         })?;
+        // What is left of records that were purged is nobody's claim.
+        let all_left = layout::all_left();
+        self.each_page(&all_left, |(key, _)| {
+            let claims = layout::claims(&layout::token(key, all_left.len())?);
+            self.each_page(&claims, |_| {
+                counts.claims = counts.claims.saturating_sub(1);
+                Ok(())
+            })
+        })?;
         self.each_page(&layout::generations(), |_| {
             add(&mut counts.generations, true);
             Ok(())
@@ -121,7 +130,11 @@ impl<E: Engine> Kv<E> {
                 layout::claim_of(&key).ok_or(StoreError::Corrupt { what: "the key of a claim" })?;
             Ok((claim, codec::decode_claim(&key, &value)?.held))
         };
-        self.read(|view| view.scan(&from, &end, limit)?.into_iter().map(claim).collect())
+        self.read(|view| match view.get(&layout::record(id))? {
+            Some(_) => view.scan(&from, &end, limit)?.into_iter().map(claim).collect(),
+            // What is left of a record that was purged is nobody's claim.
+            None => Ok(Vec::new()),
+        })
     }
 
     pub(crate) fn generations(&self, after: Option<&[u8]>, limit: usize) -> Result<Generations, StoreError> {
@@ -184,8 +197,24 @@ impl<E: Engine> Kv<E> {
     }
 
     pub(crate) fn restore(&self, items: &[Item]) -> Result<usize, StoreError> {
-        let items = items.to_vec();
+        loop {
+            match self.restore_anew(items.to_vec())? {
+                Ok(kept) => return Ok(kept),
+                Err(id) => self.sweep_one(&id)?,
+            }
+        }
+    }
+
+    // The inner `Err` names a record that was purged, of which claims are left: they must be gone first.
+    fn restore_anew(&self, items: Vec<Item>) -> Result<Result<usize, TokenId>, StoreError> {
         self.write(move |draft| {
+            for item in &items {
+                if let Item::Token { record, .. } = item
+                    && draft.get(&layout::left(&record.id))?.is_some()
+                {
+                    return Ok(Err(record.id.clone()));
+                }
+            }
             let mut kept = 0_usize;
             for item in items {
                 let changed = match item {
@@ -202,7 +231,7 @@ impl<E: Engine> Kv<E> {
                 };
                 kept = kept.saturating_add(usize::from(changed));
             }
-            Ok(kept)
+            Ok(Ok(kept))
         })
     }
 

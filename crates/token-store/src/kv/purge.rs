@@ -6,11 +6,14 @@ use token_core::UnixTime;
 
 use super::{Kv, group::Draft, index_entries, listed, record, spent};
 use crate::{
-    Filter, Record, StoreError, codec,
+    Filter, Record, StoreError, TokenId, codec,
     cursor::Listing,
     engine::{Engine, Pair, View},
     layout,
 };
+
+#[cfg(test)]
+mod tests;
 
 /// After how many changes a step ends. Some milliseconds of writing, which is what others wait at most.
 const CHANGES: usize = 256;
@@ -28,10 +31,37 @@ impl<E: Engine> Kv<E> {
         let filter = Filter::ExpiresBefore(now);
         let listing = Listing::new(&filter);
         let (from, to) = (listing.start(None)?, listing.end().to_vec());
-        self.in_steps(from, to, limit, move |draft, pair| {
+        let removed = self.in_steps(from, to, limit, move |draft, pair| {
             let record = listed(draft, &filter, &listing, pair)?;
             remove(draft, &record)
-        })
+        })?;
+        self.sweep()?;
+        Ok(removed)
+    }
+
+    /// Removes the claims that are left of purged records, also of those whose purge was interrupted.
+    fn sweep(&self) -> Result<(), StoreError> {
+        let all = layout::all_left();
+        let end = layout::after_all(all.clone()).unwrap_or_default();
+        while let Some((key, _)) = self.read(|view| view.scan(&all, &end, 1))?.into_iter().next() {
+            self.sweep_one(&layout::token(&key, all.len())?)?;
+        }
+        Ok(())
+    }
+
+    /// Removes the claims that are left of a purged record, if any are: before the next one takes its place.
+    pub(super) fn sweep_one(&self, id: &TokenId) -> Result<(), StoreError> {
+        let key = layout::left(id);
+        while self.read(|view| view.get(&key))?.is_some() {
+            let (id, key) = (id.clone(), key.clone());
+            self.write(move |draft| {
+                if draft.get(&key)?.is_some() && forget(draft, &id)? {
+                    draft.remove(key);
+                }
+                Ok(())
+            })?;
+        }
+        Ok(())
     }
 
     pub(crate) fn purge_spent(
@@ -48,6 +78,7 @@ impl<E: Engine> Kv<E> {
                 self.spent(UnixTime::from_secs(from), seen_by, limit, remove)?
             }
         };
+        self.sweep()?;
         let left = limit.saturating_sub(removed);
         if retention.is_zero() || left == 0 {
             return Ok(removed);
@@ -131,25 +162,33 @@ fn each(
     Ok(step)
 }
 
-// The record goes with the last of its claims, of which there may be too many for one step. While there are fewer
-// claims than uses, the record stays spent as often as it was.
+// The record goes first, and is absent from then on: as long as it stood, a claim that is gone already would be granted
+// another use. Those of its claims that do not fit into this step go by `sweep`.
 fn remove(draft: &mut Draft<'_>, record: &Record) -> Result<bool, StoreError> {
-    let claims = layout::claims(&record.id);
-    let end = layout::after_all(claims.clone()).unwrap_or_default();
-    let found = draft.scan(&claims, &end, CHANGES)?;
-    let last = found.len() < CHANGES;
-    if last && record.is_spent() {
+    if record.is_spent() {
         // First, since it may find damage.
         spent::remove(draft, &record.id)?;
     }
+    for entry in index_entries(record) {
+        draft.remove(entry);
+    }
+    draft.remove(layout::record(&record.id));
+    if !forget(draft, &record.id)? {
+        let key = layout::left(&record.id);
+        let value = codec::encode_index(&key)?;
+        draft.put(key, value);
+    }
+    Ok(true)
+}
+
+// Removes claims, as many as fit into a step. Returns whether none are left.
+fn forget(draft: &mut Draft<'_>, id: &TokenId) -> Result<bool, StoreError> {
+    let claims = layout::claims(id);
+    let end = layout::after_all(claims.clone()).unwrap_or_default();
+    let found = draft.scan(&claims, &end, CHANGES)?;
+    let all = found.len() < CHANGES;
     for (claim, _) in found {
         draft.remove(claim);
     }
-    if last {
-        for entry in index_entries(record) {
-            draft.remove(entry);
-        }
-        draft.remove(layout::record(&record.id));
-    }
-    Ok(last)
+    Ok(all)
 }

@@ -374,7 +374,7 @@ fn faults_are_told_apart() {
     let unavailable = edit(|record| record.root_key.key_id = 77);
     assert_eq!(checked(&unavailable, Some(&keys)), [(Fault::KeyUnavailable, 1)]);
     assert_eq!(checked(&unavailable, None), []);
-    assert_eq!(checked(&|store| put(store, vec![9, 9], vec![]), None), [(Fault::UnknownKey, 1)]);
+    assert_eq!(checked(&|store| put(store, vec![99, 9], vec![]), None), [(Fault::UnknownKey, 1)]);
     let claimed = |store: &Kv<Memory>| {
         let key = layout::claim(&TokenId::new(*b"nobody").unwrap(), &claim());
         let value = codec::encode_claim(
@@ -400,7 +400,7 @@ fn faults_are_told_apart() {
 #[test]
 fn examples_are_few_and_counts_are_whole() {
     let many: Vec<Pair> =
-        (0..1000_u16).map(|number| ([&[9], &number.to_be_bytes()[..]].concat(), vec![])).collect();
+        (0..1000_u16).map(|number| ([&[99], &number.to_be_bytes()[..]].concat(), vec![])).collect();
     let report = store(&many).check(None).unwrap();
     assert_eq!(report.faults[&Fault::UnknownKey], 1000);
     assert_eq!(report.examples.len(), Report::EXAMPLES);
