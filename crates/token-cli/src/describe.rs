@@ -3,7 +3,7 @@
 use std::fmt;
 
 use token_core::{
-    Caveat, Format, Identifier, Inspection, LegacyType, Persistence, Predicate, TokenType, UnixTime,
+    Caveat, Format, Identifier, Inspection, LegacyType, Macaroon, Persistence, Predicate, TokenType, UnixTime,
 };
 
 use crate::{
@@ -61,7 +61,7 @@ impl fmt::Display for Page<'_> {
             self.identifier(f, identifier)?;
         }
         if let Some(legacy) = inspection.caveats().find_map(stated_type) {
-            row(f, "type", format_args!("{} token of before 20.02", purpose(legacy)))?;
+            row(f, "type", Legacy(legacy))?;
         }
         for (index, caveat) in inspection.caveats().enumerate() {
             let name = if index == 0 { "caveats" } else { "" };
@@ -81,6 +81,32 @@ impl fmt::Display for Page<'_> {
     }
 }
 
+/// What an authentic token says that it is for and whom it speaks for, in rows.
+pub(crate) fn stated(macaroon: &Macaroon) -> Vec<(&'static str, String)> {
+    let mut rows = Vec::new();
+    if let Ok(Identifier::V2(identifier)) = Identifier::read(macaroon.identifier()) {
+        rows.push(("type", kind(&identifier.token_type)));
+        if let TokenType::Invite { invite, target } = identifier.token_type {
+            rows.push((invite.target_kind(), Plain(target.as_bytes()).to_string()));
+        }
+        rows.push(("subject", Plain(identifier.subject.to_string().as_bytes()).to_string()));
+    } else if let Some(legacy) = macaroon.caveats().find_map(stated_type) {
+        rows.push(("type", Legacy(legacy).to_string()));
+    }
+    rows
+}
+
+fn kind(token_type: &TokenType<'_>) -> String {
+    match token_type {
+        TokenType::Access { session: None } => "access token".to_owned(),
+        TokenType::Access { session: Some(session) } => {
+            format!("access token for session {}", Plain(session.as_bytes()))
+        }
+        TokenType::Identity => "identity token".to_owned(),
+        TokenType::Invite { invite, .. } => format!("invite token, {}", invite.name()),
+    }
+}
+
 /// The type that a token of before 20.02 states in a caveat.
 fn stated_type(caveat: Caveat<'_>) -> Option<LegacyType> {
     let Caveat::FirstParty { predicate } = caveat else { return None };
@@ -90,8 +116,16 @@ fn stated_type(caveat: Caveat<'_>) -> Option<LegacyType> {
     }
 }
 
-/// In the words of the command where it has some.
-const fn purpose(legacy: LegacyType) -> &'static str {
+/// A type of before 20.02, by the name that it has today.
+struct Legacy(LegacyType);
+
+impl fmt::Display for Legacy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} token of before 20.02", modern_name(self.0))
+    }
+}
+
+const fn modern_name(legacy: LegacyType) -> &'static str {
     match legacy {
         LegacyType::SpaceCreate => "group-spaces",
         LegacyType::SpaceSupport => "space-support",
@@ -107,16 +141,9 @@ impl Page<'_> {
     /// What a version-2 identifier says.
     fn identifier(&self, f: &mut fmt::Formatter<'_>, bytes: &[u8]) -> fmt::Result {
         let Ok(Identifier::V2(identifier)) = Identifier::read(bytes) else { return Ok(()) };
-        match identifier.token_type {
-            TokenType::Access { session: None } => row(f, "type", "access token")?,
-            TokenType::Access { session: Some(session) } => {
-                row(f, "type", format_args!("access token for session {}", Plain(session.as_bytes())))?;
-            }
-            TokenType::Identity => row(f, "type", "identity token")?,
-            TokenType::Invite { invite, target } => {
-                row(f, "type", format_args!("invite token, {}", invite.name()))?;
-                row(f, invite.target_kind(), Plain(target.as_bytes()))?;
-            }
+        row(f, "type", kind(&identifier.token_type))?;
+        if let TokenType::Invite { invite, target } = identifier.token_type {
+            row(f, invite.target_kind(), Plain(target.as_bytes()))?;
         }
         row(f, "subject", Plain(identifier.subject.to_string().as_bytes()))?;
         row(f, "id", Plain(identifier.id.as_bytes()))?;

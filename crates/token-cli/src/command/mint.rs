@@ -13,6 +13,7 @@ use crate::{
     home::HomeArgs,
     input, key,
     output::{Bytes, Terminal},
+    progress::Progress,
     time::{Stamp, Until},
 };
 
@@ -188,8 +189,11 @@ fn stored(
             terminal.document(&Documents { tokens }).inspect_err(|_| lost(terminal, count))?;
         }
         Some(count) => {
-            for _ in 0..count.get() {
+            // On a terminal the tokens themselves show how far it is.
+            let mut progress = if terminal.is_terminal() { Progress::hidden() } else { Progress::new() };
+            for done in 0..count.get() {
                 hand_over(&authority.mint(request).map_err(Failure::minting)?, form, terminal)?;
+                progress.tell_part(done.into(), count.get().into());
             }
         }
     }

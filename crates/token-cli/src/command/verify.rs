@@ -12,6 +12,7 @@ use token_core::{Identifier, Macaroon, RootKey, Scope, TokenType, TokenUse, Unix
 use super::{Answers, each_line};
 use crate::{
     args::{Use, VerifyArgs},
+    describe::stated,
     entity::Named,
     error::{Exit, Failure, Refusal, UsageError},
     home::{HomeArgs, Issuer},
@@ -118,7 +119,9 @@ fn by_key(
         verifier = verifier.used_as(token_use);
     }
     match verifier.verify_with(&macaroon, discharges, key) {
-        Ok(verified) => Ok(Accepted::new(&macaroon, verified.expires_at())),
+        Ok(verified) => {
+            Ok(Accepted { stated: stated(&macaroon), ..Accepted::new(&macaroon, verified.expires_at()) })
+        }
         Err(why) => Err(Failure::verifying(why, &macaroon, discharges)),
     }
 }
@@ -152,6 +155,9 @@ struct Accepted {
     expires_at: Option<Stamp>,
     #[serde(flatten)]
     purpose: Option<Purpose>,
+    /// What the token itself says, for people.
+    #[serde(skip)]
+    stated: Vec<(&'static str, String)>,
 }
 
 /// What the store says that a token is for.
@@ -173,6 +179,7 @@ impl Accepted {
             location: macaroon.location().into(),
             expires_at: expires_at.map(Stamp),
             purpose: None,
+            stated: Vec::new(),
         }
     }
 
@@ -196,6 +203,9 @@ impl Accepted {
             }
             row("issuer", &issuer.subject());
             row("uses left", &uses_left.map_or_else(|| "unlimited".to_owned(), |left| left.to_string()));
+        }
+        for (name, value) in &self.stated {
+            row(name, value);
         }
         row("expires", &Until { at: self.expires_at.map(|Stamp(at)| at), now });
         row("identifier", &Plain(self.identifier.as_bytes()));

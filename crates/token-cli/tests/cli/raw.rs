@@ -206,6 +206,27 @@ fn mint_raw_refuses_what_is_no_part_of_a_token() {
 }
 
 #[test]
+fn people_see_what_a_token_says_it_is_for() {
+    let verified = |token: &str| onetoken(["verify", "--secret", "example", token]).done().out;
+    let legacy = verified(&raw(&["tokenType = space_create_token"]));
+    assert!(
+        legacy.starts_with("valid\ntype        group-spaces token of before 20.02\nexpires "),
+        "{legacy}"
+    );
+    let plain = verified(&raw(&[]));
+    assert!(plain.starts_with("valid\nexpires     never\nidentifier  id7\n"), "{plain}");
+    let vector = token_test::vectors::onedata()
+        .into_iter()
+        .find(|vector| vector.token["type"]["inviteToken"]["inviteType"] == "supportSpace")
+        .unwrap();
+    let exact = vector.caveats.iter().flat_map(|caveat| ["--exact", caveat]);
+    let line = ["verify", "--secret", &vector.secret, &vector.serialized_base62].into_iter().chain(exact);
+    let modern = onetoken(line).done().out;
+    let expected = "valid\ntype        invite token, supportSpace\nspace       ";
+    assert!(modern.starts_with(expected) && modern.contains("\nsubject     "), "{modern}");
+}
+
+#[test]
 fn lines_are_verified_under_one_key() {
     let good = raw(&[]);
     let unmet = raw(&["time < 100"]);
