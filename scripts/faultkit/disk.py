@@ -14,7 +14,7 @@ PATIENCE = 5.0
 
 # The size of the disk that fills up, and how much of it is free at first, in MiB: sled wants 8 to open.
 DISK = 32
-FREE = {"redb": (2, 6), "sled": (9, 15)}
+FREE = {"redb": (2, 6), "sled": (17, 23)}
 # Of four threads the first to tell may be one that came after the commit that failed, and is told to open the store again.
 MINTING = {"full", "unknown", "io", "poisoned"}
 OPENING = {"full", "io"}

@@ -61,7 +61,7 @@
 //! |---|---|---|
 //! | [`MemoryStore`] | a map | gone with the process |
 //! | `RedbStore` | one file, [redb](https://docs.rs/redb); the one to use | each write is two syncs; opening checks every page, about a second per million records |
-//! | `SledStore` | a directory, [sled](https://docs.rs/sled) 0.34 | a beta engine without further releases, whose known faults are guarded against; reads wait for a running write; neither opens nor writes with less than 8 MiB free; where a power cut and damage to the end of its log meet, the damage may go unnoticed |
+//! | `SledStore` | a directory, [sled](https://docs.rs/sled) 0.34 | a beta engine without further releases, whose known faults are guarded against; reads wait for a running write; opens and purges with 8 MiB free, and writes all else with 16; where a power cut and damage to the end of its log meet, the damage may go unnoticed |
 //! | `PostgresStore` | a PostgreSQL server, which many hosts share | a lost connection leaves a write in doubt; ask again under the same claim |
 //!
 //! All but the last: one process at a time. A process that is forked while a store is open, in memory too, gets

@@ -42,6 +42,7 @@ fn main() {
     let arguments: Vec<String> = env::args().skip(1).collect();
     match arguments.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
         ["subject", "sled with neighbor", path] => with_neighbor(Path::new(path)),
+        ["subject", "open sled", path] => open_sled(Path::new(path)),
         ["subject", engine, path] => subject(engine, Path::new(path)),
         ["--list", ..] => {}
         _ if !strace_works() => {
@@ -56,6 +57,8 @@ fn main() {
                 failed_syncs_are_told(engine);
             }
             late_failures_of_sled_are_told();
+            failed_reads_of_sled_cost_nothing();
+            threads_that_sled_does_not_get_are_told();
         }
     }
 }
@@ -241,6 +244,81 @@ fn late_failures_of_sled_are_told() {
         }
     });
     println!("sled: {} writes that fail late, each told", runs.as_flattened().len());
+}
+
+/// Opens a store that is there.
+fn open_sled(path: &Path) {
+    match SledStore::open(path) {
+        Ok(_) => tell("opened"),
+        Err(StoreError::Io(_)) => tell("failed"),
+        Err(error) => panic!("{error}"),
+    }
+}
+
+/// sled overwrites what it cannot read of its log. So the log is read whole before, and whichever of those reads fails,
+/// once, the store is as it was when it is opened again.
+fn failed_reads_of_sled_cost_nothing() {
+    const RECORDS: u64 = 500;
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path().canonicalize().unwrap();
+    let (path, keys) = (dir.join("store"), KeyRing::generate().unwrap());
+    let store = SledStore::create(&path).unwrap();
+    let user = |number: u64| Entity { kind: "user".into(), id: format!("{number}{}", "x".repeat(900)) };
+    for number in 0..RECORDS {
+        let subject = user(number);
+        let owner = Owner::Generation { subject: &subject, number: 1 };
+        let root_key = keys.seal(&RootKey::from_derived([7; 32]), owner).unwrap();
+        let _ = store.raise_generation(&subject, &Generation { number: 1, root_key }).unwrap();
+    }
+    drop(store);
+    let content = || fs::read(path.join("db")).unwrap();
+    let open = |options: &[&str]| {
+        let output = Command::new("strace")
+            .args(["-f", "-qq", "-e", "trace=read,pread64,preadv,readv", "-P"])
+            .arg(path.join("db"))
+            .args(options)
+            .args(["timeout", "60"])
+            .arg(env::current_exe().unwrap())
+            .args(["subject", "open sled"])
+            .arg(&path)
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{output:?}");
+        (String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap())
+    };
+    // sled itself reads at a position.
+    let (told, calls) = open(&[]);
+    let reads = calls.lines().filter(|line| line.contains("read(")).count();
+    assert!(told == "opened\n" && reads > 1, "{reads} reads before sled's own:\n{calls}");
+    for at in 1..=reads {
+        let before = content();
+        let (told, _) = open(&["-e", &format!("inject=read,pread64:error=EIO:when={at}")]);
+        assert_eq!(told, "failed\n", "read {at} of {reads}");
+        assert!(content() == before, "read {at} of {reads}");
+    }
+    let store = SledStore::open(&path).unwrap();
+    assert!((0..RECORDS).all(|number| store.generation(&user(number)).unwrap().is_some()));
+    println!("sled: {reads} reads of its log that fail, each told and nothing lost");
+}
+
+/// sled would wait for ever, and with it whoever opens a store.
+fn threads_that_sled_does_not_get_are_told() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("store");
+    drop(SledStore::create(&path).unwrap());
+    for from in [1, 2, 8] {
+        let output = Command::new("strace")
+            .args(["-f", "-qq", "-o", "/dev/null", "-e", "trace=?clone,?clone3", "-e"])
+            .arg(format!("inject=?clone,?clone3:error=EAGAIN:when={from}+"))
+            .arg(env::current_exe().unwrap())
+            .args(["subject", "open sled"])
+            .arg(&path)
+            .output()
+            .unwrap();
+        assert_eq!(String::from_utf8(output.stdout).unwrap(), "failed\n", "no thread from the {from}th on");
+    }
+    drop(SledStore::open(&path).unwrap());
+    println!("sled: threads that are not to be had, each told");
 }
 
 /// What a trace shows.

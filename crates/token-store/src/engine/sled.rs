@@ -12,6 +12,8 @@
 //!   spent tokens come back. Each batch therefore counts the commits, and the marker file says how many there were
 //!   at least; a log that holds fewer is refused. Writing that down costs no sync: after a power cut it may be
 //!   behind, never ahead.
+//! - It takes an error of the disk for the torn end of its log as well, and overwrites what it could not read. The log is
+//!   read whole before sled is.
 //! - It panics on damaged files. Every call is caught.
 //! - It waits for ever where it gets no threads, as in a process that was forked from one that used it. We try to have
 //!   as many first ([`require_own_threads`]).
@@ -19,7 +21,7 @@
 
 use std::{
     fs::{self, File},
-    io,
+    io::{self, BufReader},
     panic::{AssertUnwindSafe, catch_unwind},
     path::{Path, PathBuf},
     process,
@@ -45,6 +47,10 @@ mod watched;
 
 /// Below this, neither opened nor written, in bytes: four segments, twice what a commit and a snapshot take.
 const MIN_FREE: u64 = 8 * 1024 * 1024;
+
+/// How much more than that is left to purges, in bytes, so that a store that has filled its disk can be opened and
+/// purged: four segments. A purge of 29,000 records took one.
+const FOR_PURGES: u64 = 8 * 1024 * 1024;
 
 /// The length of a segment in bytes, which a store keeps for ever.
 const SEGMENT_LEN: usize = 2 * 1024 * 1024;
@@ -113,8 +119,9 @@ impl Sled {
     // With the least number of commits that its log must hold; `None` for a store that is to be completed.
     fn start(path: &Path, mut marker: Marker, least: Option<u64>) -> Result<Self, StoreError> {
         require_own_threads()?;
+        require_readable(path).map_err(refused)?;
         set_aside_snapshots(path).map_err(refused)?;
-        require_space(path)?;
+        require_space(path, MIN_FREE)?;
         guarded(|| {
             let db = open_db(path)?;
             let file = File::open(path.join("db")).map_err(refused)?;
@@ -169,7 +176,7 @@ impl Engine for Sled {
             return Err(StoreError::Poisoned);
         }
         self.place.require()?;
-        require_space(&self.dir)?;
+        require_space(&self.dir, least_free(batch))?;
         let mut changes = ::sled::Batch::default();
         for (key, value) in batch {
             match value {
@@ -327,11 +334,29 @@ fn set_aside_snapshots(dir: &Path) -> io::Result<()> {
     Ok(())
 }
 
-fn require_space(dir: &Path) -> Result<(), StoreError> {
+fn require_space(dir: &Path, least: u64) -> Result<(), StoreError> {
     match fs2::available_space(dir) {
-        Ok(free) if free < MIN_FREE => Err(StoreError::Full),
+        Ok(free) if free < least => Err(StoreError::Full),
         Ok(_) => Ok(()),
         Err(error) => Err(refused(error)),
+    }
+}
+
+// A purge takes away more than it writes. What it needs is left over by all else.
+fn least_free(batch: &Batch) -> u64 {
+    let removed = batch.values().filter(|value| value.is_none()).count();
+    match removed > batch.len().saturating_sub(removed) {
+        true => MIN_FREE,
+        false => MIN_FREE.saturating_add(FOR_PURGES),
+    }
+}
+
+// sled takes a part of its log that it cannot read for the torn end of a write, and overwrites it: one error of the
+// disk that passes would cost everything behind it. Read once, the log is in the memory of the system.
+fn require_readable(dir: &Path) -> io::Result<()> {
+    match File::open(dir.join("db")) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        log => io::copy(&mut BufReader::with_capacity(64 * 1024, log?), &mut io::sink()).map(drop),
     }
 }
 
@@ -371,6 +396,16 @@ mod tests {
         }
         assert_eq!(fs::read_dir(dir.path().join("blobs")).unwrap().count(), 0);
         assert_eq!(engine.view().unwrap().scan(&[0], &[0xff; 5], usize::MAX).unwrap().len(), 602);
+    }
+
+    #[test]
+    fn the_last_of_the_space_is_for_batches_that_remove_more_than_they_put() {
+        let least = |put: u8, removed: u8| {
+            let put = (0..put).map(|key| (vec![0, key], Some(Vec::new())));
+            least_free(&put.chain((0..removed).map(|key| (vec![1, key], None))).collect())
+        };
+        assert_eq!([least(0, 1), least(1, 2), least(0, 0)], [MIN_FREE, MIN_FREE, MIN_FREE + FOR_PURGES]);
+        assert_eq!([least(1, 0), least(2, 2), least(9, 1)], [MIN_FREE + FOR_PURGES; 3]);
     }
 
     #[test]
