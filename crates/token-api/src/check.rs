@@ -70,7 +70,12 @@ impl<S: TokenStore, H: Host> Authority<S, H> {
     /// Whether a token is good for a request. It is not spent: [`Accepted::uses_left`] tells
     /// whether it can be.
     ///
-    /// Make the context with [`Authority::context`]. A context without a service stands for Onezone itself.
+    /// Make the context with [`Authority::context`]. A context without a service stands for Onezone itself. The
+    /// time is the later one of the context's and the authority's own: an old context revives nothing, and one from
+    /// the future lets tokens expire early.
+    ///
+    /// A session that an access token is bound to (`act:SESSION`) is not checked: a host that gives out such tokens
+    /// compares the session that [`Accepted::token`] names with that of the request.
     ///
     /// # Errors
     /// [`CheckError`], which keeps a bad token and an authority that cannot work apart.
@@ -146,6 +151,8 @@ impl<S: TokenStore, H: Host> Authority<S, H> {
 
         let mut context = context.clone();
         context.service = Some(context.service.unwrap_or(Service::ONEZONE));
+        // A context that waited before it was used must not revive what has expired meanwhile.
+        context.now = context.now.max(self.now());
         let verifier = Verifier::new(&context).used_as(known.kind.token_use(&identifier, context.scope));
         let verified = verifier.verify(token.macaroon(), &known.key);
         // Until the signature is confirmed, nothing else is said.
@@ -228,6 +235,9 @@ impl<S: TokenStore, H: Host> Authority<S, H> {
     /// how to find out after [`StoreError::Unknown`], or after a reply that was lost. Nobody else gets anything
     /// by a claim of this consumer's. Uses of a temporary token are not counted.
     ///
+    /// [`Subject::Nobody`] has no claims, since one nobody cannot be told from another: each call takes a use of its
+    /// own, and a call whose outcome is not known cannot be asked again.
+    ///
     /// # Errors
     /// [`CheckError`]; after [`StoreError::Unknown`], ask again under the same claim.
     pub fn consume(
@@ -265,7 +275,10 @@ impl<S: TokenStore, H: Host> Authority<S, H> {
         consumer: Subject<'_>,
         claim: &ClaimId,
     ) -> Result<Consumed, CheckError> {
-        let claim = claim_of(consumer, claim)?;
+        let claim = match consumer {
+            Subject::Nobody => self.draw_claim()?,
+            consumer => claim_of(consumer, claim)?,
+        };
         let spent = match standing.map_err(CheckError::from).and_then(|()| self.admit(&accepted, consumer)) {
             Ok(()) if accepted.stored => self.redeem(&accepted.id, &claim)?,
             Ok(()) => Spent { uses_left: None, grant: None, repeated: false },

@@ -23,8 +23,8 @@ use token_api::{
     MintRequest, Minted, Refusal, TheUse,
 };
 use token_core::{
-    DecodeOptions, Format, Identifier, InviteConsumer, InviteType, Persistence, Place, PredicateBuf, RootKey,
-    Subject, Token, TokenType, UnixTime, Unmet, VerifyError,
+    Context, DecodeOptions, Format, Identifier, InviteConsumer, InviteType, Persistence, Place, PredicateBuf,
+    RootKey, Subject, Token, TokenType, UnixTime, Unmet, VerifyError,
 };
 use token_store::{
     Administration as _, ClaimId, Entity, Filter, Generation, Item, KeyRing, MemoryStore, Owner, RedbStore,
@@ -741,4 +741,56 @@ fn many_tokens_are_answered_in_their_order() {
             (of_many, alone) => panic!("{of_many:?} among many, {alone:?} alone"),
         }
     }
+}
+
+/// A context is made, and waits for as long as somebody likes before it is used.
+#[test]
+fn a_stale_context_revives_nothing_and_a_future_one_expires_early() {
+    let world = World::new();
+    let stale = world.authority.context();
+    let access = MintRequest::new(Grant::Access { session: None }, OWNER);
+    let temporary = MintRequest { temporary: true, ..access.clone() };
+    let (support, tokens) = (mint(&world, &support()), [mint(&world, &access), mint(&world, &temporary)]);
+    let consume = |name: &str, context: &Context<'_>| {
+        world.authority.consume(&support.token, Kind::SpaceSupport, PROVIDER, &claim(name), context)
+    };
+    let future = Context::at(UnixTime::from_secs(START + 8 * DAY));
+    let expired = |error| match refusal(error) {
+        Refusal::Expired { .. } => true,
+        Refusal::Verify(VerifyError::CaveatUnmet { why, .. }) => matches!(why, Unmet::Expired { .. }),
+        other => panic!("{other}"),
+    };
+    assert!(expired(consume("future", &future).unwrap_err()));
+    for minted in &tokens {
+        assert!(world.authority.verify(&minted.token, None, &stale).is_ok());
+        assert!(expired(world.authority.verify(&minted.token, None, &future).unwrap_err()));
+    }
+    world.set_time(START + 8 * DAY);
+    assert!(expired(consume("stale", &stale).unwrap_err()));
+    for minted in &tokens {
+        assert!(expired(world.authority.verify(&minted.token, None, &stale).unwrap_err()));
+    }
+}
+
+/// Nobody is told from nobody: what one of them has claimed is answered to no other.
+#[test]
+fn nobody_gets_an_answer_that_nobody_else_got() {
+    let world = World::new();
+    let register = Grant::Invite { invite: InviteType::RegisterOneprovider, target: "target" };
+    let minted =
+        mint(&world, &MintRequest { use_limit: NonZeroU64::new(2), ..MintRequest::new(register, OWNER) });
+    let consume = || {
+        let kind = Kind::Invite(InviteType::RegisterOneprovider);
+        let context = world.authority.context();
+        world.authority.consume(&minted.token, kind, Subject::Nobody, &claim("1"), &context)
+    };
+    let first = consume().unwrap();
+    let second = consume().unwrap();
+    assert_eq!((first.repeated, second.repeated), (false, false));
+    assert_eq!((first.uses_left, second.uses_left), (Some(1), Some(0)));
+    assert_eq!(refusal(consume().unwrap_err()), Refusal::Exhausted);
+    assert_eq!(world.authority.refund(&first).unwrap(), Refund::Refunded);
+    assert_eq!(consume().unwrap().uses_left, Some(0));
+    assert_eq!(world.authority.revoke(&minted.id).unwrap(), Revoke::Revoked);
+    assert_eq!(refusal(consume().unwrap_err()), Refusal::Revoked);
 }

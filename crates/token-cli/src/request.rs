@@ -12,7 +12,7 @@ use crate::{error::Failure, time};
 
 #[derive(Args)]
 pub(crate) struct RequestArgs {
-    /// The time, in RFC 3339 or Unix seconds [default: now]
+    /// The time, in RFC 3339 or Unix seconds; with a store, not earlier than now [default: now]
     #[arg(long, value_name = "TIME", value_parser = time::parse_time, help_heading = "Context")]
     at: Option<UnixTime>,
     /// The address that the request comes from

@@ -11,6 +11,9 @@ use crate::{
 ///
 /// A fact that is left out satisfies no caveat that asks for it.
 ///
+/// Sessions are no part of it: the session that an access token is bound to (`act:SESSION`) is not checked by
+/// verification. The caller compares it with that of the request.
+///
 /// ```
 /// use token_core::{Context, Subject, UnixTime};
 ///
