@@ -14,7 +14,7 @@ use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 
 use crate::{
     ClaimId, Entity, Filter, Generation, GrantId, Held, Insert, Invalidator, Page, Raise, Record, Redeem,
-    Refund, Retry, Revoke, StoreError, TokenId, TokenStore, layout,
+    Refund, Retry, Revoke, StoreError, TokenId, TokenStore, layout, owned::Owned,
 };
 use change::{Act, Change, Changed, Changes};
 use error::Failure;
@@ -71,6 +71,8 @@ const ADMINISTRATION: u32 = 6;
 pub struct PostgresStore(Arc<Lanes>);
 
 struct Lanes {
+    // The threads and connections are those of the process that opened it.
+    process: Owned<()>,
     readers: Vec<UnboundedSender<Job>>,
     writers: Vec<UnboundedSender<Job>>,
     administration: UnboundedSender<Job>,
@@ -122,6 +124,7 @@ impl PostgresStore {
         let (caches, named) = unbounded_channel();
         let listener = Listener { caches: named, target: target.clone(), limit, meter: Arc::clone(&meter) };
         let store = Lanes {
+            process: Owned::new(()),
             readers: (0..config.readers).map(|_| lane(limit, &meter)).collect(),
             writers: (0..config.writers).map(|_| lane(limit, &meter)).collect(),
             administration: lane(limit.map(|limit| limit.saturating_mul(ADMINISTRATION)), &meter),
@@ -204,6 +207,7 @@ impl PostgresStore {
         job: impl FnOnce(Call<K>) -> Job,
         ask: K::Ask,
     ) -> Result<K::Answer, StoreError> {
+        self.0.process.get()?;
         let (waits, answer) = self.waits();
         lane.send(job(Call { ask, waits })).map_err(|_| StoreError::Poisoned)?;
         answer.recv().unwrap_or(Err(StoreError::Unknown(None)))
@@ -221,6 +225,7 @@ impl PostgresStore {
         repeat: Repeat,
         run: impl for<'s> Fn(&'s Session) -> LocalBoxFuture<'s, Result<T, Failure>> + Send + 'static,
     ) -> Result<T, StoreError> {
+        self.0.process.get()?;
         let answer = Arc::new(Mutex::new(None));
         let kept = Arc::clone(&answer);
         let (waits, done) = self.waits();

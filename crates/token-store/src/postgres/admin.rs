@@ -105,6 +105,7 @@ impl Administration for PostgresStore {
                    count(*) FILTER (WHERE t.revoked OR t.created < (SELECT s.void_before FROM onetoken.store s)), count(t.expires),
                    (SELECT count(*) FROM onetoken.claims), (SELECT count(*) FROM onetoken.generations)
             FROM onetoken.tokens t";
+        self.0.process.get()?;
         let target = self.0.target.clone();
         apart(async move || {
             let session = Session::open(&target, None).await?;

@@ -25,6 +25,7 @@ enum Rows {
 
 // On a connection of its own, since it is one long transaction.
 pub(super) fn check(store: &PostgresStore, keys: Option<&KeyRing>) -> Result<Report, StoreError> {
+    store.0.process.get()?;
     let (pages, judged) = sync_channel(1);
     let target = store.0.target.clone();
     let reader = spawn(move |runtime| runtime.block_on(read(&target, &pages)))?;

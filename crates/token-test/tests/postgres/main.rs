@@ -1123,3 +1123,27 @@ fn a_server_has_to_prove_that_it_is_the_one_that_was_named() {
     let system = PostgresStore::open(&config(&url("localhost", "sslmode=require"))).unwrap_err();
     assert!(matches!(system, StoreError::Unreachable { .. } | StoreError::Io(_)), "{system:?}");
 }
+
+/// The threads and connections are its parent's: a forked process would wait for ever.
+#[cfg(unix)]
+#[test]
+fn a_forked_process_is_refused() {
+    let Some(server) = postgres::shared() else { return };
+    let store = store(&server.database());
+    insert(&store, &record("a", Some(1)));
+    match fork::fork().unwrap() {
+        fork::Fork::Child => {
+            let refused = [
+                store.get(&id("a")).err(),
+                store.redeem(&id("a"), &claim("a")).err(),
+                store.revoke_all(&Filter::All, None, 9).err(),
+                store.counts().err(),
+                store.check(None).err(),
+            ];
+            let all = refused.iter().all(|error| matches!(error, Some(StoreError::Forked)));
+            std::process::exit(i32::from(!all));
+        }
+        fork::Fork::Parent(child) => assert_eq!(fork::waitpid(child).unwrap(), 0),
+    }
+    assert!(matches!(store.redeem(&id("a"), &claim("a")).unwrap(), Redeem::Redeemed { repeated: false, .. }));
+}
