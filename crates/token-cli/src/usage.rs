@@ -77,7 +77,7 @@ fn hide_values(mut error: clap::Error) -> clap::Error {
         ErrorKind::InvalidValue | ErrorKind::ValueValidation | ErrorKind::TooManyValues => {
             if let Some(ContextValue::String(value)) = error.get(ContextKind::InvalidValue) {
                 // Longer than any time, address or subject that a person types; the URL of a store may hold a password.
-                if value.len() > 80 || value.contains("//") {
+                if value.len() > 80 || value.contains("//") || value.contains('@') {
                     error.insert(ContextKind::InvalidValue, ContextValue::String(HIDDEN.to_owned()));
                 }
             }

@@ -706,9 +706,13 @@ fn no_secret_and_no_token_lies_in_the_home() {
 #[test]
 fn no_error_repeats_the_password_of_a_store() {
     let home = Home::over("redb");
-    for url in
-        ["postgres://u:hunter2@db/x?sslmode=prefer", "postgre://u:hunter2@db/x", "redis://u:hunter2@db"]
-    {
+    for url in [
+        "postgres://u:hunter2@db/x?sslmode=prefer",
+        "postgre://u:hunter2@db/x",
+        "redis://u:hunter2@db",
+        "u:hunter2@db/x",
+        "postgres:u:hunter2@db/x",
+    ] {
         for options in [&["--store", url][..], &["--json", "--store", url]] {
             let line = ["list"].iter().chain(options).copied().collect::<Vec<_>>();
             let outcome = home.run(line);
