@@ -3,12 +3,13 @@
 use std::{
     fmt,
     hash::{DefaultHasher, Hash as _, Hasher as _},
+    pin::pin,
     sync::{Arc, Mutex, PoisonError, mpsc},
     thread,
     time::Instant,
 };
 
-use futures_util::future::{LocalBoxFuture, join, join_all};
+use futures_util::future::{LocalBoxFuture, join, join_all, select};
 use token_core::UnixTime;
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 
@@ -29,9 +30,11 @@ mod change;
 mod check;
 mod config;
 mod error;
+mod hosts;
 mod kind;
 mod lane;
 mod listing;
+mod log;
 mod metrics;
 mod notices;
 mod schema;
@@ -95,7 +98,7 @@ impl PostgresStore {
     pub fn init(config: &PostgresConfig) -> Result<(), StoreError> {
         let target = Target::new(config)?;
         apart(async move || {
-            let session = Session::connect(&target, None, None).await?;
+            let session = hosts::primary(&target, None, None).await?;
             let migrated = schema::migrate(&session).await;
             session.close().await;
             migrated
@@ -145,7 +148,8 @@ impl PostgresStore {
                             first.session = Some(session);
                         }
                         drop(opened.send(Ok(())));
-                        join(join_all(lanes.into_iter().map(Lane::run)), listener.run()).await;
+                        let served = join(join_all(lanes.into_iter().map(Lane::run)), listener.run());
+                        select(pin!(served), pin!(hosts::watch(&target, limit))).await;
                     }
                     Err(failure) => drop(opened.send(Err(failure.into_error()))),
                 }

@@ -292,6 +292,16 @@ pub enum StoreError {
         /// What the server said.
         source: Arc<std::io::Error>,
     },
+    /// The schema of the tables belongs to another role, which can change them at will. Nothing was written.
+    #[error(
+        "the schema onetoken of {place} belongs to {owner}; connect as that role, or have it given to this one"
+    )]
+    ForeignOwner {
+        /// Its URL, without the password.
+        place: String,
+        /// The role that owns it.
+        owner: String,
+    },
     /// The server is set to acknowledge what it may lose.
     #[error("the server may lose what it acknowledges: {setting} is {found}")]
     NotDurable {
@@ -299,6 +309,21 @@ pub enum StoreError {
         setting: &'static str,
         /// Its value.
         found: String,
+    },
+    /// The server's log lacks what was acknowledged to this store: a former primary goes on, a standby was promoted that had
+    /// not received everything, or an older copy of the data was started. Nothing was written. Stop that server, or open
+    /// the store again to go on without what is lost: spent and revoked tokens may then be good again.
+    #[error(
+        "the log of {place} went back: it holds {found}, and {acknowledged} was acknowledged; stop the server that \
+         lacks it, or open the store again to accept the loss"
+    )]
+    WentBack {
+        /// Its URL, without the password.
+        place: String,
+        /// How far the log goes that the server shares with the one that acknowledged.
+        found: LogPosition,
+        /// How far the log went when something was last acknowledged.
+        acknowledged: LogPosition,
     },
     /// A pooler hands this connection to others between statements (PgBouncer in transaction or statement mode), so that
     /// what the store has set for itself is another's. Nothing was written.
@@ -360,6 +385,22 @@ pub enum StoreError {
     InvalidCursor,
 }
 
+/// A place in the log of a PostgreSQL server.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct LogPosition {
+    /// The timeline, which grows with each promotion of a standby.
+    pub timeline: u32,
+    /// The position, in bytes.
+    pub at: u64,
+}
+
+/// As PostgreSQL writes it.
+impl fmt::Display for LogPosition {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:X}/{:X} of timeline {}", self.at >> 32, self.at & 0xFFFF_FFFF, self.timeline)
+    }
+}
+
 /// What the caller of a failed call may do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Retry {
@@ -387,7 +428,9 @@ impl StoreError {
             | Self::OlderVersion { .. }
             | Self::Denied { .. }
             | Self::NotDurable { .. }
+            | Self::ForeignOwner { .. }
             | Self::Pooled { .. }
+            | Self::WentBack { .. }
             | Self::Corrupt { .. }
             | Self::ReadOnly
             | Self::TooLarge { .. }

@@ -2,7 +2,9 @@
 
 use std::{fmt, net::IpAddr, path::PathBuf, str::FromStr, time::Duration};
 
-use tokio_postgres::config::{Host, SslMode, TargetSessionAttrs};
+use tokio_postgres::config::{Host, SslMode};
+
+use super::{error::shown, hosts};
 
 /// Which PostgreSQL server, and how it is spoken to. Made from a URL:
 ///
@@ -23,11 +25,13 @@ use tokio_postgres::config::{Host, SslMode, TargetSessionAttrs};
 /// | `sslcert`, `sslkey` | the client's own certificate and key, if the server asks for one (PEM) |
 /// | `durable` | `no`: also accept a server that acknowledges what it may lose, as [`StoreError::NotDurable`](crate::StoreError::NotDurable) tells. For tests |
 ///
-/// Where there are several hosts, the one that takes writes is found (`target_session_attrs=read-write`), unless the
-/// URL says otherwise.
+/// Where there are several hosts, or several addresses of one, the primary is found: all are asked at once, and of those
+/// that take writes the one with the highest timeline is used. `target_session_attrs` and `load_balance_hosts` change
+/// nothing about that.
 #[derive(Clone)]
 pub struct PostgresConfig {
-    pub(super) server: tokio_postgres::Config,
+    // One for each host.
+    pub(super) hosts: Vec<tokio_postgres::Config>,
     pub(super) tls: Option<Tls>,
     pub(super) require_durable: bool,
     pub(super) readers: usize,
@@ -161,9 +165,6 @@ impl FromStr for PostgresConfig {
         };
         server.ssl_mode(if tls.is_some() { SslMode::Require } else { SslMode::Disable });
         let said = |name: &str| rest.iter().any(|parameter| parameter.split('=').next() == Some(name));
-        if server.get_hosts().len() > 1 && !said("target_session_attrs") {
-            server.target_session_attrs(TargetSessionAttrs::ReadWrite);
-        }
         if server.get_connect_timeout().is_none() {
             server.connect_timeout(CONNECT_TIMEOUT);
         }
@@ -178,7 +179,7 @@ impl FromStr for PostgresConfig {
         }
         Ok(Self {
             place: place(&server),
-            server,
+            hosts: hosts::split(&server).ok_or(InvalidPostgresUrl::Malformed)?,
             tls,
             require_durable,
             readers: 2,
@@ -253,7 +254,7 @@ fn place(server: &tokio_postgres::Config) -> String {
     }
     let user = server.get_user().map(|user| format!("{user}@")).unwrap_or_default();
     let database = server.get_dbname().or(server.get_user()).unwrap_or_default();
-    format!("postgres://{user}{}/{database}", hosts.join(","))
+    shown(&format!("postgres://{user}{}/{database}", hosts.join(",")))
 }
 
 #[cfg(test)]
@@ -292,7 +293,7 @@ mod tests {
             let config = config(url);
             assert_eq!(config.tls.is_some(), verified, "{url}");
             let mode = if verified { SslMode::Require } else { SslMode::Disable };
-            assert_eq!(config.server.get_ssl_mode(), mode, "{url}");
+            assert!(config.hosts.iter().all(|host| host.get_ssl_mode() == mode), "{url}");
         }
         for mode in ["allow", "prefer"] {
             let url = format!("postgres://h/d?sslmode={mode}");
@@ -306,7 +307,7 @@ mod tests {
         let tls = config.tls.unwrap();
         assert_eq!(tls.roots, Some("/ca a.pem".into()));
         assert_eq!(tls.identity, Some(("c".into(), "k".into())));
-        assert_eq!(config.server.get_application_name(), Some("x"));
+        assert_eq!(config.hosts[0].get_application_name(), Some("x"));
         for url in [
             "",
             "postgres:",
@@ -325,10 +326,27 @@ mod tests {
     }
 
     #[test]
-    fn of_several_hosts_the_one_that_takes_writes_is_found() {
-        let target = |url: &str| config(url).server.get_target_session_attrs();
-        assert_eq!(target("postgres://a,b/d"), TargetSessionAttrs::ReadWrite);
-        assert_eq!(target("postgres://a/d"), TargetSessionAttrs::Any);
-        assert_eq!(target("postgres://a,b/d?target_session_attrs=any"), TargetSessionAttrs::Any);
+    fn each_host_has_a_configuration_of_its_own() {
+        let all = config(
+            "postgres://u:p@a:1,b:2/d?connect_timeout=7&keepalives_idle=5&keepalives_retries=9&options=-cx%3D1&hostaddr=127.0.0.1,127.0.0.2",
+        );
+        for (at, (name, address, port)) in
+            [("a", "127.0.0.1", 1), ("b", "127.0.0.2", 2)].into_iter().enumerate()
+        {
+            let host = &all.hosts[at];
+            assert_eq!(host.get_hosts(), [Host::Tcp(name.to_owned())]);
+            assert_eq!(host.get_hostaddrs(), [address.parse::<IpAddr>().unwrap()]);
+            assert_eq!(host.get_ports(), [port]);
+            assert_eq!((host.get_user(), host.get_password()), (Some("u"), Some(&b"p"[..])));
+            assert_eq!((host.get_dbname(), host.get_options()), (Some("d"), Some("-cx=1")));
+            assert_eq!(host.get_connect_timeout(), Some(&Duration::from_secs(7)));
+            assert_eq!(
+                (host.get_keepalives_idle(), host.get_keepalives_retries()),
+                (Duration::from_secs(5), Some(9))
+            );
+        }
+        let one_port = config("postgres:///d?host=a,b&port=6000");
+        assert!(one_port.hosts.iter().all(|host| host.get_ports() == [6000]));
+        assert!("postgres://a,b/d?hostaddr=127.0.0.1".parse::<PostgresConfig>().is_err());
     }
 }

@@ -52,6 +52,23 @@ struct Said {
     message: String,
 }
 
+/// Text of a server as it may be shown: on one line, without what a terminal acts on, and not endless.
+pub(super) fn shown(text: &str) -> String {
+    /// In characters. What PostgreSQL says by itself is shorter.
+    const LONGEST: usize = 400;
+    let mut shown = String::new();
+    for one in text.chars().take(LONGEST) {
+        match one {
+            '"' | '\'' | '\\' => shown.push(one),
+            _ => shown.extend(one.escape_debug()),
+        }
+    }
+    if text.chars().nth(LONGEST).is_some() {
+        shown.push_str(" ...");
+    }
+    shown
+}
+
 /// What failed, as a cause.
 pub(super) fn cause(error: &tokio_postgres::Error) -> Arc<io::Error> {
     let kind = match error.source().and_then(|source| source.downcast_ref::<io::Error>()) {
@@ -60,15 +77,15 @@ pub(super) fn cause(error: &tokio_postgres::Error) -> Arc<io::Error> {
     };
     let cause = match error.as_db_error() {
         Some(said) => {
-            io::Error::other(Said { code: said.code().code().to_owned(), message: said.message().to_owned() })
+            io::Error::other(Said { code: shown(said.code().code()), message: shown(said.message()) })
         }
         // No such text holds a parameter: a driver's own words, and those of TLS and of the operating system.
         None => io::Error::new(
             kind,
-            match error.source() {
+            shown(&match error.source() {
                 Some(source) => format!("{error}: {source}"),
                 None => error.to_string(),
-            },
+            }),
         ),
     };
     Arc::new(cause)
@@ -134,4 +151,16 @@ pub(super) fn unreachable(place: &str, source: Arc<io::Error>) -> StoreError {
 
 fn denied(error: &tokio_postgres::Error, place: &str) -> StoreError {
     StoreError::Denied { place: place.to_owned(), source: cause(error) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_server_says_is_shown_on_one_line_and_not_endless() {
+        let said = "role \"a\u{1b}[31mb\nc\u{9b}\u{202e}d\" isn't";
+        assert_eq!(shown(said), r#"role "a\u{1b}[31mb\nc\u{9b}\u{202e}d" isn't"#);
+        assert!(shown(&"\u{1b}".repeat(1 << 20)).len() < 4_000);
+    }
 }

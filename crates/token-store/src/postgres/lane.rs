@@ -139,6 +139,8 @@ impl Lane {
     pub(super) async fn run(mut self) {
         let mut waiting = VecDeque::new();
         let mut failed = 0_u32;
+        // Why there was no connection, the last time that one was tried.
+        let mut in_vain: Option<StoreError> = None;
         loop {
             if waiting.is_empty() {
                 match self.jobs.recv().await {
@@ -149,12 +151,15 @@ impl Lane {
             while let Ok(job) = self.jobs.try_recv() {
                 waiting.push_back(job);
             }
-            let late = error::unreachable(&self.target.place, timed_out("no connection in time"));
+            let late = in_vain.clone().unwrap_or_else(|| {
+                error::unreachable(&self.target.place, timed_out("no connection in time"))
+            });
             let connecting = connected(self.session.take(), &self.target, self.limit, &self.meter);
             let session = match in_time(connecting, &mut self.jobs, &mut waiting, &late).await {
                 Ok(session) => session,
                 Err(Failure::Elsewhere(error)) => {
                     fail(&mut waiting, &error, Job::is_over);
+                    in_vain = Some(error);
                     failed = failed.saturating_add(1);
                     pause(failed, LONGEST_DELAY).await;
                     continue;
@@ -164,6 +169,8 @@ impl Lane {
                     continue;
                 }
             };
+            self.target.log.using();
+            in_vain = None;
             let late = StoreError::Io(timed_out("its turn did not come"));
             let batch = Batch::take(&mut waiting).run(&session, &self.meter);
             let again = in_time(batch, &mut self.jobs, &mut waiting, &late).await;

@@ -9,17 +9,18 @@ use std::{cell::RefCell, convert::Infallible, pin::pin, sync::Arc, time::Duratio
 
 use futures_util::future::select;
 use tokio::{
-    sync::mpsc::{UnboundedReceiver, unbounded_channel},
-    time::timeout,
+    sync::mpsc::{UnboundedReceiver, channel},
+    time::{Instant, sleep, timeout},
 };
 use tokio_postgres::Row;
 
 use super::{
     error::Failure,
+    hosts,
     kind::{Column, Kind, Repeat, column},
     lane::pause,
     metrics::Meter,
-    session::{IDLE, Session, Target},
+    session::Target,
 };
 use crate::{Invalidator, layout};
 
@@ -28,6 +29,15 @@ pub(super) const PATIENCE: Duration = Duration::from_secs(2);
 
 /// How long to wait at most before listening again.
 const LONGEST_DELAY: Duration = Duration::from_secs(5);
+
+/// How much is listened to within a second. Beyond it caches do better without notices.
+const MOST: u32 = 1_000;
+
+/// What a notice that is about everything counts for: all callers ask the store again.
+const COST_OF_EVERYTHING: u32 = 100;
+
+/// How long nothing is listened to after that.
+const RESPITE: Duration = Duration::from_secs(5);
 
 /// The notice that is about everything: no key is empty.
 pub(super) const EVERYTHING: Vec<u8> = Vec::new();
@@ -102,50 +112,88 @@ async fn listen(
     let mut failed = 0_u32;
     loop {
         // Whatever is wrong with the server, the caches go on without notices.
-        if hear(target, limit, meter, known).await.is_ok_and(|heard| heard) {
-            failed = 0;
+        match hear(target, limit, meter, known).await {
+            Ok(Heard::Flooded) => {
+                // What was said meanwhile is not heard.
+                known.borrow().iter().for_each(Invalidator::invalidate_all);
+                sleep(RESPITE).await;
+                failed = 0;
+            }
+            Ok(Heard::Some) => failed = 0,
+            Ok(Heard::Nothing) | Err(_) => {}
         }
         failed = failed.saturating_add(1);
         pause(failed, LONGEST_DELAY).await;
     }
 }
 
-// Listens until the connection is lost. Returns whether it lasted.
+/// What came of listening, until it ended.
+enum Heard {
+    Nothing,
+    /// The connection lasted for some time.
+    Some,
+    /// More than is listened to.
+    Flooded,
+}
+
+// Listens until the connection is lost, or too much is said.
 async fn hear(
     target: &Target,
     limit: Option<Duration>,
     meter: &Meter,
     known: &RefCell<Vec<Invalidator>>,
-) -> Result<bool, Failure> {
-    let (heard, mut notices) = unbounded_channel();
-    let session = Session::connect(target, limit, Some(heard)).await?;
+) -> Result<Heard, Failure> {
+    let (heard, mut notices) = channel(usize::try_from(MOST).unwrap_or(usize::MAX));
+    let session = hosts::primary(target, limit, Some(&heard)).await?;
+    drop(heard);
     session.simple("LISTEN onetoken").await?;
     // What was said before was missed.
     known.borrow().iter().for_each(Invalidator::invalidate_all);
     meter.listening();
-    let mut lasted = false;
+    let mut lasted = Heard::Nothing;
+    let (mut since, mut cost) = (Instant::now(), 0_u32);
     loop {
-        match timeout(IDLE, notices.recv()).await {
+        match timeout(hosts::WATCH, notices.recv()).await {
             Ok(Some(notice)) => {
-                known.borrow().iter().for_each(|cache| apply(&notice, cache));
+                if since.elapsed() >= Duration::from_secs(1) {
+                    (since, cost) = (Instant::now(), 0);
+                }
+                let entry = entry(&notice);
+                cost = cost.saturating_add(if entry.is_some() { 1 } else { COST_OF_EVERYTHING });
+                if cost > MOST {
+                    lasted = Heard::Flooded;
+                    break;
+                }
+                known.borrow().iter().for_each(|cache| apply(entry.as_ref(), cache));
                 meter.heard();
             }
             Err(_) if session.is_sound().await => {}
+            // The connection would be there if it had not been too much.
+            Ok(None) if !session.is_broken() => {
+                lasted = Heard::Flooded;
+                break;
+            }
             Ok(None) | Err(_) => break,
         }
-        lasted = true;
+        lasted = Heard::Some;
     }
     session.close().await;
     Ok(lasted)
 }
 
 // Whoever may connect to the database may say anything: what is not understood is about everything.
-fn apply(notice: &str, cache: &Invalidator) {
-    match key(notice).as_deref().and_then(layout::entry_of) {
-        Some(layout::Entry::Record(id)) => cache.invalidate(&id),
-        Some(layout::Entry::Generation(subject)) => cache.invalidate_generation(&subject),
+fn apply(entry: Option<&layout::Entry>, cache: &Invalidator) {
+    match entry {
+        Some(layout::Entry::Record(id)) => cache.invalidate(id),
+        Some(layout::Entry::Generation(subject)) => cache.invalidate_generation(subject),
         _ => cache.invalidate_all(),
     }
+}
+
+// What a notice is about; `None` for everything.
+fn entry(notice: &str) -> Option<layout::Entry> {
+    let entry = key(notice).as_deref().and_then(layout::entry_of)?;
+    matches!(entry, layout::Entry::Record(_) | layout::Entry::Generation(_)).then_some(entry)
 }
 
 fn key(notice: &str) -> Option<Vec<u8>> {
@@ -196,7 +244,7 @@ mod tests {
             };
             assert_eq!([0, 1, 2].map(read), [true; 3]);
             assert_eq!([0, 1, 2].map(read), [false; 3]);
-            apply(notice, &store.invalidator());
+            apply(entry(notice).as_ref(), &store.invalidator());
             assert_eq!([0, 1, 2].map(read), forgotten, "{notice:?}");
         }
     }

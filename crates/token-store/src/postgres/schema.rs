@@ -3,7 +3,10 @@
 //! Migration crates bring a parser of files, dates and regular expressions, and none of those for this driver keeps two
 //! hosts from migrating at once. All that is needed is to run some statements in one transaction.
 
-use super::{error::Failure, session::Session};
+use super::{
+    error::{self, Failure},
+    session::Session,
+};
 use crate::StoreError;
 
 /// What makes each version of the tables out of the one before.
@@ -34,6 +37,8 @@ pub(super) async fn migrate(session: &Session) -> Result<(), Failure> {
     const ATTEMPTS: usize = 5;
     let mut attempt = 0_usize;
     loop {
+        // Before anything is read: what is in the schema of another does as he says, in our name.
+        owned(session).await?;
         let found = version(session, "").await?.unwrap_or(0);
         if found >= KNOWN {
             check(session).await?;
@@ -46,7 +51,9 @@ pub(super) async fn migrate(session: &Session) -> Result<(), Failure> {
             drop(session.simple("ROLLBACK").await);
         }
         match done {
-            Err(failure @ Failure::Refused(StoreError::Denied { .. })) => return Err(failure),
+            Err(failure @ Failure::Refused(StoreError::Denied { .. } | StoreError::ForeignOwner { .. })) => {
+                return Err(failure);
+            }
             Err(failure) if attempt == ATTEMPTS => return Err(failure),
             _ => {}
         }
@@ -66,8 +73,27 @@ async fn step(session: &Session, found: u32) -> Result<(), Failure> {
         session.simple(&format!("UPDATE onetoken.store SET version = {KNOWN}")).await?;
     }
     session.simple(&steps).await?;
+    // Somebody may have made it a moment ago.
+    owned(session).await?;
     session.simple("COMMIT").await?;
     Ok(())
+}
+
+// The schema is ours, or not there. Its owner can change all that is in it.
+async fn owned(session: &Session) -> Result<(), Failure> {
+    let rows = session
+        .simple(
+            "SELECT pg_get_userbyid(nspowner) FROM pg_catalog.pg_namespace
+             WHERE nspname = 'onetoken' AND pg_get_userbyid(nspowner) <> current_user",
+        )
+        .await?;
+    match rows.into_iter().flatten().flatten().next() {
+        None => Ok(()),
+        Some(owner) => {
+            let (place, owner) = (session.place.clone(), error::shown(&owner));
+            Err(Failure::Refused(StoreError::ForeignOwner { place, owner }))
+        }
+    }
 }
 
 // `None` where there are no tables.

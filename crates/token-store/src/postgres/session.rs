@@ -16,12 +16,12 @@ use futures_util::future::join;
 use ring::rand::{SecureRandom as _, SystemRandom};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
-    sync::mpsc::UnboundedSender,
+    sync::mpsc::Sender,
     task::JoinHandle,
     time::timeout,
 };
 use tokio_postgres::{
-    AsyncMessage, Client, Connection, NoTls, Row, SimpleQueryMessage, Statement, error::Severity,
+    AsyncMessage, Client, Config, Connection, NoTls, Row, SimpleQueryMessage, Statement, error::Severity,
     types::ToSql,
 };
 use tokio_postgres_rustls::MakeRustlsConnect;
@@ -29,9 +29,11 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 use super::{
     config::PostgresConfig,
     error::{self, Failure},
+    hosts,
+    log::{self, Log, Reached},
     schema, tls,
 };
-use crate::StoreError;
+use crate::{LogPosition, StoreError};
 
 /// A parameter of a statement.
 pub(super) type Parameter<'a> = &'a (dyn ToSql + Sync);
@@ -48,21 +50,28 @@ const WAIT: u128 = 4;
 /// What stands for [`mark`] in every statement that writes: a condition, which is always true.
 const MARK: &str = "{mark}";
 
-/// Whether the server still keeps what it acknowledges.
-const SETTINGS: &str = "SELECT current_setting('fsync', true), current_setting('full_page_writes', true)";
+/// Whether the server still keeps what it acknowledges, and where in its log the mark of the last statement is.
+const AFTER: &str = "
+    SELECT current_setting('fsync', true), current_setting('full_page_writes', true),
+           current_setting('onetoken.mark', true)";
+
+/// Where the log is of a server that takes writes.
+const REACHED: &str = "
+    SELECT pg_walfile_name(pg_current_wal_insert_lsn()), pg_current_wal_insert_lsn(), pg_last_wal_replay_lsn()";
 
 /// Where connections lead to.
 #[derive(Clone)]
 pub(super) struct Target {
     pub(super) config: PostgresConfig,
     pub(super) place: String,
+    pub(super) log: Arc<Log>,
     tls: Option<MakeRustlsConnect>,
 }
 
 impl Target {
     pub(super) fn new(config: &PostgresConfig) -> Result<Self, StoreError> {
         let tls = config.tls.as_ref().map(tls::connector).transpose()?;
-        Ok(Self { config: config.clone(), place: config.to_string(), tls })
+        Ok(Self { config: config.clone(), place: config.to_string(), log: Arc::default(), tls })
     }
 }
 
@@ -74,6 +83,9 @@ pub(super) struct Session {
     warnings: Arc<AtomicU64>,
     statements: RefCell<HashMap<&'static str, Statement>>,
     mark: String,
+    log: Arc<Log>,
+    // `None` where the server has no such log.
+    reached: Option<Reached>,
     limit: Option<Duration>,
     require_durable: bool,
     used: Cell<Instant>,
@@ -83,43 +95,31 @@ pub(super) struct Session {
 impl Session {
     /// Connects, and sees to it that the tables are those that this program knows. A statement takes at most `limit`.
     pub(super) async fn open(target: &Target, limit: Option<Duration>) -> Result<Self, Failure> {
-        let session = Self::connect(target, limit, None).await?;
+        let session = hosts::primary(target, limit, None).await?;
         schema::check(&session).await?;
         Ok(session)
     }
 
-    /// Connects, whatever is there. What is notified of goes to `notices`, until the connection is gone.
-    pub(super) async fn connect(
+    /// Connects to one server, if it takes writes. What is notified of goes to `notices`, until the connection is gone or `notices` is full.
+    pub(super) async fn login(
         target: &Target,
+        server: &Config,
         limit: Option<Duration>,
-        notices: Option<UnboundedSender<String>>,
+        notices: Option<Sender<String>>,
     ) -> Result<Self, Failure> {
-        let Target { config, place, tls } = target;
+        let Target { config, place, log, tls } = target;
         let warnings = Arc::new(AtomicU64::new(0));
         let failed = |error| error::of_connecting(&error, place);
-        // The driver limits the time of connecting, and not that of all that comes after it.
-        let patience = config.server.get_connect_timeout().copied().unwrap_or(COURTESY);
-        let hosts = u32::try_from(config.server.get_hosts().len().max(1)).unwrap_or(u32::MAX);
-        let connecting = async {
-            Ok::<_, Failure>(match tls {
-                None => {
-                    let (client, connection) = config.server.connect(NoTls).await.map_err(failed)?;
-                    (client, tokio::spawn(drive(connection, Arc::clone(&warnings), notices)))
-                }
-                Some(tls) => {
-                    let (client, connection) = config.server.connect(tls.clone()).await.map_err(failed)?;
-                    (client, tokio::spawn(drive(connection, Arc::clone(&warnings), notices)))
-                }
-            })
+        let (client, driver) = match tls {
+            None => {
+                let (client, connection) = server.connect(NoTls).await.map_err(failed)?;
+                (client, tokio::spawn(drive(connection, Arc::clone(&warnings), notices)))
+            }
+            Some(tls) => {
+                let (client, connection) = server.connect(tls.clone()).await.map_err(failed)?;
+                (client, tokio::spawn(drive(connection, Arc::clone(&warnings), notices)))
+            }
         };
-        let (client, driver) =
-            match timeout(patience.saturating_mul(2).saturating_mul(hosts), connecting).await {
-                Ok(connected) => connected?,
-                Err(_) => {
-                    let cause = error::timed_out("no answer to a login");
-                    return Err(Failure::Elsewhere(error::unreachable(place, cause)));
-                }
-            };
         let mut session = Self {
             client,
             place: place.clone(),
@@ -127,6 +127,8 @@ impl Session {
             warnings,
             statements: RefCell::default(),
             mark: String::new(),
+            log: Arc::clone(log),
+            reached: None,
             limit,
             require_durable: config.require_durable,
             used: Cell::new(Instant::now()),
@@ -147,7 +149,8 @@ impl Session {
                  SET {name} = 'on'; \
                  SELECT current_setting('transaction_read_only', true), current_setting('fsync', true), \
                  current_setting('full_page_writes', true), current_setting('synchronous_commit', true), \
-                 EXISTS (SELECT 1 FROM pg_catalog.pg_proc WHERE proname = 'pg_logical_emit_message')"
+                 3 = (SELECT count(DISTINCT proname) FROM pg_catalog.pg_proc WHERE proname IN \
+                 ('pg_logical_emit_message', 'pg_current_wal_insert_lsn', 'pg_walfile_name'))"
             ))
             .await?;
         let found: Vec<String> = found.into_iter().flatten().map(Option::unwrap_or_default).collect();
@@ -155,6 +158,9 @@ impl Session {
             return Err(Failure::Refused(self.strange("the server tells nothing of its settings")));
         };
         self.mark = mark(&name, has_log == "t");
+        if read_only != "on" && has_log == "t" {
+            self.reached = Some(self.reached().await?);
+        }
         if let Some(limit) = self.limit {
             self.simple(&settings(limit)).await?;
         }
@@ -172,11 +178,47 @@ impl Session {
                 self.simple(&format!("SET synchronous_commit = {synchronous_commit}")).await?;
             }
             found => {
-                let (setting, found) = ("synchronous_commit", found.to_owned());
+                let (setting, found) = ("synchronous_commit", error::shown(found));
                 return Err(Failure::Refused(StoreError::NotDurable { setting, found }));
             }
         }
         Ok(())
+    }
+
+    async fn reached(&self) -> Result<Reached, Failure> {
+        let acknowledged = self.log.acknowledged();
+        let rows = self.simple(REACHED).await?;
+        let found: Vec<Option<String>> = rows.into_iter().flatten().collect();
+        let reached = match found.as_slice() {
+            [Some(file), Some(end), began] => {
+                log::timeline(file).zip(log::position(end)).map(|(timeline, at)| Reached {
+                    end: LogPosition { timeline, at },
+                    began: began.as_deref().and_then(log::position),
+                    acknowledged,
+                })
+            }
+            _ => None,
+        };
+        reached.ok_or_else(|| Failure::Refused(self.strange("the server tells nothing of its log")))
+    }
+
+    /// The timeline of its server; 0 where there are none.
+    pub(super) fn timeline(&self) -> u32 {
+        self.reached.map_or(0, |reached| reached.end.timeline)
+    }
+
+    /// Itself, if its server has all that was acknowledged.
+    pub(super) fn admitted(self) -> Result<Self, Failure> {
+        let Some(reached) = self.reached else { return Ok(self) };
+        match self.log.admit(&reached) {
+            Ok(()) => Ok(self),
+            Err((found, acknowledged)) => {
+                let is_former = found.timeline < self.log.newest();
+                let error = StoreError::WentBack { place: self.place, found, acknowledged };
+                // A former primary may be all that can be reached for now. What the present one lacks nobody has.
+                Err(if is_former { Failure::Elsewhere(error) } else { Failure::Refused(error) })
+            }
+        }
     }
 
     /// Runs statements that take no parameters, and that may be run again. Returns their rows as text.
@@ -219,10 +261,10 @@ impl Session {
         parameters: &[Parameter<'_>],
     ) -> Result<Vec<Row>, Failure> {
         let statement = self.statement(sql).await?;
-        let settings = self.statement(SETTINGS).await?;
+        let after = self.statement(AFTER).await?;
         let warnings = self.warnings.load(Ordering::Relaxed);
         // Sent together: the second costs no round trip.
-        let both = join(self.client.query(&statement, parameters), self.client.query(&settings, &[]));
+        let both = join(self.client.query(&statement, parameters), self.client.query(&after, &[]));
         let (answered, found) = self.within(both).await.map_err(Failure::Doubt)?;
         let rows = answered.map_err(|error| error::of_statement(&error, &self.place))?;
         let doubt = |cause| Failure::Doubt(Arc::new(io::Error::other(cause)));
@@ -236,6 +278,12 @@ impl Session {
         // The next connection says which it is.
         if self.require_durable && durable(setting(0), setting(1)).is_err() {
             return Err(doubt("the server was set to lose what it acknowledges"));
+        }
+        if let Some(Reached { end: LogPosition { timeline, .. }, .. }) = self.reached {
+            let at = log::position(setting(2)).ok_or_else(|| doubt("the server tells nothing of its log"))?;
+            if !self.log.acknowledge(LogPosition { timeline, at }) {
+                return Err(doubt("another server has become the primary"));
+            }
         }
         Ok(rows)
     }
@@ -286,7 +334,7 @@ impl Session {
     }
 
     pub(super) fn is_broken(&self) -> bool {
-        self.abandoned.get() || self.client.is_closed()
+        self.abandoned.get() || self.client.is_closed() || self.timeline() < self.log.newest()
     }
 
     /// Whether it can be used. Asks the server after a long silence.
@@ -328,12 +376,15 @@ fn setting_of_its_own() -> Result<String, Failure> {
 //   when the wait of its own transaction is cut short. So each statement writes a message to the log, some 60 bytes that
 //   nobody reads. That takes no lock and changes no table. A row lock would do as well, and make repeated claims wait
 //   for each other; a transaction id by itself would not.
+// - Where the message is in the log is kept for [`AFTER`], which reads it once the statement is committed. What follows the
+//   message may be of others, and not acknowledged.
 // - The message is a setting of this session, which the server refuses to read in any other: a pooler has changed it.
 // - As a subquery it is evaluated once, and before the statement looks for its rows.
 fn mark(name: &str, has_log: bool) -> String {
     match has_log {
         true => format!(
-            "(SELECT pg_logical_emit_message(true, 'onetoken', current_setting('{name}')) IS NOT NULL)"
+            "(SELECT set_config('onetoken.mark', \
+             pg_logical_emit_message(true, 'onetoken', current_setting('{name}'))::text, false) <> '')"
         ),
         // Not PostgreSQL. What such a server answers a read with is for it to keep.
         false => format!("(SELECT current_setting('{name}') = 'on')"),
@@ -343,7 +394,7 @@ fn mark(name: &str, has_log: bool) -> String {
 fn durable(fsync: &str, full_page_writes: &str) -> Result<(), StoreError> {
     for (setting, found) in [("fsync", fsync), ("full_page_writes", full_page_writes)] {
         if found == "off" {
-            return Err(StoreError::NotDurable { setting, found: found.to_owned() });
+            return Err(StoreError::NotDurable { setting, found: error::shown(found) });
         }
     }
     Ok(())
@@ -369,7 +420,7 @@ fn settings(limit: Duration) -> String {
 async fn drive<S, T>(
     mut connection: Connection<S, T>,
     warnings: Arc<AtomicU64>,
-    notices: Option<UnboundedSender<String>>,
+    mut notices: Option<Sender<String>>,
 ) where
     S: AsyncRead + AsyncWrite + Unpin,
     T: AsyncRead + AsyncWrite + Unpin,
@@ -381,8 +432,11 @@ async fn drive<S, T>(
                 warnings.fetch_add(1, Ordering::Relaxed);
             }
             AsyncMessage::Notification(notice) => {
-                // Whoever listened may be gone.
-                drop(notices.as_ref().map(|notices| notices.send(notice.payload().to_owned())));
+                // Who listens may be gone, or so far behind that there is no use in listening.
+                let sent = notices.as_ref().map(|notices| notices.try_send(notice.payload().to_owned()));
+                if sent.is_some_and(|sent| sent.is_err()) {
+                    notices = None;
+                }
             }
             _ => {}
         }

@@ -455,7 +455,7 @@ fn a_connection_that_is_lost_leaves_writes_in_doubt() {
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Mode {
     HandOn,
-    /// The next is lost, with the connection.
+    /// The next answer to a spend is lost, with the connection.
     LoseNext,
     /// Each is lost, with its connection.
     LoseAll,
@@ -495,6 +495,8 @@ impl Proxy {
                         let now = *mode.lock().unwrap();
                         match now {
                             Mode::HandOn => {}
+                            // The answer to a spend: there are other connections as well.
+                            Mode::LoseNext if !said.windows(5).any(|window| window == b"spend") => {}
                             Mode::LoseNext => {
                                 *mode.lock().unwrap() = Mode::HandOn;
                                 break;

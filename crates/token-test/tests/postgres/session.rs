@@ -1,6 +1,7 @@
 //! What a connection has to be, and what it has to stay.
 
 use std::{
+    error::Error,
     fs,
     net::TcpListener,
     os::unix::{fs::PermissionsExt as _, process::CommandExt as _},
@@ -14,10 +15,13 @@ use std::{
     time::{Duration, Instant},
 };
 
-use token_store::{PostgresStore, Retry, StoreError, TokenStore as _};
+use token_store::{PostgresStore, Retry, Revoke, StoreError, TokenStore as _};
 use token_test::postgres;
 
-use crate::{Mode, Proxy, claim, config, id, insert, patient, record, store, until, until_blocked, won};
+use crate::{
+    Mode, Proxy, claim, config, id, insert, listening, patient, plain, record, store, until, until_blocked,
+    won,
+};
 
 // The connection stays while the server is set to something else.
 #[test]
@@ -71,7 +75,7 @@ fn a_connection_that_was_idle_for_too_long_leaves_nothing_in_doubt() {
         )
         .unwrap();
         raw.sql("ROLLBACK").unwrap();
-        assert_eq!(asked.join().unwrap().unwrap(), won(0));
+        assert_eq!(plain(asked.join().unwrap().unwrap()), won(0));
     });
 }
 
@@ -201,4 +205,66 @@ fn a_server_of_a_test_leaves_nothing_behind() {
         until(&format!("{} is empty", files.display()), || left().is_empty());
     }
     fs::remove_dir_all(base).unwrap();
+}
+
+#[test]
+fn what_a_server_says_is_no_command_to_a_terminal() {
+    let Some(server) = postgres::shared() else { return };
+    let url = server.database();
+    let store = store(&url);
+    server
+        .sql(
+            &url,
+            r"CREATE FUNCTION shout() RETURNS trigger LANGUAGE plpgsql AS $$
+              BEGIN RAISE EXCEPTION E'\x1b[2J\nall is well'; END $$;
+              CREATE TRIGGER shout BEFORE INSERT ON onetoken.tokens FOR EACH ROW EXECUTE FUNCTION shout()",
+        )
+        .unwrap();
+    let shouted = store.insert(&record("a", None)).unwrap_err();
+    let (_, rest) = url.split_once('@').unwrap();
+    let stranger = PostgresStore::open(&config(&format!("postgres://a%1B%5B2J%0Ab@{rest}"))).unwrap_err();
+    for error in [shouted, stranger] {
+        let mut text = String::new();
+        let mut cause: Option<&dyn Error> = Some(&error);
+        while let Some(error) = cause {
+            text.push_str(&error.to_string());
+            cause = error.source();
+        }
+        assert!(text.contains("[2J") && !text.contains(char::is_control), "{text:?}");
+    }
+}
+
+#[test]
+fn a_schema_of_another_role_is_refused() {
+    let Some(server) = postgres::shared() else { return };
+    let url = server.database();
+    let role = format!("other_{}", std::process::id());
+    server.sql(&url, &format!("CREATE ROLE {role}; CREATE SCHEMA onetoken AUTHORIZATION {role}")).unwrap();
+    let refused = || PostgresStore::init(&config(&url)).unwrap_err();
+    assert!(matches!(refused(), StoreError::ForeignOwner { owner, .. } if owner == role));
+    // Also where it holds what looks like the tables.
+    server.sql(&url, "DROP SCHEMA onetoken").unwrap();
+    drop(store(&url));
+    server.sql(&url, &format!("ALTER SCHEMA onetoken OWNER TO {role}")).unwrap();
+    assert!(matches!(refused(), StoreError::ForeignOwner { .. }));
+}
+
+// Whoever may connect to the database may send as many notices as the server takes.
+#[test]
+fn a_flood_of_notices_is_not_listened_to() {
+    let Some(server) = postgres::shared() else { return };
+    let url = server.database();
+    let here = store(&url);
+    let there = listening(&url);
+    insert(&here, &record("a", None));
+    assert!(!there.get(&id("a")).unwrap().unwrap().revoked);
+    server
+        .sql(&url, "SELECT count(pg_notify('onetoken', n::text)) FROM generate_series(1, 100000) n")
+        .unwrap();
+    until("it listens again", || there.store().metrics().listens == 2);
+    let notices = there.store().metrics().notices;
+    assert!(notices <= 1000, "it has heard {notices}");
+    assert!(!there.get(&id("a")).unwrap().unwrap().revoked);
+    assert_eq!(here.revoke(&id("a")).unwrap(), Revoke::Revoked);
+    until("it hears", || there.get(&id("a")).unwrap().unwrap().revoked);
 }

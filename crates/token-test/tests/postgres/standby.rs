@@ -1,15 +1,15 @@
 //! A primary and its standby: what is acknowledged survives the primary.
 
-use std::{sync::mpsc, thread, time::Duration};
+use std::{net::TcpListener, sync::mpsc, thread, time::Duration};
 
 use token_core::UnixTime;
 use token_store::{
-    Administration as _, Entity, Filter, Generation, Item, KeyPlace, PostgresStore, Reseal, StoreError,
-    TokenStore as _,
+    Administration as _, Entity, Filter, Generation, Item, KeyPlace, PostgresStore, Redeem, Reseal, Revoke,
+    StoreError, TokenStore as _,
 };
 use token_test::postgres::{self, Server};
 
-use crate::{GRANT, claim, config, id, insert, plain, record, store, until};
+use crate::{GRANT, claim, config, id, insert, plain, record, store, until, won};
 
 /// A durable primary, and the synchronous standby without which it acknowledges nothing.
 fn pair() -> Option<(Server, Server)> {
@@ -139,5 +139,111 @@ fn what_the_standby_does_not_have_is_not_acknowledged() {
                 assert_eq!(answer.unwrap(), case.answer, "{name}");
             });
         }
+    }
+}
+
+/// The URL of a database on several servers, or on what stands in their place.
+fn on(ports: &[u16], url: &str) -> String {
+    let (before, database) = url.rsplit_once('/').unwrap();
+    let (user, _) = before.rsplit_once('@').unwrap();
+    let hosts: Vec<String> = ports.iter().map(|port| format!("127.0.0.1:{port}")).collect();
+    format!("{user}@{}/{database}", hosts.join(","))
+}
+
+// It accepts connections, which is the work of the operating system, and answers none.
+#[test]
+fn a_host_that_never_answers_hides_no_other() {
+    let Some(server) = postgres::start(&["fsync=off"]) else { return };
+    let mute = TcpListener::bind("127.0.0.1:0").unwrap();
+    let ports = [mute.local_addr().unwrap().port(), server.port().unwrap()];
+    let url = server.database();
+    drop(store(&url));
+    for more in ["", "&load_balance_hosts=random", "&connect_timeout=3600"] {
+        let store = PostgresStore::open(&config(&format!("{}{more}", on(&ports, &url)))).unwrap();
+        insert(&store, &record(&format!("a{more}"), None));
+    }
+}
+
+#[test]
+fn a_primary_that_is_paused_does_not_hide_its_successor() {
+    let Some((primary, standby)) = pair() else { return };
+    let url = primary.database();
+    drop(store(&url));
+    let url = on(&[primary.port().unwrap(), standby.port().unwrap()], &url);
+    let config = config(&url).statement_timeout(Duration::from_secs(2));
+    let before = PostgresStore::open(&config).unwrap();
+    insert(&before, &record("a", Some(1)));
+    primary.signal("STOP");
+    standby.promote().unwrap();
+    let after = PostgresStore::open(&config).unwrap();
+    assert_eq!(plain(after.redeem(&id("a"), &claim("x")).unwrap()), won(0));
+    until("it is found", || before.redeem(&id("a"), &claim("x")).is_ok());
+    primary.signal("CONT");
+}
+
+// Nobody has stopped it, and who has a connection to it would go on reading what it has.
+#[test]
+fn a_former_primary_that_lives_on_is_left() {
+    let Some((primary, standby)) = pair() else { return };
+    let url = primary.database();
+    let here = on(&[primary.port().unwrap(), standby.port().unwrap()], &url);
+    let here = store(&here);
+    insert(&here, &record("a", Some(1)));
+    assert!(!here.get(&id("a")).unwrap().unwrap().revoked);
+    standby.promote().unwrap();
+    let there = PostgresStore::open(&config(&on(&[standby.port().unwrap()], &url))).unwrap();
+    assert_eq!(there.revoke(&id("a")).unwrap(), Revoke::Revoked);
+    until("it is seen to be revoked", || here.get(&id("a")).is_ok_and(|record| record.unwrap().revoked));
+    assert_eq!(here.redeem(&id("a"), &claim("x")).unwrap(), Redeem::Revoked);
+    insert(&here, &record("b", Some(1)));
+    assert!(there.get(&id("b")).unwrap().is_some());
+}
+
+#[test]
+fn a_log_that_went_back_is_refused() {
+    for fenced in [false, true] {
+        // One that waits for no standby.
+        let Some(primary) = postgres::start(&["fsync=on"]) else { return };
+        let Some(standby) = primary.standby(&[]) else { return };
+        let url = primary.database();
+        let both = on(&[primary.port().unwrap(), standby.port().unwrap()], &url);
+        let store = store(&both);
+        insert(&store, &record("a", Some(1)));
+        let received =
+            "SELECT count(*)::text FROM pg_stat_replication WHERE replay_lsn = pg_current_wal_lsn()";
+        until("the standby has it", || {
+            primary.sql("postgres", received).unwrap()[0][0].as_deref() == Some("1")
+        });
+        standby.sql("postgres", "ALTER SYSTEM SET primary_conninfo = ''").unwrap();
+        standby.sql("postgres", "SELECT pg_reload_conf()").unwrap();
+        let receivers = "SELECT count(*)::text FROM pg_stat_replication";
+        until("it receives no more", || {
+            primary.sql("postgres", receivers).unwrap()[0][0].as_deref() == Some("0")
+        });
+        assert_eq!(plain(store.redeem(&id("a"), &claim("x")).unwrap()), won(0));
+        if fenced {
+            primary.signal("STOP");
+        }
+        standby.promote().unwrap();
+        // Others may write meanwhile, so that its log is longer than what was acknowledged.
+        standby.sql("postgres", "SELECT pg_switch_wal()").unwrap();
+        let refused = || match store.redeem(&id("a"), &claim("y")) {
+            Err(StoreError::WentBack { found, acknowledged, .. }) => {
+                assert!(found.timeline == 2 && found.at < acknowledged.at, "{found} {acknowledged}");
+                true
+            }
+            // It is not known yet that there is another.
+            Err(_) => false,
+            Ok(answer) => {
+                assert_eq!(answer, Redeem::Exhausted, "it is spent");
+                false
+            }
+        };
+        until("it is refused", refused);
+        // Whoever accepts the loss opens it again.
+        drop(store);
+        let store = PostgresStore::open(&config(&both)).unwrap();
+        assert_eq!(plain(store.redeem(&id("a"), &claim("y")).unwrap()), won(0));
+        primary.signal("CONT");
     }
 }
