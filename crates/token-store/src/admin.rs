@@ -29,7 +29,8 @@ pub trait Administration: TokenStore {
     /// Generations are raised, not voided.
     ///
     /// # Errors
-    /// [`StoreError`]; after [`StoreError::Unknown`], ask again.
+    /// [`StoreError`]; after [`StoreError::Unknown`], ask again. [`StoreError::ClockAhead`] where a server's clock
+    /// contradicts `time`.
     fn void_before(&self, time: UnixTime) -> Result<UnixTime, StoreError>;
 
     /// How much there is. Walks over everything in steps, a second per million records; what others write
@@ -48,7 +49,7 @@ pub trait Administration: TokenStore {
     /// expire. Damaged records are passed over.
     ///
     /// # Errors
-    /// [`StoreError`]; ask again at any time.
+    /// [`StoreError`]; ask again at any time. [`StoreError::ClockAhead`] where a server's clock contradicts `now`.
     fn purge_spent(&self, now: UnixTime, retention: Duration, limit: usize) -> Result<usize, StoreError>;
 
     /// The claims on a token, by their ids: at most `limit` of those after `after`, each with the use that it holds.

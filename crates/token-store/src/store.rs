@@ -98,7 +98,7 @@ pub trait TokenStore: fmt::Debug + Send + Sync {
     /// with all its claims: none of them is answered, or granted another use, from then on.
     ///
     /// # Errors
-    /// [`StoreError`]; ask again at any time.
+    /// [`StoreError`]; ask again at any time. [`StoreError::ClockAhead`] where a server's clock contradicts `now`.
     fn purge(&self, now: UnixTime, limit: usize) -> Result<usize, StoreError>;
 
     /// The present generation of a subject's temporary tokens; `None` before the first. A subject that is longer
@@ -380,6 +380,18 @@ pub enum StoreError {
         /// The greatest length allowed, in bytes.
         max: usize,
     },
+    /// The caller's time is further ahead of the server's clock than clocks differ. What it would remove or void may
+    /// hold yet. Nothing was written.
+    #[error("the time {} is more than {bound} seconds ahead of the server's clock, {}; set the clock of this host",
+        now.as_secs(), server.as_secs())]
+    ClockAhead {
+        /// The caller's time.
+        now: UnixTime,
+        /// The server's.
+        server: UnixTime,
+        /// How far ahead it may be, in seconds.
+        bound: u64,
+    },
     /// The cursor is not one that this listing gave out.
     #[error("the cursor is not one of this listing")]
     InvalidCursor,
@@ -434,6 +446,7 @@ impl StoreError {
             | Self::Corrupt { .. }
             | Self::ReadOnly
             | Self::TooLarge { .. }
+            | Self::ClockAhead { .. }
             | Self::InvalidCursor => Retry::Never,
         }
     }

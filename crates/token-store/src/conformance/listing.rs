@@ -105,7 +105,11 @@ fn cursors<S: TokenStore>(suite: &Suite, store: &S) {
     assert_eq!(store.list(&filter, Some(&cursor), 1).unwrap().next, None, "and no third");
 
     let refused = |filter: &Filter, cursor: &[u8]| {
-        assert!(matches!(store.list(filter, Some(cursor), 1), Err(StoreError::InvalidCursor)), "{cursor:?}");
+        assert!(
+            matches!(store.list(filter, Some(cursor), 1), Err(StoreError::InvalidCursor)),
+            "{}",
+            cursor.escape_ascii()
+        );
     };
     for at in 0..cursor.len() {
         let mut altered = cursor.clone();

@@ -70,7 +70,7 @@ fn any_bytes_are_an_id<S: TokenStore>(suite: &Suite, open: &impl Fn() -> S) {
     let store = open();
     for (at, name) in names.iter().enumerate() {
         let kept = store.get(&suite.id(name)).unwrap();
-        assert_eq!(kept.is_some(), at % 2 == 0, "{name:?}");
+        assert_eq!(kept.is_some(), at % 2 == 0, "{}", name.escape_ascii());
         kept.iter().for_each(|record| suite.assert_opens(record));
     }
 }

@@ -23,6 +23,9 @@ use crate::{
     Report, Reseal, StoreError, Sweep, TokenId, layout,
 };
 
+/// How many seconds a host's clock may be ahead of the server's: more than clocks differ that anybody sets.
+const AHEAD: u64 = 300;
+
 /// How many records one step removes or marks at most: some milliseconds during which others wait for them.
 const STEP: usize = 512;
 
@@ -54,6 +57,7 @@ macro_rules! removing {
 
 pub(super) fn purge(store: &PostgresStore, now: UnixTime, limit: usize) -> Result<usize, StoreError> {
     const SQL: &str = removing!("expires <= $2::bigint ORDER BY expires, id");
+    believe(store, now)?;
     in_steps(store, limit, SQL, [bigint(now.as_secs()), 0], 1)
 }
 
@@ -86,6 +90,7 @@ impl Administration for PostgresStore {
     }
 
     fn void_before(&self, time: UnixTime) -> Result<UnixTime, StoreError> {
+        believe(self, time)?;
         const SQL: &str = "
             UPDATE onetoken.store SET void_before = greatest(void_before, $1::bigint)
             WHERE {mark} RETURNING void_before";
@@ -139,6 +144,7 @@ impl Administration for PostgresStore {
                 UPDATE onetoken.tokens t SET spent_seen = $2::bigint FROM locked l WHERE t.id = l.id
             )
             SELECT (SELECT count(*) FROM unseen), (SELECT count(*) FROM locked)";
+        believe(self, now)?;
         let removed = match now.as_secs().checked_sub(retention.as_secs()) {
             None => 0,
             Some(seen_by) => {
@@ -211,7 +217,8 @@ impl Administration for PostgresStore {
                 }
                 page.next = match rows.last() {
                     Some(last) if more => Some(get(last, 0)?),
-                    None if more => Some([layout::generations(), after].concat()),
+                    None if more && after.is_empty() => Some(layout::generations()),
+                    None if more => Some(after),
                     _ => None,
                 };
                 Ok(page)
@@ -239,6 +246,21 @@ impl Administration for PostgresStore {
     fn check(&self, keys: Option<&KeyRing>) -> Result<Report, StoreError> {
         check::check(self, keys)
     }
+}
+
+// Refuses a time that the server's clock contradicts: what is removed or voided by it might hold for days.
+fn believe(store: &PostgresStore, now: UnixTime) -> Result<(), StoreError> {
+    const SQL: &str = "SELECT extract(epoch FROM clock_timestamp())::bigint";
+    store.run(&store.0.administration, Repeat::Reads, move |session| {
+        Box::pin(async move {
+            let rows = session.query(SQL, &[]).await?;
+            let server = UnixTime::from_secs(count(get(rows.first().ok_or(STRANGE)?, 0)?)?);
+            match now.as_secs() > server.as_secs().saturating_add(AHEAD) {
+                true => Err(Failure::Refused(StoreError::ClockAhead { now, server, bound: AHEAD })),
+                false => Ok(()),
+            }
+        })
+    })
 }
 
 // Runs a statement of a limit and one or two numbers as often as there is something to do.

@@ -133,7 +133,7 @@ fn what_others_do_meanwhile_is_seen() {
     let redeem_a: Ask = |store, id| format!("{:?}", plain(store.redeem(id, &claim("a")).unwrap()));
     let redeem_b: Ask = |store, id| format!("{:?}", plain(store.redeem(id, &claim("b")).unwrap()));
     let refund_a: Ask = |store, id| format!("{:?}", store.refund(id, &claim("a"), GRANT).unwrap());
-    let purge: Ask = |store, _| format!("{:?}", store.purge(UnixTime::MAX, 10).unwrap());
+    let purge: Ask = |store, _| format!("{:?}", store.purge(now(), 10).unwrap());
     let spend = "UPDATE onetoken.tokens SET uses = uses + 1, changes = changes + 1,
                      spent_seen = CASE WHEN uses + 1 = use_limit THEN 0 END WHERE id = 'T';
                  INSERT INTO onetoken.claims VALUES ('T', 'a', 0, 7, false);";
@@ -183,6 +183,41 @@ fn what_others_do_meanwhile_is_seen() {
             raw.sql(&sql(remove)).unwrap();
         }
     }
+}
+
+fn now() -> UnixTime {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
+    UnixTime::from_secs(since.as_secs())
+}
+
+// Of two hosts, the clock of one is an hour ahead, or a month.
+#[test]
+fn a_clock_that_is_ahead_removes_and_voids_nothing() {
+    let Some(server) = postgres::shared() else { return };
+    let store = store(&server.database());
+    let expired = Record { expires: Some(UnixTime::from_secs(5)), ..record("expired", None) };
+    insert(&store, &expired);
+    insert(&store, &Record { uses: 1, expires: None, ..record("spent", Some(1)) });
+    for ahead in [3600, 31 * 24 * 3600, u64::MAX / 2] {
+        let time = UnixTime::from_secs(now().as_secs() + ahead);
+        let refused: [Result<_, StoreError>; 3] = [
+            store.purge(time, 9).map(|_| ()),
+            store.purge_spent(time, Duration::ZERO, 9).map(|_| ()),
+            store.void_before(time).map(|_| ()),
+        ];
+        for refused in refused {
+            let error = refused.unwrap_err();
+            assert!(matches!(error, StoreError::ClockAhead { .. }), "{error}");
+            assert_eq!(error.retry(), Retry::Never);
+        }
+    }
+    assert_eq!(store.void_before(UnixTime::from_secs(0)).unwrap(), UnixTime::from_secs(0));
+    assert_eq!(store.counts().unwrap().records, 2);
+    // A minute is what clocks differ by.
+    let near = UnixTime::from_secs(now().as_secs() + 60);
+    assert_eq!(store.purge(near, 9).unwrap(), 1);
+    assert_eq!(store.purge_spent(near, Duration::ZERO, 9).unwrap(), 1);
+    assert_eq!(store.void_before(near).unwrap(), near);
 }
 
 // As with two hosts, each with many threads.
@@ -653,7 +688,7 @@ fn a_server_that_hangs_holds_no_caller_for_ever() {
         ("get", |store| store.get(&id("a")).err()),
         ("get, without a connection", |store| store.get(&id("a")).err()),
         ("redeem", |store| store.redeem(&id("a"), &claim("x")).err()),
-        ("purge", |store| store.purge(UnixTime::MAX, 1).err()),
+        ("purge", |store| store.purge(now(), 1).err()),
         ("list", |store| store.list(&Filter::All, None, 1).err()),
         ("void", |store| store.void_before(UnixTime::from_secs(1)).err()),
     ];
@@ -1077,7 +1112,7 @@ fn the_documented_role_is_enough() {
     assert_eq!(store.refund(&id("a"), &claim("x"), grant).unwrap(), Refund::Refunded);
     assert_eq!(store.revoke(&id("a")).unwrap(), Revoke::Revoked);
     assert_eq!(store.void_before(UnixTime::from_secs(5)).unwrap(), UnixTime::from_secs(5));
-    assert_eq!(store.purge(UnixTime::MAX, 10).unwrap(), 1);
+    assert_eq!(store.purge(now(), 10).unwrap(), 1);
     assert!(store.check(None).unwrap().is_sound());
 }
 
