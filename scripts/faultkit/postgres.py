@@ -271,7 +271,8 @@ def kill(soak, engine, runs):
 
 
 def failover(soak, engine, runs):
-    """The primary is killed and the standby promoted; every second time it had received nothing for two seconds."""
+    """The primary is killed and the standby promoted. Every second time it had received nothing for two seconds, in which
+    every wait for it was cut short: what that commits on the primary alone must not be acknowledged."""
     del engine
     return take_over(soak, runs, Row(asked="0 lost, 0 revived"))
 
@@ -313,7 +314,7 @@ def take_over(soak, runs, row, **settings):
             receiver = standby.receiver()
             if stopped:
                 os.kill(receiver, signal.SIGSTOP)
-                time.sleep(2)
+                tally["waits cut short"] += cut_short(primary, 2)
             primary.kill()
             killed = time.monotonic()
             if stopped:
@@ -330,10 +331,24 @@ def take_over(soak, runs, row, **settings):
             load.judge(row, f"failover {row.runs}", tally)
             nodes.reverse()
     summary(row, tally, [])
+    if tally["waits cut short"]:
+        row.notes.append(f"{tally['waits cut short']} waits for the standby cut short")
     for stopped, times in gaps.items():
         if times:
             row.notes.append(f"refused {spread(times)} s{' with the receiver stopped' if stopped else ''}")
     return row
+
+
+def cut_short(primary, seconds):
+    """Ends the waits for the standby, by turns with the processes that wait, and returns how many."""
+    ended = 0
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        for how in ("pg_cancel_backend", "pg_terminate_backend"):
+            time.sleep(0.05)
+            told = primary.sql(f"SELECT {how}(pid) FROM pg_stat_activity WHERE wait_event = 'SyncRep'", check=False)
+            ended += told.split().count("t")
+    return ended
 
 
 def contend(soak, engine, runs):
