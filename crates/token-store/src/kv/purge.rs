@@ -55,7 +55,11 @@ impl<E: Engine> Kv<E> {
         while self.read(|view| view.get(&key))?.is_some() {
             let (id, key) = (id.clone(), key.clone());
             self.write(move |draft| {
-                if draft.get(&key)?.is_some() && forget(draft, &id)? {
+                if draft.get(&key)?.is_none() {
+                    return Ok(());
+                }
+                let claims = some_claims(draft, &id)?;
+                if forget(draft, claims) {
                     draft.remove(key);
                 }
                 Ok(())
@@ -165,15 +169,16 @@ fn each(
 // The record goes first, and is absent from then on: as long as it stood, a claim that is gone already would be granted
 // another use. Those of its claims that do not fit into this step go by `sweep`.
 fn remove(draft: &mut Draft<'_>, record: &Record) -> Result<bool, StoreError> {
+    // What may find damage comes before all that changes something.
+    let claims = some_claims(draft, &record.id)?;
     if record.is_spent() {
-        // First, since it may find damage.
         spent::remove(draft, &record.id)?;
     }
     for entry in index_entries(record) {
         draft.remove(entry);
     }
     draft.remove(layout::record(&record.id));
-    if !forget(draft, &record.id)? {
+    if !forget(draft, claims) {
         let key = layout::left(&record.id);
         let value = codec::encode_index(&key)?;
         draft.put(key, value);
@@ -181,14 +186,18 @@ fn remove(draft: &mut Draft<'_>, record: &Record) -> Result<bool, StoreError> {
     Ok(true)
 }
 
-// Removes claims, as many as fit into a step. Returns whether none are left.
-fn forget(draft: &mut Draft<'_>, id: &TokenId) -> Result<bool, StoreError> {
+// As many claims on a record as fit into a step.
+fn some_claims(draft: &Draft<'_>, id: &TokenId) -> Result<Vec<Pair>, StoreError> {
     let claims = layout::claims(id);
     let end = layout::after_all(claims.clone()).unwrap_or_default();
-    let found = draft.scan(&claims, &end, CHANGES)?;
-    let all = found.len() < CHANGES;
-    for (claim, _) in found {
+    draft.scan(&claims, &end, CHANGES)
+}
+
+// Removes these claims. Returns whether none are left.
+fn forget(draft: &mut Draft<'_>, claims: Vec<Pair>) -> bool {
+    let all = claims.len() < CHANGES;
+    for (claim, _) in claims {
         draft.remove(claim);
     }
-    Ok(all)
+    all
 }

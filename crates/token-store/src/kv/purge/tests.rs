@@ -6,6 +6,36 @@ use crate::{
     engine::{Batch, memory::Memory},
 };
 
+/// An engine that cannot read the page that claims are on.
+struct Damaged(Memory);
+
+struct DamagedView<'a>(<Memory as Engine>::View<'a>);
+
+impl Engine for Damaged {
+    type View<'a> = DamagedView<'a>;
+
+    fn view(&self) -> Result<Self::View<'_>, StoreError> {
+        self.0.view().map(DamagedView)
+    }
+
+    fn commit(&self, batch: &Batch) -> Result<(), StoreError> {
+        self.0.commit(batch)
+    }
+}
+
+impl View for DamagedView<'_> {
+    fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
+        View::get(&self.0, key)
+    }
+
+    fn scan(&self, from: &[u8], to: &[u8], limit: usize) -> Result<Vec<Pair>, StoreError> {
+        match from.starts_with(&layout::all_claims()) {
+            true => Err(StoreError::Corrupt { what: "a page" }),
+            false => self.0.scan(from, to, limit),
+        }
+    }
+}
+
 /// An engine whose disk is full after so many commits.
 struct Filling(Memory, AtomicUsize);
 
@@ -49,6 +79,25 @@ fn record(keys: &KeyRing) -> Record {
         use_limit: std::num::NonZeroU64::new(CLAIMS),
     };
     Record::new(terms, &token_core::RootKey::from_derived([1; 32]), keys).unwrap()
+}
+
+#[test]
+fn a_record_whose_claims_cannot_be_read_stays() {
+    let keys = KeyRing::generate().unwrap();
+    for spent in [false, true] {
+        let store = Kv::new(Damaged(Memory::default()));
+        let mut record = record(&keys);
+        record.use_limit = std::num::NonZeroU64::new(1);
+        assert_eq!(store.insert(&record).unwrap(), Insert::Inserted);
+        let granted = store.redeem(&record.id, &claim(1)).unwrap();
+        let before = store.engine.get().unwrap().0.view().unwrap().clone();
+        let purged = match spent {
+            true => store.purge_spent(UnixTime::from_secs(5), Duration::ZERO, 9),
+            false => store.purge(UnixTime::from_secs(5), 9),
+        };
+        assert_eq!(purged.unwrap(), 0, "{granted:?}");
+        assert!(*store.engine.get().unwrap().0.view().unwrap() == before, "no claim outlives its record");
+    }
 }
 
 #[test]
