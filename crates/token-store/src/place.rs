@@ -60,6 +60,15 @@ impl Place {
         Err(StoreError::Replaced { path: self.path.clone() })
     }
 
+    /// The same after a commit, which has happened: where the paths cannot be followed, it is not known what it is worth.
+    pub(crate) fn require_still(&self) -> Result<(), StoreError> {
+        self.require().map_err(|error| match error {
+            StoreError::Io(cause) => StoreError::Unknown(Some(cause)),
+            StoreError::Full | StoreError::ReadOnly => StoreError::Unknown(None),
+            error => error,
+        })
+    }
+
     /// The same for a read, as it was within the last second.
     pub(crate) fn require_lately(&self) -> Result<(), StoreError> {
         self.require_at(self.opened.elapsed())
@@ -99,6 +108,7 @@ fn identity(_metadata: &Metadata) -> Identity {}
 #[cfg(all(test, unix))]
 mod tests {
     use super::*;
+    use crate::Retry;
 
     #[test]
     fn a_read_looks_once_a_second_and_believes_a_loss_for_good() {
@@ -117,6 +127,23 @@ mod tests {
         fs::rename(&aside, &path).unwrap();
         lost(at(1001));
         lost(place.require());
+    }
+
+    #[test]
+    fn a_path_that_cannot_be_followed_is_doubt_after_a_commit_alone() {
+        let dir = tempfile::tempdir().unwrap();
+        let (inner, aside) = (dir.path().join("in"), dir.path().join("aside"));
+        fs::create_dir(&inner).unwrap();
+        let path = inner.join("file");
+        let file = File::create_new(&path).unwrap();
+        let place = Place::of(&path, &[(&path, &file)]).unwrap();
+        fs::rename(&inner, &aside).unwrap();
+        std::os::unix::fs::symlink("in", &inner).unwrap();
+        assert!(matches!(place.require(), Err(StoreError::Io(_))), "a link to itself");
+        assert_eq!(place.require_still().unwrap_err().retry(), Retry::Ask);
+        fs::remove_file(&inner).unwrap();
+        fs::rename(&aside, &inner).unwrap();
+        place.require_still().unwrap();
     }
 
     #[test]

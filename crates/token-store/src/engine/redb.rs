@@ -132,7 +132,7 @@ impl Engine for Redb {
                 })
             }
             // What is in a file that was moved away is not acknowledged. Moved after this, it takes the commit along.
-            Ok(()) => self.place.require(),
+            Ok(()) => self.place.require_still(),
             outcome => outcome,
         }
     }

@@ -198,7 +198,7 @@ impl Engine for Sled {
                 // The commit stands. Without its number the next one is not to be had.
                 state.failed = state.marker.write(commits).is_err();
                 // What is in files that were moved away is not acknowledged.
-                self.place.require()
+                self.place.require_still()
             }
             failure => {
                 state.failed = true;
