@@ -12,6 +12,7 @@
 //! 06 len(kind) kind id                 the generation of a subject
 //! 07 token                             when a purge first found a spent record
 //! 08 time token                        index: the spent records by that time, 0 until then
+//! 09 token                             that claims are left of a record that was purged
 //! ```
 //!
 //! Lengths are u32 and times are u64, big-endian, so that byte order is the order of a listing. All that
@@ -23,8 +24,8 @@ use token_core::UnixTime;
 use crate::{ClaimId, Entity, StoreError, TokenId, codec};
 
 /// The version of the layout. A change that this software's older releases would misread raises it. Version 1 had no
-/// index of spent records, and sealed root keys for ids alone.
-pub(crate) const VERSION: u32 = 2;
+/// index of spent records; version 2 sealed root keys for ids alone, and noted no claims that were left.
+pub(crate) const VERSION: u32 = 3;
 
 const META: u8 = 0;
 const RECORD: u8 = 1;

@@ -1,7 +1,7 @@
 //! Moving tokens from store to store, of whatever kind: a file of one JSON document a line.
 //!
 //! ```text
-//! {"onetoken_export":1}
+//! {"onetoken_export":2}
 //! {"token":{…}}
 //! {"generation":{…}}
 //! {"end":{"tokens":2,"generations":1,"sha256":"…"}}
@@ -36,11 +36,11 @@ use lines::Lines;
 mod document;
 mod lines;
 
-/// The only version of the format so far.
-const VERSION: u32 = 1;
+/// The version of the format. In version 1, root keys were sealed for less than they are now and claims named no grant.
+const VERSION: u32 = 2;
 
 /// What every export begins with.
-const HEADER: &[u8] = b"{\"onetoken_export\":1}\n";
+const HEADER: &[u8] = b"{\"onetoken_export\":2}\n";
 
 /// The greatest length of a line in bytes: a token with more than 100,000 claims of 64 bytes. An import takes some ten
 /// times as much memory.
@@ -116,6 +116,14 @@ pub enum TransferError {
         /// The version found.
         found: u32,
         /// The newest version that can be read.
+        known: u32,
+    },
+    /// The file was written by an older version of this software, and no key in it would open.
+    #[error("the export is of version {found}; this program knows version {known} alone")]
+    OlderVersion {
+        /// The version found.
+        found: u32,
+        /// The version that can be read.
         known: u32,
     },
     /// A line is not one that an export has.

@@ -231,21 +231,29 @@ fn a_second_open_is_told_that_it_is_one() {
 }
 
 #[test]
-fn a_newer_version_is_told_by_its_number() {
+fn another_version_is_told_by_its_number() {
     let dir = tempfile::tempdir().unwrap();
     let (file, folder) = (dir.path().join("redb"), dir.path().join("sled"));
     drop((RedbStore::create(&file).unwrap(), SledStore::create(&folder).unwrap()));
 
-    let database = redb::Database::open(&file).unwrap();
-    let transaction = database.begin_write().unwrap();
-    {
-        let name = redb::TableDefinition::<&[u8], &[u8]>::new("onetoken");
-        let mut table = transaction.open_table(name).unwrap();
-        table.insert(b"\0format".as_slice(), 3_u32.to_be_bytes().as_slice()).unwrap();
+    let opened_as = |version: u32| {
+        let database = redb::Database::open(&file).unwrap();
+        let transaction = database.begin_write().unwrap();
+        {
+            let name = redb::TableDefinition::<&[u8], &[u8]>::new("onetoken");
+            let mut table = transaction.open_table(name).unwrap();
+            table.insert(b"\0format".as_slice(), version.to_be_bytes().as_slice()).unwrap();
+        }
+        transaction.commit().unwrap();
+        drop(database);
+        RedbStore::open(&file).unwrap_err()
+    };
+    assert!(matches!(opened_as(4), StoreError::NewerVersion { found: 4, known: 3 }));
+    for found in [1, 2] {
+        assert!(
+            matches!(opened_as(found), StoreError::OlderVersion { found: told, known: 3 } if told == found)
+        );
     }
-    transaction.commit().unwrap();
-    drop(database);
-    assert!(matches!(RedbStore::open(&file), Err(StoreError::NewerVersion { found: 3, known: 2 })));
 
     let marker = folder.join("onetoken-store");
     let text = fs::read_to_string(&marker).unwrap();

@@ -3,8 +3,8 @@
 use super::*;
 use crate::{Fault, KeyRing, Owner, Report, Terms, engine::memory::Memory};
 
-/// A store of version 2, a key and a value per line, after the line of its key ring.
-const GOLDEN: &str = include_str!("../../tests/golden/store-v2.txt");
+/// A store of version 3, a key and a value per line, after the line of its key ring.
+const GOLDEN: &str = include_str!("../../tests/golden/store-v3.txt");
 
 fn hex(text: &str) -> Vec<u8> {
     let (pairs, []) = text.as_bytes().as_chunks::<2>() else { panic!("half a byte") };
@@ -77,7 +77,7 @@ fn space() -> Entity {
 }
 
 #[test]
-fn a_store_of_version_2_is_read() {
+fn a_store_of_version_3_is_read() {
     let (keys, pairs) = golden();
     layout::check_format(&pairs[0].1).unwrap();
     let store = store(&pairs);
@@ -141,7 +141,7 @@ fn a_store_of_version_2_is_read() {
 }
 
 #[test]
-fn what_is_written_is_of_version_2() {
+fn what_is_written_is_of_version_3() {
     let (_, golden) = golden();
     let old = store(&golden);
     let new = store(&golden[..1]);

@@ -2,7 +2,7 @@
 
 use std::{io, num::NonZeroU64};
 
-use serde::{Deserialize, Serialize, de::IgnoredAny};
+use serde::{Deserialize, Serialize};
 use token_core::UnixTime;
 
 use crate::{
@@ -46,12 +46,6 @@ pub(super) enum Document {
     Generation(GenerationOf),
     /// The subject of a generation that was left out likewise.
     DamagedGeneration(Entity),
-    /// Where an interrupted export was resumed once, which no longer is. Read over.
-    #[serde(skip_serializing)]
-    NextTokens(IgnoredAny),
-    /// The same among the generations.
-    #[serde(skip_serializing)]
-    NextGenerations(IgnoredAny),
     /// Before when everything created is void, in Unix seconds.
     VoidBefore(u64),
     End(End),
@@ -180,8 +174,6 @@ impl Document {
             Self::OnetokenExport(_)
             | Self::Damaged(_)
             | Self::DamagedGeneration(_)
-            | Self::NextTokens(_)
-            | Self::NextGenerations(_)
             | Self::VoidBefore(_)
             | Self::End(_) => Ok(None),
         }

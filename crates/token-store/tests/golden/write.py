@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Writes store-v2.txt, from the description of the format and not by the code that it tests.
+"""Writes store-v3.txt, from the description of the format and not by the code that it tests.
 
 Run it for a new version of the format, into a new file. A file that has been released is never written again.
 Needs the package "cryptography".
@@ -66,7 +66,7 @@ def put(key, payload, version=1):
 KEY = bytes(range(32))
 NONCE = bytes(range(100, 112))
 
-PAIRS.append((b"\0format", struct.pack(">I", 2)))
+PAIRS.append((b"\0format", struct.pack(">I", 3)))
 
 # A record with everything, of which two uses of 300 are taken, one by a claim that was answered again.
 token = b"full\0\xff"
@@ -107,7 +107,7 @@ put(b"\4" + length(user[0]) + user[0] + length(user[1]) + user[1] + token, b"")
 owner = b"\2" + sized_entity(*user) + number(3)
 put(b"\6" + length(user[0]) + user[0] + user[1], varint(3) + sealed(1, KEY, NONCE, b"\x09" * 32, owner))
 
-with open("store-v2.txt", "x") as file:
+with open("store-v3.txt", "x") as file:
     digest = hashlib.sha256(b"onetoken sealing key\0" + struct.pack(">I", 1) + KEY).hexdigest()
     print(f"onetoken-keys-v1 1:{KEY.hex()}:{digest[:8]}", file=file)
     for key, value in sorted(PAIRS):

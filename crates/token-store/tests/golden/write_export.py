@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Writes export-v1.jsonl, after the line of its key ring, from the description of the format and not by the code
+"""Writes export-v2.jsonl, after the line of its key ring, from the description of the format and not by the code
 that it tests.
 
 Run it for a new version of the format, into a new file. A file that has been released is never written again.
@@ -50,7 +50,7 @@ def token(token_id, root_key, **rest):
 
 
 LINES = [
-    {"onetoken_export": 1},
+    {"onetoken_export": 2},
     token(
         b"full\0\xff",
         b"\x07" * 32,
@@ -77,11 +77,10 @@ def so_far(lines):
     return hashlib.sha256("".join(map(line, lines)).encode()).hexdigest()
 
 
-LINES.append({"next_generations": {"after": None, "sha256": so_far(LINES)}})
 LINES.append({"generation": {"subject": subject, "number": 3, "root_key": sealed(b"\x09" * 32, owner)}})
 LINES.append({"void_before": 1_400_000_000})
 
-with open("export-v1.jsonl", "x", encoding="utf-8") as file:
+with open("export-v2.jsonl", "x", encoding="utf-8") as file:
     digest = hashlib.sha256(b"onetoken sealing key\0" + struct.pack(">I", 1) + KEY).hexdigest()
     print(f"onetoken-keys-v1 1:{KEY.hex()}:{digest[:8]}", file=file)
     end = {"tokens": 2, "generations": 1, "sha256": so_far(LINES)}
