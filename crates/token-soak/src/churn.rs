@@ -7,7 +7,6 @@ use std::{
     time::Duration,
 };
 
-use token_core::UnixTime;
 use token_store::{ClaimId, Insert, KeyRing, Redeem, TokenId, TokenStore};
 
 use crate::{
@@ -36,7 +35,7 @@ pub(crate) fn churn(args: &Churn, output: &Output) -> Result<(), Failure> {
             let id = format!("{name:016x}-{pair}");
             mint_and_spend(&*store, &keys, &id).map_err(Failure::Underway)?;
             if pair.is_multiple_of(PURGED_EACH) {
-                let purged = store.purge_spent(UnixTime::from_secs(pair), Duration::ZERO, usize::MAX);
+                let purged = store.purge_spent(subject::CREATED, Duration::ZERO, usize::MAX);
                 purged.map_err(|error| Failure::Underway(error.into()))?;
             }
             if pair.is_multiple_of(TOLD_EACH) {

@@ -16,6 +16,9 @@ use crate::{
 /// How many records are listed at a time.
 const PAGE: usize = 1_000;
 
+/// When all tokens were created, as far as the store knows.
+pub(crate) const CREATED: UnixTime = UnixTime::from_secs(0);
+
 /// A store of tokens of one use.
 pub(crate) trait Subject: Send + Sync {
     /// Keeps a new token. Returns when it is acknowledged. It may be there already where this is asked `again`.
@@ -54,7 +57,7 @@ pub(crate) fn record(
         kind: "space-support",
         resource: Some(&entity("space", "s1")),
         issuer: &entity("user", "u1"),
-        created: UnixTime::from_secs(0),
+        created: CREATED,
         expires,
         use_limit,
     };

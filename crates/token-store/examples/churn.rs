@@ -28,6 +28,8 @@ use token_store::{
 const CALLERS: u64 = 64;
 /// Tokens that stay all the time.
 const KEPT: u64 = 10_000;
+/// When all tokens were created, as far as the store knows.
+const CREATED: UnixTime = UnixTime::from_secs(1_500_000_000);
 const MIB: u64 = 1024 * 1024;
 
 fn main() {
@@ -55,7 +57,7 @@ fn churn<S: Administration>(path: &Path, open: &dyn Fn() -> S, cycles: u64) {
     thread::scope(|scope| {
         scope.spawn(|| {
             while !stop.load(Ordering::Relaxed) {
-                if store.purge_spent(UnixTime::MAX, Duration::ZERO, 2000).unwrap() == 0 {
+                if store.purge_spent(CREATED, Duration::ZERO, 2000).unwrap() == 0 {
                     thread::sleep(Duration::from_millis(20));
                 }
             }
@@ -73,7 +75,7 @@ fn churn<S: Administration>(path: &Path, open: &dyn Fn() -> S, cycles: u64) {
         });
         stop.store(true, Ordering::Relaxed);
     });
-    while store.purge_spent(UnixTime::MAX, Duration::ZERO, 2000).unwrap() > 0 {}
+    while store.purge_spent(CREATED, Duration::ZERO, 2000).unwrap() > 0 {}
     println!("all purged: {} on disk, {} in memory", mib(disk(path)), mib(memory()));
     assert_eq!(store.counts().unwrap().records, KEPT);
     drop(store);
@@ -109,7 +111,7 @@ fn record(keys: &KeyRing, name: &str) -> Record {
         kind: "space-support",
         resource: Some(&Entity { kind: "space".into(), id: "s1".into() }),
         issuer: &Entity { kind: "user".into(), id: "u1".into() },
-        created: UnixTime::from_secs(1_500_000_000),
+        created: CREATED,
         expires: Some(UnixTime::from_secs(1_600_000_000)),
         use_limit: NonZeroU64::new(1),
     };

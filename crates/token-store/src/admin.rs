@@ -29,8 +29,8 @@ pub trait Administration: TokenStore {
     /// Generations are raised, not voided.
     ///
     /// # Errors
-    /// [`StoreError`]; after [`StoreError::Unknown`], ask again. [`StoreError::ClockAhead`] where a server's clock
-    /// contradicts `time`.
+    /// [`StoreError`]; after [`StoreError::Unknown`], ask again. [`StoreError::ClockAhead`] for a time that
+    /// [`purge`](TokenStore::purge) would refuse.
     fn void_before(&self, time: UnixTime) -> Result<UnixTime, StoreError>;
 
     /// How much there is. Walks over everything in steps, a second per million records; what others write
@@ -49,7 +49,7 @@ pub trait Administration: TokenStore {
     /// expire. Damaged records are passed over.
     ///
     /// # Errors
-    /// [`StoreError`]; ask again at any time. [`StoreError::ClockAhead`] where a server's clock contradicts `now`.
+    /// [`StoreError`]; ask again at any time. [`StoreError::ClockAhead`] as in [`purge`](TokenStore::purge).
     fn purge_spent(&self, now: UnixTime, retention: Duration, limit: usize) -> Result<usize, StoreError>;
 
     /// The claims on a token, by their ids: at most `limit` of those after `after`, each with the use that it holds.

@@ -21,6 +21,7 @@ use group::{Draft, Group};
 mod admin;
 mod check;
 mod group;
+mod newest;
 mod purge;
 mod spent;
 
@@ -119,7 +120,7 @@ impl<E: Engine> Kv<E> {
         let entries = index_entries(record)
             .map(|entry| codec::encode_index(&entry).map(|value| (entry, value)))
             .collect::<Result<Vec<_>, _>>()?;
-        let spent = record.is_spent().then(|| record.id.clone());
+        let (created, spent) = (record.created, record.is_spent().then(|| record.id.clone()));
         let left = layout::left(&record.id);
         self.write(move |draft| {
             if draft.get(&key)?.is_some() {
@@ -132,6 +133,7 @@ impl<E: Engine> Kv<E> {
                 draft.put(entry, value);
             }
             draft.put(key, value);
+            newest::see(draft, created)?;
             if let Some(id) = spent {
                 spent::add(draft, &id)?;
             }

@@ -3,6 +3,7 @@
 //! ```text
 //! 00 "format"                          the version of the layout, u32 big-endian
 //! 00 "commits"                         how many commits there were, u64 big-endian (in sled only)
+//! 00 "newest"                          the newest time of creation that was seen, to within ten minutes
 //! 00 "void"                            before when everything created is void
 //! 01 id                                a record
 //! 02 len(id) id claim                  a claim on a record with a use limit
@@ -52,6 +53,11 @@ pub(crate) fn commits() -> Vec<u8> {
 /// Where it stands before when everything created is void.
 pub(crate) fn void() -> Vec<u8> {
     key(META, &[b"void"])
+}
+
+/// Where the newest time of creation stands.
+pub(crate) fn newest() -> Vec<u8> {
+    key(META, &[b"newest"])
 }
 
 /// Where a record stands.
@@ -188,7 +194,10 @@ pub(crate) fn entry_of(key: &[u8]) -> Option<Entry> {
     let (space, rest) = key.split_first()?;
     let id = |bytes: &[u8]| TokenId::new(bytes).ok();
     match *space {
-        META => [format(), void(), b"\0commits".to_vec()].contains(&key.to_vec()).then_some(Entry::Meta),
+        META => {
+            let known = [format(), newest(), void(), b"\0commits".to_vec()];
+            known.contains(&key.to_vec()).then_some(Entry::Meta)
+        }
         RECORD => id(rest).map(Entry::Record),
         CLAIM => claim_of(key).map(|(id, _)| Entry::Claim(id)),
         RESOURCE | ISSUER => {

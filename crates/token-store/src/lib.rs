@@ -148,7 +148,8 @@ pub use postgres::{InvalidPostgresUrl, PostgresConfig, PostgresMetrics, Postgres
 pub use record::{ClaimId, Entity, Generation, GrantId, Held, InvalidId, Record, SealedKey, Terms, TokenId};
 pub use rekey::{RekeyError, Rekeyed, RemoveError, rekey};
 pub use store::{
-    Filter, Insert, LogPosition, Page, Raise, Redeem, Refund, Retry, Revoke, StoreError, TokenStore,
+    ClockWitness, Filter, Insert, LogPosition, Page, Raise, Redeem, Refund, Retry, Revoke, StoreError,
+    TokenStore,
 };
 #[cfg(feature = "transfer")]
 pub use transfer::{Epoch, InvalidDocument, Moved, TransferError, export, export_to, import, verify_export};

@@ -98,7 +98,11 @@ pub trait TokenStore: fmt::Debug + Send + Sync {
     /// with all its claims: none of them is answered, or granted another use, from then on.
     ///
     /// # Errors
-    /// [`StoreError`]; ask again at any time. [`StoreError::ClockAhead`] where a server's clock contradicts `now`.
+    /// [`StoreError`]; ask again at any time. [`StoreError::ClockAhead`] where `now` is far ahead of what the store knows of
+    /// the present, so that a host whose clock is wrong removes nobody's records: more than five minutes ahead of the
+    /// clock of a server, or where there is none more than about 90 days ahead of the newest `created` that the store
+    /// has seen, of a record that was inserted or restored, purged since or not. To mint a token says that it is that
+    /// late. A store that has never kept a record refuses no time.
     fn purge(&self, now: UnixTime, limit: usize) -> Result<usize, StoreError>;
 
     /// The present generation of a subject's temporary tokens; `None` before the first. A subject that is longer
@@ -380,21 +384,55 @@ pub enum StoreError {
         /// The greatest length allowed, in bytes.
         max: usize,
     },
-    /// The caller's time is further ahead of the server's clock than clocks differ. What it would remove or void may
-    /// hold yet. Nothing was written.
-    #[error("the time {} is more than {bound} seconds ahead of the server's clock, {}; set the clock of this host",
-        now.as_secs(), server.as_secs())]
+    /// The caller's time is so far ahead of what the store knows of the present that the caller's clock must be wrong.
+    /// What it would remove or void may hold yet. Nothing was written.
+    #[error("the time {now} is more than {} ahead of {witness}", span(*bound))]
     ClockAhead {
         /// The caller's time.
         now: UnixTime,
-        /// The server's.
-        server: UnixTime,
+        /// What the store knows.
+        witness: ClockWitness,
         /// How far ahead it may be, in seconds.
         bound: u64,
     },
     /// The cursor is not one that this listing gave out.
     #[error("the cursor is not one of this listing")]
     InvalidCursor,
+}
+
+// In the greater unit of the two that bounds come in.
+fn span(secs: u64) -> String {
+    const DAY: u64 = 24 * 3600;
+    match secs.checked_div(DAY) {
+        Some(days) if secs.is_multiple_of(DAY) => format!("{days} days"),
+        _ => format!("{secs} seconds"),
+    }
+}
+
+/// What a store that reads no clock knows of the present.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ClockWitness {
+    /// The clock of its server.
+    Server(UnixTime),
+    /// The time at which the newest token that it has seen was created.
+    NewestToken(UnixTime),
+}
+
+/// What it is, and what to do where it contradicts the caller.
+impl fmt::Display for ClockWitness {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Server(time) => {
+                write!(f, "the server's clock, {time}; set the clock of this host")
+            }
+            Self::NewestToken(time) => write!(
+                f,
+                "the newest token that the store has seen, of {time}; set the clock of this host, or mint a token first \
+                 if the store has been idle for so long"
+            ),
+        }
+    }
 }
 
 /// A place in the log of a PostgreSQL server.

@@ -55,7 +55,7 @@ fn record(keys: &KeyRing, id: &TokenId, limit: Option<u64>) -> Record {
         resource: None,
         issuer: &user(),
         created: UnixTime::from_secs(1_500_000_000),
-        expires: Some(UnixTime::from_secs(1_600_000_000)),
+        expires: Some(UnixTime::from_secs(1_500_003_600)),
         use_limit: limit.and_then(NonZeroU64::new),
     };
     Record::new(terms, &RootKey::derive_any(id.as_bytes()), keys).unwrap()
@@ -379,7 +379,7 @@ fn what_was_read_before_a_change_is_not_kept_after_it() {
     let new = id("new");
     let insert = || done(cached.insert(&record(&host.keys, &new, None)).unwrap());
     assert_eq!(overtaken(&host, || uses(&new), insert), Some(0));
-    let purge = || assert!(cached.purge(UnixTime::from_secs(1_600_000_000), 99).unwrap() > 0);
+    let purge = || assert!(cached.purge(UnixTime::from_secs(1_500_003_600), 99).unwrap() > 0);
     assert_eq!(overtaken(&host, || uses(&new), purge), None);
 
     host.raise(1);

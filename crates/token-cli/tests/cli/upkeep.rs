@@ -200,6 +200,27 @@ fn spent_tokens_are_removed_after_their_retention() {
     }
 }
 
+#[test]
+fn a_store_idle_for_long_is_purged_after_a_mint() {
+    for engine in ENGINES {
+        let home = Home::over(engine);
+        home.fill(engine, 3); // of November 2023
+        for line in [&["purge"][..], &["purge", "--retention", "0s"], &["revoke", "--before", "2026-01-01"]] {
+            let refused = home.run(line);
+            assert_eq!(refused.code, 4, "{line:?}: {refused:?}");
+            let told = "the newest token that the store has seen, of 2023-11-14T22:13:20Z; set the clock of this \
+                        host, or mint a token first";
+            assert!(refused.err.contains(told), "{line:?}: {refused:?}");
+            assert_eq!(home.run([line, &["--json"]].concat()).error(4), "store");
+        }
+        assert_eq!(home.run(["purge", "--before", "2024-01-01"]).code, 0, "{engine}: believed");
+        home.run(["mint", "space-support", "s1"]).done();
+        for line in [&["purge"][..], &["purge", "--retention", "0s"], &["revoke", "--before", "2026-01-01"]] {
+            home.run(line).done();
+        }
+    }
+}
+
 fn check(home: &Home) -> Outcome {
     home.run(["check", "--json"])
 }

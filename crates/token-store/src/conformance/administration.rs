@@ -9,7 +9,7 @@ use std::{
 
 use token_core::UnixTime;
 
-use super::{Suite, again, claim, granted, insert, pages, redeem, won};
+use super::{FAR_AHEAD, Suite, again, claim, granted, insert, pages, redeem, won};
 use crate::{
     Administration, Entity, Filter, GrantId, Held, Insert, Item, KeyPlace, KeyRing, Owner, Raise, Record,
     Redeem, Refund, Reseal, StoreError, TokenId,
@@ -21,6 +21,7 @@ const LATE: u64 = 1_500_000_000;
 pub(super) fn check<S: Administration>(suite: &Suite, open: &impl Fn() -> S) {
     revoking_all_of_something(suite, open);
     everything_older_is_void(suite, open);
+    a_clock_far_ahead_voids_and_removes_nothing(suite, open);
     spent_records_go_after_their_retention(suite, open);
     many_claims_are_purged(suite, &open());
     counts_tell_what_is_there(suite, &open());
@@ -107,6 +108,38 @@ fn everything_older_is_void<S: Administration>(suite: &Suite, open: &impl Fn() -
     let void: BTreeSet<&TokenId> =
         listed.iter().filter(|record| record.revoked).map(|record| &record.id).collect();
     assert_eq!(void, BTreeSet::from([&older.id, &late.id]));
+}
+
+fn a_clock_far_ahead_voids_and_removes_nothing<S: Administration>(suite: &Suite, open: &impl Fn() -> S) {
+    let store = open();
+    let in_force = store.void_before(UnixTime::from_secs(0)).unwrap();
+    // One that was inserted, and one that came from another store.
+    let inserted = suite.limited(&suite.id("far ahead, inserted"), 1);
+    insert(&store, &inserted);
+    assert_eq!(redeem(&store, &inserted.id, "a"), won(0));
+    let restored = suite.limited(&suite.id("far ahead, restored"), 1);
+    let item = Item::Token { record: Record { uses: 1, ..restored }, claims: Vec::new() };
+    assert_eq!(store.restore(&[item]).unwrap(), 1);
+    for ahead in FAR_AHEAD {
+        let refused = [
+            store.void_before(ahead).map(|_| ()),
+            store.purge_spent(ahead, Duration::ZERO, usize::MAX).map(|_| ()),
+            store.purge_spent(ahead, Duration::from_secs(1), usize::MAX).map(|_| ()),
+        ];
+        for refused in refused {
+            assert!(
+                matches!(refused, Err(StoreError::ClockAhead { .. })),
+                "at {}: {refused:?}",
+                ahead.as_secs()
+            );
+        }
+    }
+    drop(store);
+    assert_eq!(open().void_before(UnixTime::from_secs(0)).unwrap(), in_force, "nothing was voided");
+    for name in ["far ahead, inserted", "far ahead, restored"] {
+        let kept = open().get(&suite.id(name)).unwrap().expect("nothing was removed");
+        assert_eq!((kept.uses, kept.revoked), (1, false));
+    }
 }
 
 fn drained<S: Administration>(store: &S, now: u64, retention: u64) {

@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, thread};
 
 use token_core::UnixTime;
 
-use super::{Suite, insert, pages};
+use super::{FAR_AHEAD, Suite, insert, pages};
 use crate::{Entity, Filter, Record, Revoke, StoreError, TokenId, TokenStore};
 
 pub(super) fn check<S: TokenStore>(suite: &Suite, open: &impl Fn() -> S) {
@@ -13,6 +13,7 @@ pub(super) fn check<S: TokenStore>(suite: &Suite, open: &impl Fn() -> S) {
     cursors(suite, &open());
     pages_stay_good_while_others_write(suite, &open());
     purge_takes_the_earliest(suite, open);
+    a_clock_far_ahead_purges_nothing(suite, open);
 }
 
 fn ids(records: &[Record]) -> Vec<TokenId> {
@@ -202,4 +203,16 @@ fn purge_takes_the_earliest<S: TokenStore>(suite: &Suite, open: &impl Fn() -> S)
     assert_eq!(store.purge(UnixTime::from_secs(1000), 10).unwrap(), 0);
     assert_eq!(left(&store), "ef");
     assert_eq!(store.get(&suite.id("purge d")).unwrap(), None);
+}
+
+fn a_clock_far_ahead_purges_nothing<S: TokenStore>(suite: &Suite, open: &impl Fn() -> S) {
+    let in_2100 = UnixTime::from_secs(4_102_444_800);
+    let record =
+        suite.sealed(Record { expires: Some(in_2100), ..suite.record(&suite.id("not expired for long")) });
+    insert(&open(), &record);
+    for ahead in FAR_AHEAD {
+        let refused = open().purge(ahead, usize::MAX);
+        assert!(matches!(refused, Err(StoreError::ClockAhead { .. })), "at {}: {refused:?}", ahead.as_secs());
+    }
+    assert_eq!(open().get(&record.id).unwrap(), Some(record), "nothing was removed");
 }

@@ -19,7 +19,8 @@ fn everything_comes_back<S: TokenStore>(suite: &Suite, open: &impl Fn() -> S) {
         kind: String::new(),
         resource: Some(Entity { kind: "space\0\u{10ffff}".into(), id: String::new() }),
         issuer: Entity { kind: String::new(), id: "\u{e9}'\"\\;--".into() },
-        created: UnixTime::MAX,
+        // Not later: it is what purges are compared with from now on.
+        created: UnixTime::from_secs(1_500_000_123),
         expires: Some(UnixTime::MAX),
         uses: 1,
         revoked: true,

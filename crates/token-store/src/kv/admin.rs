@@ -4,7 +4,7 @@ use std::sync::atomic::Ordering;
 
 use token_core::UnixTime;
 
-use super::{Kv, group::Draft, index_entries, listed, present_number, spent, void_before};
+use super::{Kv, group::Draft, index_entries, listed, newest, present_number, spent, void_before};
 use crate::{
     ClaimId, Counts, Filter, Generations, Held, Item, KeyPlace, Record, Reseal, StoreError, Sweep, TokenId,
     codec::{self, Claim},
@@ -60,6 +60,7 @@ impl<E: Engine> Kv<E> {
             if time <= present {
                 return Ok(present);
             }
+            newest::believe(draft, time)?;
             let key = layout::void();
             let value = codec::encode_time(&key, time)?;
             draft.put(key, value);
@@ -271,6 +272,7 @@ fn restore(draft: &mut Draft<'_>, record: Record, claims: Vec<(ClaimId, Held)>) 
         Err(error) => return Err(error),
     }
     draft.put_record(&record)?;
+    newest::see(draft, record.created)?;
     for entry in index_entries(&record) {
         let value = codec::encode_index(&entry)?;
         draft.put(entry, value);

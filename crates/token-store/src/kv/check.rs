@@ -1,6 +1,6 @@
 //! Comparing all that is stored with all else.
 
-use super::{Kv, admin::PAGE, index_entries, record, spent, void_before};
+use super::{Kv, admin::PAGE, index_entries, newest, record, spent, void_before};
 use crate::{
     Fault, KeyPlace, KeyRing, Owner, Record, Report, StoreError, TokenId, codec,
     engine::{Engine, Pair, View},
@@ -93,6 +93,8 @@ impl<V: View> Check<'_, V> {
             layout::check_format(value).is_ok()
         } else if key == layout::void() {
             void_before(self.view).is_ok()
+        } else if key == layout::newest() {
+            newest::newest(self.view).is_ok()
         } else {
             // The number of commits, which the engine checks.
             value.len() == size_of::<u64>()

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use token_core::UnixTime;
 
-use super::{Kv, group::Draft, index_entries, listed, record, spent};
+use super::{Kv, group::Draft, index_entries, listed, newest, record, spent};
 use crate::{
     Filter, Record, StoreError, TokenId, codec,
     cursor::Listing,
@@ -28,6 +28,7 @@ struct Step {
 
 impl<E: Engine> Kv<E> {
     pub(crate) fn purge(&self, now: UnixTime, limit: usize) -> Result<usize, StoreError> {
+        self.read(|view| newest::believe(view, now))?;
         let filter = Filter::ExpiresBefore(now);
         let listing = Listing::new(&filter);
         let (from, to) = (listing.start(None)?, listing.end().to_vec());
@@ -74,6 +75,7 @@ impl<E: Engine> Kv<E> {
         retention: Duration,
         limit: usize,
     ) -> Result<usize, StoreError> {
+        self.read(|view| newest::believe(view, now))?;
         let seen_by = now.as_secs().checked_sub(retention.as_secs());
         let removed = match seen_by.map(UnixTime::from_secs) {
             None => 0,

@@ -19,8 +19,8 @@ use super::{
     session::{Parameter, Session},
 };
 use crate::{
-    Administration, ClaimId, Counts, Filter, Generation, Generations, Held, Item, KeyPlace, KeyRing, Record,
-    Report, Reseal, StoreError, Sweep, TokenId, layout,
+    Administration, ClaimId, ClockWitness, Counts, Filter, Generation, Generations, Held, Item, KeyPlace,
+    KeyRing, Record, Report, Reseal, StoreError, Sweep, TokenId, layout,
 };
 
 /// How many seconds a host's clock may be ahead of the server's: more than clocks differ that anybody sets.
@@ -256,7 +256,10 @@ fn believe(store: &PostgresStore, now: UnixTime) -> Result<(), StoreError> {
             let rows = session.query(SQL, &[]).await?;
             let server = UnixTime::from_secs(count(get(rows.first().ok_or(STRANGE)?, 0)?)?);
             match now.as_secs() > server.as_secs().saturating_add(AHEAD) {
-                true => Err(Failure::Refused(StoreError::ClockAhead { now, server, bound: AHEAD })),
+                true => {
+                    let witness = ClockWitness::Server(server);
+                    Err(Failure::Refused(StoreError::ClockAhead { now, witness, bound: AHEAD }))
+                }
                 false => Ok(()),
             }
         })

@@ -68,6 +68,8 @@ NONCE = bytes(range(100, 112))
 
 PAIRS.append((b"\0format", struct.pack(">I", 3)))
 
+put(b"\0newest", varint(1_500_000_000))
+
 # A record with everything, of which two uses of 300 are taken, one by a claim that was answered again.
 token = b"full\0\xff"
 space, user = (b"space", b"s1"), (b"user", "u\u00e9".encode())
