@@ -27,11 +27,15 @@ impl Fingerprint {
     pub const fn as_bytes(&self) -> &[u8; 32] {
         &self.0
     }
+}
 
-    pub(crate) fn of(macaroon: &Macaroon) -> Self {
+impl Macaroon {
+    /// The digest of this macaroon: what a cached verdict is kept under.
+    #[must_use]
+    pub fn fingerprint(&self) -> Fingerprint {
         let mut digest = Sha256::new_with_prefix(b"onetoken fingerprint 1\0");
-        field(&mut digest, macaroon.identifier());
-        for caveat in macaroon.caveats() {
+        field(&mut digest, self.identifier());
+        for caveat in self.caveats() {
             match caveat {
                 Caveat::FirstParty { predicate } => {
                     digest.update([1]);
@@ -45,8 +49,8 @@ impl Fingerprint {
             }
         }
         digest.update([0]);
-        field(&mut digest, macaroon.signature().expose());
-        Self(digest.finalize().into())
+        field(&mut digest, self.signature().expose());
+        Fingerprint(digest.finalize().into())
     }
 }
 

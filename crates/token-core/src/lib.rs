@@ -161,7 +161,7 @@ pub use token::{MintError, Token};
 pub use token_type::{InviteConsumer, InviteType, LegacyType, TokenType};
 pub use verify::{Check, Judgment, Place, Preflight, Refutation, Verified, Verifier, VerifyError};
 pub use wire::{
-    DecodeOptions, EncodeError, Format,
-    error::{DecodeError, Problem, Stage, Unit},
+    error::{DecodeError, EncodeError, Problem, Stage, Unit},
+    format::{DecodeOptions, Format},
     text::{Encoding, Spelling},
 };

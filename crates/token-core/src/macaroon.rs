@@ -6,8 +6,7 @@ use core::fmt;
 use tinyvec::TinyVec;
 
 use crate::{
-    CaveatKey, CaveatNonce, Fingerprint, RootKey, Signature, caveat::Caveat, limits::Limits, mac::ChainKey,
-    seal,
+    CaveatKey, CaveatNonce, RootKey, Signature, caveat::Caveat, limits::Limits, mac::ChainKey, seal,
 };
 
 /// A stretch of [`Parts::fields`], in bytes.
@@ -205,12 +204,6 @@ impl Macaroon {
     /// The caveats, in chain order.
     pub fn caveats(&self) -> impl ExactSizeIterator<Item = Caveat<'_>> {
         self.parts.caveats()
-    }
-
-    /// The digest of this macaroon: what a cached verdict is kept under.
-    #[must_use]
-    pub fn fingerprint(&self) -> Fingerprint {
-        Fingerprint::of(self)
     }
 
     /// The signature that ends the chain.

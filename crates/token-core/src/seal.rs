@@ -4,10 +4,13 @@
 use crypto_secretbox::{AeadInPlace as _, KeyInit as _, Nonce, Tag, XSalsa20Poly1305};
 use zeroize::Zeroizing;
 
-use crate::{CaveatKey, RootKey, mac::ChainKey, wire::VID_LEN};
+use crate::{CaveatKey, RootKey, mac::ChainKey};
 
 const NONCE_LEN: usize = 24;
 const TAG_LEN: usize = 16;
+
+/// nonce (24) + tag (16) + key (32), in bytes: `macaroon-formats.md` §1.
+pub(crate) const VID_LEN: usize = NONCE_LEN + TAG_LEN + RootKey::LEN;
 
 /// A nonce for one third-party caveat: 24 random bytes, never used again.
 pub type CaveatNonce = [u8; NONCE_LEN];

@@ -4,6 +4,7 @@
 //! and back.
 
 pub(crate) mod error;
+pub(crate) mod format;
 pub(crate) mod json;
 pub(crate) mod text;
 pub(crate) mod v1;
@@ -12,65 +13,11 @@ pub(crate) mod v2;
 use alloc::{string::String, vec, vec::Vec};
 
 use self::{
-    error::{DecodeError, Problem},
+    error::{DecodeError, EncodeError, Problem},
+    format::{DecodeOptions, Format},
     text::Spelling,
 };
-use crate::{Encoding, Macaroon, Signature, limits::Limits, macaroon::Parts};
-
-/// nonce (24) + tag (16) + key (32), in bytes: `macaroon-formats.md` §1.
-pub(crate) const VID_LEN: usize = 72;
-
-/// A format of macaroons (`macaroon-formats.md` §2 to §4). It is not signed.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum Format {
-    /// Packets: what Onedata writes.
-    #[default]
-    V1,
-    /// Tagged fields.
-    V2,
-    /// JSON with the members of version 2.
-    V2J,
-    /// JSON with the members of version 1. It is read, and written as v2J.
-    V1J,
-}
-
-impl Format {
-    /// The format as one lower-case word.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::V1 => "v1",
-            Self::V2 => "v2",
-            Self::V2J => "v2j",
-            Self::V1J => "v1j",
-        }
-    }
-}
-
-/// How a decoder reads.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct DecodeOptions {
-    /// What it takes before it refuses.
-    pub limits: Limits,
-    pub(crate) liberal: bool,
-}
-
-impl DecodeOptions {
-    /// By the strict rules, within these limits.
-    #[must_use]
-    pub const fn within(limits: Limits) -> Self {
-        Self { limits, liberal: false }
-    }
-
-    /// By the liberal rules of `macaroon-formats.md` §6: what other libraries write that should not have been
-    /// written. Nothing of this changes what is signed. Not for requests from strangers.
-    #[must_use]
-    pub const fn compat() -> Self {
-        Self { limits: Limits::ONEDATA, liberal: true }
-    }
-}
+use crate::{Encoding, Macaroon, Signature, macaroon::Parts};
 
 /// A token as far as it could be read.
 #[derive(Default)]
@@ -256,48 +203,4 @@ impl Macaroon {
             (Format::V2J | Format::V1J, _) => json::write(self),
         }
     }
-}
-
-/// A third-party caveat's sealed key has one length.
-pub(crate) fn vid_fits(len: usize, at: usize) -> Result<(), DecodeError> {
-    match len {
-        VID_LEN => Ok(()),
-        len => Err(DecodeError::bytes(Problem::VidLength { len }, at)),
-    }
-}
-
-pub(crate) fn writable_vid(vid: &[u8]) -> Result<(), EncodeError> {
-    match vid.len() {
-        VID_LEN => Ok(()),
-        len => Err(EncodeError::VidLength { len }),
-    }
-}
-
-/// The macaroon cannot be written in this format.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum EncodeError {
-    /// A v1 packet has at most 65,535 bytes, its length and name included (`macaroon-formats.md` §2).
-    #[error("the {field} has {len} bytes; a v1 packet takes {max}")]
-    FieldTooLong {
-        /// The name of the packet.
-        field: &'static str,
-        /// The length of the value, in bytes.
-        len: usize,
-        /// The greatest length that fits, in bytes.
-        max: usize,
-    },
-    /// A third-party caveat's sealed key has 72 bytes; one that was read from v1J has another length, and opens
-    /// for nobody.
-    #[error("the key of a third-party caveat has {len} bytes instead of 72")]
-    VidLength {
-        /// Its length, in bytes.
-        len: usize,
-    },
-    /// Libraries that read v1 take text alone for identifiers and predicates (`macaroon-formats.md` §6).
-    #[error("the {field} is not UTF-8, which v1 cannot carry everywhere")]
-    NotUtf8 {
-        /// The name of the packet.
-        field: &'static str,
-    },
 }

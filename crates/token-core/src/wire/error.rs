@@ -424,3 +424,32 @@ impl fmt::Display for FieldOr {
         f.write_str(self.0.unwrap_or("last"))
     }
 }
+
+/// The macaroon cannot be written in this format.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum EncodeError {
+    /// A v1 packet has at most 65,535 bytes, its length and name included (`macaroon-formats.md` §2).
+    #[error("the {field} has {len} bytes; a v1 packet takes {max}")]
+    FieldTooLong {
+        /// The name of the packet.
+        field: &'static str,
+        /// The length of the value, in bytes.
+        len: usize,
+        /// The greatest length that fits, in bytes.
+        max: usize,
+    },
+    /// A third-party caveat's sealed key has 72 bytes; one that was read from v1J has another length, and opens
+    /// for nobody.
+    #[error("the key of a third-party caveat has {len} bytes instead of 72")]
+    VidLength {
+        /// Its length, in bytes.
+        len: usize,
+    },
+    /// Libraries that read v1 take text alone for identifiers and predicates (`macaroon-formats.md` §6).
+    #[error("the {field} is not UTF-8, which v1 cannot carry everywhere")]
+    NotUtf8 {
+        /// The name of the packet.
+        field: &'static str,
+    },
+}

@@ -8,9 +8,9 @@ use alloc::vec::Vec;
 use self::syntax::{Member, Members, NAMES, Reader, V1_CAVEAT_NAMES, V1_NAMES, Value};
 pub(crate) use self::write::write;
 use super::{
-    DecodeOptions, Format,
     error::{DecodeError, Problem},
-    text, vid_fits,
+    format::{DecodeOptions, Format, vid_fits},
+    text,
 };
 use crate::{
     Signature,

@@ -1,16 +1,19 @@
 //! Text and back: base62 and base64 (`onedata-tokens.md` §1.2, `macaroon-formats.md` §5).
 
+mod engine;
+
 use alloc::{string::String, vec::Vec};
 
 use base64::{
     Engine as _,
     alphabet::{STANDARD, URL_SAFE},
-    engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig},
+    engine::{GeneralPurpose, GeneralPurposeConfig},
 };
 
+use self::engine::{PADDED, UNPADDED, URL};
 use super::{
-    DecodeOptions, Format,
     error::{DecodeError, Problem},
+    format::{DecodeOptions, Format},
 };
 use crate::service::ServiceKind;
 
@@ -60,23 +63,6 @@ pub struct Spelling {
 /// `0a` among them is no escape of base62, so the two are never mistaken for each other
 /// (`onedata-tokens.md` §1.4).
 const BASE64_MARK: (usize, &[u8]) = (8, b"Y2F0aW9u");
-
-const UNPADDED: GeneralPurposeConfig = GeneralPurposeConfig::new()
-    .with_encode_padding(false)
-    .with_decode_padding_mode(DecodePaddingMode::RequireNone);
-const PADDED: GeneralPurposeConfig =
-    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::RequireCanonical);
-
-/// How nearly all tokens are written. Made once: its tables take as long to make as a token to decode.
-#[cfg(not(all(feature = "simd", any(target_arch = "x86_64", target_arch = "aarch64"))))]
-static URL: GeneralPurpose = GeneralPurpose::new(&URL_SAFE, UNPADDED);
-
-#[cfg(all(feature = "simd", any(target_arch = "x86_64", target_arch = "aarch64")))]
-use self::simd::URL;
-
-/// Asks the processor what it can, which takes std.
-#[cfg(all(feature = "simd", any(target_arch = "x86_64", target_arch = "aarch64")))]
-mod simd;
 
 /// Room behind a decoded token for what its holder may append, in bytes.
 const SPARE: usize = 64;

@@ -1,9 +1,8 @@
 //! The v1 binary form: packets of `length name value LF` (`macaroon-formats.md` §2, strict column of §6).
 
 use super::{
-    DecodeOptions, EncodeError,
-    error::{DecodeError, Problem},
-    vid_fits, writable_vid,
+    error::{DecodeError, EncodeError, Problem},
+    format::{DecodeOptions, vid_fits, writable_vid},
 };
 use crate::{
     Caveat, Macaroon, Signature,

@@ -3,9 +3,8 @@
 use alloc::vec::Vec;
 
 use super::{
-    DecodeOptions, EncodeError,
-    error::{DecodeError, Problem},
-    vid_fits,
+    error::{DecodeError, EncodeError, Problem},
+    format::{DecodeOptions, vid_fits, writable_vid},
 };
 use crate::{
     Caveat, Macaroon, Signature,
@@ -234,7 +233,7 @@ pub(crate) fn write(macaroon: &Macaroon) -> Result<Vec<u8>, EncodeError> {
         match caveat {
             Caveat::FirstParty { predicate } => put(&mut out, IDENTIFIER, predicate),
             Caveat::ThirdParty { identifier, vid, location } => {
-                super::writable_vid(vid)?;
+                writable_vid(vid)?;
                 put_location(&mut out, location);
                 put(&mut out, IDENTIFIER, identifier);
                 put(&mut out, VID, vid);

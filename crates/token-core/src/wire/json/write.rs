@@ -4,7 +4,7 @@ use alloc::string::String;
 
 use crate::{
     Caveat, Macaroon,
-    wire::{EncodeError, text, writable_vid},
+    wire::{error::EncodeError, format::writable_vid, text},
 };
 
 /// Writes v2J: what is UTF-8 as a string, what is not, and every vid and signature, as base64url without padding.
