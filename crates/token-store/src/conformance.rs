@@ -5,8 +5,9 @@
 //! token_store::conformance::administration(|| store.clone());
 //! ```
 //!
-//! A violation panics. The suite writes under names of its own, which differ from run to run, so that it may run
-//! on a store that is in use by nobody else but not empty. It purges what expired before 1970-01-01T00:16:40Z.
+//! A violation panics, and the message names what is broken: one of the guarantees G1 to G6, or the contract of a
+//! method. The suite writes under names of its own, which differ from run to run, so that it may run on a store that is
+//! in use by nobody else but not empty. It purges what expired before 1970-01-01T00:16:40Z.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -17,7 +18,10 @@
     reason = "a test suite"
 )]
 
-use std::num::NonZeroU64;
+use std::{
+    num::NonZeroU64,
+    panic::{AssertUnwindSafe, catch_unwind},
+};
 
 use ring::rand::{SecureRandom, SystemRandom};
 use token_core::{RootKey, UnixTime};
@@ -62,6 +66,20 @@ pub fn administration<S: Administration>(open: impl Fn() -> S) {
 
 /// The year 3000, and as far as time goes: no store believes that it is so late.
 const FAR_AHEAD: [UnixTime; 2] = [UnixTime::from_secs(32_503_680_000), UnixTime::MAX];
+
+const ATOMIC: &str = "G1 (atomic)";
+const LINEARIZABLE: &str = "G2 (linearizable)";
+const DURABLE: &str = "G3 (durable)";
+const IDEMPOTENT: &str = "G6 (idempotent)";
+
+/// Runs one part of the suite. If it panics, so does this, and says which promise the store breaks.
+#[track_caller]
+fn holds(promise: &str, part: impl FnOnce()) {
+    let Err(panic) = catch_unwind(AssertUnwindSafe(part)) else { return };
+    let text = panic.downcast_ref::<String>().map(String::as_str);
+    let what = text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("it panicked");
+    panic!("the store breaks {promise}: {what}");
+}
 
 /// Names and records of one run.
 struct Suite {

@@ -4,6 +4,59 @@ use crate::{Filter, StoreError, TokenId, codec, layout};
 
 const CHECK_LEN: usize = 8;
 
+/// Cursors, for stores of your own.
+impl Filter {
+    /// A cursor for [`Page::next`](crate::Page::next), which leads to what follows `place` in the listing of this filter. The
+    /// store decides what a place is: in most listings the id of the page's last record, under
+    /// [`Filter::ExpiresBefore`] its expiry and its id. The empty place precedes the first record.
+    ///
+    /// The cursor ends with a checksum of the place and the filter, so that [`place`](Self::place) refuses one that was
+    /// altered, cut short, or made for another filter. It is no signature: a caller who makes one up gets to another
+    /// place of the same listing, and to no record that the filter excludes.
+    ///
+    /// ```
+    /// use std::{collections::BTreeMap, ops::Bound};
+    ///
+    /// use token_store::{Entity, Filter, Page, Record, StoreError, TokenId};
+    ///
+    /// /// One page of an issuer's records.
+    /// fn list_issuer(
+    ///     all: &BTreeMap<TokenId, Record>,
+    ///     issuer: &Entity,
+    ///     after: Option<&[u8]>,
+    ///     limit: usize,
+    /// ) -> Result<Page, StoreError> {
+    ///     let filter = Filter::Issuer(issuer.clone());
+    ///     let place = after.map_or(Ok(&[][..]), |cursor| filter.place(cursor))?;
+    ///     let from = TokenId::new(place).map_or(Bound::Unbounded, Bound::Excluded);
+    ///     let rest = all.range((from, Bound::Unbounded)).map(|(_, record)| record);
+    ///     let mut rest = rest.filter(|record| record.issuer == *issuer).peekable();
+    ///     let records: Vec<Record> = rest.by_ref().take(limit).cloned().collect();
+    ///     let last = records.last().map_or(place, |record| record.id.as_bytes());
+    ///     let next = rest.peek().map(|_| filter.cursor(last));
+    ///     Ok(Page { records, damaged: Vec::new(), next })
+    /// }
+    ///
+    /// let user = |id: &str| Entity { kind: "user".into(), id: id.into() };
+    /// let cursor = Filter::Issuer(user("u1")).cursor(b"an id");
+    /// assert!(list_issuer(&BTreeMap::new(), &user("u1"), Some(&cursor), 10).is_ok());
+    /// let other = list_issuer(&BTreeMap::new(), &user("u2"), Some(&cursor), 10);
+    /// assert!(matches!(other, Err(StoreError::InvalidCursor)));
+    /// ```
+    #[must_use]
+    pub fn cursor(&self, place: &[u8]) -> Vec<u8> {
+        Listing::new(self).cursor_after(place)
+    }
+
+    /// The place that a [`cursor`](Self::cursor) of this filter was made of.
+    ///
+    /// # Errors
+    /// [`StoreError::InvalidCursor`] for anything else.
+    pub fn place<'a>(&self, cursor: &'a [u8]) -> Result<&'a [u8], StoreError> {
+        Listing::new(self).place(cursor)
+    }
+}
+
 /// The walk over the keys of one filter.
 ///
 /// A cursor holds the rest of the key that a page ended with, so that it stays good while others write, also
@@ -39,10 +92,7 @@ impl Listing {
     /// The first key of the page.
     pub(crate) fn start(&self, after: Option<&[u8]>) -> Result<Vec<u8>, StoreError> {
         let Some(after) = after else { return Ok(self.prefix.clone()) };
-        let (rest, check) = after.split_last_chunk::<CHECK_LEN>().ok_or(StoreError::InvalidCursor)?;
-        if self.check(rest) != *check {
-            return Err(StoreError::InvalidCursor);
-        }
+        let rest = self.place(after)?;
         let last = [self.prefix.as_slice(), rest].concat();
         Ok(if rest.is_empty() { last } else { layout::next(last) })
     }
@@ -54,8 +104,18 @@ impl Listing {
 
     /// Leads to the page after this key; to the first page if the key is empty.
     pub(crate) fn cursor(&self, key: &[u8]) -> Vec<u8> {
-        let rest = key.get(self.prefix.len()..).unwrap_or_default();
-        [rest, &self.check(rest)].concat()
+        self.cursor_after(key.get(self.prefix.len()..).unwrap_or_default())
+    }
+
+    fn cursor_after(&self, place: &[u8]) -> Vec<u8> {
+        [place, &self.check(place)].concat()
+    }
+
+    fn place<'a>(&self, cursor: &'a [u8]) -> Result<&'a [u8], StoreError> {
+        match cursor.split_last_chunk::<CHECK_LEN>() {
+            Some((place, check)) if self.check(place) == *check => Ok(place),
+            _ => Err(StoreError::InvalidCursor),
+        }
     }
 
     /// What of a key comes after what all keys of the walk begin with.

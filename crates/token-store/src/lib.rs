@@ -79,7 +79,8 @@
 //!
 //! [`CachedStore`] is a cache in front of any of them, for verification on hosts that are far from their store.
 //!
-//! A store of your own implements [`TokenStore`], keeps [`Record::to_bytes`], and passes `conformance::all`.
+//! A store of your own implements [`TokenStore`], keeps [`Record::to_bytes`], makes its cursors by [`Filter::cursor`], and
+//! passes `conformance::all`.
 //!
 //! # Features
 //!

@@ -85,7 +85,7 @@ pub trait TokenStore: fmt::Debug + Send + Sync {
 
     /// One page of the records that pass the filter: by id, or by expiry and id under
     /// [`Filter::ExpiresBefore`]. `after` is the [`Page::next`] of the page before; it stays good while others
-    /// write. At most `limit` records come back, those that are damaged counted: of them, only the names do.
+    /// write. [`Filter::cursor`] makes such cursors. At most `limit` records come back, those that are damaged counted: of them, only the names do.
     ///
     /// # Errors
     /// [`StoreError`], [`StoreError::InvalidCursor`] for an `after` that no page gave out.

@@ -9,7 +9,7 @@ use std::{
 
 use token_core::UnixTime;
 
-use super::{FAR_AHEAD, Suite, again, claim, granted, insert, pages, redeem, won};
+use super::{FAR_AHEAD, Suite, again, claim, granted, holds, insert, pages, redeem, won};
 use crate::{
     Administration, Entity, Filter, GrantId, Held, Insert, Item, KeyPlace, KeyRing, Owner, Raise, Record,
     Redeem, Refund, Reseal, StoreError, TokenId,
@@ -19,16 +19,18 @@ use crate::{
 const LATE: u64 = 1_500_000_000;
 
 pub(super) fn check<S: Administration>(suite: &Suite, open: &impl Fn() -> S) {
-    revoking_all_of_something(suite, open);
-    everything_older_is_void(suite, open);
-    a_clock_far_ahead_voids_and_removes_nothing(suite, open);
-    spent_records_go_after_their_retention(suite, open);
-    many_claims_are_purged(suite, &open());
-    counts_tell_what_is_there(suite, &open());
-    claims_and_generations_are_paged(suite, &open());
-    keys_are_replaced_where_they_are_the_old_ones(suite, open);
-    a_restored_store_answers_like_the_former(suite, open);
-    what_was_written_is_sound(&open(), &suite.keys);
+    holds("the contract of `revoke_all`", || revoking_all_of_something(suite, open));
+    holds("the contract of `void_before`", || everything_older_is_void(suite, open));
+    holds("the contract of `void_before` and `purge_spent`", || {
+        a_clock_far_ahead_voids_and_removes_nothing(suite, open)
+    });
+    holds("the contract of `purge_spent`", || spent_records_go_after_their_retention(suite, open));
+    holds("the contract of `purge` and `purge_spent`", || many_claims_are_purged(suite, &open()));
+    holds("the contract of `counts`", || counts_tell_what_is_there(suite, &open()));
+    holds("the contract of `claims` and `generations`", || claims_and_generations_are_paged(suite, &open()));
+    holds("the contract of `reseal`", || keys_are_replaced_where_they_are_the_old_ones(suite, open));
+    holds("the contract of `restore`", || a_restored_store_answers_like_the_former(suite, open));
+    holds("the contract of `check`", || what_was_written_is_sound(&open(), &suite.keys));
 }
 
 fn revoking_all_of_something<S: Administration>(suite: &Suite, open: &impl Fn() -> S) {

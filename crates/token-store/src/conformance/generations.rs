@@ -5,13 +5,13 @@ use std::{
     thread,
 };
 
-use super::Suite;
+use super::{LINEARIZABLE, Suite, holds};
 use crate::{Entity, Owner, Raise, TokenStore};
 
 pub(super) fn check<S: TokenStore>(suite: &Suite, open: &impl Fn() -> S) {
-    one_after_another(suite, open);
-    subjects_do_not_run_into_each_other(suite, &open());
-    of_racing_raises_one_wins(suite, &open());
+    holds("the contract of `raise_generation`", || one_after_another(suite, open));
+    holds("the contract of `raise_generation`", || subjects_do_not_run_into_each_other(suite, &open()));
+    holds(LINEARIZABLE, || of_racing_raises_one_wins(suite, &open()));
 }
 
 fn one_after_another<S: TokenStore>(suite: &Suite, open: &impl Fn() -> S) {

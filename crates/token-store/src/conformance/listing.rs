@@ -4,16 +4,16 @@ use std::{collections::BTreeSet, thread};
 
 use token_core::UnixTime;
 
-use super::{FAR_AHEAD, Suite, insert, pages};
+use super::{FAR_AHEAD, Suite, holds, insert, pages};
 use crate::{Entity, Filter, Record, Revoke, StoreError, TokenId, TokenStore};
 
 pub(super) fn check<S: TokenStore>(suite: &Suite, open: &impl Fn() -> S) {
-    filters_and_order(suite, open);
-    entities_do_not_run_into_each_other(suite, &open());
-    cursors(suite, &open());
-    pages_stay_good_while_others_write(suite, &open());
-    purge_takes_the_earliest(suite, open);
-    a_clock_far_ahead_purges_nothing(suite, open);
+    holds("the contract of `list`", || filters_and_order(suite, open));
+    holds("the contract of `list`", || entities_do_not_run_into_each_other(suite, &open()));
+    holds("the contract of `list`", || cursors(suite, &open()));
+    holds("the contract of `list`", || pages_stay_good_while_others_write(suite, &open()));
+    holds("the contract of `purge`", || purge_takes_the_earliest(suite, open));
+    holds("the contract of `purge`", || a_clock_far_ahead_purges_nothing(suite, open));
 }
 
 fn ids(records: &[Record]) -> Vec<TokenId> {

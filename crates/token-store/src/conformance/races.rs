@@ -9,7 +9,7 @@ use std::{
     thread,
 };
 
-use super::{Suite, claim, insert};
+use super::{IDEMPOTENT, LINEARIZABLE, Suite, claim, holds, insert};
 use crate::{Insert, Record, Redeem, Refund, Revoke, TokenStore};
 
 const THREADS: usize = 64;
@@ -18,11 +18,11 @@ const THREADS: usize = 64;
 const ROUNDS: usize = 1000;
 
 pub(super) fn check<S: TokenStore>(suite: &Suite, store: &S) {
-    as_many_win_as_there_are_uses(suite, store);
-    of_racing_inserts_one_wins(suite, store);
-    one_claim_counts_once(suite, store);
-    refunds_leave_nothing(suite, store);
-    nothing_is_redeemed_after_a_revocation(suite, store);
+    holds(LINEARIZABLE, || as_many_win_as_there_are_uses(suite, store));
+    holds(LINEARIZABLE, || of_racing_inserts_one_wins(suite, store));
+    holds(IDEMPOTENT, || one_claim_counts_once(suite, store));
+    holds(LINEARIZABLE, || refunds_leave_nothing(suite, store));
+    holds(LINEARIZABLE, || nothing_is_redeemed_after_a_revocation(suite, store));
 }
 
 fn as_many_win_as_there_are_uses<S: TokenStore>(suite: &Suite, store: &S) {

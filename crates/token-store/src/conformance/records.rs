@@ -2,15 +2,15 @@
 
 use token_core::UnixTime;
 
-use super::{Suite, insert};
+use super::{ATOMIC, DURABLE, Suite, holds, insert};
 use crate::{Entity, Insert, Record, Revoke, StoreError, TokenId, TokenStore};
 
 pub(super) fn check<S: TokenStore>(suite: &Suite, open: &impl Fn() -> S) {
-    everything_comes_back(suite, open);
-    an_insert_never_replaces(suite, &open());
-    any_bytes_are_an_id(suite, open);
-    too_large_is_refused(suite, &open());
-    revoking_is_for_good(suite, open);
+    holds(DURABLE, || everything_comes_back(suite, open));
+    holds("the contract of `insert`", || an_insert_never_replaces(suite, &open()));
+    holds("the contract of `insert`", || any_bytes_are_an_id(suite, open));
+    holds(ATOMIC, || too_large_is_refused(suite, &open()));
+    holds("the contract of `revoke`", || revoking_is_for_good(suite, open));
 }
 
 fn everything_comes_back<S: TokenStore>(suite: &Suite, open: &impl Fn() -> S) {

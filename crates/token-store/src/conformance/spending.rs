@@ -4,20 +4,20 @@ use std::cell::Cell;
 
 use token_core::UnixTime;
 
-use super::{Suite, again, claim, granted, insert, plain, redeem, won};
+use super::{IDEMPOTENT, Suite, again, claim, granted, holds, insert, plain, redeem, won};
 use crate::{ClaimId, GrantId, Held, Insert, Record, Redeem, Refund, Revoke, TokenId, TokenStore};
 
 pub(super) fn check<S: TokenStore>(suite: &Suite, open: &impl Fn() -> S) {
-    a_limit_is_kept(suite, open);
-    a_claim_is_answered_alike_for_ever(suite, open);
-    without_a_limit_each_call_counts(suite, open);
-    a_refund_gives_one_use_back(suite, open);
-    a_refund_gives_back_no_other_use(suite, open);
-    a_use_that_was_granted_twice_stays_spent(suite, open);
-    a_revoked_token_is_not_redeemed(suite, open);
-    claims_are_of_one_token(suite, &open());
-    a_purged_token_takes_its_claims_along(suite, open);
-    nothing_comes_of_an_absent_token(suite, &open());
+    holds("the contract of `redeem`", || a_limit_is_kept(suite, open));
+    holds(IDEMPOTENT, || a_claim_is_answered_alike_for_ever(suite, open));
+    holds("the contract of `redeem`", || without_a_limit_each_call_counts(suite, open));
+    holds("the contract of `refund`", || a_refund_gives_one_use_back(suite, open));
+    holds(IDEMPOTENT, || a_refund_gives_back_no_other_use(suite, open));
+    holds(IDEMPOTENT, || a_use_that_was_granted_twice_stays_spent(suite, open));
+    holds("the contract of `revoke`", || a_revoked_token_is_not_redeemed(suite, open));
+    holds("the contract of `redeem`", || claims_are_of_one_token(suite, &open()));
+    holds("the contract of `purge`", || a_purged_token_takes_its_claims_along(suite, open));
+    holds("the contract of `redeem`", || nothing_comes_of_an_absent_token(suite, &open()));
 }
 
 fn refund<S: TokenStore>(store: &S, id: &TokenId, name: &str, grant: GrantId) -> Refund {

@@ -1,0 +1,95 @@
+//! A store that breaks the contract learns from the conformance suite which promise it breaks.
+#![allow(clippy::unwrap_used, reason = "a test: a panic is how it fails")]
+
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::atomic::{AtomicU64, Ordering},
+};
+
+use token_core::UnixTime;
+use token_store::{
+    ClaimId, Entity, Filter, Generation, GrantId, Held, Insert, MemoryStore, Page, Raise, Record, Redeem,
+    Refund, Revoke, StoreError, TokenId, TokenStore, conformance,
+};
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Defect {
+    ForgetsWhenOpened,
+    ForgetsClaims,
+    ForgetsTheFilterOfACursor,
+    BelievesAnyClock,
+}
+
+#[derive(Debug)]
+struct Broken(MemoryStore, Defect);
+
+impl TokenStore for Broken {
+    fn insert(&self, record: &Record) -> Result<Insert, StoreError> {
+        self.0.insert(record)
+    }
+    fn get(&self, id: &TokenId) -> Result<Option<Record>, StoreError> {
+        self.0.get(id)
+    }
+    fn redeem(&self, id: &TokenId, claim: &ClaimId) -> Result<Redeem, StoreError> {
+        static CALLS: AtomicU64 = AtomicU64::new(0);
+        match self.1 {
+            Defect::ForgetsClaims => {
+                let call = CALLS.fetch_add(1, Ordering::Relaxed).to_be_bytes();
+                self.0.redeem(id, &ClaimId::new(call).unwrap())
+            }
+            _ => self.0.redeem(id, claim),
+        }
+    }
+    fn claimed(&self, id: &TokenId, claim: &ClaimId) -> Result<Option<Held>, StoreError> {
+        self.0.claimed(id, claim)
+    }
+    fn refund(&self, id: &TokenId, claim: &ClaimId, grant: GrantId) -> Result<Refund, StoreError> {
+        self.0.refund(id, claim, grant)
+    }
+    fn revoke(&self, id: &TokenId) -> Result<Revoke, StoreError> {
+        self.0.revoke(id)
+    }
+    fn list(&self, filter: &Filter, after: Option<&[u8]>, limit: usize) -> Result<Page, StoreError> {
+        if self.1 != Defect::ForgetsTheFilterOfACursor {
+            return self.0.list(filter, after, limit);
+        }
+        let after = after.map(|place| filter.cursor(place));
+        let mut page = self.0.list(filter, after.as_deref(), limit)?;
+        page.next = page.next.map(|cursor| filter.place(&cursor).map(<[u8]>::to_vec)).transpose()?;
+        Ok(page)
+    }
+    fn purge(&self, now: UnixTime, limit: usize) -> Result<usize, StoreError> {
+        match self.0.purge(now, limit) {
+            Err(StoreError::ClockAhead { .. }) if self.1 == Defect::BelievesAnyClock => Ok(0),
+            purged => purged,
+        }
+    }
+    fn generation(&self, subject: &Entity) -> Result<Option<Generation>, StoreError> {
+        self.0.generation(subject)
+    }
+    fn present_generation(&self, subject: &Entity) -> Result<Option<Generation>, StoreError> {
+        self.0.present_generation(subject)
+    }
+    fn raise_generation(&self, subject: &Entity, next: &Generation) -> Result<Raise, StoreError> {
+        self.0.raise_generation(subject, next)
+    }
+}
+
+#[test]
+fn a_failure_names_the_promise_that_is_broken() {
+    for (defect, promise) in [
+        (Defect::ForgetsWhenOpened, "G3 (durable)"),
+        (Defect::ForgetsClaims, "G6 (idempotent)"),
+        (Defect::ForgetsTheFilterOfACursor, "the contract of `list`"),
+        (Defect::BelievesAnyClock, "the contract of `purge`"),
+    ] {
+        let store = MemoryStore::new();
+        let open = || match defect {
+            Defect::ForgetsWhenOpened => Broken(MemoryStore::new(), defect),
+            _ => Broken(store.clone(), defect),
+        };
+        let panic = catch_unwind(AssertUnwindSafe(|| conformance::all(open))).unwrap_err();
+        let message = panic.downcast_ref::<String>().unwrap();
+        assert!(message.starts_with(&format!("the store breaks {promise}: ")), "{defect:?}: {message}");
+    }
+}
