@@ -230,6 +230,26 @@ fn a_second_open_is_told_that_it_is_one() {
     }
 }
 
+/// As a daemon does.
+#[test]
+fn a_process_may_change_its_directory() {
+    for Backend { create, open } in [REDB, SLED] {
+        let dir = tempfile::tempdir().unwrap();
+        std::env::set_current_dir(&dir).unwrap();
+        let store = create(Path::new("store")).unwrap();
+        std::env::set_current_dir("/").unwrap();
+        let subject = token_store::Entity::user("u1");
+        let keys = token_store::KeyRing::generate().unwrap();
+        let owner = token_store::Owner::Generation { subject: &subject, number: 1 };
+        let root_key = keys.seal(&token_core::RootKey::from_derived([7; 32]), owner).unwrap();
+        let generation = token_store::Generation { number: 1, root_key };
+        assert_eq!(store.raise_generation(&subject, &generation).unwrap(), token_store::Raise::Raised);
+        drop(store);
+        let store = open(&dir.path().join("store")).unwrap();
+        assert_eq!(store.generation(&subject).unwrap(), Some(generation));
+    }
+}
+
 #[test]
 fn another_version_is_told_by_its_number() {
     let dir = tempfile::tempdir().unwrap();

@@ -122,8 +122,10 @@ impl Sled {
         require_readable(path).map_err(refused)?;
         set_aside_snapshots(path).map_err(refused)?;
         require_space(path, MIN_FREE)?;
+        // The process may change its directory.
+        let dir = std::path::absolute(path).map_err(refused)?;
         guarded(|| {
-            let db = open_db(path)?;
+            let db = open_db(path, &dir)?;
             let file = File::open(path.join("db")).map_err(refused)?;
             let commits = match least {
                 Some(least) => recovered(&db, least)?,
@@ -134,7 +136,7 @@ impl Sled {
             let place = Place::of(path, &files).map_err(refused)?;
             place.require()?;
             let state = RwLock::new(State { db, file, failed: false, commits, marker });
-            Ok(Self { dir: path.to_owned(), place, state })
+            Ok(Self { dir, place, state })
         })
     }
 }
@@ -249,9 +251,9 @@ fn require_own_threads() -> Result<(), StoreError> {
     .map_err(refused)
 }
 
-fn open_db(path: &Path) -> Result<Db, StoreError> {
+fn open_db(path: &Path, dir: &Path) -> Result<Db, StoreError> {
     let config = Config::new()
-        .path(path)
+        .path(dir)
         .segment_size(SEGMENT_LEN)
         .cache_capacity(CACHE_LEN)
         // Every commit flushes; nothing else is to write behind our back.
