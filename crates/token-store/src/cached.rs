@@ -14,7 +14,7 @@ use token_core::UnixTime;
 use crate::{
     Administration, ClaimId, Counts, Entity, Filter, Generation, Generations, GrantId, Held, Insert, Item,
     KeyPlace, KeyRing, Page, Raise, Record, Redeem, Refund, Report, Reseal, Retry, Revoke, StoreError, Sweep,
-    TokenId, TokenStore, layout,
+    TokenId, TokenStore, layout, owned::Owned,
 };
 use reads::{Reads, Source, Terms};
 
@@ -88,14 +88,14 @@ impl Default for CacheConfig {
 #[derive(Clone)]
 pub struct CachedStore<S> {
     store: S,
-    cache: Arc<Cache>,
+    cache: Invalidator,
 }
 
 /// Makes a [`CachedStore`] forget what has changed in the store by other hands. For whoever hears of that:
 /// `PostgresStore::listen`, or a listener of your own. Once that listens (again), it has missed what came before, and calls
 /// [`invalidate_all`](Self::invalidate_all).
 #[derive(Clone)]
-pub struct Invalidator(Arc<Cache>);
+pub struct Invalidator(Arc<Owned<Cache>>);
 
 /// What a [`CachedStore`] has done since it was made.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -148,7 +148,7 @@ impl<S> CachedStore<S> {
             answered: Answered::default(),
             config,
         };
-        Self { store, cache: Arc::new(cache) }
+        Self { store, cache: Invalidator(Arc::new(Owned::new(cache))) }
     }
 
     /// The store beneath. What is written to it directly is another host's, as far as the cache goes.
@@ -159,16 +159,19 @@ impl<S> CachedStore<S> {
     /// What makes this cache, and its clones, forget.
     #[must_use]
     pub fn invalidator(&self) -> Invalidator {
-        Invalidator(Arc::clone(&self.cache))
+        self.cache.clone()
     }
 
-    /// What the cache has done so far. The numbers are read one after another.
+    /// What the cache has done so far. The numbers are read one after another. In a forked process: nothing.
     #[must_use]
     pub fn metrics(&self) -> CacheMetrics {
-        let Answered { hits, misses, joined, stale } = &self.cache.answered;
+        let Ok(Cache { records, generations, answered, .. }) = self.cache.0.get() else {
+            return CacheMetrics::default();
+        };
+        let Answered { hits, misses, joined, stale } = answered;
         let [hits, misses, joined, stale] =
             [hits, misses, joined, stale].map(|count| count.load(Ordering::Relaxed));
-        let bytes = self.cache.records.bytes().saturating_add(self.cache.generations.bytes());
+        let bytes = records.bytes().saturating_add(generations.bytes());
         CacheMetrics { hits, misses, joined, stale, bytes: u64::try_from(bytes).unwrap_or(u64::MAX) }
     }
 }
@@ -176,18 +179,27 @@ impl<S> CachedStore<S> {
 impl Invalidator {
     /// Forgets a record, and what is being read of it: whoever asks from now on is told by the store.
     pub fn invalidate(&self, id: &TokenId) {
-        self.0.records.drop_key(id);
+        self.on_here(|cache| cache.records.drop_key(id));
     }
 
     /// Forgets the generation of a subject, likewise.
     pub fn invalidate_generation(&self, subject: &Entity) {
-        self.0.generations.drop_key(subject);
+        self.on_here(|cache| cache.generations.drop_key(subject));
     }
 
     /// Forgets everything, likewise.
     pub fn invalidate_all(&self) {
-        self.0.records.clear();
-        self.0.generations.clear();
+        self.on_here(|cache| {
+            cache.records.clear();
+            cache.generations.clear();
+        });
+    }
+
+    // A forked process has nothing to forget, and would wait for ever for a lock that another thread held.
+    fn on_here(&self, forget: impl FnOnce(&Cache)) {
+        if let Ok(cache) = self.0.get() {
+            forget(cache);
+        }
     }
 }
 
@@ -249,12 +261,12 @@ impl Answered {
 impl<S> CachedStore<S> {
     /// Also after an error: it may have happened.
     fn forgetting<T>(&self, id: &TokenId, done: T) -> T {
-        self.cache.records.drop_key(id);
+        self.cache.invalidate(id);
         done
     }
 
     fn forgetting_records<T>(&self, done: T) -> T {
-        self.cache.records.clear();
+        self.cache.on_here(|cache| cache.records.clear());
         done
     }
 
@@ -273,8 +285,9 @@ impl<S: TokenStore> TokenStore for CachedStore<S> {
     }
 
     fn get(&self, id: &TokenId) -> Result<Option<Record>, StoreError> {
-        let (found, source) = self.cache.records.get(id, &self.cache.clock, || self.store.get(id));
-        self.cache.answered.count(source);
+        let Cache { records, clock, answered, .. } = self.cache.0.get()?;
+        let (found, source) = records.get(id, clock, || self.store.get(id));
+        answered.count(source);
         Ok(found?.map(|record| Record::clone(&record)))
     }
 
@@ -298,7 +311,7 @@ impl<S: TokenStore> TokenStore for CachedStore<S> {
         let page = self.store.list(filter, after, limit)?;
         // Who was shown a record is not shown an older one afterwards.
         let listed = page.records.iter().map(|record| &record.id).chain(&page.damaged);
-        listed.for_each(|id| self.cache.records.drop_key(id));
+        listed.for_each(|id| self.cache.invalidate(id));
         Ok(page)
     }
 
@@ -310,22 +323,22 @@ impl<S: TokenStore> TokenStore for CachedStore<S> {
         if !layout::may_have_generation(subject) {
             return self.store.generation(subject);
         }
-        let read = || self.store.generation(subject);
-        let (found, source) = self.cache.generations.get(subject, &self.cache.clock, read);
-        self.cache.answered.count(source);
+        let Cache { generations, clock, answered, .. } = self.cache.0.get()?;
+        let (found, source) = generations.get(subject, clock, || self.store.generation(subject));
+        answered.count(source);
         Ok(found?.map(|generation| Generation::clone(&generation)))
     }
 
     fn present_generation(&self, subject: &Entity) -> Result<Option<Generation>, StoreError> {
         let found = self.store.present_generation(subject);
         // A caller that saw this generation must not see an older one afterwards.
-        self.cache.generations.drop_key(subject);
+        self.cache.invalidate_generation(subject);
         found
     }
 
     fn raise_generation(&self, subject: &Entity, next: &Generation) -> Result<Raise, StoreError> {
         let done = self.store.raise_generation(subject, next);
-        self.cache.generations.drop_key(subject);
+        self.cache.invalidate_generation(subject);
         done
     }
 }
@@ -360,7 +373,7 @@ impl<S: Administration> Administration for CachedStore<S> {
     fn generations(&self, after: Option<&[u8]>, limit: usize) -> Result<Generations, StoreError> {
         let page = self.store.generations(after, limit)?;
         let sound = page.sound.iter().map(|(subject, _)| subject);
-        sound.chain(&page.damaged).for_each(|subject| self.cache.generations.drop_key(subject));
+        sound.chain(&page.damaged).for_each(|subject| self.cache.invalidate_generation(subject));
         Ok(page)
     }
 
@@ -368,8 +381,8 @@ impl<S: Administration> Administration for CachedStore<S> {
         let done = self.store.reseal(changes);
         for change in changes {
             match &change.place {
-                KeyPlace::Token(id) => self.cache.records.drop_key(id),
-                KeyPlace::Generation(subject) => self.cache.generations.drop_key(subject),
+                KeyPlace::Token(id) => self.cache.invalidate(id),
+                KeyPlace::Generation(subject) => self.cache.invalidate_generation(subject),
             }
         }
         done
@@ -379,8 +392,8 @@ impl<S: Administration> Administration for CachedStore<S> {
         let done = self.store.restore(items);
         for item in items {
             match item {
-                Item::Token { record, .. } => self.cache.records.drop_key(&record.id),
-                Item::Generation { subject, .. } => self.cache.generations.drop_key(subject),
+                Item::Token { record, .. } => self.cache.invalidate(&record.id),
+                Item::Generation { subject, .. } => self.cache.invalidate_generation(subject),
             }
         }
         done
@@ -396,7 +409,7 @@ impl<S: fmt::Debug> fmt::Debug for CachedStore<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("CachedStore")
             .field("store", &self.store)
-            .field("config", &self.cache.config)
+            .field("config", &self.cache.0.get().map(|cache| &cache.config).ok())
             .finish_non_exhaustive()
     }
 }

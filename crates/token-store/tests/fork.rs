@@ -35,8 +35,9 @@ mod unix {
     use fork::{Fork, fork, waitpid};
     use token_core::{RootKey, UnixTime};
     use token_store::{
-        Administration, ClaimId, Entity, Filter, Generation, GrantId, Insert, KeyRing, MemoryStore, Owner,
-        Record, RedbStore, Redeem, Retry, SledStore, StoreError, Terms, TokenId, TokenStore,
+        Administration, CacheConfig, CachedStore, ClaimId, Entity, Filter, Generation, GrantId, Insert,
+        KeyRing, MemoryStore, Owner, Record, RedbStore, Redeem, Retry, SledStore, StoreError, Terms, TokenId,
+        TokenStore,
     };
 
     type Store = Box<dyn Administration>;
@@ -46,11 +47,11 @@ mod unix {
         for engine in ["redb", "sled"] {
             opened_by_the_forked(engine);
         }
-        for engine in ["memory", "redb", "sled"] {
+        for engine in ["memory", "cached", "redb", "sled"] {
             refused_to_the_forked(engine);
         }
         inspected_by_the_parent();
-        println!("memory, redb and sled: a forked process gets nothing, and changes nothing");
+        println!("memory, a cache, redb and sled: a forked process gets nothing, and changes nothing");
     }
 
     /// Runs this in a forked process, and fails where it panics.
@@ -67,6 +68,7 @@ mod unix {
     fn open(engine: &str, path: &Path) -> Result<Store, StoreError> {
         Ok(match engine {
             "memory" => Box::new(MemoryStore::new()),
+            "cached" => Box::new(CachedStore::new(MemoryStore::new(), CacheConfig::default())),
             "redb" => Box::new(RedbStore::open_or_create(path)?),
             _ => Box::new(SledStore::open_or_create(path)?),
         })
@@ -118,6 +120,7 @@ mod unix {
         let keys = KeyRing::generate().unwrap();
         let store = open(engine, &path).unwrap();
         assert_eq!(store.insert(&record(&keys)).unwrap(), Insert::Inserted);
+        assert!(store.get(&id()).unwrap().is_some(), "also what a cache could answer");
         let before = content(dir.path());
         // The store itself goes in both processes.
         let mut store = Some(store);
@@ -126,7 +129,7 @@ mod unix {
             all_refused(&*forked, &keys);
             drop(forked);
             match open(engine, &path) {
-                Ok(_) => assert_eq!(engine, "memory"),
+                Ok(_) => assert!(matches!(engine, "memory" | "cached")),
                 Err(error) => assert!(matches!(error, StoreError::AlreadyOpen { .. }), "{engine}: {error}"),
             }
             let other = open(engine, &other.path().join("store"));
@@ -142,7 +145,7 @@ mod unix {
         assert_eq!(store.redeem(&id(), &claim("b")).unwrap(), Redeem::Exhausted, "{engine}");
         assert!(store.check(Some(&keys)).unwrap().is_sound(), "{engine}");
         drop(store);
-        if engine != "memory" {
+        if !matches!(engine, "memory" | "cached") {
             let store = open(engine, &path).unwrap();
             assert_eq!(store.redeem(&id(), &claim("b")).unwrap(), Redeem::Exhausted, "{engine}");
         }
@@ -157,15 +160,16 @@ mod unix {
         let owner = Owner::Generation { subject: &user, number: 1 };
         let root_key = keys.seal(&RootKey::from_derived([7; 32]), owner).unwrap();
         let time = UnixTime::from_secs(1);
+        refused(store.get(&id())); // first, as long as a cache has it
         refused(store.redeem(&id(), &claim("b")));
         refused(store.insert(&record(keys)));
-        refused(store.get(&id()));
         refused(store.claimed(&id(), &claim("b")));
         refused(store.refund(&id(), &claim("b"), GrantId::from_bytes([0; 8])));
         refused(store.revoke(&id()));
         refused(store.list(&Filter::All, None, 9));
         refused(store.purge(time, 9));
         refused(store.generation(&user));
+        refused(store.present_generation(&user));
         refused(store.raise_generation(&user, &Generation { number: 1, root_key }));
         refused(store.revoke_all(&Filter::All, None, 9));
         refused(store.void_before(time));
