@@ -381,12 +381,15 @@ fn apart<T: Send + 'static>(
 
 // A runtime on a thread of its own: whoever calls may be in another runtime.
 fn spawn<T: Send + 'static>(
-    work: impl FnOnce(tokio::runtime::Runtime) -> T + Send + 'static,
+    work: impl FnOnce(&tokio::runtime::Runtime) -> T + Send + 'static,
 ) -> Result<thread::JoinHandle<Result<T, StoreError>>, StoreError> {
     let io = |error| StoreError::Io(Arc::new(error));
     let work = move || {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(io)?;
-        Ok(work(runtime))
+        let done = work(&runtime);
+        // A name that is still looked up holds nobody up.
+        runtime.shutdown_background();
+        Ok(done)
     };
     thread::Builder::new().name("onetoken-postgres".to_owned()).spawn(work).map_err(io)
 }

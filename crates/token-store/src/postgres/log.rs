@@ -57,14 +57,18 @@ impl Log {
         *self.lock()
     }
 
-    /// Notes what was acknowledged. False for a former primary: what it acknowledges is lost.
+    /// Notes what was acknowledged. False, and nothing is noted, for a former primary: what it acknowledges is lost, and its
+    /// log has gone its own way.
     pub(super) fn acknowledge(&self, position: LogPosition) -> bool {
+        if position.timeline < self.newest() {
+            return false;
+        }
         let mut acknowledged = self.lock();
         *acknowledged = LogPosition {
             timeline: position.timeline.max(acknowledged.timeline),
             at: position.at.max(acknowledged.at),
         };
-        position.timeline >= self.newest()
+        true
     }
 
     /// Notes that somebody asks something.
@@ -122,6 +126,19 @@ mod tests {
             assert_eq!(log.admit(&reached).is_ok(), admitted, "{end:?} {began:?}");
             assert_eq!(log.acknowledge(at(2, 101)), end.timeline <= 2, "{end:?}");
         }
+    }
+
+    // It commits what was underway when its successor was found, and nobody is told that it is durable.
+    #[test]
+    fn what_a_former_primary_commits_says_nothing_of_its_successor() {
+        let at = |timeline, at| LogPosition { timeline, at };
+        let log = Log::default();
+        assert!(log.acknowledge(at(1, 100)));
+        let reached = |end| Reached { end, began: Some(100), acknowledged: log.acknowledged() };
+        log.admit(&reached(at(2, 110))).unwrap();
+        assert!(log.acknowledge(at(2, 120)));
+        assert!(!log.acknowledge(at(1, 900)));
+        assert_eq!(log.admit(&reached(at(2, 130))), Ok(()));
     }
 
     #[test]

@@ -3,8 +3,10 @@
 use std::{
     cell::{Cell, RefCell},
     collections::HashMap,
+    convert::Infallible,
     future::poll_fn,
     io,
+    pin::pin,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -12,13 +14,13 @@ use std::{
     time::{Duration, Instant},
 };
 
-use futures_util::future::join;
+use futures_util::future::{join, select};
 use ring::rand::{SecureRandom as _, SystemRandom};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
-    sync::mpsc::Sender,
+    sync::{mpsc::Sender, oneshot},
     task::JoinHandle,
-    time::timeout,
+    time::{sleep, timeout},
 };
 use tokio_postgres::{
     AsyncMessage, Client, Config, Connection, NoTls, Row, SimpleQueryMessage, Statement, error::Severity,
@@ -80,6 +82,8 @@ pub(super) struct Session {
     pub(super) client: Client,
     pub(super) place: String,
     driver: JoinHandle<()>,
+    // Dropped with the session, which ends the driver.
+    held: oneshot::Sender<Infallible>,
     warnings: Arc<AtomicU64>,
     statements: RefCell<HashMap<&'static str, Statement>>,
     mark: String,
@@ -109,21 +113,23 @@ impl Session {
     ) -> Result<Self, Failure> {
         let Target { config, place, log, tls } = target;
         let warnings = Arc::new(AtomicU64::new(0));
+        let (held, released) = oneshot::channel();
         let failed = |error| error::of_connecting(&error, place);
         let (client, driver) = match tls {
             None => {
                 let (client, connection) = server.connect(NoTls).await.map_err(failed)?;
-                (client, tokio::spawn(drive(connection, Arc::clone(&warnings), notices)))
+                (client, tokio::spawn(drive(connection, released, Arc::clone(&warnings), notices)))
             }
             Some(tls) => {
                 let (client, connection) = server.connect(tls.clone()).await.map_err(failed)?;
-                (client, tokio::spawn(drive(connection, Arc::clone(&warnings), notices)))
+                (client, tokio::spawn(drive(connection, released, Arc::clone(&warnings), notices)))
             }
         };
         let mut session = Self {
             client,
             place: place.clone(),
             driver,
+            held,
             warnings,
             statements: RefCell::default(),
             mark: String::new(),
@@ -348,13 +354,11 @@ impl Session {
         !self.is_broken()
     }
 
-    /// Takes leave.
+    /// Takes leave, and returns when the connection is closed.
     pub(super) async fn close(self) {
-        drop(self.client);
-        let abort = self.driver.abort_handle();
-        if timeout(COURTESY, self.driver).await.is_err() {
-            abort.abort();
-        }
+        let Self { client, held, driver, .. } = self;
+        drop((client, held));
+        drop(driver.await);
     }
 
     /// For what no server of the kind says.
@@ -417,28 +421,38 @@ fn settings(limit: Duration) -> String {
     )
 }
 
+// Hands on what the server says. A server that answers nothing would keep the connection open for ever, so it is closed
+// some time after the session is dropped.
 async fn drive<S, T>(
     mut connection: Connection<S, T>,
+    released: oneshot::Receiver<Infallible>,
     warnings: Arc<AtomicU64>,
     mut notices: Option<Sender<String>>,
 ) where
     S: AsyncRead + AsyncWrite + Unpin,
     T: AsyncRead + AsyncWrite + Unpin,
 {
-    // What ends it is told to whoever uses the connection.
-    while let Some(Ok(message)) = poll_fn(|context| connection.poll_message(context)).await {
-        match message {
-            AsyncMessage::Notice(notice) if notice.parsed_severity() == Some(Severity::Warning) => {
-                warnings.fetch_add(1, Ordering::Relaxed);
-            }
-            AsyncMessage::Notification(notice) => {
-                // Who listens may be gone, or so far behind that there is no use in listening.
-                let sent = notices.as_ref().map(|notices| notices.try_send(notice.payload().to_owned()));
-                if sent.is_some_and(|sent| sent.is_err()) {
-                    notices = None;
+    let messages = async {
+        // What ends it is told to whoever uses the connection.
+        while let Some(Ok(message)) = poll_fn(|context| connection.poll_message(context)).await {
+            match message {
+                AsyncMessage::Notice(notice) if notice.parsed_severity() == Some(Severity::Warning) => {
+                    warnings.fetch_add(1, Ordering::Relaxed);
                 }
+                AsyncMessage::Notification(notice) => {
+                    // Who listens may be gone, or so far behind that there is no use in listening.
+                    let sent = notices.as_ref().map(|notices| notices.try_send(notice.payload().to_owned()));
+                    if sent.is_some_and(|sent| sent.is_err()) {
+                        notices = None;
+                    }
+                }
+                _ => {}
             }
-            _ => {}
         }
-    }
+    };
+    let leave = async {
+        drop(released.await);
+        sleep(COURTESY).await;
+    };
+    select(pin!(messages), pin!(leave)).await;
 }

@@ -1,6 +1,12 @@
 //! A primary and its standby: what is acknowledged survives the primary.
 
-use std::{net::TcpListener, sync::mpsc, thread, time::Duration};
+use std::{
+    io::{self, Read as _, Write as _},
+    net::TcpListener,
+    sync::mpsc,
+    thread,
+    time::Duration,
+};
 
 use token_core::UnixTime;
 use token_store::{
@@ -162,6 +168,32 @@ fn a_host_that_never_answers_hides_no_other() {
         let store = PostgresStore::open(&config(&format!("{}{more}", on(&ports, &url)))).unwrap();
         insert(&store, &record(&format!("a{more}"), None));
     }
+}
+
+// It is asked every two seconds for as long as the store is open.
+#[test]
+fn a_login_that_is_given_up_leaves_no_connection() {
+    let Some(server) = postgres::start(&["fsync=off"]) else { return };
+    let mute = TcpListener::bind("127.0.0.1:0").unwrap();
+    let ports = [mute.local_addr().unwrap().port(), server.port().unwrap()];
+    let (closed, told) = mpsc::channel();
+    thread::spawn(move || {
+        for client in mute.incoming() {
+            let (mut client, closed) = (client.unwrap(), closed.clone());
+            thread::spawn(move || {
+                assert!(client.read(&mut [0; 4096]).unwrap() > 0);
+                // The login is granted, and nothing is answered after it.
+                client.write_all(b"R\0\0\0\x08\0\0\0\0Z\0\0\0\x05I").unwrap();
+                drop(io::copy(&mut client, &mut io::sink()));
+                closed.send(())
+            });
+        }
+    });
+    let url = server.database();
+    drop(store(&url));
+    let store = PostgresStore::open(&config(&on(&ports, &url))).unwrap();
+    told.recv_timeout(Duration::from_secs(60)).expect("the store closes what it gave up");
+    drop(store);
 }
 
 #[test]
