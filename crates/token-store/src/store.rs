@@ -315,11 +315,12 @@ pub enum StoreError {
         found: String,
     },
     /// The server's log lacks what was acknowledged to this store: a former primary goes on, a standby was promoted that had
-    /// not received everything, or an older copy of the data was started. Nothing was written. Stop that server, or open
-    /// the store again to go on without what is lost: spent and revoked tokens may then be good again.
+    /// not received everything, or an older copy of the data was started. Nothing was written. Stop the server that lacks it
+    /// and open the store again. Opening it with that server running accepts the loss: spent and revoked tokens may then be
+    /// good again.
     #[error(
         "the log of {place} went back: it holds {found}, and {acknowledged} was acknowledged; stop the server that \
-         lacks it, or open the store again to accept the loss"
+         lacks it and open the store again, or open it with that server to accept the loss"
     )]
     WentBack {
         /// Its URL, without the password.

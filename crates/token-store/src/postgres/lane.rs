@@ -345,7 +345,10 @@ async fn settle<K: Kind>(session: &Session, mut calls: Vec<Call<K>>, meter: &Met
                 session.abandon();
                 return calls;
             }
-            Err(Failure::Refused(error)) if calls.len() == 1 => {
+            // A shared connection refuses them all.
+            Err(Failure::Refused(error))
+                if calls.len() == 1 || matches!(error, StoreError::Pooled { .. }) =>
+            {
                 calls.drain(..).for_each(|call| call.waits.tell(Err(error.clone())));
             }
             // One of them may be what the server does not take; the others are not to suffer for it.

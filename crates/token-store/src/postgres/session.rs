@@ -237,7 +237,7 @@ impl Session {
         };
         match self.within(self.client.simple_query(sql)).await {
             Ok(Ok(messages)) => Ok(messages.into_iter().filter_map(row).collect()),
-            Ok(Err(error)) => Err(match error::of_statement(&error, &self.place) {
+            Ok(Err(error)) => Err(match self.failed(&error) {
                 Failure::Doubt(cause) => Failure::Elsewhere(error::unreachable(&self.place, cause)),
                 failure => failure,
             }),
@@ -254,7 +254,7 @@ impl Session {
         let statement = self.statement(sql).await?;
         match self.within(self.client.query(&statement, parameters)).await {
             Ok(Ok(rows)) => Ok(rows),
-            Ok(Err(error)) => Err(error::of_statement(&error, &self.place)),
+            Ok(Err(error)) => Err(self.failed(&error)),
             Err(cause) => Err(Failure::Doubt(cause)),
         }
     }
@@ -272,7 +272,7 @@ impl Session {
         // Sent together: the second costs no round trip.
         let both = join(self.client.query(&statement, parameters), self.client.query(&after, &[]));
         let (answered, found) = self.within(both).await.map_err(Failure::Doubt)?;
-        let rows = answered.map_err(|error| error::of_statement(&error, &self.place))?;
+        let rows = answered.map_err(|error| self.failed(&error))?;
         let doubt = |cause| Failure::Doubt(Arc::new(io::Error::other(cause)));
         // None of ours gives reason for a warning but one: somebody has cut short the wait for the standby.
         if self.warnings.load(Ordering::Relaxed) != warnings {
@@ -312,7 +312,7 @@ impl Session {
         let statement = match self.within(self.client.prepare(&text)).await {
             Ok(Ok(statement)) => statement,
             Ok(Err(error)) => {
-                return Err(match error::of_statement(&error, &self.place) {
+                return Err(match self.failed(&error) {
                     Failure::Doubt(cause) => unsent(cause),
                     failure => failure,
                 });
@@ -321,6 +321,15 @@ impl Session {
         };
         self.statements.borrow_mut().insert(sql, statement.clone());
         Ok(statement)
+    }
+
+    // A shared connection keeps failing after its pooler is set right.
+    fn failed(&self, error: &tokio_postgres::Error) -> Failure {
+        let failure = error::of_statement(error, &self.place);
+        if matches!(failure, Failure::Refused(StoreError::Pooled { .. })) {
+            self.abandon();
+        }
+        failure
     }
 
     // The server stops a statement that takes too long; this is for one that does not answer at all.

@@ -175,6 +175,17 @@ fn a_pooler_that_shares_connections_is_refused() {
         assert!(found >= kept.load(Ordering::SeqCst), "{mode}: what is acknowledged is there");
         assert_eq!(told.load(Ordering::SeqCst) > 0, mode != "session", "{mode}");
         assert!(mode != "session" || kept.load(Ordering::SeqCst) == 400);
+        if mode == "transaction" {
+            // The operator sets it right, and the store stays open.
+            let file = pooler.dir.join("pgbouncer.ini");
+            let text = fs::read_to_string(&file).unwrap().replace("= transaction", "= session");
+            fs::write(&file, text).unwrap();
+            let mut reload = Command::new("kill");
+            assert!(reload.arg("-HUP").arg(pooler.process.id().to_string()).status().unwrap().success());
+            until("each connection is one session", || {
+                (0..50).all(|number| through.insert(&record(&format!("later {number}"), None)).is_ok())
+            });
+        }
     }
 }
 
