@@ -2,7 +2,7 @@
 
 use std::{fs, io, path::Path};
 
-use clap::{Command, CommandFactory as _};
+use clap::{Command, CommandFactory as _, builder::Resettable};
 use clap_mangen::Man;
 
 use crate::{
@@ -53,7 +53,7 @@ Where \fBcheck\fR and \fBimport\fR put their temporary files.
 The home: the default place of the files below.
 .TP
 \fIkeys\fR
-The key ring. Whoever has it and the store can mint and verify any token.
+The key ring. Anyone who has it and the store can mint and verify any token.
 .TP
 \fIconfig.json\fR
 The configuration: where tokens say they come from, and the URL of the store.
@@ -82,10 +82,27 @@ fn write(command: &Command, dir: &Path) -> io::Result<()> {
 
 fn page(command: &Command) -> io::Result<Vec<u8>> {
     let mut page = Vec::new();
-    Man::new(command.clone()).render(&mut page)?;
+    // As prose, the examples would be filled and hyphenated.
+    let examples = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+    Man::new(command.clone().after_help(Resettable::Reset)).render(&mut page)?;
+    if let Some(examples) = examples.strip_prefix("Example:\n") {
+        page.extend(verbatim(examples).as_bytes());
+    }
     page.extend(EXIT_STATUS.as_bytes());
     if args::uses_store(command) {
         page.extend(STORE.as_bytes());
     }
     Ok(page)
+}
+
+/// Examples as they are to be typed, each line by itself.
+fn verbatim(examples: &str) -> String {
+    let mut section = ".SH EXAMPLES\n.nf\n".to_owned();
+    for line in examples.lines() {
+        let line = line.strip_prefix("  ").unwrap_or(line).replace('\\', "\\e").replace('-', "\\-");
+        // A line that begins with one of these would be a command of roff.
+        let guard = if line.starts_with(['.', '\'']) { "\\&" } else { "" };
+        section.push_str(&format!("{guard}{line}\n"));
+    }
+    section + ".fi\n"
 }

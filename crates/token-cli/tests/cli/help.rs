@@ -245,6 +245,10 @@ fn the_manual_is_printed_or_written() {
         for section in [".TH ", ".SH \"EXIT STATUS\"", ".SH ENVIRONMENT", "NO_COLOR"] {
             assert!(page.contains(section), "{name} {section}");
         }
+        // Examples stay as they are written, line by line.
+        let (_, examples) = page.split_once(".SH EXAMPLES\n.nf\n").expect(name);
+        let (examples, _) = examples.split_once("\n.fi\n").expect(name);
+        assert!(examples.starts_with("onetoken ") && !page.contains(".SH EXTRA"), "{name}: {examples}");
         for of_store in [".SH FILES", "ONETOKEN_HOME", "\\-\\-wait"] {
             assert_eq!(page.contains(of_store), uses_store, "{name} {of_store}");
         }
