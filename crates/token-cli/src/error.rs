@@ -70,6 +70,9 @@ pub(crate) enum Failure {
     Input(io::Error),
     #[error("standard output cannot be written: {0}")]
     Output(io::Error),
+    /// Standard output failed, and what nobody got cannot be had again.
+    #[error("standard output cannot be written: {0}")]
+    Undelivered(io::Error),
     #[error("the system's clock shows a time before 1970")]
     Clock,
     #[error("{}", Chain(.0))]
@@ -89,10 +92,7 @@ pub(crate) enum Failure {
     #[error("nothing to revoke: the store holds no token of {of}")]
     NothingFound { of: String },
     /// The store failed at spending, under this claim.
-    #[error(
-        "{}: the claim was `{claim}`; with `--claim {claim}` the same spend is asked for again and costs no second use",
-        Chain(source)
-    )]
+    #[error("{}; retry with `--claim {claim}`, which spends no second use", Chain(source))]
     Spending { claim: String, source: StoreError },
 }
 
@@ -132,6 +132,14 @@ impl Failure {
         }
     }
 
+    /// A failure of standard output is one also where the reader has gone away: what was written there is lost.
+    pub(crate) fn undelivered(self) -> Self {
+        match self {
+            Self::Output(source) => Self::Undelivered(source),
+            failure => failure,
+        }
+    }
+
     /// What the authority says to minting.
     pub(crate) fn minting(error: MintError) -> Self {
         match error {
@@ -165,7 +173,7 @@ impl Failure {
     /// What the verifier says to a macaroon and its discharges.
     pub(crate) fn verifying(error: VerifyError, macaroon: &Macaroon, discharges: &[Macaroon]) -> Self {
         match error {
-            // A limit on what is given, whatever is in it.
+            // A limit on their number, not on their content.
             VerifyError::TooManyDischarges { max } => Malformed::too_many_discharges(max).into(),
             error => Refusal::new(error.into(), macaroon, discharges).into(),
         }
@@ -300,10 +308,11 @@ impl Malformed {
         Self::at(message, Stage::Limit, Limits::ONEDATA.text, Unit::Character)
     }
 
-    /// The same, where what was given is the name of a file.
-    pub(crate) fn of_file(self, name: impl fmt::Display) -> Self {
-        let message = format!("not a token but the name of a file: read it with `onetoken inspect < {name}`");
-        Self { hint: Some(message.clone()), message, partial: None, ..self }
+    /// The name of a file was given.
+    pub(crate) fn file_name(name: impl fmt::Display) -> Self {
+        let message =
+            format!("not a token but the name of a file; give what is in it on standard input: `< {name}`");
+        Self { hint: Some(message.clone()), ..Self::at(message, Stage::Text, 0, Unit::Character) }
     }
 
     /// The same, of this discharge.
@@ -373,6 +382,7 @@ impl Failure {
             Self::File { .. }
             | Self::Input(_)
             | Self::Output(_)
+            | Self::Undelivered(_)
             | Self::Clock
             | Self::Home(_)
             | Self::Authority(_)
@@ -408,7 +418,7 @@ impl Failure {
             }
             Self::File { .. } => error.kind = "file",
             Self::Input(_) => error.kind = "input",
-            Self::Output(_) => error.kind = "output",
+            Self::Output(_) | Self::Undelivered(_) => error.kind = "output",
             Self::Clock => error.kind = "clock",
             Self::Home(HomeError::Store(_)) | Self::Authority(_) => error.kind = "store",
             Self::Spending { claim, .. } => {

@@ -306,7 +306,11 @@ impl Settings {
     fn read(dir: &Path) -> Result<Self, HomeError> {
         require_private(dir)?;
         let path = dir.join(CONFIG);
-        let text = match fs::File::open(&path) {
+        let text = match fs::metadata(&path).and_then(|metadata| match metadata.is_file() {
+            true => fs::File::open(&path),
+            // Opening a pipe would wait for a writer.
+            false => Err(io::Error::other("it is no regular file")),
+        }) {
             Ok(file) => io::read_to_string(io::Read::take(file, MAX_CONFIG)),
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 return Err(HomeError::Missing { path: dir.to_owned() });
@@ -415,9 +419,8 @@ fn is_foreign(owner: u32, user: u32) -> bool {
     owner != user && owner != 0
 }
 
-/// Who sits at this command holds the key ring, and with it can mint any token whatever. There is no second
-/// party whose groups, spaces and privileges could be asked about, so nothing is refused here. A service that
-/// mints for others brings a host of its own.
+/// Permits everything: the user of this command holds the key ring, and with it can mint any token. A service that
+/// mints for others brings a host of its own, which knows their groups, spaces and privileges.
 pub(crate) struct Operator;
 
 impl Host for Operator {
@@ -472,7 +475,7 @@ mod tests {
             [(7, 7), (0, 7), (0, 0), (8, 7), (7, 0)].map(|(owner, user)| is_foreign(owner, user)),
             [false, false, false, true, true]
         );
-        // Of whatever user these tests are: `/` is the superuser's, and this program's own directory is not.
+        // These tests may run as any user: `/` is the superuser's, and this program's own directory is not.
         require_private(Path::new("/")).unwrap();
     }
 }

@@ -3,7 +3,7 @@
 use std::{
     ffi::{OsStr, OsString},
     fmt,
-    fs::File,
+    fs::{self, File},
     io::{self, BufRead as _, BufReader, IsTerminal as _, Read},
     path::Path,
 };
@@ -90,12 +90,15 @@ impl Text {
         inspect(self.as_str()?, options).map_err(damaged)
     }
 
-    /// Whoever gives the name of a file means what is in it.
     fn with_hint(&self, malformed: Malformed) -> Malformed {
-        match self {
-            Self::Argument(name) if Path::new(name).is_file() => malformed.of_file(ShellWord(name)),
-            _ => malformed,
-        }
+        self.file_name().unwrap_or(malformed)
+    }
+
+    /// The error of a caller who gave the name of a file, or of a pipe, in place of a token.
+    pub(crate) fn file_name(&self) -> Option<Malformed> {
+        let Self::Argument(name) = self else { return None };
+        let is_readable = fs::metadata(name).is_ok_and(|metadata| !metadata.is_dir());
+        is_readable.then(|| Malformed::file_name(ShellWord(name)))
     }
 
     /// The macaroon that it spells. What is malformed is diagnosed as of `now`.
@@ -137,7 +140,7 @@ fn diagnosis(text: &str, error: &DecodeError, options: &DecodeOptions, now: Unix
     }
 }
 
-/// The lines of standard input, none of which takes more memory than the longest token, whatever its length.
+/// The lines of standard input. A line of any length takes no more memory than the longest token.
 pub(crate) struct Lines<R> {
     input: BufReader<R>,
 }

@@ -56,7 +56,7 @@ impl Terminal {
         Document::new(value).and_then(|document| document.write(&mut self.out)).map_err(Failure::Output)
     }
 
-    /// Whether what is written gets anywhere, as far as that can be told beforehand: for what is no good unread.
+    /// Refuses a standard output that is known to be closed, for output that must not get lost.
     pub(crate) fn must_be_open(&self) -> Result<(), Failure> {
         match is_closed(&self.out) {
             Ok(true) => Err(Failure::Output(io::Error::other("it is closed"))),
@@ -94,10 +94,11 @@ impl Terminal {
         }
     }
 
-    /// A line on standard error.
+    /// A line on standard error. Names of files and texts of a server are in it, and must not steer the terminal.
     pub(crate) fn note(&self, message: impl fmt::Display) {
+        let message = message.to_string();
         // Where standard error is closed there is nobody to tell.
-        drop(writeln!(io::stderr().lock(), "onetoken: {message}"));
+        drop(writeln!(io::stderr().lock(), "onetoken: {}", Plain(message.as_bytes())));
     }
 
     pub(crate) fn paint<T: fmt::Display>(&self, style: Style, text: T) -> Painted<T> {
@@ -115,7 +116,7 @@ pub(crate) fn failed(error: &io::Error) -> Exit {
 }
 
 /// Rust opens `/dev/null` for reading and writing in the place of a closed standard stream, where shells open it
-/// for writing alone. A parent that does as Rust cannot be told apart.
+/// for writing alone. A parent that opens it as Rust does goes unnoticed.
 #[cfg(unix)]
 fn is_closed(out: &io::Stdout) -> io::Result<bool> {
     use std::{
@@ -202,7 +203,7 @@ impl Serialize for Bytes {
     }
 }
 
-/// Bytes out of a token as a person may see them: whoever wrote the token does not get to steer the terminal.
+/// Bytes of a token as a person may see them, escaped: the author of the token must not steer the terminal.
 pub(crate) struct Plain<'a>(pub(crate) &'a [u8]);
 
 impl fmt::Display for Plain<'_> {

@@ -1,10 +1,11 @@
 //! What those who run a store do with it.
 
-use std::{ffi::OsString, num::NonZeroUsize, path::PathBuf};
+use std::{ffi::OsString, path::PathBuf};
 
 use clap::{
     Args as ClapArgs,
     builder::{OsStringValueParser, TypedValueParser as _},
+    value_parser,
 };
 use token_core::UnixTime;
 use token_store::Entity;
@@ -19,7 +20,8 @@ use crate::{
 
 /// Void a token for good, or many
 ///
-/// Without an option it is one, by its id or itself. Where there is nothing to void the exit code is 1.
+/// Without an option, revokes one token, by its id or by the token itself. Where there is nothing to revoke, the exit
+/// code is 1.
 #[derive(ClapArgs)]
 #[command(after_help = "Example:
   onetoken mint space-support 9ueUeoZA6KXxNgzlvqmmrbzqE_BQiaHEEDC21sY1Kuc |
@@ -46,14 +48,14 @@ pub(crate) struct Revoked {
     /// Void all temporary tokens of this subject, which have no records: usr-ID or prv-ID
     #[arg(long, value_name = "SUBJECT", value_parser = request::issuer)]
     pub(crate) temporary: Option<String>,
-    /// Void all tokens about this resource that there are now, such as space:ID
+    /// Void all present tokens about this resource, such as space:ID
     #[arg(long, value_name = "KIND:ID", value_parser = entity::resource)]
     pub(crate) resource: Option<Entity>,
-    /// Void all tokens of this issuer that there are now, but for temporary ones: usr-ID or prv-ID
+    /// Void all present tokens of this issuer but temporary ones: usr-ID or prv-ID
     #[arg(long, value_name = "SUBJECT", value_parser = entity::issuer)]
     pub(crate) issuer: Option<Entity>,
-    /// Void all tokens that were minted before this time, also what is imported only later, but for temporary ones;
-    /// in RFC 3339 or Unix seconds. There is no way back to an earlier time
+    /// Void all tokens but temporary ones that were minted before this time, in RFC 3339 or Unix seconds. This holds
+    /// for tokens that are imported later, too. It cannot be undone
     #[arg(long, value_name = "TIME", value_parser = time::parse_time)]
     pub(crate) before: Option<UnixTime>,
 }
@@ -69,28 +71,29 @@ fn token_or_id(text: OsString) -> Result<OsString, UnknownOption> {
 
 /// List the tokens that the store keeps
 ///
-/// On a terminal long ids are cut, so that a token has one line. What is damaged is named and makes the exit code 4.
+/// On a terminal, long ids are cut so that each token fits on one line. Damaged records are named, and make the exit
+/// code 4.
 #[derive(ClapArgs)]
 #[command(after_help = "Example:
   onetoken mint space-support s1
   onetoken list --resource space:s1 --limit 100")]
 pub(crate) struct ListArgs {
-    /// Those about this resource, such as space:ID
+    /// Only tokens about this resource, such as space:ID
     #[arg(long, value_name = "KIND:ID", value_parser = entity::resource)]
     pub(crate) resource: Option<Entity>,
-    /// Those of this issuer: usr-ID or prv-ID
+    /// Only tokens of this issuer: usr-ID or prv-ID
     #[arg(long, value_name = "SUBJECT", value_parser = entity::issuer)]
     pub(crate) issuer: Option<Entity>,
-    /// Those that have expired
+    /// Only tokens that have expired
     #[arg(long)]
     pub(crate) expired: bool,
-    /// Those that expire at or before this time, in RFC 3339 or Unix seconds
+    /// Only tokens that expire at or before this time, in RFC 3339 or Unix seconds
     #[arg(long, value_name = "TIME", value_parser = time::parse_time, conflicts_with = "expired")]
     pub(crate) expires_before: Option<UnixTime>,
-    /// So many at most, and the cursor that leads on [default: all]
-    #[arg(long, value_name = "N")]
-    pub(crate) limit: Option<NonZeroUsize>,
-    /// Those after the page that gave out this cursor, with the same filters
+    /// At most N tokens, and a cursor for the next page [default: all]
+    #[arg(long, value_name = "N", value_parser = value_parser!(u32).range(1..).try_map(usize::try_from))]
+    pub(crate) limit: Option<usize>,
+    /// Only tokens after the page that ended with this cursor; give the same filters
     #[arg(long, value_name = "CURSOR")]
     pub(crate) after: Option<Cursor>,
     /// Print a JSON document: {"tokens":[…]}, with `next`, a cursor, where there are more, and `damaged`, a list of
@@ -120,24 +123,24 @@ pub(crate) struct CountsArgs {
   onetoken purge --before 2026-01-01
   onetoken purge --retention 30d")]
 pub(crate) struct PurgeArgs {
-    /// Those alone that had expired by this time, in RFC 3339 or Unix seconds [default: now]
+    /// Only tokens that had expired by this time, in RFC 3339 or Unix seconds [default: now]
     #[arg(long, value_name = "TIME", value_parser = time::parse_time)]
     pub(crate) before: Option<UnixTime>,
-    /// Remove also those whose uses were found to be spent this long ago, by an earlier run with this option; 0s for
-    /// all that are spent. Whoever asks again about a spend that was removed is refused, and an older export that is
-    /// imported again brings the token back
+    /// Also remove spent tokens that an earlier run with this option found to be spent this long ago; 0s removes all
+    /// spent tokens. A spend of a removed token cannot be retried, and an import of an older export brings the token
+    /// back
     #[arg(long, value_name = "DURATION", value_parser = time::parse_duration)]
     pub(crate) retention: Option<Seconds>,
-    /// Print a JSON document: {"purged":N}; with --retention and `spent`, which counts those that were removed, or
-    /// found spent for the first time; with `damaged` where any were passed over
+    /// Print a JSON document: {"purged":N}. With --retention it has `spent`, too: the tokens that were removed or found
+    /// to be spent for the first time. It has `damaged` where damaged records were passed over
     #[arg(long)]
     pub(crate) json: bool,
 }
 
-/// Look whether the store is sound
+/// Check whether the store is sound
 ///
-/// Looks at a copy, and changes nothing: every page, record, claim and index entry, and whether every sealed key
-/// opens. The copy is made where temporary files are (TMPDIR), and needs as much space as the store.
+/// Reads a copy and changes nothing. It checks every page, record, claim and index entry, and whether every sealed
+/// key opens. The copy is made where temporary files are (TMPDIR), and needs as much space as the store.
 #[derive(ClapArgs)]
 #[command(after_help = "Example:
   onetoken mint space-support s1
@@ -169,10 +172,10 @@ pub(crate) struct RekeyArgs {
     pub(crate) json: bool,
 }
 
-/// Write all that the store holds into a file, to move or keep it
+/// Write all that the store holds to a file, as a backup or to move it
 ///
 /// Root keys stay sealed: the file is worth nothing without the key ring. The file appears when it is complete, and
-/// must not be there before: nothing is overwritten. Repeat an interrupted export to begin anew.
+/// is not overwritten if there is one. Repeat an interrupted export to begin anew.
 #[derive(ClapArgs)]
 #[command(after_help = "Example:
   onetoken mint space-support s1
@@ -185,11 +188,12 @@ pub(crate) struct ExportArgs {
     pub(crate) json: bool,
 }
 
-/// Keep all that an export holds, where there is nothing yet under its name
+/// Add the tokens of an export to the store
 ///
-/// Nothing is kept of an export that is not whole. Repeat an interrupted import to resume it. The
-/// tokens need the keys that they were sealed under. What was revoked there is revoked here as well. What was purged
-/// here since, spent or not, comes back as it was then: into a store that has been used since, only with --new-epoch.
+/// Tokens that the store has already stay as they are, but a revocation in the export holds here, too. An incomplete
+/// export is refused whole. Repeat an interrupted import to resume it. The tokens need the keys that they were sealed
+/// under. A token that was purged here after the export comes back as it was then, spent or not. So use --new-epoch for
+/// any store that was used after the export.
 ///
 /// The exit code is 4 where the export names damaged tokens, or the store is not sound.
 #[derive(ClapArgs)]
@@ -199,8 +203,8 @@ pub(crate) struct ExportArgs {
 pub(crate) struct ImportArgs {
     /// The file; `-` is standard input
     pub(crate) file: PathBuf,
-    /// Void all that comes in, also what is there already: for a backup, which would bring tokens back to life that
-    /// were spent since
+    /// Void every token of the export, also where the store has it already. Use it to restore a backup, which would
+    /// otherwise revive tokens that were spent since
     #[arg(long)]
     pub(crate) new_epoch: bool,
     /// Print a JSON document: {"tokens":N,"generations":N,"damaged":N,"sha256":"…","kept":N,"unopened":N,

@@ -1,10 +1,11 @@
 //! The command line of `onetoken mint`.
 
-use std::num::{NonZeroU32, NonZeroU64};
+use std::num::NonZeroU64;
 
 use clap::{
     Args as ClapArgs, Subcommand, ValueEnum,
     builder::{NonEmptyStringValueParser, PossibleValue, PossibleValuesParser, TypedValueParser},
+    value_parser,
 };
 use token_core::{Encoding, Format, InviteType};
 
@@ -42,10 +43,10 @@ pub(crate) struct Form {
     /// A name for the record, which `list` shows
     #[arg(long)]
     pub(crate) name: Option<String>,
-    /// Mint so many, each on a line of its own
-    #[arg(long, value_name = "N")]
-    pub(crate) count: Option<NonZeroU32>,
-    /// How it is spelled
+    /// How many to mint; each is printed on a line of its own [default: 1]
+    #[arg(long, value_name = "N", value_parser = value_parser!(u32).range(1..))]
+    pub(crate) count: Option<u32>,
+    /// The encoding of the token
     #[arg(long, default_value = "base62")]
     pub(crate) encoding: TokenEncoding,
     /// Print a JSON document: {"token":"…","id":"…","expiresAt":"…"}; with --count a list of these, {"tokens":[…]}
@@ -84,10 +85,10 @@ pub(crate) struct SpaceSupportArgs {
     /// The id of the space
     #[arg(value_name = "SPACE_ID", allow_hyphen_values = true, value_parser = id)]
     pub(crate) space: String,
-    /// Write it as Onedata has since 20.02
+    /// Mint a modern token (Onedata 20.02 and newer)
     #[arg(long)]
     pub(crate) modern: bool,
-    /// How often it can be spent, or `unlimited`
+    /// How many times it can be spent, or `unlimited`
     #[arg(long, value_name = "N", default_value = "1", value_parser = uses)]
     pub(crate) uses: Uses,
     #[command(flatten)]
@@ -105,10 +106,10 @@ pub(crate) struct InviteArgs {
     /// The id of what it invites to
     #[arg(value_name = "TARGET_ID", allow_hyphen_values = true, value_parser = id)]
     pub(crate) target: String,
-    /// How often it can be spent, or `unlimited` [default: 1; a temporary token: unlimited]
+    /// How many times it can be spent, or `unlimited` [default: 1; a temporary token: unlimited]
     #[arg(long, value_name = "N", value_parser = uses)]
     pub(crate) uses: Option<Uses>,
-    /// Keep no record: its uses can then not be counted, nor can it be revoked alone
+    /// Keep no record: then its uses are not counted, and it cannot be revoked alone
     #[arg(long)]
     pub(crate) temporary: bool,
     /// A further condition; may be given several times
@@ -129,10 +130,10 @@ pub(crate) struct AccessArgs {
 
 #[derive(ClapArgs)]
 pub(crate) struct SelfArgs {
-    /// Whom it speaks for: usr-ID or prv-ID
+    /// The subject that it acts or vouches for: usr-ID or prv-ID
     #[arg(long, value_name = "SUBJECT", value_parser = request::issuer)]
     pub(crate) subject: String,
-    /// Keep no record: it can then not be revoked alone
+    /// Keep no record: then it cannot be revoked alone
     #[arg(long)]
     pub(crate) temporary: bool,
     /// A further condition; may be given several times
@@ -201,7 +202,7 @@ struct InvalidInvite;
 
 /// Mint a macaroon of any identifier under a secret of your own
 ///
-/// It is kept nowhere: whoever knows the secret can verify it.
+/// The token is kept nowhere. Anyone who knows the secret can verify it.
 ///
 /// A third party discharges a caveat with this command as well: --identifier is the caveat's and the secret is its
 /// KEY, from which discharges derive their keys as tokens do. `onetoken bind` then binds the discharge.
@@ -213,10 +214,10 @@ struct InvalidInvite;
   onetoken mint raw --location onezone --identifier id8 --secret example \\
     --third-party https://auth.example:id9:@auth.key --format v2j")]
 pub(crate) struct RawArgs {
-    /// Where the token says it comes from; not signed
+    /// The location of the token; not signed
     #[arg(long)]
     pub(crate) location: String,
-    /// What the token is called; signed
+    /// The identifier of the token; signed
     #[arg(long, allow_hyphen_values = true, value_parser = NonEmptyStringValueParser::new())]
     pub(crate) identifier: String,
     #[command(flatten)]
@@ -226,7 +227,7 @@ pub(crate) struct RawArgs {
     /// The format
     #[arg(long, default_value = "v1")]
     pub(crate) format: RawFormat,
-    /// How the bytes are spelled: v1 as base62 unless said otherwise, v2 as base64url, v2j not at all
+    /// The encoding: base62 (default) or base64url for v1, base64url for v2, none for v2j
     #[arg(long)]
     pub(crate) encoding: Option<TokenEncoding>,
     /// Print a JSON document: {"token":"…"}

@@ -40,15 +40,15 @@ pub(super) fn run(args: &ConsumeArgs, home: &HomeArgs, terminal: &mut Terminal) 
         true => terminal.document(&Answer::new(&consumed)),
         false => print(&consumed, terminal),
     };
-    if written.is_err() {
-        // Also where the reader just went away: the use stays taken.
+    written.map_err(|failure| {
         terminal.note(format_args!(
-            "token {} was consumed, and then the answer could not be written: the claim was `{name}`; with \
-             `--claim {name}` the same spend is asked for again and costs no second use",
+            "token {} was consumed, but the answer could not be written out; repeat it with `--claim {name}`, which \
+             spends no second use",
             consumed.accepted.id
         ));
-    }
-    written.map(|()| Exit::Done)
+        failure.undelivered()
+    })?;
+    Ok(Exit::Done)
 }
 
 fn claim(text: &str) -> Result<ClaimId, UsageError> {

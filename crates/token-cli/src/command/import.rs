@@ -34,7 +34,8 @@ struct Imported {
 }
 
 pub(super) fn run(args: &ImportArgs, home: &HomeArgs, terminal: &mut Terminal) -> Result<Exit, Failure> {
-    let transfer = |error| Failure::transfer(&args.file, error);
+    let name = if args.file.as_os_str() == INPUT { Path::new("standard input") } else { &args.file };
+    let transfer = |error| Failure::transfer(name, error);
     // All of it first: who feeds a pipe slowly must not keep others from the store.
     let mut file = open(&args.file)?;
     // And of one that is not whole not even an empty store is to be left.
@@ -75,7 +76,7 @@ fn open(path: &Path) -> Result<File, Failure> {
     let mut input = io::stdin().lock();
     // What is no export need not end, either.
     if !input.fill_buf().map_err(Failure::Input)?.starts_with(b"{") {
-        return Err(Failure::transfer(path, TransferError::NotAnExport));
+        return Err(Failure::transfer(Path::new("standard input"), TransferError::NotAnExport));
     }
     io::copy(&mut input, &mut file).map_err(Failure::Input)?;
     Ok(file)

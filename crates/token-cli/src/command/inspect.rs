@@ -33,7 +33,10 @@ pub(super) fn run(args: &InspectArgs, terminal: &mut Terminal) -> Result<Exit, F
             terminal.describe(&description)?;
         }
         Err(malformed) => {
-            if let Some((partial, now)) = malformed.partial.as_ref().filter(|_| !args.json) {
+            // Of a token without an encoding nothing could be read.
+            let shown =
+                |(partial, _): &&(Box<Inspection>, UnixTime)| !args.json && partial.encoding().is_some();
+            if let Some((partial, now)) = malformed.partial.as_ref().filter(shown) {
                 let description =
                     Description { inspection: partial, now: *now, whole: false, signature: false };
                 terminal.describe(&description)?;

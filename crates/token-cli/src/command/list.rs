@@ -56,7 +56,7 @@ pub(super) fn run(args: &ListArgs, home: &HomeArgs, terminal: &mut Terminal) -> 
     let authority = home.authority()?;
     let now = args.after.as_ref().map_or_else(|| authority.now(), |cursor| cursor.now);
     let found = find(args, &authority, now)?;
-    // Whoever reads slowly must not keep others from the store.
+    // A slow reader must not keep others from the store.
     drop(authority);
 
     let Found { records, damaged, next } = &found;
@@ -102,7 +102,7 @@ fn find(args: &ListArgs, authority: &Issuer, now: UnixTime) -> Result<Found, Fai
         next: args.after.as_ref().map(|cursor| cursor.after.clone()),
     };
     loop {
-        let left = args.limit.map(|limit| limit.get().saturating_sub(found.records.len()));
+        let left = args.limit.map(|limit| limit.saturating_sub(found.records.len()));
         let limit = left.unwrap_or(PAGE).min(PAGE);
         let page = match authority.list(&filter, found.next.as_deref(), limit) {
             Err(StoreError::InvalidCursor) => return Err(UsageError::Cursor.into()),
@@ -111,7 +111,7 @@ fn find(args: &ListArgs, authority: &Issuer, now: UnixTime) -> Result<Found, Fai
         found.records.extend(page.records.into_iter().filter(wanted));
         found.damaged.extend(page.damaged);
         found.next = page.next;
-        if found.next.is_none() || args.limit.is_some_and(|limit| found.records.len() >= limit.get()) {
+        if found.next.is_none() || args.limit.is_some_and(|limit| found.records.len() >= limit) {
             return Ok(found);
         }
     }

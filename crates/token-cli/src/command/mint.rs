@@ -1,6 +1,13 @@
 //! `onetoken mint`
 
-use std::time::Duration;
+use std::{
+    sync::{
+        atomic::{AtomicU32, Ordering},
+        mpsc,
+    },
+    thread,
+    time::Duration,
+};
 
 use serde::Serialize;
 use token_api::{Dialect, Grant, Lifetime, MintError, MintRequest, Minted, add_third_party};
@@ -10,12 +17,15 @@ use super::print_token;
 use crate::{
     args::{Condition, Form, InviteArgs, Mint, RawArgs, SelfArgs, StoredArgs, TokenEncoding, Ttl, Uses},
     error::{Exit, Failure, Malformed, UsageError},
-    home::HomeArgs,
+    home::{HomeArgs, Issuer},
     input, key,
     output::{Bytes, Terminal},
     progress::Progress,
     time::{Stamp, Until},
 };
+
+/// How many tokens are minted at once.
+const MINTERS: usize = 16;
 
 pub(super) fn run(mint: &Mint, home: &HomeArgs, terminal: &mut Terminal) -> Result<Exit, Failure> {
     // A token that nobody reads is lost, and its record would stay.
@@ -74,7 +84,7 @@ impl Stated<'_> {
     }
 }
 
-/// A location is commonly a URL and has colons of its own, so the fields are told from the end.
+/// A location is commonly a URL and has colons of its own, so the fields are read from the end.
 fn stated(condition: &Condition) -> Result<Stated<'_>, UsageError> {
     let text = match condition {
         Condition::FirstParty(text) => return Ok(Stated::FirstParty(text)),
@@ -171,33 +181,69 @@ fn stored(
         None => {
             let minted = authority.mint(request).map_err(Failure::minting)?;
             let now = authority.now();
-            // Whoever reads slowly must not keep others from the store.
+            // A slow reader must not keep others from the store.
             drop(authority);
             hand_over(&minted, form, terminal)?;
             summarize(&minted, request, form, now, terminal);
         }
         Some(count) if form.json => {
             let mut tokens = Vec::new();
-            for _ in 0..count.get() {
-                let document = authority.mint(request).map_err(Failure::minting);
-                tokens.push(document.and_then(|minted| form.document(&minted)).inspect_err(|_| {
-                    lost(terminal, tokens.len());
-                })?);
-            }
+            let minted = mint_many(&authority, request, count, |minted| {
+                tokens.push(form.document(&minted)?);
+                Ok(())
+            });
+            minted.inspect_err(|_| lost(terminal, tokens.len()))?;
             drop(authority);
             let count = tokens.len();
-            terminal.document(&Documents { tokens }).inspect_err(|_| lost(terminal, count))?;
+            let written = terminal.document(&Documents { tokens });
+            written.inspect_err(|_| lost(terminal, count)).map_err(Failure::undelivered)?;
         }
         Some(count) => {
             // On a terminal the tokens themselves show how far it is.
             let mut progress = if terminal.is_terminal() { Progress::hidden() } else { Progress::new() };
-            for done in 0..count.get() {
-                hand_over(&authority.mint(request).map_err(Failure::minting)?, form, terminal)?;
-                progress.tell_part(done.into(), count.get().into());
-            }
+            let mut done = 0_u64;
+            mint_many(&authority, request, count, |minted| {
+                done = done.saturating_add(1);
+                progress.tell_part(done, count.into());
+                hand_over(&minted, form, terminal)
+            })?;
         }
     }
     Ok(Exit::Done)
+}
+
+/// Mints so many, and passes on each as soon as it is minted. Several threads mint, because callers that wait together
+/// share one sync of the store. After the first failure no further token is begun; those that were underway are still
+/// passed on.
+fn mint_many(
+    authority: &Issuer,
+    request: &MintRequest<'_>,
+    count: u32,
+    mut take: impl FnMut(Minted) -> Result<(), Failure>,
+) -> Result<(), Failure> {
+    let left = AtomicU32::new(count);
+    let (sender, minted) = mpsc::sync_channel(MINTERS);
+    thread::scope(|scope| {
+        for _ in 0..MINTERS {
+            let (sender, left) = (sender.clone(), &left);
+            let next = |left: u32| left.checked_sub(1);
+            scope.spawn(move || {
+                while left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, next).is_ok()
+                    && sender.send(authority.mint(request)).is_ok()
+                {}
+            });
+        }
+        drop(sender);
+        let mut outcome = Ok(());
+        for minted in minted {
+            let taken = minted.map_err(Failure::minting).and_then(&mut take);
+            if taken.is_err() {
+                left.store(0, Ordering::Relaxed);
+            }
+            outcome = outcome.and(taken);
+        }
+        outcome
+    })
 }
 
 /// Prints one token. Where it cannot be written its record stays, and nobody has the token.
@@ -207,15 +253,19 @@ fn hand_over(minted: &Minted, form: &Form, terminal: &mut Terminal) -> Result<()
         true => terminal.document(&document),
         false => terminal.text(format_args!("{}\n", document.token)),
     };
-    written.inspect_err(|_| {
-        terminal.note(format_args!("token {} was minted, and then it could not be handed over", minted.id));
+    written.map_err(|failure| {
+        terminal.note(format_args!(
+            "token {} was minted, but could not be written out; void it with `onetoken revoke {}`",
+            minted.id, minted.id
+        ));
+        Failure::undelivered(failure)
     })
 }
 
 fn lost(terminal: &Terminal, count: usize) {
     if count > 0 {
         terminal.note(format_args!(
-            "{count} tokens were minted, and then they could not be handed over; `onetoken list` shows their records"
+            "{count} tokens were minted, but could not be written out; `onetoken list` shows their records"
         ));
     }
 }

@@ -67,10 +67,12 @@ pub(super) fn run(args: &RevokeArgs, home: &HomeArgs, terminal: &mut Terminal) -
         let name = Named::from(of).subject();
         return sweep(&Filter::Issuer(of.clone()), name, answer, args.json, home, terminal);
     }
-    let id = named(&Source::of(token.as_deref())?.read()?)?;
-    match home.authority()?.revoke(&id)? {
-        Revoke::Revoked => {}
-        Revoke::Absent => return Err(Refusal::unknown().into()),
+    let text = Source::of(token.as_deref())?.read()?;
+    let id = named(&text)?;
+    match (home.authority()?.revoke(&id)?, text.file_name()) {
+        (Revoke::Revoked, _) => {}
+        (Revoke::Absent, Some(file_name)) => return Err(file_name.into()),
+        (Revoke::Absent, None) => return Err(Refusal::unknown().into()),
     }
     match args.json {
         true => terminal.document(&Revoked { revoked: true, id: id.as_bytes().into() })?,

@@ -237,10 +237,29 @@ fn the_name_of_a_file_is_told_from_a_token() {
         let hinted = run("token");
         assert_eq!(hinted.error(3), "malformed");
         let hint = hinted.json()["error"]["hint"].clone();
-        assert!(hint.as_str().unwrap().contains("onetoken inspect < token"), "{hint}");
+        assert!(hint.as_str().unwrap().ends_with("`< token`"), "{hint}");
         assert!(hinted.err.contains(hint.as_str().unwrap()) && !hinted.err.contains("base64"), "{hinted:?}");
         let other = run("tokem");
         assert!(other.error(3) == "malformed" && !other.out.contains("file"), "{other:?}");
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn a_pipe_that_a_shell_names_is_a_file_too() {
+    let dir = tempfile::tempdir().unwrap();
+    assert!(std::process::Command::new("mkfifo").arg(dir.path().join("63")).status().unwrap().success());
+    let mut command = command(["inspect", "63"]);
+    let hinted = finish(command.current_dir(dir.path()).spawn().unwrap());
+    assert!(hinted.code == 3 && hinted.err.contains("`< 63`"), "{hinted:?}");
+}
+
+#[test]
+fn nothing_is_shown_of_what_cannot_be_read_at_all() {
+    for input in ["", "\n"] {
+        let empty = piped(input, ["inspect"]);
+        assert_eq!((empty.code, empty.out.as_str()), (3, ""), "{empty:?}");
+        assert!(empty.err.contains("the token is empty"), "{empty:?}");
     }
 }
 

@@ -121,6 +121,23 @@ fn revoking_is_for_good() {
 }
 
 #[test]
+fn the_name_of_a_file_is_no_id() {
+    let home = Home::over("redb");
+    let dir = tempfile::tempdir().unwrap();
+    let token = home.run(["mint", "space-support", "s1"]).token();
+    fs::write(dir.path().join("token"), token).unwrap();
+    let mut command = home.command(["revoke", "token", "--json"]);
+    let hinted = finish(command.current_dir(dir.path()).spawn().unwrap());
+    assert_eq!(hinted.error(3), "malformed");
+    assert!(hinted.err.contains("the name of a file") && hinted.err.contains("`< token`"), "{hinted:?}");
+    assert_eq!(
+        home.run(["revoke", "token", "--json"]).error(1),
+        "unknown-token",
+        "where there is no such file"
+    );
+}
+
+#[test]
 fn what_is_revoked_may_come_from_standard_input() {
     let home = Home::over("redb");
     let token = home.run(["mint", "space-support", "s1"]).token();
@@ -587,6 +604,18 @@ fn init_overwrites_nothing() {
     }
 }
 
+#[cfg(unix)]
+#[test]
+fn a_configuration_that_is_a_pipe_is_not_waited_for() {
+    let home = Home::over("redb");
+    let config = home.path().join("config.json");
+    fs::remove_file(&config).unwrap();
+    assert!(std::process::Command::new("mkfifo").arg(&config).status().unwrap().success());
+    let refused = home.run(["list", "--json"]);
+    assert_eq!(refused.error(4), "home");
+    assert!(refused.err.contains("it is no regular file"), "{refused:?}");
+}
+
 /// Who may write in the home puts a key ring of his own there.
 #[cfg(unix)]
 #[test]
@@ -671,6 +700,67 @@ fn many_are_minted_at_once() {
     let named = home.run(["list", "--lines"]).done().documents();
     let named = named.iter().filter(|record| record["name"] == "for the club");
     assert_eq!(named.count(), 3);
+}
+
+#[test]
+fn many_are_minted_side_by_side() {
+    for engine in ENGINES {
+        let home = Home::over(engine);
+        let minted = home.run(["mint", "space-support", "s1", "--count", "200"]).done();
+        let ids: std::collections::BTreeSet<&str> = minted.lines().into_iter().collect();
+        assert_eq!(ids.len(), 200, "{engine}");
+        let verified = feed(&mut home.command(["verify", "--lines"]), minted.out);
+        assert_eq!(verified.done().lines().len(), 200, "{engine}");
+        assert_eq!(home.run(["counts", "--json"]).json()["records"], 200, "{engine}");
+    }
+    let zero = onetoken(["mint", "space-support", "s1", "--count", "0"]);
+    assert!(zero.code == 2 && zero.err.contains("0 is not in 1.."), "{zero:?}");
+    let zero = onetoken(["list", "--limit", "0"]);
+    assert!(zero.code == 2 && zero.err.contains("0 is not in 1.."), "{zero:?}");
+}
+
+#[test]
+fn a_token_that_nobody_gets_is_named() {
+    let home = Home::over("redb");
+    for count in [&[][..], &["--count", "5"]] {
+        let mut child = home.command(["mint", "space-support", "s1"].iter().chain(count)).spawn().unwrap();
+        drop(child.stdout.take());
+        let lost = finish(child);
+        assert_eq!(lost.code, 4, "{lost:?}");
+        let ids: Vec<&str> =
+            lost.err.lines().filter_map(|line| line.split("onetoken revoke ").nth(1)).collect();
+        assert!(!ids.is_empty(), "{lost:?}");
+        for id in ids {
+            home.run(["revoke", id.trim_end_matches('`')]).done();
+        }
+        let left = home.run(["list", "--lines"]).documents();
+        assert!(left.iter().all(|record| record["revoked"] == true), "each was named: {left:?}");
+    }
+}
+
+#[test]
+fn a_spend_that_nobody_hears_of_can_be_repeated() {
+    let home = Home::over("redb");
+    let token = home.run(["mint", "space-support", "s1"]).token();
+    let args = ["consume", &token, "--expect", "space-support", "--consumer", "prv-p1"];
+    let mut child = home.command(args).spawn().unwrap();
+    drop(child.stdout.take());
+    let lost = finish(child);
+    assert_eq!(lost.code, 4, "{lost:?}");
+    let claim = lost.err.split("--claim ").nth(1).unwrap().split('`').next().unwrap();
+    assert_eq!(home.consume(&token, &["--claim", claim]).done().json()["repeated"], true);
+}
+
+#[test]
+fn names_do_not_steer_the_terminal() {
+    let home = Home::over("redb");
+    for args in [["list", "--store", "redb:/\u{1b}[31m\u{202e}"], ["import", "--json", "/\u{1b}[31m\u{202e}"]]
+    {
+        let told = home.run(args);
+        assert_eq!(told.code, 4, "{told:?}");
+        assert!(told.err.contains(r"\u{1b}[31m\u{202e}"), "{told:?}");
+        assert!(!told.err.contains('\u{1b}') && !told.err.contains('\u{202e}'), "{told:?}");
+    }
 }
 
 #[test]
