@@ -29,8 +29,8 @@ use crate::{
 
 /// Mint, inspect, verify, attenuate and spend Onedata tokens (macaroons).
 ///
-/// Give a token as `-`, or leave it out, to have it read from standard input: there it shows neither in the
-/// shell's history nor in the list of processes.
+/// Give a token as `-`, or leave it out, to have it read from standard input. That keeps it out of the shell's
+/// history and of the list of processes.
 ///
 /// Exit codes: 0 done, accepted; 1 refused; 2 the command line is wrong; 3 the token is malformed; 4 the
 /// store or another file cannot be used, or is damaged.
@@ -44,7 +44,7 @@ use crate::{
   onetoken mint space-support 9ueUeoZA6KXxNgzlvqmmrbzqE_BQiaHEEDC21sY1Kuc"
 )]
 pub(crate) struct Args {
-    /// When to color what people read: with `auto` on a terminal, unless NO_COLOR is set
+    /// When to color output for people; `auto` does on a terminal, unless NO_COLOR is set
     #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
     pub(crate) color: ColorChoice,
     #[command(flatten)]
@@ -83,7 +83,7 @@ pub(crate) enum Command {
 /// How strictly tokens are read.
 #[derive(ClapArgs)]
 pub(crate) struct Reading {
-    /// Read also what other libraries write against the rules; what is signed stays what it is
+    /// Also read tokens of other libraries that break the rules of the format; the signature is checked as ever
     #[arg(long)]
     compat: bool,
 }
@@ -100,8 +100,8 @@ impl Reading {
 
 /// Show what a token says of itself, without a key
 ///
-/// Nothing of it is confirmed: anyone can write such a token. Of a damaged token it tells what is wrong, where,
-/// and what can be read before that.
+/// Confirms nothing: anyone can write such a token. Of a damaged token it shows what is wrong, where, and what can be
+/// read before that.
 #[derive(ClapArgs)]
 #[command(after_help = "Example:
   onetoken mint raw --location onezone --identifier id7 --secret example \\
@@ -115,7 +115,7 @@ pub(crate) struct InspectArgs {
     /// Read a token from each line of standard input and print a JSON document for each
     #[arg(long)]
     pub(crate) lines: bool,
-    /// Show the signature: whoever sees it together with the rest can use the token
+    /// Show the signature. Anyone who sees it together with the rest can use the token
     #[arg(long)]
     pub(crate) show_signature: bool,
     /// The time to judge expiry at, in RFC 3339 or Unix seconds [default: now]
@@ -127,10 +127,11 @@ pub(crate) struct InspectArgs {
 
 /// Tell whether a token is good for a request, by the store or by a key
 ///
-/// Without a key, the token has to be one that was minted into the store. The signature comes first, with those
-/// of all discharges. Then each caveat has to hold in the context that the options describe; a caveat that asks
-/// for something that is not described does not hold. Each third-party caveat takes a discharge of its own, made
-/// by the third party and bound to the token (see `onetoken bind`), and no other discharge may be there.
+/// Without a key, the token has to be one that was minted into the store. The signatures of the token and of all
+/// discharges are checked first. Then each caveat has to hold in the context that the options describe. A caveat
+/// about something that no option describes does not hold. Each third-party caveat needs a discharge of its own,
+/// which the third party makes and the holder binds to the token (see `onetoken bind`). Further discharges are
+/// refused.
 #[derive(ClapArgs)]
 #[command(after_help = "Example:
   onetoken mint raw --location onezone --identifier id7 --secret example \\
@@ -153,7 +154,7 @@ pub(crate) struct VerifyArgs {
     /// Refuse caveats that a token of this type does not support
     #[arg(long = "as", value_name = "TYPE", requires = "key", help_heading = "Key")]
     pub(crate) used_as: Option<Use>,
-    /// Refuse a token of another type; goes by the store
+    /// Refuse a token of another type; the store knows the type
     #[arg(long, value_name = "TYPE", conflicts_with = "key", value_parser = kind())]
     pub(crate) expect: Option<Kind>,
     #[command(flatten)]
@@ -246,9 +247,9 @@ impl From<Use> for TokenUse {
 
 /// Add conditions to a token, for which no key is needed
 ///
-/// The token that comes out is good for less than the one that went in, and nothing takes that back. The
-/// conditions are added in this order: caveats as given, time, addresses, consumers. It is written as it was,
-/// v1 JSON alone as v2 JSON.
+/// Prints a token that is good for less than the one that went in. Nobody can remove a condition. The conditions are
+/// added in this order: caveats as given, time, addresses, consumers. The token keeps its format and encoding, but
+/// v1 JSON becomes v2 JSON.
 #[derive(ClapArgs)]
 #[command(after_help = "Example:
   onetoken mint raw --location onezone --identifier id7 --secret example |
@@ -281,8 +282,9 @@ pub(crate) struct ConfineArgs {
 /// Bind a discharge to the token that it is presented with
 ///
 /// A third party confirms a caveat by a discharge: a token whose identifier is that of the caveat, minted under the
-/// caveat's key. The holder binds it, which makes it worthless with any other token. Bind last: what is added to
-/// the token or to the discharge afterwards unbinds it. The bound discharge is written as the discharge was.
+/// caveat's key. The holder binds it, which makes it worthless with any other token. Bind last: a caveat that is
+/// added to the token or to the discharge afterwards unbinds it. The bound discharge keeps the format and encoding of
+/// the discharge.
 #[derive(ClapArgs)]
 #[command(after_help = "Example:
   root=$(onetoken mint raw --location https://bank.example --identifier id7 \\
@@ -305,11 +307,11 @@ pub(crate) struct BindArgs {
 
 /// Spend one use of a token
 ///
-/// Once it says so, the use is taken for good. A spend has a name, its claim: the same claim of the same consumer
-/// asked again gets the same answer and takes no second use, which is how to find out what became of a call that
-/// was broken off. Name the claim yourself, or take the one that is told when the store fails or the answer cannot
-/// be written. Where the store fails, --json also has `retry`: `safe` (nothing happened), `ask` (it may have happened: ask again with --claim) or
-/// `never` (mend the cause first).
+/// A use that was spent stays spent. Each spend has a name, its claim, which makes it idempotent: a retry with the same
+/// claim and consumer gets the same answer and spends no second use. Retry that way when a call was interrupted. Name
+/// the claim yourself, or take it from the message that appears when the store fails or the answer cannot be written.
+/// Where the store fails, --json also has `retry`: `safe` (nothing happened), `ask` (it may have happened; retry with
+/// --claim) or `never` (remove the cause first).
 #[derive(ClapArgs)]
 #[command(after_help = "Example:
   onetoken mint space-support 9ueUeoZA6KXxNgzlvqmmrbzqE_BQiaHEEDC21sY1Kuc |
@@ -317,10 +319,10 @@ pub(crate) struct BindArgs {
 pub(crate) struct ConsumeArgs {
     /// The token; `-`, or nothing, to read it from standard input
     pub(crate) token: Option<OsString>,
-    /// What it has to be
+    /// The type that the token has to have
     #[arg(long, value_name = "TYPE", value_parser = kind())]
     pub(crate) expect: Kind,
-    /// The name of this spend among those of its consumer [default: one of its own]
+    /// The name of this spend, unique for its consumer [default: a random one]
     #[arg(long, value_name = "ID", allow_hyphen_values = true)]
     pub(crate) claim: Option<String>,
     #[command(flatten)]
@@ -332,16 +334,15 @@ pub(crate) struct ConsumeArgs {
 
 /// Make a home: a key ring, a configuration and an empty store
 ///
-/// Nothing is overwritten. The first token that is minted into a home that is not there, or is empty, makes it as
-/// well.
+/// Overwrites nothing. `onetoken mint` also makes a home, where there is none or an empty directory.
 #[derive(ClapArgs)]
 #[command(after_help = "Example:
   onetoken init --home ./tokens")]
 pub(crate) struct InitArgs {
-    /// Where tokens in the shape of today say they come from: the Onezone's domain
+    /// The location of modern tokens (Onedata 20.02 and newer): the Onezone's domain
     #[arg(long, value_parser = domain)]
     pub(crate) domain: Option<String>,
-    /// Where tokens in the shape of before 20.02 say they come from
+    /// The location of legacy tokens (Onedata before 20.02)
     #[arg(long, value_parser = NonEmptyStringValueParser::new())]
     pub(crate) location: Option<String>,
     /// Print a JSON document: {"home":"…"}
@@ -363,6 +364,6 @@ pub(crate) struct CompletionsArgs {
 #[command(after_help = "Example:
   onetoken man man1")]
 pub(crate) struct ManArgs {
-    /// The directory, which is made if it is not there
+    /// The directory; it is made where there is none
     pub(crate) dir: Option<PathBuf>,
 }

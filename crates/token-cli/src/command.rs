@@ -56,8 +56,8 @@ pub(crate) fn run(args: &Args, terminal: &mut Terminal) -> Result<Exit, Failure>
     }
 }
 
-/// Does the same with each line of standard input, whatever became of the others. `answer` writes the document
-/// of a line, or says why there is none.
+/// Answers each line of standard input; a failed line does not stop the others. `answer` writes the document of a
+/// line, or returns why there is none.
 fn each_line(
     terminal: &mut Terminal,
     answer: impl Fn(&Text, &mut Terminal) -> Result<(), Failure>,
@@ -127,7 +127,7 @@ fn print_token(
     json: bool,
 ) -> Result<Exit, Failure> {
     let text = written.map_err(Malformed::field)?;
-    // Whoever is to read it has the same limits: better to learn of them here.
+    // Its readers have the same limits: better to hit them here.
     Macaroon::from_text(&text, options).map_err(|error| Malformed::result(&error))?;
     match json {
         true => terminal.document(&TokenDocument { token: &text })?,

@@ -10,10 +10,10 @@ use std::{
 
 use crate::time::Span;
 
-/// What is done sooner shows no progress.
+/// Work that ends sooner shows no progress.
 const FIRST: Duration = Duration::from_secs(1);
 
-/// How often it is told at most.
+/// The shortest time between two updates.
 const PAUSE: Duration = Duration::from_millis(100);
 
 /// How many characters a bar has.
@@ -22,13 +22,13 @@ const WIDTH: u64 = 30;
 /// A line on standard error that is written over and over, if that is a terminal. It goes when dropped.
 pub(crate) struct Progress {
     begun: Instant,
-    told: Option<Instant>,
+    shown_at: Option<Instant>,
     shown: bool,
 }
 
 impl Progress {
     pub(crate) fn new() -> Self {
-        Self { begun: Instant::now(), told: None, shown: io::stderr().is_terminal() }
+        Self { begun: Instant::now(), shown_at: None, shown: io::stderr().is_terminal() }
     }
 
     /// One that nobody sees.
@@ -43,19 +43,19 @@ impl Progress {
 
     /// Shows a line, unless it is too early for the first or for another.
     pub(crate) fn tell(&mut self, line: impl fmt::Display) {
-        let is_early = match self.told {
+        let is_early = match self.shown_at {
             None => self.begun.elapsed() < FIRST,
-            Some(told) => told.elapsed() < PAUSE,
+            Some(shown_at) => shown_at.elapsed() < PAUSE,
         };
         if !self.shown || is_early {
             return;
         }
-        self.told = Some(Instant::now());
+        self.shown_at = Some(Instant::now());
         // Where it cannot be written there is nobody to tell. ECMA-48 §8.3.41: the rest of the line goes.
         drop(write!(io::stderr().lock(), "\r{line}\u{1b}[K"));
     }
 
-    /// Shows how many are done of how many, and how long the rest will take if it goes on like that.
+    /// Shows how many are done of how many, and how long the rest will take at this rate.
     pub(crate) fn tell_part(&mut self, done: u64, all: u64) {
         self.tell(Bar { done, all, elapsed: self.begun.elapsed() });
     }
@@ -63,13 +63,13 @@ impl Progress {
 
 impl Drop for Progress {
     fn drop(&mut self) {
-        if self.told.is_some() {
+        if self.shown_at.is_some() {
             drop(write!(io::stderr().lock(), "\r\u{1b}[K"));
         }
     }
 }
 
-/// Does what cannot tell how far it is, and shows for how long it has been at it.
+/// Does work of unknown length, and shows how long it has taken so far.
 pub(crate) fn during<T>(doing: &str, work: impl FnOnce() -> T) -> T {
     let mut progress = Progress::new();
     if !progress.shown {
@@ -137,7 +137,7 @@ mod tests {
         }
         assert!(
             bar(1, u64::MAX, u64::MAX).ends_with(&format!(" of {}", u64::MAX)),
-            "longer than can be told"
+            "longer than can be shown_at"
         );
     }
 }

@@ -25,7 +25,7 @@ const BACKLOG: usize = 1 << 14;
 /// A batch of lines, or why there is none.
 pub(crate) type Batch = io::Result<Vec<Text>>;
 
-/// Reads standard input ahead, on a thread of its own: only so can it be told whether more is there already.
+/// Reads standard input ahead, on a thread of its own: only so does the caller know whether more is there already.
 /// The thread is not joined, since it may wait for input that never comes.
 pub(crate) fn batches(mut lines: Lines<io::Stdin>) -> Receiver<Batch> {
     let (sender, receiver) = mpsc::sync_channel(1);
@@ -77,7 +77,7 @@ pub(crate) fn judge<S, A>(
                 continue;
             }
         }
-        // Closed before anybody sees the answers, who may want it for what comes next.
+        // Closed before anybody reads the answers: the reader may want the store next.
         drop(store);
         if !answered.is_empty() && answers.send(mem::take(&mut answered)).is_err() {
             return Ok(());

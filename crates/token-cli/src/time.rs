@@ -65,7 +65,7 @@ pub(crate) fn parse_duration(text: &str) -> Result<Seconds, InvalidDuration> {
 /// A duration for which a token can hold from now on.
 pub(crate) fn parse_ttl(text: &str) -> Result<Seconds, InvalidTtl> {
     let seconds = parse_duration(text)?;
-    // Where the clock cannot be read, whoever needs the time says so.
+    // Where the clock cannot be read, the caller that needs the time fails.
     let now = now().unwrap_or(UnixTime::from_secs(0));
     match now.plus_secs(seconds.0).to_rfc3339() {
         _ if seconds.0 == 0 => Err(InvalidDuration.into()),

@@ -40,7 +40,7 @@ pub(super) fn run(args: &PurgeArgs, home: &HomeArgs, terminal: &mut Terminal) ->
     let expired = damaged(&authority, args.before.map_or(now, |before| before.min(now)))?;
     let damaged = match args.retention {
         None => expired,
-        // Whether a damaged one is spent cannot be told.
+        // Nobody knows whether a damaged one is spent.
         Some(_) => usize::try_from(authority.store().counts()?.damaged).unwrap_or(usize::MAX).max(expired),
     };
     drop(authority);

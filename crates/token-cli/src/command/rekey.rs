@@ -112,7 +112,7 @@ pub(super) fn run(args: &RekeyArgs, home: &HomeArgs, terminal: &mut Terminal) ->
 
 fn print(done: &Done, terminal: &mut Terminal) -> Result<(), Failure> {
     let Done { key, resumed, seen, resealed, removed, former } = done;
-    let begun = if *resumed { "went on with key" } else { "added key" };
+    let begun = if *resumed { "resumed under key" } else { "added key" };
     let removed = match removed.as_slice() {
         [] => String::new(),
         [one] => format!("; removed key {one}"),
@@ -128,7 +128,7 @@ fn print(done: &Done, terminal: &mut Terminal) -> Result<(), Failure> {
     }
 }
 
-/// Keeps a ring beside its own file, named by the last key that is removed from it: `keys.old-1`. Whatever else has
+/// Keeps a ring beside its own file, named by the last key that is removed from it: `keys.old-1`. Another file of
 /// that name stays; the same ring is kept once, however often the rekeying is interrupted.
 fn keep_former(keys: &KeyRing, dir: &Path, last: u32) -> Result<PathBuf, Failure> {
     let mut number = 1_u32;
@@ -151,8 +151,8 @@ fn keep_former(keys: &KeyRing, dir: &Path, last: u32) -> Result<PathBuf, Failure
     }
 }
 
-/// A file that tells under which key a rekeying is underway, so that going on with it adds no other, and, a line each,
-/// for which stores besides that of the home. If it gets lost another key is added, which does no harm.
+/// A file that tells under which key a rekeying is underway, so that resuming it adds no other; then, a line each, the
+/// stores besides that of the home. If it gets lost another key is added, which does no harm.
 struct Underway(PathBuf);
 
 struct Begun {

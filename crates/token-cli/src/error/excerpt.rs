@@ -6,7 +6,7 @@ use token_core::Predicate;
 
 use crate::output::{Bytes, Plain};
 
-/// The text of a caveat, cut where it is long: whoever wrote the token does not get to fill a log.
+/// The text of a caveat, cut where it is long: the author of the token must not fill a log.
 #[derive(Debug)]
 pub(super) struct Excerpt {
     pub(super) text: Bytes,

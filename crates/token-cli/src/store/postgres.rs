@@ -4,7 +4,7 @@ use std::{fmt, io, sync::Arc};
 
 use token_store::{PostgresConfig, PostgresStore, StoreError};
 
-/// As it was given. Whether it is one is told when it is used: what reads the command line would quote it.
+/// As it was given. It is checked when it is used: a parser of the command line would quote it.
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) struct Url(String);
 
