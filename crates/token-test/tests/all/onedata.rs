@@ -1,5 +1,4 @@
 //! Tokens that Onedata wrote: minted, read, verified, and attacked.
-#![allow(clippy::indexing_slicing, clippy::unwrap_used, reason = "a vector that does not fit fails the test")]
 
 use token_core::{
     Caveat, DecodeOptions, Encoding, Format, Identifier, JsonPredicate, LegacyType, Macaroon, Predicate,

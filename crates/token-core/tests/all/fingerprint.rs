@@ -1,5 +1,4 @@
 //! A verdict kept under a fingerprint is about that macaroon and no other, however it is written.
-#![allow(clippy::unwrap_used, reason = "a macaroon that cannot be made fails the test")]
 
 use std::collections::HashMap;
 

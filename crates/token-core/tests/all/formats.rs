@@ -1,10 +1,4 @@
 //! What is said of v2 and JSON, beyond the shared vectors.
-#![allow(
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::arithmetic_side_effects,
-    reason = "a test fails by panicking"
-)]
 
 use token_core::{
     DecodeOptions, Encoding, FieldError, Format, Limits, Macaroon, Problem, RootKey, Stage, inspect,

@@ -1,5 +1,4 @@
 //! Macaroons of other libraries, as far as they are of version 1, and what macaroons are built from.
-#![allow(clippy::indexing_slicing, clippy::unwrap_used, reason = "a vector that does not fit fails the test")]
 
 use token_core::{
     Caveat, Context, DecodeError, DecodeOptions, EncodeError, Encoding, Format, Macaroon, Place, Problem,

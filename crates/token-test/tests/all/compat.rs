@@ -3,13 +3,6 @@
 //!
 //! Each row is one and the same macaroon, [`third`], with something about it that should not be. Where it is read, what
 //! is signed is what it was: the rules never change it.
-#![allow(
-    clippy::arithmetic_side_effects,
-    clippy::indexing_slicing,
-    clippy::panic,
-    clippy::unwrap_used,
-    reason = "a row that does not fit fails the test"
-)]
 
 use token_core::{
     Caveat, CaveatKey, Context, DecodeOptions, EncodeError, Encoding, Format, Macaroon, Problem, RootKey,

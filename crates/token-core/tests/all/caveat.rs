@@ -1,5 +1,4 @@
 //! The vocabulary of caveats (`onedata-tokens.md` §4): text, reading and JSON.
-#![allow(clippy::panic, clippy::unwrap_used, reason = "what cannot be read fails the test")]
 
 use core::net::Ipv4Addr;
 

@@ -1,5 +1,4 @@
 //! The grammar of identifiers (`onedata-tokens.md` §3).
-#![allow(clippy::panic, clippy::unwrap_used, reason = "what cannot be read fails the test")]
 
 use token_core::{
     Identifier, IdentifierProblem, IdentifierV2, InviteConsumer, InviteType, MintError, Persistence, RootKey,

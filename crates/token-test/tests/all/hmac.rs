@@ -1,10 +1,5 @@
 //! The chain's HMAC-SHA256, as it shows: a macaroon without caveats is signed with `HMAC(root key, identifier)`, and a
 //! root key is `HMAC("macaroons-key-generator", secret)`.
-#![allow(
-    clippy::indexing_slicing,
-    clippy::unwrap_used,
-    reason = "what is not as it should be fails the test"
-)]
 
 use hmac::{Hmac, Mac as _};
 use sha2::Sha256;

@@ -2,13 +2,6 @@
 //!
 //! The bounds here are loose, for builds without optimization on a busy machine; `cargo bench -p token-bench
 //! --bench hostile` measures.
-#![allow(
-    clippy::arithmetic_side_effects,
-    clippy::indexing_slicing,
-    clippy::panic,
-    clippy::unwrap_used,
-    reason = "what is not refused fails the test"
-)]
 
 use std::sync::LazyLock;
 use std::time::{Duration, Instant};

@@ -1,11 +1,4 @@
 //! Laws that hold of every macaroon, in every format and with third-party caveats.
-#![allow(
-    clippy::arithmetic_side_effects,
-    clippy::indexing_slicing,
-    clippy::panic,
-    clippy::unwrap_used,
-    reason = "a law that does not hold fails the test"
-)]
 
 use std::collections::HashMap;
 

@@ -1,11 +1,4 @@
 //! Laws of tokens, on drawn tokens, caveats and requests.
-#![allow(
-    clippy::arithmetic_side_effects,
-    clippy::indexing_slicing,
-    clippy::panic,
-    clippy::unwrap_used,
-    reason = "a token that cannot be minted fails the test"
-)]
 
 use proptest::collection::vec;
 use proptest::prelude::*;

@@ -1,11 +1,4 @@
 //! Third-party caveats and their discharges: what is accepted, what is refused, and where the refusal points.
-#![allow(
-    clippy::arithmetic_side_effects,
-    clippy::indexing_slicing,
-    clippy::panic,
-    clippy::unwrap_used,
-    reason = "a macaroon that cannot be made fails the test"
-)]
 
 use std::cell::RefCell;
 

@@ -1,5 +1,4 @@
 //! The sample tokens of the API documents: what is said of the damaged ones, and that the restored ones decode.
-#![allow(clippy::indexing_slicing, clippy::unwrap_used, reason = "a vector that does not fit fails the test")]
 
 use token_core::{
     Caveat, Damage, DecodeOptions, Encoding, Hint, Problem, Stage, Token, Unit, UnixTime, inspect,

@@ -1,9 +1,4 @@
 //! Text: prefixes, escapes, alphabets, limits and the places that errors name.
-#![allow(
-    clippy::unwrap_used,
-    clippy::arithmetic_side_effects,
-    reason = "a token that cannot be made fails the test"
-)]
 
 use token_core::{
     DecodeError, DecodeOptions, Encoding, Format, Hint, Limits, Macaroon, Problem, RootKey, ServiceKind,

@@ -1,11 +1,5 @@
 //! The inputs that the fuzz targets start from are the vectors. To write them anew:
 //! `WRITE_FUZZ_CORPUS=1 cargo test -p token-test --test fuzz_corpus`
-#![allow(
-    clippy::indexing_slicing,
-    clippy::panic,
-    clippy::unwrap_used,
-    reason = "a file that cannot be read fails the test"
-)]
 
 use std::collections::BTreeMap;
 use std::fs;

@@ -1,13 +1,6 @@
 //! Ten thousand random tokens, back and forth between the library and another implementation.
 //!
 //! All of them are well-formed: hostile input is kept away from the other one.
-#![allow(
-    clippy::arithmetic_side_effects,
-    clippy::indexing_slicing,
-    clippy::panic,
-    clippy::unwrap_used,
-    reason = "a token that one of the two refuses fails the test"
-)]
 
 use token_core::{
     Caveat, CaveatKey, Context, DecodeOptions, Encoding, Format, Macaroon, RootKey, UnixTime, Verifier,
