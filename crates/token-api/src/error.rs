@@ -29,7 +29,8 @@ pub enum MintError {
     /// The issuer lacks the privilege; or the resource does not exist, and the issuer may not learn it.
     #[error("the issuer lacks the privilege")]
     NotAllowed,
-    /// Tokens of this kind do not support this caveat (`onedata-tokens.md` §4.1).
+    /// Tokens of this kind do not support this caveat (`onedata-tokens.md` §4.1), or it is one that
+    /// [`PredicateBuf::read`](token_core::PredicateBuf::read) does not write.
     #[error("a token of this kind does not support caveat {index}")]
     UnsupportedCaveat {
         /// Which of the caveats asked for, from 0.

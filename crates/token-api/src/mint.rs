@@ -254,8 +254,10 @@ impl<S: TokenStore, H: Host> Authority<S, H> {
         }
         let token_use: TokenUse = request.grant.kind().token_use(&token.identifier(), Scope::Unlimited);
         for (index, caveat) in request.caveats.iter().enumerate() {
-            let supported =
-                Predicate::read(caveat.as_ref()).is_some_and(|predicate| token_use.supports(&predicate));
+            // One that came as JSON may be one that is not worth writing.
+            let written = PredicateBuf::read(caveat.as_str());
+            let predicate = written.as_ref().and_then(|caveat| Predicate::read(caveat.as_ref()));
+            let supported = predicate.is_some_and(|predicate| token_use.supports(&predicate));
             if !supported {
                 return Err(MintError::UnsupportedCaveat { index });
             }

@@ -649,6 +649,11 @@ fn access_tokens_carry_the_caveats_of_their_type() {
     assert!(world.authority.verify(&minted.token, Some(Kind::Access), &world.authority.context()).is_ok());
     let identity = MintRequest { caveats: vec![service], ..MintRequest::new(Grant::Identity, OWNER) };
     assert!(matches!(world.authority.mint(&identity), Err(MintError::UnsupportedCaveat { index: 0 })));
+    // What shuts nobody out is not written, however it came.
+    let json = r#"{"type":"geo.country","filter":"blacklist","list":["pl"]}"#;
+    let token_core::JsonPredicate(nobody) = serde_json::from_str(json).unwrap();
+    let identity = MintRequest { caveats: vec![nobody], ..MintRequest::new(Grant::Identity, OWNER) };
+    assert!(matches!(world.authority.mint(&identity), Err(MintError::UnsupportedCaveat { index: 0 })));
 
     let until = PredicateBuf::time(UnixTime::from_secs(START + 5));
     let sooner = MintRequest { caveats: vec![until], ..support() };

@@ -147,7 +147,9 @@ proptest! {
     #[test]
     fn caveats_survive_json(text in prop_oneof![caveat(), near_predicate()]) {
         let predicate = Predicate::read(text.as_bytes());
-        prop_assert_eq!(predicate.is_some(), PredicateBuf::read(text.as_str()).is_some());
+        // Countries that match nobody are read and not written.
+        let is_country = matches!(predicate, Some(Predicate::GeoCountry(..)));
+        prop_assert_eq!(predicate.is_some(), is_country || PredicateBuf::read(text.as_str()).is_some());
         if let Some(predicate) = predicate {
             prop_assert_eq!(predicate.to_string(), text.as_str());
             let json = serde_json::to_string(&predicate).unwrap();
