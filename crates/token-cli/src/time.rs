@@ -68,7 +68,7 @@ pub(crate) fn parse_ttl(text: &str) -> Result<Seconds, InvalidTtl> {
     // Where the clock cannot be read, the caller that needs the time fails.
     let now = now().unwrap_or(UnixTime::from_secs(0));
     match now.plus_secs(seconds.0).to_rfc3339() {
-        _ if seconds.0 == 0 => Err(InvalidDuration.into()),
+        _ if seconds.0 == 0 => Err(InvalidTtl::None),
         Some(_) => Ok(seconds),
         None => Err(InvalidTtl::TooLong),
     }
@@ -78,6 +78,8 @@ pub(crate) fn parse_ttl(text: &str) -> Result<Seconds, InvalidTtl> {
 pub(crate) enum InvalidTtl {
     #[error(transparent)]
     Duration(#[from] InvalidDuration),
+    #[error("the token would expire at once")]
+    None,
     #[error("it ends after the year 9999, the last that RFC 3339 can write")]
     TooLong,
 }
@@ -197,7 +199,7 @@ mod tests {
             assert_eq!(parse_duration(bad), Err(InvalidDuration), "{bad}");
         }
         assert_eq!(parse_duration("0s"), Ok(Seconds(0)));
-        assert_eq!(parse_ttl("0s"), Err(InvalidDuration.into()));
+        assert_eq!(parse_ttl("0s"), Err(InvalidTtl::None));
         assert_eq!(parse_ttl("365000d"), Ok(Seconds(365_000 * DAY)));
         assert_eq!(parse_ttl("3650000d"), Err(InvalidTtl::TooLong));
     }

@@ -354,7 +354,7 @@ pub enum StoreError {
     Io(#[source] Arc<std::io::Error>),
     /// A write failed underway: whether it happened is not known until the store is asked again, and opened before
     /// that if it is poisoned.
-    #[error("it is not known whether the store did it; ask again, under the same claim")]
+    #[error("the store may or may not have done it; retry, and a spend under the same claim")]
     Unknown(#[source] Option<Arc<std::io::Error>>),
     /// An earlier write failed underway, and no other is tried since: open the store again.
     #[error("an earlier write failed; the store must be opened again")]

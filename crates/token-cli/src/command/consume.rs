@@ -42,7 +42,7 @@ pub(super) fn run(args: &ConsumeArgs, home: &HomeArgs, terminal: &mut Terminal) 
     };
     written.map_err(|failure| {
         terminal.note(format_args!(
-            "token {} was consumed, but the answer could not be written out; repeat it with `--claim {name}`, which \
+            "token {} was consumed, but the answer could not be written out; `--claim {name}` repeats it and \
              spends no second use",
             consumed.accepted.id
         ));

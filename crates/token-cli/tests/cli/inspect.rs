@@ -170,7 +170,7 @@ fn a_minted_token_is_not_lost_in_silence() {
     let (reader, writer) = std::io::pipe().unwrap();
     drop(reader);
     let outcome = feed(command.stdout(writer), "");
-    assert_eq!(outcome.code, 0);
+    assert_eq!(outcome.code, 4);
     let id = home.run(["list", "--json"]).json()["tokens"][0]["id"].as_str().unwrap().to_owned();
     assert!(outcome.err.contains(&id), "{outcome:?}");
     assert_eq!(records(), 1);
@@ -221,7 +221,7 @@ fn a_use_is_not_lost_in_silence() {
     let (reader, writer) = std::io::pipe().unwrap();
     drop(reader);
     let gone = feed(home.command(args).arg("-").stdout(writer), token);
-    assert_eq!(gone.code, 0);
+    assert_eq!(gone.code, 4);
     assert!(gone.told_after("--claim ").is_some(), "{gone:?}");
 }
 
