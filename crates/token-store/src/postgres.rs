@@ -44,37 +44,36 @@ mod tls;
 pub use config::{InvalidPostgresUrl, PostgresConfig};
 pub use metrics::PostgresMetrics;
 
-/// How many times as long as other statements those of listings and administration may take, which are about many
-/// records.
+/// The factor by which the statement timeout of listings and administration exceeds that of other statements: they
+/// work on many records.
 const ADMINISTRATION: u32 = 6;
 
-/// A store in a PostgreSQL server, or in what speaks its protocol: the one to use where many hosts share a store.
+/// A store in a PostgreSQL server, or in a server that speaks its protocol. Use it where many hosts share a store.
 ///
 /// # Threads, and async programs
-/// Calls may come from any thread. A call blocks the thread that makes it until the server has answered, which is what
-/// [`TokenStore`] promises; many threads at a time share statements and their syncs. In an async program, call through
-/// `tokio::task::spawn_blocking` or its like: a call inside a task does not panic, but holds up all other tasks of its
-/// thread. The store has one thread of its own for its connections, which ends after the last clone is dropped. A
-/// process that forks must open the store again in the child.
-///
+/// Any thread may call it. A call blocks its thread until the server has answered, as [`TokenStore`] promises. Calls
+/// of many threads share statements and their syncs. In an async program, call through `tokio::task::spawn_blocking`
+/// or its like: a call inside a task does not panic, but it blocks all other tasks of its thread. The store has one
+/// thread of its own for its connections, which ends after the last clone is dropped. A process that forks must open
+/// the store again in the child.
 /// # What can go wrong
-/// - A connection that is lost while a write is underway leaves it open whether it was done:
-///   [`StoreError::Unknown`]. Ask again under the same claim. Reads, and writes that make no difference when they are
-///   done twice, are repeated by the store itself.
-/// - [`counts`](crate::Administration::counts) and the purges go by what the server decides by and do not read the
-///   records themselves, so they pass over no damage; [`check`](crate::Administration::check) finds it.
-/// - The server counts uses up to 2⁶³ − 1. A larger limit is kept as it is, and counted as that one, which nobody will
-///   reach: [`Redeem::Redeemed`] tells of less than are left.
-/// - A server that cannot be reached, or is in recovery, is tried again until
-///   [`PostgresConfig::call_timeout`] is over.
-/// - A server that acknowledges what it may lose is refused ([`StoreError::NotDurable`]): `fsync`,
-///   `full_page_writes` and `synchronous_commit` have to be on. Whether there is a synchronous standby, so that a failover
-///   loses nothing either, is for whoever runs the server to see to.
+/// - If the connection is lost while a write is in flight, its outcome is unknown: [`StoreError::Unknown`]. Retry
+///   under the same claim. The store itself retries reads and idempotent writes.
+/// - [`counts`](crate::Administration::counts) and the purges use the columns that the server decides by and do not
+///   decode records. They treat damaged records like all others and do not report them;
+///   [`check`](crate::Administration::check) does.
+/// - The server counts uses up to 2⁶³ − 1. The store keeps a larger limit exactly but counts it as 2⁶³ − 1, which no
+///   token reaches: [`Redeem::Redeemed`] then reports fewer uses than are left.
+/// - While the server is unreachable or in recovery, the store retries until [`PostgresConfig::call_timeout`] has
+///   passed.
+/// - The store refuses a server that may lose acknowledged writes ([`StoreError::NotDurable`]): `fsync`,
+///   `full_page_writes` and `synchronous_commit` must be on. It does not require a synchronous standby; the operator
+///   must set one up so that a failover loses no writes.
 #[derive(Clone)]
 pub struct PostgresStore(Arc<Lanes>);
 
 struct Lanes {
-    // The threads and connections are those of the process that opened it.
+    // The process that opened the store: a fork has neither its threads nor its connections.
     process: Owned<()>,
     readers: Vec<UnboundedSender<Job>>,
     writers: Vec<UnboundedSender<Job>>,
@@ -86,12 +85,12 @@ struct Lanes {
 }
 
 impl PostgresStore {
-    /// Makes the tables, in a schema named `onetoken` of the database, or brings those of an older version up to date.
-    /// Changes nothing where they are as this program needs them. The user has to be their owner, or be allowed to make
-    /// them; whoever only opens the store needs less.
+    /// Creates the tables in the schema `onetoken` of the database, or migrates those of an older version. Changes
+    /// nothing if they are up to date. The user must own the tables or be allowed to create them; opening the store
+    /// needs fewer rights.
     ///
     /// # Errors
-    /// [`StoreError`]: [`NotFound`](StoreError::NotFound) where there is no such database,
+    /// [`StoreError`]: [`NotFound`](StoreError::NotFound) if there is no such database,
     /// [`NewerVersion`](StoreError::NewerVersion), [`Denied`](StoreError::Denied),
     /// [`Unreachable`](StoreError::Unreachable), [`NotDurable`](StoreError::NotDurable),
     /// [`ReadOnly`](StoreError::ReadOnly).
@@ -105,12 +104,12 @@ impl PostgresStore {
         })
     }
 
-    /// Opens the store. Changes nothing of its tables.
+    /// Opens the store. Does not change its tables.
     ///
     /// # Errors
-    /// [`StoreError`]: [`NotFound`](StoreError::NotFound) where there is no such database, or [`init`](Self::init) was
-    /// never called in it; [`OlderVersion`](StoreError::OlderVersion) where it has to be called first;
-    /// [`NewerVersion`](StoreError::NewerVersion), [`Denied`](StoreError::Denied),
+    /// [`StoreError`]: [`NotFound`](StoreError::NotFound) if there is no such database or no tables in it (call
+    /// [`init`](Self::init)); [`OlderVersion`](StoreError::OlderVersion) if [`init`](Self::init) must migrate them
+    /// first; [`NewerVersion`](StoreError::NewerVersion), [`Denied`](StoreError::Denied),
     /// [`Unreachable`](StoreError::Unreachable), [`NotDurable`](StoreError::NotDurable),
     /// [`ReadOnly`](StoreError::ReadOnly).
     pub fn open(config: &PostgresConfig) -> Result<Self, StoreError> {
@@ -131,14 +130,14 @@ impl PostgresStore {
             readers: (0..config.readers).map(|_| lane(limit, &meter)).collect(),
             writers: (0..config.writers).map(|_| lane(limit, &meter)).collect(),
             administration: lane(limit.map(|limit| limit.saturating_mul(ADMINISTRATION)), &meter),
-            // Notices are no calls: they are not counted among them.
+            // The metrics do not count notices as calls.
             notices: lane(limit, &Arc::default()),
             caches,
             meter: Arc::clone(&meter),
             target: target.clone(),
         };
         let (opened, outcome) = mpsc::sync_channel(1);
-        // It ends by itself, when nobody can ask any more.
+        // The thread ends when every sender is dropped, so nobody joins it.
         let _thread = spawn(move |runtime| {
             runtime.block_on(async {
                 meter.connecting();
@@ -161,19 +160,20 @@ impl PostgresStore {
         }
     }
 
-    /// What it has done so far.
+    /// Returns the counters of the store.
     #[must_use]
     pub fn metrics(&self) -> PostgresMetrics {
         self.0.meter.read()
     }
 
-    /// Has a cache forget, from now on, what this or another host voids: single records where a token is revoked,
-    /// single subjects where a generation is raised, and everything where many are voided at once or come from another
-    /// store. Tokens that are spent or purged are no reason to.
+    /// Invalidates entries of a cache from now on when this or another host voids them: one record if a token is
+    /// revoked, one subject if its generation is raised, and everything if a call voids or restores many records.
+    /// Spending and purging tokens invalidate nothing.
     ///
-    /// That takes a connection of its own, which is made in the background and made again when it is lost; the cache
-    /// then forgets everything, since there was nobody to hear. A notice can be lost, and a server or a pooler may have
-    /// none: how long a revocation goes unseen at most is still [`CacheConfig::ttl`](crate::CacheConfig::ttl).
+    /// The notices arrive on a connection of their own, which the store opens in the background and reopens when it
+    /// is lost. The cache then forgets everything, since it may have missed notices. A notice can be lost, and a
+    /// server or a pooler may not support them: [`CacheConfig::ttl`](crate::CacheConfig::ttl) remains the bound on
+    /// how long a revocation can go unseen.
     ///
     /// ```no_run
     /// use token_store::{CacheConfig, CachedStore, PostgresStore};
@@ -184,11 +184,11 @@ impl PostgresStore {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn listen(&self, cache: Invalidator) {
-        // Without its thread the store answers nothing either.
+        // If the thread is gone, the store answers no calls either.
         drop(self.0.caches.send(cache));
     }
 
-    // Tells the caches of all hosts what they may hold no longer. Also where it is not known whether it happened.
+    // Notifies the caches of all hosts that `key` is void, also if the outcome is unknown.
     fn telling<T>(
         &self,
         key: impl FnOnce() -> Vec<u8>,
@@ -197,7 +197,8 @@ impl PostgresStore {
         if done.as_ref().err().is_none_or(|error| error.retry() == Retry::Ask) {
             let (mut waits, told) = self.waits();
             waits.until = waits.since.checked_add(notices::PATIENCE).unwrap_or(waits.until);
-            // Whoever revokes and ends has told of it. Where that fails, caches find out in their own time.
+            // Wait, so that a caller that revokes and then exits has sent the notice. If that fails, entries expire
+            // by their TTL.
             if self.0.notices.send(Job::Notice(Call::<Notices> { ask: key(), waits })).is_ok() {
                 drop(told.recv_timeout(notices::PATIENCE));
             }
@@ -222,7 +223,7 @@ impl PostgresStore {
         self.ask::<Changes>(of(&self.0.writers, id.as_bytes())?, Job::Change, change)?
     }
 
-    // What is not asked in bulk. It may be run more than once, each time on another connection.
+    // Runs an operation that is not batched. It may run more than once, each time on another connection.
     fn run<T: Send + 'static>(
         &self,
         lane: &UnboundedSender<Job>,
@@ -293,7 +294,7 @@ impl TokenStore for PostgresStore {
     }
 
     fn generation(&self, subject: &Entity) -> Result<Option<Generation>, StoreError> {
-        // It would travel with what other callers ask.
+        // Such a key would fail the statement that it shares with other callers.
         if !layout::may_have_generation(subject) {
             return Ok(None);
         }
@@ -326,7 +327,7 @@ impl TokenStore for PostgresStore {
                 let found = session.query(READ, &[&key]).await?;
                 let stored = found.first().map(|row| kind::get::<&[u8]>(row, 0)).transpose()?;
                 let present = match stored.map(|stored| Generation::from_bytes(&owner, stored)) {
-                    // Written over: no temporary token is good under it.
+                    // Overwritten: no temporary token is good under a damaged generation.
                     None | Some(Err(StoreError::Corrupt { .. })) => 0,
                     Some(generation) => generation?.number,
                 };
@@ -341,13 +342,13 @@ impl TokenStore for PostgresStore {
                 };
                 match raised.is_empty() {
                     false => Ok(Raise::Raised),
-                    // Somebody else was at it.
+                    // Another host changed the row after it was read.
                     true => Err(Failure::Again(error::timed_out("others raise it as well"))),
                 }
             })
         });
         match number {
-            // The first voids nothing, or what was damaged.
+            // The first generation voids nothing that a cache may hold, or replaces a damaged one.
             1 => raised,
             _ => self.telling(|| layout::generation(subject), raised),
         }
@@ -360,7 +361,7 @@ impl fmt::Debug for PostgresStore {
     }
 }
 
-// All that is about one thing goes through one connection, so that it is not in its own way.
+// Calls about one subject share one connection, so that they do not wait for each other's row locks.
 fn of<'a>(lanes: &'a [UnboundedSender<Job>], subject: &[u8]) -> Result<&'a UnboundedSender<Job>, StoreError> {
     let mut hasher = DefaultHasher::new();
     subject.hash(&mut hasher);
@@ -369,7 +370,7 @@ fn of<'a>(lanes: &'a [UnboundedSender<Job>], subject: &[u8]) -> Result<&'a Unbou
     at.and_then(|at| lanes.get(at)).ok_or(StoreError::Poisoned)
 }
 
-// On a connection and a thread of its own: what may take longer than anybody else is to wait.
+// Runs long work on a thread and a connection of its own, so that other calls do not wait for it.
 fn apart<T: Send + 'static>(
     work: impl AsyncFnOnce() -> Result<T, Failure> + Send + 'static,
 ) -> Result<T, StoreError> {
@@ -379,7 +380,7 @@ fn apart<T: Send + 'static>(
     }
 }
 
-// A runtime on a thread of its own: whoever calls may be in another runtime.
+// Starts a runtime on a thread of its own, since the caller's thread may run another runtime.
 fn spawn<T: Send + 'static>(
     work: impl FnOnce(&tokio::runtime::Runtime) -> T + Send + 'static,
 ) -> Result<thread::JoinHandle<Result<T, StoreError>>, StoreError> {
@@ -387,7 +388,7 @@ fn spawn<T: Send + 'static>(
     let work = move || {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(io)?;
         let done = work(&runtime);
-        // A name that is still looked up holds nobody up.
+        // Does not wait for a name lookup that is still running.
         runtime.shutdown_background();
         Ok(done)
     };

@@ -23,13 +23,13 @@ use crate::{
     KeyRing, Record, Report, Reseal, StoreError, Sweep, TokenId, layout,
 };
 
-/// How many seconds a host's clock may be ahead of the server's: more than clocks differ that anybody sets.
+/// How far a host's clock may be ahead of the server's, in seconds. Clocks that are synchronized differ by less.
 const AHEAD: u64 = 300;
 
-/// How many records one step removes or marks at most: some milliseconds during which others wait for them.
+/// Most records that one step removes or marks. Their rows stay locked for some milliseconds.
 const STEP: usize = 512;
 
-/// What one step came upon, and with how many of those it was through: others may have changed some meanwhile.
+/// How many rows one step found and how many it changed. It skips rows that others changed meanwhile.
 struct Step {
     found: usize,
     done: usize,
@@ -42,7 +42,7 @@ macro_rules! removing {
             $which,
             " LIMIT $1::bigint
             ), locked AS MATERIALIZED (
-                -- A claim that was made meanwhile would be left behind.
+                -- Skips a token that changed meanwhile: a claim added to it would be orphaned.
                 SELECT t.id FROM onetoken.tokens t JOIN doomed d ON d.id = t.id AND d.changes = t.changes
                 ORDER BY t.id FOR UPDATE OF t
             ), forgotten AS (
@@ -119,7 +119,7 @@ impl Administration for PostgresStore {
             let row = rows.first().ok_or(STRANGE)?;
             Ok(Counts {
                 records: count(get(row, 0)?)?,
-                // Counting does not read the records.
+                // Counting does not decode the records.
                 damaged: 0,
                 spent: count(get(row, 1)?)?,
                 revoked: count(get(row, 2)?)?,
@@ -148,7 +148,7 @@ impl Administration for PostgresStore {
         let removed = match now.as_secs().checked_sub(retention.as_secs()) {
             None => 0,
             Some(seen_by) => {
-                // Without retention also those that none has come upon.
+                // Without retention, also remove records that no purge has seen.
                 let from = if retention.is_zero() { 0 } else { 1 };
                 in_steps(self, limit, REMOVE, [from, bigint(seen_by)], 2)?
             }
@@ -197,7 +197,7 @@ impl Administration for PostgresStore {
             return Err(StoreError::InvalidCursor);
         }
         let after = after.unwrap_or_default().to_vec();
-        // One more than asked for tells whether this is the last page.
+        // One row more than the limit shows whether there is another page.
         let wanted = i64::try_from(limit.saturating_add(1)).unwrap_or(i64::MAX);
         self.run(&self.0.administration, Repeat::Reads, move |session| {
             let after = after.clone();
@@ -207,7 +207,7 @@ impl Administration for PostgresStore {
                 rows.truncate(limit);
                 let mut page = Generations { sound: Vec::new(), damaged: Vec::new(), next: None };
                 for row in &rows {
-                    // Under a key that names nobody, nothing is ever looked for; `check` tells of it.
+                    // No lookup uses a key that is not a subject's; `check` reports it.
                     let Some(subject) = layout::subject_of(get(row, 0)?) else { continue };
                     match Generation::from_bytes(&subject, get(row, 1)?) {
                         Ok(generation) => page.sound.push((subject, generation)),
@@ -248,7 +248,8 @@ impl Administration for PostgresStore {
     }
 }
 
-// Refuses a time that the server's clock contradicts: what is removed or voided by it might hold for days.
+// Refuses a time that is ahead of the server's clock: purging or voiding by it could hit tokens that are good for
+// days.
 fn believe(store: &PostgresStore, now: UnixTime) -> Result<(), StoreError> {
     const SQL: &str = "SELECT extract(epoch FROM clock_timestamp())::bigint";
     store.run(&store.0.administration, Repeat::Reads, move |session| {
@@ -266,7 +267,7 @@ fn believe(store: &PostgresStore, now: UnixTime) -> Result<(), StoreError> {
     })
 }
 
-// Runs a statement of a limit and one or two numbers as often as there is something to do.
+// Repeats a statement, whose parameters are a limit and one or two numbers, until it finds nothing more to change.
 fn in_steps(
     store: &PostgresStore,
     limit: usize,
@@ -310,12 +311,12 @@ fn small(number: i64) -> Result<usize, StoreError> {
     usize::try_from(number).map_err(|_| STRANGE)
 }
 
-/// A value that is to take the place of another.
+/// A new value for a row that still has the old one.
 struct Replacement {
     key: Vec<u8>,
     old: Vec<u8>,
     new: Vec<u8>,
-    // How many changes it stands for.
+    // How many of the requested changes it contains.
     times: i64,
 }
 
@@ -387,7 +388,7 @@ async fn reseal(session: &Session, changes: &[Reseal]) -> Result<usize, Failure>
     number(session, WRITE, &parameters).await
 }
 
-// What is stored, with the new key in place of the old; `None` if that is not the key that is there.
+// Returns the stored value with the new key in place of the old, or `None` if it holds another key.
 fn resealed(change: &Reseal, stored: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
     let Reseal { place, old, new } = change;
     Ok(match place {
@@ -408,7 +409,7 @@ fn resealed(change: &Reseal, stored: &[u8]) -> Result<Option<Vec<u8>>, StoreErro
     })
 }
 
-/// What came from another store, as it is to be kept.
+/// Items of another store, as rows.
 struct Restored {
     records: Vec<NewRecord>,
     claims: Vec<(Vec<u8>, Vec<u8>, Held)>,
@@ -416,7 +417,7 @@ struct Restored {
 }
 
 impl Restored {
-    // Of the tokens of one id the first is kept, and of the generations of one subject the latest.
+    // Keeps the first of several tokens with one id, and the latest generation of a subject.
     fn new(items: &[Item]) -> Result<Self, StoreError> {
         let (mut records, mut claims) = (Vec::<NewRecord>::new(), Vec::new());
         let (mut names, mut generations) = (BTreeSet::new(), BTreeMap::<Vec<u8>, (i64, Vec<u8>)>::new());
@@ -449,7 +450,7 @@ impl Restored {
     }
 
     async fn keep(&self, session: &Session) -> Result<usize, Failure> {
-        // The store it came from may have answered a claim to others: its use stays spent.
+        // The other store may have acknowledged the claim, so its use stays spent: `answered_again` is true.
         const SQL: &str = "
             WITH kept AS (
                 INSERT INTO onetoken.tokens
@@ -461,7 +462,7 @@ impl Restored {
                     AS a(id, record, resource, issuer, created, expires, use_limit, uses, revoked)
                 WHERE {mark}
                 ORDER BY id
-                -- Also where it was inserted a moment ago, which nothing else here sees.
+                -- Also covers a row that another host inserted after the snapshot of this statement.
                 ON CONFLICT (id) DO UPDATE SET revoked = true, changes = tokens.changes + 1
                     WHERE excluded.revoked AND NOT tokens.revoked
                 RETURNING id, changes

@@ -1,19 +1,19 @@
-//! Spending, giving back and revoking: the statement on which everything rests.
+//! The statement that redeems, refunds and revokes. The guarantees of the store rest on it.
 //!
-//! A statement reads the token and the claim as they are at one moment, and decides. Then it locks the row of the
-//! token, and acts only if that row is still the one that it read: `changes` tells, since whatever is done to a token
-//! or to a claim on it raises it under the lock of that row. So what it does rests on what it read, and a decision not
-//! to act is what was true at that moment. Where the row is another one by then, nothing is done, and the caller's row
-//! is asked again.
+//! It reads the token and the claim in one snapshot and decides. Then it locks the row of the token and acts only if
+//! the row is unchanged since the read. It compares `changes`, which every change to the token or to one of its
+//! claims raises under the lock of that row. So every action rests on what was read, and a decision not to act was
+//! true at the time of the snapshot. If the row has changed, the statement does nothing to it and the store asks the
+//! caller's row again.
 //!
-//! Without this, a claim that is made while the statement waits for the row would go unnoticed: under READ COMMITTED a
-//! row that was waited for is read again, and what was read from other tables is not.
+//! Without this check, the statement would miss a claim that is added while it waits for the row: under READ
+//! COMMITTED the server reads a row again after waiting for its lock, but not the rows of other tables.
 //!
-//! Two things need no such proof, and would lose to a busy token with it: a revocation, and a use of a token without a
-//! limit, which has no claims.
+//! Two operations need no such check, and would starve on a busy token with it: a revocation, and a use of a token
+//! without a limit, which has no claims.
 //!
-//! Of several rows about one token, under claims that differ, the first decides what is done: all that want the same,
-//! as far as there are uses, in their order. The others are asked again.
+//! If several rows are about one token under different claims, the first decides which operation is done. All rows
+//! that ask for that operation are served in order, as long as there are uses. The store asks the others again.
 
 use tokio_postgres::Row;
 
@@ -23,7 +23,7 @@ use super::{
 };
 use crate::{ClaimId, GrantId, Held, Redeem, Refund, Revoke, StoreError, TokenId, layout};
 
-/// Changes records that are there.
+/// Changes existing records.
 pub(super) struct Changes;
 
 /// One change.
@@ -32,11 +32,11 @@ pub(super) struct Change {
     pub(super) act: Act,
 }
 
-/// What is to be done.
+/// The operation to do.
 pub(super) enum Act {
-    /// Under this grant, if the claim holds none.
+    /// Redeems under this grant, unless the claim already holds one.
     Redeem(ClaimId, GrantId),
-    /// Only tells of a use that is held, as redeeming again would.
+    /// Reports a use that the claim holds, as redeeming again would.
     Claimed(ClaimId),
     Refund(ClaimId, GrantId),
     Revoke,
@@ -67,13 +67,13 @@ impl Act {
     }
 }
 
-/// What became of it.
+/// The outcome of a change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Changed {
     Absent,
-    /// The claim holds a use, and did before.
+    /// The claim already held a use.
     Held(Held),
-    /// It is granted now; without a limit there is nothing to hold.
+    /// The use is granted now. `None` for a token without a limit, which has no claims.
     Spent(Option<Held>),
     Exhausted,
     Revoked,
@@ -140,8 +140,8 @@ pub(super) const fn grant_of(column: i64) -> GrantId {
     GrantId::from_bytes(column.to_be_bytes())
 }
 
-// `verdict` names what is to be done: `spend`, `mark` a claim that is told of again, `refund`, `revoke`; any other is an
-// answer already. Rows are locked in the order of their ids, so that no two hosts wait in a circle.
+// `verdict` is the operation to do: `spend`, `mark` (set `answered_again` on a claim), `refund` or `revoke`. Any
+// other verdict is already the answer. Rows are locked in the order of their ids, so that two hosts cannot deadlock.
 macro_rules! changing {
     ($locked_by_others:literal) => {
         concat!(
@@ -244,7 +244,7 @@ impl Kind for Changes {
         })
     }
 
-    // Revoked is revoked, and whoever is told of a use a second time is told the same.
+    // Both are idempotent: a retry reports the same outcome.
     fn repeat(ask: &Change) -> Repeat {
         match ask.act {
             Act::Revoke | Act::Claimed(_) => Repeat::SameWrite,

@@ -1,4 +1,4 @@
-//! Comparing all that is stored with all else.
+//! Checks that the stored rows are consistent with each other.
 
 use std::sync::mpsc::{SyncSender, sync_channel};
 
@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{Fault, Generation, KeyPlace, KeyRing, Owner, Record, Report, StoreError, TokenId, layout};
 
-/// How many rows are read at a time.
+/// Rows read at a time.
 const PAGE: usize = 1024;
 
 /// Rows of one table, in order.
@@ -23,14 +23,14 @@ enum Rows {
     Generations(Vec<Row>),
 }
 
-// On a connection of its own, since it is one long transaction.
+// Uses a connection of its own, since it is one long transaction.
 pub(super) fn check(store: &PostgresStore, keys: Option<&KeyRing>) -> Result<Report, StoreError> {
     store.0.process.get()?;
     let (pages, judged) = sync_channel(1);
     let target = store.0.target.clone();
     let reader = spawn(move |runtime| runtime.block_on(read(&target, &pages)))?;
     let mut check = Check { keys, report: Report::default() };
-    // The keys stay on this side.
+    // The root keys stay on the caller's thread.
     for page in judged {
         match page {
             Rows::Records(rows) => rows.iter().try_for_each(|row| check.record(row))?,
@@ -77,7 +77,7 @@ async fn walk(session: &Session, pages: &SyncSender<Rows>) -> Result<(), Failure
             let Some(last) = rows.last() else { break };
             after = (get(last, 0)?, get(last, 1)?);
             let whole = rows.len() == PAGE;
-            // Whoever judged them has given up.
+            // The receiver stopped after an error.
             if pages.send(page(rows)).is_err() {
                 return Ok(());
             }
@@ -119,7 +119,8 @@ impl Check<'_> {
                 self.report.find(Fault::MissingEntry, Some(&id));
             }
         }
-        // What SQL decides by is not what the record says: it could be void, or spent more often.
+        // The columns that SQL decides by disagree with the record: the server would void or spend it by the wrong
+        // values.
         if columns.created != get::<i64>(row, 5)?
             || columns.use_limit != use_limit
             || (record.revoked && !revoked)

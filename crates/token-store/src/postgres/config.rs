@@ -1,4 +1,4 @@
-//! Which server, and how it is spoken to.
+//! The configuration of a connection to the server.
 
 use std::{fmt, net::IpAddr, path::PathBuf, str::FromStr, time::Duration};
 
@@ -6,7 +6,7 @@ use tokio_postgres::config::{Host, SslMode};
 
 use super::{error::shown, hosts};
 
-/// Which PostgreSQL server, and how it is spoken to. Made from a URL:
+/// A PostgreSQL server and how to connect to it, parsed from a URL:
 ///
 /// ```
 /// use token_store::PostgresConfig;
@@ -16,18 +16,18 @@ use super::{error::shown, hosts};
 /// # Ok::<(), token_store::InvalidPostgresUrl>(())
 /// ```
 ///
-/// Beside what [`tokio_postgres::Config`] reads, it reads:
+/// It reads these parameters in addition to those of [`tokio_postgres::Config`]:
 ///
 /// | | |
 /// |---|---|
-/// | `sslmode` | `verify-full`: TLS, with a certificate that is valid and names the host; `require` and `verify-ca` mean the same here. `disable`: none. Without it, `verify-full` for every server but those on a Unix socket or a loopback address. `allow` and `prefer` are refused, since whoever is in between can turn them into `disable` |
-/// | `sslrootcert` | the file of the certificates to trust (PEM); without it, or if it is `system`, those of the operating system |
+/// | `sslmode` | `verify-full`: TLS, with a valid certificate that names the host; `require` and `verify-ca` mean the same here. `disable`: no TLS. The default is `verify-full`, or `disable` for a Unix socket or a loopback address. `allow` and `prefer` are refused, since a man in the middle can turn them into `disable` |
+/// | `sslrootcert` | the file of trusted certificates (PEM); if absent or `system`, those of the operating system |
 /// | `sslcert`, `sslkey` | the client's own certificate and key, if the server asks for one (PEM) |
-/// | `durable` | `no`: also accept a server that acknowledges what it may lose, as [`StoreError::NotDurable`](crate::StoreError::NotDurable) tells. For tests |
+/// | `durable` | `no`: also accept a server that may lose acknowledged writes (see [`StoreError::NotDurable`](crate::StoreError::NotDurable)). For tests |
 ///
-/// Where there are several hosts, or several addresses of one, the primary is found: all are asked at once, and of those
-/// that take writes the one with the highest timeline is used. `target_session_attrs` and `load_balance_hosts` change
-/// nothing about that.
+/// If there are several hosts, or several addresses of one, the store connects to all of them at once and uses the
+/// primary: of the servers that take writes, the one with the highest timeline. `target_session_attrs` and
+/// `load_balance_hosts` do not change that.
 #[derive(Clone)]
 pub struct PostgresConfig {
     // One for each host.
@@ -41,7 +41,7 @@ pub struct PostgresConfig {
     place: String,
 }
 
-/// Whom to trust, and who we are.
+/// The trusted certificates and the client's own.
 #[derive(Clone)]
 pub(super) struct Tls {
     pub(super) roots: Option<PathBuf>,
@@ -52,61 +52,60 @@ pub(super) struct Tls {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum InvalidPostgresUrl {
-    /// It does not read postgres://USER:PASSWORD@HOST:PORT,…/DATABASE?PARAMETER=VALUE&….
+    /// It is not of the form postgres://USER:PASSWORD@HOST:PORT,…/DATABASE?PARAMETER=VALUE&….
     #[error("not postgres://USER:PASSWORD@HOST:PORT,.../DATABASE?PARAMETER=VALUE&...")]
     Malformed,
-    /// This parameter has a value that it cannot have.
+    /// This parameter has an invalid value.
     #[error("the parameter {parameter} has a value that it cannot have")]
     Parameter {
         /// Its name.
         parameter: &'static str,
     },
-    /// This value of `sslmode` lets whoever is in between read everything.
+    /// This value of `sslmode` lets a man in the middle read everything.
     #[error("sslmode is to be verify-full, or disable: allow and prefer protect against nobody")]
     WeakTls,
 }
 
-/// How long a connection may be silent before the operating system asks whether the other side is still there, and how
-/// long the other side may leave unconfirmed what was sent to it.
+/// How long a connection may be idle before the operating system sends a keepalive probe, and how long sent data may
+/// stay unacknowledged by the peer.
 const KEEPALIVE: Duration = Duration::from_secs(30);
 
-/// After which time it asks again, three times.
+/// The interval between keepalive probes, of which there are three.
 const KEEPALIVE_AGAIN: Duration = Duration::from_secs(10);
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 const STATEMENT_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Longer than a cluster manager takes to promote a standby: with the defaults of Patroni (a lease of 30 s, looked at every
-/// 10 s) that is some 45 s, and with shorter ones 20 to 25 s were measured.
+/// Longer than a cluster manager takes to promote a standby: some 45 s with the defaults of Patroni (a lease of 30 s,
+/// checked every 10 s); 20 to 25 s were measured with shorter ones.
 const CALL_TIMEOUT: Duration = Duration::from_secs(60);
 
 const LONGEST_TIMEOUT: Duration = Duration::from_secs(24 * 60 * 60);
 
 impl PostgresConfig {
-    /// How many connections read, and how many write: 2 and 2, if nothing is said, and at least one each. There is
-    /// another for listings and administration, once they are asked for. A connection serves hundreds of callers at a
-    /// time; more of them help where the server is far away.
+    /// Sets how many connections read and how many write: 2 and 2 by default, at least one each. The store opens
+    /// another for listings and administration at their first call. A connection serves hundreds of callers at a
+    /// time; more connections help if the server is far away.
     #[must_use]
     pub fn connections(mut self, readers: usize, writers: usize) -> Self {
         (self.readers, self.writers) = (readers.max(1), writers.max(1));
         self
     }
 
-    /// How long one statement may take, 10 s if nothing is said. Those of listings and administration may take six
-    /// times as long, and [`counts`](crate::Administration::counts) and [`check`](crate::Administration::check), which
-    /// read everything, as long as they need; they have connections of their own.
+    /// Sets how long one statement may take: 10 s by default. Statements of listings and administration may take six
+    /// times as long. [`counts`](crate::Administration::counts) and [`check`](crate::Administration::check) read
+    /// everything on connections of their own and have no limit.
     #[must_use]
     pub fn statement_timeout(mut self, timeout: Duration) -> Self {
-        // The server takes 0 for no limit, and counts in milliseconds up to 2^31.
+        // To the server, 0 means no limit. It counts milliseconds, up to 2^31.
         self.statement_timeout = timeout.clamp(Duration::from_millis(1), LONGEST_TIMEOUT);
         self
     }
 
-    /// For how long a call goes on trying where nothing has happened yet (the server cannot be reached, or asks to
-    /// try again), and how long it waits for its turn: 60 s if nothing is said, which is longer than a cluster manager takes to
-    /// promote a standby. It then fails with an error whose
-    /// [`retry`](crate::StoreError::retry) is safe. Once its statement is sent, that statement's time is waited for, and
-    /// some seconds more, in which the server may say what became of it.
+    /// Sets how long a call waits for its turn and retries while nothing has happened yet (the server is unreachable
+    /// or asks for a retry): 60 s by default, longer than a cluster manager takes to promote a standby. The call then
+    /// fails with an error whose [`retry`](crate::StoreError::retry) is safe. Once its statement is sent, the call
+    /// waits for the statement timeout and some seconds more, in which the server may still report the outcome.
     #[must_use]
     pub fn call_timeout(mut self, timeout: Duration) -> Self {
         self.call_timeout = timeout.min(LONGEST_TIMEOUT);
@@ -121,7 +120,7 @@ impl FromStr for PostgresConfig {
         let scheme = ["postgres://", "postgresql://"].into_iter().find(|scheme| url.starts_with(scheme));
         scheme.ok_or(InvalidPostgresUrl::Malformed)?;
         let (base, query) = url.split_once('?').unwrap_or((url, ""));
-        // The rest of a password with an `@` in it would be told as the name of the host.
+        // An error would show the part of a password after an unescaped `@` as the host name.
         if base.matches('@').count() > 1 {
             return Err(InvalidPostgresUrl::Malformed);
         }
@@ -143,7 +142,7 @@ impl FromStr for PostgresConfig {
             Some("no") => false,
             Some(_) => return Err(InvalidPostgresUrl::Parameter { parameter: "durable" }),
         };
-        // The cause of an error may hold the password.
+        // The parser's error may contain the password.
         let mut server: tokio_postgres::Config =
             format!("{base}?{}", rest.join("&")).parse().map_err(|_| InvalidPostgresUrl::Malformed)?;
         if server.get_hosts().is_empty() && server.get_hostaddrs().is_empty() {
@@ -220,8 +219,8 @@ fn path(value: &str) -> Result<PathBuf, InvalidPostgresUrl> {
     String::from_utf8(bytes).map(PathBuf::from).map_err(|_| InvalidPostgresUrl::Malformed)
 }
 
-// Whether nobody can be in between: sockets of this machine, and loopback addresses. Where an address is given beside
-// a name, it is what is connected to.
+// Whether the connection stays on this machine: a Unix socket or a loopback address. An address given beside a name
+// decides, since the driver connects to it.
 fn is_local(server: &tokio_postgres::Config) -> bool {
     if !server.get_hostaddrs().is_empty() {
         return server.get_hostaddrs().iter().all(IpAddr::is_loopback);

@@ -1,4 +1,4 @@
-//! What becomes of what the server says.
+//! Classifies the errors of the server and the driver.
 
 use std::{error::Error as _, io, sync::Arc};
 
@@ -6,21 +6,21 @@ use tokio_postgres::error::{Severity, SqlState};
 
 use crate::StoreError;
 
-/// Why a statement gave no answer.
+/// Why a statement failed.
 #[derive(Clone, Debug)]
 pub(super) enum Failure {
-    /// Nothing happened; the same may succeed at once.
+    /// Nothing happened; a retry on this connection may succeed.
     Again(Arc<io::Error>),
-    /// Nothing happened; the same may succeed on another connection.
+    /// Nothing happened; a retry on another connection may succeed.
     Elsewhere(StoreError),
-    /// Nothing happened, and the server says why.
+    /// Nothing happened; the server refused the statement.
     Refused(StoreError),
-    /// The connection is gone, or the server does not know the outcome: it may have happened.
+    /// The connection is lost, or the server does not know the outcome: the statement may have taken effect.
     Doubt(Arc<io::Error>),
 }
 
 impl Failure {
-    /// As it is for what only read: there is nothing that could have happened.
+    /// Turns doubt into a safe retry, for statements that only read.
     pub(super) fn of_reading(self) -> Self {
         match self {
             Self::Doubt(cause) => Self::Elsewhere(StoreError::Io(cause)),
@@ -28,7 +28,7 @@ impl Failure {
         }
     }
 
-    /// For a write.
+    /// The error of a write.
     pub(super) fn into_error(self) -> StoreError {
         match self {
             Self::Again(cause) => StoreError::Io(cause),
@@ -44,7 +44,7 @@ impl From<StoreError> for Failure {
     }
 }
 
-/// What the server said: its code and its message. Not its details, which quote what is stored.
+/// The server's error code and message. Not its details, which quote stored values.
 #[derive(Clone, Debug, thiserror::Error)]
 #[error("{message} ({code})")]
 struct Said {
@@ -52,9 +52,9 @@ struct Said {
     message: String,
 }
 
-/// Text of a server as it may be shown: on one line, without what a terminal acts on, and not endless.
+/// Makes text of a server safe to print: one line, without control characters, and of limited length.
 pub(super) fn shown(text: &str) -> String {
-    /// In characters. What PostgreSQL says by itself is shorter.
+    /// In characters. PostgreSQL's own messages are shorter.
     const LONGEST: usize = 400;
     let mut shown = String::new();
     for one in text.chars().take(LONGEST) {
@@ -69,7 +69,7 @@ pub(super) fn shown(text: &str) -> String {
     shown
 }
 
-/// What failed, as a cause.
+/// The source of an error.
 pub(super) fn cause(error: &tokio_postgres::Error) -> Arc<io::Error> {
     let kind = match error.source().and_then(|source| source.downcast_ref::<io::Error>()) {
         Some(source) => source.kind(),
@@ -79,7 +79,7 @@ pub(super) fn cause(error: &tokio_postgres::Error) -> Arc<io::Error> {
         Some(said) => {
             io::Error::other(Said { code: shown(said.code().code()), message: shown(said.message()) })
         }
-        // No such text holds a parameter: a driver's own words, and those of TLS and of the operating system.
+        // These texts come from the driver, TLS and the operating system and hold no parameters.
         None => io::Error::new(
             kind,
             shown(&match error.source() {
@@ -95,27 +95,28 @@ pub(super) fn timed_out(what: &'static str) -> Arc<io::Error> {
     Arc::new(io::Error::new(io::ErrorKind::TimedOut, what))
 }
 
-/// What became of a statement that was sent.
+/// Classifies the failure of a statement that was sent.
 pub(super) fn of_statement(error: &tokio_postgres::Error, place: &str) -> Failure {
     let Some(said) = error.as_db_error() else { return Failure::Doubt(cause(error)) };
-    // It was idle for too long for the server, which did not begin with the statement.
+    // idle_session_timeout: the server closed the connection before it received the statement.
     if said.code().code() == "57P05" {
         return Failure::Elsewhere(unreachable(place, cause(error)));
     }
-    // The connection ends, and nothing tells whether before or after the commit.
+    // The connection ends, and the server does not say whether before or after the commit.
     if matches!(said.parsed_severity(), Some(Severity::Fatal | Severity::Panic)) {
         return Failure::Doubt(cause(error));
     }
     match said.code().code().as_bytes() {
         // Serialization failure, deadlock, a lock that others hold.
         b"40001" | b"40P01" | b"55P03" => Failure::Again(cause(error)),
-        // Statement completion unknown; connection exceptions; the server goes down, or has crashed.
+        // Statement completion unknown; connection exceptions; the server shuts down or has crashed.
         b"40003" | b"57P01" | b"57P02" | [b'0', b'8', ..] => Failure::Doubt(cause(error)),
-        // It was the primary once.
+        // Read-only: it is no longer the primary.
         b"25006" => Failure::Elsewhere(StoreError::ReadOnly),
-        // A setting or a statement of this connection is not there, or another's is: it is not one session.
+        // A setting or prepared statement of this session is missing, or another session's exists: a pooler shares
+        // the connection.
         b"42704" | b"26000" | b"42P05" => Failure::Refused(StoreError::Pooled { place: place.to_owned() }),
-        // A plan from before the tables were changed: a new connection makes a new one.
+        // The plan predates a change of the tables: a new connection makes a new plan.
         b"0A000" => Failure::Elsewhere(StoreError::Io(cause(error))),
         b"53100" => Failure::Refused(StoreError::Full),
         b"42P01" | b"3F000" => Failure::Refused(StoreError::NotFound { path: place.into() }),
@@ -125,7 +126,7 @@ pub(super) fn of_statement(error: &tokio_postgres::Error, place: &str) -> Failur
     }
 }
 
-/// Why there is no connection.
+/// Classifies the failure of a connection attempt.
 pub(super) fn of_connecting(error: &tokio_postgres::Error, place: &str) -> Failure {
     match error.code() {
         // No such database.
@@ -136,8 +137,7 @@ pub(super) fn of_connecting(error: &tokio_postgres::Error, place: &str) -> Failu
         Some(code) if code.code().starts_with("28") || *code == SqlState::INSUFFICIENT_PRIVILEGE => {
             Failure::Refused(denied(error, place))
         }
-        // What the driver says without having asked the server: no password is given, or the server does not prove
-        // that it knows it.
+        // The driver's own errors: no password is given, or the server does not prove that it knows it.
         None if ["authentication error", "invalid configuration"].contains(&error.to_string().as_str()) => {
             Failure::Refused(denied(error, place))
         }

@@ -1,7 +1,8 @@
 //! The servers of a URL, and which of them is the primary.
 //!
-//! All are asked side by side, each in a time of its own, so that one that accepts connections and never answers hides
-//! no other. Of those that take writes the one with the highest timeline is the primary: any other was one.
+//! The store connects to all of them at once, each with a timeout of its own, so that a server that accepts
+//! connections and never answers does not hide another. Of the servers that take writes, the one with the highest
+//! timeline is the primary: the others are former primaries.
 
 use std::{convert::Infallible, net::IpAddr, time::Duration};
 
@@ -22,19 +23,20 @@ use super::{
 };
 use crate::StoreError;
 
-/// How long one server may take to answer a login, twice: as long as to connect, and as long again.
+/// How long one server may take to answer a login, as a multiple of the connect timeout: once to connect, once to log
+/// in.
 const LOGIN: u32 = 2;
 
-/// How long is waited for others that may be newer, once one has answered that takes writes.
+/// How long to wait for a server that may be newer, after one that takes writes has answered.
 const GRACE: Duration = Duration::from_millis(500);
 
-/// How often it is looked whether another server has become the primary, while somebody asks something.
+/// How often a store in use checks whether another server has become the primary.
 pub(super) const WATCH: Duration = Duration::from_secs(2);
 
-/// How long the names of hosts may take to be found.
+/// How long a lookup of a host name may take.
 const LOOKUP: Duration = Duration::from_secs(2);
 
-/// One for each host, with all else that the URL says. `None` where hosts, addresses and ports do not match.
+/// Splits the configuration into one for each host. `None` if the numbers of hosts, addresses and ports do not match.
 pub(super) fn split(server: &Config) -> Option<Vec<Config>> {
     let (names, addresses, ports) = (server.get_hosts(), server.get_hostaddrs(), server.get_ports());
     let count = names.len().max(addresses.len());
@@ -128,7 +130,7 @@ pub(super) async fn primary(
             reached.extend(answer);
         }
     };
-    // Also where there is none: then all have answered.
+    // If no server has answered with success, all have failed and this returns at once.
     drop(timeout(GRACE, others).await);
     match reached.into_iter().max_by_key(Session::timeline) {
         Some(session) => session.admitted(),
@@ -139,12 +141,13 @@ pub(super) async fn primary(
     }
 }
 
-/// Finds out when another server has become the primary, and never ends. The connections to the one before are then left.
+/// Checks for ever whether another server has become the primary, so that connections to the former one are
+/// abandoned.
 pub(super) async fn watch(target: &Target, limit: Option<Duration>) -> Infallible {
     loop {
         sleep(WATCH).await;
         if target.log.was_used() {
-            // It is noted where it is found.
+            // Admitting the session records its timeline in the log.
             if let Ok(session) = primary(target, limit, None).await {
                 session.close().await;
             }
@@ -152,7 +155,7 @@ pub(super) async fn watch(target: &Target, limit: Option<Duration>) -> Infallibl
     }
 }
 
-// Of several failures, the one that says most.
+// Ranks failures: the caller gets the most specific one.
 fn telling(failure: &Failure) -> u8 {
     match failure {
         Failure::Refused(_) => 2,
@@ -161,8 +164,8 @@ fn telling(failure: &Failure) -> u8 {
     }
 }
 
-// One for each address of a host: any of them may be the one that does not answer. One that has none is asked by its
-// name, so that its failure is told.
+// Returns one configuration for each address of a host, since any address may be the one that does not answer. A host
+// without an address keeps its name, so that the connection attempt reports the failure.
 async fn addresses(server: &Config) -> Vec<Config> {
     let (name, port) = match (server.get_hosts(), server.get_hostaddrs(), server.get_ports()) {
         ([Host::Tcp(name)], [], [port]) => (name.as_str(), *port),

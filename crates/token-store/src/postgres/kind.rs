@@ -1,4 +1,4 @@
-//! The statements that many callers share: each takes arrays, and does for every row of them what one caller asked.
+//! The statements that many callers share. Each takes arrays, with one row for each caller.
 
 use std::collections::HashMap;
 
@@ -7,51 +7,51 @@ use tokio_postgres::{Row, types::ToSql};
 use super::error::Failure;
 use crate::{Insert, Record, StoreError, TokenId, codec, kv, layout};
 
-/// What is asked in bulk.
+/// A kind of batched call.
 pub(super) trait Kind: Sized + 'static {
-    /// What one caller asks.
+    /// The question of one caller.
     type Ask: Send;
-    /// What one caller is told.
+    /// The answer to one caller.
     type Answer: Send;
 
-    /// Whether nothing is acknowledged by the answer.
+    /// Whether the answer acknowledges nothing, so that it need not be durable.
     const READS: bool;
 
-    /// The statement. One that does not only read has a `{mark}`.
+    /// The statement. One that writes contains `{mark}`.
     const SQL: &'static str;
 
-    /// The same, for when it has waited in vain: it leaves alone what others have locked.
+    /// The same statement for use after a lock timeout: it skips locked rows.
     const SQL_SKIPPING: &'static str = Self::SQL;
 
-    /// What one caller's row is about, if a statement may hold only one that is about it.
+    /// The subject of a row, if a statement may hold only one row about it.
     fn subject(ask: &Self::Ask) -> Option<Vec<u8>>;
 
-    /// What asking the same again would do.
+    /// Whether the call may be repeated.
     fn repeat(ask: &Self::Ask) -> Repeat;
 
     /// The parameters of the statement.
     fn parameters<'a>(asks: &[&'a Self::Ask]) -> Vec<Column<'a>>;
 
-    /// The answers; `None` where something changed underway, and nothing was done. The rows are numbered by the first
-    /// column, from 1.
+    /// The answers, or `None` for a row that changed meanwhile, to which nothing was done. The first column numbers
+    /// the rows, from 1.
     fn answers(asks: &[&Self::Ask], rows: &[Row]) -> Result<Vec<Option<Self::Answer>>, Failure>;
 }
 
-/// What it would do to ask the same again where it is not known whether it was done.
+/// Whether a call may be repeated if its outcome is unknown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Repeat {
-    /// Nothing: there is nothing that could have been done.
+    /// Only reads; a retry is always safe.
     Reads,
-    /// Nothing either, for what is done twice is as what is done once. As long as it fails, it may have been done.
+    /// Idempotent write. Reports [`StoreError::Unknown`] if every attempt fails.
     SameWrite,
-    /// Something else than the caller is to be told of.
+    /// Not idempotent: a retry could report a different outcome.
     OtherWrite,
 }
 
-/// Keeps new records.
+/// Inserts new records.
 pub(super) struct Inserts;
 
-/// A record as it is kept.
+/// A record as a row of the table.
 #[derive(Clone)]
 pub(super) struct NewRecord {
     pub(super) id: Vec<u8>,
@@ -66,7 +66,7 @@ pub(super) struct NewRecord {
 }
 
 impl NewRecord {
-    /// Refuses what any store refuses.
+    /// Builds the row. Fails for records that every store refuses.
     pub(super) fn new(record: &Record) -> Result<Self, StoreError> {
         for entry in kv::index_entries(record) {
             codec::encode_index(&entry)?;
@@ -105,8 +105,7 @@ impl Kind for Inserts {
 
     const READS: bool = false;
 
-    // In the order of the ids, so that two hosts with the same ones wait for each other at the first and not in a
-    // circle.
+    // Inserts in the order of the ids, so that two hosts with the same ids cannot deadlock.
     const SQL: &'static str = "
         INSERT INTO onetoken.tokens
             (id, record, resource, issuer, created, expires, use_limit, uses, revoked, spent_seen)
@@ -179,7 +178,7 @@ impl Kind for Gets {
     }
 }
 
-/// A record as it was found.
+/// A record as the table has it.
 pub(super) struct Stored {
     record: Vec<u8>,
     uses: u64,
@@ -187,7 +186,7 @@ pub(super) struct Stored {
 }
 
 impl Stored {
-    /// From three columns, the first of which is given: `record`, `uses`, and whether it is revoked or void.
+    /// Reads three columns from index `at`: `record`, `uses`, and whether it is revoked or void.
     pub(super) fn read(row: &Row, at: usize) -> Result<Self, StoreError> {
         Ok(Self {
             record: get(row, at)?,
@@ -199,7 +198,7 @@ impl Stored {
     /// The record with this id.
     pub(super) fn record(self, id: TokenId) -> Result<Record, StoreError> {
         let record = Record::from_bytes(id, &self.record)?;
-        // Only a count that no column holds is larger than what the column says.
+        // The column saturates at `i64::MAX`; the record has the exact count.
         let uses = if self.uses == i64::MAX.unsigned_abs() { self.uses.max(record.uses) } else { self.uses };
         Ok(Record { uses, revoked: self.revoked, ..record })
     }
@@ -209,7 +208,7 @@ impl Stored {
 pub(super) struct Generations;
 
 impl Kind for Generations {
-    // The key of a subject.
+    // The subject's key in the layout.
     type Ask = Vec<u8>;
     type Answer = Option<Vec<u8>>;
 
@@ -241,7 +240,7 @@ impl Kind for Generations {
     }
 }
 
-/// A column of a table that is handed over as a parameter: an array.
+/// A column of a table as an array parameter.
 pub(super) type Column<'a> = Box<dyn ToSql + Sync + 'a>;
 
 pub(super) fn column<'a, A, T>(asks: &[&'a A], part: impl Fn(&'a A) -> T) -> Column<'a>
@@ -251,14 +250,14 @@ where
     Box::new(asks.iter().map(|ask| part(ask)).collect::<Vec<T>>())
 }
 
-/// Where the answer stands that a row is about.
+/// Returns the place of the answer to a row.
 pub(super) fn numbered<'a, A>(answers: &'a mut [A], row: &Row) -> Result<&'a mut A, StoreError> {
     let number: i64 = get(row, 0)?;
     let at = number.checked_sub(1).and_then(|at| usize::try_from(at).ok());
     at.and_then(|at| answers.get_mut(at)).ok_or(STRANGE)
 }
 
-/// A column of a row.
+/// Reads a column of a row.
 pub(super) fn get<'a, T: tokio_postgres::types::FromSql<'a>>(
     row: &'a Row,
     at: usize,
@@ -266,16 +265,16 @@ pub(super) fn get<'a, T: tokio_postgres::types::FromSql<'a>>(
     row.try_get(at).map_err(|_| STRANGE)
 }
 
-/// What is no answer to what was asked.
+/// The server's answer does not fit the statement.
 pub(super) const STRANGE: StoreError = StoreError::Corrupt { what: "the server answers something else" };
 
-/// A time or a count as the server keeps it. Those beyond (the year 292 277 026 596) are kept as the last there is;
-/// the record itself has them exactly.
+/// A time or a count as a column holds it. Larger values (times beyond the year 292 277 026 596) saturate; the record
+/// has the exact value.
 pub(super) fn bigint(number: u64) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
 }
 
-/// A count that the server kept.
+/// A count from a column.
 pub(super) fn count(number: i64) -> Result<u64, StoreError> {
     u64::try_from(number).map_err(|_| StoreError::Corrupt { what: "a count is negative" })
 }

@@ -1,8 +1,8 @@
-//! What many callers ask, through one connection.
+//! A queue of calls that share one connection.
 //!
-//! Each connection has a queue. What has come while a batch was underway is the next batch, so that a lone caller waits
-//! for nobody and many share a statement and its sync; there is no timer. The queue is served in order, but for what is
-//! about a claim, or a new token, that the batch holds already: that waits for the next.
+//! Calls that arrive while a batch is in flight form the next batch. So a lone caller waits for nobody, and many
+//! callers share a statement and its sync. There is no timer. The queue is served in order, except that a call about
+//! a claim or a new token that the batch already holds waits for the next batch.
 
 use std::{
     collections::{HashSet, VecDeque},
@@ -29,17 +29,17 @@ use super::{
 };
 use crate::StoreError;
 
-/// How many callers share a batch at most.
+/// The most callers that share a batch.
 const MAX_BATCH: usize = 256;
 
-/// How long to wait before the first repetition, and before any.
+/// How long to wait before the first retry, and at most before any.
 const FIRST_DELAY: Duration = Duration::from_millis(2);
 const LONGEST_DELAY: Duration = Duration::from_millis(500);
 
-/// How often it is seen to that nobody waits in the queue for longer than agreed.
+/// How often calls in the queue are checked for their timeout.
 const LOOK_AROUND: Duration = Duration::from_millis(100);
 
-/// Something to be done.
+/// A call in the queue.
 pub(super) enum Job {
     Insert(Call<Inserts>),
     Get(Call<Gets>),
@@ -49,34 +49,34 @@ pub(super) enum Job {
     Other(Other),
 }
 
-/// What one caller asks, and where it waits.
+/// A batched call of one caller.
 pub(super) struct Call<K: Kind> {
     pub(super) ask: K::Ask,
     pub(super) waits: Waits<K::Answer>,
 }
 
-/// What is not done in bulk: a function of a connection, which keeps its answer to itself.
+/// A call that is not batched: a function of a connection, which stores its answer itself.
 pub(super) struct Other {
     pub(super) run: Task,
     pub(super) waits: Waits<()>,
     pub(super) repeat: Repeat,
 }
 
-/// Runs as often as it has to.
+/// May run several times.
 pub(super) type Task = Box<dyn for<'s> Fn(&'s Session) -> LocalBoxFuture<'s, Result<(), Failure>> + Send>;
 
-/// A caller that waits.
+/// A waiting caller.
 pub(super) struct Waits<T> {
-    /// Until when it is worth trying, if nothing has happened yet.
+    /// When to stop retrying if nothing has happened yet.
     pub(super) until: Instant,
     pub(super) since: Instant,
     pub(super) reply: SyncSender<Result<T, StoreError>>,
-    /// Why it may have happened already.
+    /// Why an earlier attempt may have taken effect.
     pub(super) in_doubt: Option<Arc<io::Error>>,
 }
 
 impl<T> Waits<T> {
-    // Whoever asked may be gone: a thread that was killed.
+    // Sending fails if the caller's thread is gone.
     fn tell(self, answer: Result<T, StoreError>) {
         drop(self.reply.try_send(match (answer, self.in_doubt) {
             (Err(_), Some(cause)) => Err(StoreError::Unknown(Some(cause))),
@@ -135,11 +135,11 @@ pub(super) struct Lane {
 }
 
 impl Lane {
-    /// Serves the queue until nobody can ask any more.
+    /// Serves the queue until every sender is dropped.
     pub(super) async fn run(mut self) {
         let mut waiting = VecDeque::new();
         let mut failed = 0_u32;
-        // Why there was no connection, the last time that one was tried.
+        // Why the last attempt to connect failed.
         let mut in_vain: Option<StoreError> = None;
         loop {
             if waiting.is_empty() {
@@ -174,7 +174,7 @@ impl Lane {
             let late = StoreError::Io(timed_out("its turn did not come"));
             let batch = Batch::take(&mut waiting).run(&session, &self.meter);
             let again = in_time(batch, &mut self.jobs, &mut waiting, &late).await;
-            // Those that were not served come first again, each in its place.
+            // Unserved calls return to the front of the queue, in order.
             for job in again.into_iter().rev() {
                 waiting.push_front(job);
             }
@@ -210,7 +210,7 @@ async fn connected(
     Session::open(target, limit).await
 }
 
-// Waits for what is underway. Those that wait for it in the queue meanwhile wait no longer than they are to.
+// Waits for `underway`. Meanwhile fails the calls in the queue whose time is over.
 async fn in_time<T>(
     underway: impl Future<Output = T>,
     jobs: &mut UnboundedReceiver<Job>,
@@ -237,7 +237,7 @@ fn fail(waiting: &mut VecDeque<Job>, error: &StoreError, which: impl Fn(&Job) ->
     gone.into_iter().for_each(|job| job.fail(error.clone()));
 }
 
-/// What is done at once.
+/// The calls that are sent together.
 #[derive(Default)]
 struct Batch {
     inserts: Vec<Call<Inserts>>,
@@ -249,7 +249,7 @@ struct Batch {
 }
 
 impl Batch {
-    /// The first that wait, no two of them about the same.
+    /// Takes the first calls of the queue, no two about the same subject.
     fn take(waiting: &mut VecDeque<Job>) -> Self {
         let mut batch = Self::default();
         let mut subjects: HashSet<Vec<u8>> = HashSet::new();
@@ -279,12 +279,11 @@ impl Batch {
         batch
     }
 
-    /// Sends one statement of each kind, all of them without waiting for the others. Returns what nothing has become
-    /// of, and what can be asked again.
+    /// Sends one statement of each kind, all at once. Returns the calls that are to be asked again.
     async fn run(self, session: &Session, meter: &Meter) -> Vec<Job> {
         let others = async {
             let mut again = Vec::new();
-            // One after another, since there may be transactions among them.
+            // One after another, since some may be transactions.
             for other in self.others {
                 again.extend(settle_other(session, other).await);
             }
@@ -309,7 +308,7 @@ impl Batch {
     }
 }
 
-// Returns those that are to be asked again, on another connection or after others.
+// Returns the calls that are to be asked again, on another connection or after other calls.
 async fn settle<K: Kind>(session: &Session, mut calls: Vec<Call<K>>, meter: &Meter) -> Vec<Call<K>> {
     let mut in_vain = 0_u32;
     let mut sql = K::SQL;
@@ -331,7 +330,7 @@ async fn settle<K: Kind>(session: &Session, mut calls: Vec<Call<K>>, meter: &Met
                     }
                 }
                 calls = unsettled;
-                // What somebody else has locked is asked again when others have had their turn.
+                // Retry rows that others have locked after the other calls in the queue.
                 if sql != K::SQL {
                     return calls;
                 }
@@ -345,13 +344,13 @@ async fn settle<K: Kind>(session: &Session, mut calls: Vec<Call<K>>, meter: &Met
                 session.abandon();
                 return calls;
             }
-            // A shared connection refuses them all.
+            // A pooler's connection refuses all of them.
             Err(Failure::Refused(error))
                 if calls.len() == 1 || matches!(error, StoreError::Pooled { .. }) =>
             {
                 calls.drain(..).for_each(|call| call.waits.tell(Err(error.clone())));
             }
-            // One of them may be what the server does not take; the others are not to suffer for it.
+            // The server may refuse only one of them, so ask each by itself.
             Err(Failure::Refused(_)) => {
                 let mut again = Vec::new();
                 for call in calls {
@@ -431,14 +430,15 @@ async fn settle_other(session: &Session, mut other: Other) -> Option<Other> {
     }
 }
 
-// Longer from time to time, and for each one differently, so that those who met do not meet again.
+// Waits for a random part of a delay that doubles with each attempt, so that callers that collided do not collide
+// again.
 pub(super) async fn pause(attempt: u32, longest: Duration) {
     if attempt == 0 {
         return;
     }
     let longest = FIRST_DELAY.saturating_mul(2_u32.saturating_pow(attempt)).min(longest);
     let mut random = [0; 4];
-    // Without random bytes all wait for the whole time, which is no harm.
+    // Without random bytes it waits for the whole delay.
     let part = match SystemRandom::new().fill(&mut random) {
         Ok(()) => f64::from(u32::from_be_bytes(random)) / f64::from(u32::MAX),
         Err(_) => 1.0,

@@ -10,25 +10,25 @@ use super::{
 };
 use crate::{Filter, Page, Record, StoreError, TokenId, cursor::Listing, layout};
 
-/// A record that a listing came upon.
+/// A record that a listing has found.
 pub(super) struct Found {
     pub(super) id: TokenId,
     expires: i64,
-    /// [`StoreError::Corrupt`] if it is damaged.
+    /// [`StoreError::Corrupt`] if the record is damaged.
     pub(super) record: Result<Record, StoreError>,
 }
 
-/// The records of a filter from some point on.
+/// The records that a filter matches, from a cursor on.
 #[derive(Clone)]
 pub(super) struct Walk {
     filter: Filter,
-    // What of the first key comes after what all keys of the listing begin with.
+    // The first key, without the prefix that all keys of the listing share.
     from: Vec<u8>,
     limit: i64,
 }
 
 impl Walk {
-    // Of one more than asked for, the last tells that there is another page.
+    // Reads one record more than the limit: it shows whether there is another page.
     pub(super) fn new(filter: &Filter, after: Option<&[u8]>, limit: usize) -> Result<Self, StoreError> {
         let listing = Listing::new(filter);
         let from = listing.rest(&listing.start(after)?).to_vec();
@@ -36,7 +36,7 @@ impl Walk {
         Ok(Self { filter: filter.clone(), from, limit })
     }
 
-    /// The records, and one more than were asked for if there is one.
+    /// Returns the records, with one more than the limit if there is one.
     pub(super) async fn records(&self, session: &Session) -> Result<Vec<Found>, Failure> {
         macro_rules! sql {
             ($filter:literal, $order:literal) => {
@@ -88,7 +88,7 @@ impl Walk {
     }
 }
 
-/// Of what a walk gave, what was asked for, and where the next page begins.
+/// Cuts what a walk found to the limit. Returns the cursor of the next page with it.
 pub(super) fn page(
     mut found: Vec<Found>,
     filter: &Filter,
@@ -127,7 +127,7 @@ pub(super) fn list(
     Ok(page)
 }
 
-// The key under which the listing has a record.
+// The record's key in the listing.
 fn key(filter: &Filter, found: &Found) -> Vec<u8> {
     let prefix = match filter {
         Filter::All => layout::records(),

@@ -1,8 +1,8 @@
-//! How far the server's log goes, and how far it went when something was acknowledged.
+//! How far the server's log reaches, and how far it reached at the last acknowledgement.
 //!
-//! A promoted standby begins a timeline of its own, whose number is higher, where the log that it had received ends. So
-//! a lower timeline than one seen before is that of a former primary; and a timeline that begins before what was
-//! acknowledged lacks it.
+//! A promoted standby begins a timeline with a higher number where the log that it received ends. So a timeline lower
+//! than one seen before belongs to a former primary. A timeline that begins before an acknowledged position lacks
+//! that write.
 
 use std::sync::{
     Mutex, MutexGuard, PoisonError,
@@ -11,17 +11,17 @@ use std::sync::{
 
 use crate::LogPosition;
 
-/// Where the log of a server is.
+/// The log of a server.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Reached {
     pub(super) end: LogPosition,
-    /// Where its timeline began, as long as it has not been restarted since.
+    /// Where its timeline began. `None` if the server was restarted since.
     pub(super) began: Option<u64>,
-    /// What was acknowledged before the server was asked. Others may have acknowledged more while it answered.
+    /// The acknowledged position before the server was asked. Other connections may have acknowledged more since.
     pub(super) acknowledged: LogPosition,
 }
 
-/// What is known of the log, of all connections of one store. Nothing of it outlives the process.
+/// What the connections of one store know of the log. Lost when the process ends.
 #[derive(Debug, Default)]
 pub(super) struct Log {
     newest: AtomicU32,
@@ -30,15 +30,16 @@ pub(super) struct Log {
 }
 
 impl Log {
-    /// The highest timeline of a server that took writes. A connection to a lower one leads to a former primary.
+    /// Returns the highest timeline of any server that took writes. A connection to a lower one leads to a former
+    /// primary.
     pub(super) fn newest(&self) -> u32 {
         self.newest.load(Ordering::Acquire)
     }
 
-    /// Whether a server has all that was acknowledged before it was asked.
+    /// Checks that a server has every write that was acknowledged before it was asked.
     ///
     /// # Errors
-    /// How far its log goes as it was then, and how far it went that was acknowledged.
+    /// The position up to which the server has the acknowledged log, and the acknowledged position.
     pub(super) fn admit(&self, reached: &Reached) -> Result<(), (LogPosition, LogPosition)> {
         let Reached { end, began, acknowledged } = *reached;
         let newest = self.newest.fetch_max(end.timeline, Ordering::AcqRel);
@@ -52,13 +53,13 @@ impl Log {
         }
     }
 
-    /// How far the log went when something was last acknowledged.
+    /// Returns the position of the log at the last acknowledgement.
     pub(super) fn acknowledged(&self) -> LogPosition {
         *self.lock()
     }
 
-    /// Notes what was acknowledged. False, and nothing is noted, for a former primary: what it acknowledges is lost, and its
-    /// log has gone its own way.
+    /// Records an acknowledged position. Returns false and records nothing for a former primary: its writes are lost,
+    /// since its log has diverged.
     pub(super) fn acknowledge(&self, position: LogPosition) -> bool {
         if position.timeline < self.newest() {
             return false;
@@ -71,12 +72,12 @@ impl Log {
         true
     }
 
-    /// Notes that somebody asks something.
+    /// Records that the store is in use.
     pub(super) fn using(&self) {
         self.used.store(true, Ordering::Relaxed);
     }
 
-    /// Whether anybody has asked anything since this was last called.
+    /// Whether the store was in use since the last call of this function.
     pub(super) fn was_used(&self) -> bool {
         self.used.swap(false, Ordering::Relaxed)
     }
@@ -86,14 +87,14 @@ impl Log {
     }
 }
 
-/// A position as the server writes it: `16/B374D848`.
+/// Parses a position as the server writes it: `16/B374D848`.
 pub(super) fn position(text: &str) -> Option<u64> {
     let (high, low) = text.split_once('/')?;
     let half = |digits: &str| u32::from_str_radix(digits, 16).ok();
     Some(u64::from(half(high)?) << 32 | u64::from(half(low)?))
 }
 
-/// The timeline of a file of the log, which is named in 24 digits.
+/// Returns the timeline in the name of a log file, which has 24 digits.
 pub(super) fn timeline(file: &str) -> Option<u32> {
     u32::from_str_radix(file.get(..8)?, 16).ok()
 }
@@ -112,7 +113,7 @@ mod tests {
             (at(1, 1000), None, false),
             (at(3, 500), Some(100), true),
             (at(3, 500), Some(99), false),
-            // It was restarted, and no longer knows where it began.
+            // After a restart the server does not know where its timeline began.
             (at(3, 500), None, true),
             (at(3, 99), None, false),
         ] {
@@ -120,7 +121,7 @@ mod tests {
             let early = Reached { end: at(2, 90), began: None, acknowledged: log.acknowledged() };
             log.admit(&early).unwrap();
             assert!(log.acknowledge(at(2, 100)));
-            // It was asked before.
+            // The position was read before the acknowledgement.
             log.admit(&early).unwrap();
             let reached = Reached { end, began, acknowledged: log.acknowledged() };
             assert_eq!(log.admit(&reached).is_ok(), admitted, "{end:?} {began:?}");
@@ -128,7 +129,7 @@ mod tests {
         }
     }
 
-    // It commits what was underway when its successor was found, and nobody is told that it is durable.
+    // It commits what was in flight when its successor was found; the store acknowledges none of it.
     #[test]
     fn what_a_former_primary_commits_says_nothing_of_its_successor() {
         let at = |timeline, at| LogPosition { timeline, at };

@@ -1,35 +1,34 @@
-//! What is counted.
+//! Metrics.
 
 use std::{
     sync::atomic::{AtomicU64, Ordering},
     time::Duration,
 };
 
-/// What a [`PostgresStore`](crate::PostgresStore) has done since it was opened, for whoever watches it. Each number
-/// only grows.
+/// Counters of a [`PostgresStore`](crate::PostgresStore) since it was opened, for monitoring. Each number only grows.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct PostgresMetrics {
-    /// Statements that many callers share.
+    /// Statements sent for batched calls.
     pub batches: u64,
-    /// What was asked in them. Divided by `batches`, how many callers share one.
+    /// Calls in those statements. `calls / batches` is the average batch size.
     pub calls: u64,
-    /// The most that shared one.
+    /// The most calls in one statement.
     pub longest_batch: u64,
-    /// How long all those calls waited before they were sent, together.
+    /// The total time that those calls waited before they were sent.
     pub waited: Duration,
-    /// The longest of them.
+    /// The longest wait of a call before it was sent.
     pub longest_wait: Duration,
-    /// What was asked again, since something else was faster or the server said so.
+    /// Calls that were asked again, since another change was faster or the server asked for a retry.
     pub retries: u64,
     /// Calls that ended with [`StoreError::Unknown`](crate::StoreError::Unknown).
     pub in_doubt: u64,
     /// Attempts to connect.
     pub connects: u64,
-    /// How often it began to listen to what other hosts void: once for [`listen`](crate::PostgresStore::listen), and once
+    /// How often the store began to listen for notices: once for [`listen`](crate::PostgresStore::listen), and once
     /// after each loss of that connection.
     pub listens: u64,
-    /// What it has heard of, its own notices included.
+    /// Notices received, the store's own included.
     pub notices: u64,
 }
 

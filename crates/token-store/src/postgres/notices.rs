@@ -1,9 +1,9 @@
-//! What hosts tell each other of what is void, so that no cache has to wait for the end of its time.
+//! Notices between hosts, which invalidate cached records before their TTL ends.
 //!
-//! A notice is a statement of its own, after the one that it is about, over a connection of its own. In the same
-//! transaction it would hold up the commits of others (all that notify take one lock of the server until they are
-//! done), could make a revocation fail that nobody hears (the server's queue of notices has an end), and would not run
-//! where there are no notices. So one may be lost, and the time that a cache keeps a record stays the bound.
+//! A notice is a statement of its own, sent after the change that it is about, over a connection of its own. In the
+//! transaction of the change it would do harm: it would delay the commits of others (all transactions that notify
+//! take one lock of the server until they end), could make a revocation fail (the server's queue of notices can be
+//! full), and would fail on servers without notices. So a notice may be lost, and the cache's TTL stays the bound.
 
 use std::{cell::RefCell, convert::Infallible, pin::pin, sync::Arc, time::Duration};
 
@@ -24,32 +24,32 @@ use super::{
 };
 use crate::{Invalidator, layout};
 
-/// How long whoever voids something waits for the notice of it to be out.
+/// How long a call that voids something waits until its notice is sent.
 pub(super) const PATIENCE: Duration = Duration::from_secs(2);
 
 /// How long to wait at most before listening again.
 const LONGEST_DELAY: Duration = Duration::from_secs(5);
 
-/// How much is listened to within a second. Beyond it caches do better without notices.
+/// The most notices handled in one second. With more, a cache does better without notices.
 const MOST: u32 = 1_000;
 
-/// What a notice that is about everything counts for: all callers ask the store again.
+/// The cost of a notice about everything: it makes all callers ask the store again.
 const COST_OF_EVERYTHING: u32 = 100;
 
-/// How long nothing is listened to after that.
+/// How long the listener pauses after a flood of notices.
 const RESPITE: Duration = Duration::from_secs(5);
 
-/// The notice that is about everything: no key is empty.
+/// The key of a notice about everything: no other key is empty.
 pub(super) const EVERYTHING: Vec<u8> = Vec::new();
 
-/// A notice has less than 8,000 characters, two for each byte.
+/// The longest key, in bytes: a notice has less than 8,000 characters, two for each byte.
 const MAX_LEN: usize = 3_900;
 
-/// Gives notice of keys.
+/// Sends notices of keys.
 pub(super) struct Notices;
 
 impl Kind for Notices {
-    // Where it stands in the key space of all stores: a record, or the generation of a subject.
+    // The key of a record or of a subject's generation in the layout.
     type Ask = Vec<u8>;
     type Answer = ();
 
@@ -63,7 +63,7 @@ impl Kind for Notices {
         None
     }
 
-    // A server that warns at every notice would be asked over and over.
+    // A retry would repeat for ever on a server that warns at every notice.
     fn repeat(_: &Vec<u8>) -> Repeat {
         Repeat::OtherWrite
     }
@@ -77,9 +77,9 @@ impl Kind for Notices {
     }
 }
 
-/// Hears the notices of all hosts, and has caches forget what they are about.
+/// Receives the notices of all hosts and invalidates what they name in the caches.
 pub(super) struct Listener {
-    /// The caches. Nothing is listened to until there is one.
+    /// The caches. The listener connects once there is one.
     pub(super) caches: UnboundedReceiver<Invalidator>,
     pub(super) target: Target,
     pub(super) limit: Option<Duration>,
@@ -87,14 +87,14 @@ pub(super) struct Listener {
 }
 
 impl Listener {
-    /// Listens until nobody can name another cache any more: the store is gone.
+    /// Listens until the store is dropped.
     pub(super) async fn run(self) {
         let Self { mut caches, target, limit, meter } = self;
         let Some(first) = caches.recv().await else { return };
         let known = RefCell::new(vec![first]);
         let admit = async {
             while let Some(cache) = caches.recv().await {
-                // It may hold what notices were about that came before.
+                // The cache may hold records that earlier notices voided.
                 cache.invalidate_all();
                 known.borrow_mut().push(cache);
             }
@@ -111,10 +111,10 @@ async fn listen(
 ) -> Infallible {
     let mut failed = 0_u32;
     loop {
-        // Whatever is wrong with the server, the caches go on without notices.
+        // On any failure the caches work without notices until the next attempt.
         match hear(target, limit, meter, known).await {
             Ok(Heard::Flooded) => {
-                // What was said meanwhile is not heard.
+                // The notices of this pause are missed.
                 known.borrow().iter().for_each(Invalidator::invalidate_all);
                 sleep(RESPITE).await;
                 failed = 0;
@@ -127,16 +127,16 @@ async fn listen(
     }
 }
 
-/// What came of listening, until it ended.
+/// How listening ended.
 enum Heard {
     Nothing,
     /// The connection lasted for some time.
     Some,
-    /// More than is listened to.
+    /// Too many notices arrived.
     Flooded,
 }
 
-// Listens until the connection is lost, or too much is said.
+// Listens until the connection is lost or too many notices arrive.
 async fn hear(
     target: &Target,
     limit: Option<Duration>,
@@ -147,7 +147,7 @@ async fn hear(
     let session = hosts::primary(target, limit, Some(&heard)).await?;
     drop(heard);
     session.simple("LISTEN onetoken").await?;
-    // What was said before was missed.
+    // Earlier notices were missed.
     known.borrow().iter().for_each(Invalidator::invalidate_all);
     meter.listening();
     let mut lasted = Heard::Nothing;
@@ -168,7 +168,7 @@ async fn hear(
                 meter.heard();
             }
             Err(_) if session.is_sound().await => {}
-            // The connection would be there if it had not been too much.
+            // The channel was closed because it was full.
             Ok(None) if !session.is_broken() => {
                 lasted = Heard::Flooded;
                 break;
@@ -181,7 +181,7 @@ async fn hear(
     Ok(lasted)
 }
 
-// Whoever may connect to the database may say anything: what is not understood is about everything.
+// Any user of the database can send notices. One that is not understood invalidates everything.
 fn apply(entry: Option<&layout::Entry>, cache: &Invalidator) {
     match entry {
         Some(layout::Entry::Record(id)) => cache.invalidate(id),
@@ -190,7 +190,7 @@ fn apply(entry: Option<&layout::Entry>, cache: &Invalidator) {
     }
 }
 
-// What a notice is about; `None` for everything.
+// The entry that a notice names; `None` for everything.
 fn entry(notice: &str) -> Option<layout::Entry> {
     let entry = key(notice).as_deref().and_then(layout::entry_of)?;
     matches!(entry, layout::Entry::Record(_) | layout::Entry::Generation(_)).then_some(entry)
@@ -217,7 +217,7 @@ mod tests {
         let subject = Entity { kind: "user".into(), id: "u1".into() };
         let of_id = hex(&layout::record(&id));
         let of_subject = hex(&layout::generation(&subject));
-        // Which of the three reads ask the store again: what is absent is kept as well.
+        // The flags say which of the three reads ask the store again. Absent records are cached too.
         for (notice, forgotten) in [
             (&*of_id, [true, false, false]),
             (&*of_subject, [false, false, true]),

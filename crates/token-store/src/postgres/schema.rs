@@ -1,7 +1,7 @@
-//! The tables, by numbered steps that only go forward.
+//! The tables, created by numbered migrations that only go forward.
 //!
-//! Migration crates bring a parser of files, dates and regular expressions, and none of those for this driver keeps two
-//! hosts from migrating at once. All that is needed is to run some statements in one transaction.
+//! Migration crates depend on parsers of files, dates and regular expressions, and none for this driver keeps two
+//! hosts from migrating at once. Some statements in one transaction suffice.
 
 use super::{
     error::{self, Failure},
@@ -9,15 +9,15 @@ use super::{
 };
 use crate::StoreError;
 
-/// What makes each version of the tables out of the one before.
+/// The statements that migrate the tables from each version to the next.
 const STEPS: [&str; 1] = [include_str!("schema/1.sql")];
 
-/// The version that this program needs.
+/// The version of the tables that this program needs.
 const KNOWN: u32 = 1;
 
 const _: () = assert!(STEPS.len() == KNOWN as usize);
 
-/// Whether the tables are of the version that this program needs.
+/// Checks that the tables have the version that this program needs.
 pub(super) async fn check(session: &Session) -> Result<(), Failure> {
     match version(session, "").await? {
         None => Err(Failure::Refused(StoreError::NotFound { path: session.place.clone().into() })),
@@ -31,18 +31,18 @@ pub(super) async fn check(session: &Session) -> Result<(), Failure> {
     }
 }
 
-/// Makes the tables, or brings them up to date.
+/// Creates or migrates the tables.
 pub(super) async fn migrate(session: &Session) -> Result<(), Failure> {
-    /// How often another host may be faster.
+    /// How often to try if other hosts migrate at the same time.
     const ATTEMPTS: usize = 5;
     let mut attempt = 0_usize;
     loop {
-        // Before anything is read: what is in the schema of another does as he says, in our name.
+        // Check before reading: another owner's schema may contain code that would run with this user's rights.
         owned(session).await?;
         let found = version(session, "").await?.unwrap_or(0);
         if found >= KNOWN {
             check(session).await?;
-            // Another host may have made them a moment ago.
+            // Another host may have created them a moment ago.
             return session.settle().await;
         }
         attempt = attempt.saturating_add(1);
@@ -60,8 +60,8 @@ pub(super) async fn migrate(session: &Session) -> Result<(), Failure> {
     }
 }
 
-// All that is to be done to tables of this version, in one transaction. Of two hosts that make the tables, one finds
-// that they are there; of two that change them, one waits for the other and finds another version.
+// Runs all migrations from this version on in one transaction. If two hosts create the tables, one fails since they
+// exist. If two hosts migrate, one waits for the other and then finds another version.
 async fn step(session: &Session, found: u32) -> Result<(), Failure> {
     let steps: String = STEPS.into_iter().skip(usize::try_from(found).unwrap_or(STEPS.len())).collect();
     session.simple("BEGIN").await?;
@@ -73,13 +73,13 @@ async fn step(session: &Session, found: u32) -> Result<(), Failure> {
         session.simple(&format!("UPDATE onetoken.store SET version = {KNOWN}")).await?;
     }
     session.simple(&steps).await?;
-    // Somebody may have made it a moment ago.
+    // Another user may have created the schema a moment ago.
     owned(session).await?;
     session.simple("COMMIT").await?;
     Ok(())
 }
 
-// The schema is ours, or not there. Its owner can change all that is in it.
+// Checks that the schema belongs to this user, or does not exist. Its owner can change everything in it.
 async fn owned(session: &Session) -> Result<(), Failure> {
     let rows = session
         .simple(
@@ -96,7 +96,7 @@ async fn owned(session: &Session) -> Result<(), Failure> {
     }
 }
 
-// `None` where there are no tables.
+// Returns the version of the tables; `None` if there are none.
 async fn version(session: &Session, lock: &str) -> Result<Option<u32>, Failure> {
     let rows = match session.simple(&format!("SELECT version FROM onetoken.store {lock}")).await {
         Err(Failure::Refused(StoreError::NotFound { .. })) => return Ok(None),

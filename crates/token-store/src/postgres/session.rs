@@ -40,28 +40,29 @@ use crate::{LogPosition, StoreError};
 /// A parameter of a statement.
 pub(super) type Parameter<'a> = &'a (dyn ToSql + Sync);
 
-/// After which silence a connection is asked whether it is still there. Shorter than what firewalls commonly bear.
+/// After this time without use, a connection is checked first. Shorter than the idle timeouts of common firewalls.
 pub(super) const IDLE: Duration = Duration::from_secs(30);
 
-/// How long the other side may take to say that it is still there, or to hear that we leave.
+/// How long the server may take to answer that check, or to close a connection after the goodbye.
 const COURTESY: Duration = Duration::from_secs(2);
 
-/// What part of the time of a statement it may wait for locks of others, so that it can still do the rest without them.
+/// The divisor of the statement timeout that gives the lock timeout, so that time is left for the rows that are not
+/// locked.
 const WAIT: u128 = 4;
 
-/// What stands for [`mark`] in every statement that writes: a condition, which is always true.
+/// The placeholder of [`mark`] in every statement that writes. [`mark`] is a condition that is always true.
 const MARK: &str = "{mark}";
 
-/// Whether the server still keeps what it acknowledges, and where in its log the mark of the last statement is.
+/// Reads whether the server still keeps what it acknowledges, and where in its log the mark of the last statement is.
 const AFTER: &str = "
     SELECT current_setting('fsync', true), current_setting('full_page_writes', true),
            current_setting('onetoken.mark', true)";
 
-/// Where the log is of a server that takes writes.
+/// Reads how far the log of a server that takes writes reaches.
 const REACHED: &str = "
     SELECT pg_walfile_name(pg_current_wal_insert_lsn()), pg_current_wal_insert_lsn(), pg_last_wal_replay_lsn()";
 
-/// Where connections lead to.
+/// The server to connect to.
 #[derive(Clone)]
 pub(super) struct Target {
     pub(super) config: PostgresConfig,
@@ -97,14 +98,15 @@ pub(super) struct Session {
 }
 
 impl Session {
-    /// Connects, and sees to it that the tables are those that this program knows. A statement takes at most `limit`.
+    /// Connects to the primary and checks the version of the tables. A statement takes at most `limit`.
     pub(super) async fn open(target: &Target, limit: Option<Duration>) -> Result<Self, Failure> {
         let session = hosts::primary(target, limit, None).await?;
         schema::check(&session).await?;
         Ok(session)
     }
 
-    /// Connects to one server, if it takes writes. What is notified of goes to `notices`, until the connection is gone or `notices` is full.
+    /// Connects to one server. Fails if the server takes no writes. Notifications go to `notices` until the
+    /// connection is lost or `notices` is full.
     pub(super) async fn login(
         target: &Target,
         server: &Config,
@@ -144,7 +146,7 @@ impl Session {
         Ok(session)
     }
 
-    // Pins what the promises of the store rest on, whatever the server's defaults are or become.
+    // Pins the settings on which the store's guarantees rest, so that the server's defaults do not matter.
     async fn set_up(&mut self) -> Result<(), Failure> {
         let limit = self.limit.map_or(0, |limit| limit.as_millis());
         let name = setting_of_its_own()?;
@@ -178,7 +180,7 @@ impl Session {
         }
         durable(fsync, full_page_writes)?;
         match synchronous_commit.as_str() {
-            // What a server that speaks the protocol only does not know.
+            // Servers that only speak the protocol do not know this setting.
             "" => {}
             "on" | "remote_apply" => {
                 self.simple(&format!("SET synchronous_commit = {synchronous_commit}")).await?;
@@ -208,12 +210,12 @@ impl Session {
         reached.ok_or_else(|| Failure::Refused(self.strange("the server tells nothing of its log")))
     }
 
-    /// The timeline of its server; 0 where there are none.
+    /// Returns the timeline of the server; 0 if the server has none.
     pub(super) fn timeline(&self) -> u32 {
         self.reached.map_or(0, |reached| reached.end.timeline)
     }
 
-    /// Itself, if its server has all that was acknowledged.
+    /// Returns the session if its server has every acknowledged write.
     pub(super) fn admitted(self) -> Result<Self, Failure> {
         let Some(reached) = self.reached else { return Ok(self) };
         match self.log.admit(&reached) {
@@ -221,13 +223,14 @@ impl Session {
             Err((found, acknowledged)) => {
                 let is_former = found.timeline < self.log.newest();
                 let error = StoreError::WentBack { place: self.place, found, acknowledged };
-                // A former primary may be all that can be reached for now. What the present one lacks nobody has.
+                // A former primary may be the only reachable server for now, so retry. No other server has what the
+                // present primary lacks.
                 Err(if is_former { Failure::Elsewhere(error) } else { Failure::Refused(error) })
             }
         }
     }
 
-    /// Runs statements that take no parameters, and that may be run again. Returns their rows as text.
+    /// Runs statements without parameters, which must be safe to repeat. Returns their rows as text.
     pub(super) async fn simple(&self, sql: &str) -> Result<Vec<Vec<Option<String>>>, Failure> {
         let row = |message| match message {
             SimpleQueryMessage::Row(row) => {
@@ -245,7 +248,7 @@ impl Session {
         }
     }
 
-    /// Runs one statement that reads. What it finds may still be lost by a failover.
+    /// Runs one statement that reads. A failover may still lose what it reads.
     pub(super) async fn query(
         &self,
         sql: &'static str,
@@ -259,8 +262,8 @@ impl Session {
         }
     }
 
-    /// Runs one statement, which is a transaction. It holds `{mark}`. Its answer is durable, also where it has changed
-    /// nothing: the standby has all that the answer rests on.
+    /// Runs one statement, which contains `{mark}`, as a transaction. The answer is durable even if nothing changed:
+    /// the standby has everything on which the answer rests.
     pub(super) async fn write(
         &self,
         sql: &'static str,
@@ -269,19 +272,19 @@ impl Session {
         let statement = self.statement(sql).await?;
         let after = self.statement(AFTER).await?;
         let warnings = self.warnings.load(Ordering::Relaxed);
-        // Sent together: the second costs no round trip.
+        // Both are sent together: the second costs no extra round trip.
         let both = join(self.client.query(&statement, parameters), self.client.query(&after, &[]));
         let (answered, found) = self.within(both).await.map_err(Failure::Doubt)?;
         let rows = answered.map_err(|error| self.failed(&error))?;
         let doubt = |cause| Failure::Doubt(Arc::new(io::Error::other(cause)));
-        // None of ours gives reason for a warning but one: somebody has cut short the wait for the standby.
+        // The only warning that our statements can cause says that the wait for the standby was cut short.
         if self.warnings.load(Ordering::Relaxed) != warnings {
             return Err(doubt("the server warned of something"));
         }
         let found = found.map_err(|error| Failure::Doubt(error::cause(&error)))?;
         let found = found.first().ok_or_else(|| doubt("the server tells nothing of its settings"))?;
         let setting = |at| found.try_get::<_, Option<&str>>(at).ok().flatten().unwrap_or_default();
-        // The next connection says which it is.
+        // The next connection reports which setting it is.
         if self.require_durable && durable(setting(0), setting(1)).is_err() {
             return Err(doubt("the server was set to lose what it acknowledges"));
         }
@@ -294,12 +297,12 @@ impl Session {
         Ok(rows)
     }
 
-    /// Returns when the standby has all that was committed so far. For answers that rest on what was only read.
+    /// Waits until the standby has everything committed so far. For answers that rest on reads.
     pub(super) async fn settle(&self) -> Result<(), Failure> {
         self.write("SELECT 1 WHERE {mark}", &[]).await.map(drop)
     }
 
-    // Whatever goes wrong here, nothing of the statement itself was sent.
+    // If this fails, the statement itself was not sent.
     async fn statement(&self, sql: &'static str) -> Result<Statement, Failure> {
         let unsent = |cause| Failure::Elsewhere(error::unreachable(&self.place, cause));
         if self.is_broken() {
@@ -323,7 +326,7 @@ impl Session {
         Ok(statement)
     }
 
-    // A shared connection keeps failing after its pooler is set right.
+    // Abandons a connection that a pooler shares: it would keep failing after the pooler is reconfigured.
     fn failed(&self, error: &tokio_postgres::Error) -> Failure {
         let failure = error::of_statement(error, &self.place);
         if matches!(failure, Failure::Refused(StoreError::Pooled { .. })) {
@@ -332,7 +335,7 @@ impl Session {
         failure
     }
 
-    // The server stops a statement that takes too long; this is for one that does not answer at all.
+    // The server cancels a statement that takes too long; this timeout is for a server that does not answer at all.
     async fn within<T>(&self, answer: impl Future<Output = T>) -> Result<T, Arc<io::Error>> {
         self.used.set(Instant::now());
         let Some(limit) = self.limit else { return Ok(answer.await) };
@@ -343,7 +346,7 @@ impl Session {
         })
     }
 
-    /// Has the connection closed, once nobody uses it.
+    /// Marks the connection as broken, so that its lane closes it.
     pub(super) fn abandon(&self) {
         self.abandoned.set(true);
     }
@@ -352,7 +355,7 @@ impl Session {
         self.abandoned.get() || self.client.is_closed() || self.timeline() < self.log.newest()
     }
 
-    /// Whether it can be used. Asks the server after a long silence.
+    /// Whether the connection can be used. Asks the server after a long time without use.
     pub(super) async fn is_sound(&self) -> bool {
         if self.used.get().elapsed() > IDLE && !self.is_broken() {
             self.used.set(Instant::now());
@@ -363,20 +366,20 @@ impl Session {
         !self.is_broken()
     }
 
-    /// Takes leave, and returns when the connection is closed.
+    /// Says goodbye and waits until the connection is closed.
     pub(super) async fn close(self) {
         let Self { client, held, driver, .. } = self;
         drop((client, held));
         drop(driver.await);
     }
 
-    /// For what no server of the kind says.
+    /// The error for an answer that no such server gives.
     pub(super) fn strange(&self, what: &'static str) -> StoreError {
         StoreError::NotAStore { path: self.place.clone().into(), found: what }
     }
 }
 
-// A name that no other session has set, of a kind that the server keeps without knowing it.
+// Returns a name of a custom setting that no other session has set.
 fn setting_of_its_own() -> Result<String, Failure> {
     let mut random = [0; 8];
     let filled = SystemRandom::new().fill(&mut random);
@@ -384,22 +387,23 @@ fn setting_of_its_own() -> Result<String, Failure> {
     Ok(format!("onetoken.session_{:016x}", u64::from_be_bytes(random)))
 }
 
-// - A commit waits for the standby only if its transaction has written to the log. One that found everything done would
-//   be acknowledged at once, though what it has seen may be on the primary alone: what was committed becomes visible also
-//   when the wait of its own transaction is cut short. So each statement writes a message to the log, some 60 bytes that
-//   nobody reads. That takes no lock and changes no table. A row lock would do as well, and make repeated claims wait
-//   for each other; a transaction id by itself would not.
-// - Where the message is in the log is kept for [`AFTER`], which reads it once the statement is committed. What follows the
-//   message may be of others, and not acknowledged.
-// - The message is a setting of this session, which the server refuses to read in any other: a pooler has changed it.
-// - As a subquery it is evaluated once, and before the statement looks for its rows.
+// - A commit waits for the standby only if its transaction has written to the log. A statement that changes nothing
+//   would be acknowledged at once, although the commits that it saw may be on the primary alone: a commit becomes
+//   visible also if its wait for the standby is cut short. So each statement writes a message of some 60 bytes to the
+//   log, which nobody reads. The message takes no lock and changes no table. A row lock would work as well but make
+//   repeated claims wait for each other; a transaction id alone would not work.
+// - The position of the message is kept for [`AFTER`], which reads it after the commit. Log records behind the
+//   message may be of other transactions and not acknowledged.
+// - The message is a setting of this session. In any other session reading it fails, which shows that a pooler has
+//   switched sessions.
+// - As a subquery it is evaluated once, before the statement looks for its rows.
 fn mark(name: &str, has_log: bool) -> String {
     match has_log {
         true => format!(
             "(SELECT set_config('onetoken.mark', \
              pg_logical_emit_message(true, 'onetoken', current_setting('{name}'))::text, false) <> '')"
         ),
-        // Not PostgreSQL. What such a server answers a read with is for it to keep.
+        // Not PostgreSQL. Such a server itself must make what it answers to a read durable.
         false => format!("(SELECT current_setting('{name}') = 'on')"),
     }
 }
@@ -413,12 +417,12 @@ fn durable(fsync: &str, full_page_writes: &str) -> Result<(), StoreError> {
     Ok(())
 }
 
-// Settings by name, since not every server knows each of them.
+// Sets settings by name, since not every server knows each of them.
 //
-// - A shared statement is a few hundred lookups, whatever the server believes of its tables: what it plans for a new and
-//   empty table reads all of it, and stays in use while it grows.
-// - CockroachDB refuses statements with several changes to one table unless told that no two are to the same row, which
-//   holds for all of ours.
+// - A shared statement is a few hundred lookups, regardless of the server's statistics. A plan made for a new and
+//   empty table would scan all of it, and would stay in use while the table grows.
+// - CockroachDB refuses statements with several changes to one table unless this setting says that no two are to the
+//   same row, which holds for all of ours.
 fn settings(limit: Duration) -> String {
     let wait = limit.as_millis().div_euclid(WAIT).max(1);
     format!(
@@ -430,8 +434,8 @@ fn settings(limit: Duration) -> String {
     )
 }
 
-// Hands on what the server says. A server that answers nothing would keep the connection open for ever, so it is closed
-// some time after the session is dropped.
+// Drives the connection. If the server never answers the goodbye, closes the connection some time after the session
+// is dropped.
 async fn drive<S, T>(
     mut connection: Connection<S, T>,
     released: oneshot::Receiver<Infallible>,
@@ -442,14 +446,14 @@ async fn drive<S, T>(
     T: AsyncRead + AsyncWrite + Unpin,
 {
     let messages = async {
-        // What ends it is told to whoever uses the connection.
+        // The user of the connection gets the error that ends it.
         while let Some(Ok(message)) = poll_fn(|context| connection.poll_message(context)).await {
             match message {
                 AsyncMessage::Notice(notice) if notice.parsed_severity() == Some(Severity::Warning) => {
                     warnings.fetch_add(1, Ordering::Relaxed);
                 }
                 AsyncMessage::Notification(notice) => {
-                    // Who listens may be gone, or so far behind that there is no use in listening.
+                    // The listener is gone, or too far behind to catch up.
                     let sent = notices.as_ref().map(|notices| notices.try_send(notice.payload().to_owned()));
                     if sent.is_some_and(|sent| sent.is_err()) {
                         notices = None;

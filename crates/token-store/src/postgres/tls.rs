@@ -1,4 +1,4 @@
-//! TLS with a certificate that is valid and names the host: `verify-full`.
+//! TLS with a valid certificate that names the host: `verify-full`.
 
 use std::{io, path::Path, sync::Arc};
 
@@ -20,7 +20,7 @@ pub(super) fn connector(tls: &Tls) -> Result<MakeRustlsConnect, StoreError> {
                 roots.add(certificate).map_err(|error| refused(invalid(path, error)))?;
             }
         }
-        // Those that cannot be read are trusted by nobody.
+        // Unreadable certificates are skipped: they are not trusted.
         None => drop(roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs)),
     }
     if roots.is_empty() {

@@ -1,12 +1,12 @@
--- Times are seconds since 1970, given by the program. Ids are bytes. What the program reads of a record is `record`;
--- the other columns are what SQL decides by, and `uses`, `revoked` and `claims` are kept in them alone.
+-- Times are seconds since 1970, set by the program. Ids are bytes. The program decodes `record`; SQL decides by the
+-- other columns, and only they hold `uses`, `revoked` and the claims.
 
 CREATE SCHEMA IF NOT EXISTS onetoken;
 
 CREATE TABLE onetoken.store (
     one boolean PRIMARY KEY DEFAULT true CHECK (one),
     version bigint NOT NULL,
-    -- What was created before this time is void.
+    -- Tokens created before this time are void.
     void_before bigint NOT NULL DEFAULT 0
 );
 
@@ -20,15 +20,16 @@ CREATE TABLE onetoken.tokens (
     use_limit bigint,
     uses bigint NOT NULL,
     revoked boolean NOT NULL,
-    -- When a purge first came upon the record after it was spent; 0 until then, NULL while it is not spent.
+    -- When a purge first saw the record as spent; 0 until then, NULL while it is not spent.
     spent_seen bigint,
-    -- Grows with every change to the record or to a claim on it: a statement that has waited for the row tells by it
-    -- whether what it read elsewhere still holds.
+    -- Grows with every change to the record or to one of its claims. A statement that has waited for the row compares
+    -- it to learn whether what it read from other tables still holds.
     changes bigint NOT NULL DEFAULT 0
 ) WITH (
-    -- Room on each page for the next version of a row: a use that is not the last needs no new index entries.
+    -- Leaves room on each page for the next version of a row, so that a use that is not the last needs no new index
+    -- entries.
     fillfactor = 85,
-    -- Rows live for days: dead ones are cleared up by number, not by a share of a large table.
+    -- Rows live for days: vacuum after a smaller share of dead rows than the default, since tables are large.
     autovacuum_vacuum_scale_factor = 0.02,
     autovacuum_vacuum_insert_scale_factor = 0.05,
     autovacuum_analyze_scale_factor = 0.02
@@ -43,7 +44,7 @@ CREATE TABLE onetoken.claims (
     id bytea NOT NULL,
     claim bytea NOT NULL,
     uses_left bigint NOT NULL,
-    -- The 64 bits that name the grant of this use: a refund gives back no other.
+    -- The 64 bits of the grant of this use: a refund gives back no other.
     grant_id bigint NOT NULL,
     answered_again boolean NOT NULL,
     PRIMARY KEY (id, claim)
