@@ -1,4 +1,4 @@
-//! What the store finds when it checks itself.
+//! Runs the store's own check.
 
 use crate::{args::Audit, failure::Failure, output::Output, target};
 

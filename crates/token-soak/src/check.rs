@@ -1,4 +1,4 @@
-//! What is left of a store.
+//! Lists the tokens that a store still has.
 
 use crate::{args::Check, failure::Failure, output::Output, subject};
 

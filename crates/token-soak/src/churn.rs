@@ -1,4 +1,4 @@
-//! Tokens come and go, and the store is to stay small.
+//! Mints, spends and purges tokens: the store must stay small.
 
 use std::{
     num::NonZeroU64,
@@ -16,10 +16,10 @@ use crate::{
     random, subject, target,
 };
 
-/// After so many tokens, those that are spent are purged.
+/// Spent tokens are purged each time that this many were minted.
 const PURGED_EACH: u64 = 500;
 
-/// After so many tokens there is a line.
+/// A line is printed each time that this many were minted.
 const TOLD_EACH: u64 = 10_000;
 
 pub(crate) fn churn(args: &Churn, output: &Output) -> Result<(), Failure> {

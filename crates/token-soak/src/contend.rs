@@ -1,4 +1,4 @@
-//! One token, and everybody on several hosts wants it.
+//! Threads of several hosts spend one token.
 
 use std::{
     io::{self, BufRead as _},
@@ -19,7 +19,7 @@ use crate::{
     random, subject, target,
 };
 
-/// Every process is given the same tokens, and mints those that are not there yet: how many it wins is to be added up.
+/// Every process gets the same tokens and mints the missing ones. The harness adds up how many uses each wins.
 pub(crate) fn contend(args: &Contend, output: &Output) -> Result<(), Failure> {
     let (stores, keys) = target::alone(&args.at, args.threads).map_err(Failure::Open)?;
     let name = random::fresh().map_err(Failure::Open)?;

@@ -6,21 +6,21 @@ use token_store::{KeyFileError, RekeyError, RemoveError, Retry, SealError, Store
 
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Failure {
-    /// The store, or its key ring, cannot be opened, or not be read to its end.
+    /// The store or its key ring cannot be opened, or not read to its end.
     #[error("the store cannot be opened")]
     Open(#[source] Cause),
-    /// The store failed while it was worked.
+    /// The store failed during the work.
     #[error("the store failed")]
     Underway(#[source] Cause),
-    /// What went wrong has been printed.
+    /// A wrong answer, which has been printed.
     #[error("printed")]
     Told(u8),
-    /// Nobody reads what is printed.
+    /// Standard output is closed.
     #[error("the output cannot be written")]
     Output(#[source] io::Error),
 }
 
-/// What a store, or what stands for one, said instead of an answer.
+/// The error of a store or of the control.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Cause {
     #[error(transparent)]
@@ -35,7 +35,7 @@ pub(crate) enum Cause {
     Unguarded(#[from] sled::Error),
     #[error("no random bytes")]
     Random,
-    /// An answer that is wrong whatever happened before.
+    /// An answer that is wrong after any history.
     #[error("a wrong answer")]
     Wrong,
 }
@@ -61,12 +61,12 @@ impl Failure {
 }
 
 impl Cause {
-    /// Whether it may have been done.
+    /// Whether the call may have taken effect.
     pub(crate) fn is_unknown(&self) -> bool {
         matches!(self, Self::Store(error) if error.retry() == Retry::Ask)
     }
 
-    /// Whether it was not done, and may be later.
+    /// Whether the call had no effect and a retry may succeed.
     pub(crate) fn is_passing(&self) -> bool {
         matches!(self, Self::Store(error) if error.retry() == Retry::Safe)
     }

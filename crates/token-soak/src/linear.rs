@@ -1,14 +1,13 @@
-//! Whether what threads saw of one token can be explained by an order of their calls.
+//! Checks that some order of the calls on one token explains all answers.
 //!
-//! Each call took effect at one moment between its start and its end (G2 of the contract). This looks for such
-//! moments by trying every order that the starts and ends allow, after Wing and Gong (1993), and remembers the
-//! states that led nowhere, after Lowe (2017).
+//! Each call took effect at one moment between its start and its end (G2 of the contract). The search tries every
+//! order that the starts and ends allow (Wing and Gong, 1993) and remembers the states that led nowhere (Lowe, 2017).
 
 use std::collections::HashSet;
 
 use token_store::{GrantId, Held, Insert, Redeem, Refund, Revoke};
 
-/// How many claims there are to a token.
+/// The number of claims on a token.
 pub(crate) const CLAIMS: usize = 4;
 
 /// One call on one token.
@@ -22,7 +21,7 @@ pub(crate) enum Call {
     Get { answer: Option<Seen> },
 }
 
-/// What a reader sees of a record.
+/// A record as `get` shows it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Seen {
     /// 0 for none.
@@ -31,7 +30,7 @@ pub(crate) struct Seen {
     pub(crate) revoked: bool,
 }
 
-/// A call, and when it began and ended on a clock that all threads share.
+/// A call with its start and end on a clock that all threads share.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Event {
     pub(crate) begun: u64,
@@ -46,7 +45,7 @@ struct Claim {
     answered_again: bool,
 }
 
-/// The plainest token there is.
+/// The model of a token.
 #[derive(Clone, Default, PartialEq, Eq, Hash)]
 struct Token(Option<(Seen, [Option<Claim>; CLAIMS])>);
 
@@ -75,7 +74,7 @@ pub(crate) fn explained(events: &[Event]) -> bool {
             continue;
         }
         let left = || (0..).zip(events).filter(|(bit, _)| done & (1 << bit) == 0);
-        // Whatever ended before another began came before it.
+        // A call that ended before another began comes first.
         let first_end = left().map(|(_, event)| event.ended).min().unwrap_or(u64::MAX);
         for (bit, event) in left().filter(|(_, event)| event.begun < first_end) {
             let mut next = token.clone();
@@ -88,7 +87,7 @@ pub(crate) fn explained(events: &[Event]) -> bool {
 }
 
 impl Token {
-    // Does the call, and tells whether its answer was the right one.
+    // Applies the call. Returns whether its answer was right.
     fn answers(&mut self, call: Call) -> bool {
         let Some((seen, claims)) = &mut self.0 else {
             if let Call::Insert { limit, answer: Insert::Inserted } = call {
@@ -134,14 +133,14 @@ impl Token {
     }
 }
 
-/// Answers a claim again, if it holds a use, and remembers that.
+/// Answers a claim again if it holds a use, and records that it did.
 fn again(claim: &mut Option<Claim>) -> Option<Held> {
     let claim = claim.as_mut()?;
     claim.answered_again = true;
     Some(claim.held)
 }
 
-/// A use that is granted gets this grant.
+/// The grant of the next use.
 fn redeem(seen: &mut Seen, claim: &mut Option<Claim>, grant: Option<GrantId>) -> Redeem {
     if let Some(Held { uses_left, grant }) = again(claim) {
         return Redeem::Redeemed { uses_left: Some(uses_left), grant: Some(grant), repeated: true };

@@ -1,7 +1,7 @@
-//! Works a store hard and tells, line by line, what the store acknowledged; and asks it afterwards what is left.
+//! Puts a store under load and prints a line for each acknowledgement. Afterwards reports what the store still has.
 //!
-//! Whoever tests a store kills this program, cuts its disk off or fills it, and then holds what
-//! `token-soak check` says against what `token-soak run` said. It judges nothing about faults itself.
+//! A test harness kills this program, cuts its disk off or fills the disk. Then it compares the output of `token-soak
+//! check` with that of `token-soak run`. The program itself does not judge faults.
 //!
 //! | command | does | prints |
 //! |---|---|---|
@@ -15,9 +15,9 @@
 //! | `audit` | has the store check itself | `AUDIT records faults` |
 //! | `rekey` | seals everything under the newest key | `OPEN`, `R seen resealed failed` |
 //!
-//! Each line is written out before its thread goes on. The exit status is 0, 1 for a wrong answer, 3 for a store
-//! that cannot be opened or read to its end, 4 for an error of the store underway, and 5 where the output
-//! cannot be written. Keys are kept in the file beside the store named like it with `.keys`, made on first use.
+//! Each line is written before its thread continues. The exit status is 0; 1 for a wrong answer; 3 for a store that
+//! cannot be opened or read to its end; 4 for an error of the store during the work; 5 if the output cannot be
+//! written. Keys are in the file named like the store with `.keys` added, created on first use.
 #![forbid(unsafe_code)]
 
 mod args;
@@ -65,7 +65,7 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
             if !matches!(failure, Failure::Told(_)) {
-                // Where even this cannot be written, the status says so.
+                // If this cannot be written either, the status shows it.
                 drop(output.line(format_args!("ERR {}", failure.kind())));
             }
             ExitCode::from(failure.status())

@@ -1,4 +1,4 @@
-//! Threads make random calls on a few tokens, and every token's history must have an explanation.
+//! Threads make random calls on a few tokens. Some order of calls must explain each token's history.
 
 use std::{
     num::NonZeroU64,
@@ -91,7 +91,7 @@ fn ids(name: u64, round: u64) -> Result<Vec<TokenId>, Cause> {
 struct World<'a> {
     store: &'a dyn TokenStore,
     keys: &'a KeyRing,
-    // Goes on by one at each start and end of a call.
+    // Advances by one at each start and end of a call.
     clock: AtomicU64,
 }
 
@@ -115,7 +115,7 @@ impl World<'_> {
                 let own = history.iter().filter_map(|event| granted(event, claim));
                 let own: Vec<GrantId> = own.collect();
                 let at = usize::try_from(random.next()).unwrap_or_default().checked_rem(own.len());
-                // Of one that it was never told, nothing is to come.
+                // A claim without a known grant cannot be refunded.
                 let other = GrantId::from_bytes([0; 8]);
                 let grant = at.and_then(|at| own.get(at)).copied().unwrap_or(other);
                 Call::Refund { claim, grant, answer: self.store.refund(id, &name, grant)? }
@@ -132,7 +132,7 @@ impl World<'_> {
     }
 }
 
-/// The use that a claim was answered with.
+/// The use that the store granted to a claim.
 fn granted(event: &Event, claim: usize) -> Option<GrantId> {
     match event.call {
         Call::Redeem { claim: of, answer } if of == claim => answer.grant(),

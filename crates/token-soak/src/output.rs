@@ -5,14 +5,14 @@ use std::{
     io::{self, Write},
 };
 
-/// Standard output, a whole line at a time.
+/// Standard output, in whole lines.
 #[derive(Debug, Default)]
 pub(crate) struct Output(());
 
 impl Output {
-    /// Writes one line out, before it returns. Lines of several threads do not mix.
+    /// Writes one line. Lines of several threads do not mix.
     pub(crate) fn line(&self, line: fmt::Arguments<'_>) -> io::Result<()> {
-        // In one call to the system: a process that is killed has told a line or it has not.
+        // In one system call: a killed process has written the whole line or nothing.
         let line = format!("{line}\n");
         let mut stdout = io::stdout().lock();
         stdout.write_all(line.as_bytes())?;

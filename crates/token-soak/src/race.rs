@@ -1,4 +1,4 @@
-//! One token, and everybody wants it.
+//! All threads spend one token at once.
 
 use std::{
     num::NonZeroU64,
@@ -18,7 +18,7 @@ use crate::{
     random, subject, target,
 };
 
-/// The use limits of the tokens, one after another: mostly 1, and some that let a few win.
+/// The use limits of the tokens, in turn: mostly 1, and some that let a few threads win.
 const LIMITS: [u64; 4] = [1, 1, 2, 7];
 
 pub(crate) fn race(args: &Race, output: &Output) -> Result<(), Failure> {
@@ -72,7 +72,7 @@ fn spend(store: &dyn TokenStore, id: &TokenId, racer: u16) -> Result<Redeem, Cau
     Ok(store.redeem(id, &claim)?)
 }
 
-// Racers wait for one another, so that none may leave early: what failed is kept until the end.
+// Threads wait for each other, so none may leave early: failures are kept until the end.
 fn keep(failure: &mut Result<(), Cause>, right: Result<bool, Cause>, wrong: &AtomicU64) {
     match right {
         Ok(true) => {}

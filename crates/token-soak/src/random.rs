@@ -1,10 +1,10 @@
-//! Numbers that a seed repeats.
+//! Random numbers that a seed repeats.
 
 use ring::rand::{SecureRandom, SystemRandom};
 
 use crate::failure::Cause;
 
-/// `SplitMix64` (Steele, Lea, Flood 2014): even enough to choose what to do next, and repeatable.
+/// `SplitMix64` (Steele, Lea, Flood 2014): evenly spread enough for test choices, and repeatable.
 #[derive(Clone, Debug)]
 pub(crate) struct Random(u64);
 
@@ -20,13 +20,13 @@ impl Random {
         mixed ^ (mixed >> 31)
     }
 
-    /// One of `0..end`; 0 where that is empty.
+    /// Returns one of `0..end`; 0 if that is empty.
     pub(crate) fn below(&mut self, end: u64) -> u64 {
         self.next().checked_rem(end).unwrap_or_default()
     }
 }
 
-/// A number that nobody had before.
+/// Returns a random number from the system.
 pub(crate) fn fresh() -> Result<u64, Cause> {
     let mut bytes = [0; 8];
     SystemRandom::new().fill(&mut bytes).map_err(|_| Cause::Random)?;

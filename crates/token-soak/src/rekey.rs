@@ -12,7 +12,7 @@ use crate::{
 pub(crate) fn rekey(args: &Rekey, output: &Output) -> Result<(), Failure> {
     let (store, mut keys) = target::with_keys(&args.at).map_err(Failure::Open)?;
     let file = target::key_file(&args.at);
-    // Whatever is sealed under the new key is sealed after the key is on disk.
+    // The new key must be on disk before anything is sealed under it.
     if args.rotate {
         keys.rotate().map_err(|error| Failure::Open(error.into()))?;
         if let Some(file) = &file {

@@ -1,4 +1,4 @@
-//! What one host has revoked, and others have in their caches.
+//! Measures how long revoked tokens stay good in the caches of other hosts.
 
 use std::{
     io::{self, BufRead as _},
@@ -17,13 +17,13 @@ use crate::{
     subject, target,
 };
 
-/// How long to wait for what has to happen.
+/// How long to wait for an expected event.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// How long a watcher leaves the processor to others between two looks at all tokens.
+/// How long a watcher sleeps between two reads of all tokens.
 const PAUSE: Duration = Duration::from_millis(1);
 
-/// Does what the lines say. Times are microseconds since 1970, which processes of one machine agree on.
+/// Runs the commands of standard input. Times are microseconds since 1970, on which processes of one machine agree.
 pub(crate) fn revoked(args: &Revoked, output: &Output) -> Result<(), Failure> {
     let (host, keys) = host(args).map_err(Failure::Open)?;
     output.line(format_args!("OPEN"))?;
@@ -67,7 +67,7 @@ fn host(args: &Revoked) -> Result<(CachedStore<PostgresStore>, KeyRing), Cause> 
     Ok((host, keys))
 }
 
-// `what name count`, of the tokens name-0, name-1 and so on.
+// Parses `what name count`, which means the tokens name-0, name-1 and so on.
 fn tokens(line: &str) -> Option<(&str, Vec<TokenId>)> {
     let mut words = line.split(' ');
     let (what, name, count) = (words.next()?, words.next()?, words.next()?.parse::<u32>().ok()?);
@@ -85,7 +85,7 @@ fn mint(host: &dyn TokenStore, keys: &KeyRing, ids: &[TokenId]) -> Result<(), Ca
     Ok(())
 }
 
-// Reads all of them as good, and then again and again until they are not.
+// Reads all tokens as good, then polls them until none is good.
 fn watch(host: &dyn TokenStore, ids: Vec<TokenId>, output: &Output) -> Result<(), Failure> {
     let good = |id: &TokenId| match host.get(id).map_err(underway)? {
         Some(record) => Ok(!record.revoked),

@@ -35,7 +35,7 @@ pub(crate) fn run(args: &Run, output: &Output) -> Result<(), Failure> {
     thread::scope(|scope| {
         let others: Vec<_> =
             (1..args.threads).map(|thread| scope.spawn(move || work.thread(thread))).collect();
-        // The first thread is this one, so that one thread means one.
+        // This thread is the first one, so that one thread means one.
         let mine = work.thread(0);
         let theirs = others.into_iter().map(|thread| thread.join().unwrap_or(Err(Failure::Told(101))));
         theirs.fold(mine, Result::and)
@@ -49,14 +49,14 @@ pub(crate) fn run(args: &Run, output: &Output) -> Result<(), Failure> {
 struct Work<'a> {
     subject: &'a dyn Subject,
     output: &'a Output,
-    // Tells the ids of this run from those of any other.
+    // Distinguishes the ids of this run from those of other runs.
     name: u64,
     seed: u64,
-    // How many operations are still to be done.
+    // The number of operations left.
     left: AtomicU64,
     errors: Mutex<u32>,
     past_errors: u32,
-    // A server that did not answer is asked again. A store of this process that did not has to be opened again first.
+    // A server that failed may be asked again. A local store must be reopened first.
     asks_again: bool,
 }
 
@@ -104,7 +104,7 @@ impl Work<'_> {
         Ok(spent)
     }
 
-    // Asks again for what is not known, until it is.
+    // Retries until the outcome is known.
     fn resolved(
         &self,
         id: &str,
@@ -128,7 +128,7 @@ impl Work<'_> {
         self.left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, take).is_ok()
     }
 
-    // Tells of an error, and whether to go on.
+    // Prints an error. Returns whether to continue.
     fn failed(&self, cause: &Cause) -> Result<bool, Failure> {
         let mut errors = self.errors.lock().unwrap_or_else(PoisonError::into_inner);
         if *errors > self.past_errors {

@@ -1,4 +1,4 @@
-//! What `run` and `check` ask of a store.
+//! The operations that `run` and `check` need of a store.
 
 use std::num::NonZeroU64;
 
@@ -16,26 +16,26 @@ use crate::{
 /// How many records are listed at a time.
 const PAGE: usize = 1_000;
 
-/// When all tokens were created, as far as the store knows.
+/// The creation time of all tokens.
 pub(crate) const CREATED: UnixTime = UnixTime::from_secs(0);
 
 /// A store of tokens of one use.
 pub(crate) trait Subject: Send + Sync {
-    /// Keeps a new token. Returns when it is acknowledged. It may be there already where this is asked `again`.
+    /// Inserts a token and returns once the store acknowledges it. With `again`, it may exist already.
     fn mint(&self, id: &str, again: bool) -> Result<(), Cause>;
 
-    /// Spends a token. Returns when it is acknowledged. It may have been spent for us already where this is asked
-    /// `again`.
+    /// Spends a token and returns once the store acknowledges it. With `again`, it may have been spent by an earlier
+    /// attempt.
     fn spend(&self, id: &str, again: bool) -> Result<(), Cause>;
 
-    /// Tells of each token that can be spent, and whether its secret is the one that it was minted with.
+    /// Reports each token that can be spent, and whether its secret is the one that it was minted with.
     fn spendable(&self, tell: Tell<'_>) -> Result<(), Cause>;
 }
 
-/// Where [`Subject::spendable`] tells what it finds.
+/// Receives the tokens that [`Subject::spendable`] finds.
 pub(crate) type Tell<'a> = &'a mut dyn FnMut(&str, bool);
 
-/// Opens what is at a place.
+/// Opens the store at a place.
 pub(crate) fn open(at: &At) -> Result<Box<dyn Subject>, Cause> {
     if let StoreUrl::SledUnguarded(path) = &at.store {
         return Ok(Box::new(Unguarded(sled::open(path)?)));
@@ -44,7 +44,7 @@ pub(crate) fn open(at: &At) -> Result<Box<dyn Subject>, Cause> {
     Ok(Box::new(Guarded { store, keys }))
 }
 
-/// A record of the token `id`, whose secret follows from its id so that a wrong one is told from the right one.
+/// A record of the token `id`. Its secret is derived from the id, so that a wrong secret shows.
 pub(crate) fn record(
     keys: &KeyRing,
     id: &TokenId,
@@ -116,7 +116,7 @@ impl Subject for Guarded {
     }
 }
 
-/// The control: a token is a key that is removed when it is spent, and each change is followed by sled's flush.
+/// The control: plain sled. A token is a key, removed when it is spent; a flush follows each change.
 struct Unguarded(sled::Db);
 
 impl Subject for Unguarded {

@@ -1,4 +1,4 @@
-//! Which store to work, and opening it with its keys.
+//! The store to test, and opening it with its keys.
 
 use std::{
     path::{Path, PathBuf},
@@ -18,10 +18,10 @@ pub(crate) enum StoreUrl {
     Memory,
     Redb(PathBuf),
     Sled(PathBuf),
-    /// sled as it comes, without what this project adds to it. It loses data in a power cut: a harness that
-    /// does not see that sees nothing.
+    /// Plain sled, without this project's guards. It loses data in a power cut: a harness that does not detect that
+    /// detects nothing.
     SledUnguarded(PathBuf),
-    /// The URL of a server, with whatever is to be read from it.
+    /// The URL of a server, its parameters included.
     Postgres(String),
 }
 
@@ -56,7 +56,7 @@ impl StoreUrl {
     }
 }
 
-/// The token store at a place, and its key ring. The control is not a token store: [`Cause::Wrong`].
+/// Opens the token store at a place and its key ring. The control is not a token store: [`Cause::Wrong`].
 pub(crate) fn with_keys(at: &At) -> Result<(Box<dyn Administration>, KeyRing), Cause> {
     let keys = keys(at)?;
     let store: Box<dyn Administration> = match &at.store {
@@ -69,8 +69,8 @@ pub(crate) fn with_keys(at: &At) -> Result<(Box<dyn Administration>, KeyRing), C
     Ok((store, keys))
 }
 
-/// So many stores on one server as if each were a process of its own, with one connection that writes and one that
-/// reads; and their key ring. What is not on a server has one process: [`Cause::Wrong`].
+/// Opens several stores on one server, as separate processes would, each with one connection that writes and one that
+/// reads; and their key ring. Fails with [`Cause::Wrong`] for a local store, which only one process can open.
 pub(crate) fn alone(at: &At, count: u16) -> Result<(Vec<PostgresStore>, KeyRing), Cause> {
     let StoreUrl::Postgres(url) = &at.store else { return Err(Cause::Wrong) };
     let (keys, config) = (keys(at)?, config(url)?.connections(1, 1));
@@ -82,7 +82,7 @@ fn config(url: &str) -> Result<PostgresConfig, Cause> {
     url.parse().map_err(|_| Cause::Wrong)
 }
 
-// The tables are made where there are none.
+// Creates the tables if there are none.
 fn postgres(config: &PostgresConfig) -> Result<PostgresStore, Cause> {
     match PostgresStore::open(config) {
         Err(StoreError::NotFound { .. }) => {
@@ -93,7 +93,7 @@ fn postgres(config: &PostgresConfig) -> Result<PostgresStore, Cause> {
     }
 }
 
-/// Where the key ring is kept; nowhere for a store in memory or on a server, unless it is said where.
+/// The path of the key ring. By default there is none for a store in memory or on a server.
 pub(crate) fn key_file(at: &At) -> Option<PathBuf> {
     let beside = || {
         let mut path = at.store.path()?.as_os_str().to_owned();
@@ -103,12 +103,12 @@ pub(crate) fn key_file(at: &At) -> Option<PathBuf> {
     at.keys.clone().or_else(beside)
 }
 
-// Made where there is none, and before the store: no store is ever without its keys.
+// Creates the key ring if there is none, before the store: no store ever lacks its keys.
 fn keys(at: &At) -> Result<KeyRing, Cause> {
     let Some(path) = key_file(at) else { return Ok(KeyRing::generate()?) };
     match KeyRing::create(&path) {
         Err(KeyFileError::Exists { .. }) => Ok(KeyRing::load(&path)?),
-        // What cannot be made may be there all the same: on a full disk, or one that is read-only.
+        // Creation can fail although the file exists: on a full or read-only disk.
         Err(KeyFileError::Io { .. }) if path.exists() => Ok(KeyRing::load(&path)?),
         made => Ok(made?),
     }

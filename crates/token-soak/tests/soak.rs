@@ -1,4 +1,4 @@
-//! What the harness rests on: lines are told when they are so, and `check` finds what was told.
+//! Tests what the harness rests on: a line is printed only after its fact, and `check` finds every fact.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -34,7 +34,7 @@ fn lines(output: &Output) -> Vec<String> {
     String::from_utf8(output.stdout.clone()).unwrap().lines().map(str::to_owned).collect()
 }
 
-/// What was told of each token last: `M`, `B` or `C`.
+/// The last line about each token: `M`, `B` or `C`.
 fn note(known: &mut BTreeMap<String, char>, lines: &[String]) {
     for line in lines {
         let (what, id) = line.split_once(' ').unwrap();
@@ -69,7 +69,7 @@ fn what_was_told_before_a_kill_is_so() {
                 .unwrap();
             let mut told = BufReader::new(victim.stdout.take().unwrap()).lines();
             assert_eq!(told.next().unwrap().unwrap(), "OPEN");
-            // It dies in the middle of its work, while its pipe may hold more than was read.
+            // It is killed in the middle of its work, while the pipe may hold unread lines.
             let mut read: Vec<String> = told.by_ref().take(40 * kill).map(Result::unwrap).collect();
             victim.kill().unwrap();
             victim.wait().unwrap();
