@@ -56,6 +56,7 @@ const ADMINISTRATION: u32 = 6;
 /// or its like: a call inside a task does not panic, but it blocks all other tasks of its thread. The store has one
 /// thread of its own for its connections, which ends after the last clone is dropped. A process that forks must open
 /// the store again in the child.
+///
 /// # What can go wrong
 /// - If the connection is lost while a write is in flight, its outcome is unknown: [`StoreError::Unknown`]. Retry
 ///   under the same claim. The store itself retries reads and idempotent writes.

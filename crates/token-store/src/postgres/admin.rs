@@ -417,7 +417,8 @@ struct Restored {
 }
 
 impl Restored {
-    // Keeps the first of several tokens with one id, and the latest generation of a subject.
+    // Keeps the first of several tokens with one id, revoked if any of them is, and the latest generation of a
+    // subject.
     fn new(items: &[Item]) -> Result<Self, StoreError> {
         let (mut records, mut claims) = (Vec::<NewRecord>::new(), Vec::new());
         let (mut names, mut generations) = (BTreeSet::new(), BTreeMap::<Vec<u8>, (i64, Vec<u8>)>::new());

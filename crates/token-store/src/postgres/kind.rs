@@ -20,7 +20,7 @@ pub(super) trait Kind: Sized + 'static {
     /// The statement. One that writes contains `{mark}`.
     const SQL: &'static str;
 
-    /// The same statement for use after a lock timeout: it skips locked rows.
+    /// The same statement for use after a lock timeout or a deadlock: it skips locked rows.
     const SQL_SKIPPING: &'static str = Self::SQL;
 
     /// The subject of a row, if a statement may hold only one row about it.

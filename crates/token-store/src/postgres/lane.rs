@@ -330,7 +330,7 @@ async fn settle<K: Kind>(session: &Session, mut calls: Vec<Call<K>>, meter: &Met
                     }
                 }
                 calls = unsettled;
-                // Retry rows that others have locked after the other calls in the queue.
+                // Rows that others have locked wait until the other calls in the queue had their turn.
                 if sql != K::SQL {
                     return calls;
                 }
