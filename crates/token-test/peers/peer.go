@@ -1,4 +1,4 @@
-// Speaks for go-macaroon: one JSON object a line in, one out. See src/peer.rs.
+// Wraps go-macaroon: reads one JSON object per line and answers each with one. See src/peer.rs.
 package main
 
 import (

@@ -1,4 +1,4 @@
-"""Speaks for pymacaroons: one JSON object a line in, one out. See src/peer.rs."""
+"""Wraps pymacaroons: reads one JSON object per line and answers each with one. See src/peer.rs."""
 
 import json
 import sys
@@ -55,7 +55,7 @@ def answer(question):
             return {"made": make(question["make"], question["format"])}
         check(question["check"], question["secret"], question["exact"], question["format"])
         return {}
-    except Exception as error:  # whatever it is, it is a refusal
+    except Exception as error:  # any exception is a refusal
         return {"error": f"{type(error).__name__}: {error}"}
 
 

@@ -1,12 +1,12 @@
-//! Hexadecimal text (RFC 4648 §8), written in lower case and read in either.
+//! Hexadecimal text (RFC 4648 §8): writes lower case, reads both cases.
 
-/// The bytes as lower-case hexadecimal text.
+/// Encodes bytes as lower-case hexadecimal text.
 #[must_use]
 pub fn encode(bytes: impl AsRef<[u8]>) -> String {
     bytes.as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// The bytes that the text spells.
+/// Decodes hexadecimal text.
 ///
 /// # Panics
 /// If the text is not pairs of hexadecimal digits.

@@ -1,19 +1,19 @@
-//! Input that is made to cost its reader time, memory or stack.
+//! Input that is crafted to cost its reader time, memory or stack.
 
 use token_core::{CaveatKey, Macaroon, RootKey};
 
 use crate::text;
 
-/// How long the long texts are, in characters: twice what Onedata takes.
+/// The length of the long texts, in characters: twice the most that Onedata accepts.
 pub const TEXT_LEN: usize = 2 << 20;
 
-/// What that many characters of base64 spell, in bytes.
+/// The number of bytes that [`TEXT_LEN`] characters of base64 encode.
 const BYTES: usize = TEXT_LEN / 4 * 3;
 
-/// How many packets the long runs of packets have.
+/// The number of packets in a long run.
 pub const PACKETS: usize = 100_000;
 
-/// Texts of about [`TEXT_LEN`] characters, each with its name. None is a token.
+/// Texts of about [`TEXT_LEN`] characters, with a name each. None is a token.
 #[must_use]
 pub fn texts() -> Vec<(&'static str, String)> {
     let head = text::packet("location", "onezone");
@@ -61,7 +61,7 @@ pub fn texts() -> Vec<(&'static str, String)> {
     ]
 }
 
-/// Packets by the [`PACKETS`], each run with its name. None is a macaroon.
+/// Runs of [`PACKETS`] packets, with a name each. None is a macaroon.
 #[must_use]
 pub fn packets() -> Vec<(&'static str, Vec<u8>)> {
     let head = [text::packet("location", "onezone"), text::packet("identifier", "id")].concat();
@@ -87,7 +87,7 @@ pub fn packets() -> Vec<(&'static str, Vec<u8>)> {
     ]
 }
 
-/// A macaroon with that many caveats, whose signature is wrong.
+/// A macaroon with this many caveats and a wrong signature.
 #[must_use]
 pub fn long_macaroon(caveats: usize) -> Vec<u8> {
     [
@@ -99,7 +99,7 @@ pub fn long_macaroon(caveats: usize) -> Vec<u8> {
     .concat()
 }
 
-/// A request whose discharges are made to be verified more often than once.
+/// A request whose discharges are crafted to be verified more than once.
 #[derive(Clone, Debug)]
 pub struct Request {
     /// The token, signed under [`root_key`].
@@ -135,37 +135,37 @@ fn request(count: usize, asks_root: &[usize], asks: impl Fn(usize) -> Vec<usize>
     Request { discharges: discharges.collect(), root }
 }
 
-/// Discharges each of which asks for all of them, itself included: `count` to the power of `count` ways.
+/// Discharges that each ask for all of them, themselves included: `count` to the power of `count` paths.
 #[must_use]
 pub fn mesh(count: usize) -> Request {
     let all: Vec<usize> = (0..count).collect();
     request(count, &all, |_| all.clone())
 }
 
-/// Discharges each of which asks twice for the next: 2 to the power of `depth` ways.
+/// Discharges that each ask twice for the next one: 2 to the power of `depth` paths.
 #[must_use]
 pub fn doubling_chain(depth: usize) -> Request {
     request(depth, &[0, 0], |number| if number + 1 < depth { vec![number + 1; 2] } else { Vec::new() })
 }
 
-/// Discharges each of which asks for the next, all of them good.
+/// A chain of valid discharges that each ask for the next one.
 #[must_use]
 pub fn chain(count: usize) -> Request {
     request(count, &[0], |number| if number + 1 < count { vec![number + 1] } else { Vec::new() })
 }
 
-/// Good discharges of a root that asks for all of them.
+/// Valid discharges of a root that asks for all of them.
 #[must_use]
 pub fn fan(count: usize) -> Request {
     let all: Vec<usize> = (0..count).collect();
     request(count, &all, |_| Vec::new())
 }
 
-/// Macaroons under [`root_key`], each nearly a mebibyte of caveats whose lists are as long as they can be, made by a
-/// holder who wants their verification to take long.
+/// Macaroons under [`root_key`] from a holder who wants their verification to take long. Each has nearly a mebibyte
+/// of caveats with the longest possible lists.
 ///
 /// # Panics
-/// Never: the caveats are written here.
+/// Never: the caveats are constants.
 #[must_use]
 pub fn long_lists() -> Vec<(&'static str, Macaroon)> {
     const ROOM: usize = (1 << 20) - (1 << 10);
@@ -191,7 +191,7 @@ pub fn long_lists() -> Vec<(&'static str, Macaroon)> {
         macaroon.attenuate(format!("{head}{}", items.join("|"))).expect("a predicate");
         (what, macaroon)
     });
-    // Each holds, so that the next is judged.
+    // Each caveat holds, so that verification goes on to the next.
     let many = |what, caveat: String| {
         let mut macaroon = minted();
         (0..1000).for_each(|_| macaroon.attenuate(&caveat).expect("a predicate"));
@@ -208,7 +208,7 @@ pub fn long_lists() -> Vec<(&'static str, Macaroon)> {
 /// How many groups the consumer of [`long_lists`] is in: `g0`, `g1`, …
 pub const GROUPS: usize = 10_000;
 
-/// JSON that nests as deep as that, each with its name. None is a macaroon.
+/// JSON documents nested this deep, with a name each. None is a macaroon.
 #[must_use]
 pub fn nested_json(depth: usize) -> Vec<(&'static str, String)> {
     vec![
@@ -227,7 +227,7 @@ pub fn nested_json(depth: usize) -> Vec<(&'static str, String)> {
     ]
 }
 
-/// v2 whose identifier has the length that these bytes say, and nothing behind it.
+/// v2 whose identifier declares this length, with nothing behind it.
 #[must_use]
 pub fn lying_varints() -> Vec<(&'static str, Vec<u8>)> {
     let lying = |bytes: &[u8]| [&[2, 2][..], bytes, b"id"].concat();
@@ -261,7 +261,7 @@ mod tests {
     #[test]
     fn the_texts_are_as_long_as_they_say() {
         for (name, text) in texts() {
-            // Pieces do not always come out even, and escapes lengthen base62.
+            // The repeated pieces do not always fill the length exactly, and escapes lengthen base62.
             assert!((TEXT_LEN - 64..=TEXT_LEN / 4 * 5).contains(&text.len()), "{name}: {}", text.len());
         }
         for (name, bytes) in packets() {

@@ -1,14 +1,14 @@
-//! What the tests, benches and fuzz targets of this workspace share: vectors, mutations, a seeded generator
-//! and an oracle. It is never published and nothing that ships depends on it.
+//! Shared support for the tests, benches and fuzz targets of this workspace. It is never published, and nothing that
+//! ships depends on it.
 //!
 //! - [`vectors`]: tokens with their secrets, fields and signatures, written by other implementations.
-//! - [`bit_flips`], [`truncations`]: every small damage to a message, for "a forgery is refused" tests.
-//! - [`oracle`]: an independent implementation to agree with.
-//! - [`peer`]: the other libraries, to exchange tokens with.
+//! - [`bit_flips`], [`truncations`]: every small corruption of a message, for "a forgery is refused" tests.
+//! - [`oracle`]: an independent implementation to compare with.
+//! - [`peer`]: other libraries to exchange tokens with.
 //! - `postgres` (a feature): a server for the tests of that backend.
-//! - [`hostile`]: input that is made to cost its reader time, memory or stack.
-//! - [`strategies`]: identifiers, caveats, requests and damage for property tests.
-//! - [`text`]: the spellings and packets of tokens, written down once more.
+//! - [`hostile`]: input that is crafted to cost its reader time, memory or stack.
+//! - [`strategies`]: identifiers, caveats, requests and corruption for property tests.
+//! - [`text`]: the encodings and packets of tokens, implemented independently of the library.
 //! - [`SplitMix64`]: random but repeatable inputs.
 //! - [`world`]: an authority with a host and a clock for tests.
 //!
@@ -47,17 +47,17 @@ pub mod world;
 pub use mutation::{bit_flips, truncations};
 pub use random::SplitMix64;
 
-/// A root key as a vector gives it and as the oracle takes it. These keys are published test data.
+/// A root key as vectors and the oracle give it. These keys are published test data.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Key<'a> {
-    /// Bytes of any length from which the root key is yet to be derived.
+    /// Bytes of any length from which the root key is derived.
     Secret(&'a [u8]),
     /// The root key itself, used without derivation.
     Derived([u8; 32]),
 }
 
 impl Key<'_> {
-    /// The root key as the library takes it.
+    /// Returns the root key as a type of the library.
     #[must_use]
     pub fn root_key(self) -> token_core::RootKey {
         match self {
@@ -67,15 +67,15 @@ impl Key<'_> {
     }
 }
 
-/// Says that the test at hand does not run, for want of something.
+/// Reports that the present test does not run because something is missing.
 ///
 /// # Panics
-/// Where the variable of the environment says, with `1`, that it has to run.
+/// If the environment variable `required` is `1`.
 pub fn not_run(required: &str, missing: &str) {
     let is_required = std::env::var_os(required).is_some_and(|value| value == "1");
     assert!(!is_required, "{required} is set, and this machine lacks {missing}");
     let thread = std::thread::current();
     let test = thread.name().unwrap_or_default();
-    // Not by a macro: the harness shows what those print for tests that fail only.
+    // Not with a macro: the harness shows the output of macros for failed tests only.
     drop(writeln!(std::io::stderr(), "NOT RUN: {test}: this machine lacks {missing}"));
 }

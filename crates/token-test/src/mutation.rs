@@ -1,6 +1,6 @@
-//! Every small damage to a message.
+//! Every small corruption of a message.
 
-/// Each message that differs from `bytes` in exactly one bit, with the index of the byte that it is in.
+/// Returns each message that differs from `bytes` in exactly one bit, with the index of the changed byte.
 ///
 /// There are `8 * bytes.len()` of them, the lowest bit of each byte first.
 pub fn bit_flips(bytes: &[u8]) -> impl Iterator<Item = (usize, Vec<u8>)> + '_ {
@@ -11,7 +11,7 @@ pub fn bit_flips(bytes: &[u8]) -> impl Iterator<Item = (usize, Vec<u8>)> + '_ {
     })
 }
 
-/// Each proper prefix of `bytes`, the empty one first.
+/// Returns each proper prefix of `bytes`, the empty one first.
 pub fn truncations(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
     (0..bytes.len()).map(|len| &bytes[..len])
 }

@@ -1,12 +1,11 @@
-//! Another implementation to agree with: the crate `macaroon` 0.3, behind the few calls that tests need.
+//! An independent implementation to compare with: the crate `macaroon` 0.3, behind the few calls that tests need.
 //!
-//! Every token that the library writes has to verify here, and every token written here has to verify in the
-//! library.
+//! Every token that the library writes must verify here, and every token written here must verify in the library.
 //!
-//! **Give it well-formed tokens only.** Its v1 decoder calls itself once per packet, so a long run of packets
-//! overflows the stack, and that aborts the whole process: no test harness can catch it. It also takes many
-//! malformed tokens for good ones. It can therefore say that a good token is good and nothing about bad ones;
-//! hostile input goes to the library alone. [`MAX_LEN`] is checked on every call as a last fence.
+//! **Give it well-formed tokens only.** Its v1 decoder recurses once per packet, so a long run of packets overflows
+//! the stack and aborts the process, which no test harness can catch. It also accepts many malformed tokens. So its
+//! verdict on a good token is evidence, and its verdict on a bad one is not; test hostile input against the library
+//! alone. Every call checks [`MAX_LEN`] as a last guard.
 
 use std::sync::Once;
 
@@ -19,11 +18,11 @@ pub use macaroon::MacaroonError;
 use crate::Key;
 use crate::peer::{Made, Peer, Plan, Spec};
 
-/// The longest input that is passed on, in bytes. Packets of the least length, 7 bytes, make the decoder call
-/// itself 586 times in it; without optimization, some 1,200 times fit on the 2 MiB stack of a test thread.
+/// The longest accepted input, in bytes. At the least packet length of 7 bytes, the decoder recurses 586 times for
+/// it; without optimization, some 1,200 calls fit on the 2 MiB stack of a test thread.
 pub const MAX_LEN: usize = 4 * 1024;
 
-/// A token that the oracle has minted.
+/// A token minted by the oracle.
 #[derive(Clone, Debug)]
 pub struct Minted {
     /// Version 1, as packets.
@@ -88,7 +87,7 @@ pub fn mint<C: AsRef<[u8]>>(
 /// Reads a token in version 1 or 2 from bytes.
 ///
 /// # Errors
-/// What the oracle says of a token that it cannot read.
+/// The oracle's error if it cannot read the token.
 ///
 /// # Panics
 /// If the token is longer than [`MAX_LEN`].
@@ -113,7 +112,7 @@ pub fn parse(token: &[u8]) -> Result<Parsed, MacaroonError> {
 /// Verifies a token in version 1 or 2, given as bytes: the signature, and that each caveat is one of `exact`.
 ///
 /// # Errors
-/// What the oracle says of a token that it cannot read or does not accept.
+/// The oracle's error if it cannot read the token or refuses it.
 ///
 /// # Panics
 /// If the token is longer than [`MAX_LEN`].
@@ -126,7 +125,7 @@ pub fn verify<C: AsRef<[u8]>>(token: &[u8], key: Key<'_>, exact: &[C]) -> Result
     verifier.verify(&token, &root_key(key), Vec::new())
 }
 
-/// What the oracle calls a format.
+/// The oracle's name of a format.
 const fn format(format: token_core::Format) -> Format {
     match format {
         token_core::Format::V1 => Format::V1,
@@ -135,7 +134,7 @@ const fn format(format: token_core::Format) -> Format {
     }
 }
 
-/// The oracle among the other libraries: within this process, and always there.
+/// The oracle as a peer: in this process, so always available.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Crate;
 
@@ -216,7 +215,7 @@ fn root_key(key: Key<'_>) -> MacaroonKey {
     }
 }
 
-/// libsodium wants this once, before anything else that could run on another thread.
+/// libsodium requires this call once, before any other call on another thread.
 fn initialize() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| macaroon::initialize().expect("libsodium starts"));
@@ -266,7 +265,7 @@ mod tests {
         assert_eq!(hex::encode(token.signature), chain[1].hex);
     }
 
-    /// Were the cap too high, this test would not fail but abort the process.
+    /// If the cap were too high, this test would abort the process instead of failing.
     #[test]
     fn the_cap_keeps_it_on_its_stack() {
         let packets = b"0007c \n".repeat(MAX_LEN / 7);

@@ -1,7 +1,7 @@
-//! Other libraries, to exchange tokens with: plans that both sides make tokens from, and programs that speak for
-//! libraries in other languages.
+//! Other libraries to exchange tokens with: plans from which both sides make tokens, and programs that wrap libraries
+//! in other languages.
 //!
-//! A program reads one JSON object a line and answers each with one; `crates/token-test/peers` has them.
+//! A program reads one JSON object per line and answers each with one. The programs are in `crates/token-test/peers`.
 
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::{Path, PathBuf};
@@ -12,16 +12,16 @@ use token_core::{CaveatKey, Format, Macaroon};
 
 use crate::{SplitMix64, hex};
 
-/// A token and the discharges that it takes.
+/// A token and its discharges.
 #[derive(Clone, Debug, Serialize)]
 pub struct Plan {
     /// The token itself.
     pub root: Spec,
-    /// The discharges, of its own third-party caveats and of each other's.
+    /// The discharges of its third-party caveats and of each other's.
     pub discharges: Vec<Spec>,
 }
 
-/// What one macaroon is made from.
+/// The parts of one macaroon.
 #[derive(Clone, Debug, Serialize)]
 pub struct Spec {
     /// The secret that the key is derived from: test data.
@@ -35,26 +35,26 @@ pub struct Spec {
     pub caveats: Vec<CaveatSpec>,
 }
 
-/// What one caveat is made from.
+/// The parts of one caveat.
 #[derive(Clone, Debug, Serialize)]
 pub struct CaveatSpec {
     /// The predicate, or the identifier of the discharge.
     pub cid: String,
-    /// What makes it a third-party caveat.
+    /// The parts of a third-party caveat; absent for a first-party one.
     pub third_party: Option<ThirdPartySpec>,
 }
 
-/// What makes a caveat one for a third party.
+/// The additional parts of a third-party caveat.
 #[derive(Clone, Debug, Serialize)]
 pub struct ThirdPartySpec {
     /// The secret that the caveat's key is derived from.
     #[serde(serialize_with = "as_hex")]
     pub secret: Vec<u8>,
-    /// Where to ask.
+    /// The location of the third party.
     pub location: String,
 }
 
-/// A token and its bound discharges, in one format: JSON as it is, the others in base64.
+/// A token and its bound discharges in one format: JSON as text, other formats in base64.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 pub struct Made {
     /// The token.
@@ -67,7 +67,7 @@ fn as_hex<S: serde::Serializer>(bytes: &[u8], to: S) -> Result<S::Ok, S::Error> 
     to.serialize_str(&hex::encode(bytes))
 }
 
-/// Characters that packets and JSON are made of, and others.
+/// Characters with a meaning in packets and JSON, and others.
 fn text(random: &mut SplitMix64, most: usize) -> String {
     const CHARACTERS: &[char] = &[
         'a',
@@ -125,7 +125,7 @@ impl Plan {
         Self { root, discharges }
     }
 
-    /// Changes every text, alike texts alike.
+    /// Maps every text, equal texts to equal texts.
     pub fn for_each_text(&mut self, change: impl Fn(&mut String)) {
         for spec in [&mut self.root].into_iter().chain(&mut self.discharges) {
             change(&mut spec.location);
@@ -137,18 +137,18 @@ impl Plan {
         }
     }
 
-    /// The predicates of all first-party caveats, discharges included.
+    /// Returns the predicates of all first-party caveats, those of discharges included.
     #[must_use]
     pub fn exact(&self) -> Vec<&str> {
         let all = [&self.root].into_iter().chain(&self.discharges).flat_map(|spec| &spec.caveats);
         all.filter(|caveat| caveat.third_party.is_none()).map(|caveat| caveat.cid.as_str()).collect()
     }
 
-    /// The token and its bound discharges, made here.
+    /// Makes the token and its bound discharges with this library.
     #[must_use]
     pub fn make(&self, random: &mut SplitMix64) -> (Macaroon, Vec<Macaroon>) {
         let mut make = |spec: &Spec| {
-            // A discharge is a macaroon like any other, whose key is that of the caveat.
+            // A discharge is an ordinary macaroon under the caveat's key.
             let key = CaveatKey::derive_any(&spec.secret);
             let mut macaroon = Macaroon::discharge(&key, &spec.location, spec.identifier.as_bytes()).unwrap();
             for caveat in &spec.caveats {
@@ -175,7 +175,7 @@ pub trait Peer {
     /// Its name and version.
     fn name(&self) -> &'static str;
 
-    /// The formats that it writes and reads.
+    /// The formats that the library writes and reads.
     fn formats(&self) -> &'static [Format];
 
     /// Makes a token and its bound discharges.
@@ -184,11 +184,11 @@ pub trait Peer {
     /// Reads a token and its discharges and verifies them.
     ///
     /// # Errors
-    /// What it says of a token that it does not read or accept.
+    /// The library's error if it cannot read the token or refuses it.
     fn check(&mut self, made: &Made, secret: &[u8], exact: &[&str], format: Format) -> Result<(), String>;
 }
 
-/// A library in another language, behind a program.
+/// A library in another language, wrapped by a program.
 #[derive(Debug)]
 pub struct Program {
     name: &'static str,
@@ -206,7 +206,7 @@ struct Answer {
 }
 
 impl Program {
-    /// pymacaroons, if the interpreter in `ONETOKEN_PYTHON`, or else `python3`, has it.
+    /// Starts pymacaroons, if `ONETOKEN_PYTHON` (by default `python3`) has it.
     ///
     /// # Errors
     /// Why it is not there.
@@ -217,7 +217,7 @@ impl Program {
         Self::start("pymacaroons", &[Format::V1, Format::V2, Format::V2J, Format::V1J], command)
     }
 
-    /// go-macaroon, if Go and the sources that Debian installs are there; it is built in the directory.
+    /// Builds go-macaroon in the directory and starts it, if Go and Debian's package of its sources are installed.
     ///
     /// # Errors
     /// Why it is not there.
@@ -245,7 +245,7 @@ impl Program {
             .map_err(|error| format!("{}: {error}", command.get_program().display()))?;
         let input = child.stdin.take();
         let mut output = BufReader::new(child.stdout.take().ok_or("no output")?);
-        // A program says hello once its library is loaded.
+        // The program sends a greeting once its library is loaded.
         let mut hello = String::new();
         output.read_line(&mut hello).map_err(|error| error.to_string())?;
         if hello != "ready\n" {
@@ -295,7 +295,7 @@ impl Peer for Program {
 
 impl Drop for Program {
     fn drop(&mut self) {
-        // It ends with its input.
+        // It exits when its input ends.
         drop(self.input.take());
         let _ = self.child.wait();
     }

@@ -1,13 +1,14 @@
-//! A PostgreSQL server for tests: one that was given, or one that lives no longer than its test process.
+//! A PostgreSQL server for tests: a given one, or one that lives as long as the test process.
 //!
 //! ```no_run
 //! let Some(server) = token_test::postgres::shared() else { return };
 //! let url = server.database();
 //! ```
 //!
-//! - `ONETOKEN_TEST_POSTGRES`: the URL of a server on which databases may be made. Without it, the `postgres` of the
-//!   machine is started.
-//! - `ONETOKEN_REQUIRE_POSTGRES=1`: where there is neither, the test fails. Without it, it says that it did not run.
+//! - `ONETOKEN_TEST_POSTGRES`: the URL of a server on which the tests may create databases. Without it, they start
+//!   the machine's `postgres`.
+//! - `ONETOKEN_REQUIRE_POSTGRES=1`: fails a test that finds neither. Without it, the test reports that it did not
+//!   run.
 
 use std::{
     env, fs,
@@ -35,13 +36,13 @@ const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A running server.
 pub struct Server {
-    // Everything of a URL before and after the name of the database.
+    // The parts of a URL before and after the name of the database.
     before: String,
     after: String,
     own: Option<Own>,
 }
 
-/// A directory that lasts no longer than this, also where a test panics before there is a server.
+/// A directory that is removed with this value, also if a test panics before there is a server.
 struct Dir(PathBuf);
 
 impl Drop for Dir {
@@ -53,17 +54,17 @@ impl Drop for Dir {
 /// A server that this process started.
 struct Own {
     dir: Dir,
-    // A shell that stops the server and removes its files when its standard input ends, be it by a drop or by the
-    // death of this process.
+    // A shell that stops the server and removes its files when its standard input ends: on drop, or when this process
+    // dies.
     keeper: Child,
     port: u16,
 }
 
-/// The one server of this process, which is not durable: its URLs say `durable=no`. `None` where there is none to be
-/// had, and it is told on standard error that a test was not run.
+/// Returns the shared server of this process, which is not durable: its URLs contain `durable=no`. `None` if there is
+/// no server; standard error then reports that the test did not run.
 ///
 /// # Panics
-/// Where there is none although `ONETOKEN_REQUIRE_POSTGRES` says so, or where it does not start.
+/// If there is none although `ONETOKEN_REQUIRE_POSTGRES` is set, or if it does not start.
 pub fn shared() -> Option<&'static Server> {
     static SERVER: OnceLock<Option<Server>> = OnceLock::new();
     SERVER.get_or_init(given).as_ref().or_else(|| {
@@ -85,8 +86,8 @@ fn given() -> Option<Server> {
     })
 }
 
-/// Starts a server with settings (`name=value`) on a free port of the loopback address and on a socket. `None` where
-/// there is no `postgres`, which is told.
+/// Starts a server with settings (`name=value`) on a free port of the loopback address and on a socket. `None`, with
+/// a report, if `postgres` is not installed.
 ///
 /// # Panics
 /// As [`shared`].
@@ -99,7 +100,7 @@ pub fn start(settings: &[&str]) -> Option<Server> {
     Some(run(&programs, &format!("initdb' -D \"$dir/data\" {make}"), settings))
 }
 
-/// Makes the files of a server with one of its programs, and runs it.
+/// Creates the server's files with one of its programs, and starts it.
 fn run(programs: &Path, make: &str, settings: &[&str]) -> Server {
     static COUNT: AtomicU32 = AtomicU32::new(0);
     // Short, since the path of a socket has at most 107 bytes.
@@ -155,10 +156,10 @@ fn run(programs: &Path, make: &str, settings: &[&str]) -> Server {
 }
 
 impl Server {
-    /// The URL of a new and empty database.
+    /// Creates an empty database and returns its URL.
     ///
     /// # Panics
-    /// Where it cannot be made.
+    /// If the database cannot be created.
     pub fn database(&self) -> String {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let name = format!("t{}_{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
@@ -166,12 +167,12 @@ impl Server {
         self.url(&name)
     }
 
-    /// The URL of a database, for a store.
+    /// Returns the URL of a database, for a store.
     pub fn url(&self, database: &str) -> String {
         format!("{}{database}{}", self.before, self.after)
     }
 
-    /// A connection of one's own to a database, named or by its URL.
+    /// Opens a separate connection to a database, given by name or URL.
     ///
     /// # Errors
     /// What the server says.
@@ -189,7 +190,7 @@ impl Server {
         Ok(Raw { runtime, client })
     }
 
-    /// Runs statements in a database, named or by its URL, and returns the rows of text that come of them.
+    /// Runs statements in a database, given by name or URL. Returns the resulting rows of text.
     ///
     /// # Errors
     /// What the server says.
@@ -197,22 +198,21 @@ impl Server {
         self.connect(database)?.sql(sql)
     }
 
-    /// The process id of the postmaster; `None` for a server that was given, or that is not running.
+    /// Returns the process id of the postmaster; `None` for a given server, or one that is not running.
     pub fn pid(&self) -> Option<u32> {
         let text = fs::read_to_string(self.dir()?.join("data/postmaster.pid")).ok()?;
         text.lines().next()?.parse().ok()
     }
 
-    /// The port of a server of our own.
+    /// Returns the port of a server that this process started.
     pub fn port(&self) -> Option<u16> {
         self.own.as_ref().map(|own| own.port)
     }
 
-    /// Starts a standby of this server, which streams from it under the name `standby`. `None` for a server that was
-    /// given.
+    /// Starts a standby that streams from this server under the name `standby`. `None` for a given server.
     ///
     /// # Panics
-    /// Where it does not start.
+    /// If the standby does not start.
     pub fn standby(&self, settings: &[&str]) -> Option<Self> {
         let port = self.port()?;
         let source = format!("host=127.0.0.1 port={port} user={USER} application_name=standby");
@@ -221,27 +221,27 @@ impl Server {
         Some(run(&programs()?, &make, &[settings, &[fast]].concat()))
     }
 
-    /// Makes a standby a primary, and returns when it is one.
+    /// Promotes a standby and waits until it is the primary.
     ///
     /// # Errors
     /// What the server says.
     ///
     /// # Panics
-    /// Where it does not become one.
+    /// If the standby does not become the primary.
     pub fn promote(&self) -> Result<(), tokio_postgres::Error> {
         let promoted = self.sql("postgres", "SELECT pg_promote(true, 60)")?;
         assert_eq!(promoted[0][0].as_deref(), Some("t"), "it is promoted");
         Ok(())
     }
 
-    /// Sends a signal (`STOP`, `CONT`, …) to all processes of a server of our own.
+    /// Sends a signal (`STOP`, `CONT`, …) to all processes of a server that this process started.
     ///
     /// # Panics
-    /// Where it cannot be sent.
+    /// If the signal cannot be sent.
     pub fn signal(&self, name: &str) {
         let Some(pid) = self.pid() else { return };
         let mut pids = children(pid);
-        // Its parent first, so that it starts no others meanwhile; and goes on last.
+        // The postmaster first, so that it starts no more processes; it continues last.
         if name == "CONT" {
             pids.push(pid)
         } else {
@@ -252,7 +252,7 @@ impl Server {
         assert!(kill.status().expect("the program kill").success(), "the processes of the server are there");
     }
 
-    /// The directory of a server of our own, with its socket, its `log` and its `data`.
+    /// Returns the directory of a server that this process started, with its socket, its `log` and its `data`.
     pub fn dir(&self) -> Option<&Path> {
         self.own.as_ref().map(|own| own.dir.0.as_path())
     }
@@ -273,14 +273,14 @@ impl Server {
     }
 }
 
-/// A connection, for what a store does not do.
+/// A connection for statements that a store does not run.
 pub struct Raw {
     runtime: tokio::runtime::Runtime,
     client: tokio_postgres::Client,
 }
 
 impl Raw {
-    /// Runs statements, and returns the rows of text that come of them.
+    /// Runs statements and returns the resulting rows of text.
     ///
     /// # Errors
     /// What the server says.
@@ -303,11 +303,11 @@ impl Drop for Own {
     }
 }
 
-// The processes whose parent is this one.
+// Returns the child processes of a process.
 fn children(parent: u32) -> Vec<u32> {
     let is_child = |pid: &u32| {
         let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-        // After the name, which is in brackets: the state, and the parent.
+        // Behind the name in brackets come the state and the parent.
         let after = stat.rsplit_once(") ").map(|(_, after)| after.split(' ').nth(1));
         after.flatten() == Some(&parent.to_string())
     };
@@ -315,7 +315,7 @@ fn children(parent: u32) -> Vec<u32> {
     entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).filter(is_child).collect()
 }
 
-// Where `postgres` and `initdb` are: Debian keeps them out of the PATH, a directory for each version.
+// Returns the directory of `postgres` and `initdb`: Debian keeps them off the PATH, in one directory per version.
 fn programs() -> Option<PathBuf> {
     let mut dirs: Vec<PathBuf> = env::split_paths(&env::var_os("PATH")?).collect();
     let versions = fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
@@ -326,8 +326,8 @@ fn programs() -> Option<PathBuf> {
     dirs.into_iter().find(|dir| all.iter().all(|program| dir.join(program).is_file()))
 }
 
-/// The user and group to run servers as whose files are in a directory that this process made. `None` for its own. As
-/// root they refuse to run: then those that the package made, or nobody's.
+/// Returns the user and group for servers whose files are in a directory of this process. `None` means those of this
+/// process. Servers refuse to run as root: then use those that the package created, or `nobody`.
 ///
 /// # Panics
 /// Where the machine has neither.

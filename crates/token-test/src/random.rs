@@ -2,20 +2,20 @@
 
 /// The SplitMix64 generator (Steele, Lea and Flood, "Fast splittable pseudorandom number generators", 2014).
 ///
-/// Equal seeds give equal sequences on every platform, so a failure is repeated by its seed. Not for secrets.
+/// Equal seeds give equal sequences on every platform, so its seed reproduces a failure. Not for secrets.
 #[derive(Clone, Debug)]
 pub struct SplitMix64 {
     state: u64,
 }
 
 impl SplitMix64 {
-    /// The generator that starts at `seed`.
+    /// Creates the generator with this seed.
     #[must_use]
     pub const fn new(seed: u64) -> Self {
         Self { state: seed }
     }
 
-    /// The next 64 bits.
+    /// Returns the next 64 bits.
     pub const fn next_u64(&mut self) -> u64 {
         self.state = self.state.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.state;
@@ -24,7 +24,7 @@ impl SplitMix64 {
         z ^ (z >> 31)
     }
 
-    /// A number below `bound`, near enough to evenly spread for any bound a test uses.
+    /// Returns a number below `bound`, evenly spread enough for the bounds of tests.
     ///
     /// # Panics
     /// If `bound` is 0.
@@ -33,7 +33,7 @@ impl SplitMix64 {
         usize::try_from(self.next_u64() % bound).unwrap()
     }
 
-    /// One of `items`.
+    /// Returns one of `items`.
     ///
     /// # Panics
     /// If there are none.
@@ -49,7 +49,7 @@ impl SplitMix64 {
         }
     }
 
-    /// That many bytes.
+    /// Returns this many bytes.
     #[must_use]
     pub fn bytes(&mut self, len: usize) -> Vec<u8> {
         let mut bytes = vec![0; len];

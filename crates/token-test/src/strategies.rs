@@ -1,4 +1,4 @@
-//! What property tests draw from.
+//! Strategies of property tests.
 //!
 //! Caveats and requests are drawn from one small world of times, addresses and ids, so that a caveat holds in a
 //! request often enough for both outcomes to be tested.
@@ -86,7 +86,7 @@ pub fn token_type_predicate() -> impl Strategy<Value = String> {
     select(LEGACY).prop_map(|legacy| format!("tokenType = {legacy}"))
 }
 
-/// Any caveat of text: mostly known, some nearly so, some not at all.
+/// Any text caveat: mostly known ones, some near misses, some unknown.
 pub fn caveat() -> impl Strategy<Value = String> {
     prop_oneof![
         8 => predicate(),
@@ -109,7 +109,7 @@ pub fn near_predicate() -> impl Strategy<Value = String> {
     )
 }
 
-/// An identifier that keeps its own parts.
+/// An identifier with its parts.
 #[derive(Clone, Debug)]
 pub struct OwnedIdentifier {
     generation: Option<u64>,
@@ -161,12 +161,12 @@ pub fn wild_identifier() -> impl Strategy<Value = OwnedIdentifier> {
     )
 }
 
-/// The id of a token of before 20.02.
+/// The id of a legacy token (before 20.02).
 pub fn opaque_id() -> impl Strategy<Value = String> {
     "[0-9A-Za-z_-]{32,43}"
 }
 
-/// What a token is minted from.
+/// The parts from which a token is minted.
 #[derive(Clone, Debug)]
 pub struct Recipe {
     /// The secret of the root key: test data.
@@ -180,13 +180,13 @@ pub struct Recipe {
 }
 
 impl Recipe {
-    /// The root key.
+    /// Derives the root key.
     #[must_use]
     pub fn key(&self) -> RootKey {
         RootKey::derive_any(&self.secret)
     }
 
-    /// The token.
+    /// Mints the token.
     ///
     /// # Panics
     /// If a field is empty or too long.
@@ -198,14 +198,14 @@ impl Recipe {
     }
 }
 
-/// A token with caveats of text, some of which nobody knows.
+/// A token with text caveats, some of them unknown.
 pub fn recipe() -> impl Strategy<Value = Recipe> {
     let identifier = prop_oneof![opaque_id(), identifier().prop_map(|it| it.borrow().write().unwrap())];
     (vec(any::<u8>(), 0..80), "\\PC{0,20}", identifier, vec(caveat(), 0..6))
         .prop_map(|(secret, location, identifier, caveats)| Recipe { secret, location, identifier, caveats })
 }
 
-/// A request that keeps what is known of it.
+/// A request that owns its facts.
 #[derive(Clone, Debug)]
 #[expect(missing_docs, reason = "the fields are those of `Context`")]
 pub struct Facts {
@@ -224,7 +224,7 @@ pub struct Facts {
 }
 
 impl Facts {
-    /// A request of which nothing but the time is known.
+    /// A request with no fact but the time.
     #[must_use]
     pub const fn at(now: u64) -> Self {
         Self {
@@ -243,10 +243,10 @@ impl Facts {
         }
     }
 
-    /// Hands out the request as the library takes it.
+    /// Passes the request on as a type of the library.
     ///
     /// # Panics
-    /// If the service or the consumer is not written as one.
+    /// If the service or the consumer is malformed.
     pub fn with<T>(&self, then: impl FnOnce(&Context<'_>) -> T) -> T {
         let groups: Vec<&str> = self.groups.iter().map(String::as_str).collect();
         let mut context = Context::at(UnixTime::from_secs(self.now));
@@ -265,7 +265,7 @@ impl Facts {
     }
 }
 
-/// A request in the world that [`predicate`] speaks of.
+/// A request in the world that [`predicate`] draws from.
 pub fn facts() -> impl Strategy<Value = Facts> {
     let address = prop_oneof![
         4 => select(ADDRESSES).prop_map(|ip| ip.parse().unwrap()),
@@ -310,7 +310,7 @@ pub fn token_use() -> impl Strategy<Value = TokenUse> {
     select(&[TokenUse::Access, TokenUse::AccessAsIdentity, TokenUse::Identity, TokenUse::Invite][..])
 }
 
-/// A type that a token of before 20.02 may have.
+/// A type of legacy tokens (before 20.02).
 pub fn legacy_type() -> impl Strategy<Value = LegacyType> {
     select(LEGACY)
 }
@@ -320,25 +320,25 @@ pub fn prefix() -> impl Strategy<Value = Option<ServiceKind>> {
     option::of(select(&[ServiceKind::OpWorker, ServiceKind::OpPanel][..]))
 }
 
-/// A way to damage a message, applied by [`Damage::apply`].
+/// A corruption of a message, applied by [`Damage::apply`].
 #[derive(Clone, Debug)]
 pub enum Damage {
-    /// A byte becomes another.
+    /// Replaces a byte.
     Change(Index, u8),
-    /// A byte is gone.
+    /// Removes a byte.
     Drop(Index),
-    /// A byte comes in.
+    /// Inserts a byte.
     Insert(Index, u8),
-    /// Two bytes change places.
+    /// Swaps two bytes.
     Swap(Index, Index),
-    /// The rest is gone.
+    /// Truncates.
     Cut(Index),
-    /// A piece comes twice.
+    /// Repeats a piece.
     Repeat(Index, Index),
 }
 
 impl Damage {
-    /// The damaged message; it may come out as it was.
+    /// Returns the corrupted message, which may equal the original.
     #[must_use]
     pub fn apply(&self, message: &[u8]) -> Vec<u8> {
         let mut message = message.to_vec();
@@ -362,7 +362,7 @@ impl Damage {
     }
 }
 
-/// Damage that puts in the bytes that `byte` draws.
+/// Corruption that inserts the bytes that `byte` draws.
 pub fn damage(byte: impl Strategy<Value = u8> + Clone + 'static) -> impl Strategy<Value = Damage> {
     prop_oneof![
         (any::<Index>(), byte.clone()).prop_map(|(at, byte)| Damage::Change(at, byte)),
@@ -374,7 +374,7 @@ pub fn damage(byte: impl Strategy<Value = u8> + Clone + 'static) -> impl Strateg
     ]
 }
 
-/// Text that looks like a token's, and is none but by chance.
+/// Text that looks like a token and is one only by chance.
 pub fn token_like_text() -> impl Strategy<Value = String> {
     let piece = prop_oneof![
         Just("MDAxNWxvY2F00aW9uIG9uZXpvbmUK".to_owned()),

@@ -1,4 +1,4 @@
-//! The two spellings of a token, written down from `onedata-tokens.md` §1.2 and apart from the library's own.
+//! The two text encodings of a token, implemented from `onedata-tokens.md` §1.2 independently of the library.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -9,13 +9,13 @@ pub fn base64url(bytes: impl AsRef<[u8]>) -> String {
     URL_SAFE_NO_PAD.encode(bytes)
 }
 
-/// The same with all but letters and digits escaped by `0`, and `0` by itself.
+/// The same, with every character but letters and digits escaped by `0`, and `0` itself escaped too.
 #[must_use]
 pub fn base62(bytes: impl AsRef<[u8]>) -> String {
     base64url(bytes).replace('0', "00").replace('_', "01").replace('-', "02")
 }
 
-/// The bytes that base64url spells.
+/// Decodes base64url.
 ///
 /// # Panics
 /// If the text is not unpadded base64url.
@@ -24,16 +24,16 @@ pub fn bytes(base64url: &str) -> Vec<u8> {
     URL_SAFE_NO_PAD.decode(base64url).unwrap_or_else(|error| panic!("{base64url:?}: {error}"))
 }
 
-/// The bytes of base64 in either alphabet, padded or not; none where it is neither.
+/// Decodes base64 in either alphabet, padded or not. `None` for other text.
 #[must_use]
 pub fn any_base64(text: &str) -> Option<Vec<u8>> {
     URL_SAFE_NO_PAD.decode(text.trim_end_matches('=').replace('+', "-").replace('/', "_")).ok()
 }
 
-/// Base62 with its escapes of the other alphabet and of padding as Onedata writes them.
+/// Base62 with the escapes of the other alphabet and of padding, as Onedata writes them.
 #[must_use]
 pub fn canonical_base62(text: &str) -> String {
-    // Escapes are two characters, so `00` has to be taken before what follows it is looked at.
+    // Escapes have two characters, so match `00` before the character behind it.
     let mut out = String::new();
     let mut characters = text.chars();
     while let Some(character) = characters.next() {
@@ -48,10 +48,10 @@ pub fn canonical_base62(text: &str) -> String {
     out
 }
 
-/// A version-1 packet, whatever its name and value.
+/// A version-1 packet with any name and value.
 ///
 /// # Panics
-/// If it is longer than four hexadecimal digits can say.
+/// If its length does not fit into four hexadecimal digits.
 #[must_use]
 pub fn packet(name: &str, value: impl AsRef<[u8]>) -> Vec<u8> {
     let len = 4 + name.len() + 1 + value.as_ref().len() + 1;

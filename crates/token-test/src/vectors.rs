@@ -1,6 +1,6 @@
 //! The vectors of `crates/token-test/vectors`; its README says where each comes from.
 //!
-//! A member of a file that no field here reads is an error, so nothing in them goes untested unnoticed.
+//! A member without a field here is an error, so no part of a file goes untested unnoticed.
 
 mod api_documents;
 mod macaroons;
@@ -26,7 +26,7 @@ pub fn onedata() -> Vec<OnedataVector> {
     load(include_str!("../vectors/onedata.json"))
 }
 
-/// Tokens as Onedata wrote them before 20.02: the shapes that the two documented endpoints hand out.
+/// Tokens as Onedata wrote them before 20.02: the shapes that the two documented endpoints return.
 #[must_use]
 pub fn onedata_legacy() -> Vec<LegacyVector> {
     load(include_str!("../vectors/onedata-legacy.json"))
@@ -38,13 +38,13 @@ pub fn macaroons() -> Vec<MacaroonVector> {
     load(include_str!("../vectors/macaroons.json"))
 }
 
-/// What macaroons are built from: base64, varints, packets, sections and one chain step by step.
+/// The parts of macaroons: base64, varints, packets, sections, and one chain step by step.
 #[must_use]
 pub fn primitives() -> Primitives {
     load(include_str!("../vectors/primitives.json"))
 }
 
-/// The sample tokens of the API documents, which are damaged, and what is wrong with each.
+/// The sample tokens of the API documents, most of them damaged, and what is wrong with each.
 #[must_use]
 pub fn api_documents() -> Vec<ApiDocument> {
     load(include_str!("../vectors/api-documents.json"))

@@ -1,4 +1,4 @@
-//! An authority in a small world: one group, one space, one owner, and a clock that stands still until it is set.
+//! An authority in a small world: one group, one space, one owner, and a clock that moves only when set.
 
 use std::sync::{
     Arc,
@@ -16,7 +16,7 @@ use token_store::{
 pub const GROUP: &str = "HwUpk8jrwxKOe45uzLFX2GVC8lKEasj4q253sptVqF8";
 /// The space that exists.
 pub const SPACE: &str = "9ueUeoZA6KXxNgzlvqmmrbzqE_BQiaHEEDC21sY1Kuc";
-/// The time in the beginning, in Unix seconds.
+/// The initial time, in Unix seconds.
 pub const START: u64 = 1_700_000_000;
 
 /// An authority, its host and its clock.
@@ -30,7 +30,7 @@ pub struct World<S = MemoryStore> {
 }
 
 impl World {
-    /// A world whose records are in memory.
+    /// Creates a world with a store in memory.
     #[must_use]
     pub fn new() -> Self {
         Self::over(MemoryStore::new())
@@ -44,12 +44,12 @@ impl Default for World {
 }
 
 impl<S: TokenStore> World<S> {
-    /// A world over this store.
+    /// Creates a world over this store.
     pub fn over(store: S) -> Self {
         Self::with_config(store, Config::default())
     }
 
-    /// A world over this store, set up so.
+    /// Creates a world over this store, with these settings.
     pub fn with_config(store: S, config: Config) -> Self {
         let members = Arc::new(Members::default());
         let now = Arc::new(AtomicU64::new(START));
@@ -68,7 +68,7 @@ impl<S: TokenStore> World<S> {
     }
 }
 
-/// `usr-owner` holds every privilege until it is taken away, and sees everything; nobody else holds any.
+/// `usr-owner` has every privilege until it is taken away, and sees everything; no other user has any.
 ///
 /// Besides [`GROUP`] and [`SPACE`], a resource of any other kind exists under the id `target`.
 #[derive(Debug, Default)]

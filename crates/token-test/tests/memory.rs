@@ -1,6 +1,6 @@
-//! Input that is made to cost memory: what it costs is bounded by what it weighs.
+//! Input that is crafted to cost memory: the cost is bounded by the input's length.
 //!
-//! The only test of its binary, since it counts what the whole process allocates.
+//! The only test of its binary, since it counts the allocations of the whole process.
 #![allow(unsafe_code, reason = "an allocator cannot be written without")]
 #![allow(
     clippy::arithmetic_side_effects,
@@ -20,7 +20,7 @@ use token_core::{
 use token_store::{CacheConfig, CachedStore, MemoryStore};
 use token_test::{hostile, text, world::World};
 
-/// Counts the bytes that are allocated now, and how many they were at most.
+/// Counts the allocated bytes and their peak.
 struct Counting {
     now: AtomicUsize,
     peak: AtomicUsize,
@@ -35,7 +35,7 @@ impl Counting {
         self.peak.fetch_max(now, Relaxed);
     }
 
-    /// How many bytes more than before were allocated at once while it ran.
+    /// Returns the peak of allocated bytes during the call, beyond those before it.
     fn peak_of<T>(&self, then: impl FnOnce() -> T) -> usize {
         let before = self.now.load(Relaxed);
         self.peak.store(before, Relaxed);
@@ -44,7 +44,7 @@ impl Counting {
     }
 }
 
-// SAFETY: each call is passed on to the system's allocator as it came, and its answer is passed back.
+// SAFETY: each call and its result pass through the system's allocator unchanged.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         self.add(layout.size());
@@ -67,7 +67,7 @@ fn memory_is_bounded_by_the_input() {
     forged();
 }
 
-/// Forged tokens, each of another subject and as long as a text may be: none leaves anything in the cache.
+/// Forged tokens of different subjects, as long as texts may be: none leaves anything in the cache.
 fn forged() {
     const TOKENS: u32 = 60;
     // 0.9 MB of text.
@@ -97,7 +97,7 @@ fn decoded() {
     raised.limits.text = usize::MAX;
     raised.limits.field = usize::MAX;
     for (name, text) in hostile::texts() {
-        // Longer than is taken: next to nothing is spent on it.
+        // Longer than the limit: refused with almost no allocation.
         let peak = ALLOCATOR.peak_of(|| inspect(&text, &options).unwrap_err());
         assert!(peak < 4096, "{name}: {peak} bytes to refuse {} characters", text.len());
         let bound = 4 * text.len() + MIB;
@@ -114,7 +114,7 @@ fn decoded() {
             assert!(peak < 4 * text.len() + MIB, "{name}: {peak} bytes for {} characters", text.len());
         }
     }
-    // Whoever raises the number of caveats pays for each: where its fields lie is kept in some words.
+    // A higher limit on caveats costs some words for each caveat, which hold the positions of its fields.
     raised.limits.caveats = usize::MAX;
     for (name, bytes) in
         hostile::packets().into_iter().chain([("a macaroon", hostile::long_macaroon(hostile::PACKETS))])
@@ -128,10 +128,10 @@ fn decoded() {
         liberal.limits = raised.limits;
         for options in [raised, liberal] {
             let peak = ALLOCATOR.peak_of(|| Macaroon::from_text(&text, &options).map(drop));
-            // A caveat of three characters has its place in the list of them.
+            // A caveat of three characters costs its entry in the list.
             assert!(peak < 24 * text.len() + MIB, "{name}: {peak} bytes for {} characters", text.len());
         }
-        // Within the limits that everybody has.
+        // Within the default limits.
         let peak = ALLOCATOR.peak_of(|| Macaroon::from_text(&text, &options).map(drop));
         assert!(peak < 4 * text.len() + MIB, "{name}: {peak} bytes for {} characters", text.len());
     }

@@ -4,11 +4,11 @@ use serde::Deserialize;
 
 use super::some_hex_signature;
 
-/// A sample token as it is printed in an API document, and what is wrong with it.
+/// A sample token as an API document prints it, and what is wrong with it.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ApiDocument {
-    /// What the vector is called in failure messages.
+    /// The vector's name in failure messages.
     pub id: String,
     /// The document that prints it.
     pub file: String,
@@ -26,22 +26,22 @@ pub struct ApiDocument {
     pub status: String,
     /// What is wrong with it.
     pub why: Option<String>,
-    /// What the characters before the damage decode to.
+    /// The decoded characters before the damage.
     pub head_decodes_to: Option<String>,
     /// Where the part after the damage begins, in characters.
     pub tail_from_char: Option<usize>,
     /// The part after the damage as base64url.
     pub tail_unescaped: Option<String>,
-    /// What it decodes to, in words.
+    /// A description of the decoded part.
     pub tail_decodes_to_text: Option<String>,
     /// The signature in it.
     #[serde(default, rename = "tail_signature_hex", deserialize_with = "some_hex_signature")]
     pub tail_signature: Option<[u8; 32]>,
-    /// What the missing part must have been.
+    /// The missing part, as reconstructed.
     pub inference: Option<String>,
     /// The text as base64url, where base62 unescapes.
     pub unescaped: Option<String>,
-    /// What the text decodes to, damage and all.
+    /// The decoded text, damage included.
     pub decodes_to_text: Option<String>,
     /// The packets before the damage.
     #[serde(default)]

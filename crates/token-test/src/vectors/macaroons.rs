@@ -11,20 +11,20 @@ use crate::Key;
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct MacaroonVector {
-    /// What the vector is called in failure messages. Unique.
+    /// The vector's unique name in failure messages.
     pub name: String,
     /// Where it comes from.
     pub source: String,
-    /// Whether it stands there letter for letter, or was computed from what stands there, or made up.
+    /// Whether it is quoted from its source, computed from it, or invented.
     pub origin: String,
-    /// The wire format; none when the bytes are of no format at all.
+    /// The wire format; `None` if the bytes are of no format.
     pub format: Option<Format>,
     serialized: Option<String>,
     #[serde(default, deserialize_with = "some_hex_bytes")]
     serialized_hex: Option<Vec<u8>>,
     /// Whether the strict grammar reads it.
     pub valid_parse: bool,
-    /// Why it does not.
+    /// Why the strict grammar refuses it.
     pub reject_reason: Option<String>,
     key: Option<String>,
     key_encoding: Option<KeyEncoding>,
@@ -43,20 +43,20 @@ pub struct MacaroonVector {
     /// The texts of the discharges that come with it.
     #[serde(default)]
     pub discharges: Vec<String>,
-    /// What verification has to answer; none if the key is not known or there is nothing to verify.
+    /// The expected answer of verification; `None` if the key is unknown or there is nothing to verify.
     pub verify: Option<Verification>,
-    /// The choice of ours on which the expectation depends, where other libraries choose otherwise.
+    /// Our choice on which the expectation depends, where other libraries choose otherwise.
     pub policy_dependent: Option<String>,
     /// A remark.
     pub note: String,
     /// Which implementations agree with the expectation.
     pub verified_by: Vec<String>,
-    /// What each other library answers.
+    /// The answer of each other library.
     pub peer_results: BTreeMap<String, String>,
 }
 
 impl MacaroonVector {
-    /// The macaroon as it is received: text in UTF-8 where the vector is text, bytes of no encoding where not.
+    /// Returns the macaroon as received: text in UTF-8 if the vector is text, raw bytes otherwise.
     #[must_use]
     pub fn wire(&self) -> &[u8] {
         match (&self.serialized, &self.serialized_hex) {
@@ -66,13 +66,13 @@ impl MacaroonVector {
         }
     }
 
-    /// The macaroon as text, if it is any.
+    /// Returns the macaroon as text, if it is text.
     #[must_use]
     pub fn text(&self) -> Option<&str> {
         self.serialized.as_deref()
     }
 
-    /// The root key, if it is known.
+    /// Returns the root key, if it is known.
     #[must_use]
     pub fn key(&self) -> Option<Key<'_>> {
         let key = self.key.as_ref()?.as_bytes();
@@ -85,7 +85,7 @@ impl MacaroonVector {
         }
     }
 
-    /// The identifier, if the strict grammar reads the macaroon.
+    /// Returns the identifier, if the strict grammar reads the macaroon.
     #[must_use]
     pub fn identifier(&self) -> Option<&[u8]> {
         self.identifier.as_deref().map(str::as_bytes).or(self.identifier_hex.as_deref())
@@ -112,7 +112,7 @@ pub enum Format {
     V2J,
 }
 
-/// How a vector writes its key down.
+/// The notation of a vector's key.
 #[derive(Clone, Copy, Debug, Deserialize)]
 #[serde(rename_all = "lowercase")]
 enum KeyEncoding {
@@ -129,7 +129,7 @@ pub struct CaveatVector {
     /// The sealed caveat key, of a third-party caveat.
     #[serde(default, rename = "vid_hex", deserialize_with = "some_hex_bytes")]
     pub vid: Option<Vec<u8>>,
-    /// The hint where to ask for the discharge, of a third-party caveat.
+    /// The location hint of a third-party caveat.
     pub cl: Option<String>,
 }
 
@@ -145,7 +145,7 @@ impl CaveatVector {
     }
 }
 
-/// What verification has to answer, given what.
+/// An expected verification.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Verification {
@@ -174,7 +174,7 @@ mod tests {
     fn every_vector_is_whole() {
         for vector in vectors::macaroons() {
             let name = &vector.name;
-            // Some vectors have the empty string as their wire form; what matters is that each has one.
+            // Some vectors have an empty wire form; each must have exactly one.
             let _ = vector.wire();
             assert_eq!(vector.valid_parse, vector.reject_reason.is_none(), "{name}");
             assert_eq!(vector.valid_parse, vector.signature.is_some(), "{name}");
@@ -204,7 +204,7 @@ mod tests {
         assert_eq!(vectors.iter().filter(|vector| expects(vector, Expectation::Fail)).count(), 31);
     }
 
-    /// Mints each vector anew from its fields. The caveats of third parties are beyond what [`oracle::mint`] does.
+    /// Mints each vector again from its fields. [`oracle::mint`] makes no third-party caveats.
     #[test]
     fn accepted_vectors_have_the_signature_of_their_fields() {
         let mut minted = 0;

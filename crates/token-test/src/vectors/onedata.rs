@@ -28,7 +28,7 @@ pub struct OnedataVector {
     pub serialized_base62: String,
     /// The token's text as unpadded base64url.
     pub serialized_base64url: String,
-    /// The identifier's reading, as the JSON that Onedata writes of it.
+    /// The parsed identifier, as Onedata's JSON.
     pub token: serde_json::Value,
     /// Which other implementations agree.
     pub verified: Attested,
@@ -76,7 +76,7 @@ pub struct LegacyVector {
     pub serialized_base64url: String,
     /// The token's text as base62.
     pub serialized_base62: String,
-    /// How it came about.
+    /// How it was made.
     pub note: String,
 }
 

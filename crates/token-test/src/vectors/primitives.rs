@@ -1,4 +1,4 @@
-//! What macaroons are built from.
+//! The parts of macaroons.
 
 use serde::Deserialize;
 
@@ -16,7 +16,7 @@ pub struct Primitives {
     pub varint_reject: Vec<VarintRejectCase>,
     /// Single packets of version 1.
     pub packet_v1: Vec<PacketCase>,
-    /// How much fits into a packet of version 1.
+    /// The limits of a packet of version 1.
     pub packet_v1_max: PacketLimits,
     /// Single sections of version 2.
     pub section_v2: Vec<SectionCase>,
@@ -32,7 +32,7 @@ pub struct Base64Case {
     pub source: String,
     /// The text.
     pub input: String,
-    /// What it decodes to; none exactly if it is refused.
+    /// The decoded bytes; `None` exactly if it is refused.
     pub expect_utf8: Option<String>,
     /// Whether it is refused.
     pub reject: bool,
@@ -65,7 +65,7 @@ pub struct VarintRejectCase {
     pub why: String,
 }
 
-/// A packet of version 1, or what is none.
+/// A packet of version 1, or bytes that are none.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PacketCase {
@@ -83,7 +83,7 @@ pub struct PacketCase {
     pub note: String,
 }
 
-/// How much fits into a packet of version 1, in bytes.
+/// The limits of a packet of version 1, in bytes.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PacketLimits {
@@ -91,13 +91,13 @@ pub struct PacketLimits {
     pub source: String,
     /// The longest packet.
     pub max_total: usize,
-    /// What of a packet is not its value.
+    /// The overhead of a packet around its value.
     pub overhead_by_key: PacketBytes,
     /// The longest value.
     pub max_value_by_key: PacketBytes,
 }
 
-/// A number of bytes for each kind of packet; none where it does not apply.
+/// A number of bytes for each kind of packet; `None` if it does not apply.
 #[derive(Clone, Copy, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PacketBytes {
@@ -115,7 +115,7 @@ pub struct PacketBytes {
     pub signature: Option<usize>,
 }
 
-/// A section of version 2, or what is none.
+/// A section of version 2, or bytes that are none.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SectionCase {
@@ -126,7 +126,7 @@ pub struct SectionCase {
     pub input: Vec<u8>,
     /// Whether it is one.
     pub ok: bool,
-    /// What it is about.
+    /// What it tests.
     pub note: String,
 }
 

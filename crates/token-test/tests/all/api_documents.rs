@@ -1,4 +1,4 @@
-//! The sample tokens of the API documents: what is said of the damaged ones, and that the restored ones decode.
+//! The sample tokens of the API documents: the reports on the damaged ones, and that the restored ones decode.
 
 use token_core::{
     Caveat, Damage, DecodeOptions, Encoding, Hint, Problem, Stage, Token, Unit, UnixTime, inspect,

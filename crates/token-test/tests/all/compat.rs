@@ -1,8 +1,8 @@
-//! What the strict rules and the liberal ones make of what other libraries disagree about, row by row of
+//! How the strict and the liberal rules treat the input on which other libraries disagree, row by row of
 //! `macaroon-formats.md` §6.
 //!
-//! Each row is one and the same macaroon, [`third`], with something about it that should not be. Where it is read, what
-//! is signed is what it was: the rules never change it.
+//! Each row is the same macaroon, [`third`], with one irregularity. If it is read, the signed bytes are unchanged:
+//! the rules never alter them.
 
 use token_core::{
     Caveat, CaveatKey, Context, DecodeOptions, EncodeError, Encoding, Format, Macaroon, Problem, RootKey,
@@ -305,7 +305,7 @@ fn read(wire: &Wire, options: &DecodeOptions) -> Option<Macaroon> {
 /// Identifier, caveats by identifier and vid, signature.
 type Signed = (Vec<u8>, Vec<(Vec<u8>, Vec<u8>)>, [u8; 32]);
 
-/// What is signed, and by what.
+/// The signed fields and the signature.
 fn signed(macaroon: &Macaroon) -> Signed {
     let caveats = macaroon.caveats().map(|caveat| match caveat {
         Caveat::FirstParty { predicate } => (predicate.to_vec(), Vec::new()),
@@ -331,8 +331,8 @@ fn every_row_is_read_or_refused_as_the_table_says() {
     assert!(wrong.is_empty(), "{wrong:#?}");
 }
 
-/// What is empty is read by the liberal rules and verifies, but for an empty predicate in v1, which libmacaroons
-/// drops.
+/// The liberal rules read empty fields, and the result verifies, except for an empty predicate in v1, which
+/// libmacaroons drops.
 #[test]
 fn empty_fields_are_read_by_the_liberal_rules() {
     let empty: &[&str] = &[""];
@@ -349,7 +349,7 @@ fn empty_fields_are_read_by_the_liberal_rules() {
         assert!(Macaroon::from_bytes(bytes, &DecodeOptions::default()).is_err());
         let (macaroon, _) = Macaroon::from_bytes(bytes, &DecodeOptions::compat()).unwrap();
         Verifier::new(&context).exact(&[b""]).verify(&macaroon, key).unwrap();
-        // An empty predicate is none that everything satisfies.
+        // An empty predicate does not hold by default.
         assert_eq!(Verifier::new(&context).verify(&macaroon, key).is_ok(), macaroon.caveats().len() == 0);
     };
     for bytes in
@@ -373,7 +373,7 @@ fn empty_fields_are_read_by_the_liberal_rules() {
     }
 }
 
-/// Base64 that leaves bits over is another spelling of the same bytes.
+/// Base64 with unused bits is another spelling of the same bytes.
 #[test]
 fn spare_bits_are_read_by_the_liberal_rules() {
     let bytes = (0..3).map(|more| {
@@ -392,7 +392,7 @@ fn spare_bits_are_read_by_the_liberal_rules() {
     assert_eq!(read.to_text(Format::V1, Encoding::Base64Url).unwrap(), text);
 }
 
-/// v1 is read of any bytes by both rules, and written of text alone unless it was read by the liberal ones.
+/// Both rules read v1 with any bytes. Only text is written in v1, unless the liberal rules read it.
 #[test]
 fn identifiers_that_are_no_text_leave_v1_by_the_liberal_rules_alone() {
     let mut macaroon = Macaroon::mint(&key(), LOCATION, &[0xff]).unwrap();

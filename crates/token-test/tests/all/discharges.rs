@@ -20,7 +20,7 @@ fn root() -> Macaroon {
     Macaroon::mint(&root_key(), "onezone", b"root").unwrap()
 }
 
-/// Asks for the discharge of that number, under the key of that number.
+/// A caveat that asks for the discharge of this number under the key of this number.
 fn ask(macaroon: &mut Macaroon, number: u8) {
     macaroon.add_third_party("third", &[number], &key(number), &[number; 24]).unwrap();
 }
@@ -94,7 +94,7 @@ fn a_discharge_is_attenuated_before_it_is_bound_and_not_after() {
     late.attenuate("time < 6").unwrap();
     assert_eq!(verify(&root, &[late]), Err(VerifyError::BadDischarge { discharge: 0 }));
 
-    // Nor is the root attenuated after a discharge was bound to it.
+    // The root cannot be attenuated after a discharge was bound to it either.
     let bound = discharge(1).bound_to(&root);
     let mut narrower = root;
     narrower.attenuate("time < 6").unwrap();
@@ -137,7 +137,7 @@ fn discharges_are_there_once_and_used_once() {
     let lenient = Verifier::new(&context).ignoring_unused_discharges();
     assert!(lenient.verify_with(&root, &all, &root_key()).is_ok());
     assert!(lenient.verify_with(&root, &all[..2], &root_key()).is_err(), "missing is not unused");
-    // What nobody asks for is not looked into, whatever it holds.
+    // A discharge that no caveat asks for is not inspected.
     let mut stale = discharge(3);
     stale.attenuate("time < 1").unwrap();
     let all = [one.clone(), two.clone(), stale.bound_to(&root)];
@@ -146,7 +146,7 @@ fn discharges_are_there_once_and_used_once() {
     let twice = [one.clone(), two.clone(), one.clone()];
     assert_eq!(verify(&root, &twice), Err(VerifyError::DischargeAmbiguous { discharge: 2 }));
     assert!(lenient.verify_with(&root, &twice, &root_key()).is_err(), "ambiguous is not unused");
-    // Two caveats with one identifier need two discharges with one identifier, which are not told apart.
+    // Two caveats with one identifier need two discharges with that identifier, which are interchangeable.
     let root = asking(&[1, 1]);
     let one = discharge(1).bound_to(&root);
     assert_eq!(verify(&root, std::slice::from_ref(&one)), missing(1));
@@ -159,7 +159,7 @@ fn discharges_are_there_once_and_used_once() {
     assert_eq!(answer, Err(VerifyError::DischargeMissing { at: within(0, 0) }));
 }
 
-/// A root macaroon under a caveat's key would be one; keys of the two kinds are of two types, so that this takes
+/// A root macaroon under a caveat's key would be a discharge. The two kinds of keys are two types, so the test takes
 /// the same 32 bytes twice.
 #[test]
 fn a_root_macaroon_is_no_discharge_and_a_discharge_no_root() {
@@ -179,7 +179,7 @@ fn a_root_macaroon_is_no_discharge_and_a_discharge_no_root() {
 
 #[test]
 fn a_key_that_was_sealed_under_another_signature_opens_for_nobody() {
-    // The holder takes a caveat of one token over into another, signed anew as only a holder of the key can.
+    // The holder copies a caveat of one token into another, which only a holder of the key can sign.
     let mut first = root();
     first.attenuate("time < 9").unwrap();
     ask(&mut first, 1);
@@ -191,7 +191,7 @@ fn a_key_that_was_sealed_under_another_signature_opens_for_nobody() {
     moved[place..place + 72].copy_from_slice(&vid);
     let read = |bytes: Vec<u8>| Macaroon::from_bytes(bytes, &DecodeOptions::default()).unwrap().0;
     assert_eq!(verify(&read(moved.clone()), &[]), Err(VerifyError::BadSignature));
-    // With the signature that the issuer's key gives to it.
+    // Under the signature made with the issuer's key.
     let sig0 = *root().signature().expose();
     let link = |key: &[u8; 32], message: &[u8]| {
         *Macaroon::mint(&RootKey::from_derived(*key), "", message).unwrap().signature().expose()
@@ -258,8 +258,8 @@ fn sixty_four_discharges_are_taken_and_no_more() {
     limits.discharges = 65;
     let more = Verifier::new(&context).within(limits);
     assert!(more.verify_with(&root, &bound(&root, &numbers), &root_key()).is_ok());
-    // Too many are refused before any work, which whoever sent them could count. Of a forgery with fewer nothing
-    // is said but that it is one.
+    // Too many discharges are refused before any work; the sender could count them. The error about a forgery with
+    // fewer says only that it is a forgery.
     let forged = RootKey::from_derived([0xfe; 32]);
     let strict = Verifier::new(&context);
     let answer = |discharges: &[Macaroon]| strict.verify_with(&root, discharges, &forged).map(drop);
@@ -303,7 +303,7 @@ fn refusals_point_into_the_discharge() {
     assert_eq!(answer(&["data.readonly"], blue.used_as(TokenUse::Identity)), Err(unsupported));
 }
 
-/// All signatures come before any caveat, in the root as in discharges.
+/// All signatures are checked before any caveat, in the root and in discharges.
 #[test]
 fn nothing_is_judged_before_every_signature_is_confirmed() {
     let judged = RefCell::new(Vec::new());
@@ -384,7 +384,7 @@ fn checks_come_after_what_is_exact_and_before_the_vocabulary() {
     for near in [&b"neither "[..], b" neither", b"Neither", b"neithe", b""] {
         assert_eq!(judge("neither", &[near]).0, unknown, "{near:?}");
     }
-    // A check overrides the vocabulary both ways, and the end of a token's life stays what its text says.
+    // A check overrides the vocabulary in both directions. The end of a token's life is still the one in its text.
     assert_eq!(judge("time < 9", &[]), (unmet("for a reason"), vec![1]));
     assert_eq!(judge("time < 1", &[]), (Ok(Some(UnixTime::from_secs(1))), vec![1]));
     assert_eq!(judge("time < 8", &[]), (Ok(Some(UnixTime::from_secs(8))), vec![1, 2]));
@@ -410,8 +410,8 @@ fn third_party_caveats_take_the_fields_that_others_take() {
     assert_eq!(format!("{:?}", key(1)), "CaveatKey(..)");
 }
 
-/// A host enforces `api` and its kin operation by operation, and reads them in the macaroon that it verified. It never
-/// sees those of a discharge, so that they would restrict nothing.
+/// A host enforces `api` and similar caveats for each operation and reads them from the macaroon that it verified. It
+/// never sees those of a discharge, so there they would restrict nothing.
 #[test]
 fn a_discharge_carries_nothing_that_is_enforced_later() {
     let mut context = at(5);
@@ -438,7 +438,7 @@ fn a_discharge_carries_nothing_that_is_enforced_later() {
         let bound = [narrow.bound_to(&root)];
         let refused = verifier.verify_with(&root, &bound, &root_key()).unwrap_err();
         assert_eq!(refused, VerifyError::CaveatUnenforced { at: within(0, 0) }, "{caveat}");
-        // A program that judges it takes care of it.
+        // A check that judges the caveat takes responsibility for it.
         let judged: [&[u8]; 1] = [caveat.as_bytes()];
         verifier.exact(&judged).verify_with(&root, &bound, &root_key()).unwrap();
     }

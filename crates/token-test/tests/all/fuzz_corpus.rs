@@ -1,4 +1,4 @@
-//! The inputs that the fuzz targets start from are the vectors. To write them anew:
+//! The vectors are the seed inputs of the fuzz targets. To regenerate them:
 //! `WRITE_FUZZ_CORPUS=1 cargo test -p token-test --test fuzz_corpus`
 
 use std::collections::BTreeMap;
@@ -31,7 +31,7 @@ const FAMILIES: [&str; 16] = [
     "tokenType = ",
 ];
 
-/// A byte string and the rest, as libFuzzer's inputs are taken apart: the length of the first stands at the end.
+/// A byte string and the rest, in the layout of libFuzzer's inputs: the length of the first is at the end.
 fn for_base62(identifier: &[u8], text: &str) -> Vec<u8> {
     let len = u8::try_from(identifier.len()).unwrap();
     [identifier, text.as_bytes(), &[len]].concat()

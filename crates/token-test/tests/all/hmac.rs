@@ -1,5 +1,5 @@
-//! The chain's HMAC-SHA256, as it shows: a macaroon without caveats is signed with `HMAC(root key, identifier)`, and a
-//! root key is `HMAC("macaroons-key-generator", secret)`.
+//! The chain's HMAC-SHA256 through the public API: a macaroon without caveats is signed with `HMAC(root key,
+//! identifier)`, and a root key is `HMAC("macaroons-key-generator", secret)`.
 
 use hmac::{Hmac, Mac as _};
 use sha2::Sha256;
@@ -14,8 +14,8 @@ fn reference(key: &[u8], message: &[u8]) -> [u8; 32] {
     Hmac::<Sha256>::new_from_slice(key).unwrap().chain_update(message).finalize().into_bytes().into()
 }
 
-/// RFC 4231, test cases 1 to 5. A key of at most 32 bytes is the same key when zeros follow; cases 6 and 7 have longer
-/// ones.
+/// RFC 4231, test cases 1 to 5. A key of at most 32 bytes equals the same key padded with zeros; the keys of cases 6
+/// and 7 are longer.
 #[test]
 fn rfc_4231() {
     let cases: [(&[u8], &[u8], &str); 5] = [

@@ -1,4 +1,4 @@
-//! Input that is made to cost time or stack: a typed error, soon.
+//! Input that is crafted to cost time or stack yields a typed error quickly.
 //!
 //! The bounds here are loose, for builds without optimization on a busy machine; `cargo bench -p token-bench
 //! --bench hostile` measures.
@@ -12,7 +12,7 @@ use token_core::{
 };
 use token_test::{hostile, text};
 
-/// What an input of that many bytes may take. A reader that is quadratic in them takes minutes.
+/// The time that an input of this many bytes may take. A quadratic reader takes minutes.
 fn bound(len: usize) -> Duration {
     const MIB: usize = 1 << 20;
     Duration::from_secs(2 + 2 * u64::try_from(len / MIB).unwrap())
@@ -27,8 +27,8 @@ fn raised() -> DecodeOptions {
     options
 }
 
-/// How long this thread has been at work, so that what else the machine does is not counted; where that is not
-/// told, how long ago the first call was.
+/// Returns the processor time of this thread, so that other work of the machine does not count. If the system does
+/// not report it, the time since the first call.
 fn worked() -> Duration {
     static START: LazyLock<Instant> = LazyLock::new(Instant::now);
     let told = std::fs::read_to_string("/proc/thread-self/schedstat");
@@ -61,7 +61,7 @@ fn two_megabytes_of_text() {
     }
 }
 
-/// As much as is decoded before a limit is reached.
+/// The most that is decoded before a limit is reached.
 #[test]
 fn one_megabyte_of_text() {
     for (name, mut text) in hostile::texts() {
@@ -83,7 +83,7 @@ fn a_hundred_thousand_packets() {
     }
 }
 
-/// Nothing calls itself once per caveat, so a long chain costs time and no stack.
+/// Nothing recurses once per caveat, so a long chain costs time and no stack.
 #[test]
 fn a_hundred_thousand_caveats() {
     let bytes = hostile::long_macaroon(hostile::PACKETS);
@@ -102,7 +102,7 @@ fn a_hundred_thousand_caveats() {
     let answer = soon("verifying", bytes.len(), || Verifier::new(&context).verify(&macaroon, &key).map(drop));
     assert_eq!(answer, Err(VerifyError::BadSignature));
 
-    // As long as limits allow, signed, and verified to the end.
+    // The longest that the limits allow, signed, and verified to the end.
     let mut macaroon = Macaroon::mint(&key, "onezone", b"id").unwrap();
     (0..Limits::ONEDATA.caveats).for_each(|_| macaroon.attenuate("time < 1").unwrap());
     let answer =
@@ -110,7 +110,7 @@ fn a_hundred_thousand_caveats() {
     assert_eq!(answer, Ok(Some(UnixTime::from_secs(1))));
 }
 
-/// A list is read once when the caveat is, and again when it is judged; it is not read once per item.
+/// A list is read once when the caveat is parsed and once when it is judged, not once per item.
 #[test]
 fn lists_as_long_as_a_packet_takes() {
     let key = RootKey::from_derived([7; 32]);
@@ -157,7 +157,7 @@ fn every_prefix_of_a_long_token() {
     }
 }
 
-/// Lengths that point nowhere, to themselves, or far beyond the end.
+/// Lengths that point outside, to themselves, or far beyond the end.
 #[test]
 fn lengths_that_lie() {
     let options = DecodeOptions::default();
@@ -202,7 +202,7 @@ fn lengths_that_lie() {
     }
 }
 
-/// What the holder of a good token can do to whoever verifies it, and what a forger can.
+/// The cost that the holder of a good token can cause to a verifier, and that a forger can.
 #[test]
 fn discharges_that_ask_for_each_other() {
     let context = Context::at(UnixTime::from_secs(0));
@@ -237,7 +237,7 @@ fn twenty_thousand_discharges() {
         let verifier = Verifier::new(&context);
         let answer = soon(name, 0, || verifier.verify_with(root, discharges, &hostile::root_key()).map(drop));
         assert_eq!(answer, Err(VerifyError::TooManyDischarges { max: 64 }), "{name}");
-        // Whoever lifts the limits gets an answer, on any stack, in time that grows with the length alone.
+        // Without limits there is still an answer, on any stack, in time that grows only with the length.
         let len = 20_000 * 200;
         let verifier = verifier.within(raised);
         let answer =

@@ -1,4 +1,4 @@
-//! Laws that hold of every macaroon, in every format and with third-party caveats.
+//! Laws of every macaroon, in every format and with third-party caveats.
 
 use std::collections::HashMap;
 
@@ -46,7 +46,7 @@ fn read(bytes: &[u8]) -> Option<(Macaroon, Format)> {
 
 type Fields = (Vec<u8>, Vec<u8>, Vec<[Vec<u8>; 3]>, [u8; 32]);
 
-/// Every field, those that are not signed among them.
+/// Every field, unsigned ones included.
 fn fields(macaroon: &Macaroon) -> Fields {
     let caveats = macaroon.caveats().map(|caveat| match caveat {
         Caveat::FirstParty { predicate } => [predicate, &[], &[]].map(<[u8]>::to_vec),
@@ -111,7 +111,7 @@ proptest! {
         prop_assert_eq!(lost && !request.plan.discharges.is_empty(), answer.is_err());
     }
 
-    /// Whatever a holder adds, a predicate or a third party's consent, is one more condition.
+    /// Everything a holder adds, a predicate or a third party's consent, is one more condition.
     #[test]
     fn attenuation_narrows(
         kept in vec(predicate(), 0..3),
@@ -158,7 +158,7 @@ proptest! {
         })?;
     }
 
-    /// Whoever changes bytes changes nothing that is signed, or is found out.
+    /// Changed bytes leave every signed field as it was, or are refused.
     #[test]
     fn tampering_is_refused_in_every_format(seed in any::<u64>(), which in any::<prop::sample::Index>(), format in 0..3_usize, damages in vec(damage(any::<u8>()), 1..4)) {
         let request = Request::random(seed);
@@ -178,7 +178,7 @@ proptest! {
     }
 }
 
-/// Of a thousand tokens, each flip is refused, but in the locations, which are not signed.
+/// Each bit flip in a thousand tokens is refused, except in locations, which are not signed.
 fn flipped_bits_are_refused(format: Format) {
     let mut read_and_refused = 0;
     for seed in 0..1000 {
@@ -211,7 +211,7 @@ fn every_flipped_bit_of_v2_is_refused() {
 
 const LOCATION: &[u8] = b"\x01L\x01";
 
-/// A token with short fields, whose locations are told from everything else.
+/// A token with short fields whose locations are distinct from everything else.
 fn small(seed: u64) -> Request {
     let mut random = SplitMix64::new(seed);
     let mut plan = Plan::random(&mut random);
@@ -267,7 +267,7 @@ fn every_truncation_is_refused() {
     }
 }
 
-/// A text and what it becomes when it is read and written: each canonical text is that of one text alone, but for
+/// A text and its canonical form, after reading and writing. Each canonical form has one spelling only, except for
 /// padding and the other alphabet.
 #[test]
 fn no_two_texts_are_one_token() {
@@ -296,7 +296,7 @@ fn no_two_texts_are_one_token() {
                 let Ok((read, spelling)) = Macaroon::from_text(&other, &DecodeOptions::default()) else {
                     continue;
                 };
-                // What is no text is not written in v1.
+                // Only text is written in v1.
                 let Ok(written) = read.spell(spelling) else { continue };
                 let plain = match spelling.encoding {
                     Encoding::Base62 => text::canonical_base62(&other),

@@ -1,4 +1,4 @@
-//! Macaroons of other libraries, as far as they are of version 1, and what macaroons are built from.
+//! Macaroons of other libraries, and the parts of macaroons.
 
 use token_core::{
     Caveat, Context, DecodeError, DecodeOptions, EncodeError, Encoding, Format, Macaroon, Place, Problem,
@@ -11,7 +11,7 @@ fn readable() -> impl Iterator<Item = MacaroonVector> {
     vectors::macaroons().into_iter().filter(|vector| vector.valid_parse)
 }
 
-/// As it comes to a program: what is text as text, what is not as bytes.
+/// The input as a program receives it: text as text, other input as bytes.
 fn read(vector: &MacaroonVector) -> Result<(Macaroon, Format), DecodeError> {
     let options = DecodeOptions::default();
     match vector.text() {
@@ -106,7 +106,7 @@ fn what_was_read_is_written_canonically() {
     }
 }
 
-/// What is signed is the same in every format that can carry it.
+/// The signed fields are the same in every format that can carry them.
 #[test]
 fn formats_are_converted_and_keep_the_signature() {
     let mut refused = Vec::new();
@@ -181,14 +181,14 @@ fn base64_is_read_as_strictly_as_the_cases_say() {
             assert_eq!((error.problem(), error.offset()), (&Problem::Empty, 4));
             continue;
         }
-        // Base64 that reads spells no packet, and that is what is said of it.
+        // Valid base64 here encodes no packet, and the error says so.
         let reads = matches!(error.problem(), Problem::LengthField { packet: 0 });
         assert_eq!(reads, !case.reject, "{:?} ({}): {error}", case.input, case.note);
         assert_eq!(matches!(error.stage(), Stage::Base64 | Stage::Text), case.reject, "{:?}", case.input);
     }
 }
 
-/// As the length of a location that is not there: what is missing tells the number.
+/// Reads the bytes as the length of a missing location: the missing length in the error shows the number.
 #[test]
 fn varints_are_read_as_the_cases_say() {
     let mut options = DecodeOptions::default();
@@ -221,7 +221,7 @@ fn varints_are_read_as_the_cases_say() {
     }
 }
 
-/// As the header of a macaroon: a section that is one is read where its fields are those of a header.
+/// Reads the bytes as the header of a macaroon: a valid section is read if its fields are those of a header.
 #[test]
 fn sections_are_read_as_the_cases_say() {
     let mut read = 0;

@@ -7,7 +7,7 @@ use token_core::{
 use token_test::strategies::Facts;
 use token_test::{bit_flips, text, truncations, vectors};
 
-/// What both files of vectors have in common.
+/// The members that both files of vectors share.
 struct Golden {
     name: String,
     secret: Vec<u8>,
@@ -17,7 +17,7 @@ struct Golden {
     signature: [u8; 32],
     base62: String,
     base64url: String,
-    /// The reading of a version-2 identifier.
+    /// The parsed version-2 identifier.
     token: Option<serde_json::Value>,
 }
 
@@ -64,7 +64,7 @@ impl Golden {
         self.caveats.iter().map(|caveat| Predicate::read(caveat.as_bytes()).unwrap())
     }
 
-    /// A request in which all caveats hold: the first of what each admits.
+    /// A request in which all caveats hold: the first value that each admits.
     fn satisfied(&self) -> Facts {
         let mut facts = Facts::at(1);
         for predicate in self.predicates() {
@@ -254,7 +254,7 @@ fn any_other_secret_is_refused() {
             let refused = golden.verify(&macaroon, &RootKey::derive_any(&secret));
             assert_eq!(refused, Err(VerifyError::BadSignature), "{}", golden.name);
         }
-        // The secret itself in place of the key that is derived from it, as far as it can be.
+        // The secret itself instead of the derived key, if it has the length of one.
         if let Ok(raw) = <[u8; 32]>::try_from(&golden.secret[..]) {
             let refused = golden.verify(&macaroon, &RootKey::from_derived(raw));
             assert_eq!(refused, Err(VerifyError::BadSignature), "{}", golden.name);
@@ -262,7 +262,7 @@ fn any_other_secret_is_refused() {
     }
 }
 
-/// The location is not signed. Everything else is, or the decoder insists on it.
+/// The location is not signed. Everything else is, or the decoder checks it.
 #[test]
 fn every_bit_outside_the_location_matters_in_both_encodings() {
     for golden in Golden::all() {
@@ -315,7 +315,7 @@ fn every_truncation_is_refused_and_diagnosed() {
     }
 }
 
-/// What a cut text still shows is what the whole one says.
+/// The readable part of a truncated text agrees with the whole one.
 #[test]
 fn what_is_read_before_a_cut_is_true() {
     let options = DecodeOptions::default();
@@ -350,7 +350,7 @@ fn what_is_read_before_a_cut_is_true() {
     }
 }
 
-/// The encoding is told from the text alone and the other is never tried, so no text has two readings.
+/// The text alone determines the encoding, and the other is never tried. So no text has two readings.
 #[test]
 fn the_encodings_are_told_apart() {
     let options = DecodeOptions::default();

@@ -1,6 +1,6 @@
-//! Ten thousand random tokens, back and forth between the library and another implementation.
+//! Ten thousand random tokens, exchanged between the library and another implementation.
 //!
-//! All of them are well-formed: hostile input is kept away from the other one.
+//! All of them are well-formed: the other implementation must not get hostile input.
 
 use token_core::{
     Caveat, CaveatKey, Context, DecodeOptions, Encoding, Format, Macaroon, RootKey, UnixTime, Verifier,
@@ -29,7 +29,7 @@ impl Drawn {
         }
     }
 
-    /// A secret to be derived from, or now and then a key that has been.
+    /// A secret, or sometimes a derived key.
     fn key(&self) -> Key<'_> {
         match self.derived {
             [0..32, ..] => Key::Derived(self.derived),
@@ -121,7 +121,8 @@ fn what_it_writes_verifies_here() {
     }
 }
 
-/// Refusals agree as well, as far as the other one can be asked: another key, and a caveat that does not hold.
+/// Refusals agree as well, for the cases that the other implementation can judge: another key, and a caveat that does
+/// not hold.
 #[test]
 fn both_refuse_another_key_and_a_caveat_that_does_not_hold() {
     let mut random = SplitMix64::new(3);
@@ -144,8 +145,8 @@ fn both_refuse_another_key_and_a_caveat_that_does_not_hold() {
     }
 }
 
-/// What the differential fuzz target found, and passes over since: the oracle reads no v2 caveat of a third party
-/// whose location is left out, as other libraries leave it out.
+/// A finding of the differential fuzz target, which ignores it since: the oracle does not read a third-party v2
+/// caveat without a location, which other libraries write.
 #[test]
 fn a_third_party_caveat_without_a_location_is_read_here_alone() {
     let key = CaveatKey::from_derived([8; 32]);

@@ -1,7 +1,7 @@
-//! A thousand random tokens each way with each other library, with caveats, third-party caveats and discharges, in
-//! every format that it has.
+//! A thousand random tokens in each direction with each other library, with caveats, third-party caveats and
+//! discharges, in every format that the library has.
 //!
-//! A library that is not installed is named on stderr; with `ONETOKEN_REQUIRE_PEERS=1` that fails the test.
+//! A library that is not installed is named on standard error; with `ONETOKEN_REQUIRE_PEERS=1` the test fails.
 
 use std::{path::Path, process::Command};
 
@@ -30,14 +30,14 @@ fn exchange(peer: &mut impl Peer) {
         let mut discharges = 0;
         for number in 0..TOKENS {
             let mut plan = Plan::random(&mut random);
-            // It writes the number of characters where a packet's length is that of bytes.
+            // It writes the number of characters where a packet's length in bytes belongs.
             if (name, format) == ("pymacaroons", Format::V1) {
                 plan.for_each_text(|text| *text = text.replace(|it: char| !it.is_ascii(), "?"));
             }
             discharges += plan.discharges.len();
             let context = format!("{name}, {}, token {number}", format.as_str());
             let other = random.bytes(32);
-            // Nobody else is asked to read v1J, which is not written here.
+            // Skip v1J towards peers: this library does not write it.
             if format != Format::V1J {
                 ours_there(peer, &plan, format, &other, &mut random)
                     .unwrap_or_else(|error| panic!("{context}: from here to there: {error}"));
@@ -71,7 +71,7 @@ fn ours_there(
     }
 }
 
-/// What a library cannot read, though it is right, is written as it can.
+/// Adapts valid output that a library cannot read.
 fn respelled(name: &str, format: Format, text: String) -> String {
     match (name, format) {
         // It reads `i64` and `v64` in the other alphabet and `s64` in this one, padded, and in no other way.

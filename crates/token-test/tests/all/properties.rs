@@ -1,4 +1,4 @@
-//! Laws of tokens, on drawn tokens, caveats and requests.
+//! Laws of tokens, on random tokens, caveats and requests.
 
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -24,7 +24,7 @@ fn read(bytes: impl Into<Vec<u8>>) -> Result<Macaroon, DecodeError> {
     Macaroon::from_bytes(bytes, &DecodeOptions::default()).map(|(macaroon, _)| macaroon)
 }
 
-/// All that a macaroon says, its location apart.
+/// All fields of a macaroon except its location.
 fn signed(macaroon: &Macaroon) -> (Vec<u8>, Vec<Vec<u8>>, [u8; 32]) {
     let caveats = macaroon.caveats().map(|caveat| match caveat {
         Caveat::FirstParty { predicate } => predicate.to_vec(),
@@ -33,8 +33,8 @@ fn signed(macaroon: &Macaroon) -> (Vec<u8>, Vec<Vec<u8>>, [u8; 32]) {
     (macaroon.identifier().to_vec(), caveats.collect(), *macaroon.signature().expose())
 }
 
-/// A text is refused or read, and either way what is said of it makes sense.
-fn whatever_is_said_makes_sense(text: &str) -> Result<(), TestCaseError> {
+/// A text is read or refused, and the report on it is consistent either way.
+fn the_report_is_consistent(text: &str) -> Result<(), TestCaseError> {
     let options = DecodeOptions::default();
     let inspection = match (decode(text), inspect(text, &options)) {
         (Ok(token), Ok(inspection)) => {
@@ -112,7 +112,7 @@ proptest! {
         prop_assert_eq!(Identifier::read(text.as_bytes()), Ok(Identifier::V2(identifier)));
     }
 
-    /// What is written at all is read back as the same, whatever stands in the parts.
+    /// What can be written reads back the same, with any text in its parts.
     #[test]
     fn no_part_of_an_identifier_spills_into_another(owned in wild_identifier()) {
         let identifier = owned.borrow();
@@ -121,7 +121,7 @@ proptest! {
         }
     }
 
-    /// But for the parameters of `ssp`, which are written as they have been since 21.02.
+    /// Except for the parameters of `ssp`, which are written as they have been since 21.02.
     #[test]
     fn identifiers_are_written_as_they_were_read(owned in identifier(), damage in damage(any::<u8>())) {
         let damaged = damage.apply(owned.borrow().write().unwrap().as_bytes());
@@ -147,7 +147,7 @@ proptest! {
     #[test]
     fn caveats_survive_json(text in prop_oneof![caveat(), near_predicate()]) {
         let predicate = Predicate::read(text.as_bytes());
-        // Countries that match nobody are read and not written.
+        // Country codes that match no request are read but not written.
         let is_country = matches!(predicate, Some(Predicate::GeoCountry(..)));
         prop_assert_eq!(predicate.is_some(), is_country || PredicateBuf::read(text.as_str()).is_some());
         if let Some(predicate) = predicate {
@@ -182,7 +182,7 @@ proptest! {
         prop_assert_eq!(token.macaroon().to_bytes(Format::V1).unwrap(), whole.to_bytes(Format::V1).unwrap());
     }
 
-    /// Whatever holds of the narrowed token holds of the one before, and its life is no longer.
+    /// Every request that the attenuated token allows, the original allows, and the attenuated one lives no longer.
     #[test]
     fn attenuating_never_widens(
         recipe in recipe(),
@@ -196,7 +196,7 @@ proptest! {
         narrowed_is_no_wider(&recipe, &more, &facts, token_use)?;
     }
 
-    /// The same of tokens of before 20.02, whether or not they were minted with their type.
+    /// The same for legacy tokens (before 20.02), minted with or without their type.
     #[test]
     fn attenuating_never_widens_a_legacy_token(
         id in opaque_id(),
@@ -256,7 +256,7 @@ proptest! {
         })?;
     }
 
-    /// Whoever changes a token changes its location or is found out.
+    /// A changed token has only another location, or is refused.
     #[test]
     fn tampering_is_refused(recipe in recipe(), damage in vec(damage(any::<u8>()), 1..4)) {
         let macaroon = recipe.mint();
@@ -272,7 +272,7 @@ proptest! {
         let macaroon = recipe.mint();
         let text = macaroon.to_text(Format::V1, ENCODINGS[encoding]).unwrap();
         let damaged = String::from_utf8(damage.apply(text.as_bytes())).unwrap();
-        whatever_is_said_makes_sense(&damaged)?;
+        the_report_is_consistent(&damaged)?;
         if let Ok(token) = decode(&damaged) {
             is_canonical_but_for_its_spelling(&token, &damaged)?;
             is_found_out(&recipe.key(), &macaroon, token.macaroon())?;
@@ -308,7 +308,7 @@ proptest! {
 
     #[test]
     fn any_text_is_survived(text in prop_oneof![token_like_text(), "\\PC{0,60}", any::<String>()]) {
-        whatever_is_said_makes_sense(&text)?;
+        the_report_is_consistent(&text)?;
         if let Ok(token) = decode(&text) {
             is_canonical_but_for_its_spelling(&token, &text)?;
         }
@@ -320,8 +320,8 @@ proptest! {
         if is_damaged {
             bytes = damage.apply(&bytes);
         }
-        whatever_is_said_makes_sense(&text::base62(&bytes))?;
-        whatever_is_said_makes_sense(&text::base64url(&bytes))?;
+        the_report_is_consistent(&text::base62(&bytes))?;
+        the_report_is_consistent(&text::base64url(&bytes))?;
         if let Ok(macaroon) = read(bytes.clone()) {
             match macaroon.to_bytes(Format::V1) {
                 Ok(written) => prop_assert_eq!(written, bytes),
@@ -337,12 +337,12 @@ proptest! {
             let prefix = prefix.map(|kind| format!("{}-", kind.code())).unwrap_or_default();
             let whole = format!("{prefix}{text}").into_bytes();
             let damaged = damage.iter().fold(whole, |text, damage: &Damage| damage.apply(&text));
-            whatever_is_said_makes_sense(&String::from_utf8(damaged).unwrap())?;
+            the_report_is_consistent(&String::from_utf8(damaged).unwrap())?;
         }
     }
 }
 
-/// Version 1 is read of any bytes and written of text alone.
+/// Version 1 reads any bytes and writes only text.
 fn is_canonical_but_for_its_spelling(token: &Token, text: &str) -> Result<(), TestCaseError> {
     match token.encode() {
         Ok(written) => prop_assert_eq!(written, canonical(text)),

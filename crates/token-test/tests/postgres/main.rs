@@ -49,7 +49,7 @@ fn store(url: &str) -> PostgresStore {
     PostgresStore::open(&config(url)).unwrap()
 }
 
-/// A store that waits for locks as long as a test may take, and does everything through one connection of a kind.
+/// A store that waits for locks as long as a test may take, with one connection of each kind.
 fn patient(url: &str) -> PostgresStore {
     let config = config(url).connections(1, 1).statement_timeout(Duration::from_secs(100));
     PostgresStore::open(&config).unwrap()
@@ -98,7 +98,7 @@ const fn again(uses_left: u64) -> Redeem {
     Redeem::Redeemed { uses_left: Some(uses_left), grant: None, repeated: true }
 }
 
-/// An answer without its grant, which is another each time.
+/// An answer without its grant, which differs each time.
 const fn plain(answer: Redeem) -> Redeem {
     match answer {
         Redeem::Redeemed { uses_left, repeated, .. } => Redeem::Redeemed { uses_left, grant: None, repeated },
@@ -106,7 +106,7 @@ const fn plain(answer: Redeem) -> Redeem {
     }
 }
 
-/// The grant of claims that the tests put in place by SQL.
+/// The grant of claims that the tests insert by SQL.
 const GRANT: GrantId = GrantId::from_bytes([0, 0, 0, 0, 0, 0, 0, 7]);
 
 /// Waits until a connection to the database waits for a lock.
@@ -114,7 +114,7 @@ fn until_blocked(server: &postgres::Server, url: &str) {
     let sql =
         "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
     let begun = Instant::now();
-    // A connection of its own: within a transaction the server tells the same again.
+    // A connection of its own: within a transaction the server repeats the same view.
     let raw = server.connect(url).unwrap();
     while raw.sql(sql).unwrap().is_empty() {
         assert!(begun.elapsed() < Duration::from_secs(60), "nobody waits for a lock");
@@ -122,8 +122,8 @@ fn until_blocked(server: &postgres::Server, url: &str) {
     }
 }
 
-// What another host does to a token while a statement of ours waits for it. Under READ COMMITTED such a statement sees
-// the token as it is afterwards, and the claims as they were before.
+// Another host changes a token while a statement of ours waits for it. Under READ COMMITTED the statement sees the
+// changed token, but the claims as they were before.
 #[test]
 fn what_others_do_meanwhile_is_seen() {
     let Some(server) = postgres::shared() else { return };
@@ -155,9 +155,9 @@ fn what_others_do_meanwhile_is_seen() {
         ("it is purged", "", remove, redeem_a, format!("{:?}", Redeem::Absent)),
         ("it is given back, asked under that claim", spend, give_back, redeem_a, format!("{:?}", won(0))),
         ("it is purged when spent", spend, remove, redeem_a, format!("{:?}", Redeem::Absent)),
-        ("another is told of it", spend, mark, refund_a, format!("{:?}", Refund::Kept)),
+        ("a second call reports it", spend, mark, refund_a, format!("{:?}", Refund::Kept)),
         ("it is given back already", spend, give_back, refund_a, format!("{:?}", Refund::NotClaimed)),
-        ("it is told of, twice at once", spend, mark, redeem_a, format!("{:?}", again(0))),
+        ("two calls report it at once", spend, mark, redeem_a, format!("{:?}", again(0))),
         ("it is purged while it is given back", spend, remove, refund_a, format!("{:?}", Refund::Absent)),
         ("it is spent while it is purged", "", spend, purge, "1".to_owned()),
         ("it is given back while it is purged", spend, give_back, purge, "1".to_owned()),
@@ -213,7 +213,7 @@ fn a_clock_that_is_ahead_removes_and_voids_nothing() {
     }
     assert_eq!(store.void_before(UnixTime::from_secs(0)).unwrap(), UnixTime::from_secs(0));
     assert_eq!(store.counts().unwrap().records, 2);
-    // A minute is what clocks differ by.
+    // Clocks may differ by a minute.
     let near = UnixTime::from_secs(now().as_secs() + 60);
     assert_eq!(store.purge(near, 9).unwrap(), 1);
     assert_eq!(store.purge_spent(near, Duration::ZERO, 9).unwrap(), 1);
@@ -252,7 +252,7 @@ fn two_hosts_race_for_one_token() {
             if answers.iter().all(|answer| *answer == Redeem::Exhausted) {
                 continue;
             }
-            // Whoever asks under one claim gets one answer, and one of them is the first to get it.
+            // All calls under one claim get the same answer, and one of them is the first to get it.
             let mut of_claim = Vec::new();
             for answer in answers {
                 let Redeem::Redeemed { uses_left: Some(left), repeated, .. } = answer else {
@@ -272,8 +272,8 @@ fn two_hosts_race_for_one_token() {
     assert!(hosts[0].check(None).unwrap().is_sound());
 }
 
-/// What many threads ask while the one connection that writes waits for a lock, so that it becomes one batch. `release`
-/// ends the waiting.
+/// The calls of many threads while the one writing connection waits for a lock, so that they form one batch.
+/// `release` ends the wait.
 fn in_one_batch<T: Send>(
     server: &postgres::Server,
     url: &str,
@@ -301,7 +301,7 @@ fn in_one_batch<T: Send>(
         while waiting.load(Ordering::SeqCst) < count {
             thread::yield_now();
         }
-        // Between the count and the queue there is nothing that can be waited for.
+        // There is no event to wait for between the count and the queue.
         thread::sleep(Duration::from_millis(50));
         release(&raw);
         raw.sql("ROLLBACK").unwrap();
@@ -319,7 +319,7 @@ fn one_bad_row_is_the_trouble_of_its_caller_only() {
     for number in 0..20 {
         insert(&store, &record(&format!("good {number}"), Some(1)));
     }
-    // Another use is more than the server can count.
+    // One more use is more than the server can count.
     insert(&store, &Record { uses: u64::MAX, ..record("bad", None) });
     type Ask<'a> = Box<dyn FnOnce() -> Result<Redeem, StoreError> + Send + 'a>;
     let names = (0..20).map(|number| format!("good {number}")).chain(["bad".to_owned()]);
@@ -338,7 +338,7 @@ fn one_bad_row_is_the_trouble_of_its_caller_only() {
     assert!(store.metrics().longest_batch >= 21, "they were one batch: {:?}", store.metrics());
 }
 
-// What the others asked is done by then, and must not be done again.
+// The other calls are done by then and must not be done again.
 #[test]
 fn one_damaged_claim_is_the_trouble_of_its_caller_only() {
     let Some(server) = postgres::shared() else { return };
@@ -379,7 +379,7 @@ fn a_count_that_is_damaged_is_the_trouble_of_its_record_only() {
     assert_eq!((sweep.revoked, sweep.damaged), (2, 1));
 }
 
-// As by somebody who has begun to mend a token by hand, and went to lunch.
+// An operator who repairs a token by hand and leaves the transaction open.
 #[test]
 fn one_locked_row_is_the_trouble_of_its_callers_only() {
     let Some(server) = postgres::shared() else { return };
@@ -486,21 +486,21 @@ fn a_connection_that_is_lost_leaves_writes_in_doubt() {
     assert_eq!(store.metrics().in_doubt, 1);
 }
 
-/// What becomes of what the server says.
+/// How the proxy treats the server's messages.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Mode {
     HandOn,
-    /// The next answer to a spend is lost, with the connection.
+    /// Drops the next answer to a spend, with the connection.
     LoseNext,
-    /// Each is lost, with its connection.
+    /// Drops each answer to a spend, with its connection.
     LoseAll,
-    /// All is lost, and the connections stay.
+    /// Drops everything; the connections stay open.
     Mute,
-    /// That it shuts down is told under this code.
+    /// Announces a shutdown under this code.
     Disguise(&'static [u8; 6]),
 }
 
-/// Hands on what both sides say, but for what its mode says.
+/// A proxy that passes on what both sides send, except as its mode says.
 struct Proxy {
     port: u16,
     mode: Arc<Mutex<Mode>>,
@@ -556,7 +556,7 @@ impl Proxy {
         Self { port, mode }
     }
 
-    /// One in front of the server of a database, and the URL that leads through it.
+    /// Starts a proxy in front of a database's server. Returns the URL through it.
     fn before(url: &str) -> (Self, String) {
         let (before, database) = url.rsplit_once('/').unwrap();
         let (user, place) = before.rsplit_once('@').unwrap_or(("postgres://", before));
@@ -585,7 +585,7 @@ fn a_reply_that_is_lost_costs_no_second_use() {
     for round in 0..rounds {
         let record = record(&format!("round {round}"), Some(1));
         insert(&store, &record);
-        // So that the plan is made, and the next that the server says is the answer.
+        // Prepares the statement, so that the server's next message is the answer.
         assert_eq!(store.claimed(&record.id, &claim("nobody's")).unwrap(), None);
         proxy.set(Mode::LoseNext);
         let error = store.redeem(&record.id, &claim("mine")).unwrap_err();
@@ -600,8 +600,8 @@ fn a_reply_that_is_lost_costs_no_second_use() {
     assert_eq!(committed, rounds, "every one of them was done");
 }
 
-// A server that waits for a standby in vain and is told to stop waiting has committed, and says by a warning alone that
-// a failover loses it.
+// A server whose wait for the standby is cancelled has committed. Only a warning says that a failover loses the
+// commit.
 #[test]
 fn a_wait_for_the_standby_that_is_cut_short_leaves_writes_in_doubt() {
     let Some(server) = postgres::start(&["fsync=off", "synchronous_standby_names=nobody"]) else { return };
@@ -625,7 +625,7 @@ fn a_wait_for_the_standby_that_is_cut_short_leaves_writes_in_doubt() {
     assert_eq!(error.retry(), Retry::Ask, "{error:?}");
 }
 
-// A statement that ends with its connection may have been committed, whatever reason the server gives.
+// A statement that ends with its connection may have been committed, for any reason that the server gives.
 #[test]
 fn a_connection_that_the_server_ends_leaves_writes_in_doubt() {
     let Some(server) = postgres::shared() else { return };
@@ -660,7 +660,7 @@ fn a_revocation_that_may_have_been_done_is_not_told_as_undone() {
     let config = config(&through).connections(1, 1).call_timeout(Duration::from_secs(2));
     let store = PostgresStore::open(&config).unwrap();
     insert(&store, &record("a", Some(1)));
-    // So that the plan is made.
+    // Prepares the statement.
     assert_eq!(store.claimed(&id("a"), &claim("nobody's")).unwrap(), None);
     proxy.set(Mode::LoseAll);
     let error = store.revoke(&id("a")).unwrap_err();
@@ -669,7 +669,7 @@ fn a_revocation_that_may_have_been_done_is_not_told_as_undone() {
     assert!(store.get(&id("a")).unwrap().unwrap().revoked);
 }
 
-// It takes what is sent, and says nothing: neither to statements nor to a login.
+// A server that accepts data and never answers, neither statements nor a login.
 #[test]
 fn a_server_that_hangs_holds_no_caller_for_ever() {
     let Some(server) = postgres::shared() else { return };
@@ -701,7 +701,7 @@ fn a_server_that_hangs_holds_no_caller_for_ever() {
     }
 }
 
-// Its number is still in a column of its own, and says nothing.
+// A column of its own still has the generation's number, which does not count if the value is damaged.
 #[test]
 fn a_damaged_generation_is_written_over() {
     let Some(server) = postgres::shared() else { return };
@@ -749,7 +749,7 @@ fn a_restored_revocation_holds_for_what_is_inserted_at_the_same_time() {
 
 const LONG: usize = 64 * 1024;
 
-/// What somebody sends who means no good, and what somebody sends who means nothing by it.
+/// The input of an attacker, and odd input of an honest caller.
 fn wild_text() -> impl Strategy<Value = String> {
     let said = [
         "\0",
@@ -781,7 +781,7 @@ fn wild_bytes(max: usize) -> impl Strategy<Value = Vec<u8>> {
 }
 
 #[test]
-fn whatever_a_caller_sends_is_kept_as_it_is_or_refused() {
+fn every_input_is_kept_unchanged_or_refused() {
     let Some(server) = postgres::shared() else { return };
     let url = server.database();
     let store = store(&url);
@@ -816,7 +816,7 @@ fn whatever_a_caller_sends_is_kept_as_it_is_or_refused() {
                 for again in [false, true] {
                     let answer = store.redeem(&id, &claim).unwrap();
                     let Redeem::Redeemed { uses_left, repeated, .. } = answer else { panic!("{answer:?}") };
-                    // Without a limit nobody keeps the claims.
+                    // A token without a limit has no claims.
                     assert_eq!((uses_left, repeated), (limit.map(|limit| limit - 1), again && limit.is_some()));
                 }
                 kept.fetch_add(1, Ordering::Relaxed);
@@ -858,7 +858,7 @@ fn until(what: &str, is_so: impl Fn() -> bool) {
     }
 }
 
-/// A host whose cache forgets what it hears of, and nothing by itself.
+/// A host whose cache drops only what a notice names.
 fn listening(url: &str) -> CachedStore<PostgresStore> {
     let forever = CacheConfig { ttl: Duration::MAX, absent_ttl: Duration::MAX, ..CacheConfig::default() };
     let host = CachedStore::new(PostgresStore::open(&config(url)).unwrap(), forever);
@@ -888,7 +888,7 @@ fn what_one_host_voids_the_caches_of_others_forget() {
         (records, there.generation(&subject).unwrap().map(|generation| generation.number))
     };
     assert_eq!(read(), (5, Some(1)));
-    // What voids nothing is not told of: there is one notice after it.
+    // A call that voids nothing sends no notice: only one follows.
     let grant = here.redeem(&ids[0], &claim("a")).unwrap().grant().unwrap();
     assert_eq!(here.refund(&ids[0], &claim("a"), grant).unwrap(), Refund::Refunded);
 
@@ -924,7 +924,7 @@ fn a_cache_that_could_not_hear_forgets_everything() {
         insert(&here, &record(name, None));
         assert!(!there.get(&id(name)).unwrap().unwrap().revoked);
     }
-    // Connects what tells of it as well.
+    // This also opens the connection for notices.
     assert_eq!(here.revoke(&id("before")).unwrap(), Revoke::Revoked);
     until("it hears", || there.get(&id("before")).unwrap().unwrap().revoked);
 
@@ -948,7 +948,7 @@ fn a_cache_that_could_not_hear_forgets_everything() {
     until("it listens no longer than there is a store", is_gone);
 }
 
-// As many as the server can count are more than anybody can make.
+// No caller can use a token as often as the server can count.
 #[test]
 fn a_limit_beyond_what_the_server_counts_is_kept_and_counted_as_the_largest() {
     let Some(server) = postgres::shared() else { return };
@@ -1033,7 +1033,7 @@ fn what_is_wrong_with_a_server_is_told_apart() {
     fs::write(&hba, format!("host all stranger 127.0.0.1/32 scram-sha-256\n{rules}")).unwrap();
     server.sql("postgres", "SELECT pg_reload_conf()").unwrap();
     let begun = Instant::now();
-    // The server reads its rules again soon after it was told to.
+    // The server reloads its rules shortly after it is told to.
     let denied = loop {
         let denied = open(&stranger);
         if format!("{denied:?}").contains("password") || begun.elapsed() > Duration::from_secs(30) {

@@ -1,4 +1,4 @@
-//! What a connection has to be, and what it has to stay.
+//! The properties that a connection must have and keep.
 
 use std::{
     error::Error,
@@ -23,7 +23,7 @@ use crate::{
     won,
 };
 
-// The connection stays while the server is set to something else.
+// The connection stays open while the server's settings change.
 #[test]
 fn a_server_that_is_set_to_lose_what_it_acknowledges_is_found_out() {
     let Some(server) = postgres::start(&[]) else { return };
@@ -34,7 +34,7 @@ fn a_server_that_is_set_to_lose_what_it_acknowledges_is_found_out() {
         server.sql("postgres", &format!("ALTER SYSTEM SET {setting} = off")).unwrap();
         server.sql("postgres", "SELECT pg_reload_conf()").unwrap();
         let refused = Mutex::new(Vec::new());
-        // The server's processes read their settings again soon after they were told to.
+        // The server's processes reload their settings shortly after they are told to.
         until("it is refused", || match store.redeem(&id("a"), &claim("x")) {
             Ok(_) => false,
             Err(error) => {
@@ -54,7 +54,7 @@ fn a_server_that_is_set_to_lose_what_it_acknowledges_is_found_out() {
     }
 }
 
-// The server ends a connection for having been idle only while it waits for a statement.
+// The server ends an idle connection only while it waits for a statement.
 #[test]
 fn a_connection_that_was_idle_for_too_long_leaves_nothing_in_doubt() {
     let Some(server) = postgres::shared() else { return };
@@ -87,7 +87,7 @@ struct Pooler {
 }
 
 impl Pooler {
-    /// `None` where there is none, which is told.
+    /// `None`, with a report, if PgBouncer is not installed.
     fn before(server: &postgres::Server, mode: &str) -> Option<Self> {
         let places = ["/usr/sbin/pgbouncer", "/usr/bin/pgbouncer", "/usr/local/bin/pgbouncer"];
         let Some(program) = places.into_iter().find(|place| fs::exists(place).unwrap_or(false)) else {
@@ -176,7 +176,7 @@ fn a_pooler_that_shares_connections_is_refused() {
         assert_eq!(told.load(Ordering::SeqCst) > 0, mode != "session", "{mode}");
         assert!(mode != "session" || kept.load(Ordering::SeqCst) == 400);
         if mode == "transaction" {
-            // The operator sets it right, and the store stays open.
+            // The operator fixes the pooler while the store stays open.
             let file = pooler.dir.join("pgbouncer.ini");
             let text = fs::read_to_string(&file).unwrap().replace("= transaction", "= session");
             fs::write(&file, text).unwrap();
@@ -212,7 +212,7 @@ fn a_server_of_a_test_leaves_nothing_behind() {
         let done = test.env("PATH", path).env("TMPDIR", &files).output().unwrap();
         assert_eq!(done.status.success(), passes, "{done:?}");
         let left = || fs::read_dir(&files).unwrap().flatten().map(|entry| entry.path()).collect::<Vec<_>>();
-        // Whoever stops the server outlives the test.
+        // The shell that stops the server outlives the test.
         until(&format!("{} is empty", files.display()), || left().is_empty());
     }
     fs::remove_dir_all(base).unwrap();
@@ -253,14 +253,14 @@ fn a_schema_of_another_role_is_refused() {
     server.sql(&url, &format!("CREATE ROLE {role}; CREATE SCHEMA onetoken AUTHORIZATION {role}")).unwrap();
     let refused = || PostgresStore::init(&config(&url)).unwrap_err();
     assert!(matches!(refused(), StoreError::ForeignOwner { owner, .. } if owner == role));
-    // Also where it holds what looks like the tables.
+    // Also if the schema contains tables that look like the store's.
     server.sql(&url, "DROP SCHEMA onetoken").unwrap();
     drop(store(&url));
     server.sql(&url, &format!("ALTER SCHEMA onetoken OWNER TO {role}")).unwrap();
     assert!(matches!(refused(), StoreError::ForeignOwner { .. }));
 }
 
-// Whoever may connect to the database may send as many notices as the server takes.
+// Any user of the database may send as many notices as the server accepts.
 #[test]
 fn a_flood_of_notices_is_not_listened_to() {
     let Some(server) = postgres::shared() else { return };

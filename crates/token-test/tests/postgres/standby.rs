@@ -1,4 +1,4 @@
-//! A primary and its standby: what is acknowledged survives the primary.
+//! A primary and its standby: acknowledged writes survive the primary.
 
 use std::{
     io::{self, Read as _, Write as _},
@@ -34,7 +34,7 @@ fn user() -> Entity {
     Entity { kind: "user".into(), id: "u1".into() }
 }
 
-/// The process that waits for the standby on behalf of a store, but for this one.
+/// The server process that waits for the standby on behalf of a store, other than this one.
 fn waiting(server: &Server, but: &str) -> Option<String> {
     let sql = format!(
         "SELECT pid FROM pg_stat_activity
@@ -45,7 +45,7 @@ fn waiting(server: &Server, but: &str) -> Option<String> {
 
 type Ask = fn(&PostgresStore, &str) -> Result<String, StoreError>;
 
-/// What is asked for and committed on the primary alone, and what is asked then.
+/// Calls that commit on the primary alone, and the calls that follow.
 struct Case {
     name: &'static str,
     before: Ask,
@@ -71,7 +71,7 @@ fn cases() -> Vec<Case> {
         text(Ok(held.map(|held| held.uses_left)))
     };
     let refund: Ask = |store, name| {
-        // Looked at, and not asked for: no claim is marked by it.
+        // `claims` only reads: it marks no claim.
         let claims = store.claims(&id(name), None, 1)?;
         let grant = claims.first().map_or(GRANT, |(_, held)| held.grant);
         text(store.refund(&id(name), &claim("a"), grant))
@@ -107,8 +107,8 @@ fn cases() -> Vec<Case> {
     ]
 }
 
-// A transaction that was committed on the primary alone becomes visible when the wait for its standby is cut short, and
-// is lost by the next failover: nothing that rests on it may be acknowledged.
+// If the wait for the standby is cut short, a transaction committed on the primary alone becomes visible, and the
+// next failover loses it. The store must acknowledge nothing that rests on it.
 #[test]
 fn what_the_standby_does_not_have_is_not_acknowledged() {
     let Some((primary, standby)) = pair() else { return };
@@ -148,7 +148,7 @@ fn what_the_standby_does_not_have_is_not_acknowledged() {
     }
 }
 
-/// The URL of a database on several servers, or on what stands in their place.
+/// The URL of a database on several servers, or on stand-ins for them.
 fn on(ports: &[u16], url: &str) -> String {
     let (before, database) = url.rsplit_once('/').unwrap();
     let (user, _) = before.rsplit_once('@').unwrap();
@@ -156,7 +156,7 @@ fn on(ports: &[u16], url: &str) -> String {
     format!("{user}@{}/{database}", hosts.join(","))
 }
 
-// It accepts connections, which is the work of the operating system, and answers none.
+// The operating system accepts the connections; the server answers none.
 #[test]
 fn a_host_that_never_answers_hides_no_other() {
     let Some(server) = postgres::start(&["fsync=off"]) else { return };
@@ -170,7 +170,7 @@ fn a_host_that_never_answers_hides_no_other() {
     }
 }
 
-// It is asked every two seconds for as long as the store is open.
+// The store asks it every two seconds while it is open.
 #[test]
 fn a_login_that_is_given_up_leaves_no_connection() {
     let Some(server) = postgres::start(&["fsync=off"]) else { return };
@@ -182,7 +182,7 @@ fn a_login_that_is_given_up_leaves_no_connection() {
             let (mut client, closed) = (client.unwrap(), closed.clone());
             thread::spawn(move || {
                 assert!(client.read(&mut [0; 4096]).unwrap() > 0);
-                // The login is granted, and nothing is answered after it.
+                // The login succeeds, and nothing is answered after it.
                 client.write_all(b"R\0\0\0\x08\0\0\0\0Z\0\0\0\x05I").unwrap();
                 drop(io::copy(&mut client, &mut io::sink()));
                 closed.send(())
@@ -213,7 +213,7 @@ fn a_primary_that_is_paused_does_not_hide_its_successor() {
     primary.signal("CONT");
 }
 
-// Nobody has stopped it, and who has a connection to it would go on reading what it has.
+// The former primary still runs, and a connection to it would read stale data.
 #[test]
 fn a_former_primary_that_lives_on_is_left() {
     let Some((primary, standby)) = pair() else { return };
@@ -234,7 +234,7 @@ fn a_former_primary_that_lives_on_is_left() {
 #[test]
 fn a_log_that_went_back_is_refused() {
     for fenced in [false, true] {
-        // One that waits for no standby.
+        // A server that waits for no standby.
         let Some(primary) = postgres::start(&["fsync=on"]) else { return };
         let Some(standby) = primary.standby(&[]) else { return };
         let url = primary.database();
@@ -257,14 +257,14 @@ fn a_log_that_went_back_is_refused() {
             primary.signal("STOP");
         }
         standby.promote().unwrap();
-        // Others may write meanwhile, so that its log is longer than what was acknowledged.
+        // Other hosts may write meanwhile, so that the new log becomes longer than the acknowledged one.
         standby.sql("postgres", "SELECT pg_switch_wal()").unwrap();
         let refused = || match store.redeem(&id("a"), &claim("y")) {
             Err(StoreError::WentBack { found, acknowledged, .. }) => {
                 assert!(found.timeline == 2 && found.at < acknowledged.at, "{found} {acknowledged}");
                 true
             }
-            // It is not known yet that there is another.
+            // The store does not know the new primary yet.
             Err(_) => false,
             Ok(answer) => {
                 assert_eq!(answer, Redeem::Exhausted, "it is spent");
@@ -281,7 +281,7 @@ fn a_log_that_went_back_is_refused() {
             drop(store);
             standby.signal("CONT");
         }
-        // Opening it beside that server accepts the loss.
+        // A newly opened store has seen no log, so it accepts the loss.
         let store = PostgresStore::open(&config(&both)).unwrap();
         assert_eq!(plain(store.redeem(&id("a"), &claim("y")).unwrap()), won(0));
         primary.signal("CONT");
