@@ -1,11 +1,11 @@
-//! How often a work asks for memory.
+//! Counts the memory allocations of a work.
 #![allow(unsafe_code, reason = "an allocator cannot be written without")]
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 
-/// The system's allocator, which counts while it is asked to, and costs one load and one branch while it is not: what
-/// is timed is not to pay for what is counted.
+/// The system's allocator with a counter. While it does not count, it costs one load and one branch, so that counting
+/// does not slow what is timed.
 #[derive(Debug)]
 pub struct Counting {
     counts: AtomicBool,
@@ -13,14 +13,14 @@ pub struct Counting {
 }
 
 impl Counting {
-    /// An allocator that has counted nothing.
+    /// Creates the allocator, with a count of zero.
     #[must_use]
     #[allow(clippy::new_without_default, reason = "a static is made in no other way")]
     pub const fn new() -> Self {
         Self { counts: AtomicBool::new(false), calls: AtomicU64::new(0) }
     }
 
-    /// How many times memory was taken or moved while it ran, on all threads.
+    /// Returns how often all threads allocated or reallocated memory during the call.
     pub fn count(&self, work: impl FnOnce()) -> u64 {
         self.calls.store(0, Relaxed);
         self.counts.store(true, Relaxed);
@@ -36,7 +36,7 @@ impl Counting {
     }
 }
 
-// SAFETY: each call is passed on to the system's allocator as it came, and its answer is passed back.
+// SAFETY: each call and its result pass through the system's allocator unchanged.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         self.call();

@@ -1,4 +1,4 @@
-//! What the verbs of token-core cost.
+//! The cost of the operations of token-core.
 #![allow(clippy::unwrap_used, reason = "a bench that cannot be set up stops")]
 
 use std::hint::black_box;

@@ -1,7 +1,7 @@
-//! How long the worst inputs take: each is to be refused within 50 ms.
+//! The time of the worst inputs: each must be refused within 50 ms.
 //!
-//! Prints one line for each, with the best of five runs, and fails if one of them takes longer. What limits that were
-//! lifted let through is printed and has no bound: a chain of 100,000 caveats takes as many HMACs to verify.
+//! Prints one line for each, with the best of five runs, and fails if one takes longer. Input that passes because
+//! limits were lifted is printed without a bound: a chain of 100,000 caveats takes as many HMACs to verify.
 #![allow(
     clippy::arithmetic_side_effects,
     clippy::panic,
@@ -32,7 +32,7 @@ impl Report {
         self.note(what, name, len, best(run));
     }
 
-    /// Prints what has no bound.
+    /// Prints a measurement without a bound.
     fn tell<T>(what: &str, name: &str, len: usize, run: impl FnMut() -> T) {
         line(what, name, len, best(run), "  (limits lifted)");
     }
@@ -48,7 +48,7 @@ fn line(what: &str, name: &str, len: usize, took: Duration, mark: &str) {
     println!("{:>9.3} ms  {len:>9} bytes  {what}: {name}{mark}", took.as_secs_f64() * 1000.0);
 }
 
-/// The least of a few runs is what the code takes; the rest is what the machine was doing besides.
+/// Returns the best of a few runs, which has the least noise of the machine.
 fn best<T>(mut run: impl FnMut() -> T) -> Duration {
     let runs = (0..RUNS).map(|_| {
         let start = Instant::now();
@@ -77,7 +77,7 @@ fn main() -> ExitCode {
             Token::decode(&base62, &options).unwrap_err()
         });
     }
-    // With every limit lifted: what 100,000 packets cost somebody who asks for them.
+    // With every limit lifted: the cost of 100,000 packets for a caller that allows them.
     let mut raised = options;
     raised.limits.text = usize::MAX;
     raised.limits.caveats = usize::MAX;

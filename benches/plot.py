@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""Draws what was measured, as SVG that is read on light and on dark pages.
+"""Draws measurements as SVG for light and dark pages.
 
-benches/peers/run draws with `peers`. What the program `scale` prints comes through here:
+benches/peers/run draws with `peers`. To draw the output of the program `scale`:
 
     cargo run --release -p token-bench --features sled --bin scale | benches/plot.py docs/scale.svg
 """
@@ -59,7 +59,7 @@ class Drawing:
 
 def duration(ns):
     for unit, size in [("s", 1e9), ("ms", 1e6), ("µs", 1e3)]:
-        # Three digits of it are shown.
+        # Shows three digits.
         if ns >= size * 0.9995:
             return f"{ns / size:.3g} {unit}"
     return f"{ns:.3g} ns"
@@ -75,12 +75,12 @@ def decades(values):
 
 
 def peers(document):
-    """Points on a logarithmic axis, one row a peer, one panel a work."""
+    """Points on a logarithmic axis, one row per peer, one panel per work."""
     works, rows = ["mint", "verify", "attenuate"], document["peers"]
     left, panel, gap, top, row = 150, 210, 30, 74, 30
     width, height = left + len(works) * (panel + gap) + 4, top + len(rows) * row + 46
     low, high = decades([figures["ns"] for peer in rows for figures in peer["works"].values()])
-    # Room for the figure at the right of the last point.
+    # Leaves room for the figure to the right of the last point.
     scale = (panel - 60) / (high - low)
     drawing = Drawing(width, height, "The time that one token takes, by library and work")
     drawing.text(20, 28, "Time per token, one thread: less is better", "title")
@@ -108,7 +108,7 @@ def peers(document):
 
 
 def scale(lines):
-    """Time per token over the number of caveats and over the length, on logarithmic axes, and what is linear."""
+    """Time per token over the number of caveats and over the length, on logarithmic axes, with a linear reference."""
     panels = [("caveats", "caveats", "Caveats"), ("bytes", "bytes", "Bytes of one caveat")]
     left, panel, gap, top, tall = 70, 320, 80, 64, 260
     drawing = Drawing(left + 2 * (panel + gap), top + tall + 70, "Time per token by caveats and by length")
@@ -129,7 +129,7 @@ def scale(lines):
             drawing.line([(x0, y(10**decade)), (x0 + panel, y(10**decade))], "grid")
             drawing.text(x0 - 8, y(10**decade) + 4, whole(10**decade), "quiet", "end")
         drawing.text(x0 + panel / 2, top + tall + 38, title, "", "middle")
-        # What is on this line costs as much for each caveat or byte.
+        # Points on this line cost the same per caveat or byte.
         middle = points[len(points) * 2 // 3]
         each = middle["verify_ns"] / middle[unit]
         ends = [max(points[0][unit], 10**low_y / each), points[-1][unit]]

@@ -1,8 +1,8 @@
 //! The works W1 to W9 in nanoseconds, beside the crate `macaroon` and beside the floor that SHA-256 sets.
 //!
-//! One JSON document per line goes to standard output, a table to standard error. All is measured in one process and
-//! in turn, in batches of some microseconds, and the best batch counts: what else the machine does then falls on some
-//! batches of each, and not on the best of any.
+//! Writes one JSON document per line to standard output and a table to standard error. All works are measured in one
+//! process, in turn, in batches of some microseconds. The best batch counts: other work of the machine slows some
+//! batches, but not the best one.
 #![allow(
     clippy::arithmetic_side_effects,
     clippy::print_stdout,
@@ -20,9 +20,9 @@ use token_bench::{allocations::Counting, works};
 #[global_allocator]
 static ALLOCATOR: Counting = Counting::new();
 
-/// How long all batches together take.
+/// The time of all batches together.
 const BUDGET: Duration = Duration::from_secs(15);
-/// How long a batch takes, about: far below a time slice of the scheduler, far above the resolution of the clock.
+/// The approximate time of a batch: far below a time slice of the scheduler, far above the resolution of the clock.
 const BATCH_NS: f64 = 40_000.0;
 
 struct Timed<'a> {
@@ -50,7 +50,7 @@ impl<'a> Timed<'a> {
     }
 }
 
-/// A thousand blocks, each of which needs the one before it.
+/// A thousand blocks, each of which depends on the one before.
 fn thousand_blocks() {
     let (mut state, block) = (black_box([7; 8]), black_box([Default::default()]));
     (0..1000).for_each(|_| sha2::compress256(&mut state, &block));

@@ -1,4 +1,4 @@
-//! What keeping, finding and spending a record costs, by backend. What is on disk is synced by each call.
+//! The cost of inserting, getting and redeeming a record, by backend. On disk, each call is synced.
 #![allow(clippy::unwrap_used, reason = "a bench that cannot be set up stops")]
 
 use std::hint::black_box;
@@ -14,7 +14,7 @@ use token_store::{
     TokenId, TokenStore,
 };
 
-/// Numbers what has to be new in each round.
+/// Numbers the ids, which must be new in each round.
 #[derive(Default)]
 struct Numbers(u64);
 
@@ -22,7 +22,7 @@ impl Numbers {
     fn next(&mut self) -> [u8; 32] {
         self.0 = self.0.wrapping_add(1);
         let mut id = [0; 32];
-        // Ids are random in life, so that neighbors in time are none in the key space.
+        // Ids are random in production, so consecutive tokens are not neighbors in the key space.
         let spread = self.0.wrapping_mul(0x9e37_79b9_7f4a_7c15).to_be_bytes();
         id.iter_mut().zip(spread.into_iter().chain(self.0.to_be_bytes())).for_each(|(to, from)| *to = from);
         id
@@ -51,7 +51,7 @@ fn calls(criterion: &mut Criterion, name: &str, store: &impl TokenStore) {
     let _ = store.insert(&kept).unwrap();
     let mut group = criterion.benchmark_group(name);
     group.sample_size(10).warm_up_time(Duration::from_millis(500)).measurement_time(Duration::from_secs(2));
-    // The record is sealed outside of what is measured, once: the store cannot tell.
+    // The record is sealed once, outside of the measurement: the store treats any sealed key alike.
     group.bench_function("insert", |bencher| {
         bencher.iter(|| {
             let record = Record { id: TokenId::new(numbers.next()).unwrap(), ..kept.clone() };

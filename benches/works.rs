@@ -1,4 +1,4 @@
-//! The works W1 to W9: what is measured, in one place, and the same work by the crate `macaroon`.
+//! The works W1 to W9, which all benchmarks measure, and the same works with the crate `macaroon`.
 
 use std::hint::black_box;
 
@@ -10,15 +10,15 @@ use token_core::{
 };
 use token_test::world::{SPACE, START, World};
 
-/// As the authority draws it.
+/// A secret as the authority draws it.
 const SECRET: &[u8; 32] = b"\x5e\x0c\xf3\x91\x28\xb7\x4a\xd6\x13\x89\xee\x42\xa0\x7f\x35\xc8\x61\x1d\x94\xbb\x0a\xe7\x56\x2f\xd3\x78\x8c\x49\xf0\x26\xb1\x6d";
 const LOCATION: &str = "onezone";
 const ID: &str = "vcPiHpi0xfmkVNtJtyCH5SoGm5ZlwbQuzPhDE0x3hUc";
 const CAVEAT: &str = "tokenType = space_support_token";
 const ADDED: &str = "time < 1700604800";
-/// Where the invitation of W3 comes from.
+/// The location of the invitation of W3.
 pub const DOMAIN: &str = "domain.example.com";
-/// What the invitation of W3 is.
+/// The identifier of the invitation of W3.
 pub const IDENTIFIER: IdentifierV2<'_> = IdentifierV2 {
     persistence: Persistence::Named,
     subject: Subject::User("invitation-sender"),
@@ -37,24 +37,24 @@ pub const CAVEATS: [&str; 8] = [
     "api = all/all/*.*.*:*",
 ];
 
-/// Something to measure.
+/// A work to measure.
 #[allow(missing_debug_implementations, reason = "closures")]
 pub struct Work {
     /// `W1` to `W9`.
     pub name: &'static str,
-    /// What it does.
+    /// A description.
     pub what: &'static str,
-    /// Does it once by this library, and stops if the result is not as it must be.
+    /// Does it once with this library. Panics if the result is wrong.
     pub ours: Box<dyn Fn()>,
-    /// Does it once by the crate `macaroon`, where that can.
+    /// Does it once with the crate `macaroon`, if that can.
     pub oracle: Option<Box<dyn Fn()>>,
-    /// How many blocks of SHA-256 its chain has, the key of the key derivation being known beforehand; `None`: it
+    /// The number of SHA-256 blocks of its chain, with the key of the key derivation precomputed; `None` if it
     /// computes no chain.
     pub blocks: Option<usize>,
 }
 
-/// How many blocks follow the padded key for a message of that many bytes: the message, `0x80`, and its length in 8 bytes
-/// (FIPS 180-4 §5.1.1).
+/// The number of blocks behind the padded key for a message of this many bytes: the message, `0x80`, and its length
+/// in 8 bytes (FIPS 180-4 §5.1.1).
 const fn message_blocks(len: usize) -> usize {
     (len + 1 + 8).div_ceil(64)
 }
@@ -121,7 +121,7 @@ pub fn text() -> String {
     mint(LOCATION, ID, &[CAVEAT], Encoding::Base64Url)
 }
 
-/// All works, W1 to W9. What they have in common is made beforehand.
+/// Returns all works, W1 to W9. Their common inputs are made beforehand.
 #[must_use]
 pub fn all() -> Vec<Work> {
     macaroon::initialize().unwrap();
@@ -188,7 +188,7 @@ fn one_caveat() -> Vec<Work> {
                 assert_eq!(token.macaroon().caveats().len(), 1);
             }),
             oracle: Some(Box::new(move || {
-                // Neither is asked for more than to have read the whole text.
+                // Both libraries only read the whole text.
                 black_box(OracleMacaroon::deserialize(black_box(&oracle_decoded)).unwrap());
             })),
             blocks: None,
@@ -244,7 +244,7 @@ fn eight_caveats() -> Work {
     }
 }
 
-/// One bit of the signature is not as it was.
+/// Flips one bit of the signature.
 fn forgery() -> Work {
     let text = text();
     let (rest, end) = text.split_at(text.len() - 5);
@@ -265,7 +265,7 @@ fn forgery() -> Work {
     }
 }
 
-/// Verifies that many stored tokens at once, and stops if one is not accepted.
+/// Verifies this many stored tokens at once. Panics if one is refused.
 pub fn many(tokens: usize) -> impl Fn() + Sync {
     let world = World::new();
     let grant = Grant::SpaceSupport { space: SPACE, dialect: None };
@@ -278,7 +278,7 @@ pub fn many(tokens: usize) -> impl Fn() + Sync {
     }
 }
 
-/// Everything that a server does: id and secret drawn, sealed and stored; then looked up, opened and verified.
+/// Everything that a server does: draw the id and the secret, seal and store them; then look up, open and verify.
 fn authority() -> Work {
     let work = |world: &World| {
         let grant = Grant::SpaceSupport { space: SPACE, dialect: None };

@@ -57,7 +57,7 @@ function measure(work, once) {
   const length = Number(time) * 1e9;
   const elapsed = (start) => Number(process.hrtime.bigint() - start);
   let start = process.hrtime.bigint();
-  // What is to be compiled is compiled while it warms up, and the batches are sized after that.
+  // The code is compiled during the warm-up; the batches are sized after that.
   while (elapsed(start) < length) {
     once();
   }

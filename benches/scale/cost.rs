@@ -1,4 +1,4 @@
-//! What one token costs, by the number of its caveats and by the length of one.
+//! The cost of one token, by the number of its caveats and by the length of one.
 
 use std::{
     hint::black_box,
@@ -16,7 +16,7 @@ use crate::Outcome;
 const CAVEATS: [usize; 10] = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000];
 const BYTES: [usize; 9] = [100, 300, 1_000, 3_000, 10_000, 30_000, 100_000, 300_000, 1 << 20];
 
-/// Tells the cost of minting to text and of verifying from text, in nanoseconds, for each point.
+/// Prints the cost of minting to text and of verifying from text, in nanoseconds, for each point.
 pub(crate) fn measure(time: Duration, tell: &mut impl FnMut(Value)) -> Outcome<()> {
     for caveats in CAVEATS {
         let predicates = vec!["time < 8374891234".to_owned(); caveats];
@@ -37,7 +37,7 @@ pub(crate) fn measure(time: Duration, tell: &mut impl FnMut(Value)) -> Outcome<(
     Ok(())
 }
 
-/// A list of that length, whose last item alone is who asks: all of it has to be read.
+/// A list of this length whose last item alone matches the request, so that verification reads all of it.
 fn consumers(len: usize) -> String {
     const BEGIN: &str = "consumer = ";
     const OTHER: &str = "usr-another1|";
@@ -50,10 +50,10 @@ fn consumers(len: usize) -> String {
     list
 }
 
-/// The best time to mint and to verify, in nanoseconds, and the length of the text.
+/// Returns the best times to mint and to verify, in nanoseconds, and the length of the text.
 fn cost(predicates: &[String], format: Format, time: Duration) -> Outcome<(f64, f64, usize)> {
     let mut limits = Limits::ONEDATA;
-    // In text, 1 MiB is a third longer, and then there are the other fields.
+    // As text, 1 MiB is a third longer, and the other fields add to it.
     limits.text *= 2;
     let options = DecodeOptions::within(limits);
     let mut context = Context::at(UnixTime::from_secs(1_700_000_000));
@@ -76,10 +76,10 @@ fn cost(predicates: &[String], format: Format, time: Duration) -> Outcome<(f64, 
     Ok((best(time, mint)?, best(time, verify)?, text.len()))
 }
 
-/// The best of many short batches, in nanoseconds for one call.
+/// Returns the best of many short batches, in nanoseconds per call.
 ///
-/// Of the processor's time, not the clock's: the longest of these take some milliseconds, in which a busy machine
-/// always does something else as well.
+/// Measures processor time, not wall time: the longest calls take some milliseconds, in which a busy machine always
+/// does other work as well.
 fn best<T>(time: Duration, once: impl Fn() -> Outcome<T>) -> Outcome<f64> {
     const BATCH: f64 = 1e5;
     let batch = |count: u32| -> Outcome<f64> {
@@ -101,7 +101,7 @@ fn best<T>(time: Duration, once: impl Fn() -> Outcome<T>) -> Outcome<f64> {
     Ok(best)
 }
 
-/// What this thread has had of a processor, in nanoseconds.
+/// Returns the processor time of this thread, in nanoseconds.
 fn processor_time_ns() -> f64 {
     let time = clock_gettime(ClockId::ThreadCPUTime);
     #[expect(clippy::cast_precision_loss, reason = "exact for three months")]

@@ -22,16 +22,16 @@ use token_store::{Administration, Entity, KeyRing, MemoryStore, RedbStore};
 
 use crate::{Engine, Outcome, Plan, Store, machine};
 
-/// How many threads work it.
+/// The numbers of threads.
 const WORKERS: [usize; 3] = [1, 16, 64];
-/// How many tokens of those that a store was filled with are verified, taken evenly.
+/// The number of tokens to verify, evenly spread over those of the store.
 const SAMPLE: usize = 10_000;
-/// Mints at most, for each number of threads: they come on top of what the store was filled to.
+/// The most mints for each number of threads. They add to the records that the store was filled with.
 const MINTS: usize = 20_000;
-/// Verifications at most, for each number of threads.
+/// The most verifications for each number of threads.
 const VERIFICATIONS: usize = 500_000;
 
-/// A world in which everything exists, and everybody may do anything.
+/// A host for which everything exists and every user may do anything.
 struct Anything;
 
 impl Host for Anything {
@@ -70,7 +70,7 @@ fn open(engine: Engine, place: &Path) -> Outcome<Box<dyn Administration>> {
     })
 }
 
-/// Makes a store on disk and fills it; the keys and a sample of the tokens stay beside it.
+/// Creates a store on disk and fills it. The keys and a sample of the tokens are kept beside it.
 pub(crate) fn fill(store: &Store, tell: &mut impl FnMut(Value)) -> Outcome<()> {
     let keys = KeyRing::create(store.place.join("keys"))?;
     let authority = authority(create(store.engine, &store.place)?, keys)?;
@@ -89,7 +89,7 @@ pub(crate) fn fill(store: &Store, tell: &mut impl FnMut(Value)) -> Outcome<()> {
     Ok(())
 }
 
-/// Mints until the store holds as many records as it should. Returns a sample of the tokens.
+/// Mints until the store has this many records. Returns a sample of the tokens.
 fn fill_up(authority: &Worked, store: &Store, tell: &mut impl FnMut(Value)) -> Outcome<Vec<String>> {
     let every = store.records.div_ceil(SAMPLE).max(1);
     let mint = |index: usize| {
@@ -97,9 +97,9 @@ fn fill_up(authority: &Worked, store: &Store, tell: &mut impl FnMut(Value)) -> O
         Ok(index.is_multiple_of(every).then_some(token))
     };
     let threads = match store.engine {
-        // More would leave their arenas behind, and it is the store's memory that is asked for.
+        // More threads would leave memory arenas behind, which would distort the store's memory.
         Engine::Memory => thread::available_parallelism()?.get(),
-        // Enough for full groups, so that a sync is shared by hundreds.
+        // Enough for full batches, so that hundreds of mints share a sync.
         Engine::Redb => 512,
         // With 512 it takes longer, and 7 GiB of memory for a million records instead of half a GiB.
         #[cfg(feature = "sled")]
@@ -114,7 +114,7 @@ fn fill_up(authority: &Worked, store: &Store, tell: &mut impl FnMut(Value)) -> O
     Ok(filled.results.into_iter().flatten().collect())
 }
 
-/// Opens a store and has it worked by more and more threads.
+/// Opens a store and measures it with more and more threads.
 pub(crate) fn work(store: &Store, plan: &Plan, tell: &mut impl FnMut(Value)) -> Outcome<()> {
     let name = store.engine.as_str();
     let (tokens, before, authority) = match store.engine {
@@ -170,7 +170,7 @@ pub(crate) fn work(store: &Store, plan: &Plan, tell: &mut impl FnMut(Value)) -> 
             if consumed.repeated { Err("a new claim is an old one".into()) } else { Ok(()) }
         })?;
         told("consume", &consumed.pace);
-        // Back to what it was filled to.
+        // Remove the records that were added.
         let (now, step) = (authority.now(), 1_000);
         while authority.store().purge_spent(now, Duration::ZERO, step)? == step {}
     }
@@ -185,7 +185,7 @@ fn mint(authority: &Worked, index: usize) -> Outcome<String> {
     Ok(authority.mint(&MintRequest::new(grant, Subject::User(&user)))?.token)
 }
 
-/// One after another, in an order that no cache foresees.
+/// Each token once, in an order that no cache can predict.
 fn pick<T>(all: &[T], index: usize) -> Option<&T> {
     let spread = u64::try_from(index).ok()?.wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(29);
     all.get(usize::try_from(spread.checked_rem(u64::try_from(all.len()).ok()?)?).ok()?)
@@ -196,7 +196,7 @@ fn per(whole: u64, parts: usize) -> f64 {
     whole as f64 / parts as f64
 }
 
-/// How fast calls were, of many threads that each called as fast as it could.
+/// The speed of calls from many threads that each call as fast as they can.
 struct Pace {
     /// From the first call to the end of the last.
     time: Duration,
@@ -222,7 +222,7 @@ struct Phase<T> {
     results: Vec<T>,
 }
 
-/// Has threads call again and again, with the numbers from 0, until the time is over or the numbers are used up.
+/// Calls from many threads, with the numbers from 0, until the time is over or the numbers are used up.
 fn phase<T: Send>(
     threads: usize,
     calls: usize,
@@ -249,7 +249,7 @@ fn phase<T: Send>(
     };
     thread::scope(|scope| {
         let workers: Vec<_> = (0..threads).map(|_| scope.spawn(worker)).collect();
-        // Told by those who work: whoever only waits for them may get no processor until they are done.
+        // The workers report the times: the waiting thread may get no processor until they are done.
         let (mut begin, mut end) = (None, None);
         let (mut latencies, mut results) = (Histogram::new(3)?, Vec::new());
         for worker in workers {
@@ -264,7 +264,7 @@ fn phase<T: Send>(
     })
 }
 
-/// What one thread did of a phase.
+/// The share of one thread in a phase.
 struct Share<T> {
     begin: Instant,
     end: Instant,

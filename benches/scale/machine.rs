@@ -1,4 +1,4 @@
-//! What the machine is, and what it says of this process and its files.
+//! The machine, and its figures of this process and its files.
 
 use std::{
     fs::{self, File},
@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use crate::Outcome;
 
-/// The machine, the time and the load. What does not say is left out.
+/// Returns the machine, the time and the load, without the figures that the machine does not provide.
 pub(crate) fn line() -> Value {
     let read = |path: &str| fs::read_to_string(path).unwrap_or_default();
     let cpus = read("/proc/cpuinfo");
@@ -27,12 +27,12 @@ pub(crate) fn line() -> Value {
     json!({"measure": "machine", "machine": machine, "unix": unix, "load": load})
 }
 
-/// The resident memory of this process, in bytes.
+/// Returns the resident memory of this process, in bytes.
 pub(crate) fn resident() -> Outcome<u64> {
     status("VmRSS:")
 }
 
-/// The most resident memory that this process has had, in bytes.
+/// Returns the peak resident memory of this process, in bytes.
 pub(crate) fn peak() -> Outcome<u64> {
     status("VmHWM:")
 }
@@ -44,7 +44,7 @@ fn status(field: &str) -> Outcome<u64> {
     Ok(kib * 1024)
 }
 
-/// What a file, or all in a directory, takes on disk, in bytes.
+/// Returns the disk space of a file or of all files in a directory, in bytes.
 pub(crate) fn on_disk(path: &Path) -> Outcome<u64> {
     let metadata = fs::symlink_metadata(path)?;
     let mut bytes = metadata.blocks() * 512;
@@ -56,7 +56,7 @@ pub(crate) fn on_disk(path: &Path) -> Outcome<u64> {
     Ok(bytes)
 }
 
-/// How long the disk takes to sync a block of 4 KiB: the median of some. No durable write can be faster.
+/// Measures how long the disk takes to sync a block of 4 KiB: the median of some. No durable write can be faster.
 pub(crate) fn sync_time(directory: &Path) -> Outcome<Duration> {
     const ROUNDS: usize = 31;
     let path = directory.join("sync");

@@ -1,13 +1,13 @@
-//! How costs grow: of one token by its caveats and its length, and of an authority by its threads and by the
+//! How costs grow: of one token with its caveats and its length, and of an authority with its threads and with the
 //! records in its store.
 //!
 //! ```text
 //! cargo run --release -p token-bench --features sled --bin scale | benches/plot.py docs/scale.svg
 //! ```
 //!
-//! Standard output has one JSON object a line, of which `measure` says what it is; standard error has progress,
-//! and at the end the tables. Each store is filled and worked by processes of their own, so that the memory that
-//! is measured is its own; what is on disk is in a temporary directory that goes at the end.
+//! Standard output has one JSON object per line, whose `measure` names the measurement; standard error has progress
+//! and, at the end, the tables. Separate processes fill and measure each store, so that their memory is that of the
+//! store. Files are in a temporary directory, which is removed at the end.
 #![forbid(unsafe_code)]
 #![allow(
     clippy::arithmetic_side_effects,
@@ -48,7 +48,7 @@ struct Args {
     part: Option<Part>,
 }
 
-/// What a process of its own does.
+/// The task of a child process.
 #[derive(Debug, Subcommand)]
 enum Part {
     #[command(hide = true)]
@@ -61,7 +61,7 @@ enum Part {
 struct Store {
     engine: Engine,
     records: usize,
-    /// Where it keeps its files and those that the parts hand each other.
+    /// The directory for its files and those that the parts exchange.
     place: PathBuf,
 }
 
@@ -84,14 +84,14 @@ impl Engine {
     }
 }
 
-/// How much is done.
+/// The amount of work.
 struct Plan {
     quick: bool,
     /// The numbers of records that stores are filled to.
     records: &'static [usize],
-    /// How long mints and verifications go on, for each number of threads.
+    /// The time of mints and verifications, for each number of threads.
     time: Duration,
-    /// How long one token's cost is sought, for each point.
+    /// The time for the cost of one token, for each point.
     point: Duration,
 }
 
@@ -160,7 +160,7 @@ fn all(plan: &Plan, directory: Option<&Path>) -> Outcome<()> {
     Ok(())
 }
 
-/// Runs a part in a process of its own, and passes on what it tells.
+/// Runs a part in a child process and passes on its output.
 fn part(name: &str, store: &Store, plan: &Plan, tell: &mut impl FnMut(Value)) -> Outcome<()> {
     let mut command = Command::new(std::env::current_exe()?);
     if plan.quick {

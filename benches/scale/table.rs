@@ -1,4 +1,4 @@
-//! The tables, in Markdown, from the lines that were told.
+//! The tables, in Markdown, from the printed lines.
 
 use std::fmt::Write as _;
 
@@ -21,7 +21,7 @@ fn number(line: &Value, field: &str) -> f64 {
     line.get(field).and_then(Value::as_f64).unwrap_or(f64::NAN)
 }
 
-/// What each step adds shows whether costs are linear: it stays the same.
+/// Adds the increment of each step: it is constant if costs are linear.
 fn cost(lines: &[Value], by: &str) -> String {
     let mut table =
         format!("| {by} | text, bytes | mint | verify | mint, each further | verify, each further |\n");
@@ -125,7 +125,7 @@ fn machine(lines: &[Value]) -> String {
     format!("{machine}; load {}; {took:.0} s.", loads.join(" before and, with this, after "))
 }
 
-/// Three digits of it.
+/// Formats a number with three digits.
 fn significant(value: f64) -> String {
     match value.abs() {
         size if size >= 99.95 => format!("{value:.0}"),
@@ -151,7 +151,7 @@ fn mebibytes(bytes: f64) -> String {
     format!("{:.1} MiB", bytes / f64::from(1 << 20))
 }
 
-/// With commas.
+/// Formats a number with commas.
 fn count(number: f64) -> String {
     let digits = format!("{number:.0}");
     let mut text = String::new();

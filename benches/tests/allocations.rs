@@ -1,6 +1,6 @@
-//! How often each work asks for memory: times are noise, counts are not.
+//! The number of allocations of each work: times are noise, counts are not.
 //!
-//! The only test of its binary, since the whole process is counted.
+//! The only test of its binary, since it counts the allocations of the whole process.
 
 use token_bench::{allocations::Counting, works};
 

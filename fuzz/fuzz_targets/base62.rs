@@ -1,4 +1,5 @@
-//! Onedata's spelling: any macaroon spelled by us reads back, and any text is one spelling of what it spells.
+//! Onedata's base62: any macaroon that this library encodes reads back, and any text is an encoding of what it
+//! decodes to.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
@@ -17,7 +18,7 @@ fuzz_target!(|input: (&[u8], &str)| {
             &macaroon,
             &token_fuzz::read_text(&text).expect("what is written is read").0
         ));
-        // A piece of the text is put in anew.
+        // Replaces a piece of the text.
         let at = damage.len() % text.len();
         let end = (at + damage.len()).min(text.len());
         let mut damaged = text.clone();
@@ -29,7 +30,7 @@ fuzz_target!(|input: (&[u8], &str)| {
     check(damage);
 });
 
-/// Nothing but the other alphabet and padding is spelled in two ways.
+/// Only the other alphabet and padding have two encodings.
 fn check(text: &str) {
     let Some((macaroon, Format::V1)) = token_fuzz::read_text(text) else { return };
     let Ok((_, spelling)) = Macaroon::from_text(text, &token_fuzz::strict()) else { return };
@@ -40,7 +41,7 @@ fn check(text: &str) {
     assert_eq!(written, canonical(text));
 }
 
-/// `03` and `04` spell `/` and `+`, `05` spells `=`.
+/// `03` and `04` encode `/` and `+`, `05` encodes `=`.
 fn canonical(text: &str) -> String {
     let mut canonical = String::with_capacity(text.len());
     let mut characters = text.chars();

@@ -1,4 +1,4 @@
-//! What the strict rules read, another implementation reads as well, and says the same of it, but for the faults
+//! Another implementation reads everything that the strict rules read, with the same result, except for its faults
 //! that are listed here by name.
 #![no_main]
 
@@ -6,16 +6,16 @@ use libfuzzer_sys::fuzz_target;
 use token_core::{Caveat, Format, Macaroon};
 use token_test::oracle;
 
-/// What macaroon 0.3 refuses although it should not.
+/// Valid input that macaroon 0.3 refuses.
 const FAULTS: [(&str, fn(&Macaroon) -> bool); 1] = [
-    // libmacaroons and go-macaroon write such, and so does this library where the location is empty.
+    // libmacaroons and go-macaroon write these, and so does this library if the location is empty.
     ("a third-party caveat of v2 without a location", |macaroon| {
         macaroon.caveats().any(|it| matches!(it, Caveat::ThirdParty { location: [], .. }))
     }),
 ];
 
 fuzz_target!(|bytes: &[u8]| {
-    // Longer input overflows the other one's stack.
+    // Longer input overflows the other implementation's stack.
     if bytes.len() > oracle::MAX_LEN {
         return;
     }

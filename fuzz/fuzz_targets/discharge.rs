@@ -1,5 +1,5 @@
-//! A root, third-party caveats and discharges from the same bytes: accepted exactly where a plain account of who
-//! asked for what says so.
+//! A root, third-party caveats and discharges from the same bytes: accepted exactly if a simple model of the caveats
+//! and their discharges allows it.
 #![no_main]
 
 use std::collections::BTreeSet;
@@ -56,8 +56,8 @@ fn add(macaroon: &mut Macaroon, caveats: &[Caveat], nonce: &mut u8) {
     }
 }
 
-/// Whether the account allows it: what is asked for is there once, under the right key, bound, used once and
-/// with nothing left over.
+/// Whether the model allows it: each discharge that a caveat asks for exists once, under the right key, bound, used
+/// once and with nothing left over.
 fn expected(input: &Input) -> bool {
     let identifiers: BTreeSet<u8> = input.discharges.iter().map(|it| it.identifier).collect();
     if identifiers.len() != input.discharges.len() || input.discharges.len() > 64 {
@@ -109,7 +109,7 @@ fuzz_target!(|input: Input| {
             }
         })
         .collect();
-    // Over the wire and back.
+    // Encode and decode again.
     let format = [Format::V2, Format::V2J][usize::from(input.format % 2)];
     let sent = |macaroon: &Macaroon| {
         let bytes = macaroon.to_bytes(format).expect("a macaroon of short fields");
@@ -130,7 +130,7 @@ fuzz_target!(|input: Input| {
     let wrong = RootKey::from_derived([0xfe; 32]);
     assert!(verifier.verify_with(&root, &discharges, &wrong).is_err());
 
-    // Macaroons of strangers are never of use.
+    // Macaroons under other keys never help.
     let read = |bytes: &Vec<u8>| Macaroon::from_bytes(bytes.as_slice(), &DecodeOptions::compat()).ok();
     let strangers: Vec<Macaroon> = input.strangers.iter().filter_map(|it| Some(read(it)?.0)).collect();
     if !strangers.is_empty() {

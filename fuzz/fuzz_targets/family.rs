@@ -1,4 +1,4 @@
-//! Each family of caveats with any value: read or not, shown as it was, and judged without surprise.
+//! Each family of caveats with any value: read or refused, shown unchanged, and judged without a panic.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
@@ -37,7 +37,7 @@ fuzz_target!(|bytes: &[u8]| {
     let JsonPredicate(again) = serde_json::from_slice(&json).expect("what is written is read");
     let again = Predicate::read(again.as_ref()).expect("what JSON says can be read");
 
-    // What JSON makes of it holds where it holds.
+    // The caveat from its JSON form holds exactly if the caveat does.
     let key = RootKey::from_derived([7; 32]);
     let holds = |text: &str, context: &Context<'_>| {
         let mut macaroon = Macaroon::mint(&key, "", b"id").expect("an identifier of two bytes");

@@ -1,4 +1,4 @@
-//! Any bytes as an identifier: what is read is written as it was, but for the parameters of `ssp`.
+//! Any bytes as an identifier: what is read is written back unchanged, except for the parameters of `ssp`.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

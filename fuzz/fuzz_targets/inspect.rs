@@ -1,4 +1,4 @@
-//! Any text without a key: it agrees with decoding, and everything said of it can be shown.
+//! Any text without a key: inspection agrees with decoding, and every part of the report can be shown.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
@@ -12,7 +12,7 @@ fuzz_target!(|text: &str| {
         Err(damage) => {
             let message = damage.to_string();
             assert!(!message.is_empty());
-            // A message may be shown and logged; a long text is no part of one.
+            // A message may be shown and logged, so it must not contain a long text.
             assert!(text.len() < 40 || !message.contains(text));
             assert_eq!(decoded.as_ref().err(), Some(&damage.error));
             (*damage.partial, false)

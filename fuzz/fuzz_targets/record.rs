@@ -1,5 +1,5 @@
-//! A stored record or generation, as it came from a disk and with its checksum put right: read as what it is
-//! written from, or called damaged.
+//! A stored record or generation as read from disk, with a corrected checksum: read as the value that is written
+//! back, or reported as damaged.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
@@ -41,7 +41,7 @@ fn damaged(read: Result<(), StoreError>) {
     }
 }
 
-/// The value as it would stand under the key, with the checksum of the two behind it.
+/// Returns the value as stored under the key, with the checksum of both at the end.
 fn sound(key: &[u8], value: &[u8]) -> Vec<u8> {
     let mut hash = Sha256::new();
     for part in [key, value] {

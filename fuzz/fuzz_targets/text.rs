@@ -1,5 +1,5 @@
-//! Any text: read or refused, and what is read is written as it was but for padding, the other alphabet and what
-//! JSON leaves open.
+//! Any text: read or refused. What is read is written back unchanged, except for padding, the other alphabet and the
+//! freedom of JSON.
 #![no_main]
 
 use libfuzzer_sys::{Corpus, fuzz_target};
@@ -30,7 +30,7 @@ fuzz_target!(|text: &str| -> Corpus {
     assert_eq!(again.service(), token.service());
     let is_canonical = match (token.encoding(), spelling.format) {
         (_, Format::V2) if written.len() != text.trim_end_matches('=').len() => return Corpus::Keep,
-        // `03` and `04` spell `/` and `+`, `05` spells `=`; behind a `0` that is itself escaped they do not.
+        // `03` and `04` encode `/` and `+`, `05` encodes `=`, unless the `0` belongs to an escape itself.
         (Encoding::Base62, _) => escapes(text).all(|escaped| matches!(escaped, b'0'..=b'2')),
         (Encoding::Json, _) => return Corpus::Keep,
         _ => !text.contains(['+', '/', '=']),
@@ -39,7 +39,7 @@ fuzz_target!(|text: &str| -> Corpus {
     Corpus::Keep
 });
 
-/// What stands behind each `0` that begins an escape.
+/// Returns the character behind each `0` that begins an escape.
 fn escapes(text: &str) -> impl Iterator<Item = u8> {
     let mut bytes = text.bytes();
     std::iter::from_fn(move || {

@@ -1,4 +1,4 @@
-//! Any bytes as packets: read or refused, and what is read is written as it was.
+//! Any bytes as packets: read or refused. What is read is written back unchanged.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
@@ -9,7 +9,7 @@ fuzz_target!(|bytes: &[u8]| {
     if format != Format::V1 {
         return;
     }
-    // Every byte is a field's or a frame's, and the fields are where they say.
+    // Every byte belongs to a field or a frame, and the fields are where the reader says.
     let fields: usize = macaroon
         .caveats()
         .map(|caveat| match caveat {

@@ -1,11 +1,12 @@
-//! The JSON of version 1 with any values in it: what is read says what another reader of JSON finds.
+//! Version-1 JSON with any values: what is read equals what another JSON parser finds.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
 use serde_json::Value;
 use token_core::{Caveat, Format};
 
-// Lines of the input are the raw values, in this order; what is left over are further caveats, by threes.
+// The lines of the input are the raw values, in this order; the remaining lines are further caveats, three lines
+// each.
 fuzz_target!(|text: &str| {
     let mut lines = text.split('\n');
     let [location, identifier, signature] = [(); 3].map(|()| lines.next().unwrap_or("null"));

@@ -1,4 +1,4 @@
-//! Any bytes as fields behind the version: read or refused, and what is read is written as it was, but for empty
+//! Any bytes as fields behind the version: read or refused. What is read is written back unchanged, except for empty
 //! locations.
 #![no_main]
 

@@ -1,4 +1,4 @@
-//! Any text as the JSON of version 2: read or refused as text and as bytes alike.
+//! Any text as version-2 JSON: read or refused, with the same result for text and bytes.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
@@ -14,7 +14,7 @@ fuzz_target!(|text: &str| {
     }
     let Some((_, format)) = read else { return };
     assert!(matches!(format, Format::V2J | Format::V1J));
-    // Another reader of JSON agrees that it is JSON, and on which version.
+    // Another JSON parser agrees that it is JSON, and on the version.
     let value: serde_json::Value = serde_json::from_str(&document).expect("what is read is JSON");
     let is_v1 = ["identifier", "signature"].iter().all(|name| value[*name].is_string());
     assert_eq!(is_v1, format == Format::V1J);

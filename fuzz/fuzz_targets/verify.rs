@@ -1,4 +1,4 @@
-//! A request and a token from the same bytes: nothing verifies without the key, and narrowing never widens.
+//! A request and a token from the same bytes: nothing verifies without the key, and attenuation never widens.
 #![no_main]
 
 use std::net::IpAddr;

@@ -1,8 +1,8 @@
-//! What holds of every input, whatever its format.
+//! The properties of every input in every format.
 
 use token_core::{Caveat, DecodeError, DecodeOptions, EncodeError, Encoding, Format, Macaroon};
 
-/// The strict rules with every limit lifted but that on the whole, so that limits stop no input halfway.
+/// The strict rules with every limit lifted except that on the whole length, so that no limit stops an input halfway.
 #[must_use]
 pub fn strict() -> DecodeOptions {
     let mut options = DecodeOptions::default();
@@ -10,7 +10,7 @@ pub fn strict() -> DecodeOptions {
     options
 }
 
-/// The liberal rules, likewise.
+/// The liberal rules with the same limits.
 #[must_use]
 pub fn liberal() -> DecodeOptions {
     let mut options = DecodeOptions::compat();
@@ -18,7 +18,7 @@ pub fn liberal() -> DecodeOptions {
     options
 }
 
-/// Reads bytes by both rules and holds what comes out to the laws. What the strict rules read is returned.
+/// Reads bytes by both rules and checks the properties of the result. Returns what the strict rules read.
 pub fn read_bytes(bytes: &[u8]) -> Option<(Macaroon, Format)> {
     let strictly = survived(Macaroon::from_bytes(bytes, &strict()), bytes.len());
     let liberally = survived(Macaroon::from_bytes(bytes, &liberal()), bytes.len());
@@ -26,7 +26,7 @@ pub fn read_bytes(bytes: &[u8]) -> Option<(Macaroon, Format)> {
     strictly
 }
 
-/// Reads text by both rules and holds what comes out to the laws. What the strict rules read is returned.
+/// Reads text by both rules and checks the properties of the result. Returns what the strict rules read.
 pub fn read_text(text: &str) -> Option<(Macaroon, Format)> {
     let read = |options| {
         let read = Macaroon::from_text(text, &options).map(|(read, spelling)| (read, spelling.format));
@@ -37,7 +37,7 @@ pub fn read_text(text: &str) -> Option<(Macaroon, Format)> {
     strictly
 }
 
-/// An error names a place in the input, and does not repeat the input.
+/// An error points into the input and does not repeat it.
 fn survived(read: Result<(Macaroon, Format), DecodeError>, len: usize) -> Option<(Macaroon, Format)> {
     match read {
         Ok(read) => {
@@ -52,7 +52,7 @@ fn survived(read: Result<(Macaroon, Format), DecodeError>, len: usize) -> Option
     }
 }
 
-/// What the strict rules read, the liberal ones read the same.
+/// The liberal rules read the same as the strict rules from everything that these accept.
 fn compared(strictly: Option<&(Macaroon, Format)>, liberally: Option<&(Macaroon, Format)>) {
     let Some((strict, format)) = strictly else { return };
     let Some((liberal, also)) = liberally else {
@@ -62,7 +62,7 @@ fn compared(strictly: Option<&(Macaroon, Format)>, liberally: Option<&(Macaroon,
     assert!(same(strict, liberal), "the liberal rules read something else");
 }
 
-/// Whether two macaroons have the same fields, those that are not signed among them.
+/// Whether two macaroons have the same fields, unsigned ones included.
 #[must_use]
 pub fn same(one: &Macaroon, other: &Macaroon) -> bool {
     one.location() == other.location()
@@ -71,9 +71,9 @@ pub fn same(one: &Macaroon, other: &Macaroon) -> bool {
         && one.caveats().eq(other.caveats())
 }
 
-/// Each format that takes the macaroon gives it back whole, in one way.
+/// Each format that can carry the macaroon returns it whole, in one encoding.
 fn written_and_read_again(macaroon: &Macaroon) {
-    // What the liberal rules alone read is read again by them alone.
+    // If only the liberal rules read it, only they read it again.
     let options = liberal();
     for format in [Format::V1, Format::V2, Format::V2J] {
         let written = match macaroon.to_bytes(format) {
@@ -109,7 +109,7 @@ fn has_odd_vid(macaroon: &Macaroon) -> bool {
     macaroon.caveats().any(|it| matches!(it, Caveat::ThirdParty { vid, .. } if vid.len() != 72))
 }
 
-/// v1 has no empty predicate by either rule.
+/// Neither rule reads an empty predicate in v1.
 fn has_empty_field(macaroon: &Macaroon) -> bool {
     macaroon.caveats().any(|it| match it {
         Caveat::FirstParty { predicate } => predicate.is_empty(),

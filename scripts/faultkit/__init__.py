@@ -1,1 +1,1 @@
-"""What scripts/faults does to a store. Python's standard library alone."""
+"""The faults that scripts/faults injects. Uses only Python's standard library."""

@@ -1,4 +1,4 @@
-"""Processes that are killed, and disks whose power goes."""
+"""Killed processes and power cuts."""
 
 import tempfile
 import time
@@ -7,10 +7,10 @@ from pathlib import Path
 from . import mounts
 from .soak import Ledger, Place, Row
 
-# How many crashes one store has to take before a new one begins.
+# How many crashes one store takes before a new store is created.
 KILLS_OF_ONE_STORE = 100
 CUTS_OF_ONE_STORE = 30
-# How often the control may make its cuts until it loses something.
+# How many cuts the control may make until it loses data.
 CONTROLS = 10
 
 # How often a rekeying is killed.
@@ -18,7 +18,7 @@ REKEYS = 50
 
 
 def kill(soak, engine, runs):
-    """kill -9 of a process of four threads, mostly in its work and sometimes while it opens the store."""
+    """kill -9 of a process of four threads, mostly during its work and sometimes while it opens the store."""
     row = Row()
     while row.runs < runs:
         with Place(engine, soak.disk) as place:
@@ -39,7 +39,7 @@ def kill(soak, engine, runs):
 
 
 def power(soak, engine, runs):
-    """The power of the disk goes while four threads write."""
+    """The disk loses power while four threads write."""
     row = Row()
     spoiled = 0
     with tempfile.TemporaryDirectory(dir=soak.disk) as scratch:
@@ -72,7 +72,7 @@ def power(soak, engine, runs):
                     mounts.make_ext4(image, 256)
                 elif not opened:
                     break
-            # The control has nothing to check itself by.
+            # The control has no check of its own.
             if engine != "sled-unguarded":
                 with mounts.loop(at, image):
                     soak.audit(url, row, f"after cut {row.runs}")
@@ -81,7 +81,7 @@ def power(soak, engine, runs):
 
 
 def rekey(soak, engine, records):
-    """A rekeying that is killed fifty times, each time underway; then the old keys are removed."""
+    """A rekeying that is killed fifty times while it runs; then the old keys are removed."""
     row = Row(asked=f"0 of {records} records unreadable or left on an old key")
     with Place(engine, soak.disk) as place:
         # A little more than half of all operations are mints.
@@ -96,7 +96,7 @@ def rekey(soak, engine, records):
             time.sleep(soak.random.uniform(0, whole))
             finished = victim.process.poll() is not None
             steps += len(victim.kill())
-            # It was too late to kill this one: the next has a new key, and all to do again, and dies sooner.
+            # This one finished before the kill: the next starts over with a new key and is killed sooner.
             rotate = ["--rotate"] if finished else []
             if finished:
                 whole *= 0.8
@@ -118,12 +118,12 @@ def rekey(soak, engine, records):
 
 
 def control(soak, engine, runs):
-    """The same cuts on sled as it comes: they must lose data, or the harness sees nothing."""
+    """The same cuts on plain sled: they must lose data, or the harness detects nothing."""
     del engine
     row = Row(asked="something is lost")
     lost = revived = unopened = 0
-    # Nothing is lost where the file system happened to write its journal in time, which goes by what else the machine
-    # does and so comes many times in a row.
+    # Nothing is lost if the file system happened to write its journal in time. That depends on the other work of the
+    # machine, so it happens many times in a row.
     for _ in range(CONTROLS):
         cuts = power(soak, "sled-unguarded", runs)
         row.runs += cuts.runs

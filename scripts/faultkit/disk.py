@@ -1,4 +1,4 @@
-"""Disks that are full, and calls to the system that fail."""
+"""Full disks and failing system calls."""
 
 import re
 import signal
@@ -12,10 +12,10 @@ from .soak import EXITS, Ledger, Place, Row
 
 PATIENCE = 5.0
 
-# The size of the disk that fills up, and how much of it is free at first, in MiB: sled wants 8 to open.
+# The size of the disk that fills up, and how much of it is free at first, in MiB: sled needs 8 to open.
 DISK = 32
 FREE = {"redb": (2, 6), "sled": (17, 23)}
-# Of four threads the first to tell may be one that came after the commit that failed, and is told to open the store again.
+# The first of four threads to report may have come after the failed commit; its error says to reopen the store.
 MINTING = {"full", "unknown", "io", "poisoned"}
 OPENING = {"full", "io"}
 
@@ -27,7 +27,7 @@ OPERATIONS = 50
 
 
 def full(soak, engine, runs):
-    """The disk fills up while four threads mint, and the store is opened while it is full."""
+    """The disk fills up while four threads mint, and the store is opened on the full disk."""
     row = Row(asked="typed error in 5 s, 0 lost, reopens each time")
     kinds = Counter()
     slowest = 0.0
@@ -85,15 +85,15 @@ def _told(kinds):
 
 
 def io(soak, engine, runs):
-    """Each call to the system of a script of 50 operations fails once with EIO: one run for each. Where
-    a call is made by several threads, the Nth of each fails. With a limit, evenly spread ones."""
+    """Each system call of a script of 50 operations fails once with EIO: one run for each. If
+    several threads make a call, the Nth of each fails. With a limit, evenly spread calls fail."""
     row = Row(asked="nothing acknowledged after it, before or after, no panic")
     refused = 0
 
     def judge(where, status, lines, stderr):
         nonlocal refused
         refused += _error(lines) != ""
-        # 127: the program's loader was refused, and no program ran.
+        # 127: the program's loader failed, and no program ran.
         if status not in EXITS | {127} or status == 1 or status == 0 and _error(lines):
             row.blame(f"{where}: status {status} {lines[-2:]} {stderr[-300:]}")
         if _acknowledged_after(lines):

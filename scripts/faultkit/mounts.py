@@ -1,4 +1,4 @@
-"""File systems of our own: gone when their block ends, whatever ended it."""
+"""Temporary file systems: unmounted when their block ends, also by an exception."""
 
 import contextlib
 import fcntl
@@ -7,7 +7,7 @@ import struct
 import subprocess
 from pathlib import Path
 
-# EXT4_IOC_SHUTDOWN, and the flag that drops whatever the log has not written yet.
+# EXT4_IOC_SHUTDOWN, and the flag that drops everything that the journal has not written yet.
 EXT4_IOC_SHUTDOWN = 0x8004587D
 NO_LOG_FLUSH = 2
 
@@ -20,7 +20,7 @@ def call(*command):
 
 @contextlib.contextmanager
 def mounted(at, *arguments):
-    """Mounts at a new directory, and takes both away."""
+    """Mounts at a new directory, and removes both at the end."""
     at = Path(at)
     at.mkdir()
     try:
@@ -37,7 +37,7 @@ def unmount(at):
     try:
         call("umount", str(at))
     except OSError:
-        # Whatever still has it open was ended before; this takes it out of the way in any case.
+        # The processes that had it open were ended before; this detaches it in any case.
         call("umount", "--lazy", str(at))
 
 
@@ -57,7 +57,7 @@ def make_ext4(image, mebibytes):
 
 
 def cut_power(at):
-    """From here on nothing reaches the device, and nothing that was not synced is there after the next mount."""
+    """From now on no write reaches the device, and the next mount has only what was synced."""
     directory = os.open(at, os.O_RDONLY | os.O_DIRECTORY)
     try:
         fcntl.ioctl(directory, EXT4_IOC_SHUTDOWN, struct.pack("I", NO_LOG_FLUSH))
@@ -66,7 +66,7 @@ def cut_power(at):
 
 
 def fill(path):
-    """Fills what is free with one file, to the last page."""
+    """Fills the free space with one file, to the last page."""
     with open(path, "wb", buffering=0) as file:
         for block in (1024 * 1024, 4096):
             with contextlib.suppress(OSError):

@@ -1,4 +1,4 @@
-"""PostgreSQL: servers that are killed, a standby that takes over, and tokens that several hosts want."""
+"""PostgreSQL: killed servers, a standby that takes over, and tokens that several hosts spend at once."""
 
 import os
 import pwd
@@ -18,16 +18,16 @@ PROGRAMS = ("initdb", "pg_basebackup", "postgres", "psql")
 PATIENCE = 60
 THREADS = 16
 
-# How many kills one database has to take before a new one begins.
+# How many kills one database takes before a new one is created.
 KILLS_OF_ONE_DATABASE = 20
 
-# What a process may say while it cannot reach a server that takes writes.
+# The errors that a process may report while it cannot reach a server that takes writes.
 PASSING = {"unreachable", "io", "read-only"}
 
-# How long a revocation may go unseen, in seconds: CacheConfig::ttl unless something else is said.
+# How long a revocation may go unseen, in seconds: the default of CacheConfig::ttl.
 BOUND = 3
 
-# With this one, seconds, nothing but a notice makes a cache forget in time.
+# With this TTL, in seconds, only a notice makes a cache forget in time.
 ENDLESS = 3600
 
 # How many tokens are watched at a time.
@@ -38,7 +38,7 @@ LIMITS = (1, 1, 2, 7)
 
 
 def programs():
-    """The directory of the server's programs, or None: Debian keeps them out of the PATH."""
+    """The directory of the server's programs, or None: Debian keeps them off the PATH."""
     versions = sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)
     places = [*map(Path, os.environ.get("PATH", "").split(os.pathsep)), *versions]
     return next((place for place in places if all((place / program).is_file() for program in PROGRAMS)), None)
@@ -61,13 +61,13 @@ class Node:
                           "UTF8", "--data-checksums")
 
     def start(self, **settings):
-        """Starts it, and waits until it answers."""
+        """Starts the server and waits until it answers."""
         settings = {"listen_addresses": "127.0.0.1", "port": self.port, "unix_socket_directories": "",
                     "max_connections": 300, "shared_buffers": "32MB", **settings}
         options = [option for name, value in settings.items() for option in ("-c", f"{name}={value}")]
         until = time.monotonic() + PATIENCE
         while time.monotonic() < until:
-            # It refuses to start while there are children of the one before.
+            # It refuses to start while children of the last server live.
             if self.process is None or self.process.poll() is not None:
                 with self.log.open("ab") as log:
                     self.process = self.cluster.spawn("postgres", "-D", self.data, *options, log=log)
@@ -93,7 +93,7 @@ class Node:
             time.sleep(0.02)
 
     def children(self):
-        """The process ids of what it started, by what they call themselves."""
+        """The process ids of the server's children, by their titles."""
         found = {}
         for stat in Path("/proc").glob("[0-9]*/stat"):
             try:
@@ -108,7 +108,7 @@ class Node:
         return next((pid for pid, title in self.children().items() if "walreceiver" in title), None)
 
     def kill(self, children=True):
-        """SIGKILL, with or without the processes that serve the clients: those then see that it is gone."""
+        """SIGKILL, with or without the processes that serve the clients: these notice that the server is gone."""
         self.process.send_signal(signal.SIGSTOP)
         pids = self.children() if children else ()
         self.process.kill()
@@ -126,7 +126,7 @@ class Node:
         self.process = None
 
     def follow(self, primary):
-        """Becomes the synchronous standby of a server, from nothing."""
+        """Creates the synchronous standby of a server."""
         shutil.rmtree(self.data, ignore_errors=True)
         where = f"host=127.0.0.1 port={primary.port} user={USER}"
         self.cluster.tool("pg_basebackup", "-D", self.data, "-d", where, "-c", "fast", "-C", "-S", "s1", "--no-sync")
@@ -172,14 +172,14 @@ class Cluster:
         return self.nodes[-1]
 
     def one(self):
-        """A server of its own, which runs."""
+        """A new, running server."""
         server = self.node("a")
         server.init()
         server.start()
         return server
 
     def command(self, program, *arguments):
-        # Whatever ends the harness ends the servers.
+        # The servers end with the harness.
         privileges = ["--pdeathsig", "QUIT"]
         if self.user:
             account = pwd.getpwnam(self.user)
@@ -198,7 +198,7 @@ class Cluster:
 
 
 class Load:
-    """A process of many threads that mints and spends, whatever becomes of its server."""
+    """A process of many threads that mints and spends through every failure of its server."""
 
     def __init__(self, soak, cluster, url):
         self.soak, self.url, self.keys = soak, url, ("--keys", cluster.keys)
@@ -207,8 +207,8 @@ class Load:
             raise Missed(f"it did not open: {self.victim.kill()[-1:]}")
 
     def goes_on(self, since, after):
-        """Waits for an acknowledgment after a moment, and gives the longest time since another without one; None
-        where there is none."""
+        """Waits for an acknowledgment after one moment, and returns the longest time since another without one; None
+        if there is none."""
         until = time.monotonic() + PATIENCE
         while time.monotonic() < until and self.victim.process.poll() is None:
             seen = len(self.victim.times)
@@ -222,7 +222,7 @@ class Load:
         return None
 
     def judge(self, row, where, tally):
-        """Ends it, and holds the store to what it acknowledged."""
+        """Ends the process and checks the store against what it acknowledged."""
         lines = self.victim.kill()
         ledger = Ledger()
         row.acknowledged += ledger.note(lines)
@@ -244,7 +244,7 @@ class Load:
 
 
 def kill(soak, engine, runs):
-    """kill -9 of the server under sixteen threads, half of the time of its first process alone."""
+    """kill -9 of the server under sixteen threads, half of the time only of its postmaster."""
     del engine
     row = Row()
     tally, gaps = Counter(), []
@@ -271,19 +271,19 @@ def kill(soak, engine, runs):
 
 
 def failover(soak, engine, runs):
-    """The primary is killed and the standby promoted. Every second time it had received nothing for two seconds, in which
-    every wait for it was cut short: what that commits on the primary alone must not be acknowledged."""
+    """The primary is killed and the standby promoted. Every second time the standby received nothing for two seconds,
+    in which every wait for it was cut short: a commit of that time on the primary alone must not be acknowledged."""
     del engine
     return take_over(soak, runs, Row(asked="0 lost, 0 revived"))
 
 
 def unsynced(soak, engine, runs):
-    """The control: a primary that waits for no standby has to lose, or the harness sees nothing."""
+    """The control: a primary that waits for no standby must lose data, or the harness detects nothing."""
     del engine
     row = take_over(soak, runs, Row(), synchronous_commit="local")
     row.reached = row.runs == runs and row.lost > 0
     row.notes.append(f"as it must: {row.lost} lost, {row.revived} revived; the store refuses it unless told otherwise")
-    # A token that is lost cannot be spent either.
+    # A lost token cannot be spent either.
     row.lost = row.revived = row.wrong = 0
     row.details = []
     row.asked = "something is lost"
@@ -318,7 +318,7 @@ def take_over(soak, runs, row, **settings):
             primary.kill()
             killed = time.monotonic()
             if stopped:
-                # What lies in its socket is of a machine that is gone: it is not to be read any more.
+                # The data in its socket comes from a machine that is gone: it must not be read.
                 end(receiver, signal.SIGKILL)
             standby.promote()
             row.runs += 1
@@ -340,7 +340,7 @@ def take_over(soak, runs, row, **settings):
 
 
 def cut_short(primary, seconds):
-    """Ends the waits for the standby, by turns with the processes that wait, and returns how many."""
+    """Ends the waits for the standby, every second time with the waiting processes, and returns how many."""
     ended = 0
     until = time.monotonic() + seconds
     while time.monotonic() < until:
@@ -388,7 +388,7 @@ def contend(soak, engine, runs):
 
 
 def revoked(soak, engine, runs):
-    """What one process has revoked two others refuse that have it in their caches: told by notices, and untold."""
+    """Two processes refuse the tokens in their caches that another has revoked: with notices and without."""
     del engine
     row = Row(asked=f"refused by both within {BOUND} s")
     with Cluster(soak) as cluster:
@@ -437,7 +437,7 @@ def refusals(soak, cluster, url, name, options, runs, row):
             done = {token: int(when) for token, when in (hear(revoker, "V") for _ in range(count))}
             last = dict.fromkeys(done, 0)
             for token, accepted, refused in (hear(host, "R") for host in watchers for _ in range(count)):
-                # What is asked for after the bound is refused, however long the machine takes to ask.
+                # A read after the bound is refused, however long the machine takes to make it.
                 if int(accepted) >= done[token] + BOUND * 1_000_000:
                     row.blame(f"{name}: {token} was good {(int(accepted) - done[token]) / 1e6} s after it was revoked")
                 last[token] = max(last[token], int(refused) - done[token])
@@ -451,7 +451,7 @@ def refusals(soak, cluster, url, name, options, runs, row):
 
 
 def replies(soak, engine, runs):
-    """A proxy drops the reply to a spend that is done: the test of token-test, with so many rounds."""
+    """A proxy drops the reply to a spend that took effect: the test of token-test, with this many rounds."""
     del soak, engine
     row = Row(runs=runs, asked="no second use")
     test = "a_reply_that_is_lost_costs_no_second_use"

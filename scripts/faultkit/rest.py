@@ -1,4 +1,4 @@
-"""Stores that are damaged at rest, places that hold something else, and stores that are open already."""
+"""Stores damaged at rest, paths that hold something else, and stores that are already open."""
 
 import contextlib
 import os
@@ -18,7 +18,7 @@ PROMPT = 1.0
 
 
 def damage(soak, engine, runs):
-    """One flipped bit, one cut, one zeroed page in a copy of a closed store; so many of each."""
+    """One flipped bit, one truncation or one zeroed page in a copy of a closed store; this many of each."""
     row = Row(asked="0 wrong answers: corrupt or unaffected")
     outcomes = Counter()
     with Place(engine, soak.memory) as place:
@@ -28,7 +28,7 @@ def damage(soak, engine, runs):
         truth = {token for token, last in ledger.last.items() if last == "M"}
         whole = [place.dir / "written", place.dir / "reopened"]
         for copy in whole:
-            # A store that was opened since it was written looks otherwise on disk.
+            # A store that was reopened after writing has another layout on disk.
             _copy(place.path, copy)
             if soak.check(place.url).spendable != dict.fromkeys(truth, True):
                 row.blame("the whole store does not answer as it acknowledged")
@@ -81,7 +81,7 @@ def _flip(random, content, occupied):
 
 
 def _cut(random, content, occupied):
-    # Mostly within what is written: engines reserve far more than they fill.
+    # Mostly in the written part: engines reserve far more than they fill.
     end = random.choice(occupied) if occupied and random.random() < 0.8 else random.randrange(len(content) + 1)
     del content[end:]
     return f"the end from byte {end}"
@@ -108,7 +108,7 @@ def _remove(path):
 
 
 def second(soak, engine, runs):
-    """A second process asks for a store that the first one holds; then the first is killed."""
+    """A second process opens a store that the first one holds; then the first is killed."""
     row = Row(asked="already-open in 1 s, opens after the kill")
     slowest = 0.0
     for _ in range(runs):
@@ -135,7 +135,7 @@ CORRUPT = {"corrupt", "not-a-store"}
 
 
 def places(soak, engine, runs):
-    """Directories and files that are empty, foreign, newer, half made or read-only."""
+    """Directories and files that are empty, foreign, newer, incomplete or read-only."""
     del runs
     row = Row(asked="typed error, nothing touched, no empty store over data")
     for name, prepare, expected in [*CASES, *ENGINE_CASES[engine]]:
@@ -148,11 +148,11 @@ def places(soak, engine, runs):
                 continue
             path, truth, prefix = prepared
             before = _content(path)
-            # Twice, since a refusal must not make the next one an empty store.
+            # Twice, since a refused open must not leave an empty store for the next one.
             for asked in ("", ", asked again"):
                 checked = soak.check(f"{engine}:{path}", *keys, timeout=30, prefix=prefix)
                 _expect(checked, f"{name}{asked}", expected, truth, row)
-                # sled writes its snapshot before it can be seen that something is missing.
+                # sled writes its snapshot before the store can detect that something is missing.
                 if checked.kind not in ("", "corrupt") and _content(path) != before:
                     row.blame(f"{name}{asked}: what stood there has changed")
     return row
@@ -172,7 +172,7 @@ def _expect(checked, name, expected, truth, row):
 
 
 def _content(path):
-    """What stands at a path, by name and bytes."""
+    """The content of a path, by name and bytes."""
     try:
         kind = stat.S_IFMT(path.lstat().st_mode)
     except OSError as error:
@@ -183,7 +183,7 @@ def _content(path):
 
 
 def _filled(soak, place, engine=None):
-    """A store with some tokens in it, and which of them can be spent."""
+    """A store with some tokens, and which of them can be spent."""
     url = f"{engine or place.engine}:{place.path}"
     _, lines, _, _ = soak.run("run", url, "--keys", place.dir / "keys", "--ops", 30)
     ledger = Ledger()
@@ -277,7 +277,7 @@ def _fifo(path):
 
 def _socket(path):
     with socket.socket(socket.AF_UNIX) as listener:
-        # Its name may be longer than what an address holds.
+        # The path may be longer than a socket address allows.
         with contextlib.chdir(path.parent):
             listener.bind(path.name)
 

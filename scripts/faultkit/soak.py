@@ -1,4 +1,4 @@
-"""Driving token-soak, and holding what a store has against what it acknowledged."""
+"""Drives token-soak and compares what a store has with what it acknowledged."""
 
 import os
 import random
@@ -31,7 +31,7 @@ class Row:
     asked: str = "0 lost, 0 revived, 0 failed opens"
     notes: list[str] = field(default_factory=list)
     details: list[str] = field(default_factory=list)
-    # What the row asks for beyond zeros.
+    # The requirements of the row beyond zeros.
     reached: bool = True
 
     @property
@@ -39,7 +39,7 @@ class Row:
         return self.reached and not (self.lost or self.revived or self.failed_opens or self.wrong)
 
     def blame(self, what):
-        """Counts something that must not happen, and keeps the first few in words."""
+        """Counts an event that must not happen, and keeps the first few as text."""
         self.wrong += 1
         self.detail(what)
 
@@ -50,7 +50,7 @@ class Row:
 
 @dataclass
 class Checked:
-    """What token-soak check said."""
+    """The output of token-soak check."""
 
     status: int
     kind: str
@@ -61,7 +61,7 @@ class Checked:
 
 @dataclass
 class Soak:
-    """The program under the harness, and where it may work."""
+    """The program under test and its working directory."""
 
     program: Path
     disk: Path
@@ -72,7 +72,7 @@ class Soak:
         return [str(self.program), verb, "--store", url, *map(str, arguments)]
 
     def run(self, verb, url, *arguments, timeout=120, prefix=(), **options):
-        """Runs to the end, and gives status, lines, standard error and seconds."""
+        """Runs to the end, and returns status, lines, standard error and seconds."""
         begun = time.monotonic()
         done = subprocess.run(
             [*prefix, *self.command(verb, url, *arguments)],
@@ -97,14 +97,14 @@ class Soak:
         return Victim(self.command(verb, url, *arguments))
 
     def audit(self, url, row, where, *arguments):
-        """Has the store compare all that it holds: records, claims, indexes and seals."""
+        """Runs the store's own check of records, claims, indexes and seals."""
         status, lines, stderr, _ = self.run("audit", url, *arguments, timeout=3600)
         if status != 0:
             row.blame(f"{where}: audit: status {status} {lines[-4:]} {stderr[-300:]}")
 
 
 class Ledger:
-    """What was acknowledged of each token last: M, B or C."""
+    """The last acknowledgment of each token: M, B or C."""
 
     def __init__(self):
         self.last = {}
@@ -114,13 +114,13 @@ class Ledger:
         for line in lines:
             what, _, token = line.partition(" ")
             if what in ("M", "B", "C", "U"):
-                # Of unknown fate.
+                # The outcome is unknown.
                 self.last[token] = "B" if what == "U" else what
                 acknowledged += what in ("M", "C")
         return acknowledged
 
     def judge(self, checked, row, where):
-        """Adds to the row what is lost or came back. False where the store did not open."""
+        """Adds lost and revived tokens to the row. False if the store did not open."""
         if checked.status != 0:
             row.failed_opens += 1
             row.detail(f"{where}: did not open: status {checked.status} {checked.kind} {checked.stderr[-300:]}")
@@ -135,18 +135,18 @@ class Ledger:
                 row.detail(f"{where}: {token} was spent and is back")
             elif sound is False:
                 row.blame(f"{where}: the seal of {token} fails")
-        # A token of unknown fate is now known to be there or not, and stays so.
+        # From now on it is known whether a token with an unknown outcome exists.
         for token, last in list(self.last.items()):
             if last == "B":
                 self.last[token] = "M" if token in checked.spendable else "C"
-        # Minted, and killed before it could be told: from now on it is known to be there.
+        # Minted, but the process was killed before it printed the line: from now on the token is known.
         for token in checked.spendable:
             self.last.setdefault(token, "M")
         return True
 
 
 class Victim:
-    """A token-soak run that is going to be interrupted."""
+    """A token-soak run that will be interrupted."""
 
     def __init__(self, command):
         self.process = subprocess.Popen(
@@ -160,7 +160,7 @@ class Victim:
 
     def _read(self):
         for line in self.process.stdout:
-            # The last line of a killed process may be cut short: it was not told.
+            # The last line of a killed process may be incomplete: it does not count.
             if line.endswith("\n"):
                 self.lines.append(line[:-1])
                 self.times.append(time.monotonic())
@@ -174,7 +174,7 @@ class Victim:
         return "OPEN" in self.lines
 
     def stop(self):
-        """Stops every thread of it, so that nothing is acknowledged from now on."""
+        """Stops every thread, so that nothing is acknowledged from now on."""
         self.process.send_signal(signal.SIGSTOP)
         until = time.monotonic() + 10
         while time.monotonic() < until:
@@ -189,7 +189,7 @@ class Victim:
         raise Missed("the process does not stop")
 
     def kill(self):
-        """Ends it with SIGKILL, and reads what it still told."""
+        """Ends it with SIGKILL and reads its remaining output."""
         self.process.kill()
         return self.end()
 
@@ -206,7 +206,7 @@ class Victim:
 
 
 class Place:
-    """A directory for one store, which goes away again."""
+    """A temporary directory for one store."""
 
     def __init__(self, engine, parent):
         self.engine = engine

@@ -1,4 +1,4 @@
-"""What needs no accident: races, histories, clocks, keys that change, and a store that is to stay small."""
+"""Tests without accidents: races, histories, clocks, changing keys, and a store that must stay small."""
 
 import os
 import re
@@ -29,9 +29,9 @@ def race(soak, engine, runs):
 
 
 def model(soak, engine, runs):
-    """Random calls of eight threads, each token's history explained by an order of its calls."""
+    """Random calls of eight threads: some order of its calls must explain each token's history."""
     row = Row(runs=runs, asked="linearizable for each token")
-    # What is asked here is order, not durability: memory will do, and is faster.
+    # This tests order, not durability: memory suffices and is faster.
     with Place(engine, soak.memory) as place:
         seed = soak.random.randrange(1 << 63)
         status, lines, stderr, _ = soak.run(
@@ -45,7 +45,7 @@ def model(soak, engine, runs):
 
 
 def clock(soak, engine, runs):
-    """The clock goes back, forward and before 1970: the tests of token-api, which hold for every store."""
+    """The clock goes back, forward and before 1970: the tests of token-api, which run on every store."""
     del soak, engine, runs
     row = Row(asked="expired stays expired, no panic")
     for suite, test in CLOCK_TESTS:
@@ -61,7 +61,7 @@ def clock(soak, engine, runs):
 
 
 def churn(soak, engine, runs):
-    """So many tokens minted, spent and purged: the disk stays small, and memory flat."""
+    """Mints, spends and purges this many tokens: the disk stays small, and memory flat."""
     row = Row(runs=runs, asked="disk under 64 MiB, memory within 10 % over the second half")
     samples = []
     with Place(engine, soak.memory) as place:
@@ -80,7 +80,7 @@ def churn(soak, engine, runs):
             if process.poll() is None:
                 process.kill()
             process.wait()
-    # The last sample is of a process that may have ended.
+    # The process may have ended at the last sample.
     samples = [sample for sample in samples if sample[2]]
     if process.returncode != 0 or len(samples) < 2:
         row.blame(f"status {process.returncode} after {len(samples)} samples")

@@ -1,4 +1,4 @@
-//! What the programs in this package share: the work, as `benches/peers/run` hands it over, and the clock.
+//! The shared part of these programs: the work, as `benches/peers/run` passes it, and the clock.
 
 use std::error::Error;
 use std::hint::black_box;
@@ -6,9 +6,9 @@ use std::time::{Duration, Instant};
 
 pub type Outcome<T> = Result<T, Box<dyn Error>>;
 
-/// What is minted, and how long to measure: the arguments of every program, in this order.
+/// The token to mint and the time to measure: the arguments of every program, in this order.
 pub struct Work {
-    /// For how long each work is repeated.
+    /// How long each work is repeated.
     pub time: Duration,
     pub secret: String,
     pub location: String,
@@ -34,9 +34,9 @@ impl Work {
         Ok(Self { time, secret, location, identifier, caveat, expires, further, now })
     }
 
-    /// Repeats a work, and prints what one repetition took.
+    /// Repeats a work and prints the time of one repetition.
     pub fn measure<T>(&self, work: &str, result: Option<&str>, mut once: impl FnMut() -> T) {
-        /// Long enough for the clock, short enough to find one that nobody interrupts.
+        /// Long enough for the clock's resolution, short enough that some batches are not interrupted.
         const BATCH: Duration = Duration::from_micros(100);
         let mut batch = |count: u32| {
             let start = Instant::now();
@@ -49,7 +49,7 @@ impl Work {
         while batch(count) < BATCH {
             count *= 2;
         }
-        // Until the caches and the clock of the processor have settled.
+        // Warms up until the processor's caches and clock have settled.
         let start = Instant::now();
         while start.elapsed() < self.time / 4 {
             batch(count);
@@ -78,7 +78,7 @@ pub fn forge(text: &str) -> String {
     String::from_utf8(bytes).expect("ASCII stays ASCII")
 }
 
-/// A result that cannot be right is not worth measuring.
+/// Panics if the result is wrong.
 pub fn require(holds: bool, what: &str) -> Outcome<()> {
     if holds { Ok(()) } else { Err(format!("wrong result: {what}").into()) }
 }

@@ -16,9 +16,9 @@ fn main() -> Outcome<()> {
     let work = Work::from_args()?;
     let further = i64::try_from(expiry(&work.further).ok_or("no expiry")?)?;
     let expires = i64::try_from(work.expires)?;
-    // A key pair belongs to the issuer and outlives its tokens: it is not made for each.
+    // The key pair belongs to the issuer and outlives its tokens, so it is not part of the work.
     let (pair, other) = (key_pair(7)?, key_pair(9)?);
-    // By default it gives up after a millisecond, which a busy machine may take.
+    // By default the authorizer gives up after a millisecond, which a busy machine may exceed.
     let limits = RunLimits { max_time: Duration::from_secs(1), ..RunLimits::default() };
     let mint = || -> Result<String, biscuit_auth::error::Token> {
         let (location, identifier) = (work.location.as_str(), work.identifier.as_str());

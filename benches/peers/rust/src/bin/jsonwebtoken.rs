@@ -25,7 +25,7 @@ struct Received {
 fn main() -> Outcome<()> {
     let work = Work::from_args()?;
     let header = Header::new(Algorithm::HS256);
-    // The time is given, as it is to the others, so that it is not the system's clock that is measured.
+    // The time is an argument, as for the other programs, so that the system's clock is not measured.
     let mut validation = Validation::new(Algorithm::HS256);
     validation.validate_exp = false;
     let mint = || -> jsonwebtoken::errors::Result<String> {

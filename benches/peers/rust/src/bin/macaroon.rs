@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use macaroon::{ByteString, Format, Macaroon, MacaroonKey, Verifier};
 use token_peers::{Outcome, Work, expiry, forge, require};
 
-// A predicate is judged by a plain function, which can know the time only from a global.
+// A plain function judges predicates, so only a global can tell it the time.
 static NOW: AtomicU64 = AtomicU64::new(0);
 
 fn holds(predicate: &ByteString) -> bool {

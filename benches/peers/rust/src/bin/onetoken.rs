@@ -1,5 +1,5 @@
-//! Ours, as macaroons: what the others are given is given to it as well, and what they leave to the caller (what an
-//! identifier says, in parts of their own types) it leaves as well.
+//! This library, with plain macaroons: the same input as the other programs, and the same checks. Like them it does
+//! not parse the identifier.
 
 use std::hint::black_box;
 
