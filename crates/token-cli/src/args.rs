@@ -211,10 +211,10 @@ fn domain(text: &str) -> Result<String, InvalidDomain> {
 #[error("not a domain, such as onezone.example.com")]
 struct InvalidDomain;
 
-/// The commands that use no store, and whose help has no options of one.
+/// The commands that use no store, so their help has none of its options.
 const WITHOUT_STORE: [&str; 6] = ["inspect", "confine", "bind", "raw", "completions", "man"];
 
-/// Builds the command, and hides the options of a store from the help of commands that use none.
+/// Builds the command, and hides the store's options from the help of commands that use none.
 pub(crate) fn built(mut command: clap::Command) -> clap::Command {
     command.build();
     command.get_subcommands_mut().for_each(hide_store);

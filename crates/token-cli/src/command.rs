@@ -56,8 +56,8 @@ pub(crate) fn run(args: &Args, terminal: &mut Terminal) -> Result<Exit, Failure>
     }
 }
 
-/// Answers each line of standard input; a failed line does not stop the others. `answer` writes the document of a
-/// line, or returns why there is none.
+/// Answers each line of standard input; a failed line does not stop the others. `answer` writes the document of a line,
+/// or returns the error.
 fn each_line(
     terminal: &mut Terminal,
     answer: impl Fn(&Text, &mut Terminal) -> Result<(), Failure>,
@@ -72,7 +72,7 @@ fn each_line(
     Ok(answers.worst())
 }
 
-/// The documents of lines, and how bad the worst of them is.
+/// The documents of lines, and the worst exit code among them.
 struct Answers<'a> {
     terminal: &'a mut Terminal,
     progress: Progress,
@@ -82,7 +82,7 @@ struct Answers<'a> {
 
 impl<'a> Answers<'a> {
     fn new(terminal: &'a mut Terminal) -> Self {
-        // On a terminal the documents themselves show how far it is.
+        // On a terminal the documents themselves show the progress.
         let progress = if terminal.is_terminal() { Progress::hidden() } else { Progress::new() };
         Self { terminal, progress, written: 0, worst: Exit::Done }
     }
@@ -91,7 +91,7 @@ impl<'a> Answers<'a> {
         self.worst
     }
 
-    /// Writes the document of a line, or that of the failure. It is over when the reader has seen enough.
+    /// Writes the document of a line, or of its failure. Ends when the reader closes the output.
     fn write(
         &mut self,
         answer: impl FnOnce(&mut Terminal) -> Result<(), Failure>,
@@ -119,7 +119,7 @@ struct TokenDocument<'a> {
     token: &'a str,
 }
 
-/// Prints a token that was made here, for readers with these options.
+/// Prints a token that this command made, for readers with these options.
 fn print_token(
     terminal: &mut Terminal,
     written: Result<String, EncodeError>,

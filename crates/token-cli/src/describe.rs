@@ -12,11 +12,11 @@ use crate::{
     time::Expiry,
 };
 
-/// What is to be shown of a token.
+/// A token, and how much of it to show.
 pub(crate) struct Description<'a> {
     pub(crate) inspection: &'a Inspection,
     pub(crate) now: UnixTime,
-    /// Whether the token could be read to its end.
+    /// Whether the token was read to its end.
     pub(crate) whole: bool,
     /// Whether to show the signature.
     pub(crate) signature: bool,
@@ -35,7 +35,7 @@ struct Page<'a> {
     terminal: &'a Terminal,
 }
 
-/// One line: the name in a column of its own.
+/// One line, with the name in its own column.
 fn row(f: &mut fmt::Formatter<'_>, name: &str, value: impl fmt::Display) -> fmt::Result {
     writeln!(f, "{name:<12}{value}")
 }
@@ -81,7 +81,7 @@ impl fmt::Display for Page<'_> {
     }
 }
 
-/// What an authentic token says that it is for and whom it speaks for, in rows.
+/// Rows with the purpose and the subject of an authentic token.
 pub(crate) fn stated(macaroon: &Macaroon) -> Vec<(&'static str, String)> {
     let mut rows = Vec::new();
     if let Ok(Identifier::V2(identifier)) = Identifier::read(macaroon.identifier()) {
@@ -107,7 +107,7 @@ fn kind(token_type: &TokenType<'_>) -> String {
     }
 }
 
-/// The type that a token of before 20.02 states in a caveat.
+/// The type that a legacy token states in a caveat.
 fn stated_type(caveat: Caveat<'_>) -> Option<LegacyType> {
     let Caveat::FirstParty { predicate } = caveat else { return None };
     match Predicate::read(predicate)? {
@@ -116,7 +116,7 @@ fn stated_type(caveat: Caveat<'_>) -> Option<LegacyType> {
     }
 }
 
-/// A type of before 20.02, by the name that it has today.
+/// A legacy type, by its modern name.
 struct Legacy(LegacyType);
 
 impl fmt::Display for Legacy {
@@ -138,7 +138,7 @@ const fn modern_name(legacy: LegacyType) -> &'static str {
 }
 
 impl Page<'_> {
-    /// What a version-2 identifier says.
+    /// The rows of a version-2 identifier.
     fn identifier(&self, f: &mut fmt::Formatter<'_>, bytes: &[u8]) -> fmt::Result {
         let Ok(Identifier::V2(identifier)) = Identifier::read(bytes) else { return Ok(()) };
         row(f, "type", kind(&identifier.token_type))?;

@@ -1,4 +1,4 @@
-//! Somebody or something, in the words of the store.
+//! Users, groups, spaces and the like as the store names them.
 
 use std::{borrow::Cow, error::Error, fmt};
 
@@ -8,7 +8,7 @@ use token_store::Entity;
 
 use crate::{output::Plain, request};
 
-/// Reads `KIND:ID`, of a kind that tokens are about.
+/// Reads `KIND:ID`, of a kind that tokens can target.
 pub(crate) fn resource(text: &str) -> Result<Entity, InvalidResource> {
     match text.split_once(':') {
         Some((kind, id)) if !id.is_empty() && kinds().any(|known| known == kind) => {
@@ -18,7 +18,7 @@ pub(crate) fn resource(text: &str) -> Result<Entity, InvalidResource> {
     }
 }
 
-/// What tokens are about. Those of group spaces are about a group.
+/// The kinds that tokens can target. A group-spaces token targets a group.
 fn kinds() -> impl Iterator<Item = &'static str> {
     let mut last = None;
     // The types stand in the order of their targets.
@@ -49,7 +49,7 @@ fn entity(subject: Subject<'_>) -> Entity {
     Entity { kind: subject.kind().to_owned(), id: subject.id().unwrap_or_default().to_owned() }
 }
 
-/// As Onedata's JSON has it: `{"type":"user","id":"…"}`.
+/// The form of Onedata's JSON: `{"type":"user","id":"…"}`.
 pub(crate) struct Named<'a>(Cow<'a, Entity>);
 
 impl From<Subject<'_>> for Named<'_> {
@@ -80,13 +80,13 @@ impl Serialize for Named<'_> {
 }
 
 impl Named<'_> {
-    /// As the command line takes resources: `space:ID`.
+    /// The command line's form of a resource: `space:ID`.
     pub(crate) fn resource(&self) -> String {
         let Entity { kind, id } = &*self.0;
         format!("{}:{}", Plain(kind.as_bytes()), Plain(id.as_bytes()))
     }
 
-    /// As the command line takes subjects: `usr-ID`.
+    /// The command line's form of a subject: `usr-ID`.
     pub(crate) fn subject(&self) -> String {
         let code = match self.0.kind.as_str() {
             "user" => "usr",

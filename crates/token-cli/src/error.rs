@@ -1,4 +1,4 @@
-//! Why the command did not do what it was asked, as a message, a document and an exit code.
+//! Failures of the command, as a message, a document and an exit code.
 
 mod excerpt;
 mod refusal;
@@ -24,7 +24,7 @@ use crate::{home::HomeError, output::Bytes};
 /// The exit codes, from best to worst.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Exit {
-    /// It is done; for a verification: accepted.
+    /// Done; for a verification: accepted.
     Done,
     /// The token is refused.
     Refused,
@@ -37,7 +37,7 @@ pub(crate) enum Exit {
 }
 
 impl Exit {
-    /// Of what was done as far as it can be, past so much that is damaged.
+    /// The exit code of work that skipped this many damaged records.
     pub(crate) const fn of_damage(count: u64) -> Self {
         if count == 0 { Self::Done } else { Self::Unusable }
     }
@@ -55,7 +55,7 @@ impl From<Exit> for ExitCode {
     }
 }
 
-/// Why the command did not do what it was asked.
+/// Why the command failed.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Failure {
     #[error(transparent)]
@@ -70,7 +70,7 @@ pub(crate) enum Failure {
     Input(io::Error),
     #[error("standard output cannot be written: {0}")]
     Output(io::Error),
-    /// Standard output failed, and what nobody got cannot be had again.
+    /// Standard output failed, and the lost output cannot be produced again.
     #[error("standard output cannot be written: {0}")]
     Undelivered(io::Error),
     #[error("the system's clock shows a time before 1970")]
@@ -79,10 +79,10 @@ pub(crate) enum Failure {
     Home(#[from] HomeError),
     #[error("{}", Chain(.0))]
     Authority(#[from] token_api::Failure),
-    /// An export is none, or not whole.
+    /// Not an export, or an incomplete one.
     #[error("{}: {}", name.display(), Chain(source))]
     Export { name: PathBuf, source: TransferError },
-    /// Something was not sealed again.
+    /// Some keys were not sealed again.
     #[error(
         "old keys are kept, since something may need them: sealed keys that do not open: {failed}, damaged records: \
          {damaged}; `onetoken check` names them"
@@ -91,7 +91,7 @@ pub(crate) enum Failure {
     /// There is nothing to revoke.
     #[error("nothing to revoke: the store holds no token of {of}")]
     NothingFound { of: String },
-    /// The store failed at spending, under this claim.
+    /// The store failed during a spend under this claim.
     #[error("{}; retry with `--claim {claim}`, which spends no second use", Chain(source))]
     Spending { claim: String, source: StoreError },
 }
@@ -123,7 +123,7 @@ impl From<StoreError> for Failure {
 }
 
 impl Failure {
-    /// What became of an export to, or an import from, a file of this name.
+    /// The failure of an export to, or an import from, a file of this name.
     pub(crate) fn transfer(name: &Path, error: TransferError) -> Self {
         match error {
             TransferError::Store(error) => error.into(),
@@ -132,7 +132,7 @@ impl Failure {
         }
     }
 
-    /// A failure of standard output is one also where the reader has gone away: what was written there is lost.
+    /// A failure of standard output, even if the reader has gone away: the output is lost.
     pub(crate) fn undelivered(self) -> Self {
         match self {
             Self::Output(source) => Self::Undelivered(source),
@@ -140,17 +140,17 @@ impl Failure {
         }
     }
 
-    /// What the authority says to minting.
+    /// The authority's error at minting.
     pub(crate) fn minting(error: MintError) -> Self {
         match error {
             MintError::Failed(failure) => failure.into(),
             MintError::Format(_) | MintError::Encode(_) => Malformed::made(&error).into(),
-            // The host of this command refuses nothing, so the rest is how it was asked.
+            // The host of this command refuses nothing, so the rest are mistakes of usage.
             error => UsageError::Mint(error).into(),
         }
     }
 
-    /// What the authority says to spending a token under a claim.
+    /// The authority's error at a spend under a claim.
     pub(crate) fn spending(error: CheckError, macaroon: &Macaroon, claim: &str) -> Self {
         match error {
             CheckError::Failed(token_api::Failure::Store(source)) => {
@@ -160,7 +160,7 @@ impl Failure {
         }
     }
 
-    /// What the authority says to a token that has been decoded.
+    /// The authority's error for a decoded token.
     pub(crate) fn checking(error: CheckError, macaroon: &Macaroon) -> Self {
         match error {
             CheckError::Failed(failure) => failure.into(),
@@ -170,7 +170,7 @@ impl Failure {
         }
     }
 
-    /// What the verifier says to a macaroon and its discharges.
+    /// The verifier's error for a macaroon and its discharges.
     pub(crate) fn verifying(error: VerifyError, macaroon: &Macaroon, discharges: &[Macaroon]) -> Self {
         match error {
             // A limit on their number, not on their content.
@@ -195,7 +195,7 @@ impl<E: Error> fmt::Display for Chain<'_, E> {
     }
 }
 
-/// The command line was read, and asks for something that makes no sense.
+/// The command line parses, but makes no sense.
 #[derive(Clone, Debug, thiserror::Error)]
 pub(crate) enum UsageError {
     #[error("a key is needed: give one of --secret, --secret-hex and --secret-file")]
@@ -251,7 +251,7 @@ pub(crate) enum UsageError {
     Mint(MintError),
 }
 
-/// What was given as a token, a caveat or an identifier is none.
+/// A malformed token, caveat or identifier.
 #[derive(Debug, thiserror::Error)]
 #[error("malformed: {}{message}", Of(*discharge))]
 pub(crate) struct Malformed {
@@ -260,9 +260,9 @@ pub(crate) struct Malformed {
     offset: usize,
     unit: Unit,
     hint: Option<String>,
-    /// Which discharge it is, where it is one.
+    /// Which discharge it is, if it is one.
     discharge: Option<usize>,
-    /// What was read before the damage, and the time to judge it at.
+    /// The parts before the damage, and the time to judge them at.
     pub(crate) partial: Option<(Box<Inspection>, UnixTime)>,
 }
 
@@ -291,7 +291,7 @@ impl Malformed {
         }
     }
 
-    /// The text ends to be one at this character.
+    /// The first character that is not UTF-8.
     pub(crate) fn not_text(offset: usize) -> Self {
         Self::at(
             format!("the token is not UTF-8, at character {offset}"),
@@ -301,7 +301,7 @@ impl Malformed {
         )
     }
 
-    /// More was given than is read.
+    /// Longer than any text that is read.
     pub(crate) fn too_long(max: usize) -> Self {
         let message =
             format!("the token has more than {max} characters; {} are allowed", Limits::ONEDATA.text);
@@ -315,18 +315,18 @@ impl Malformed {
         Self { hint: Some(message.clone()), ..Self::at(message, Stage::Text, 0, Unit::Character) }
     }
 
-    /// The same, of this discharge.
+    /// The same for this discharge.
     pub(crate) fn of_discharge(self, index: usize) -> Self {
         Self { discharge: Some(index), ..self }
     }
 
-    /// More discharges were given than are looked at; the first that is too many.
+    /// Too many discharges; the first beyond the limit.
     pub(crate) fn too_many_discharges(max: usize) -> Self {
         let message = format!("there are more than {max} discharges");
         Self::at(message, Stage::Limit, 0, Unit::Character).of_discharge(max)
     }
 
-    /// What was minted or attenuated could not be read again.
+    /// The minted or attenuated token could not be read back.
     pub(crate) fn result(error: &DecodeError) -> Self {
         Self::at(error.to_string(), error.stage(), error.offset(), error.unit())
     }
@@ -336,7 +336,7 @@ impl Malformed {
         Self::at(error.to_string(), Stage::Limit, Limits::ONEDATA.field, Unit::Byte)
     }
 
-    /// A caveat is none that the token could carry.
+    /// The token cannot carry this caveat.
     pub(crate) fn caveat(index: usize, text: &str) -> Self {
         let message = format!("caveat {index}: {}", Unwritable(text));
         Self::at(message, Stage::Field, 0, Unit::Character)
@@ -392,7 +392,7 @@ impl Failure {
         }
     }
 
-    /// As the contract of the command has it: `{"error":{"kind":…,"message":…, …}}`.
+    /// The document of `cli.md`: `{"error":{"kind":…,"message":…, …}}`.
     pub(crate) fn document(&self) -> ErrorDocument<'_> {
         let mut error = Body { message: self.to_string(), ..Body::default() };
         match self {
@@ -439,7 +439,7 @@ impl Failure {
         ErrorDocument { error }
     }
 
-    /// What may be done about a store that failed.
+    /// The caller's next step after a store failure.
     fn retry(&self) -> Option<&'static str> {
         let (Self::Home(HomeError::Store(error))
         | Self::Authority(token_api::Failure::Store(error))
@@ -461,7 +461,7 @@ pub(crate) struct ErrorDocument<'a> {
 }
 
 impl ErrorDocument<'_> {
-    /// The same, of this line of standard input, from 1.
+    /// The same for this line of standard input, counted from 1.
     pub(crate) const fn of_line(mut self, line: u64) -> Self {
         self.error.line = Some(line);
         self
@@ -493,7 +493,7 @@ struct Body<'a> {
     line: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     hint: Option<&'a str>,
-    // Null where nothing could be read.
+    // Null if nothing could be read.
     #[serde(skip_serializing_if = "Option::is_none")]
     partial: Option<Option<Report<'a>>>,
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -1,4 +1,4 @@
-//! Where the command keeps its key ring, its configuration and, by default, its store.
+//! The home: the command's key ring, its configuration and, by default, its store.
 
 use std::{
     env,
@@ -38,10 +38,10 @@ const VERSION: u32 = 1;
 /// The greatest length of a configuration that is read, in bytes.
 const MAX_CONFIG: u64 = 64 << 10;
 
-/// What the command mints and spends with.
+/// The authority of the command.
 pub(crate) type Issuer = Authority<Box<dyn Administration>, Operator>;
 
-/// A store that is open, and where its keys are.
+/// An open store, and the source of its keys.
 pub(crate) struct Opened {
     pub(crate) store: Box<dyn Administration>,
     pub(crate) keys: Box<dyn KeySource>,
@@ -49,7 +49,7 @@ pub(crate) struct Opened {
     pub(crate) dir: PathBuf,
     /// The store, by an absolute path.
     pub(crate) url: StoreUrl,
-    /// Whether it is the store of that home, and not another that was named.
+    /// Whether it is the store of that home, not another named one.
     pub(crate) is_own: bool,
 }
 
@@ -74,15 +74,15 @@ pub(crate) struct HomeArgs {
 #[serde(deny_unknown_fields)]
 struct Settings {
     version: u32,
-    /// The location of tokens in the shape of before 20.02.
+    /// The location of legacy tokens (before 20.02).
     location: String,
-    /// The location of tokens in the shape of today: the Onezone's domain.
+    /// The location of modern tokens: the Onezone's domain.
     domain: String,
     /// Relative to the home.
     store: StoreUrl,
 }
 
-/// What every version of that file has.
+/// The fields of every version of that file.
 #[derive(Deserialize)]
 struct Version {
     version: u32,
@@ -97,19 +97,19 @@ impl Default for Settings {
 
 impl HomeArgs {
     fn dir(&self) -> Result<PathBuf, Failure> {
-        // An empty variable counts as unset, as with those of the XDG base directory specification.
+        // An empty variable counts as unset, as in the XDG base directory specification.
         let variable = || env::var_os("ONETOKEN_HOME").filter(|dir| !dir.is_empty()).map(PathBuf::from);
         if let Some(dir) = self.home.clone().or_else(variable) {
             return Ok(dir);
         }
         let absolute = |name: &str| env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
-        // The XDG base directory specification has relative paths ignored.
+        // The XDG base directory specification ignores relative paths.
         let data =
             absolute("XDG_DATA_HOME").or_else(|| absolute("HOME").map(|home| home.join(".local/share")));
         Ok(data.ok_or(UsageError::NoHome)?.join("onetoken"))
     }
 
-    /// Makes a home for a Onezone of this domain and location, and says where.
+    /// Makes a home for a Onezone of this domain and location, and returns its path.
     pub(crate) fn init(&self, domain: Option<&str>, location: Option<&str>) -> Result<PathBuf, Failure> {
         self.must_last(&StoreUrl::default())?;
         let dir = self.dir()?;
@@ -134,8 +134,8 @@ impl HomeArgs {
         Self::over(store::open(&store, self.wait)?, &dir, settings)
     }
 
-    /// The authority of this home, which is made if it is not there or empty. Of a home that is there, the store
-    /// has to be there as well, unless another was named: an empty one in its place would know none of its tokens.
+    /// The authority of this home, which is made if it is absent or empty. The store of an existing home must exist as
+    /// well, unless another was named: an empty one in its place would know none of its tokens.
     pub(crate) fn authority_from_scratch(&self, terminal: &Terminal) -> Result<Issuer, Failure> {
         self.must_last(&StoreUrl::default())?;
         let dir = self.dir()?;
@@ -153,7 +153,7 @@ impl HomeArgs {
         Self::over(self.named_or_there(&self.store_of(&dir, &settings), terminal)?, &dir, settings)
     }
 
-    /// What is minted has to be verified by another process later on.
+    /// Refuses a store in memory: another process must be able to verify the minted tokens.
     fn must_last(&self, configured: &StoreUrl) -> Result<(), UsageError> {
         match self.store.as_ref().unwrap_or(configured) {
             StoreUrl::Memory => Err(UsageError::ForgetfulStore),
@@ -166,17 +166,17 @@ impl HomeArgs {
         self.open_by(|url| Ok(store::open(url, self.wait)?))
     }
 
-    /// The same; another store than that of the home is made if it is not there.
+    /// The same, but makes a store that is not the home's if it is absent.
     pub(crate) fn opened_from_scratch(&self, terminal: &Terminal) -> Result<Opened, Failure> {
         self.open_by(|url| self.named_or_there(url, terminal))
     }
 
-    /// A copy of the store of this home and its keys, to look into.
+    /// A copy of the store of this home and its keys, to read.
     pub(crate) fn inspected(&self) -> Result<Opened, Failure> {
         self.open_by(|url| Ok(store::inspect(url, self.wait)?))
     }
 
-    /// A store besides that of this home.
+    /// A store besides the home's own.
     pub(crate) fn other(&self, url: &StoreUrl) -> Result<Box<dyn Administration>, Failure> {
         Ok(store::open(url, self.wait)?)
     }
@@ -191,12 +191,12 @@ impl HomeArgs {
         let url = self.store_of(&dir, &settings).absolute().map_err(io)?;
         let own = settings.store.within(&dir);
         let is_own = url == own.absolute().map_err(io)?;
-        // The store first: while it is open, nobody replaces the keys.
+        // The store first: while it is open, no process replaces the keys.
         let store = open(&url)?;
         Ok(Opened { store, keys: keys(&dir), dir, url, is_own })
     }
 
-    /// Opens the store; makes it, where it is another than that of the home and not there.
+    /// Opens the store. Makes it if it is absent and not the home's own.
     fn named_or_there(
         &self,
         url: &StoreUrl,
@@ -225,8 +225,8 @@ impl HomeArgs {
         Ok(Authority::new(store, keys, Operator, config)?)
     }
 
-    /// Makes the home, in an order in which each step can be the last: the configuration, which comes at the
-    /// end, makes it one. `false` where another process was faster.
+    /// Makes the home. Each step can be the last: the configuration, written at the end, makes it a home. Returns
+    /// `false` if another process was faster.
     fn set_up(&self, dir: &Path, mut settings: Settings) -> Result<bool, Failure> {
         let io = |source| HomeError::Io { path: dir.to_owned(), source };
         private_dir(dir).map_err(io)?;
@@ -236,7 +236,7 @@ impl HomeArgs {
         }
         let (key_file, config) = (dir.join(KEYS), dir.join(CONFIG));
         let store = settings.store.within(dir);
-        // In this order: where another process is at it, its keys are there before its store.
+        // In this order: another process that makes the home writes its keys before its store.
         let orphan = store.existing();
         let has_keys = key_file.exists() || variable().is_some();
         match (config.exists(), has_keys, orphan) {
@@ -247,15 +247,15 @@ impl HomeArgs {
                 Ok(_) | Err(KeyFileError::Exists { .. }) => {}
                 Err(error) => return Err(HomeError::Keys(error.into()).into()),
             },
-            // They were given, or an earlier attempt was broken off, if they are keys at all.
+            // Given by the user or left by an interrupted attempt, if they are keys at all.
             (_, true, _) => drop(keys(dir).load().map_err(HomeError::from)?),
         }
         drop(store::open_or_create(&store, self.wait)?);
         Ok(settings.write(&config).map_err(io)?)
     }
 
-    /// Whether a home can be made here unasked: nothing is here, or nothing but what another process or a
-    /// broken-off attempt has made of it so far.
+    /// Whether a home can be made here without `init`: the directory is empty, or holds only the files of another
+    /// process or an interrupted attempt.
     fn may_begin(&self, dir: &Path) -> Result<bool, Failure> {
         let io = |source| HomeError::Io { path: dir.to_owned(), source };
         let entries = match fs::read_dir(dir) {
@@ -279,7 +279,7 @@ impl HomeArgs {
     }
 }
 
-/// Where the keys of this home are.
+/// The source of the keys of this home.
 fn keys(dir: &Path) -> Box<dyn KeySource> {
     match variable() {
         Some(name) => Box::new(KeyVariable(name.into())),
@@ -296,7 +296,7 @@ fn variable() -> Option<&'static str> {
     env::var_os(KEYS_VARIABLE).is_some_and(|text| !text.is_empty()).then_some(KEYS_VARIABLE)
 }
 
-/// Whether it is this file, or what it is written to before it is whole.
+/// Whether it is this file, or its draft.
 fn is_or_becomes(name: &OsStr, file: &OsStr) -> bool {
     let rest = name.as_encoded_bytes().strip_prefix(file.as_encoded_bytes());
     rest.is_some_and(|rest| rest.is_empty() || (rest.starts_with(b".") && rest.ends_with(b".new")))
@@ -319,7 +319,7 @@ impl Settings {
         };
         let text = text.map_err(|source| HomeError::Io { path: path.clone(), source })?;
         let unreadable = |source| HomeError::Config { path: path.clone(), source };
-        // First, since the rest of another version may be anything.
+        // First, since another version may have any other fields.
         let Version { version } = serde_json::from_str(&text).map_err(unreadable)?;
         match version {
             VERSION => serde_json::from_str(&text).map_err(unreadable),
@@ -327,16 +327,16 @@ impl Settings {
         }
     }
 
-    /// The file appears whole or not at all. `false` where there is one already.
+    /// Writes the file whole or not at all. Returns `false` if there is one already.
     fn write(&self, path: &Path) -> io::Result<bool> {
         let mut text = serde_json::to_vec_pretty(self)?;
         text.push(b'\n');
-        // A name that nobody can guess, and where a link stands there nonetheless it is not followed.
+        // An unguessable name; a link there is not followed anyway.
         let random = RandomState::new().build_hasher().finish();
         let draft = path.with_extension(format!("json.{random:016x}.new"));
         let mut file = private_file(&draft)?;
         let written = file.write_all(&text).and_then(|()| file.sync_all());
-        // Unlike a rename, a link does not replace what stands there.
+        // Unlike a rename, a hard link replaces no existing file.
         let linked = written.and_then(|()| fs::hard_link(&draft, path));
         fs::remove_file(&draft)?;
         match linked {
@@ -348,19 +348,19 @@ impl Settings {
     }
 }
 
-/// A name is on disk when its directory is.
+/// Syncs a directory, and with it the names in it.
 #[cfg(unix)]
 pub(crate) fn sync_dir(dir: &Path) -> io::Result<()> {
     fs::File::open(dir)?.sync_all()
 }
 
-/// Where directories cannot be opened as files, the file system keeps their order.
+/// Does nothing: where directories cannot be opened as files, the file system keeps their order.
 #[cfg(not(unix))]
 pub(crate) fn sync_dir(_dir: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// Made here and for the owner alone: the URL of a store may hold a password.
+/// A new file for its owner alone: the URL of a store may hold a password.
 #[cfg(unix)]
 pub(crate) fn private_file(path: &Path) -> io::Result<fs::File> {
     use std::os::unix::fs::OpenOptionsExt as _;
@@ -383,8 +383,8 @@ fn private_dir(dir: &Path) -> io::Result<()> {
     fs::create_dir_all(dir)
 }
 
-/// Refuses a home that others may write in, since they could put a key ring of their own there; and one that belongs to
-/// somebody else, or whose key ring does. What is not there is refused by its reader.
+/// Refuses a home that others may write to, since they could put their own key ring there. Also refuses a home or a key
+/// ring of another user. Absent files are left to their reader.
 #[cfg(unix)]
 fn require_private(dir: &Path) -> Result<(), HomeError> {
     use std::os::unix::fs::MetadataExt as _;
@@ -407,20 +407,20 @@ fn require_private(dir: &Path) -> Result<(), HomeError> {
     Ok(())
 }
 
-/// Where there are no modes, it has the access control list of what it stands in.
+/// Does nothing: without modes, the home inherits the access control list of its parent.
 #[cfg(not(unix))]
 fn require_private(_dir: &Path) -> Result<(), HomeError> {
     Ok(())
 }
 
-/// Whether neither this user nor the superuser, who may do everything as it is.
+/// Whether the owner is neither this user nor the superuser, who may do everything anyway.
 #[cfg(unix)]
 fn is_foreign(owner: u32, user: u32) -> bool {
     owner != user && owner != 0
 }
 
-/// Permits everything: the user of this command holds the key ring, and with it can mint any token. A service that
-/// mints for others brings a host of its own, which knows their groups, spaces and privileges.
+/// Permits everything: the user of this command holds the key ring and can mint any token with it. A service that mints
+/// for others has its own host, which knows their groups, spaces and privileges.
 pub(crate) struct Operator;
 
 impl Host for Operator {

@@ -13,20 +13,20 @@ use zeroize::Zeroizing;
 
 use crate::error::{Failure, Malformed, UsageError};
 
-/// The greatest length of a token's text that is read at all, in bytes: twice what any token has, so that one
-/// that is too long still gets its diagnosis.
+/// The greatest length of a token's text that is read, in bytes: twice that of any token, so that one that is too long
+/// still gets its diagnosis.
 pub(crate) const MAX_TEXT: usize = 2 << 20;
 
 /// The greatest length of a file that holds a secret, in bytes.
 const MAX_SECRET: usize = 1 << 20;
 
-/// How much of standard input is read ahead at most, in bytes: what a pipe holds on Linux.
+/// The most bytes of standard input that are read ahead: the capacity of a pipe on Linux.
 const READ_AHEAD: usize = 64 << 10;
 
 /// The name that stands for standard input.
 pub(crate) const INPUT: &str = "-";
 
-/// Where a token is to be had from.
+/// The source of a token.
 #[derive(Clone, Copy)]
 pub(crate) enum Source<'a> {
     Argument(&'a OsStr),
@@ -34,7 +34,7 @@ pub(crate) enum Source<'a> {
 }
 
 impl<'a> Source<'a> {
-    /// A token that is left out stands on standard input, unless a person sits there.
+    /// Takes an omitted token from standard input, unless that is a terminal.
     pub(crate) fn of(argument: Option<&'a OsStr>) -> Result<Self, UsageError> {
         match argument {
             Some(argument) if argument != INPUT => Ok(Self::Argument(argument)),
@@ -60,18 +60,18 @@ impl<'a> Source<'a> {
     }
 }
 
-/// What stands where a token is expected.
+/// An argument in the place of a token.
 pub(crate) enum Text {
     /// Read from standard input.
     Whole(Vec<u8>),
-    /// Of the command line.
+    /// From the command line.
     Argument(OsString),
     /// More than [`MAX_TEXT`] bytes, of which none was kept.
     TooLong,
 }
 
 impl Text {
-    /// The text, if it is one.
+    /// The text, if it is UTF-8.
     pub(crate) fn as_str(&self) -> Result<&str, Malformed> {
         let bytes = match self {
             Self::TooLong => return Err(Malformed::too_long(MAX_TEXT)),
@@ -84,7 +84,7 @@ impl Text {
         })
     }
 
-    /// Everything that can be read without a key. What is malformed is diagnosed as of `now`.
+    /// Inspects the token without a key. A malformed one is diagnosed as of `now`.
     pub(crate) fn inspection(&self, options: &DecodeOptions, now: UnixTime) -> Result<Inspection, Malformed> {
         let damaged = |damage| self.with_hint(Malformed::token(damage, now));
         inspect(self.as_str()?, options).map_err(damaged)
@@ -94,14 +94,14 @@ impl Text {
         self.file_name().unwrap_or(malformed)
     }
 
-    /// The error of a caller who gave the name of a file, or of a pipe, in place of a token.
+    /// The error for a caller who gave the name of a file or a pipe in place of a token.
     pub(crate) fn file_name(&self) -> Option<Malformed> {
         let Self::Argument(name) = self else { return None };
         let is_readable = fs::metadata(name).is_ok_and(|metadata| !metadata.is_dir());
         is_readable.then(|| Malformed::file_name(ShellWord(name)))
     }
 
-    /// The macaroon that it spells. What is malformed is diagnosed as of `now`.
+    /// Decodes the macaroon. A malformed one is diagnosed as of `now`.
     pub(crate) fn macaroon(
         &self,
         options: &DecodeOptions,
@@ -112,7 +112,7 @@ impl Text {
         read.map_err(|error| self.with_hint(diagnosis(text, &error, options, now)))
     }
 
-    /// The token that it spells, which unlike a macaroon has an identifier as Onedata writes it.
+    /// Decodes the token: unlike a macaroon, it has an identifier in Onedata's form.
     pub(crate) fn token(&self, now: UnixTime) -> Result<Token, Malformed> {
         let (text, options) = (self.as_str()?, DecodeOptions::default());
         let read = Token::decode(text, &options);
@@ -150,7 +150,7 @@ impl<R: Read> Lines<R> {
         Self { input: BufReader::with_capacity(READ_AHEAD, input) }
     }
 
-    /// The next line, waiting for it, and those that are there already behind it. None at the end.
+    /// Waits for the next line, and returns it with the lines that are already there behind it. None at the end.
     pub(crate) fn batch(&mut self) -> io::Result<Vec<Text>> {
         let mut batch: Vec<Text> = self.read()?.into_iter().collect();
         while self.input.buffer().contains(&b'\n') {
@@ -199,7 +199,7 @@ impl<R: Read> Iterator for Lines<R> {
     }
 }
 
-/// One byte more than is allowed, by which it shows that there is more.
+/// The limit and one byte, which shows that there is more.
 fn bounded<R: Read>(input: R, most: usize) -> io::Take<R> {
     input.take(u64::try_from(most).unwrap_or(u64::MAX).saturating_add(1))
 }
@@ -213,10 +213,10 @@ fn cut_line_end(bytes: &mut Vec<u8>) {
     }
 }
 
-/// All bytes of a file that holds a secret. `-` is standard input.
+/// Reads all bytes of a file that holds a secret. `-` is standard input.
 pub(crate) fn secret(path: &Path) -> Result<Zeroizing<Vec<u8>>, Failure> {
     let unusable = |source| Failure::File { path: path.to_owned(), source };
-    // With room for all of it from the start: a buffer that grows leaves copies behind.
+    // Full capacity from the start: a buffer that grows leaves copies of the secret behind.
     let mut bytes = Zeroizing::new(Vec::with_capacity(MAX_SECRET.saturating_add(1)));
     let read = if path.as_os_str() == INPUT {
         bounded(io::stdin().lock(), MAX_SECRET).read_to_end(&mut bytes)

@@ -1,4 +1,4 @@
-//! The keys that a command line gives.
+//! Keys from the command line.
 
 use std::path::{Path, PathBuf};
 
@@ -74,7 +74,7 @@ impl KeyArgs {
             return Err(UsageError::InputTwice.into());
         }
         let mut bytes = input::secret(path)?;
-        // A root key as bytes may well end in the byte of a line feed.
+        // The bytes of a root key may end in a line feed.
         let whole_key = self.raw_key && bytes.len() == RootKey::LEN;
         if bytes.ends_with(b"\n") && !whole_key {
             bytes.pop();
@@ -83,7 +83,7 @@ impl KeyArgs {
     }
 }
 
-/// The key of a third-party caveat: a text, or `@PATH` for what is in a file. `None` where there is no secret.
+/// The key of a third-party caveat: a text, or `@PATH` for the content of a file. `None` if it is empty.
 pub(crate) fn caveat_key(text: &str) -> Result<Option<CaveatKey>, Failure> {
     let secret = match text.strip_prefix('@') {
         None => Zeroizing::new(text.as_bytes().to_vec()),

@@ -1,4 +1,4 @@
-//! Writing: one document, or lines for people.
+//! Output: one document, or lines for people.
 
 use std::{
     env, fmt,
@@ -17,7 +17,7 @@ pub(crate) struct Terminal {
     color: bool,
 }
 
-/// What a piece of text is, as far as its color goes.
+/// The role of a text, which decides its color.
 #[derive(Clone, Copy)]
 pub(crate) enum Style {
     Good,
@@ -40,53 +40,53 @@ impl Terminal {
         Self { out, color }
     }
 
-    /// Whether a person sees what is written.
+    /// Whether standard output is seen by a person.
     pub(crate) fn is_terminal(&self) -> bool {
         self.out.is_terminal()
     }
 
-    /// How many characters fit in a line, where a person sees them.
+    /// The width of a line in characters, where a person sees it.
     pub(crate) fn width(&self) -> Option<usize> {
         let (terminal_size::Width(width), _) = terminal_size::terminal_size_of(&self.out)?;
         Some(width.into())
     }
 
-    /// One document on a line of its own, seen by the reader at once.
+    /// Writes one document on a line of its own and flushes it.
     pub(crate) fn document(&mut self, value: &impl Serialize) -> Result<(), Failure> {
         Document::new(value).and_then(|document| document.write(&mut self.out)).map_err(Failure::Output)
     }
 
-    /// Refuses a standard output that is known to be closed, for output that must not get lost.
+    /// Refuses a closed standard output, for output that must not get lost.
     pub(crate) fn must_be_open(&self) -> Result<(), Failure> {
         match is_closed(&self.out) {
             Ok(true) => Err(Failure::Output(io::Error::other("it is closed"))),
-            // Writing will tell.
+            // The write will fail instead.
             Ok(false) | Err(_) => Ok(()),
         }
     }
 
-    /// Lines for people.
+    /// Writes lines for people.
     pub(crate) fn text(&mut self, text: impl fmt::Display) -> Result<(), Failure> {
         let text = text.to_string();
         self.bytes(text.as_bytes())
     }
 
-    /// Exactly these bytes.
+    /// Writes exactly these bytes.
     pub(crate) fn bytes(&mut self, bytes: &[u8]) -> Result<(), Failure> {
         self.out.write_all(bytes).and_then(|()| self.out.flush()).map_err(Failure::Output)
     }
 
-    /// Says why the command failed, to people and, if they ask, to programs.
+    /// Reports a failure to people and, if asked, to programs.
     pub(crate) fn failure(&mut self, failure: &Failure, json: bool) -> Exit {
         if json {
-            // A reader that went away has no use for the document.
+            // The reader has gone away and needs no document.
             drop(self.document(&failure.document()));
         }
         self.note(failure);
         failure.exit()
     }
 
-    /// Lines on standard error, if a person sees them.
+    /// Writes lines to standard error, if a person sees them.
     pub(crate) fn tell(&self, text: impl fmt::Display) {
         let mut err = io::stderr().lock();
         if err.is_terminal() {
@@ -94,10 +94,10 @@ impl Terminal {
         }
     }
 
-    /// A line on standard error. Names of files and texts of a server are in it, and must not steer the terminal.
+    /// Writes a line to standard error, escaped: names of files and texts of a server must not steer the terminal.
     pub(crate) fn note(&self, message: impl fmt::Display) {
         let message = message.to_string();
-        // Where standard error is closed there is nobody to tell.
+        // A closed standard error cannot be reported.
         drop(writeln!(io::stderr().lock(), "onetoken: {}", Plain(message.as_bytes())));
     }
 
@@ -106,7 +106,7 @@ impl Terminal {
     }
 }
 
-/// Standard output failed. A reader that has seen enough closes it, and that is no failure.
+/// Turns an error of standard output into a failure, except that the reader has closed it.
 pub(crate) fn failed(error: &io::Error) -> Exit {
     if error.kind() == io::ErrorKind::BrokenPipe {
         return Exit::Done;
@@ -158,7 +158,7 @@ impl<T: fmt::Display> fmt::Display for Painted<T> {
     }
 }
 
-/// A document that is written whole or not at all.
+/// A document, serialized before any of it is written.
 pub(crate) struct Document(Vec<u8>);
 
 impl Document {
@@ -174,7 +174,7 @@ impl Document {
     }
 }
 
-/// Bytes out of a token as a document has them: a string, or `{"base64url":…}` for bytes that are none.
+/// Bytes of a token in a document: a string, or `{"base64url":…}` if they are not UTF-8.
 #[derive(Clone, Debug)]
 pub(crate) struct Bytes(Vec<u8>);
 
@@ -203,7 +203,7 @@ impl Serialize for Bytes {
     }
 }
 
-/// Bytes of a token as a person may see them, escaped: the author of the token must not steer the terminal.
+/// Escaped bytes of a token, for people: the author of the token must not steer the terminal.
 pub(crate) struct Plain<'a>(pub(crate) &'a [u8]);
 
 impl fmt::Display for Plain<'_> {

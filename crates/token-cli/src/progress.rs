@@ -1,4 +1,4 @@
-//! How far a long command is, for a person who waits.
+//! The progress of a long command, for a person who waits.
 
 use std::{
     fmt,
@@ -19,7 +19,7 @@ const PAUSE: Duration = Duration::from_millis(100);
 /// How many characters a bar has.
 const WIDTH: u64 = 30;
 
-/// A line on standard error that is written over and over, if that is a terminal. It goes when dropped.
+/// A line on standard error that is rewritten, if that is a terminal. Removed on drop.
 pub(crate) struct Progress {
     begun: Instant,
     shown_at: Option<Instant>,
@@ -31,12 +31,12 @@ impl Progress {
         Self { begun: Instant::now(), shown_at: None, shown: io::stderr().is_terminal() }
     }
 
-    /// One that nobody sees.
+    /// A hidden one.
     pub(crate) fn hidden() -> Self {
         Self { shown: false, ..Self::new() }
     }
 
-    /// Whether anybody sees it: what is found out for it alone need not be.
+    /// Whether it is visible; otherwise the caller can skip work that only it needs.
     pub(crate) const fn is_shown(&self) -> bool {
         self.shown
     }
@@ -51,11 +51,11 @@ impl Progress {
             return;
         }
         self.shown_at = Some(Instant::now());
-        // Where it cannot be written there is nobody to tell. ECMA-48 §8.3.41: the rest of the line goes.
+        // A failed write cannot be reported. ECMA-48 §8.3.41: erases the rest of the line.
         drop(write!(io::stderr().lock(), "\r{line}\u{1b}[K"));
     }
 
-    /// Shows how many are done of how many, and how long the rest will take at this rate.
+    /// Shows how many of how many are done, and the time that the rest takes at this rate.
     pub(crate) fn tell_part(&mut self, done: u64, all: u64) {
         self.tell(Bar { done, all, elapsed: self.begun.elapsed() });
     }
@@ -69,7 +69,7 @@ impl Drop for Progress {
     }
 }
 
-/// Does work of unknown length, and shows how long it has taken so far.
+/// Does work of unknown length, and shows its time so far.
 pub(crate) fn during<T>(doing: &str, work: impl FnOnce() -> T) -> T {
     let mut progress = Progress::new();
     if !progress.shown {
@@ -88,7 +88,7 @@ pub(crate) fn during<T>(doing: &str, work: impl FnOnce() -> T) -> T {
     })
 }
 
-/// A bar: so many of so many, after that time.
+/// A bar with the counts and the remaining time.
 struct Bar {
     done: u64,
     all: u64,

@@ -1,4 +1,4 @@
-//! Many lines judged by a store that other processes want as well.
+//! Judging many lines by a store that other processes also want.
 
 use std::{
     io, mem,
@@ -13,20 +13,20 @@ use crate::{
     store::LONGEST_PAUSE,
 };
 
-/// After so many lines other processes get the store, though there are further lines: about a second's work.
+/// After this many lines, about a second's work, other processes get a turn at the store.
 const TURN: usize = 1 << 16;
 
-/// For how long they get it at least, so that each that waits asks for it meanwhile.
+/// The least length of that turn: each waiting process retries within it.
 const PAUSE: Duration = LONGEST_PAUSE.saturating_mul(2);
 
-/// How many answers wait at most for a reader that is slower than the store.
+/// The most answers that are buffered for a reader that is slower than the store.
 const BACKLOG: usize = 1 << 14;
 
-/// A batch of lines, or why there is none.
+/// A batch of lines, or the error of reading it.
 pub(crate) type Batch = io::Result<Vec<Text>>;
 
-/// Reads standard input ahead, on a thread of its own: only so does the caller know whether more is there already.
-/// The thread is not joined, since it may wait for input that never comes.
+/// Reads standard input ahead, on a thread of its own, so that the caller knows whether more lines are there. The
+/// thread is not joined, since it may wait for input that never comes.
 pub(crate) fn batches(mut lines: Lines<io::Stdin>) -> Receiver<Batch> {
     let (sender, receiver) = mpsc::sync_channel(1);
     thread::spawn(move || {
@@ -40,9 +40,9 @@ pub(crate) fn batches(mut lines: Lines<io::Stdin>) -> Receiver<Batch> {
     receiver
 }
 
-/// Judges lines and sends the answers, in order. The store is open while lines are there and the answers are read:
-/// neither a slow writer of lines nor a slow reader of answers keeps other processes from it. Ends with the lines, or
-/// when nobody reads the answers.
+/// Judges lines and sends the answers, in order. The store is open only while lines are there and answers are read, so
+/// that neither a slow writer nor a slow reader keeps other processes from it. Ends with the lines, or when the
+/// receiver of the answers is gone.
 pub(crate) fn judge<S, A>(
     batches: &Receiver<Batch>,
     answers: &SyncSender<Vec<A>>,
@@ -77,7 +77,7 @@ pub(crate) fn judge<S, A>(
                 continue;
             }
         }
-        // Closed before anybody reads the answers: the reader may want the store next.
+        // Closed before the answers are sent: their reader may want the store next.
         drop(store);
         if !answered.is_empty() && answers.send(mem::take(&mut answered)).is_err() {
             return Ok(());
@@ -96,7 +96,7 @@ mod tests {
 
     const BATCH: usize = 246;
 
-    /// So many batches that are there already.
+    /// A source of this many batches, all ready.
     fn waiting(batches: usize) -> Receiver<Batch> {
         let (sender, receiver) = mpsc::channel();
         for _ in 0..batches {
@@ -122,7 +122,7 @@ mod tests {
         }
     }
 
-    /// Tells when it is closed.
+    /// Reports its close.
     struct Store(mpsc::Sender<()>);
 
     impl Drop for Store {
@@ -140,10 +140,10 @@ mod tests {
         waiting(batches).iter().for_each(|batch| lines.send(batch).unwrap());
         let open = move || Ok(Store(closing.clone()));
         let judging = thread::spawn(move || judge(&receiver, &sender, open, |_, _| ()));
-        // Nobody has read an answer yet.
+        // No answer is read yet.
         closed.recv().unwrap();
         let mut left = batches * BATCH;
-        // Nobody has written another line, nor said that there is none.
+        // No further line is written, and the input has not ended.
         while left > 0 {
             left -= answers.recv().unwrap().len();
         }

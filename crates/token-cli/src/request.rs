@@ -1,4 +1,4 @@
-//! The facts of the request that a token is judged by, as a command line gives them.
+//! The facts of a request from the command line, by which a token is judged.
 
 use std::net::IpAddr;
 
@@ -42,17 +42,17 @@ pub(crate) struct RequestArgs {
 }
 
 impl RequestArgs {
-    /// The time, if it was given.
+    /// The given time, if any.
     pub(crate) const fn at(&self) -> Option<UnixTime> {
         self.at
     }
 
-    /// The time that was given, or what the clock shows.
+    /// The given time, or that of the clock.
     pub(crate) fn now(&self) -> Result<UnixTime, Failure> {
         self.at.map_or_else(time::now, Ok)
     }
 
-    /// Who uses the token, if that was given.
+    /// The given consumer, if any.
     pub(crate) fn consumer(&self) -> Option<Subject<'_>> {
         self.consumer.as_deref().and_then(Subject::read)
     }
@@ -82,7 +82,7 @@ fn region() -> impl TypedValueParser<Value = Region> {
     PossibleValuesParser::new(Region::ALL.map(Region::as_str)).try_map(|text| text.parse::<Region>())
 }
 
-/// Databases of addresses name countries in capitals, and so do caveats that mean to be met.
+/// Upper case, as in address databases and in every caveat that can hold.
 fn country(text: &str) -> Result<String, InvalidCountry> {
     match text.len() == 2 && text.bytes().all(|byte| byte.is_ascii_alphabetic()) {
         true => Ok(text.to_ascii_uppercase()),

@@ -1,4 +1,4 @@
-//! Which store, and opening it though others use it.
+//! The store of a command line, and opening it while others use it.
 
 use std::{
     fmt, io,
@@ -39,7 +39,7 @@ impl Default for StoreUrl {
 }
 
 impl StoreUrl {
-    /// Where it is, if it is anywhere.
+    /// Its path, if it has one.
     pub(crate) fn path(&self) -> Option<&Path> {
         match self {
             Self::Memory => None,
@@ -51,7 +51,7 @@ impl StoreUrl {
         }
     }
 
-    /// Where it is, if it is there already.
+    /// Its path, if it exists.
     pub(crate) fn existing(&self) -> Option<PathBuf> {
         match self {
             #[cfg(feature = "postgres")]
@@ -60,7 +60,7 @@ impl StoreUrl {
         }
     }
 
-    /// The same, with a relative path taken from this directory.
+    /// The same store, with a relative path resolved from this directory.
     pub(crate) fn within(&self, dir: &Path) -> Self {
         match self {
             Self::Memory => Self::Memory,
@@ -72,12 +72,12 @@ impl StoreUrl {
         }
     }
 
-    /// The same, with a relative path taken from the current directory.
+    /// The same store, with a relative path resolved from the current directory.
     pub(crate) fn absolute(&self) -> io::Result<Self> {
         Ok(self.within(&std::path::absolute(".")?))
     }
 
-    /// Opens the store that is there.
+    /// Opens an existing store.
     fn open(&self) -> Result<Box<dyn Administration>, StoreError> {
         Ok(match self {
             Self::Memory => Box::new(MemoryStore::new()),
@@ -89,7 +89,7 @@ impl StoreUrl {
         })
     }
 
-    /// Opens a copy of the store that is there; a server's own, since nothing changes it by being opened.
+    /// Opens a copy of an existing store. On a server, opens the store itself, since opening does not change it.
     fn inspect(&self) -> Result<Box<dyn Administration>, StoreError> {
         Ok(match self {
             Self::Memory => Box::new(MemoryStore::new()),
@@ -101,7 +101,7 @@ impl StoreUrl {
         })
     }
 
-    /// Opens the store that is there, or makes one.
+    /// Opens the store, or makes one.
     fn open_or_create(&self) -> Result<Box<dyn Administration>, StoreError> {
         Ok(match self {
             Self::Memory => Box::new(MemoryStore::new()),
@@ -169,7 +169,7 @@ impl fmt::Display for StoreUrl {
     }
 }
 
-/// The text names no store.
+/// The text does not name a store.
 #[derive(Clone, Copy, Debug, thiserror::Error)]
 pub(crate) enum InvalidStore {
     #[error("none of redb:PATH, sled:PATH, postgres://USER@HOST/DATABASE and memory:")]
@@ -186,25 +186,25 @@ pub(crate) enum InvalidStore {
     WithoutPostgres,
 }
 
-/// Opens the store that is there.
+/// Opens an existing store.
 pub(crate) fn open(store: &StoreUrl, wait: Seconds) -> Result<Box<dyn Administration>, HomeError> {
     in_turn(wait, "opening the store", || store.open())
 }
 
-/// Opens the store that is there, or makes one.
+/// Opens the store, or makes one.
 pub(crate) fn open_or_create(store: &StoreUrl, wait: Seconds) -> Result<Box<dyn Administration>, HomeError> {
     in_turn(wait, "opening the store", || store.open_or_create())
 }
 
-/// Opens a copy of the store that is there, which is left as it is.
+/// Opens a copy of an existing store, and leaves the store as it is.
 pub(crate) fn inspect(store: &StoreUrl, wait: Seconds) -> Result<Box<dyn Administration>, HomeError> {
     in_turn(wait, "copying the store", || store.inspect())
 }
 
-/// The longest pause of those who wait for a store that another process has open.
+/// The longest pause between attempts to open a store that another process has open.
 pub(crate) const LONGEST_PAUSE: Duration = Duration::from_millis(20);
 
-/// Embedded engines admit one process at a time, so where another has the store open this waits for its turn.
+/// Waits while another process has the store open: embedded engines admit one process at a time.
 fn in_turn<S>(wait: Seconds, doing: &str, open: impl Fn() -> Result<S, StoreError>) -> Result<S, HomeError> {
     const SHORTEST_PAUSE: Duration = Duration::from_millis(1);
     let begun = Instant::now();

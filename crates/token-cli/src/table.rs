@@ -5,20 +5,20 @@ use std::fmt;
 /// The first row is the heading.
 pub(crate) struct Table<const N: usize> {
     pub(crate) rows: Vec<[String; N]>,
-    /// In which columns a text may be cut to fit.
+    /// The columns whose texts may be cut to fit.
     pub(crate) may_cut: [bool; N],
-    /// How many characters a line has, if it has to fit.
+    /// The width of a line in characters, if it must fit.
     pub(crate) width: Option<usize>,
 }
 
 /// Between two columns.
 const GAP: usize = 2;
 
-/// No column is made narrower than this.
+/// The least width of a cut column.
 const NARROWEST: usize = 6;
 
 impl<const N: usize> Table<N> {
-    /// The width of each column: that of its longest text, less what the widest have to give up.
+    /// The width of each column: that of its longest text. The widest shrink until the line fits.
     fn widths(&self) -> [usize; N] {
         let mut widths = [0; N];
         for row in &self.rows {

@@ -1,4 +1,4 @@
-//! Times and durations as people write and read them.
+//! Times and durations in the forms that people write and read.
 
 use std::{
     fmt,
@@ -19,13 +19,12 @@ const WEEK: u64 = 7 * DAY;
 const YEAR: u64 = 31_556_952;
 
 pub(crate) fn now() -> Result<UnixTime, Failure> {
-    // A clock that is so wrong would make expired tokens good again.
+    // A clock this wrong would revive expired tokens.
     let since = SystemTime::now().duration_since(UNIX_EPOCH).map_err(|_| Failure::Clock)?;
     Ok(UnixTime::from_secs(since.as_secs()))
 }
 
-/// Reads RFC 3339, its date alone for the day's first second in UTC, or Unix seconds. A fraction of a second is
-/// dropped.
+/// Reads RFC 3339, its date alone for the day's first second in UTC, or Unix seconds. Drops a fraction of a second.
 pub(crate) fn parse_time(text: &str) -> Result<UnixTime, InvalidTime> {
     if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
         return text.parse().map(UnixTime::from_secs).map_err(|_| InvalidTime);
@@ -62,10 +61,10 @@ pub(crate) fn parse_duration(text: &str) -> Result<Seconds, InvalidDuration> {
     Ok(Seconds(total))
 }
 
-/// A duration for which a token can hold from now on.
+/// A lifetime that a token can have from now on.
 pub(crate) fn parse_ttl(text: &str) -> Result<Seconds, InvalidTtl> {
     let seconds = parse_duration(text)?;
-    // Where the clock cannot be read, the caller that needs the time fails.
+    // If the clock cannot be read, the caller that needs the time fails.
     let now = now().unwrap_or(UnixTime::from_secs(0));
     match now.plus_secs(seconds.0).to_rfc3339() {
         _ if seconds.0 == 0 => Err(InvalidTtl::None),
@@ -88,7 +87,7 @@ pub(crate) enum InvalidTtl {
 #[error("not a duration, such as 90s, 15m, 24h, 7d, 1w or 1d12h")]
 pub(crate) struct InvalidDuration;
 
-/// A time as a document has it: RFC 3339, or the seconds where that cannot say it.
+/// A time in a document: RFC 3339, or seconds if that cannot express it.
 #[derive(Clone, Copy)]
 pub(crate) struct Stamp(pub(crate) UnixTime);
 
@@ -111,14 +110,14 @@ impl fmt::Display for Expiry {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (at, now) = (self.at.as_secs(), self.now.as_secs());
         match at.checked_sub(now) {
-            // At its time a token has expired already.
+            // A token has expired at its expiry time itself.
             None | Some(0) => write!(f, "expired {} ago", Span(now.saturating_sub(at))),
             Some(left) => write!(f, "expires in {}", Span(left)),
         }
     }
 }
 
-/// A token's end: its time and how long that is from now, or `never`.
+/// A token's expiry and its distance from now, or `never`.
 pub(crate) struct Until {
     pub(crate) at: Option<UnixTime>,
     pub(crate) now: UnixTime,
@@ -138,7 +137,7 @@ pub(crate) struct Span(pub(crate) u64);
 
 impl fmt::Display for Span {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        /// Each unit, and from how many of it on the next is used.
+        /// Each unit, and the count of it at which the next is used.
         const UNITS: [(u64, u64, &str); 5] = [
             (1, 60, "second"),
             (MINUTE, 60, "minute"),

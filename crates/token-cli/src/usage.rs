@@ -1,4 +1,4 @@
-//! Reading the command line, and saying what is wrong with it without repeating what may be a token.
+//! Parsing of the command line, with messages that repeat no argument that may be a token.
 
 use std::{ffi::OsString, io::Write as _};
 
@@ -14,7 +14,7 @@ use crate::{
     output::{self, Document},
 };
 
-/// What stands in a message in place of an argument that may be a token or a secret.
+/// Replaces an argument in a message that may be a token or a secret.
 const HIDDEN: &str = "…";
 
 pub(crate) fn parse(line: &[OsString]) -> Result<Args, clap::Error> {
@@ -23,12 +23,12 @@ pub(crate) fn parse(line: &[OsString]) -> Result<Args, clap::Error> {
     Args::from_arg_matches(&matches).map_err(|error| hide_values(error.format(&mut command)))
 }
 
-/// Whether the answer has to be a document, also where the command line cannot be read.
+/// Whether the answer must be a document, even if the command line cannot be parsed.
 pub(crate) fn asks_for_json(line: &[OsString]) -> bool {
     options(line).any(|argument| argument == "--json" || argument == "--lines")
 }
 
-/// The same as the parser finds out, in time for its own messages.
+/// The same setting as the parser finds, but early enough for the parser's own messages.
 fn color(line: &[OsString]) -> ColorChoice {
     let of = |word: &str| match word {
         "always" => ColorChoice::Always,
@@ -51,7 +51,7 @@ fn options(line: &[OsString]) -> impl Iterator<Item = &OsString> {
     line.iter().skip(1).take_while(|argument| *argument != "--")
 }
 
-/// Replaces arguments that were not understood: a token in a wrong place must not end up in a log of errors.
+/// Replaces unknown arguments: a token in a wrong place must not reach an error log.
 fn hide_values(mut error: clap::Error) -> clap::Error {
     let hide = |text: &str| match text.strip_prefix('-') {
         Some(_) => text.split('=').next().unwrap_or(HIDDEN).to_owned(),
@@ -87,7 +87,7 @@ fn hide_values(mut error: clap::Error) -> clap::Error {
     error
 }
 
-/// Says what is wrong with the command line, or gives the help that was asked for.
+/// Prints the mistake in the command line, or the requested help.
 pub(crate) fn report(error: clap::Error, json: bool) -> Exit {
     if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) {
         return match error.print() {
@@ -97,7 +97,7 @@ pub(crate) fn report(error: clap::Error, json: bool) -> Exit {
     }
     if json {
         let text = error.render().to_string();
-        // What is behind it is for people.
+        // The rest of the message is for people.
         let is_help = |line: &&str| line.starts_with("Usage:") || line.starts_with("For more information");
         let lines = text.lines().map(str::trim).take_while(|line| !is_help(line));
         let message = lines.filter(|line| !line.is_empty()).collect::<Vec<_>>().join(" ");
@@ -107,7 +107,7 @@ pub(crate) fn report(error: clap::Error, json: bool) -> Exit {
             drop(document.write(&mut std::io::stdout().lock()));
         }
     }
-    // There is nowhere left to complain to.
+    // A failed write cannot be reported.
     drop(error.print());
     drop(std::io::stderr().flush());
     Exit::Usage

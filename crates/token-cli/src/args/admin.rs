@@ -1,4 +1,4 @@
-//! What those who run a store do with it.
+//! The command lines of the operator's commands.
 
 use std::{ffi::OsString, path::PathBuf};
 
@@ -60,7 +60,7 @@ pub(crate) struct Revoked {
     pub(crate) before: Option<UnixTime>,
 }
 
-/// One id in 64 begins like an option, and none is as short as the longest of those.
+/// One id in 64 begins like an option, but no id is as short as the longest option.
 fn token_or_id(text: OsString) -> Result<OsString, UnknownOption> {
     const SHORTEST_ID: usize = 43;
     match text.as_encoded_bytes() {

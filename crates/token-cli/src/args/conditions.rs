@@ -2,11 +2,11 @@
 
 use clap::{ArgMatches, Args, Command, Error, FromArgMatches, builder::NonEmptyStringValueParser};
 
-/// What one of `--caveat` and `--third-party` says. There is no `Debug`: it would show a key.
+/// One `--caveat` or `--third-party`. There is no `Debug`: it would show a key.
 #[derive(Clone)]
 pub(crate) enum Condition {
     FirstParty(String),
-    /// `LOCATION:IDENTIFIER:KEY`, not taken apart yet: the parser would repeat what it refuses.
+    /// `LOCATION:IDENTIFIER:KEY`, not parsed yet: clap would repeat a refused value in its message.
     ThirdParty(String),
 }
 

@@ -143,7 +143,7 @@ pub(crate) struct SelfArgs {
     pub(crate) form: Form,
 }
 
-/// Ids are base64url, so that one in 64 begins like an option; a misspelled option must not become an id.
+/// Ids are base64url, so one in 64 begins like an option; a misspelled option must not become an id.
 fn id(text: &str) -> Result<String, UnknownOption> {
     const LONGEST_OPTION: usize = 20;
     if text.starts_with("--") && text.len() <= LONGEST_OPTION {

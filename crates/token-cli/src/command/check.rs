@@ -32,9 +32,9 @@ struct Checked<'a> {
 #[derive(Serialize)]
 struct Example<'a> {
     fault: &'static str,
-    /// Of the token that it is about.
+    /// The id of the token at fault.
     id: Option<Bytes>,
-    /// Whose temporary tokens it is about.
+    /// The subject of the temporary tokens at fault.
     #[serde(skip_serializing_if = "Option::is_none")]
     subject: Option<Named<'a>>,
 }
@@ -52,7 +52,7 @@ pub(super) fn run(args: &CheckArgs, home: &HomeArgs, terminal: &mut Terminal) ->
     Ok(if report.is_sound() { Exit::Done } else { Exit::Unusable })
 }
 
-/// Says which key ring is needed, if another one is.
+/// Says which key ring is needed, if it is another one.
 pub(super) fn note_unopened(report: &Report, terminal: &Terminal) {
     let count = |fault| report.faults.get(&fault).copied().unwrap_or_default();
     let (unavailable, forged) = (count(Fault::KeyUnavailable), count(Fault::Forged));

@@ -9,7 +9,7 @@ use crate::{
 };
 
 pub(super) fn run(args: &CompletionsArgs, terminal: &mut Terminal) -> Result<Exit, Failure> {
-    // Not straight to standard output: the generator panics where it cannot write.
+    // Not straight to standard output: the generator panics if it cannot write.
     let mut script = Vec::new();
     clap_complete::generate(args.shell, &mut Args::command(), "onetoken", &mut script);
     terminal.bytes(&script)?;

@@ -15,20 +15,20 @@ use crate::{
 };
 
 pub(super) fn run(args: &ConsumeArgs, home: &HomeArgs, terminal: &mut Terminal) -> Result<Exit, Failure> {
-    // A use that nobody learns of is lost.
+    // A use is lost if its answer does not arrive.
     terminal.must_be_open()?;
     let consumer = args.request.consumer().ok_or(UsageError::NoConsumer)?;
     if let Some(name) = &args.claim {
         drop(claim(name)?);
     }
-    // The token first: who waits for it must not keep others from the store.
+    // The token first: waiting for it must not keep others from the store.
     let text = Source::of(args.token.as_deref())?.read()?;
     let token = text.token(args.request.now()?)?;
 
     let authority = home.authority()?;
     let name = match &args.claim {
         Some(name) => name.clone(),
-        // As text, which can be given again.
+        // As text, which a retry can give again.
         None => URL_SAFE_NO_PAD.encode(authority.draw_claim()?.as_bytes()),
     };
     let claim = claim(&name)?;

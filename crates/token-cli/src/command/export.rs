@@ -14,7 +14,7 @@ use crate::{
     progress::Progress,
 };
 
-/// What was moved, as a document has it.
+/// The document of an export.
 #[derive(Serialize)]
 pub(super) struct Summary {
     tokens: u64,

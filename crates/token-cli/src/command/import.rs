@@ -29,16 +29,16 @@ struct Imported {
     unopened: u64,
     /// The ids of keys that the ring lacks.
     missing_keys: BTreeSet<u32>,
-    /// All that `check` finds in the store.
+    /// The number of faults that `check` finds in the store.
     faults: u64,
 }
 
 pub(super) fn run(args: &ImportArgs, home: &HomeArgs, terminal: &mut Terminal) -> Result<Exit, Failure> {
     let name = if args.file.as_os_str() == INPUT { Path::new("standard input") } else { &args.file };
     let transfer = |error| Failure::transfer(name, error);
-    // All of it first: who feeds a pipe slowly must not keep others from the store.
+    // All of it first: a slow writer of a pipe must not keep others from the store.
     let mut file = open(&args.file)?;
-    // And of one that is not whole not even an empty store is to be left.
+    // And an incomplete export must not leave an empty store behind.
     let whole = progress::during("reading the export", || token_store::verify_export(&mut file));
     let all = whole.map_err(transfer)?.tokens;
     let Opened { store, keys, .. } = home.opened_from_scratch(terminal)?;
@@ -67,14 +67,14 @@ pub(super) fn run(args: &ImportArgs, home: &HomeArgs, terminal: &mut Terminal) -
     Ok(Exit::of_damage(all.saturating_add(moved.damaged)))
 }
 
-/// An export is read twice, which standard input cannot be.
+/// Copies standard input to a file, since an export is read twice.
 fn open(path: &Path) -> Result<File, Failure> {
     if path.as_os_str() != INPUT {
         return File::open(path).map_err(|error| Failure::transfer(path, TransferError::from(error)));
     }
     let mut file = tempfile::tempfile().map_err(Failure::Input)?;
     let mut input = io::stdin().lock();
-    // What is no export need not end, either.
+    // Checked first: input that is no export may have no end.
     if !input.fill_buf().map_err(Failure::Input)?.starts_with(b"{") {
         return Err(Failure::transfer(Path::new("standard input"), TransferError::NotAnExport));
     }

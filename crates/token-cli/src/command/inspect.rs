@@ -33,7 +33,7 @@ pub(super) fn run(args: &InspectArgs, terminal: &mut Terminal) -> Result<Exit, F
             terminal.describe(&description)?;
         }
         Err(malformed) => {
-            // Of a token without an encoding nothing could be read.
+            // Without an encoding, nothing of the token was read.
             let shown =
                 |(partial, _): &&(Box<Inspection>, UnixTime)| !args.json && partial.encoding().is_some();
             if let Some((partial, now)) = malformed.partial.as_ref().filter(shown) {

@@ -17,11 +17,10 @@ use crate::{
     time::{Expiry, Stamp},
 };
 
-/// How many records are asked for at once.
+/// The page size of the calls to the store.
 const PAGE: usize = 256;
 
-/// Where a page ended, and when the first of its listing was asked for: what has expired does not change from page to
-/// page.
+/// The end of a page, and the time of the listing's first page: all pages judge expiry at the same time.
 #[derive(Clone, Debug)]
 pub(crate) struct Cursor {
     now: UnixTime,
@@ -45,7 +44,7 @@ impl fmt::Display for Cursor {
     }
 }
 
-/// What was found.
+/// A page of records.
 struct Found {
     records: Vec<Record>,
     damaged: Vec<TokenId>,

@@ -11,7 +11,7 @@ use crate::{
     output::Terminal,
 };
 
-/// What each page has besides what its help says.
+/// What each page has beside its help.
 const EXIT_STATUS: &str = r#".SH "EXIT STATUS"
 .TP
 0
@@ -34,7 +34,7 @@ NO_COLOR
 If it is set and not empty, no output has color unless \fB\-\-color\fR asks for it.
 "#;
 
-/// And what those of commands have that use a store.
+/// What the pages of commands with a store have besides.
 const STORE: &str = r#".TP
 ONETOKEN_HOME
 The home, unless \fB\-\-home\fR names one.
@@ -82,7 +82,7 @@ fn write(command: &Command, dir: &Path) -> io::Result<()> {
 
 fn page(command: &Command) -> io::Result<Vec<u8>> {
     let mut page = Vec::new();
-    // As prose, the examples would be filled and hyphenated.
+    // As prose, roff would fill and hyphenate the examples.
     let examples = command.get_after_help().map(ToString::to_string).unwrap_or_default();
     Man::new(command.clone().after_help(Resettable::Reset)).render(&mut page)?;
     if let Some(examples) = examples.strip_prefix("Example:\n") {
@@ -95,12 +95,12 @@ fn page(command: &Command) -> io::Result<Vec<u8>> {
     Ok(page)
 }
 
-/// Examples as they are to be typed, each line by itself.
+/// Examples line by line, as a reader types them.
 fn verbatim(examples: &str) -> String {
     let mut section = ".SH EXAMPLES\n.nf\n".to_owned();
     for line in examples.lines() {
         let line = line.strip_prefix("  ").unwrap_or(line).replace('\\', "\\e").replace('-', "\\-");
-        // A line that begins with one of these would be a command of roff.
+        // roff takes a line that begins with one of these for a request.
         let guard = if line.starts_with(['.', '\'']) { "\\&" } else { "" };
         section.push_str(&format!("{guard}{line}\n"));
     }

@@ -28,7 +28,7 @@ use crate::{
 const MINTERS: usize = 16;
 
 pub(super) fn run(mint: &Mint, home: &HomeArgs, terminal: &mut Terminal) -> Result<Exit, Failure> {
-    // A token that nobody reads is lost, and its record would stay.
+    // An unread token is lost, and its record would stay.
     terminal.must_be_open()?;
     match mint {
         Mint::Raw(args) => raw(args, terminal),
@@ -72,7 +72,7 @@ fn raw(args: &RawArgs, terminal: &mut Terminal) -> Result<Exit, Failure> {
     print_token(terminal, macaroon.to_text(format, encoding), &DecodeOptions::default(), args.json)
 }
 
-/// A condition, taken apart.
+/// A parsed condition.
 enum Stated<'a> {
     FirstParty(&'a str),
     ThirdParty { location: &'a str, identifier: &'a str, key: &'a str },
@@ -84,7 +84,7 @@ impl Stated<'_> {
     }
 }
 
-/// A location is commonly a URL and has colons of its own, so the fields are read from the end.
+/// Reads the fields from the end, since a location is commonly a URL with colons.
 fn stated(condition: &Condition) -> Result<Stated<'_>, UsageError> {
     let text = match condition {
         Condition::FirstParty(text) => return Ok(Stated::FirstParty(text)),
@@ -113,7 +113,7 @@ fn invite(args: &InviteArgs, home: &HomeArgs, terminal: &mut Terminal) -> Result
     stored(&request, &args.stored.form, home, terminal)
 }
 
-/// A token that speaks for its issuer.
+/// Mints a token that speaks for its issuer.
 fn own(grant: Grant<'_>, args: &SelfArgs, home: &HomeArgs, terminal: &mut Terminal) -> Result<Exit, Failure> {
     let subject = Subject::read(&args.subject).ok_or(UsageError::Consumers)?;
     let mut request = MintRequest::new(grant, subject);
@@ -181,7 +181,7 @@ fn stored(
         None => {
             let minted = authority.mint(request).map_err(Failure::minting)?;
             let now = authority.now();
-            // A slow reader must not keep others from the store.
+            // The slow reader of the tokens must not keep others from the store.
             drop(authority);
             hand_over(&minted, form, terminal)?;
             summarize(&minted, request, form, now, terminal);
@@ -199,7 +199,7 @@ fn stored(
             written.inspect_err(|_| lost(terminal, count)).map_err(Failure::undelivered)?;
         }
         Some(count) => {
-            // On a terminal the tokens themselves show how far it is.
+            // On a terminal the tokens themselves show the progress.
             let mut progress = if terminal.is_terminal() { Progress::hidden() } else { Progress::new() };
             let mut done = 0_u64;
             mint_many(&authority, request, count, |minted| {
@@ -212,9 +212,8 @@ fn stored(
     Ok(Exit::Done)
 }
 
-/// Mints so many, and passes on each as soon as it is minted. Several threads mint, because callers that wait together
-/// share one sync of the store. After the first failure no further token is begun; those that were underway are still
-/// passed on.
+/// Mints this many tokens, and passes on each as soon as it is minted. Several threads mint, because concurrent callers
+/// share one sync of the store. After the first failure no further token is begun; those in flight are still passed on.
 fn mint_many(
     authority: &Issuer,
     request: &MintRequest<'_>,
@@ -246,7 +245,7 @@ fn mint_many(
     })
 }
 
-/// Prints one token. Where it cannot be written its record stays, and nobody has the token.
+/// Prints one token. If that fails, its record stays, and nobody has the token.
 fn hand_over(minted: &Minted, form: &Form, terminal: &mut Terminal) -> Result<(), Failure> {
     let document = form.document(minted)?;
     let written = match form.json {
@@ -270,7 +269,7 @@ fn lost(terminal: &Terminal, count: usize) {
     }
 }
 
-/// What a person may want to know of a token that is handed over bare.
+/// Describes a token on standard error, for the person who gets it bare.
 fn summarize(minted: &Minted, request: &MintRequest<'_>, form: &Form, now: UnixTime, terminal: &Terminal) {
     let uses = match request.use_limit {
         _ if request.temporary => "not counted".to_owned(),

@@ -13,17 +13,17 @@ use crate::{
     output::Terminal,
 };
 
-/// How many records are removed, or looked at, at once.
+/// How many records one step removes or reads.
 const BATCH: usize = 1000;
 
 #[derive(Serialize)]
 struct Purged {
-    /// Expired tokens that were removed.
+    /// Removed expired tokens.
     purged: usize,
-    /// Spent tokens that were removed, or found spent for the first time.
+    /// Spent tokens that were removed or found spent for the first time.
     #[serde(skip_serializing_if = "Option::is_none")]
     spent: Option<usize>,
-    /// Tokens that were passed over.
+    /// Skipped tokens, which are damaged.
     #[serde(skip_serializing_if = "Option::is_none")]
     damaged: Option<NonZeroUsize>,
 }
@@ -40,7 +40,7 @@ pub(super) fn run(args: &PurgeArgs, home: &HomeArgs, terminal: &mut Terminal) ->
     let expired = damaged(&authority, args.before.map_or(now, |before| before.min(now)))?;
     let damaged = match args.retention {
         None => expired,
-        // Nobody knows whether a damaged one is spent.
+        // A damaged record does not show whether it is spent.
         Some(_) => usize::try_from(authority.store().counts()?.damaged).unwrap_or(usize::MAX).max(expired),
     };
     drop(authority);
@@ -71,7 +71,7 @@ fn batches(mut batch: impl FnMut() -> Result<usize, Failure>) -> Result<usize, F
     }
 }
 
-/// What has expired and is still there was passed over.
+/// Counts the damaged records that expired by this time: a purge skips them.
 fn damaged(authority: &Issuer, by: UnixTime) -> Result<usize, Failure> {
     let (mut count, mut after) = (0_usize, None);
     loop {

@@ -18,7 +18,7 @@ use crate::{
     store::StoreUrl,
 };
 
-/// How many names are tried for a former key ring.
+/// How many names for a former key ring are tried.
 const MAX_FORMER: u32 = 1000;
 
 #[derive(Serialize)]
@@ -29,7 +29,7 @@ struct Done {
     seen: u64,
     resealed: u64,
     removed: Vec<u32>,
-    /// The file that the ring was kept in before keys were removed.
+    /// The file with the ring as it was before keys were removed.
     former: Option<String>,
 }
 
@@ -42,7 +42,7 @@ pub(super) fn run(args: &RekeyArgs, home: &HomeArgs, terminal: &mut Terminal) ->
     let underway = Underway(dir.join("rekeying"));
     let begun = underway.read().filter(|begun| keys.ids().len() > 1 && begun.key == keys.newest_id());
     let resumed = begun.is_some();
-    // Those that were named before may still need the old keys, whether they are named again or not.
+    // Stores named in an earlier attempt may still need the old keys, even if they are not named again.
     let named = begun.into_iter().flat_map(|begun| begun.also).chain(args.also.iter().cloned());
     let mut also: Vec<(StoreUrl, Box<dyn Administration>)> = Vec::new();
     for other in named {
@@ -80,8 +80,8 @@ pub(super) fn run(args: &RekeyArgs, home: &HomeArgs, terminal: &mut Terminal) ->
         let old = keys.ids().filter(|id| *id != keys.newest_id()).collect::<Vec<_>>();
         removed.extend(old.into_iter().filter(|id| keys.remove(*id, &proofs).is_ok()));
         if let Some(last) = removed.last() {
-            // Before they are gone: exports and copies that are older need them. A ring that is not in a file stays out
-            // of files, and is not replaced either.
+            // Before the keys are removed: older exports and copies need them. A ring that is not in a file is neither
+            // written to one nor replaced.
             if keys_are_in_a_file() {
                 former = Some(keep_former(&whole, &dir, *last)?);
             }
@@ -90,7 +90,7 @@ pub(super) fn run(args: &RekeyArgs, home: &HomeArgs, terminal: &mut Terminal) ->
     }
     let (failed, damaged) = (sum(|told| told.failed), sum(|told| told.damaged));
     let whole = failed == 0 && damaged == 0;
-    // While old keys are to go and cannot, it is not over, and the next attempt adds no key.
+    // If an old key cannot be removed yet, the rekeying is not over, and the next attempt adds no key.
     if whole || args.keep_old {
         underway.end()?;
     }
@@ -128,8 +128,8 @@ fn print(done: &Done, terminal: &mut Terminal) -> Result<(), Failure> {
     }
 }
 
-/// Keeps a ring beside its own file, named by the last key that is removed from it: `keys.old-1`. Another file of
-/// that name stays; the same ring is kept once, however often the rekeying is interrupted.
+/// Keeps a ring beside its own file, named by the last key that is removed: `keys.old-1`. Overwrites no other file of
+/// that name, and keeps the same ring only once, even if the rekeying is interrupted.
 fn keep_former(keys: &KeyRing, dir: &Path, last: u32) -> Result<PathBuf, Failure> {
     let mut number = 1_u32;
     loop {
@@ -151,8 +151,8 @@ fn keep_former(keys: &KeyRing, dir: &Path, last: u32) -> Result<PathBuf, Failure
     }
 }
 
-/// A file that tells under which key a rekeying is underway, so that resuming it adds no other; then, a line each, the
-/// stores besides that of the home. If it gets lost another key is added, which does no harm.
+/// A file with the key of an unfinished rekeying, so that a resumed one adds no other key; then, a line each, the
+/// stores besides the home's own. If it is lost, another key is added, which does no harm.
 struct Underway(PathBuf);
 
 struct Begun {
@@ -169,11 +169,11 @@ impl Underway {
     }
 
     fn begin<'a>(&self, key: u32, also: impl Iterator<Item = &'a StoreUrl>) -> Result<(), Failure> {
-        // With their passwords: they are to be opened again.
+        // With their passwords, since a resumed rekeying opens them again.
         let also = also.map(|url| String::from(url.clone()) + "\n").collect::<String>();
         let draft = self.0.with_extension("new");
         let write = || {
-            // At no moment is there none: killed then, the next attempt would add another key.
+            // Replaced in one step: without a note after a kill, the next attempt would add another key.
             remove(&draft)?;
             let mut file = private_file(&draft)?;
             write!(file, "{key}\n{also}")?;
@@ -196,7 +196,7 @@ impl Underway {
     }
 }
 
-/// What is not there is removed already.
+/// Counts an absent file as removed.
 fn remove(path: &Path) -> io::Result<()> {
     match fs::remove_file(path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),

@@ -15,7 +15,7 @@ use crate::{
     time::{self, Stamp},
 };
 
-/// How many records are revoked at once: what others wait for at most.
+/// How many records one step revokes, which bounds the wait of others.
 const PAGE: usize = 256;
 
 #[derive(Serialize)]
@@ -81,7 +81,7 @@ pub(super) fn run(args: &RevokeArgs, home: &HomeArgs, terminal: &mut Terminal) -
     Ok(Exit::Done)
 }
 
-/// Voids what one subject has of temporary tokens.
+/// Voids all temporary tokens of one subject.
 fn temporary(text: &str, json: bool, home: &HomeArgs, terminal: &mut Terminal) -> Result<Exit, Failure> {
     let subject = Subject::read(text).ok_or(UsageError::Consumers)?;
     home.authority()?.void_temporary(subject)?;
@@ -92,7 +92,7 @@ fn temporary(text: &str, json: bool, home: &HomeArgs, terminal: &mut Terminal) -
     Ok(Exit::Done)
 }
 
-/// Voids all of a resource or an issuer.
+/// Revokes all tokens of a resource or an issuer.
 fn sweep<'a>(
     filter: &Filter,
     of: String,
@@ -133,7 +133,7 @@ fn sweep<'a>(
     Ok(Exit::of_damage(damaged.try_into().unwrap_or(u64::MAX)))
 }
 
-/// Voids what was minted before a time.
+/// Voids all tokens minted before a time.
 fn void(before: UnixTime, json: bool, home: &HomeArgs, terminal: &mut Terminal) -> Result<Exit, Failure> {
     if before > time::now()? {
         return Err(UsageError::NotYet.into());
@@ -146,9 +146,9 @@ fn void(before: UnixTime, json: bool, home: &HomeArgs, terminal: &mut Terminal) 
     Ok(Exit::Done)
 }
 
-/// The id that is meant, by itself or by its token.
+/// The id, given as such or by its token.
 fn named(text: &Text) -> Result<TokenId, Failure> {
-    // Longer than any id that is minted, so that a damaged token gets its diagnosis.
+    // Longer than any minted id, so that a damaged token gets its diagnosis.
     const LONGEST_ID: usize = 64;
     let is_id = |text: &str| {
         (1..=LONGEST_ID).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic())

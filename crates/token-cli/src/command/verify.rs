@@ -40,7 +40,7 @@ pub(super) fn run(args: &VerifyArgs, home: &HomeArgs, terminal: &mut Terminal) -
         });
     }
     let source = Source::of(args.token.as_deref())?;
-    // Before the store, which others wait for meanwhile. A key may be on standard input instead.
+    // Before opening the store, for which others wait. A key may be on standard input instead.
     let discharges = discharges(args, source)?;
     let text = source.read()?;
     text.macaroon(&args.reading.options(), args.request.now()?)?;
@@ -55,7 +55,7 @@ pub(super) fn run(args: &VerifyArgs, home: &HomeArgs, terminal: &mut Terminal) -
     Ok(Exit::Done)
 }
 
-/// The answers are written on a thread of their own, so that a slow reader of them holds up the answers alone.
+/// Writes the answers on a thread of their own, so that their slow reader delays only them.
 fn lines_by_store(args: &VerifyArgs, home: &HomeArgs, terminal: &mut Terminal) -> Result<Exit, Failure> {
     let batches = relay::batches(Lines::new(io::stdin()));
     let (sender, receiver) = mpsc::sync_channel::<Vec<Result<Accepted, Failure>>>(1);
@@ -81,7 +81,7 @@ fn write(
     Ok(answers.worst())
 }
 
-/// The discharges, none of which stands where the token does.
+/// The discharges; none may come from the token's own place.
 fn discharges(args: &VerifyArgs, token: Source<'_>) -> Result<Vec<Macaroon>, Failure> {
     if args.discharge.is_empty() {
         return Ok(Vec::new());
@@ -136,7 +136,7 @@ fn by_store(args: &VerifyArgs, authority: &Issuer, text: &Text) -> Result<Accept
     }
 }
 
-/// An access token can stand in for an identity token, by rules of its own.
+/// Accepts an access token as an identity token, by the rules for that.
 fn token_use(used_as: Use, macaroon: &Macaroon) -> TokenUse {
     let identifier = Identifier::read(macaroon.identifier()).ok();
     let token_type = identifier.as_ref().and_then(|identifier| identifier.v2()).map(|v2| v2.token_type);
@@ -155,12 +155,12 @@ struct Accepted {
     expires_at: Option<Stamp>,
     #[serde(flatten)]
     purpose: Option<Purpose>,
-    /// What the token itself says, for people.
+    /// The token's own statements, for people.
     #[serde(skip)]
     stated: Vec<(&'static str, String)>,
 }
 
-/// What the store says that a token is for.
+/// A token's purpose according to the store.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Purpose {

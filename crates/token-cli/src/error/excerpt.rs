@@ -1,4 +1,4 @@
-//! What messages show of a caveat.
+//! Excerpts of caveats in messages.
 
 use std::fmt;
 
@@ -6,11 +6,11 @@ use token_core::Predicate;
 
 use crate::output::{Bytes, Plain};
 
-/// The text of a caveat, cut where it is long: the author of the token must not fill a log.
+/// The text of a caveat, cut if it is long: the author of the token must not fill a log.
 #[derive(Debug)]
 pub(super) struct Excerpt {
     pub(super) text: Bytes,
-    /// The length of all of it in bytes, where this is not all.
+    /// The full length in bytes, if the text is cut.
     pub(super) cut_from: Option<usize>,
 }
 
@@ -42,7 +42,7 @@ impl fmt::Display for Excerpt {
     }
 }
 
-/// Says that a caveat cannot be written, and what may have been meant.
+/// Says that a caveat cannot be written, and suggests a known one.
 pub(crate) struct Unwritable<'a>(pub(crate) &'a str);
 
 impl fmt::Display for Unwritable<'_> {

@@ -12,12 +12,12 @@ use super::excerpt::Excerpt;
 pub(crate) struct Refusal {
     pub(super) why: Why,
     pub(super) at: Where,
-    /// The caveat that it is about, where it is about one.
+    /// The caveat at fault, if one is.
     pub(super) caveat: Option<Excerpt>,
 }
 
 impl Refusal {
-    /// `macaroon` is the one that was refused, with these discharges.
+    /// The refusal of `macaroon` with these discharges.
     pub(super) fn new(why: Why, macaroon: &Macaroon, discharges: &[Macaroon]) -> Self {
         let at = match &why {
             Why::Verify(error) => place(error),
@@ -35,7 +35,7 @@ impl Refusal {
         Self { why, at, caveat }
     }
 
-    /// There is no record of the token that was named.
+    /// The store has no record of the named token.
     pub(crate) const fn unknown() -> Self {
         Self::of_record(Why::Unknown)
     }
@@ -96,7 +96,7 @@ impl Refusal {
     }
 }
 
-/// In which discharge, if in one, and which caveat, if it is about one.
+/// The discharge and the caveat at fault, if any.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Where {
     pub(super) discharge: Option<usize>,

@@ -4,7 +4,7 @@ use std::{fmt, io, sync::Arc};
 
 use token_store::{PostgresConfig, PostgresStore, StoreError};
 
-/// As it was given. It is checked when it is used: a parser of the command line would quote it.
+/// The URL as given. Checked at its use, since the parser of the command line would quote it.
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) struct Url(String);
 
@@ -13,7 +13,7 @@ impl Url {
         Self(text.to_owned())
     }
 
-    /// With the password.
+    /// The URL with the password.
     pub(super) fn into_text(self) -> String {
         self.0
     }
@@ -22,7 +22,7 @@ impl Url {
         PostgresStore::open(&self.config()?)
     }
 
-    /// Makes the tables where there are none, and brings older ones up to date.
+    /// Makes the tables if there are none, and upgrades older ones.
     pub(super) fn open_or_create(&self) -> Result<PostgresStore, StoreError> {
         let config = self.config()?;
         match PostgresStore::open(&config) {
@@ -34,7 +34,7 @@ impl Url {
         }
     }
 
-    // A command asks for one thing after another.
+    // A command makes one call at a time.
     fn config(&self) -> Result<PostgresConfig, StoreError> {
         let config: Result<PostgresConfig, _> = self.0.parse();
         let config = config
@@ -43,7 +43,7 @@ impl Url {
     }
 }
 
-/// Without the password.
+/// The URL without the password.
 impl fmt::Display for Url {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0.parse::<PostgresConfig>() {

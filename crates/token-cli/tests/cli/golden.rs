@@ -102,7 +102,7 @@ fn they_are_accepted_under_their_secret_alone() {
             let args = ["verify", "--json", "--secret", "another"];
             assert_eq!(piped(text.as_str(), args.iter().chain(&exact)).error(1), "bad-signature");
         }
-        // The last character of a signature, which keeps the text well formed.
+        // The last character of the signature, so that the text stays well formed.
         let cut = base64url.len() - 8;
         let other = if base64url.as_bytes()[cut] == b'A' { "B" } else { "A" };
         let forged = [&base64url[..cut], other, &base64url[cut + 1..]].concat();
@@ -111,7 +111,7 @@ fn they_are_accepted_under_their_secret_alone() {
     }
 }
 
-/// As a document has bytes out of a token.
+/// Bytes of a token in the form of a document.
 fn shown(bytes: &[u8]) -> Value {
     match std::str::from_utf8(bytes) {
         Ok(text) => json!(text),
@@ -119,7 +119,7 @@ fn shown(bytes: &[u8]) -> Value {
     }
 }
 
-/// Those that come as text, as all do that a command line can carry.
+/// The vectors in text form, which a command line can carry.
 fn texts() -> impl Iterator<Item = (MacaroonVector, String)> {
     vectors::macaroons().into_iter().filter_map(|vector| {
         let text = vector.text()?.to_owned();
@@ -208,7 +208,7 @@ fn macaroons_of_every_format_are_judged_as_their_vectors_say() {
     assert_eq!(judged, [56, 31]);
 }
 
-/// Where the two columns of `macaroon-formats.md` §6 differ, and nowhere else.
+/// Liberal reading differs exactly where the two columns of `macaroon-formats.md` §6 differ.
 #[test]
 fn liberal_reading_takes_what_other_libraries_write() {
     let mut taken = Vec::new();
@@ -264,7 +264,7 @@ fn what_a_third_party_has_to_confirm_is_missed() {
     assert!(missed > 1);
 }
 
-/// Each of the three samples of the API documents is damaged in a way of its own.
+/// Each of the three samples of the API documents has its own damage.
 #[test]
 fn the_samples_of_the_api_documents_get_their_diagnosis() {
     let expected = [

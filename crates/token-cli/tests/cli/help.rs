@@ -8,7 +8,7 @@ use std::{
 
 use crate::run::{PROGRAM, finish, onetoken, piped, raw};
 
-/// All commands, by their way from the top, as the help of each names them.
+/// All commands with their subcommands, as their help names them.
 fn commands() -> Vec<Vec<String>> {
     let mut found = Vec::new();
     let mut left = vec![Vec::new()];
@@ -64,7 +64,7 @@ fn every_command_is_there_and_no_other() {
     assert_eq!(names, expected);
 }
 
-/// Each in a new home, as a newcomer would copy it.
+/// Runs each example in a new home, as a newcomer would.
 #[test]
 fn every_help_shows_an_example_that_works() {
     for path in commands() {
@@ -169,7 +169,7 @@ fn a_document_tells_what_is_missing() {
     );
 }
 
-/// Wherever a token is put by mistake, it does not come back in a message.
+/// A token in a wrong place is not repeated in a message.
 #[test]
 fn no_message_repeats_a_token() {
     let token = raw(&[]);
@@ -245,7 +245,7 @@ fn the_manual_is_printed_or_written() {
         for section in [".TH ", ".SH \"EXIT STATUS\"", ".SH ENVIRONMENT", "NO_COLOR"] {
             assert!(page.contains(section), "{name} {section}");
         }
-        // Examples stay as they are written, line by line.
+        // Examples keep their lines.
         let (_, examples) = page.split_once(".SH EXAMPLES\n.nf\n").expect(name);
         let (examples, _) = examples.split_once("\n.fi\n").expect(name);
         assert!(examples.starts_with("onetoken ") && !page.contains(".SH EXTRA"), "{name}: {examples}");
@@ -269,7 +269,7 @@ fn options_of_a_store_are_shown_where_there_is_one() {
         let (store, _) = store.split_once("\n\n  ").map_or((store, ""), |parts| parts);
         assert!(!store.contains("--expect"), "{path:?}");
     }
-    // A script that gives them everywhere is not refused.
+    // Hidden, but accepted: a script may give them everywhere.
     assert_eq!(onetoken(["inspect", "--home", "h", "--wait", "1s", &raw(&[])]).code, 0);
     assert_eq!(onetoken(["--home", "h", "inspect", &raw(&[])]).code, 0);
 }

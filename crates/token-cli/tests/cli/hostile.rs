@@ -1,4 +1,4 @@
-//! Input that is meant to do harm.
+//! Hostile input.
 
 use serde_json::json;
 
@@ -7,7 +7,7 @@ use crate::run::{onetoken, piped, raw};
 const MIB: usize = 1 << 20;
 
 #[test]
-fn junk_is_malformed_whatever_its_length() {
+fn junk_of_any_length_is_malformed() {
     let token = raw(&[]);
     let escapes = "00".repeat(MIB);
     for (junk, stage) in [

@@ -127,7 +127,7 @@ fn each_line_gets_its_document_in_order() {
     assert_eq!(onetoken(["inspect", "--lines", &token]).error(2), "usage");
 }
 
-/// A reader sees the answer to a line before it writes the next.
+/// The client gets the answer to a line before it writes the next.
 #[test]
 fn lines_are_answered_one_by_one() {
     use std::{
@@ -160,7 +160,7 @@ fn a_reader_that_went_away_is_no_failure() {
     }
 }
 
-/// Nobody would have the token, and nobody would know of its record.
+/// Otherwise nobody has the token, and its record stays unknown.
 #[cfg(unix)]
 #[test]
 fn a_minted_token_is_not_lost_in_silence() {
@@ -189,7 +189,7 @@ fn a_minted_token_is_not_lost_in_silence() {
     assert_eq!(records(), 2, "which says that the token is not wanted");
 }
 
-/// As a minted token, a use is not lost in silence: the claim by which it can be asked for is told.
+/// The message names the claim, so that the caller can retry.
 #[cfg(target_os = "linux")]
 #[test]
 fn a_use_is_not_lost_in_silence() {
@@ -264,7 +264,7 @@ fn nothing_is_shown_of_what_cannot_be_read_at_all() {
 }
 
 #[test]
-fn a_token_of_before_20_02_says_what_it_is_for() {
+fn a_legacy_token_says_what_it_is_for() {
     for (caveat, words) in [
         ("tokenType = space_support_token", "\ntype        space-support token of before 20.02\n"),
         ("tokenType = group_invite_user_token", "\ntype        userJoinGroup token of before 20.02\n"),

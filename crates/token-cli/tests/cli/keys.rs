@@ -1,4 +1,4 @@
-//! The keys under which everything is sealed.
+//! Key rings and rekeying.
 
 use std::{fs, thread, time::Duration};
 
@@ -7,7 +7,7 @@ use token_store::KeyRing;
 
 use crate::run::{ENGINES, Home, command, finish};
 
-/// The ids of the keys in the file, as that shows them.
+/// The ids of the keys in the file.
 pub(crate) fn ids(home: &Home) -> Vec<u32> {
     home.keys().ids().collect()
 }
@@ -40,7 +40,7 @@ fn everything_is_sealed_under_a_new_key_and_the_old_one_goes() {
         }
         assert_eq!(home.run(["check", "--json"]).done().json()["opened"], 2);
 
-        // What was sealed again does not open under the former keys.
+        // Keys that were sealed again do not open under the former ring.
         let with_former =
             |args: &[&str]| finish(home.command(args).env("ONETOKEN_KEYS", &former).spawn().unwrap());
         let refused = with_former(&["verify", &tokens[0], "--json"]);
@@ -70,7 +70,7 @@ fn old_keys_are_kept_if_asked() {
     assert_eq!(people, expected);
 }
 
-/// What was exported before opens under the ring that was kept, and both ways to find out say which key lacks.
+/// An older export opens under the kept ring; both `import` and `check` name the missing key.
 #[test]
 fn an_export_from_before_a_rekeying_opens_under_the_ring_that_was_kept() {
     let home = Home::over("redb");
@@ -110,7 +110,7 @@ fn a_former_ring_is_not_overwritten() {
     assert!(there() == before);
 }
 
-/// However often it is killed, it gets there with the one key that it began with.
+/// After any number of kills it finishes with the one key that it began with.
 #[test]
 fn a_rekeying_that_is_killed_goes_on() {
     for engine in ENGINES {
@@ -126,7 +126,7 @@ fn a_rekeying_that_is_killed_goes_on() {
             thread::sleep(Duration::from_millis(pause));
             child.kill().unwrap();
             child.wait().unwrap();
-            // All that was left to do was to say so.
+            // Only the report was left to do.
             if ids(&home) == [2] {
                 break;
             }
@@ -147,7 +147,7 @@ fn a_rekeying_that_is_killed_goes_on() {
     }
 }
 
-/// Killed before the new key was on disk, or when only the note of it was left.
+/// After a kill before the new key was on disk, or when only its note was left.
 #[test]
 fn what_is_left_of_a_rekeying_without_its_key_is_no_rekeying() {
     let home = Home::over("redb");
@@ -158,7 +158,7 @@ fn what_is_left_of_a_rekeying_without_its_key_is_no_rekeying() {
     }
 }
 
-/// What it would note may hold the passwords of other stores.
+/// The note may hold the passwords of other stores.
 #[test]
 fn a_rekeying_that_cannot_be_noted_leaves_no_draft() {
     let home = Home::over("redb");
@@ -168,7 +168,7 @@ fn a_rekeying_that_cannot_be_noted_leaves_no_draft() {
     assert!(!home.path().join("rekeying.new").exists());
 }
 
-/// A token of another home came in, which nothing here opens.
+/// A token of another home was imported, which no key here opens.
 #[test]
 fn a_key_that_may_be_needed_is_not_removed() {
     let (home, other) = (Home::over("redb"), Home::over("redb"));
@@ -220,7 +220,7 @@ fn rekeying_another_store_takes_no_key_from_that_of_the_home() {
     assert_eq!((&done["seen"], &done["removed"], ids(&home)), (&json!(2), &json!([1, 2]), vec![3]));
     assert_eq!((verified(&url, &other), verified(&own, &token)), (0, 0));
 
-    // An interrupted one goes on with all stores that were named.
+    // An interrupted rekeying resumes with all named stores.
     let mut keys = home.keys();
     keys.rotate().unwrap();
     keys.replace(home.path().join("keys")).unwrap();
@@ -270,7 +270,7 @@ fn keys_may_come_from_the_environment() {
     let refused = run(&text[..60], &["verify", &token, "--json"]);
     assert_eq!(refused.error(4), "home");
     assert!(refused.err.contains("ONETOKEN_KEYS") && !refused.err.contains(&text[20..60]), "{refused:?}");
-    // An empty variable is none: the home has no keys then.
+    // An empty variable counts as unset: the home has no keys then.
     assert_eq!(run("", &["verify", &token, "--json"]).error(4), "home");
 
     let refused = run(&text, &["rekey", "--json"]);

@@ -1,4 +1,4 @@
-//! Drives the program itself: what it prints, and with which exit code it ends.
+//! Runs the program itself, and checks its output and exit code.
 #![allow(
     clippy::arithmetic_side_effects,
     clippy::indexing_slicing,

@@ -70,7 +70,7 @@ fn everything_moves_from_any_store_to_any_other() {
     }
 }
 
-/// Whoever reads an export learns no root key, in any spelling, and can present no token.
+/// The reader of an export learns no root key, in any spelling, and can present no token.
 #[test]
 fn no_secret_is_in_an_export() {
     let home = Home::over("redb");
@@ -98,7 +98,7 @@ fn no_secret_is_in_an_export() {
     }
 }
 
-/// Neither a backup of last year nor what somebody else prepared is written to, resumed or followed.
+/// An export does not overwrite or resume an older file, nor follow an attacker's link.
 #[test]
 fn an_export_writes_to_no_file_that_is_there() {
     let home = Home::over("redb");
@@ -157,7 +157,7 @@ fn what_is_not_whole_is_refused_with_its_line() {
     };
     assert_eq!(refused(&altered(17, "\"uses\"", "\"use\"")), 17);
     assert_eq!(refused(&altered(17, "{\"token\"", "{\"tocken\"")), 17);
-    // A sound line that another stood in place of: only the whole tells.
+    // A sound line in place of another: only the checksum of the whole shows it.
     assert_eq!(refused(&altered(17, "\"uses\":0", "\"uses\":1")), Value::Null);
     assert_eq!(refused(&[&lines[..16].concat(), lines[17..].concat().as_str()].concat()), Value::Null);
     assert_eq!(refused("a letter\n"), Value::Null);
@@ -178,7 +178,7 @@ fn an_import_that_is_killed_goes_on() {
         home.export("export").done();
         let begun = Instant::now();
         home.import("export", &["--store", &home.url(engine, "whole")]).done();
-        // Between a time at which nothing is kept yet, and one at which everything is.
+        // Between a time at which nothing is kept yet and one at which everything is.
         let (mut early, mut late) = (Duration::ZERO, begun.elapsed().saturating_mul(2));
         let (mut amid, mut tries) = (0, 0);
         while amid < 3 {
@@ -201,7 +201,7 @@ fn an_import_that_is_killed_goes_on() {
                 _ => amid += 1,
             }
             if late - early < Duration::from_millis(1) {
-                // The machine is busier, or less busy, than it was.
+                // The load of the machine has changed.
                 (early, late) = (early / 2, late * 2);
             }
             tries += 1;
@@ -278,7 +278,7 @@ fn an_import_after_a_new_epoch_revives_no_temporary_token() {
     }
 }
 
-/// What a damaged record was is left out, and both ends say so.
+/// A damaged record is left out, and both export and import say so.
 #[test]
 fn what_is_left_out_is_told_at_both_ends() {
     let home = Home::over("redb");
@@ -292,11 +292,11 @@ fn what_is_left_out_is_told_at_both_ends() {
     assert_eq!((told.code, &told.json()["tokens"], &told.json()["damaged"]), (4, &json!(2), &json!(1)));
     let told = home.import("export", &["--store", &home.url("redb", "moved")]);
     assert_eq!((told.code, &told.json()["damaged"], &told.json()["faults"]), (4, &json!(1), &json!(0)));
-    // And into a store that is not sound.
+    // Into a store that is not sound.
     assert_eq!(home.import("export", &[]).json()["faults"], 1 + 1, "its uses, and the seal of another");
 }
 
-/// Every block of commands in the guide, one after another. A line that says so has to be refused.
+/// Runs every block of commands in the guide. A line marked as refused must be refused.
 #[test]
 fn the_guide_works_as_it_stands() {
     let guide = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/OPERATION.md");

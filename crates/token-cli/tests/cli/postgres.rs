@@ -70,7 +70,7 @@ fn the_store_of_a_home_may_be_on_a_server_and_is_rekeyed() {
     assert_eq!(home.run(["check", "--json"]).done().json()["opened"], 3);
 }
 
-/// What goes on later opens the other store with the password it was named with, and never shows it.
+/// The resumed rekeying opens the other store with its given password, and never shows it.
 #[test]
 fn a_rekeying_that_is_killed_still_knows_the_password_of_the_other_store() {
     let Some(server) = postgres::start(&["fsync=off", "full_page_writes=off"]) else { return };
@@ -85,7 +85,7 @@ fn a_rekeying_that_is_killed_still_knows_the_password_of_the_other_store() {
     let here = home.run(["mint", "space-support", "s1"]).token();
     let there = home.run(["mint", "space-support", "s1", "--store", &url]).token();
     let begun = Instant::now();
-    // The server reads its rules again soon after it was told to.
+    // The server rereads its rules soon after the signal.
     while home.run(["verify", &there, "--store", &named("keeper@")]).code == 0 {
         assert!(begun.elapsed() < Duration::from_secs(30), "nobody asks for a password");
     }

@@ -28,7 +28,7 @@ fn of_64_that_spend_at_once_one_wins() {
     }
 }
 
-/// Which also is how a first start looks that several scripts do at once.
+/// As when several scripts start for the first time at once.
 #[test]
 fn many_first_mints_make_one_home() {
     let dir = tempfile::tempdir().unwrap();
@@ -69,7 +69,7 @@ fn open(engine: &str, path: &Path) -> Box<dyn TokenStore> {
     }
 }
 
-/// Whoever pipes tokens in one by one keeps nobody from the store in between.
+/// A slow writer of lines keeps no other process from the store in between.
 #[test]
 fn lines_leave_the_store_to_others() {
     for engine in ENGINES {
@@ -92,7 +92,7 @@ fn lines_leave_the_store_to_others() {
     }
 }
 
-/// Killed at once when the first byte of the answer is there: what was acknowledged is on disk.
+/// Killed at the first byte of the answer: an acknowledged write is on disk.
 #[test]
 fn what_was_acknowledged_survives_a_kill() {
     for engine in ENGINES {
@@ -111,7 +111,7 @@ fn what_was_acknowledged_survives_a_kill() {
     }
 }
 
-/// Killed at any time, whether it had answered or not: asking again under the same claim tells, and nobody gets a
+/// Killed at any time, before or after the answer: a retry under the same claim gets the outcome, and nobody gets a
 /// second use.
 #[test]
 fn a_spend_that_was_killed_is_finished_by_its_claim_alone() {
@@ -122,7 +122,7 @@ fn a_spend_that_was_killed_is_finished_by_its_claim_alone() {
             let args =
                 ["consume", &token, "--expect", "space-support", "--consumer", "prv-p1", "--claim", "mine"];
             let mut spender = home.command(args).spawn().unwrap();
-            // The kill falls into another part of its life each time.
+            // Each kill hits another moment of the run.
             thread::sleep(Duration::from_millis(3 * round));
             spender.kill().unwrap();
             spender.wait().unwrap();

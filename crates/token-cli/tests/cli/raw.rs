@@ -49,7 +49,7 @@ fn caveats_are_named_with_their_index() {
     for (at, code) in [("99", 0), ("100", 1), ("1970-01-01T00:01:39+00:00", 0)] {
         assert_eq!(verify(&token, &[&more[..], &["--at", at]].concat()).code, code, "{at}");
     }
-    // The signature comes first: nothing is said of the caveats of a forgery.
+    // The signature comes first: the answer to a forgery says nothing about its caveats.
     assert_eq!(onetoken(["verify", "--json", "--secret", "other", &token]).error(1), "bad-signature");
 }
 
@@ -344,7 +344,7 @@ fn a_caveat_that_is_not_known_is_named_with_the_nearest_known() {
     assert!(!warned.contains("did you mean"), "{warned}");
     let warned = confine(&"x".repeat(5000)).done().err;
     assert!(warned.contains("… (5000 bytes)") && warned.len() < 500, "{warned}");
-    // Onedata reads it, and would let everybody in.
+    // Onedata reads it, and it would exclude nobody.
     let refused = confine("geo.country != pl");
     assert_eq!((refused.code, refused.out.as_str()), (3, ""));
     assert!(refused.err.contains("two capital letters"), "{}", refused.err);

@@ -1,4 +1,4 @@
-//! Running the program.
+//! Helpers to run the program.
 
 use std::{
     ffi::OsStr,
@@ -19,7 +19,7 @@ pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_onetoken");
 /// The engines that this program was built with.
 pub(crate) const ENGINES: &[&str] = if cfg!(feature = "sled") { &["redb", "sled"] } else { &["redb"] };
 
-/// What came of a call.
+/// The outcome of a run.
 #[derive(Debug)]
 pub(crate) struct Outcome {
     pub(crate) code: i32,
@@ -52,7 +52,7 @@ impl Outcome {
         token.to_owned()
     }
 
-    /// The cursor or the like that a person is told on standard error.
+    /// The cursor or the like from standard error, where people see it.
     pub(crate) fn told_after(&self, words: &str) -> Option<String> {
         let (_, rest) = self.err.split_once(words)?;
         rest.split_whitespace().next().map(str::to_owned)
@@ -64,7 +64,7 @@ impl Outcome {
         self
     }
 
-    /// The kind of the error that both the document and the exit code tell.
+    /// The kind of error, which the document and the exit code agree on.
     #[track_caller]
     pub(crate) fn error(&self, code: i32) -> String {
         assert_eq!(self.code, code, "{self:?}");
@@ -75,7 +75,7 @@ impl Outcome {
     }
 }
 
-/// The program, knowing nothing of who runs these tests.
+/// The program, with a clean environment.
 pub(crate) fn command<S: AsRef<OsStr>>(args: impl IntoIterator<Item = S>) -> Command {
     let mut command = Command::new(PROGRAM);
     command.args(args).env_clear().env("HOME", "/nonexistent");
@@ -129,14 +129,14 @@ pub(crate) struct Home {
 }
 
 impl Home {
-    /// An empty one, made by `init` over this store.
+    /// An empty home, made by `init` over this store.
     pub(crate) fn over(engine: &str) -> Self {
         let home = Self { dir: tempfile::tempdir().unwrap() };
         let url = format!("{engine}:{}", home.path().join("store").display());
         home.made(&url)
     }
 
-    /// One over the store of this URL.
+    /// A home over the store of this URL.
     #[cfg(feature = "postgres")]
     pub(crate) fn on(url: &str) -> Self {
         Self { dir: tempfile::tempdir().unwrap() }.made(url)
@@ -166,7 +166,7 @@ impl Home {
         KeyRing::load(self.path().join("keys")).unwrap()
     }
 
-    /// Opens the store at this path in here, as a library.
+    /// Opens the store at this path of the home through the library.
     pub(crate) fn open(&self, engine: &str, path: impl AsRef<Path>) -> Box<dyn Administration> {
         let path = self.path().join(path);
         match engine {
@@ -176,7 +176,7 @@ impl Home {
         }
     }
 
-    /// Puts so many tokens into the store, faster than they can be minted one by one.
+    /// Puts this many tokens into the store, faster than by minting each.
     pub(crate) fn fill(&self, engine: &str, records: u32) {
         let (store, keys) = (self.open(engine, "store"), self.keys());
         let item = |number: u32| {

@@ -1,4 +1,4 @@
-//! Everything that needs a store.
+//! Commands with a store.
 
 use std::{fs, process::Stdio};
 
@@ -204,7 +204,7 @@ fn no_token_holds_longer_than_can_be_written() {
     }
 }
 
-/// An empty store in the place of one that got lost would not know who has spent what.
+/// An empty store in place of a lost one would not know which uses are spent.
 #[test]
 fn a_store_that_is_lost_is_not_replaced() {
     for engine in ENGINES {
@@ -286,7 +286,7 @@ fn an_empty_variable_names_no_home() {
     assert_eq!(run(&["list", "--json", "--home", ""]).error(2), "usage");
 }
 
-/// Whatever else it may have, a configuration of another version is called that.
+/// A configuration of another version is named as such, with any other fields.
 #[test]
 fn a_newer_configuration_is_told_apart() {
     let home = Home::over("redb");
@@ -302,7 +302,7 @@ fn a_newer_configuration_is_told_apart() {
     }
 }
 
-/// The shell knows its process id before it becomes the program.
+/// The shell knows its process id before it execs the program.
 #[cfg(unix)]
 #[test]
 fn a_link_in_the_home_leads_nowhere() {
@@ -318,7 +318,7 @@ fn a_link_in_the_home_leads_nowhere() {
     assert!(home.join("config.json").symlink_metadata().unwrap().is_file());
 }
 
-/// A store that cannot be written to after it was opened: whatever came of the spend, its claim tells.
+/// A store that fails to write after its open: a retry under the claim shows the outcome of the spend.
 #[cfg(target_os = "linux")]
 #[test]
 fn a_spend_that_the_store_failed_at_can_be_asked_about() {
@@ -327,7 +327,7 @@ fn a_spend_that_the_store_failed_at_can_be_asked_about() {
     for blocks in 1..8 {
         let token = home.run(["mint", "space-support", "s1"]).token();
         let mut shell = std::process::Command::new("sh");
-        // Files may grow to so many blocks of 16 KiB, and writing further fails.
+        // Files may grow to this many blocks; later writes fail.
         let script = format!(r#"trap "" XFSZ; ulimit -f {}; exec "$@""#, blocks * 32);
         shell.args(["-c", &script, "sh", crate::run::PROGRAM, "consume", &token]);
         shell.args(["--expect", "space-support", "--consumer", "prv-p1", "--json"]);
@@ -459,7 +459,7 @@ fn listing_and_purging() {
     home.run(["mint", "space-support", "s1", "--issuer", "usr-u1"]).done();
     home.run(["mint", "space-support", "s2", "--issuer", "usr-u2"]).done();
     home.run(["mint", "group-spaces", "s1", "--issuer", "usr-u1"]).done();
-    // A caveat that lies in the past: the record has expired at once.
+    // A time caveat in the past: the record expires at once.
     home.run(["mint", "access", "--subject", "usr-u3", "--caveat", "time < 100", "--name", "old"]).done();
     let listed = |args: &[&str]| home.run(["list", "--lines"].iter().chain(args)).done().documents();
     assert_eq!(listed(&[]).len(), 4);
@@ -616,7 +616,7 @@ fn a_configuration_that_is_a_pipe_is_not_waited_for() {
     assert!(refused.err.contains("it is no regular file"), "{refused:?}");
 }
 
-/// Who may write in the home puts a key ring of his own there.
+/// Another user who may write to the home could put a key ring there.
 #[cfg(unix)]
 #[test]
 fn a_home_that_others_may_change_is_refused() {
@@ -777,7 +777,7 @@ fn people_see_what_a_token_is_for() {
     assert!(home.run(consume).done().out.starts_with("consumed before, under the same claim\n"));
 }
 
-/// What a store holds at rest opens nothing.
+/// The home at rest holds no signature and no token.
 #[test]
 fn no_secret_and_no_token_lies_in_the_home() {
     for engine in ENGINES {
@@ -792,7 +792,7 @@ fn no_secret_and_no_token_lies_in_the_home() {
     }
 }
 
-/// Also one that is mistyped, or of a database that this program was built without.
+/// Not even for a mistyped URL, or one of a database that this program was built without.
 #[test]
 fn no_error_repeats_the_password_of_a_store() {
     let home = Home::over("redb");

@@ -1,4 +1,4 @@
-//! What a person sees on a terminal, which `script` of util-linux stands for.
+//! The output on a terminal, which `script` of util-linux simulates.
 
 use std::{
     io::{BufRead as _, BufReader},
@@ -7,7 +7,7 @@ use std::{
 
 use crate::run::{Home, PROGRAM, finish};
 
-/// Runs the program on a terminal of so many columns.
+/// Runs the program on a terminal of this many columns.
 fn on_terminal(home: &Home, columns: u32, args: &str) -> Command {
     let mut command = Command::new("script");
     command.args(["-qec", &format!("stty cols {columns} rows 24; exec {PROGRAM} {args}"), "/dev/null"]);
@@ -62,7 +62,7 @@ fn waiting_for_a_store_is_told_to_a_person() {
     let mut child = on_terminal(&home, 80, &format!("verify {token}")).spawn().unwrap();
     let mut output = BufReader::new(child.stdout.take().unwrap());
     let mut told = Vec::new();
-    // It is written over and over on one line.
+    // The progress is rewritten on one line.
     while !String::from_utf8_lossy(&told).contains("another process has the store open") {
         assert_ne!(output.read_until(b'K', &mut told).unwrap(), 0, "{}", String::from_utf8_lossy(&told));
     }

@@ -90,7 +90,7 @@ fn every_way_to_fail_has_its_kind_and_place() {
         assert_eq!(bad, (json!(0), nothing.clone(), nothing.clone()));
     }
 
-    // What the third party asks for, and what the token itself does.
+    // The caveat of the third party, and that of the token itself.
     let confined = bind(&root, &discharge("id8", "shared", &["--caveat", "consumer = usr-u1"]));
     let context = ["--asn", "7", "--consumer", "usr-u1"];
     assert_eq!(verify(&root, &[&confined], &context).code, 0);
@@ -102,7 +102,7 @@ fn every_way_to_fail_has_its_kind_and_place() {
     let unknown = refused(accepted(&[&unknown]), "caveat-unknown");
     assert_eq!(unknown, (json!(0), json!(0), json!("colour = blue")));
 
-    // A discharge that asks for another one, which is missing.
+    // A discharge with a third-party caveat whose discharge is missing.
     let asks = bind(&root, &discharge("id8", "shared", &["--third-party", "far:id10:third"]));
     let missing = refused(accepted(&[&asks]), "discharge-missing");
     assert_eq!(missing, (json!(0), json!(0), json!("id10")));
@@ -123,7 +123,7 @@ fn every_way_to_fail_has_its_kind_and_place() {
     assert_eq!(signature, (nothing.clone(), nothing.clone(), nothing));
 }
 
-/// Whoever holds a token can append a caveat whose key was sealed under the signature of another one.
+/// The holder can append a caveat whose key was sealed under the signature of another token.
 #[test]
 fn a_caveat_that_nobody_can_discharge_is_a_bad_signature() {
     let key = RootKey::derive_any(b"example");
@@ -131,7 +131,7 @@ fn a_caveat_that_nobody_can_discharge_is_a_bad_signature() {
     elsewhere.add_third_party("", b"id8", &CaveatKey::derive_any(b"shared"), &[7; 24]).unwrap();
     let Some(Caveat::ThirdParty { vid, .. }) = elsewhere.caveats().next() else { panic!("it was added") };
 
-    // HMAC(sig, HMAC(sig, vid) || HMAC(sig, cid)), each of which is what a first-party caveat makes.
+    // HMAC(sig, HMAC(sig, vid) || HMAC(sig, cid)); each HMAC is the signature of a first-party caveat.
     let root = Macaroon::mint(&key, "", b"id7").unwrap();
     let link = |predicate: &[u8]| {
         let mut longer = root.clone();
@@ -158,7 +158,7 @@ fn a_caveat_that_nobody_can_discharge_is_a_bad_signature() {
 
 #[test]
 fn discharges_are_limited_in_number_and_depth() {
-    // Each discharge asks for the next.
+    // Each discharge needs the next.
     let chain = |depth: usize| {
         let root = asking("far:d1:k1", &[]);
         let bound: Vec<String> = (1..=depth)
@@ -351,7 +351,7 @@ fn every_format_is_minted_confined_and_judged() {
     }
     let v2 = ["--format", "v2", "--encoding", "base64url"];
     assert_eq!(onetoken(head.iter().chain(&v2)).token(), onetoken(head.iter().chain(FORMATS[2])).token());
-    // Fields that no v1 packet takes.
+    // Fields that do not fit in a v1 packet.
     let long = ["--identifier", &"x".repeat(65_520)];
     let head = ["mint", "raw", "--location", "onezone", "--secret", "example"];
     assert_eq!(onetoken(head.iter().chain(&long).chain(&["--format", "v2"])).code, 0);
@@ -359,7 +359,7 @@ fn every_format_is_minted_confined_and_judged() {
 
 #[test]
 fn liberal_reading_is_asked_for() {
-    // One without a location, as some libraries write it.
+    // A caveat without a location, as some libraries write it.
     let sent = token_test::vectors::macaroons().into_iter().find(|vector| vector.name == "v1_no_location");
     let sent = sent.unwrap();
     let text = sent.text().unwrap();

@@ -1,4 +1,4 @@
-//! What those who run a store do with it day by day.
+//! The operator's daily commands.
 
 use std::fs;
 
@@ -15,7 +15,7 @@ fn ids(listed: &Value) -> Vec<String> {
         .collect()
 }
 
-/// All pages of a listing, each asked for with the cursor of the one before.
+/// All pages of a listing, each by the cursor of the one before.
 fn pages(home: &Home, filters: &[&str], limit: usize, mut meanwhile: impl FnMut()) -> Vec<String> {
     let limit = limit.to_string();
     let mut all = Vec::new();
@@ -89,7 +89,7 @@ fn a_cursor_is_of_its_listing() {
     for wrong in ["", "-", "1-", "x-AAAA", "1-AAAA", &cursor[..cursor.len() - 1]] {
         assert_eq!(page(&["--json", &format!("--after={wrong}")]).error(2), "usage", "{wrong}");
     }
-    // People are told of it beside the list.
+    // People see it on standard error, beside the list.
     let people = page(&[]).done();
     assert_eq!(
         people.told_after("--after ").unwrap().split_once('-').unwrap().1,
@@ -243,7 +243,7 @@ fn a_check_changes_nothing_and_finds_a_flipped_bit() {
 
         let mut files = vec![home.path().join("store")];
         if files[0].is_dir() {
-            // All that sled reads when it opens, and nothing else.
+            // Exactly the file that sled reads at open.
             files = fs::read_dir(&files[0]).unwrap().map(|entry| entry.unwrap().path()).collect();
         }
         let mut flipped = 0;
@@ -252,7 +252,7 @@ fn a_check_changes_nothing_and_finds_a_flipped_bit() {
             let (id, mut at) = (b"token-000017", 0);
             while let Some(found) = bytes[at..].windows(id.len()).position(|part| part == id) {
                 at += found + id.len();
-                // Behind the name of a token stands what is kept of it.
+                // The record of a token follows its id.
                 bytes[at + 20] ^= 4;
                 flipped += 1;
             }
