@@ -1,4 +1,4 @@
-//! The authority: what it holds and how it is set up.
+//! The authority and its configuration.
 
 use std::{fmt, time::Duration};
 
@@ -11,14 +11,14 @@ use token_store::{
 
 use crate::{Clock, Failure, Host, Refusal, SystemClock, clock::ForwardClock, random::Random};
 
-/// How long tokens hold.
+/// How long a token is valid.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Lifetime {
-    /// That long from now on; fractions of a second are dropped.
+    /// For this long from now on, rounded down to a whole second.
     For(Duration),
-    /// Until that time.
+    /// Until this time.
     Until(UnixTime),
-    /// Until revoked or spent. A token that never expires stays in the store for ever.
+    /// Until it is revoked or spent. The store keeps its record for ever.
     Forever,
 }
 
@@ -35,41 +35,41 @@ impl Lifetime {
 /// Which generation of Onedata a token is written for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Dialect {
-    /// As the two documented endpoints hand it out: an opaque id and the caveat `tokenType = …`.
+    /// Before 20.02, and what the two documented endpoints return: an opaque id and the caveat `tokenType = …`.
     #[default]
     Legacy,
-    /// As since 20.02: a version-2 identifier.
+    /// Since 20.02: a version-2 identifier.
     Modern,
 }
 
-/// What a client learns of a resource that does not exist.
+/// How a client learns that a resource does not exist.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Absence {
-    /// A client that [`Host::may_see`] the resource learns that it does not exist (404). Every other client is told
-    /// that it lacks the privilege (403), as it would be if the resource existed: nobody can probe for ids.
+    /// A client that [`Host::may_see`] the resource gets 404. Every other client gets 403, as it would without the
+    /// privilege for an existing resource: a client cannot probe for ids.
     #[default]
     Hidden,
-    /// Every authenticated client learns that a resource does not exist (404), and so which ids do (403). Onezone has
-    /// answered so since 17.06.
+    /// Every authenticated client gets 404 for an absent resource, and 403 without the privilege: it can find out
+    /// which ids exist. Onezone has answered so since 17.06.
     Told,
 }
 
-/// How an authority is set up. Begin with the default and change what is to be unusual.
+/// The configuration of an authority. Start from the default and change the fields that differ.
 #[derive(Clone, Debug)]
 pub struct Config {
     /// The location of tokens in the legacy dialect. Onezone has written `onezone` since 3.0.0-rc12.
     pub location: String,
     /// The location of tokens in the modern dialect: the domain of the Onezone.
     pub domain: String,
-    /// The dialect of space support tokens that do not say otherwise.
+    /// The dialect of space support tokens whose request names none.
     pub dialect: Dialect,
-    /// How long tokens hold that do not say otherwise. Default: seven days.
+    /// The lifetime of tokens whose request names none. Default: seven days.
     pub lifetime: Lifetime,
-    /// The longest that a temporary token may hold. Default: 30 days, as Onezone (2,592,000 seconds).
+    /// The longest lifetime of a temporary token. Default: 30 days, as in Onezone (2,592,000 seconds).
     pub max_temporary_lifetime: Duration,
-    /// What is read before a token is refused.
+    /// The limits of decoding; a token beyond them is refused.
     pub limits: Limits,
-    /// What a client learns of a resource that does not exist.
+    /// How a client learns that a resource does not exist.
     pub absence: Absence,
 }
 
@@ -90,8 +90,8 @@ impl Default for Config {
 
 /// Mints, verifies and spends tokens.
 ///
-/// It is shared by reference between any number of threads. Each call is synchronous and may wait for the disk:
-/// an asynchronous server calls it where it may block.
+/// Any number of threads share it by reference. Each call is synchronous and may wait for the disk: an asynchronous
+/// server calls it on a thread that may block.
 pub struct Authority<S, H> {
     pub(crate) store: S,
     pub(crate) keys: KeyRing,
@@ -99,12 +99,12 @@ pub struct Authority<S, H> {
     pub(crate) config: Config,
     clock: ForwardClock,
     random: Random,
-    // Verified against where there is no record, so that an unknown token takes the way of a forged one.
+    // An unknown token is verified against this key, so that it does the same work as a forged one.
     decoy: SealedKey,
 }
 
 impl<S: TokenStore, H: Host> Authority<S, H> {
-    /// An authority over a store and the key ring that opens it.
+    /// Makes an authority over a store and the key ring that opens its keys.
     ///
     /// # Errors
     /// [`Failure`] when the operating system gives no random bytes.
@@ -112,7 +112,7 @@ impl<S: TokenStore, H: Host> Authority<S, H> {
         Self::with_clock(store, keys, host, config, SystemClock)
     }
 
-    /// As [`new`](Self::new), with the time from elsewhere.
+    /// Like [`new`](Self::new), with another clock.
     ///
     /// # Errors
     /// [`Failure`] when the operating system gives no random bytes.
@@ -126,8 +126,8 @@ impl<S: TokenStore, H: Host> Authority<S, H> {
         Self::with_random(store, keys, host, config, clock, Random::System(SystemRandom::new()))
     }
 
-    /// As [`with_clock`](Self::with_clock), with ids and secrets from a source that a test knows, so that its tokens are
-    /// always the same. Whoever knows the source can forge every token: this is for tests and golden files alone.
+    /// Like [`with_clock`](Self::with_clock), with ids and secrets from a known source, so that the tokens are
+    /// reproducible. For tests and golden files only: anyone who knows the source can forge every token.
     ///
     /// # Errors
     /// [`Failure`] when the operating system gives no random bytes to seal keys with.
@@ -159,28 +159,28 @@ impl<S: TokenStore, H: Host> Authority<S, H> {
         Ok(Self { store, keys, host, config, clock, random, decoy })
     }
 
-    /// The time, which never goes back.
+    /// Returns the present time. It never goes back.
     #[must_use]
     pub fn now(&self) -> UnixTime {
         self.clock.now()
     }
 
-    /// The facts of a request made now, to be filled in by the caller.
+    /// Returns the context of a request made now. The caller fills in the other facts.
     #[must_use]
     pub fn context(&self) -> Context<'static> {
         Context::at(self.now())
     }
 
-    /// The store.
+    /// Returns the store.
     #[must_use]
     pub const fn store(&self) -> &S {
         &self.store
     }
 
-    /// What a token says of itself, and the record that it names, if there is one. Nothing is verified.
+    /// Reads a token, and the record under its id if there is one. Verifies nothing.
     ///
     /// # Errors
-    /// [`InspectError`], for a text that is no token with what was read of it.
+    /// [`InspectError`]. For a text that is not a token, it carries the part that was read.
     pub fn inspect(&self, text: &str) -> Result<Inspected, InspectError> {
         let mut options = token_core::DecodeOptions::default();
         options.limits = self.config.limits;
@@ -193,7 +193,7 @@ impl<S: TokenStore, H: Host> Authority<S, H> {
         Ok(Inspected { inspection, record })
     }
 
-    /// Voids a token for good.
+    /// Revokes a token for good.
     ///
     /// # Errors
     /// [`StoreError`]
@@ -203,16 +203,16 @@ impl<S: TokenStore, H: Host> Authority<S, H> {
         Ok(revoked)
     }
 
-    /// Voids every temporary token that was minted for the subject, and returns the number of the new
-    /// generation. A damaged one is written over.
+    /// Revokes every temporary token of the subject by raising its generation, and returns the new generation's
+    /// number. Replaces a damaged generation.
     ///
     /// # Errors
-    /// [`Failure`], [`Failure::NoGenerationLeft`] among others.
+    /// [`Failure`], for example [`Failure::NoGenerationLeft`].
     pub fn void_temporary(&self, subject: Subject<'_>) -> Result<u64, Failure> {
         let subject = entity(subject);
         loop {
             let present = match self.store.generation(&subject) {
-                // Nothing is good under it, and what comes in its place voids no more than it did.
+                // No token is valid under a damaged generation, so replacing it voids no further tokens.
                 Err(StoreError::Corrupt { .. }) => 0,
                 present => present?.map_or(0, |generation| generation.number),
             };
@@ -224,7 +224,7 @@ impl<S: TokenStore, H: Host> Authority<S, H> {
         }
     }
 
-    /// One page of records; see [`TokenStore::list`].
+    /// Returns one page of records; see [`TokenStore::list`].
     ///
     /// # Errors
     /// [`StoreError`]
@@ -232,8 +232,8 @@ impl<S: TokenStore, H: Host> Authority<S, H> {
         self.store.list(filter, after, limit)
     }
 
-    /// Removes at most `limit` records that have expired by `before`, or by now if that is earlier: what holds
-    /// still is never removed. Returns how many; fewer than `limit` means that none are left.
+    /// Removes at most `limit` records that have expired by `before`, or by now if that is earlier: a valid token's
+    /// record is never removed. Returns how many it removed; fewer than `limit` means that none are left.
     ///
     /// # Errors
     /// [`StoreError`]
@@ -242,7 +242,8 @@ impl<S: TokenStore, H: Host> Authority<S, H> {
         self.store.purge(before.map_or(now, |before| before.min(now)), limit)
     }
 
-    /// The root key of the subject's temporary tokens at their present generation, which is begun if need be.
+    /// Returns the present generation of the subject's temporary tokens and its root key. Starts generation 1 if the
+    /// subject has none.
     pub(crate) fn temporary_key(&self, subject: Subject<'_>) -> Result<(u64, RootKey), Failure> {
         let subject = entity(subject);
         loop {
@@ -264,7 +265,7 @@ impl<S: TokenStore, H: Host> Authority<S, H> {
         Ok(self.keys.open(&generation.root_key, owner)?)
     }
 
-    /// `None` where somebody else was faster.
+    /// Raises the generation. Returns `None` if another call raised it first.
     fn raise(&self, subject: &Entity, number: u64) -> Result<Option<RootKey>, Failure> {
         let (key, _) = self.draw()?;
         let root_key = self.keys.seal(&key, Owner::Generation { subject, number })?;
@@ -274,7 +275,7 @@ impl<S: TokenStore, H: Host> Authority<S, H> {
         }
     }
 
-    /// A new root key and 32 bytes for an id, in one call to the operating system.
+    /// Draws a root key and 32 bytes for an id, in one call to the operating system.
     pub(crate) fn draw(&self) -> Result<(RootKey, [u8; 32]), Failure> {
         let mut bytes = zeroize::Zeroizing::new([0; 64]);
         self.random.fill(bytes.as_mut_slice())?;
@@ -283,7 +284,7 @@ impl<S: TokenStore, H: Host> Authority<S, H> {
         Ok((key, <[u8; 32]>::try_from(id).map_err(|_| Failure::Random)?))
     }
 
-    /// The key to verify an unknown token against.
+    /// Opens the key that an unknown token is verified against.
     pub(crate) fn decoy_key(&self) -> Result<RootKey, Failure> {
         Ok(self.keys.open(&self.decoy, decoy(&entity(Subject::Nobody)))?)
     }
@@ -295,7 +296,7 @@ impl<S: TokenStore, H: Host> Authority<S, H> {
     }
 }
 
-/// Shows how it is set up.
+/// Shows the store, the key ring and the configuration.
 impl<S: fmt::Debug, H> fmt::Debug for Authority<S, H> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Authority")
@@ -309,16 +310,16 @@ impl<S: fmt::Debug, H> fmt::Debug for Authority<S, H> {
 /// A token and its record.
 #[derive(Debug)]
 pub struct Inspected {
-    /// What the token says of itself, unconfirmed.
+    /// The token as read, unverified.
     pub inspection: Inspection,
-    /// The record under the id that the token names. That it is there does not make the token good.
+    /// The record under the token's id. A record does not make the token valid.
     pub record: Option<Record>,
 }
 
-/// A token was not inspected.
+/// Why a token was not inspected.
 #[derive(Debug, thiserror::Error)]
 pub enum InspectError {
-    /// The text is no token.
+    /// The text is not a token.
     #[error(transparent)]
     Damaged(#[from] token_core::Damage),
     /// The store failed.
@@ -326,17 +327,17 @@ pub enum InspectError {
     Store(#[from] StoreError),
 }
 
-/// What the decoy key is sealed for: no generation has the number 0.
+/// The owner that the decoy key is sealed for: no generation has the number 0.
 const fn decoy(nobody: &Entity) -> Owner<'_> {
     Owner::Generation { subject: nobody, number: 0 }
 }
 
-/// The store's word for a subject.
+/// Converts a subject to the store's type.
 pub(crate) fn entity(subject: Subject<'_>) -> Entity {
     Entity { kind: subject.kind().to_owned(), id: subject.id().unwrap_or_default().to_owned() }
 }
 
-/// The subject that an entity stands for.
+/// Converts an entity to the subject that it stands for.
 pub(crate) fn subject(entity: &Entity) -> Option<Subject<'_>> {
     match entity.known_kind() {
         Some(EntityKind::User) => Some(Subject::User(&entity.id)),

@@ -25,27 +25,27 @@ pub struct Accepted {
     /// The token, with the caveats that the host has to enforce after verification
     /// ([`Predicate::is_enforced_later`](token_core::Predicate::is_enforced_later)) among others.
     pub token: Token,
-    /// The id that it is stored, spent and revoked under.
+    /// The id under which the token is stored, spent and revoked.
     pub id: TokenId,
-    /// What it is for.
+    /// The kind of token.
     pub kind: Kind,
-    /// What it is about.
+    /// The resource that it grants access to.
     pub resource: Option<Entity>,
     issuer: Entity,
-    /// From when on it is worth nothing: the least of what its record and its caveats say.
+    /// When it expires: the earliest time among its record and its caveats. From then on it is refused.
     pub expires_at: Option<UnixTime>,
-    /// Whether it is stored, so that its uses are counted.
+    /// Whether it has a record, so that its uses are counted.
     pub stored: bool,
-    /// How many uses its record had left when it was read; `None`: without limit, or not stored. Others may spend
-    /// meanwhile: only [`Authority::consume`] decides.
+    /// How many uses its record had left when it was read; `None`: no limit, or no record. Other calls may spend
+    /// them in the meantime: only [`Authority::consume`] decides.
     pub uses_left: Option<u64>,
 }
 
 impl Accepted {
-    /// Who it speaks for, or who invites.
+    /// Returns the subject that the token acts for, or that invites.
     #[must_use]
     pub fn issuer(&self) -> Subject<'_> {
-        // One of an unknown kind is not accepted.
+        // `find_stored` and `is_issuer` admit known kinds only.
         subject(&self.issuer).unwrap_or(Subject::Nobody)
     }
 }
@@ -56,29 +56,28 @@ impl Accepted {
 pub struct Consumed {
     /// The token.
     pub accepted: Accepted,
-    /// What the use is stored under: the consumer and its claim.
+    /// The key under which the use is stored: a hash of the consumer and its claim.
     claim: ClaimId,
-    /// Which grant of a use this is; `None`: there is nothing to give back.
+    /// The grant of this use; `None`: there is no use to give back.
     grant: Option<GrantId>,
-    /// How many uses are left; `None`: without limit.
+    /// How many uses are left; `None`: no limit.
     pub uses_left: Option<u64>,
-    /// Whether the claim had been made before, so that this call took nothing.
+    /// Whether this call is a retry: an earlier call took the use under this claim, and this one took nothing.
     pub repeated: bool,
 }
 
 impl<S: TokenStore, H: Host> Authority<S, H> {
-    /// Whether a token is good for a request. It is not spent: [`Accepted::uses_left`] tells
-    /// whether it can be.
+    /// Verifies a token for a request. Does not spend it: [`Accepted::uses_left`] says whether a use is left.
     ///
     /// Make the context with [`Authority::context`]. A context without a service stands for Onezone itself. The
-    /// time is the later one of the context's and the authority's own: an old context revives nothing, and one from
-    /// the future lets tokens expire early.
+    /// authority judges by the later of the context's time and its own: a stale context does not revive an expired
+    /// token, and a context from the future expires tokens early.
     ///
-    /// A session that an access token is bound to (`act:SESSION`) is not checked: a host that gives out such tokens
-    /// compares the session that [`Accepted::token`] names with that of the request.
+    /// Does not check the session that an access token is bound to (`act:SESSION`). A host that mints such tokens
+    /// compares the session in [`Accepted::token`] with the session of the request.
     ///
     /// # Errors
-    /// [`CheckError`], which keeps a bad token and an authority that cannot work apart.
+    /// [`CheckError`], which distinguishes a refused token from an authority that failed.
     pub fn verify(
         &self,
         text: &str,
@@ -97,8 +96,8 @@ impl<S: TokenStore, H: Host> Authority<S, H> {
         checked
     }
 
-    /// As [`verify`](Self::verify), for each of many tokens: the answers in the order of the texts. With the feature
-    /// `rayon` the work is spread over its threads; the answers are the same.
+    /// Verifies many tokens as [`verify`](Self::verify) does, and returns the answers in the order of the texts. With
+    /// the feature `rayon`, its threads share the work; the answers are the same.
     pub fn verify_many(
         &self,
         texts: &[impl AsRef<str> + Sync],
@@ -109,7 +108,7 @@ impl<S: TokenStore, H: Host> Authority<S, H> {
         #[cfg(feature = "rayon")]
         {
             use rayon::prelude::*;
-            /// A token takes some microseconds, and to hand work to another thread about one.
+            /// A token takes some microseconds to verify, and about one to hand to another thread.
             const LEAST_AT_ONCE: usize = 16;
             texts.par_iter().with_min_len(LEAST_AT_ONCE).map(verify).collect()
         }
@@ -121,7 +120,7 @@ impl<S: TokenStore, H: Host> Authority<S, H> {
         self.decode(text).inspect_err(|reason| tracing::warn!(%reason, "refused"))
     }
 
-    /// Finds out whether the token was minted here, and only then what is to be said against it.
+    /// Confirms that the token was minted here, and only then judges whether it is valid.
     fn authenticate(
         &self,
         token: &Token,
@@ -143,7 +142,7 @@ impl<S: TokenStore, H: Host> Authority<S, H> {
         let known = match found {
             Lookup::Known(known) => known,
             Lookup::Absent(refusal) => {
-                // The same work as for a forged token.
+                // Does the same work as for a forged token.
                 let _ = Verifier::new(context).verify(token.macaroon(), &self.decoy_key()?);
                 return Err(refusal.into());
             }
@@ -151,11 +150,11 @@ impl<S: TokenStore, H: Host> Authority<S, H> {
 
         let mut context = context.clone();
         context.service = Some(context.service.unwrap_or(Service::ONEZONE));
-        // A context that waited before it was used must not revive what has expired meanwhile.
+        // A stale context must not revive a token that has expired in the meantime.
         context.now = context.now.max(self.now());
         let verifier = Verifier::new(&context).used_as(known.kind.token_use(&identifier, context.scope));
         let verified = verifier.verify(token.macaroon(), &known.key);
-        // Until the signature is confirmed, nothing else is said.
+        // Until the signature is confirmed, report nothing else.
         if let Err(VerifyError::BadSignature) = verified {
             return Err(Refusal::Verify(VerifyError::BadSignature).into());
         }
@@ -181,7 +180,7 @@ impl<S: TokenStore, H: Host> Authority<S, H> {
 
     fn find_stored(&self, id: &TokenId) -> Result<Lookup, Failure> {
         let Some(record) = self.store.get(id)? else { return Ok(Lookup::Absent(Refusal::Unknown)) };
-        // First of all: what was edited without the key ring does not open.
+        // The first check: a record that was edited without the key ring does not open.
         let key = self.keys.open(&record.root_key, record.owner())?;
         subject(&record.issuer).ok_or(Failure::UnknownKind)?;
         Ok(Lookup::Known(Known {
@@ -209,7 +208,7 @@ impl<S: TokenStore, H: Host> Authority<S, H> {
         };
         match present.number.cmp(&generation) {
             Ordering::Less => return Ok(Lookup::Absent(Refusal::Unknown)),
-            // The secret of that generation is gone, and with it what could tell a token from a forgery.
+            // That generation's secret is gone, so a token cannot be distinguished from a forgery.
             Ordering::Greater => return Ok(Lookup::Absent(Refusal::Revoked)),
             Ordering::Equal => {}
         }
@@ -227,19 +226,19 @@ impl<S: TokenStore, H: Host> Authority<S, H> {
         }))
     }
 
-    /// Spends one use of a token, before whatever it is spent on is done: a crash may waste a use, and never
-    /// gives one twice.
+    /// Spends one use of a token. Call it before the action that the use pays for: a crash then wastes at most a use,
+    /// and never grants one twice.
     ///
-    /// The claim names the spend among those of this consumer. Asked again under the same claim, the answer is
-    /// the same and costs nothing, also when the token has been spent up, revoked or has expired since: this is
-    /// how to find out after [`StoreError::Unknown`], or after a reply that was lost. Nobody else gets anything
-    /// by a claim of this consumer's. Uses of a temporary token are not counted.
+    /// Idempotent per consumer and claim: the claim names the spend, and a retry under the same claim gets the same
+    /// answer and takes no use. This holds even if the token has since been exhausted, revoked or has expired. Retry
+    /// after [`StoreError::Unknown`] or a lost reply. Another consumer gains nothing from this consumer's claim. Uses
+    /// of a temporary token are not counted.
     ///
-    /// [`Subject::Nobody`] has no claims, since one nobody cannot be told from another: each call takes a use of its
-    /// own, and a call whose outcome is not known cannot be asked again.
+    /// [`Subject::Nobody`] has no claims, since its requests cannot be distinguished: each call takes another use, and
+    /// a call whose outcome is unknown cannot be retried.
     ///
     /// # Errors
-    /// [`CheckError`]; after [`StoreError::Unknown`], ask again under the same claim.
+    /// [`CheckError`]; after [`StoreError::Unknown`], retry under the same claim.
     pub fn consume(
         &self,
         text: &str,
@@ -255,8 +254,8 @@ impl<S: TokenStore, H: Host> Authority<S, H> {
             .authenticate(&token, Some(expect), &context, S::generation)
             .and_then(|authentic| match authentic.token.stored {
                 true => Ok(authentic),
-                // The store counts no uses of it, so that its generation alone decides: the present one. A forged
-                // token does not come so far, and makes nobody read past the cache.
+                // A temporary token has no record, so its generation decides: read it from the store, past the
+                // cache. A forged token was refused above and cannot cause this read.
                 false => self.authenticate(&token, Some(expect), &context, S::present_generation),
             })
             .and_then(|authentic| self.spend(authentic, consumer, claim));
@@ -282,8 +281,8 @@ impl<S: TokenStore, H: Host> Authority<S, H> {
         let spent = match standing.map_err(CheckError::from).and_then(|()| self.admit(&accepted, consumer)) {
             Ok(()) if accepted.stored => self.redeem(&accepted.id, &claim)?,
             Ok(()) => Spent { uses_left: None, grant: None, repeated: false },
-            // What was granted once is not denied afterwards, when only time has passed: whoever lost the reply
-            // may have acted on it.
+            // A use that was granted stays granted if the token became invalid afterwards: the consumer may
+            // have lost the reply and acted all the same.
             Err(CheckError::Refused(refusal)) if accepted.stored && came_later(&refusal) => {
                 match self.store.claimed(&accepted.id, &claim).map_err(Failure::from)? {
                     Some(Held { uses_left, grant }) => {
@@ -298,7 +297,7 @@ impl<S: TokenStore, H: Host> Authority<S, H> {
         Ok(Consumed { accepted, claim, grant, uses_left, repeated })
     }
 
-    /// Whether this consumer may spend the token, and its issuer may still grant it.
+    /// Checks that this consumer may spend the token, and that its issuer may still grant it.
     fn admit(&self, accepted: &Accepted, consumer: Subject<'_>) -> Result<(), CheckError> {
         let needed = accepted.kind.consumer();
         let fits = match needed {
@@ -325,15 +324,14 @@ impl<S: TokenStore, H: Host> Authority<S, H> {
         }
     }
 
-    /// Spends one use, does what it is spent on, and gives the use back if that fails.
+    /// Spends one use, runs the action, and gives the use back if the action fails.
     ///
-    /// When the claim had been made before, an earlier call may have done it already: [`Consumed::repeated`]
-    /// tells the action so. Once a claim has been answered again, whichever call it was, no failure gives its use
-    /// back, since another call may have succeeded. If the process dies in between, or the action panics, the use
-    /// stays spent.
+    /// [`Consumed::repeated`] says that this call is a retry: an earlier call may already have run the action. Once a
+    /// claim has been retried, no failure gives its use back, since another call may have succeeded. If the process
+    /// dies in between, or the action panics, the use stays spent.
     ///
     /// # Errors
-    /// [`ConsumeError`], with the action's own error in it.
+    /// [`ConsumeError`], which carries the action's own error.
     pub fn consume_with<T, E>(
         &self,
         text: &str,
@@ -365,12 +363,12 @@ impl<S: TokenStore, H: Host> Authority<S, H> {
         }
     }
 
-    /// Gives this use back: what it was to be spent on has not been done and will not be. A use whose claim has been
-    /// answered again stays spent ([`Refund::Kept`]). A repeated call changes nothing ([`Refund::NotClaimed`]), also
-    /// when somebody else has made the same claim in between.
+    /// Gives this use back. The caller vouches that the action has not happened and will not. A use whose claim has
+    /// been retried stays spent ([`Refund::Kept`]). A second refund changes nothing ([`Refund::NotClaimed`]), even if
+    /// the claim has been made anew in between.
     ///
     /// # Errors
-    /// [`StoreError`]; ask again.
+    /// [`StoreError`]; retry.
     pub fn refund(&self, consumed: &Consumed) -> Result<Refund, StoreError> {
         let Some(grant) = consumed.grant else { return Ok(Refund::NotClaimed) };
         let refunded = self.store.refund(&consumed.accepted.id, &consumed.claim, grant)?;
@@ -378,7 +376,7 @@ impl<S: TokenStore, H: Host> Authority<S, H> {
         Ok(refunded)
     }
 
-    /// A claim of its own, at random: for a spend that nobody will ask about again.
+    /// Draws a random claim, for a spend that will not be retried.
     ///
     /// # Errors
     /// [`Failure::Random`]
@@ -388,9 +386,9 @@ impl<S: TokenStore, H: Host> Authority<S, H> {
     }
 }
 
-/// Whether this authority mints tokens with such an identifier, as far as that is said by what is looked up: the
-/// token's id, or the subject of a temporary token. A forger may write there what they like and at any length. This
-/// is asked before any of it is copied, looked up or kept, and tells the forger nothing that is not documented.
+/// Whether this authority could mint a token with this identifier, judged by the parts that are looked up: the
+/// token's id, and the subject of a temporary token. A forger can write any text of any length there, so this check
+/// runs before those parts are copied, looked up or cached. It reveals only the documented rules to the forger.
 fn may_be_minted_here(identifier: &Identifier<'_>) -> bool {
     let looked_up = match identifier {
         Identifier::V2(IdentifierV2 { persistence: Persistence::Temporary { .. }, subject, .. }) => {
@@ -401,7 +399,7 @@ fn may_be_minted_here(identifier: &Identifier<'_>) -> bool {
     looked_up && identifier.id().len() <= TokenId::MAX_LEN
 }
 
-/// The reason goes to the log, under the id that the token names.
+/// Logs the reason under the token's id.
 fn log(token: &Token, error: &CheckError) {
     let identifier = token.identifier();
     let id = identifier.id().get(..TokenId::MAX_LEN).unwrap_or(identifier.id()).escape_ascii();
@@ -411,7 +409,7 @@ fn log(token: &Token, error: &CheckError) {
     }
 }
 
-/// A claim is of its consumer: another's, of the same name, is another claim.
+/// Hashes the consumer into its claim: the same claim of two consumers is two claims.
 fn claim_of(consumer: Subject<'_>, claim: &ClaimId) -> Result<ClaimId, Failure> {
     let consumer = consumer.to_string();
     let mut context = digest::Context::new(&digest::SHA256);
@@ -422,7 +420,7 @@ fn claim_of(consumer: Subject<'_>, claim: &ClaimId) -> Result<ClaimId, Failure> 
     ClaimId::new(context.finish().as_ref()).map_err(|_| Failure::Random)
 }
 
-/// Whether a token that was once good comes to this by itself.
+/// Whether a valid token can reach this refusal later, without a change to its text.
 const fn came_later(refusal: &Refusal) -> bool {
     matches!(
         refusal,
@@ -433,7 +431,7 @@ const fn came_later(refusal: &Refusal) -> bool {
     )
 }
 
-/// What is known of a token before it is verified.
+/// The facts about a token that the store or its generation gives, before it is verified.
 struct Known {
     key: RootKey,
     kind: Kind,
@@ -446,7 +444,7 @@ struct Known {
 }
 
 impl Known {
-    /// Whether the token says the same of itself, as far as it says anything.
+    /// Whether the token's identifier agrees with the record, as far as it states anything.
     fn agrees(&self, identifier: &Identifier<'_>) -> bool {
         let names = |entity: &Entity, kind: &str, id: &str| entity.kind == kind && entity.id == id;
         match identifier {
@@ -464,7 +462,7 @@ impl Known {
     }
 }
 
-/// What a token of this type is for, and the kind and id of what it is about.
+/// The kind of a token of this type, and the kind and id of its resource.
 fn purpose(token_type: TokenType<'_>) -> (Kind, Option<(&'static str, &str)>) {
     match token_type {
         TokenType::Access { .. } => (Kind::Access, None),
@@ -473,16 +471,16 @@ fn purpose(token_type: TokenType<'_>) -> (Kind, Option<(&'static str, &str)>) {
     }
 }
 
-/// How the generation of a subject is read: as a cache may have it, or as the store has it now.
+/// Reads the generation of a subject: possibly from a cache, or from the store itself.
 type ReadGeneration<S> = fn(&S, &Entity) -> Result<Option<Generation>, StoreError>;
 
-/// What was found under a token's id.
+/// The result of looking a token up.
 enum Lookup {
     Known(Known),
     Absent(Refusal),
 }
 
-/// A token that was minted here, and whether it is good.
+/// A token that was minted here, and whether it is valid now.
 struct Authentic {
     token: Accepted,
     standing: Result<(), Refusal>,

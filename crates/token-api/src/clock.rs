@@ -1,4 +1,4 @@
-//! Where an authority takes the time from.
+//! The source of an authority's time.
 
 use std::{
     sync::atomic::{AtomicU64, Ordering},
@@ -9,7 +9,7 @@ use token_core::UnixTime;
 
 /// Tells the time.
 pub trait Clock: Send + Sync {
-    /// The present time.
+    /// Returns the present time.
     fn now(&self) -> UnixTime;
 }
 
@@ -29,7 +29,7 @@ impl<F: Fn() -> UnixTime + Send + Sync> Clock for F {
     }
 }
 
-/// A clock that never goes back, so that what has expired once stays expired while the process lives.
+/// A clock that never goes back, so that an expired token stays expired while the process lives.
 pub(crate) struct ForwardClock {
     clock: Box<dyn Clock>,
     latest: AtomicU64,

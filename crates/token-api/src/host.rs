@@ -1,43 +1,43 @@
-//! What only the program that embeds the authority knows.
+//! The knowledge that only the embedding program has.
 
 use std::{error::Error, fmt, sync::Arc};
 
 use token_core::{InviteType, Subject};
 use token_store::Entity;
 
-/// The program's knowledge of its groups, spaces and users, and of who may do what.
+/// The embedding program's knowledge of its groups, spaces and users, and of who may do what.
 ///
-/// The authority asks when it mints and asks again when a token is spent, since the issuer may have lost the
-/// privilege in between. Nothing is allowed by default: there is no implementation that a program could use by
-/// accident. `Arc`, `Box` and references to a host are hosts.
+/// The authority asks the host when it mints, and again when a token is spent, since the issuer may have lost the
+/// privilege in between. This crate has no implementation, so a program cannot allow everything by accident. `Arc`,
+/// `Box` and references to a host are hosts.
 pub trait Host: Send + Sync {
     /// Whether the resource exists.
     ///
     /// # Errors
-    /// [`HostError`] when the answer cannot be had; nothing is then minted or spent.
+    /// [`HostError`] when the host cannot answer; no token is then minted or spent.
     fn exists(&self, resource: &Entity) -> Result<bool, HostError>;
 
     /// Whether the subject has the privilege in the resource.
     ///
     /// # Errors
-    /// [`HostError`] when the answer cannot be had; nothing is then minted or spent.
+    /// [`HostError`] when the host cannot answer; no token is then minted or spent.
     fn may(&self, subject: Subject<'_>, privilege: Privilege, resource: &Entity) -> Result<bool, HostError>;
 
-    /// Whether the subject may learn that a resource does not exist. The authority asks about absent resources alone,
-    /// and unless [`Absence::Told`](crate::Absence::Told) is configured.
+    /// Whether the subject may learn that a resource does not exist. The authority asks only about absent resources,
+    /// and not with [`Absence::Told`](crate::Absence::Told).
     ///
-    /// The default is `false`: the client gets the answer of one that lacks the privilege. Say `true` for those who
-    /// see every resource, such as administrators.
+    /// The default is `false`: the client gets the same answer as without the privilege. Return `true` for subjects
+    /// that see every resource, such as administrators.
     ///
     /// # Errors
-    /// [`HostError`] when the answer cannot be had; nothing is then minted.
+    /// [`HostError`] when the host cannot answer; no token is then minted or spent.
     fn may_see(&self, subject: Subject<'_>, resource: &Entity) -> Result<bool, HostError> {
         let _ = (subject, resource);
         Ok(false)
     }
 }
 
-/// A host behind a pointer is that host.
+/// Implements `Host` for pointers to a host.
 macro_rules! behind_a_pointer {
     ($($pointer:ty),*) => {$(
         impl<H: Host + ?Sized> Host for $pointer {
@@ -63,7 +63,7 @@ macro_rules! behind_a_pointer {
 
 behind_a_pointer!(Arc<H>, Box<H>, &H);
 
-/// What a subject needs to have a token minted.
+/// The privilege that a subject needs to mint a token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Privilege {
     /// To let a provider create a space for a group: `group_create_space_token`.
@@ -75,7 +75,7 @@ pub enum Privilege {
 }
 
 impl Privilege {
-    /// The name: for the two documented endpoints as documented, else as `onedata-tokens.md` §3 has it for
+    /// Returns the name: for the two documented endpoints as documented, else as in `onedata-tokens.md` §3 for
     /// members.
     #[must_use]
     pub const fn as_str(self) -> &'static str {

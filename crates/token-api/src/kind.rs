@@ -1,4 +1,4 @@
-//! What kinds of token an authority deals in.
+//! The kinds of token that an authority mints and verifies.
 
 use std::{fmt, str::FromStr};
 
@@ -6,14 +6,14 @@ use token_core::{Identifier, InviteConsumer, InviteType, LegacyType, Scope, Toke
 
 use crate::Privilege;
 
-/// What a token is for, in either dialect.
+/// The kind of a token, in either dialect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Kind {
     /// Lets a provider create a space for a group and support it: `group-spaces`.
     GroupSpaces,
-    /// Lets a provider support a space: `space-support`. In the modern dialect the invitation `supportSpace`.
+    /// Lets a provider support a space: `space-support`. In the modern dialect, the invite type `supportSpace`.
     SpaceSupport,
-    /// Another invitation, by its name in JSON.
+    /// Another invitation, named as in JSON.
     Invite(InviteType),
     /// Acts for its subject: `access`.
     Access,
@@ -22,7 +22,7 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// The kind of an invitation.
+    /// Returns the kind of an invite type.
     #[must_use]
     pub fn invite(invite: InviteType) -> Self {
         match invite {
@@ -31,7 +31,7 @@ impl Kind {
         }
     }
 
-    /// The name: `group-spaces`, `space-support`, `access`, `identity`, or that of the invite type.
+    /// Returns the name: `group-spaces`, `space-support`, `access`, `identity`, or that of the invite type.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -43,7 +43,7 @@ impl Kind {
         }
     }
 
-    /// What the issuer needs. Nobody needs a privilege to speak for themselves.
+    /// Returns the privilege that the issuer needs. Access and identity tokens need none.
     #[must_use]
     pub const fn privilege(self) -> Option<Privilege> {
         match self {
@@ -54,7 +54,7 @@ impl Kind {
         }
     }
 
-    /// Who may spend it.
+    /// Returns who may spend it.
     #[must_use]
     pub const fn consumer(self) -> InviteConsumer {
         match self {
@@ -64,8 +64,8 @@ impl Kind {
         }
     }
 
-    /// What caveats a token of this kind may carry, by the dialect that its identifier shows and what an access
-    /// token is used for.
+    /// The use by which verification judges which caveats this token may carry. Depends on the dialect of its
+    /// identifier and, for an access token, on the scope.
     pub(crate) fn token_use(self, identifier: &Identifier<'_>, scope: Scope) -> TokenUse {
         match (self, identifier) {
             (Self::GroupSpaces, _) => TokenUse::Legacy(LegacyType::SpaceCreate),

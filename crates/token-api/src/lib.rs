@@ -1,8 +1,8 @@
 //! The authority that mints, verifies and spends Onedata tokens, and its two documented REST endpoints as
 //! function calls.
 //!
-//! It speaks no HTTP, keeps nothing itself (see `token-store`) and knows no format (see `token-core`). Who may
-//! do what is for the program that embeds it to say, through [`Host`].
+//! It does not speak HTTP, store tokens (see `token-store`) or define formats (see `token-core`). The embedding
+//! program decides who may do what, through [`Host`].
 //!
 //! # The verbs, in order
 //!
@@ -14,7 +14,7 @@
 //!     Subject,
 //! };
 //!
-//! /// One space, and one user who may have it supported.
+//! /// One space, and one user who may mint support tokens for it.
 //! struct Members;
 //!
 //! impl Host for Members {
@@ -32,7 +32,7 @@
 //! let grant = Grant::SpaceSupport { space: "s1", dialect: None };
 //! let minted = authority.mint(&MintRequest::new(grant, Subject::User("u1")))?;
 //!
-//! // A provider presents the token. The claim names this spend: asked again, it costs nothing.
+//! // A provider presents the token. The claim names this spend: a retry costs nothing.
 //! let (context, claim) = (authority.context(), ClaimId::new("request 1")?);
 //! let spend = |claim| authority.consume(&minted.token, Kind::SpaceSupport, Subject::Provider("p1"), claim, &context);
 //! assert_eq!(spend(&claim)?.accepted.resource.map(|space| space.id), Some("s1".to_owned()));
@@ -44,21 +44,21 @@
 //!
 //! # What an embedding server has to know
 //!
-//! - Calls are synchronous and may wait for the disk. An asynchronous server makes those that write by
-//!   `spawn_blocking`, and verifies where it is: see below.
+//! - Calls are synchronous and may wait for the disk. An asynchronous server runs writes in `spawn_blocking` and
+//!   verifies on the worker: see below.
 //! - Spend before you act, and name the spend. [`Authority::consume_with`] does it in the right order.
-//! - [`Refusal`] says why a token is not good; it is for the log. Outside, all reasons are one answer: turn the
-//!   [`CheckError`] into an [`ApiError`].
-//! - Every decision goes to `tracing` under the token's id. Neither a token nor a secret ever does.
-//! - [`Authority::create_group_spaces_token`] and [`Authority::get_space_provider_token`] are the endpoints; what
-//!   they return serializes to the documented bodies.
+//! - [`Refusal`] says why a token was refused, for the log alone. Clients get one answer for every reason: convert
+//!   the [`CheckError`] into an [`ApiError`].
+//! - Every decision is logged to `tracing` under the token's id. Tokens and secrets are never logged.
+//! - [`Authority::create_group_spaces_token`] and [`Authority::get_space_provider_token`] are the endpoints. Their
+//!   return values serialize to the documented bodies.
 //!
 //! # Asynchronous servers
 //!
-//! What writes (mint, consume, refund, revoke, purge) waits for a sync of the disk or for a server, and everything
-//! else that the worker should do waits with it. Measured on two workers of tokio over redb: 300 mints on the workers took
-//! 1.82 s and made a timer 418 ms late; by `spawn_blocking` they took 19 ms, since callers share a sync, and the timer was
-//! 5 ms late. A verification over an embedded store reads memory: 3 to 5 µs on the worker, 20 to 26 µs by
+//! A write (mint, consume, refund, revoke, purge) waits for a disk sync or a database server. On a worker, it blocks
+//! every other task of that worker. Measured with two tokio workers over redb: 300 mints on the workers took 1.82 s and
+//! made a timer 418 ms late. In `spawn_blocking` they took 19 ms, since callers share a sync, and the timer was 5 ms
+//! late. A verification over an embedded store reads memory: 3 to 5 µs on the worker, 20 to 26 µs in
 //! `spawn_blocking`. So:
 //!
 //! ```
@@ -74,14 +74,14 @@
 //! }
 //! ```
 //!
-//! Over PostgreSQL verification waits for the network as well where no `CachedStore` answers: `spawn_blocking` for all.
-//! A client that hangs up does not stop a blocking call: the token may be minted, or spent, all the same.
+//! Over PostgreSQL, a verification waits for the network too unless a `CachedStore` answers it: run every call in
+//! `spawn_blocking`. A client that hangs up does not cancel a blocking call: the token may still be minted or spent.
 //!
 //! # One dependency
 //!
-//! What the signatures here name is exported here as well; the rest of the two crates below is in [`token_core`] and
-//! [`token_store`]. Features: `redb`, `sled` and `postgres` for the stores, `rayon` for [`Authority::verify_many`], and
-//! `test-random` for tests that need the same token every time.
+//! This crate re-exports the types that its signatures name. The rest is in [`token_core`] and [`token_store`],
+//! re-exported as modules. Features: `redb`, `sled` and `postgres` for the stores, `rayon` for
+//! [`Authority::verify_many`], and `test-random` for tests that need the same token every time.
 #![forbid(unsafe_code)]
 
 mod authority;

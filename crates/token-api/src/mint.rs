@@ -11,10 +11,10 @@ use token_store::{Entity, Insert, Record, Terms, TokenId, TokenStore};
 
 use crate::{Absence, Authority, Dialect, Failure, Host, Kind, Lifetime, MintError, authority::entity};
 
-/// What a token is to grant.
+/// What a token grants.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Grant<'a> {
-    /// To create a space for the group and support it. Exists in the legacy dialect alone.
+    /// To create a space for the group and support it. Legacy dialect only.
     GroupSpaces {
         /// The id of the group.
         group: &'a str,
@@ -23,19 +23,19 @@ pub enum Grant<'a> {
     SpaceSupport {
         /// The id of the space.
         space: &'a str,
-        /// The dialect to write it in; `None`: the one configured.
+        /// The token's dialect; `None`: the configured one.
         dialect: Option<Dialect>,
     },
     /// To accept another invitation.
     Invite {
-        /// What it is for.
+        /// The type of invitation.
         invite: InviteType,
-        /// The id of what it invites to.
+        /// The id of the entity that it invites to.
         target: &'a str,
     },
     /// To act for the subject.
     Access {
-        /// The session that it is bound to.
+        /// The session that the token is bound to.
         session: Option<&'a str>,
     },
     /// To prove who the subject is.
@@ -43,7 +43,7 @@ pub enum Grant<'a> {
 }
 
 impl Grant<'_> {
-    /// The kind of token that grants this.
+    /// Returns the kind of token that grants this.
     #[must_use]
     pub fn kind(&self) -> Kind {
         match self {
@@ -67,29 +67,29 @@ impl Grant<'_> {
     }
 }
 
-/// A wish for a token. Begin with [`MintRequest::new`] and change what is to be unusual.
+/// A request for a token. Start from [`MintRequest::new`] and change the fields that differ.
 #[derive(Clone, Debug)]
 pub struct MintRequest<'a> {
-    /// What it is to grant.
+    /// What the token grants.
     pub grant: Grant<'a>,
-    /// Who has it minted: an authenticated user or provider.
+    /// The authenticated user or provider that requests the token.
     pub issuer: Subject<'a>,
-    /// How long it is to hold; `None`: as configured.
+    /// How long the token is valid; `None`: as configured.
     pub lifetime: Option<Lifetime>,
-    /// How often it may be spent; `None`: without limit. Default: once for invitations; tokens that are not
-    /// spent have no limit.
+    /// How often the token may be spent; `None`: no limit. Default: once, and no limit for access and identity
+    /// tokens.
     pub use_limit: Option<NonZeroU64>,
-    /// Whether it is not to be stored but signed with the subject's shared secret. It can then not be revoked
+    /// Whether the token is temporary: signed with the subject's shared secret and not stored. It cannot be revoked
     /// alone, and its uses are not counted: `use_limit` has to be `None`.
     pub temporary: bool,
-    /// Further caveats.
+    /// Additional caveats.
     pub caveats: Vec<PredicateBuf>,
     /// A name for the record, of at most 256 bytes.
     pub name: Option<&'a str>,
 }
 
 impl<'a> MintRequest<'a> {
-    /// The usual token for this.
+    /// Makes a request with the defaults for this grant.
     #[must_use]
     pub const fn new(grant: Grant<'a>, issuer: Subject<'a>) -> Self {
         let use_limit = match grant {
@@ -103,11 +103,11 @@ impl<'a> MintRequest<'a> {
 /// A token that was minted.
 #[non_exhaustive]
 pub struct Minted {
-    /// The token's text, for its bearer alone.
+    /// The token's text. Show it to the bearer only.
     pub token: String,
-    /// The id that it is stored, spent and revoked under.
+    /// The id under which the token is stored, spent and revoked.
     pub id: TokenId,
-    /// From when on it is worth nothing.
+    /// When it expires: from then on it is refused.
     pub expires_at: Option<UnixTime>,
 }
 
@@ -122,10 +122,11 @@ impl fmt::Debug for Minted {
 }
 
 impl<S: TokenStore, H: Host> Authority<S, H> {
-    /// Mints a token, once the host allows it. Once this returns, the token is stored for good.
+    /// Mints a token if the host allows it. The record is durable when this returns; a temporary token has none.
     ///
     /// # Errors
-    /// [`MintError`]; nothing is then stored, unless the store says that it does not know.
+    /// [`MintError`]; no record is then stored, except perhaps after
+    /// [`StoreError::Unknown`](token_store::StoreError::Unknown).
     pub fn mint(&self, request: &MintRequest<'_>) -> Result<Minted, MintError> {
         let kind = request.grant.kind();
         if !is_issuer(request.issuer) {
@@ -172,7 +173,7 @@ impl<S: TokenStore, H: Host> Authority<S, H> {
                 record.name = request.name.map(str::to_owned);
                 match self.store.insert(&record).map_err(Failure::from)? {
                     Insert::Inserted => Minted { token, id, expires_at },
-                    // 256 random bits do not meet by chance.
+                    // Two draws of 256 random bits do not collide by chance.
                     Insert::Exists => return Err(Failure::Random.into()),
                 }
             }
@@ -203,7 +204,7 @@ impl<S: TokenStore, H: Host> Authority<S, H> {
         if allowed { Ok(()) } else { Err(MintError::NotAllowed) }
     }
 
-    /// When the token stops to hold: by its lifetime or by a caveat that was asked for, whichever comes first.
+    /// The token's expiry: the earlier of its lifetime's end and the requested time caveats.
     fn expiry(&self, request: &MintRequest<'_>, now: UnixTime) -> Result<Option<UnixTime>, MintError> {
         let by_lifetime = request.lifetime.unwrap_or(self.config.lifetime).expiry(now);
         let by_caveat = request.caveats.iter().filter_map(|caveat| match Predicate::read(caveat.as_ref()) {
@@ -254,7 +255,7 @@ impl<S: TokenStore, H: Host> Authority<S, H> {
         }
         let token_use: TokenUse = request.grant.kind().token_use(&token.identifier(), Scope::Unlimited);
         for (index, caveat) in request.caveats.iter().enumerate() {
-            // One that came as JSON may be one that is not worth writing.
+            // A caveat that came as JSON may be one that `PredicateBuf::read` refuses to write.
             let written = PredicateBuf::read(caveat.as_str());
             let predicate = written.as_ref().and_then(|caveat| Predicate::read(caveat.as_ref()));
             let supported = predicate.is_some_and(|predicate| token_use.supports(&predicate));
@@ -264,7 +265,7 @@ impl<S: TokenStore, H: Host> Authority<S, H> {
             token.attenuate(caveat).map_err(token_core::MintError::from)?;
         }
         let text = token.encode()?;
-        // What would be refused when it comes back is not handed out.
+        // Does not hand out a token that decoding would refuse.
         self.decode(&text).map_err(|_| MintError::TooLarge)?;
         Ok(text)
     }
@@ -277,7 +278,7 @@ fn token_id(id: &str) -> Result<TokenId, Failure> {
 /// The longest name of a record, in bytes.
 const MAX_NAME_LEN: usize = 256;
 
-/// Whether tokens are minted for this subject.
+/// Whether the authority mints tokens for this subject.
 pub(crate) fn is_issuer(subject: Subject<'_>) -> bool {
     match subject {
         Subject::User(id) | Subject::Provider(id) => is_id(id),
@@ -285,7 +286,8 @@ pub(crate) fn is_issuer(subject: Subject<'_>) -> bool {
     }
 }
 
-/// Ids are written into identifiers and caveats, whose separators they must not hold; `*` means anyone there.
+/// Whether this is an id. Ids are written into identifiers and caveats, so they must not contain the separators
+/// of these, nor `*`, which means anyone there.
 fn is_id(id: &str) -> bool {
     const MAX_LEN: usize = 128;
     let allowed = |byte: u8| byte.is_ascii_graphic() && !matches!(byte, b'/' | b'|' | b':' | b'*');

@@ -1,10 +1,10 @@
-//! Where an authority takes its ids and secrets from.
+//! The source of an authority's ids and secrets.
 
 use ring::rand::{SecureRandom as _, SystemRandom};
 
 use crate::Failure;
 
-/// The operating system. With the feature `test-random`, and only then, it can be something else.
+/// The operating system's random bytes, or a test's with the feature `test-random`.
 pub(crate) enum Random {
     System(SystemRandom),
     #[cfg(feature = "test-random")]

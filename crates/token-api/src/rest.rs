@@ -1,11 +1,11 @@
 //! The two documented endpoints as function calls (`GET /groups/{id}/spaces/token`,
 //! `GET /spaces/{id}/providers/token`).
 //!
-//! The API documents 403 for a client that lacks the privilege and 404 for a resource that does not exist. To tell
-//! every client the two apart would let a stranger find out which ids exist, so by default
-//! ([`Absence::Hidden`](crate::Absence::Hidden)) 404 is for clients that may see the resource
-//! ([`Host::may_see`]), and every other client gets the same 403 in both cases. With
-//! [`Absence::Told`](crate::Absence::Told) every authenticated client gets 404 for what does not exist.
+//! The API documents 403 for a client that lacks the privilege, and 404 for a resource that does not exist. If every
+//! client got both, a stranger could find out which ids exist. So by default
+//! ([`Absence::Hidden`](crate::Absence::Hidden)) only clients that may see the resource ([`Host::may_see`]) get 404,
+//! and every other client gets 403 in both cases. With [`Absence::Told`](crate::Absence::Told), every authenticated
+//! client gets 404 for an absent resource.
 
 use std::fmt;
 
@@ -19,47 +19,44 @@ use crate::{
     error::report,
 };
 
-/// Who calls an endpoint, as the server found out from the request's credentials. It is owned, so that it can go from
-/// one thread to another.
+/// The client of an endpoint, as the server authenticated it. Owned, so that it can move to another thread.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Client {
-    /// There were no credentials, or bad ones.
+    /// The request had no credentials, or invalid ones.
     Unauthenticated,
-    /// The credentials are those of this user or provider.
+    /// The request had the credentials of this user or provider.
     Authenticated(Entity),
 }
 
 impl Client {
-    /// The credentials are those of this user.
+    /// Returns a client with the credentials of this user.
     #[must_use]
     pub fn user(id: impl Into<String>) -> Self {
         Self::Authenticated(Entity::user(id))
     }
 
-    /// The credentials are those of this provider.
+    /// Returns a client with the credentials of this provider.
     #[must_use]
     pub fn provider(id: impl Into<String>) -> Self {
         Self::Authenticated(Entity::provider(id))
     }
 }
 
-/// The credentials are those of this subject.
+/// A client with the credentials of this subject.
 impl From<Subject<'_>> for Client {
     fn from(subject: Subject<'_>) -> Self {
         Self::Authenticated(entity(subject))
     }
 }
 
-/// The body of `GET /groups/{id}/spaces/token`: `{"token":"…"}`. It must not be cached
-/// (`Cache-Control: no-store`).
+/// The body of `GET /groups/{id}/spaces/token`: `{"token":"…"}`. Send it with `Cache-Control: no-store`.
 #[derive(Clone, Serialize)]
 pub struct SpaceInviteToken {
     /// The token's text.
     pub token: String,
 }
 
-/// The body of `GET /spaces/{id}/providers/token`: `{"token":"…"}`. It must not be cached
-/// (`Cache-Control: no-store`).
+/// The body of `GET /spaces/{id}/providers/token`: `{"token":"…"}`. Send it with `Cache-Control: no-store`.
 #[derive(Clone, Serialize)]
 pub struct SpaceSupportToken {
     /// The token's text.
@@ -80,8 +77,8 @@ impl fmt::Debug for SpaceSupportToken {
     }
 }
 
-/// An answer other than 200: a status and, serialized, the documented body
-/// `{"error":"…","error_description":"…"}`. It never says more than it may; the cause is in the log.
+/// An answer other than 200: a status, and the documented body `{"error":"…","error_description":"…"}` when
+/// serialized. Does not reveal the cause; that is in the log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, thiserror::Error)]
 #[error("{status} {error}: {error_description}")]
 pub struct ApiError {
@@ -92,27 +89,27 @@ pub struct ApiError {
 }
 
 impl ApiError {
-    /// 400: an id in the request is not an id.
+    /// 400: an id in the request is invalid.
     pub const INVALID_REQUEST: Self = Self {
         status: 400,
         error: "invalid_request",
         error_description: "The id in the request is not an id.",
     };
-    /// 400: the one answer for every token that is not accepted, whatever the reason.
+    /// 400: the one answer for every refused token, for any reason.
     pub const REFUSED: Self = Self { status: 400, ..Self::UNAUTHENTICATED };
-    /// 401: there are no credentials, or bad ones.
+    /// 401: the request has no credentials, or invalid ones.
     pub const UNAUTHENTICATED: Self = Self {
         status: 401,
         error: "invalid_token",
         error_description: "Provided token could not be validated.",
     };
-    /// 403: the client lacks the privilege, or may not know whether there is such a resource.
+    /// 403: the client lacks the privilege, or may not learn whether the resource exists.
     pub const FORBIDDEN: Self = Self {
         status: 403,
         error: "insufficient_privileges",
         error_description: "The client lacks the privilege for this operation.",
     };
-    /// 404: there is no such group or space, for a client that may know.
+    /// 404: the group or space does not exist, and the client may learn that.
     pub const NOT_FOUND: Self =
         Self { status: 404, error: "not_found", error_description: "There is no such group or space." };
     /// 500: the server could not answer.
@@ -122,19 +119,19 @@ impl ApiError {
         error_description: "The server could not answer. Try again later.",
     };
 
-    /// The status code of HTTP.
+    /// Returns the HTTP status code.
     #[must_use]
     pub const fn status(&self) -> u16 {
         self.status
     }
 
-    /// The documented short name.
+    /// Returns the documented short name.
     #[must_use]
     pub const fn error(&self) -> &'static str {
         self.error
     }
 
-    /// The text for a person.
+    /// Returns the description for people.
     #[must_use]
     pub const fn error_description(&self) -> &'static str {
         self.error_description
@@ -147,7 +144,7 @@ impl From<MintError> for ApiError {
             MintError::InvalidId => Self::INVALID_REQUEST,
             MintError::NoSuchResource => Self::NOT_FOUND,
             MintError::NotAllowed => Self::FORBIDDEN,
-            // The server that authenticated such a client is at fault, not the client.
+            // The client chose none of these: the server that authenticated it is at fault.
             MintError::InvalidIssuer
             | MintError::InvalidName { .. }
             | MintError::TooLarge
@@ -162,28 +159,28 @@ impl From<MintError> for ApiError {
     }
 }
 
-/// The cause is for the log.
+/// Omits the cause, which is for the log.
 impl From<StoreError> for ApiError {
     fn from(_: StoreError) -> Self {
         Self::SERVER_ERROR
     }
 }
 
-/// The cause is for the log.
+/// Omits the cause, which is for the log.
 impl From<Failure> for ApiError {
     fn from(_: Failure) -> Self {
         Self::SERVER_ERROR
     }
 }
 
-/// An id that a client sent, such as the name of a claim, is none.
+/// An id that the client sent, such as that of a claim, is invalid.
 impl From<InvalidId> for ApiError {
     fn from(_: InvalidId) -> Self {
         Self::INVALID_REQUEST
     }
 }
 
-/// A token that is refused gets one answer, whatever the reason.
+/// A refused token gets one answer, for any reason.
 impl From<CheckError> for ApiError {
     fn from(error: CheckError) -> Self {
         match error {
@@ -194,12 +191,12 @@ impl From<CheckError> for ApiError {
 }
 
 impl<S: TokenStore, H: Host> Authority<S, H> {
-    /// `GET /groups/{id}/spaces/token`: a token with which a provider can create a space for the group and
-    /// support it. The client needs `group_create_space_token` in the group.
+    /// Mints a token with which a provider can create a space for the group and support it:
+    /// `GET /groups/{id}/spaces/token`. The client needs `group_create_space_token` in the group.
     ///
     /// # Errors
-    /// [`ApiError`] with the documented status 400, 401, 403, 404 or 500. By default, 404 is for clients that may see
-    /// the group ([`Absence`](crate::Absence)).
+    /// [`ApiError`] with the documented status 400, 401, 403, 404 or 500. By default, only clients that may see the
+    /// group get 404 ([`Absence`](crate::Absence)).
     pub fn create_group_spaces_token(
         &self,
         client: &Client,
@@ -209,12 +206,12 @@ impl<S: TokenStore, H: Host> Authority<S, H> {
         Ok(SpaceInviteToken { token })
     }
 
-    /// `GET /spaces/{id}/providers/token`: a token with which a provider can support the space. The client needs
-    /// `space_add_provider` in the space.
+    /// Mints a token with which a provider can support the space: `GET /spaces/{id}/providers/token`. The client
+    /// needs `space_add_provider` in the space.
     ///
     /// # Errors
-    /// [`ApiError`] with the documented status 400, 401, 403, 404 or 500. By default, 404 is for clients that may see
-    /// the space ([`Absence`](crate::Absence)).
+    /// [`ApiError`] with the documented status 400, 401, 403, 404 or 500. By default, only clients that may see the
+    /// space get 404 ([`Absence`](crate::Absence)).
     pub fn get_space_provider_token(
         &self,
         client: &Client,
@@ -226,7 +223,7 @@ impl<S: TokenStore, H: Host> Authority<S, H> {
 
     fn answer(&self, client: &Client, grant: Grant<'_>) -> Result<String, ApiError> {
         let Client::Authenticated(client) = client else { return Err(ApiError::UNAUTHENTICATED) };
-        // Nobody is no client either: minting says so.
+        // Minting refuses `Nobody` as an issuer.
         let issuer = subject(client).unwrap_or(Subject::Nobody);
         match self.mint(&MintRequest::new(grant, issuer)) {
             Ok(minted) => Ok(minted.token),

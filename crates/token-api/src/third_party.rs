@@ -1,4 +1,4 @@
-//! Third-party caveats, under a nonce that is drawn here.
+//! Third-party caveats, with a random nonce.
 
 use ring::rand::{SecureRandom as _, SystemRandom};
 use token_core::{CaveatKey, CaveatNonce, FieldError, Macaroon};
@@ -7,8 +7,8 @@ use crate::Failure;
 
 /// Appends a third-party caveat as [`Macaroon::add_third_party`] does, under a random nonce.
 ///
-/// The location is an unsigned hint of where to ask for the discharge. The key has to be known to whoever makes
-/// it, and to nobody else.
+/// The location is an unsigned hint where to get the discharge. Share the key with the third party, which makes the
+/// discharge, and with no one else.
 ///
 /// ```
 /// use token_api::add_third_party;
@@ -20,7 +20,7 @@ use crate::Failure;
 /// let shared = CaveatKey::derive(b"another thirty-two random bytes.")?;
 /// add_third_party(&mut root, "https://auth.example", b"is it Alice?", &shared)?;
 ///
-/// // The third party has asked Alice for her password, and now says yes.
+/// // The third party has authenticated Alice.
 /// let discharge = Macaroon::discharge(&shared, "https://auth.example", b"is it Alice?")?;
 ///
 /// let context = Context::at(UnixTime::from_secs(1_700_000_000));
@@ -30,7 +30,7 @@ use crate::Failure;
 /// ```
 ///
 /// # Errors
-/// [`ThirdPartyError`]; the macaroon is then as it was.
+/// [`ThirdPartyError`]; the macaroon is then unchanged.
 pub fn add_third_party(
     macaroon: &mut Macaroon,
     location: &str,
@@ -42,14 +42,14 @@ pub fn add_third_party(
     Ok(macaroon.add_third_party(location, identifier, key, &nonce)?)
 }
 
-/// A third-party caveat was not appended.
+/// Why a third-party caveat was not appended.
 #[derive(Clone, Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ThirdPartyError {
     /// The identifier is empty, or it or the location is too long.
     #[error(transparent)]
     Field(#[from] FieldError),
-    /// There are no random bytes.
+    /// The operating system gave no random bytes.
     #[error(transparent)]
     Failed(#[from] Failure),
 }
