@@ -7,12 +7,12 @@ use crate::{
     predicate::{Interface, Region},
 };
 
-/// What is known of the request that a token came with. All of it is given by the caller; nothing is fetched.
+/// The known facts of the request that a token came with. The caller supplies all of them.
 ///
-/// A fact that is left out satisfies no caveat that asks for it.
+/// A missing fact satisfies no caveat that asks for it.
 ///
-/// Sessions are no part of it: the session that an access token is bound to (`act:SESSION`) is not checked by
-/// verification. The caller compares it with that of the request.
+/// Does not cover sessions: verification does not check the session that an access token is bound to
+/// (`act:SESSION`). The caller compares it with the session of the request.
 ///
 /// ```
 /// use token_core::{Context, Subject, UnixTime};
@@ -24,46 +24,46 @@ use crate::{
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Context<'a> {
-    /// The time.
+    /// The time of the request.
     pub now: UnixTime,
-    /// Where the request comes from. Caveats name IPv4 addresses alone; an IPv4-mapped IPv6 address counts as
-    /// the IPv4 address that it maps.
+    /// The address that the request comes from. Caveats name IPv4 addresses only; an IPv4-mapped IPv6 address counts
+    /// as the IPv4 address that it maps.
     pub peer_ip: Option<IpAddr>,
     /// The autonomous system of that address.
     pub asn: Option<u32>,
-    /// The country of that address, by its ISO 3166-1 alpha-2 code.
+    /// The country of that address, as an ISO 3166-1 alpha-2 code.
     pub country: Option<&'a str>,
     /// The regions of that address; a member of the European Union is in [`Region::Europe`] and [`Region::Eu`].
     pub regions: Option<&'a [Region]>,
-    /// The service that asks, authenticated.
+    /// The authenticated service that makes the request.
     pub service: Option<Service<'a>>,
-    /// Who uses the token, authenticated.
+    /// The authenticated user of the token.
     pub consumer: Option<Subject<'a>>,
     /// The ids of the groups that the consumer, a user, is an effective member of.
     pub consumer_groups: Option<&'a [&'a str]>,
     /// Whether the consumer, a user, is a direct member of any group.
     pub consumer_in_any_group: Option<bool>,
-    /// The interface that the request came in by.
+    /// The interface through which the request came.
     pub interface: Option<Interface>,
-    /// Whether caveats that restrict access to data (`data.…`) are admitted: they are enforced file by file
-    /// later on, and a request that nobody will enforce them for must not pass.
+    /// Whether caveats that restrict access to data (`data.…`) are admitted. Set it only if the caller enforces them
+    /// later, file by file.
     pub data_caveats_allowed: bool,
-    /// What the token is used for.
+    /// The use of the token.
     pub scope: Scope,
 }
 
-/// What an access token is used for.
+/// The use of an access token.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Scope {
     /// Anything.
     #[default]
     Unlimited,
-    /// To prove who its subject is, and nothing else.
+    /// Only to prove who its subject is.
     IdentityToken,
 }
 
 impl Context<'_> {
-    /// A request at that time, of which nothing else is known.
+    /// Makes a context at that time, without any other facts.
     #[must_use]
     pub const fn at(now: UnixTime) -> Self {
         Self {

@@ -1,4 +1,4 @@
-//! The digest of a whole macaroon, under which a verdict can be kept.
+//! The digest of a whole macaroon, the key for a cached verdict.
 
 use core::fmt;
 
@@ -6,23 +6,23 @@ use sha2::{Digest as _, Sha256};
 
 use crate::{Caveat, Macaroon};
 
-/// A digest of everything in a macaroon that is signed, and of its signature: two macaroons have the same one if and
-/// only if every verifier treats them alike. The location, the location of a third-party caveat, the format, the
-/// encoding and the prefix of a text are not part of it.
+/// A digest of all signed fields of a macaroon and of its signature. Two macaroons have the same fingerprint if and
+/// only if every verifier treats them alike. It does not cover locations (also of third-party caveats), the format, the
+/// encoding or the prefix.
 ///
-/// It is the only safe key for a cached verdict. The id is known to anyone who reads a log, and a forgery can
-/// carry it; the signature stays the same when a caveat is taken off the text.
+/// The only safe key for a cached verdict. An id is not: it is in logs, and a forgery can carry it. A signature is not:
+/// it can be kept on a text whose caveats were removed.
 ///
-/// It is no secret and no credential: nothing can be verified, attenuated or forged with it, and it may be logged.
+/// Neither a secret nor a credential: it may be logged, and it does not help to attenuate or forge a token.
 ///
-/// It is the SHA-256 of `onetoken fingerprint 1` and a zero byte; the identifier; for each caveat in order the byte 1
-/// and the predicate, or for one of a third party the byte 2, its sealed key (`vid`) and its identifier; the byte 0
-/// and the signature. Each field stands behind its length in bytes, as 8 bytes, the most significant first.
+/// The SHA-256 of: `onetoken fingerprint 1` and a zero byte; the identifier; for each caveat in order, the byte 1 and
+/// the predicate, or for a third-party caveat the byte 2, its sealed key (`vid`) and its identifier; the byte 0 and the
+/// signature. Each field follows its length in bytes, as 8 bytes in big-endian order.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Fingerprint([u8; 32]);
 
 impl Fingerprint {
-    /// Its 32 bytes.
+    /// Returns its 32 bytes.
     #[must_use]
     pub const fn as_bytes(&self) -> &[u8; 32] {
         &self.0
@@ -30,7 +30,7 @@ impl Fingerprint {
 }
 
 impl Macaroon {
-    /// The digest of this macaroon: what a cached verdict is kept under.
+    /// Returns the digest of this macaroon, the key for a cached verdict.
     #[must_use]
     pub fn fingerprint(&self) -> Fingerprint {
         let mut digest = Sha256::new_with_prefix(b"onetoken fingerprint 1\0");
@@ -54,7 +54,7 @@ impl Macaroon {
     }
 }
 
-/// A length before each field: no bytes can pass from one field to the next.
+/// Digests a field behind its length, so that no bytes can move from one field to the next.
 fn field(digest: &mut Sha256, field: &[u8]) {
     digest.update(u64::try_from(field.len()).unwrap_or(u64::MAX).to_be_bytes());
     digest.update(field);

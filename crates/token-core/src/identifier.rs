@@ -7,12 +7,12 @@ use serde::{Serialize, Serializer, ser::SerializeStruct};
 
 use crate::{Subject, TokenType, split};
 
-/// What an identifier says.
+/// An identifier, as read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Identifier<'a> {
-    /// A name and nothing else: what Onedata wrote before 20.02, and what macaroons from elsewhere have.
+    /// A bare name: legacy tokens (before 20.02) and macaroons of other programs have one.
     Opaque(&'a [u8]),
-    /// What Onedata has written since 20.02.
+    /// Version 2, as Onedata has written it since 20.02.
     V2(IdentifierV2<'a>),
 }
 
@@ -21,11 +21,11 @@ pub enum Identifier<'a> {
 pub struct IdentifierV2<'a> {
     /// Whether the token is stored.
     pub persistence: Persistence,
-    /// Who it speaks for, or who invites.
+    /// The subject that the token acts for, or that invites.
     pub subject: Subject<'a>,
-    /// What it is for.
+    /// The type of the token.
     pub token_type: TokenType<'a>,
-    /// Its name: not empty, without `/`.
+    /// The token's id: not empty, without `/`.
     pub id: &'a str,
 }
 
@@ -36,17 +36,17 @@ pub enum Persistence {
     Named,
     /// Not stored: `tmp-GENERATION`.
     Temporary {
-        /// The generation of the subject's shared secret that signed it. A later one voids it.
+        /// The generation of the subject's shared secret that signed it. A later generation voids the token.
         generation: u64,
     },
 }
 
 impl<'a> Identifier<'a> {
-    /// Reads an identifier. One without `/`, or with something other than a number before the first, is opaque.
+    /// Reads an identifier. It is opaque if it has no `/`, or no number before the first `/`.
     ///
     /// # Errors
-    /// [`IdentifierError`] when it begins with a version but is not a version-2 identifier as Onedata writes
-    /// it. Onedata calls such a token bad.
+    /// [`IdentifierError`] when it begins with a version number but is not a version-2 identifier as Onedata writes
+    /// it. Onedata refuses such a token as bad.
     pub fn read(bytes: &'a [u8]) -> Result<Self, IdentifierError> {
         let Some(version) = split::position(bytes, b'/').and_then(|slash| bytes.get(..slash)) else {
             return Ok(Self::Opaque(bytes));
@@ -60,7 +60,8 @@ impl<'a> Identifier<'a> {
         IdentifierV2::read(bytes).map(Self::V2)
     }
 
-    /// The name that the token is stored and spent under: all of an opaque identifier, the last part of another.
+    /// Returns the id under which the token is stored and spent: all of an opaque identifier, or the last part of a
+    /// version-2 identifier.
     #[must_use]
     pub const fn id(&self) -> &'a [u8] {
         match self {
@@ -69,7 +70,7 @@ impl<'a> Identifier<'a> {
         }
     }
 
-    /// The version-2 reading, if it is one.
+    /// Returns the version-2 identifier, if it is one.
     #[must_use]
     pub const fn v2(&self) -> Option<&IdentifierV2<'a>> {
         match self {
@@ -79,7 +80,7 @@ impl<'a> Identifier<'a> {
     }
 }
 
-/// As Erlang reads an integer, which is how Onedata tells the versions apart.
+/// Whether Erlang reads the text as an integer. Onedata distinguishes the versions by this.
 fn is_integer(bytes: &[u8]) -> bool {
     let digits = bytes.strip_prefix(b"+").or_else(|| bytes.strip_prefix(b"-")).unwrap_or(bytes);
     !digits.is_empty() && digits.iter().all(u8::is_ascii_digit)
@@ -110,7 +111,7 @@ impl<'a> IdentifierV2<'a> {
         Ok(Self {
             persistence: Persistence::read(persistence)
                 .ok_or(bad(IdentifierProblem::Persistence, persistence_at))?,
-            // `*` stands for anyone in caveats, and for nobody here.
+            // `*` stands for anyone in caveats, and is no subject's id here.
             subject: Subject::read(subject)
                 .filter(|subject| subject.id() != Some("*"))
                 .ok_or(bad(IdentifierProblem::Subject, subject_at))?,
@@ -122,7 +123,7 @@ impl<'a> IdentifierV2<'a> {
     /// Writes the identifier.
     ///
     /// # Errors
-    /// [`IdentifierError`] when a part holds a separator, so that it would be read as something else.
+    /// [`IdentifierError`] when a part contains a separator, so that it would read back as a different identifier.
     pub fn write(&self) -> Result<String, IdentifierError> {
         let text = format!("2/{}/{}/{}/{}", self.persistence, self.subject, self.token_type, self.id);
         match IdentifierV2::read(text.as_bytes())? == *self {
@@ -178,7 +179,7 @@ impl Serialize for IdentifierV2<'_> {
     }
 }
 
-/// An identifier begins like one of version 2 and is not written as Onedata writes it.
+/// The identifier begins with a version number, but is not written as Onedata writes version 2.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{problem} (byte {at} of the identifier)")]
 pub struct IdentifierError {
@@ -192,22 +193,22 @@ pub struct IdentifierError {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum IdentifierProblem {
-    /// Version 2 is the only one, and is written `2`.
+    /// The version is not `2`, the only one.
     #[error("the identifier's version is not `2`")]
     Version,
     /// It is not UTF-8.
     #[error("the identifier is not UTF-8")]
     NotUtf8,
-    /// It has five parts, separated by `/`.
+    /// It does not have five parts, separated by `/`.
     #[error("the identifier does not have five parts separated by `/`")]
     Arity,
-    /// Neither `nmd` nor `tmp-GENERATION`.
+    /// The persistence is neither `nmd` nor `tmp-GENERATION`.
     #[error("the identifier's persistence is neither `nmd` nor `tmp-` and a number")]
     Persistence,
-    /// None of `usr-ID`, `prv-ID`, `grp-ID`, `nobody`.
+    /// The subject is none of `usr-ID`, `prv-ID`, `grp-ID`, `nobody`.
     #[error("the identifier's subject is none of `usr-ID`, `prv-ID`, `grp-ID`, `nobody`")]
     Subject,
-    /// None of `act`, `act:SESSION`, `idn`, `CODE:TARGET:PARAMETERS`.
+    /// The type is none of `act`, `act:SESSION`, `idn`, `CODE:TARGET:PARAMETERS`.
     #[error("the identifier's type is none of `act`, `act:SESSION`, `idn`, `CODE:TARGET:PARAMETERS`")]
     Type,
     /// The id is empty.

@@ -1,4 +1,4 @@
-//! What can be read of a token without its key, whole or damaged.
+//! Reads a token without its key, whole or damaged.
 
 mod diagnosis;
 mod report;
@@ -27,7 +27,7 @@ use crate::{
 /// ```
 ///
 /// # Errors
-/// [`Damage`] where the text is not a token: what is wrong, where, and what was read before.
+/// [`Damage`] if the text is not a token: what is wrong, where, and the part that was read.
 pub fn inspect(text: &str, options: &DecodeOptions) -> Result<Inspection, Damage> {
     let mut reading = Reading::default();
     if let Err(error) = wire::read_text(text, options, &mut reading) {
@@ -44,8 +44,7 @@ pub fn inspect(text: &str, options: &DecodeOptions) -> Result<Inspection, Damage
     }
 }
 
-/// What a token says of itself. None of it is confirmed: anyone can write such a token, and anyone who holds
-/// one can have changed its location.
+/// The contents of a token, unauthenticated: anyone can write such a token, and any holder can change its location.
 pub struct Inspection(Reading);
 
 impl Inspection {
@@ -53,60 +52,60 @@ impl Inspection {
         &self.0.parts
     }
 
-    /// How the text is written; `None` where that could not be told.
+    /// Returns the encoding of the text; `None` if it was not recognized.
     #[must_use]
     pub fn encoding(&self) -> Option<Encoding> {
         self.0.spelling.map(|spelling| spelling.encoding)
     }
 
-    /// The format; `None` where that could not be told.
+    /// Returns the format; `None` if it was not recognized.
     #[must_use]
     pub fn format(&self) -> Option<Format> {
         self.0.format
     }
 
-    /// The service that the text's prefix names.
+    /// Returns the service that the text's prefix names.
     #[must_use]
     pub fn service(&self) -> Option<ServiceKind> {
         self.0.spelling.and_then(|spelling| spelling.service)
     }
 
-    /// The length of the macaroon that the text spells, in bytes.
+    /// Returns the length of the decoded macaroon, in bytes.
     #[must_use]
     pub fn len(&self) -> usize {
         self.0.len
     }
 
-    /// Whether not one byte could be read.
+    /// Whether no byte could be read.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// The location, as far as it was read.
+    /// Returns the location, if it was read.
     #[must_use]
     pub fn location(&self) -> Option<&[u8]> {
         self.parts().location.map(|span| self.parts().bytes(span))
     }
 
-    /// The identifier, as far as it was read.
+    /// Returns the identifier, if it was read.
     #[must_use]
     pub fn identifier(&self) -> Option<&[u8]> {
         self.parts().identifier.map(|span| self.parts().bytes(span))
     }
 
-    /// What a version-2 identifier says.
+    /// Returns the identifier's fields, if it is a version-2 identifier.
     #[must_use]
     pub fn token(&self) -> Option<IdentifierV2<'_>> {
         Identifier::read(self.identifier()?).ok()?.v2().copied()
     }
 
-    /// The caveats that were read, in chain order.
+    /// Returns the caveats that were read, in chain order.
     pub fn caveats(&self) -> impl ExactSizeIterator<Item = Caveat<'_>> {
         self.parts().caveats()
     }
 
-    /// The least of the times that its caveats state; `None` where none states one.
+    /// Returns the earliest time among its `time` caveats; `None` if it has none.
     #[must_use]
     pub fn expires_at(&self) -> Option<UnixTime> {
         self.caveats()
@@ -121,13 +120,13 @@ impl Inspection {
             .min()
     }
 
-    /// The signature, which makes whoever sees it with the rest a bearer of the token.
+    /// Returns the signature. With the other fields it is a bearer credential: do not log it.
     #[must_use]
     pub fn signature(&self) -> Option<&Signature> {
         self.0.signature.as_ref()
     }
 
-    /// The whole of it as a document, judged at that time.
+    /// Returns the inspection as a document, judged at that time.
     #[must_use]
     pub fn report(&self, now: UnixTime) -> Report<'_> {
         Report::new(self, now)
@@ -152,7 +151,7 @@ pub struct Damage {
     pub error: DecodeError,
     /// What probably happened to it.
     pub hint: Option<Hint>,
-    /// What was read before the damage.
+    /// The part that was read before the damage.
     pub partial: Box<Inspection>,
 }
 

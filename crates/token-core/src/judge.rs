@@ -1,4 +1,4 @@
-//! Whether a predicate holds in a context, and which types of token may carry it (`onedata-tokens.md` §4).
+//! Judges whether a predicate holds in a context, and which tokens may carry it (`onedata-tokens.md` §4).
 
 use alloc::{string::String, vec::Vec};
 use core::{
@@ -11,7 +11,7 @@ use crate::{
     predicate::{Item, List},
 };
 
-/// What a token is used as, which decides what caveats it may carry (`onedata-tokens.md` §4.1).
+/// The use of a token. Decides which caveats it may carry (`onedata-tokens.md` §4.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum TokenUse {
     /// An access token that acts.
@@ -22,13 +22,13 @@ pub enum TokenUse {
     Identity,
     /// An invitation.
     Invite,
-    /// A token of before 20.02 of this type, which its caveat `tokenType = …` must not contradict. It carries what
-    /// an invitation may.
+    /// A legacy token of this type, which its caveat `tokenType = …` must not contradict. It may carry the caveats of
+    /// an invitation.
     Legacy(LegacyType),
 }
 
 impl TokenUse {
-    /// Whether a token used so may carry the caveat.
+    /// Whether a token with this use may carry the caveat.
     #[must_use]
     pub const fn supports(self, predicate: &Predicate<'_>) -> bool {
         match predicate {
@@ -50,28 +50,28 @@ impl TokenUse {
     }
 }
 
-/// Why a caveat that was understood does not hold.
+/// Why a known caveat does not hold.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, thiserror::Error)]
 #[non_exhaustive]
 pub enum Unmet {
-    /// The time has come.
+    /// The caveat has expired.
     #[error("it expired at {valid_until}")]
     Expired {
-        /// The first second at which it did not hold.
+        /// The first second at which it no longer holds.
         valid_until: UnixTime,
     },
-    /// The request is not as the caveat asks.
+    /// The request contradicts the caveat.
     #[error("the request is not as it asks")]
     Refuted,
-    /// The context does not say what the caveat asks for.
+    /// The context lacks the fact that the caveat asks for.
     #[error("nothing is known of what it asks for")]
     NotKnown,
-    /// A [`Check`](crate::Check) says so, and why.
+    /// A [`Check`](crate::Check) refuted it, with this reason.
     #[error("{0}")]
     Other(String),
 }
 
-/// Whether the predicate holds. `groups` are those of the context.
+/// Judges the predicate. `groups` are those of the context.
 pub(crate) fn judge(
     predicate: &Predicate<'_>,
     context: &Context<'_>,
@@ -90,7 +90,7 @@ pub(crate) fn judge(
             let asn = context.asn.ok_or(Unmet::NotKnown)?;
             holds(list.iter().any(|listed| listed == asn))
         }
-        // Where the country is not known, neither list admits.
+        // If the country is unknown, neither list admits.
         Predicate::GeoCountry(filter, list) => {
             let country = context.country.ok_or(Unmet::NotKnown)?;
             filtered(filter, list, |listed| listed.code() == country)
@@ -122,7 +122,7 @@ pub(crate) fn judge(
             holds(context.data_caveats_allowed)
         }
         Predicate::IdentityScope => holds(context.scope == Scope::IdentityToken),
-        // Compared with the type that is asked for by the verifier, which knows it.
+        // The verifier compares it with the expected type.
         Predicate::TokenType(_) => Ok(()),
     }
 }
@@ -139,7 +139,7 @@ fn filtered<'a, T: Item<'a>>(
     holds(list.iter().any(matches) == (filter == Filter::Whitelist))
 }
 
-/// `None` where the consumer's groups decide and are not known.
+/// Whether a listed subject admits the consumer. `None` if the consumer's groups decide and are unknown.
 fn admits_consumer(
     listed: Subject<'_>,
     consumer: Subject<'_>,
@@ -154,16 +154,16 @@ fn admits_consumer(
     }
 }
 
-/// Lengths lie beside each other in memory and ids do not: what is no id is told by its length, and a list can hold
-/// fewer of those that are as long as ids.
+/// Sorts groups by length first. Lengths are adjacent in memory and ids are not, so a lookup rejects a name of another
+/// length quickly; and a token has room for fewer names that are as long as ids.
 fn by_length<'a>(group: &&'a str) -> (usize, &'a str) {
     (group.len(), group)
 }
 
 /// The groups of a consumer, for one verification.
 ///
-/// The holder of a token decides how many groups its caveats name, and a server may put a user in thousands. The first
-/// few are looked for one by one, which is all that an honest token needs; then the groups are sorted, once.
+/// The holder of a token decides how many groups its caveats name, and a user may be in thousands. The first few
+/// lookups are linear, which suffices for an honest token. After these, the groups are sorted, once.
 pub(crate) struct Groups<'a> {
     given: Option<&'a [&'a str]>,
     lookups: Cell<usize>,
@@ -171,14 +171,14 @@ pub(crate) struct Groups<'a> {
 }
 
 impl<'a> Groups<'a> {
-    /// To sort some thousand groups takes as long as to look through them that often.
+    /// Sorting some thousand groups takes as long as this number of linear lookups.
     const LOOKUPS_UNSORTED: usize = 16;
 
     pub(crate) const fn of(context: &Context<'a>) -> Self {
         Self { given: context.consumer_groups, lookups: Cell::new(0), sorted: OnceCell::new() }
     }
 
-    /// `None` where they are not known.
+    /// Whether the consumer is in the group. `None` if the groups are unknown.
     fn contain(&self, group: &str) -> Option<bool> {
         let given = self.given?;
         let lookups = self.lookups.get().saturating_add(1);

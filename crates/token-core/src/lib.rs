@@ -1,13 +1,13 @@
 //! Mint, attenuate, verify and inspect macaroon tokens, those of Onedata above all. Pure: no I/O, no clock, no
 //! randomness, no global state.
 //!
-//! It does not store tokens (see `token-store`), know who may do what (`token-api`) or speak HTTP.
+//! It does not store tokens (see `token-store`), decide who may do what (see `token-api`) or speak HTTP.
 //!
 //! [`Token::mint`] → [`Token::attenuate`] → [`Token::encode`] ⇢ the wire ⇢ [`Token::decode`] → [`Verifier::verify`]
 //!
 //! # A token's life
 //!
-//! Onezone mints a token under a root key that only it has, and hands the text to a person.
+//! Onezone mints a token under a root key that only Onezone has, and gives the text to a user.
 //!
 //! ```
 //! use token_core::*;
@@ -24,13 +24,13 @@
 //! let text = token.encode()?;
 //! # assert!(!format!("{token:?}").contains(&text));
 //!
-//! // The holder narrows it, without any key, before passing it on: for one provider, for a while.
+//! // The holder attenuates it without any key before passing it on: for one provider, until a time.
 //! let mut token = Token::decode(&text, &DecodeOptions::default())?;
 //! token.attenuate(PredicateBuf::consumer([Subject::Provider("p1")])?)?;
 //! token.attenuate(PredicateBuf::time(UnixTime::from_secs(1_800_000_000)))?;
 //! let text = token.encode()?;
 //!
-//! // Onezone verifies what comes back against the facts of the request: the signature first, then each caveat.
+//! // Onezone verifies the presented token against the facts of the request: the signature first, then each caveat.
 //! let token = Token::decode(&text, &DecodeOptions::default())?;
 //! let mut context = Context::at(UnixTime::from_secs(1_700_000_000));
 //! context.consumer = Some(Subject::Provider("p1"));
@@ -39,12 +39,12 @@
 //! assert_eq!(verified.subject(), Some(Subject::User("u1")));
 //! assert_eq!(verified.expires_at(), Some(UnixTime::from_secs(1_800_000_000)));
 //!
-//! // Another provider is refused, and told nothing but which caveat.
+//! // Another provider is refused. The error names the caveat.
 //! context.consumer = Some(Subject::Provider("p2"));
 //! let refused = Verifier::new(&context).verify(token.macaroon(), &key).unwrap_err();
 //! assert_eq!(refused, VerifyError::CaveatUnmet { at: Place { discharge: None, index: 0 }, why: Unmet::Refuted });
 //!
-//! // A provider has no key. It can read the token, and see that asking Onezone would be in vain.
+//! // A provider has no key. It can still read the token, and see that Onezone would refuse it.
 //! let inspection = inspect(&text, &DecodeOptions::default())?;
 //! assert_eq!(inspection.token().map(|token| token.id), Some("t1"));
 //! let preflight = Verifier::new(&context).preflight(token.macaroon());
@@ -55,9 +55,9 @@
 //!
 //! # Third parties
 //!
-//! A caveat can ask for the word of somebody else: the macaroon then holds only together with a *discharge*, a
-//! macaroon that the third party mints once it is satisfied. Whoever appends the caveat chooses a key and lets
-//! the third party have it, commonly encrypted in the caveat's identifier.
+//! A third-party caveat requires a *discharge*: a macaroon that the third party mints once it is satisfied. The
+//! appender of the caveat chooses a key and shares it with the third party, commonly encrypted in the caveat's
+//! identifier.
 //!
 //! ```
 //! use token_core::*;
@@ -69,17 +69,17 @@
 //! let mut macaroon = Macaroon::mint(&key, "https://onezone.example.com", b"m1")?;
 //! macaroon.add_third_party("https://login.example.com", b"user is u1?", &caveat_key, &nonce)?;
 //!
-//! // The third party, asked by whoever holds the macaroon, may set conditions of its own.
+//! // The third party mints the discharge at the holder's request, and may add caveats of its own.
 //! let mut discharge = Macaroon::discharge(&caveat_key, "https://login.example.com", b"user is u1?")?;
 //! discharge.attenuate(PredicateBuf::time(UnixTime::from_secs(2_000)))?;
 //!
-//! // The holder binds it to the macaroon, so that it serves with no other, and presents both.
+//! // The holder binds it to the macaroon, so that it is valid with no other, and presents both.
 //! let bound = discharge.bound_to(&macaroon);
 //! let context = Context::at(UnixTime::from_secs(1_000));
 //! let verified = Verifier::new(&context).verify_with(&macaroon, &[bound], &key)?;
 //! assert_eq!(verified.expires_at(), Some(UnixTime::from_secs(2_000)));
 //!
-//! // Alone it is worth nothing.
+//! // Without the discharge, the macaroon is refused.
 //! let at = Place { discharge: None, index: 0 };
 //! assert_eq!(Verifier::new(&context).verify(&macaroon, &key).unwrap_err(), VerifyError::DischargeMissing { at });
 //! # Ok(())
@@ -88,29 +88,29 @@
 //!
 //! # Beyond Onedata
 //!
-//! Macaroons of other programs come in v2 ([`Format::V2`]) and as JSON ([`Format::V2J`]); all formats are read, and
-//! converting between them keeps the signature. A program judges predicates of its own with a [`Check`], beside
-//! Onedata's vocabulary. [`DecodeOptions::compat`] reads what other libraries write and should not.
+//! Other programs write macaroons as v2 ([`Format::V2`]) and as JSON ([`Format::V2J`]). This crate reads all formats,
+//! and converting between them keeps the signature. A program judges predicates of its own with a [`Check`], beside
+//! Onedata's vocabulary. [`DecodeOptions::compat`] also reads texts that other libraries write against the rules.
 //!
 //! # What may be trusted
 //!
-//! Trust is a type. A [`Token`] or a [`Macaroon`] is what somebody wrote; an [`Inspection`] shows it and a
-//! [`Preflight`] refutes it, and neither proves anything. Only [`Verifier::verify`] makes a [`Verified`].
+//! Trust is a type. Anyone can write a [`Token`] or a [`Macaroon`]. An [`Inspection`] shows it and a [`Preflight`] can
+//! refute it, and neither proves anything. Only [`Verifier::verify`] makes a [`Verified`].
 //!
-//! Received bytes are the truth. Identifiers and caveats are signed as they came and never written anew; the
-//! types of this crate ([`Identifier`], [`Predicate`], …) are views of them, made without allocation. A caveat
-//! that is not understood can be carried and attenuated, and is refused by verification.
+//! Received bytes are the truth. Identifiers and caveats are MACed as received and never re-encoded. The types of
+//! this crate ([`Identifier`], [`Predicate`], …) are views of them, made without allocation. An unknown caveat can be
+//! carried and attenuated, and verification refuses it.
 //!
-//! The location is not signed, and neither is the spelling: one token has many texts. Store, spend and revoke by
-//! [`Identifier::id`], never by text. Cache a verdict by [`Token::fingerprint`] only, together with the facts of the
-//! request that it was given for, and with the fingerprints of the discharges where there were any. An id is in logs,
-//! and a forgery can carry it; a signature stays on a text whose caveats were taken off.
+//! The location and the spelling are not signed: one token has many texts. Store, spend and revoke by
+//! [`Identifier::id`], never by text. Cache a verdict only by [`Token::fingerprint`], together with the facts of the
+//! request and the fingerprints of all discharges. Neither id nor signature is a safe key: ids are in logs, so a
+//! forgery can carry one, and a text whose caveats were removed can keep the signature.
 //!
 //! # Hostile input
 //!
-//! No input makes this crate panic. Decoding is strict and iterative, takes no length on trust, and stops at
-//! [`Limits`]; the text of a token of Onedata that it accepts, it writes back byte for byte. Secrets are wiped when dropped, and neither they nor
-//! signatures appear in `Debug` or in errors.
+//! No input makes this crate panic. Decoding is strict and iterative, trusts no length field, and stops at [`Limits`].
+//! An accepted Onedata token re-encodes to the same text, byte for byte. Secrets are wiped when dropped. Neither
+//! secrets nor signatures appear in `Debug` or in errors.
 #![cfg_attr(not(test), no_std)]
 #![forbid(unsafe_code)]
 

@@ -1,7 +1,8 @@
 //! The HMAC-SHA256 chain (RFC 2104 over FIPS 180-4; `macaroon-formats.md` §1) and the only comparison of MACs.
 //!
-//! HMAC is written out over the compression function of `sha2`: nearly all that a token costs is spent here, and every
-//! link has a fresh key and a short message, for which the buffers of a general implementation cost a fifth of the time.
+//! This module implements HMAC directly over the compression function of `sha2`, since verifying a token spends nearly
+//! all its time here. Every link has a fresh key and a short message; for these, the buffers of a general
+//! implementation cost a fifth of the time.
 
 use core::{array::from_ref, fmt};
 
@@ -11,23 +12,22 @@ use sha2::{
 };
 use zeroize::{Zeroize as _, ZeroizeOnDrop, Zeroizing};
 
-/// What SHA-256 takes at once: 64 bytes.
+/// A block of SHA-256: 64 bytes.
 type Block = GenericArray<u8, U64>;
 
-/// The state of SHA-256, and so a digest: words that stand for big-endian bytes.
+/// The state of SHA-256, and so a digest, as words of big-endian bytes.
 type State = [u32; 8];
 
 /// FIPS 180-4 §5.3.3.
 const INITIAL: State =
     [0x6a09_e667, 0xbb67_ae85, 0x3c6e_f372, 0xa54f_f53a, 0x510e_527f, 0x9b05_688c, 0x1f83_d9ab, 0x5be0_cd19];
 
-/// What a key is padded by, before the message and before the digest of that (RFC 2104 §2).
+/// The bytes that pad a key, before the message and before the inner digest (RFC 2104 §2).
 const INNER: u8 = 0x36;
 const OUTER: u8 = 0x5c;
 
-/// The states that the key `macaroons-key-generator` leaves behind, inner and outer. It derives every root key.
-/// The libraries that came first pad it with zeros to 32 bytes; HMAC pads keys with zeros itself, so that makes no
-/// difference.
+/// The inner and outer states after the key `macaroons-key-generator`, which derives every root key. The first
+/// macaroon libraries pad it with zeros to 32 bytes; HMAC pads keys with zeros itself, so that makes no difference.
 const KEY_GENERATOR: [State; 2] = [
     [0x9077_a15b, 0xd63d_8c38, 0x24d7_0d8b, 0xa0d6_3f24, 0x4803_6cbf, 0x16ff_ae7d, 0x4857_e31d, 0xbb1f_1d67],
     [0xbdcc_52d8, 0x514c_306d, 0xa461_4039, 0xaa6e_3e88, 0xc98a_3415, 0xb547_216b, 0x5b29_34f4, 0x8053_6d5f],
@@ -45,14 +45,14 @@ pub(crate) fn derive(secret: &[u8]) -> [u8; 32] {
 
 /// `key = HMAC[key](message)`.
 ///
-/// Written in place, and with both pads before either hash, so that a key passes from one hash to the next in whole
-/// vectors: what was stored word by word is not there to be loaded as a vector until all before it is done.
+/// Works in place, and pads both keys before either hash, so that a key passes from one hash to the next in whole
+/// vectors: a vector load stalls while word-by-word stores to the same bytes are in flight.
 fn hmac(key: &mut State, message: &[u8]) {
     let (mut inner, mut outer) = (with_key(key, INNER), with_key(key, OUTER));
     let [key_block, block] = &mut inner;
     let mut state = INITIAL;
     match message.len() < LENGTH_AT {
-        // Two blocks at once are quicker than one after the other.
+        // Two blocks in one call are faster than two calls.
         true => {
             end(block, message, message.len());
             compress256(&mut state, &inner);
@@ -68,7 +68,7 @@ fn hmac(key: &mut State, message: &[u8]) {
     compress256(key, &outer);
 }
 
-/// Ends a hash whose first block was that of a key (FIPS 180-4 §5.1.1).
+/// Finishes a hash whose first block was a padded key (FIPS 180-4 §5.1.1).
 fn absorb(state: &mut State, message: &[u8]) {
     let (blocks, rest) = message.as_chunks::<64>();
     for block in blocks {
@@ -88,16 +88,16 @@ fn absorb(state: &mut State, message: &[u8]) {
     }
 }
 
-/// Where the length of a message stands in its last block.
+/// The offset of the message length in the last block.
 const LENGTH_AT: usize = 56;
 
-/// Fills the last block, of zeros, of a message of that many bytes, where its rest leaves room for the length.
+/// Fills the zeroed last block of a message of `len` bytes. The rest must leave room for the length.
 fn end(block: &mut Block, rest: &[u8], len: usize) {
     put(block, rest);
     put_length(block, len);
 }
 
-/// The rest of a message, and the bit that ends it.
+/// Writes the rest of a message, and the bit that ends it.
 fn put(block: &mut Block, rest: &[u8]) {
     if let Some((message, end)) = block.split_at_mut_checked(rest.len()) {
         message.copy_from_slice(rest);
@@ -107,7 +107,7 @@ fn put(block: &mut Block, rest: &[u8]) {
     }
 }
 
-/// The length in bits of a key's block and a message of that many bytes.
+/// Writes the length in bits of a key block and a message of `len` bytes.
 fn put_length(block: &mut Block, len: usize) {
     let bits = u64::try_from(len).unwrap_or(u64::MAX).wrapping_add(64).wrapping_mul(8);
     if let Some(end) = block.last_chunk_mut() {
@@ -115,7 +115,7 @@ fn put_length(block: &mut Block, len: usize) {
     }
 }
 
-/// A padded key, and room for a block behind it.
+/// Returns a padded key, and an empty block behind it.
 fn with_key(key: &State, pad: u8) -> [Block; 2] {
     let mut block = [pad; 64];
     let mask = u32::from_ne_bytes([pad; 4]);
@@ -141,33 +141,33 @@ fn from_bytes(bytes: &[u8; 32]) -> State {
     state
 }
 
-/// A link's MAC while it is still the key of the next link: whoever holds it can drop later caveats.
+/// A link's MAC while it is still the key of the next link. An attacker who has it can drop later caveats.
 pub(crate) struct ChainKey(State);
 
 impl ChainKey {
-    /// The first link: `sig0 = HMAC(root key, identifier)`.
+    /// Starts the chain: `sig0 = HMAC(root key, identifier)`.
     pub(crate) fn start(key: &[u8; 32], identifier: &[u8]) -> Self {
         let mut link = Self(from_bytes(key));
         link.link(identifier);
         link
     }
 
-    /// Takes up a chain where its bearer received it, to extend it.
+    /// Resumes a chain at the signature that its bearer received, to extend it.
     pub(crate) fn resume(signature: &Signature) -> Self {
         Self(from_bytes(&signature.0))
     }
 
-    /// A first-party caveat: `sig' = HMAC(sig, predicate)`.
+    /// Appends a first-party caveat: `sig' = HMAC(sig, predicate)`.
     pub(crate) fn link(&mut self, predicate: &[u8]) {
         hmac(&mut self.0, predicate);
     }
 
-    /// A third-party caveat: `sig' = HMAC(sig, HMAC(sig, vid) || HMAC(sig, cid))`.
+    /// Appends a third-party caveat: `sig' = HMAC(sig, HMAC(sig, vid) || HMAC(sig, cid))`.
     pub(crate) fn link_third_party(&mut self, vid: &[u8], identifier: &[u8]) {
         self.0 = self.hmac_of_both(vid, identifier);
     }
 
-    /// The chain ends here, so this MAC becomes the bearer's signature and goes on the wire.
+    /// Ends the chain: this MAC becomes the bearer's signature and goes on the wire.
     pub(crate) fn into_signature(self) -> Signature {
         Signature(to_bytes(&self.0))
     }
@@ -187,13 +187,13 @@ impl ChainKey {
         of([first, second].map(|message| to_bytes(&of(message))).as_flattened())
     }
 
-    /// The key that the key of a third-party caveat is sealed under.
+    /// Exposes the key that seals the key of a third-party caveat.
     pub(crate) fn expose(&self) -> Zeroizing<[u8; 32]> {
         Zeroizing::new(to_bytes(&self.0))
     }
 
-    /// Whether the chain that ends here is the one that `claimed` ends. The only comparison of MACs in the
-    /// workspace; its time does not depend on where the two differ.
+    /// Whether `claimed` is the signature of this chain. The only comparison of MACs in the workspace; its time does
+    /// not depend on where the two differ.
     pub(crate) fn confirms(&self, claimed: &Signature) -> bool {
         use subtle::ConstantTimeEq as _;
         self.0.ct_eq(&from_bytes(&claimed.0)).into()
@@ -208,8 +208,8 @@ impl Drop for ChainKey {
 
 impl ZeroizeOnDrop for ChainKey {}
 
-/// The 32 bytes that end a macaroon's chain. Whoever holds them together with the macaroon's text bears its
-/// authority, so they are neither printed nor compared with `==`.
+/// The 32 bytes that end a macaroon's chain. Together with the macaroon's other fields they are a bearer credential,
+/// so they are neither printed nor compared with `==`.
 #[derive(Clone)]
 pub struct Signature([u8; Signature::LEN]);
 
@@ -221,7 +221,7 @@ impl Signature {
         Self(bytes)
     }
 
-    /// The signature itself, to be written or shown to someone who may hold the token.
+    /// Exposes the signature's bytes. Write or show them only to a bearer of the token.
     #[must_use]
     pub const fn expose(&self) -> &[u8; Self::LEN] {
         &self.0

@@ -34,14 +34,14 @@ pub(crate) struct ThirdPartySpans {
     pub(crate) location: Span,
 }
 
-/// A macaroon without its signature, as far as it has been read or built. The fields lie in one buffer, in
-/// which a decoded token stays as it came.
+/// A macaroon without its signature, as far as it has been read or built. One buffer holds all fields; a decoded
+/// token stays there as received.
 #[derive(Clone, Default)]
 pub(crate) struct Parts {
     pub(crate) fields: Vec<u8>,
     pub(crate) location: Option<Span>,
     pub(crate) identifier: Option<Span>,
-    /// Onedata's tokens commonly have one caveat or two, for which nothing is allocated.
+    /// Onedata's tokens commonly have one or two caveats, which need no allocation.
     pub(crate) caveats: TinyVec<[CaveatSpans; 2]>,
 }
 
@@ -50,8 +50,8 @@ impl Parts {
         self.fields.get(span.start..span.end).unwrap_or_default()
     }
 
-    /// All fields up to the end of the last caveat, where all of that is UTF-8. To check them at once takes a third of
-    /// the time that it takes one by one.
+    /// Returns all fields up to the end of the last caveat, if they are UTF-8. Checking them at once takes a third of
+    /// the time of checking them one by one.
     pub(crate) fn text(&self) -> Option<&str> {
         let end = self.caveats.last()?.identifier.end;
         core::str::from_utf8(self.fields.get(..end)?).ok()
@@ -72,10 +72,10 @@ impl Parts {
         })
     }
 
-    /// Appends a caveat that was read, with so many bytes behind it.
+    /// Appends a caveat that was read; that many bytes are left behind it.
     #[inline]
     pub(crate) fn push_caveat(&mut self, caveat: CaveatSpans, left: usize, limits: &Limits) {
-        /// How long a caveat is, about: `0019cid time < 1496140144` and a line feed. In bytes.
+        /// The typical length of a caveat, in bytes: `0019cid time < 1496140144` and a line feed.
         const TYPICAL: usize = 25;
         if self.caveats.len() == self.caveats.capacity() {
             self.caveats.reserve((left / TYPICAL).clamp(1, limits.caveats.max(1)));
@@ -92,9 +92,9 @@ impl Parts {
 
 /// A location hint, an identifier, a chain of caveats, and the signature that ends the chain.
 ///
-/// Its bytes are exactly what was received; it proves nothing until a [`Verifier`](crate::Verifier) has
-/// accepted it. Whoever holds a macaroon bears its authority, so it is neither compared nor printed; a clone
-/// exists because one macaroon is commonly attenuated for several bearers.
+/// Keeps its bytes exactly as received. Proves nothing until a [`Verifier`](crate::Verifier) has accepted it. A
+/// macaroon is a bearer credential, so it is neither compared nor printed. It can be cloned, since one macaroon is
+/// commonly attenuated for several bearers.
 #[derive(Clone)]
 pub struct Macaroon {
     pub(crate) parts: Parts,
@@ -102,10 +102,10 @@ pub struct Macaroon {
 }
 
 impl Macaroon {
-    /// A new macaroon without caveats, signed under the key.
+    /// Mints a macaroon without caveats under the key.
     ///
-    /// The location is a hint to the reader and not signed; the identifier is signed and tells the issuer which
-    /// key to verify with.
+    /// The location is an unsigned hint for the reader. The identifier is signed; by it the issuer finds the key to
+    /// verify with.
     ///
     /// # Errors
     /// [`FieldError`] when the identifier is empty, or either is longer than 1 MiB.
@@ -120,12 +120,12 @@ impl Macaroon {
         Ok(Self { parts, signature: ChainKey::start(key.expose(), identifier).into_signature() })
     }
 
-    /// Appends a first-party caveat. This takes no key, and nothing takes it back: the new macaroon is accepted
-    /// where the old one was *and* the predicate holds.
+    /// Appends a first-party caveat. Needs no key and cannot be undone: the new macaroon is accepted where the old
+    /// one was *and* the predicate holds.
     ///
     /// # Errors
-    /// [`FieldError`] when the predicate is empty or longer than 1 MiB; the macaroon is then as it was. A macaroon of
-    /// more caveats or more text than [`Limits::ONEDATA`] can be written, and is refused by readers who keep to it.
+    /// [`FieldError`] when the predicate is empty or longer than 1 MiB; the macaroon is then unchanged. A macaroon
+    /// that exceeds [`Limits::ONEDATA`] in caveats or text can be written, but readers with these limits refuse it.
     pub fn attenuate(&mut self, predicate: impl AsRef<[u8]>) -> Result<(), FieldError> {
         let predicate = predicate.as_ref();
         FieldError::check(predicate)?;
@@ -137,16 +137,14 @@ impl Macaroon {
         Ok(())
     }
 
-    /// Appends a third-party caveat: the macaroon then holds only together with a discharge that the third party
-    /// makes, by [`discharge`](Self::discharge), under the same key. How the third party learns the key, and from
-    /// the identifier what to check, is between it and whoever appends: commonly the identifier holds both,
-    /// encrypted for the third party.
+    /// Appends a third-party caveat. The macaroon is then valid only together with a discharge, which the third party
+    /// mints with [`discharge`](Self::discharge) under the same key. The caller and the third party agree on how it
+    /// learns the key and the condition to check: commonly the identifier contains both, encrypted for it.
     ///
-    /// The nonce is 24 fresh random bytes; the location is an unsigned hint of where to ask.
+    /// The nonce is 24 fresh random bytes. The location is an unsigned hint where to get the discharge.
     ///
     /// # Errors
-    /// [`FieldError`] when the identifier is empty, or either is longer than 1 MiB; the macaroon is then as it
-    /// was.
+    /// [`FieldError`] when the identifier is empty, or either is longer than 1 MiB; the macaroon is then unchanged.
     pub fn add_third_party(
         &mut self,
         location: &str,
@@ -171,8 +169,8 @@ impl Macaroon {
         Ok(())
     }
 
-    /// The macaroon by which a third party confirms a caveat: its identifier is the caveat's. It can be
-    /// attenuated, which is how a third party sets conditions of its own, until it is bound.
+    /// Mints the macaroon by which a third party confirms a caveat. Its identifier is the caveat's. The third party
+    /// can attenuate it to set conditions of its own, until it is bound.
     ///
     /// # Errors
     /// [`FieldError`] when the identifier is empty, or either is longer than 1 MiB.
@@ -180,33 +178,33 @@ impl Macaroon {
         Self::mint(key.as_root(), location, identifier)
     }
 
-    /// Binds a discharge to the root macaroon that it will be presented with, and makes it worthless with any
-    /// other. Do this last: what is attenuated afterwards, on either side, no longer fits.
+    /// Binds a discharge to the root macaroon that it will be presented with, so that it is refused with any other.
+    /// Do this last: attenuating either macaroon afterwards breaks the binding.
     #[must_use]
     pub fn bound_to(&self, root: &Self) -> Self {
         let signature = ChainKey::resume(&self.signature).bound_to(&root.signature).into_signature();
         Self { parts: self.parts.clone(), signature }
     }
 
-    /// Where the macaroon says it comes from: an unsigned hint that anyone may have changed. Never route,
-    /// authorize or fetch by it. Empty where there is none.
+    /// Returns the location: an unsigned hint that any holder may have changed. Never route, authorize or fetch by
+    /// it. Empty if there is none.
     #[must_use]
     pub fn location(&self) -> &[u8] {
         self.parts.location.map_or(&[], |span| self.parts.bytes(span))
     }
 
-    /// The identifier, as received.
+    /// Returns the identifier, as received.
     #[must_use]
     pub fn identifier(&self) -> &[u8] {
         self.parts.identifier()
     }
 
-    /// The caveats, in chain order.
+    /// Returns the caveats, in chain order.
     pub fn caveats(&self) -> impl ExactSizeIterator<Item = Caveat<'_>> {
         self.parts.caveats()
     }
 
-    /// The signature that ends the chain.
+    /// Returns the signature that ends the chain.
     #[must_use]
     pub const fn signature(&self) -> &Signature {
         &self.signature
@@ -223,14 +221,14 @@ impl fmt::Debug for Macaroon {
     }
 }
 
-/// An identifier or a predicate cannot be part of a macaroon.
+/// Why a field cannot be part of a macaroon.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum FieldError {
-    /// An identifier or a predicate has at least one byte.
+    /// The identifier or predicate is empty.
     #[error("an identifier or a caveat cannot be empty")]
     Empty,
-    /// A field has at most 1 MiB.
+    /// The field is longer than 1 MiB.
     #[error("a field of {len} bytes; {} are allowed", Limits::ONEDATA.field)]
     TooLong {
         /// The length of the field, in bytes.

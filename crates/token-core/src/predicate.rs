@@ -1,4 +1,4 @@
-//! The typed reading of a first-party caveat: the whole vocabulary of Onedata (`onedata-tokens.md` §4).
+//! A typed view of a first-party caveat: the whole vocabulary of Onedata (`onedata-tokens.md` §4).
 
 mod buf;
 mod item;
@@ -17,7 +17,7 @@ pub use self::{
     list::{Item, List},
 };
 
-/// What a caveat's text says: a view of the text, which stays the truth.
+/// A typed view of a caveat's text. The text stays the truth.
 ///
 /// ```
 /// use token_core::{Predicate, UnixTime};
@@ -41,11 +41,11 @@ pub enum Predicate<'a> {
     GeoCountry(Filter, List<'a, Country<'a>>),
     /// `geo.region = NAME|…` or `!=`: one of the peer's regions is, or none is, one of these.
     GeoRegion(Filter, List<'a, Region>),
-    /// `service = CODE-ID|…`: the service that asks is one of these.
+    /// `service = CODE-ID|…`: the requesting service is one of these.
     Service(List<'a, Service<'a>>),
-    /// `consumer = CODE-ID|…`: who uses the token is one of these, or a member of one of these groups.
+    /// `consumer = CODE-ID|…`: the consumer is one of these, or a member of one of these groups.
     Consumer(List<'a, Subject<'a>>),
-    /// `interface = NAME`: the request came in by it.
+    /// `interface = NAME`: the request came through it.
     Interface(Interface),
     /// `api = SERVICE/OPERATION/RESOURCE|…`: enforced operation by operation, after verification.
     Api(List<'a, ApiPattern<'a>>),
@@ -55,13 +55,13 @@ pub enum Predicate<'a> {
     DataPath(List<'a, DataPath<'a>>),
     /// `data.objectid = HEX|…`: enforced file by file, after verification.
     DataObjectId(List<'a, ObjectId<'a>>),
-    /// `authorization = none`: the token serves to prove who its subject is and nothing else.
+    /// `authorization = none`: the token only proves who its subject is.
     IdentityScope,
-    /// `tokenType = T`: what a token of before 20.02 is for.
+    /// `tokenType = T`: the type of a legacy token.
     TokenType(LegacyType),
 }
 
-/// Whether a list admits or shuts out.
+/// Whether a list admits its items or excludes them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Filter {
     /// `=`
@@ -71,15 +71,16 @@ pub enum Filter {
 }
 
 impl<'a> Predicate<'a> {
-    /// Reads a caveat's text. `None` where it is not of Onedata's vocabulary, down to the last space: such a
-    /// caveat can be carried and attenuated, and is refused by verification.
+    /// Reads a caveat's text. Returns `None` unless it is in Onedata's vocabulary, to the last space. A macaroon can
+    /// carry such an unknown caveat, but verification refuses it.
     #[must_use]
     pub fn read(text: &'a [u8]) -> Option<Self> {
         Self::read_text(core::str::from_utf8(text).ok()?)
     }
 
-    /// Whether verification leaves some of it to the host: it is enforced operation by operation, or file by file. `service`
-    /// and `interface = oneclient` are judged, and restrict the API besides (`onedata-tokens.md` §4.2).
+    /// Whether the host has to enforce the caveat after verification, operation by operation or file by file.
+    /// Verification also judges `service` and `interface = oneclient`, which restrict the API too
+    /// (`onedata-tokens.md` §4.2).
     #[must_use]
     pub const fn is_enforced_later(&self) -> bool {
         matches!(
@@ -127,7 +128,7 @@ impl<'a> Predicate<'a> {
     }
 }
 
-/// The text: what was read comes out as it came in.
+/// The text, exactly as it was read.
 impl fmt::Display for Predicate<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -158,8 +159,8 @@ impl fmt::Display for Filter {
     }
 }
 
-/// Reads decimal digits without a sign or leading zeros. What does not fit into 64 bits is not read: it
-/// would have to be cut down, and a caveat must never come to mean something else.
+/// Reads decimal digits without a sign or leading zeros. Refuses a number beyond 64 bits: truncating it would change
+/// the caveat's meaning.
 pub(crate) fn canonical_u64(text: &str) -> Option<u64> {
     if text.is_empty() || (text.starts_with('0') && text.len() > 1) {
         return None;

@@ -1,17 +1,17 @@
-//! What a token says it is for.
+//! The purpose that a token states.
 
 use crate::{Caveat, Identifier, LegacyType, Macaroon, Predicate, TokenType};
 
-/// What a token says it is for. Nobody has verified it: anyone can write such a token. It tells a program where to
-/// send a token, never what the token allows; that is for [`Verified`](crate::Verified), or the issuer, to say.
+/// The purpose that a token states, unverified: anyone can write such a token. A program may route a token by it,
+/// never authorize by it; only [`Verified`](crate::Verified) or the issuer says what the token allows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum StatedPurpose<'a> {
-    /// A version-2 identifier says so, as in every token since 20.02.
+    /// Stated by the version-2 identifier, as in every token since 20.02.
     Modern(TokenType<'a>),
-    /// The first caveat `tokenType = …` of a token of before 20.02 says so.
+    /// Stated by the first caveat `tokenType = …` of a legacy token.
     Legacy(LegacyType),
-    /// It does not say. A token of before 20.02 that acts for a user (a *client token*) is one of these.
+    /// Not stated, as in a legacy token that acts for a user (a *client token*).
     Unstated,
 }
 

@@ -12,7 +12,7 @@ const TAG_LEN: usize = 16;
 /// nonce (24) + tag (16) + key (32), in bytes: `macaroon-formats.md` §1.
 pub(crate) const VID_LEN: usize = NONCE_LEN + TAG_LEN + RootKey::LEN;
 
-/// A nonce for one third-party caveat: 24 random bytes, never used again.
+/// A nonce for one third-party caveat: 24 random bytes, never reused.
 pub type CaveatNonce = [u8; NONCE_LEN];
 
 /// `vid = nonce || tag || XSalsa20(key)`
@@ -30,7 +30,7 @@ pub(crate) fn seal(link: &ChainKey, nonce: &CaveatNonce, key: &CaveatKey) -> [u8
     vid
 }
 
-/// `None` where the vid was not sealed under this signature.
+/// Opens a vid. Returns `None` if it was not sealed under this signature.
 pub(crate) fn open(link: &ChainKey, vid: &[u8]) -> Option<CaveatKey> {
     let (nonce, rest) = vid.split_first_chunk::<NONCE_LEN>()?;
     let (tag, sealed) = rest.split_first_chunk::<TAG_LEN>()?;

@@ -8,7 +8,7 @@ use crate::mac;
 
 /// Signs and verifies every token minted under it.
 ///
-/// Wiped when dropped; it cannot be cloned, compared, printed or serialized.
+/// Wiped when dropped. Cannot be cloned, compared, printed or serialized.
 pub struct RootKey([u8; RootKey::LEN]);
 
 impl RootKey {
@@ -18,11 +18,10 @@ impl RootKey {
     /// The least length, in bytes, of a secret that [`derive`](Self::derive) takes.
     pub const MIN_SECRET_LEN: usize = 32;
 
-    /// `HMAC-SHA256("macaroons-key-generator", secret)`, as every macaroon library derives its root keys.
+    /// Derives `HMAC-SHA256("macaroons-key-generator", secret)`, as every macaroon library derives its root keys.
     ///
-    /// The secret is a byte string of any length from 32 bytes up. Onedata's own secrets are 32 raw bytes
-    /// (until 2019) or 64 lower-case hexadecimal *characters* (since 20.02); those characters, not the bytes
-    /// they spell, are the secret.
+    /// The secret is a byte string of 32 bytes or more. Onedata's own secrets are 32 raw bytes (until 2019) or 64
+    /// lower-case hexadecimal *characters* (since 20.02). Those characters are the secret, not the bytes they encode.
     ///
     /// # Errors
     /// [`ShortSecret`] when the secret has fewer than [`MIN_SECRET_LEN`](Self::MIN_SECRET_LEN) bytes.
@@ -33,20 +32,20 @@ impl RootKey {
         Ok(Self::derive_any(secret))
     }
 
-    /// As [`derive`](Self::derive), from a secret of any length: for tokens of other issuers, whose secrets
-    /// are what they are. A short secret can be guessed from a single token; do not mint with one.
+    /// Like [`derive`](Self::derive), from a secret of any length, to verify tokens of other issuers. Do not mint with
+    /// a short secret: an attacker can guess it from a single token.
     #[must_use]
     pub fn derive_any(secret: &[u8]) -> Self {
         Self(mac::derive(secret))
     }
 
-    /// A root key that has been derived already.
+    /// Wraps a root key that has been derived already.
     #[must_use]
     pub const fn from_derived(key: [u8; Self::LEN]) -> Self {
         Self(key)
     }
 
-    /// The key itself, to be sealed. Whoever sees these bytes can mint any token under this key.
+    /// Exposes the key's bytes, for sealing. An attacker who has them can mint any token under this key.
     #[must_use]
     pub const fn expose(&self) -> &[u8; Self::LEN] {
         &self.0
@@ -55,12 +54,12 @@ impl RootKey {
 
 /// The root key of one third-party caveat, and of the macaroon that discharges it.
 ///
-/// It is another type than [`RootKey`], so that a discharge is never verified as a root macaroon, nor a root
-/// macaroon taken for a discharge: use a fresh secret for each third-party caveat.
+/// A separate type from [`RootKey`], so that a discharge is never verified as a root macaroon, nor a root macaroon
+/// as a discharge. Use a fresh secret for each third-party caveat.
 pub struct CaveatKey(RootKey);
 
 impl CaveatKey {
-    /// As [`RootKey::derive`].
+    /// Derives the key as [`RootKey::derive`] does.
     ///
     /// # Errors
     /// [`ShortSecret`] when the secret has fewer than 32 bytes.
@@ -68,13 +67,13 @@ impl CaveatKey {
         RootKey::derive(secret).map(Self)
     }
 
-    /// As [`RootKey::derive_any`].
+    /// Derives the key as [`RootKey::derive_any`] does.
     #[must_use]
     pub fn derive_any(secret: &[u8]) -> Self {
         Self(RootKey::derive_any(secret))
     }
 
-    /// A key that has been derived already.
+    /// Wraps a key that has been derived already.
     #[must_use]
     pub const fn from_derived(key: [u8; RootKey::LEN]) -> Self {
         Self(RootKey::from_derived(key))
@@ -105,11 +104,11 @@ impl fmt::Debug for RootKey {
     }
 }
 
-/// The secret is too short to mint with: it could be guessed from one token.
+/// The secret is too short to mint with: an attacker could guess it from one token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the secret has {len} bytes; {} or more are needed", RootKey::MIN_SECRET_LEN)]
 pub struct ShortSecret {
-    /// The length of the secret that was given, in bytes.
+    /// The length of the secret, in bytes.
     pub len: usize,
 }
 

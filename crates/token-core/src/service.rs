@@ -1,4 +1,4 @@
-//! Services of Onedata, as caveats and prefixes name them (`onedata-tokens.md` §3).
+//! Onedata's services, as caveats and prefixes name them (`onedata-tokens.md` §3).
 
 use core::fmt;
 
@@ -20,7 +20,7 @@ pub enum ServiceKind {
 }
 
 impl ServiceKind {
-    /// The three-letter code that tokens carry.
+    /// Returns the three-letter code that tokens carry.
     #[must_use]
     pub const fn code(self) -> &'static str {
         match self {
@@ -31,7 +31,7 @@ impl ServiceKind {
         }
     }
 
-    /// The kind that has this code.
+    /// Returns the kind with this code.
     #[must_use]
     pub fn from_code(code: &str) -> Option<Self> {
         [Self::OzWorker, Self::OzPanel, Self::OpWorker, Self::OpPanel]
@@ -49,9 +49,9 @@ impl Serialize for ServiceKind {
 /// One service, such as `opw-provider1`. In a caveat the id `*` stands for every service of the kind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Service<'a> {
-    /// What it is.
+    /// The kind of service.
     pub kind: ServiceKind,
-    /// Which one it is: the id of a cluster's provider, or `onezone`.
+    /// The id of the cluster's provider, or `onezone`.
     pub id: &'a str,
 }
 
@@ -59,7 +59,7 @@ impl<'a> Service<'a> {
     /// Onezone: `ozw-onezone`.
     pub const ONEZONE: Service<'static> = Service { kind: ServiceKind::OzWorker, id: "onezone" };
 
-    /// Reads `code-ID`. The id is neither empty nor holds a `|`, which ends it in a caveat.
+    /// Reads `code-ID`. The id is not empty and contains no `|`, which separates ids in a caveat.
     #[must_use]
     pub fn read(text: &'a str) -> Option<Self> {
         let (code, id) = split::once(text, b'-')?;

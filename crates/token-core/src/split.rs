@@ -1,8 +1,8 @@
-//! Texts taken apart at an ASCII character. The standard library is made for long texts; the parts of tokens have a few
-//! bytes each, and there it takes four times as long.
+//! Splits texts at an ASCII character. The parts of tokens are a few bytes each; for these, the standard library takes
+//! four times as long, since it is optimized for long texts.
 
-/// Where the first such byte is. Eight at a time, of which the last may overlap those before them: in a part of a token
-/// that is one step or two.
+/// Finds the first such byte, eight bytes at a time. The last eight may overlap those before them. A part of a token
+/// takes one or two steps.
 pub(crate) fn position(bytes: &[u8], of: u8) -> Option<usize> {
     let Some(last) = bytes.last_chunk() else {
         return bytes.iter().position(|byte| *byte == of);
@@ -21,19 +21,19 @@ pub(crate) fn position(bytes: &[u8], of: u8) -> Option<usize> {
 fn position_in(eight: &[u8; 8], of: u8) -> Option<usize> {
     const ONES: u64 = u64::from_ne_bytes([1; 8]);
     let differing = u64::from_le_bytes(*eight) ^ u64::from_ne_bytes([of; 8]);
-    // The high bit of the first byte that is zero, and of none before it.
+    // Sets the high bit of the first zero byte, and of none before it.
     let zero = differing.wrapping_sub(ONES) & !differing & (ONES << 7);
     if zero == 0 { None } else { usize::try_from(zero.trailing_zeros() / 8).ok() }
 }
 
-/// What stands before the first such character, and behind it.
+/// Returns the text before the first such character, and the text after it.
 pub(crate) fn once(text: &str, at: u8) -> Option<(&str, &str)> {
     debug_assert!(at.is_ascii());
     let len = position(text.as_bytes(), at)?;
     Some((text.get(..len)?, text.get(len.saturating_add(1)..)?))
 }
 
-/// All that stands between such characters: one part more than there are of them.
+/// Returns the parts between such characters: one more than there are characters.
 pub(crate) const fn parts(text: &str, at: u8) -> Parts<'_> {
     Parts { rest: Some(text), at }
 }
@@ -70,7 +70,7 @@ mod tests {
         }
     }
 
-    /// In the eights and behind them, and beside bytes that differ from it in one bit.
+    /// At every offset, within whole groups of eight and after them, beside bytes that differ in one bit.
     #[test]
     fn the_first_such_byte_wherever_it_is() {
         for at in 0..20 {

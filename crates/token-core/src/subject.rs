@@ -1,4 +1,4 @@
-//! Who a token speaks for, or who uses it (`onedata-tokens.md` §3).
+//! The subject or the consumer of a token (`onedata-tokens.md` §3).
 
 use core::fmt;
 
@@ -18,8 +18,8 @@ pub enum Subject<'a> {
 }
 
 impl<'a> Subject<'a> {
-    /// Reads `usr-ID`, `prv-ID`, `grp-ID` or `nobody`. An id is not empty and holds neither `/` nor `|`, which
-    /// end it in an identifier and in a caveat.
+    /// Reads `usr-ID`, `prv-ID`, `grp-ID` or `nobody`. An id is not empty and contains neither `/` nor `|`, the
+    /// separators of identifiers and caveats.
     #[must_use]
     pub fn read(text: &'a str) -> Option<Self> {
         if text == "nobody" {
@@ -37,7 +37,7 @@ impl<'a> Subject<'a> {
         }
     }
 
-    /// The kind as Onedata's JSON has it: `user`, `oneprovider`, `group` or `nobody`.
+    /// Returns the kind as in Onedata's JSON: `user`, `oneprovider`, `group` or `nobody`.
     #[must_use]
     pub const fn kind(&self) -> &'static str {
         match self {
@@ -48,7 +48,7 @@ impl<'a> Subject<'a> {
         }
     }
 
-    /// The id; nobody has none.
+    /// Returns the id; [`Nobody`](Self::Nobody) has none.
     #[must_use]
     pub const fn id(&self) -> Option<&'a str> {
         match self {

@@ -12,29 +12,29 @@ use serde::{Deserialize, Serialize};
 pub struct UnixTime(u64);
 
 impl UnixTime {
-    /// The latest time that can be told.
+    /// The latest time that can be represented.
     pub const MAX: Self = Self(u64::MAX);
 
-    /// The time that many seconds after 1970-01-01T00:00:00Z.
+    /// Returns the time that many seconds after 1970-01-01T00:00:00Z.
     #[must_use]
     pub const fn from_secs(secs: u64) -> Self {
         Self(secs)
     }
 
-    /// Seconds since 1970-01-01T00:00:00Z.
+    /// Returns the seconds since 1970-01-01T00:00:00Z.
     #[must_use]
     pub const fn as_secs(self) -> u64 {
         self.0
     }
 
-    /// That many seconds later, or [`MAX`](Self::MAX).
+    /// Returns the time that many seconds later, or [`MAX`](Self::MAX).
     #[must_use]
     pub const fn plus_secs(self, secs: u64) -> Self {
         Self(self.0.saturating_add(secs))
     }
 
-    /// As RFC 3339 writes it, in UTC: `2017-05-30T10:29:04Z`. `None` after the year 9999, the last that
-    /// RFC 3339 §5.6 can write.
+    /// Formats the time by RFC 3339, in UTC: `2017-05-30T10:29:04Z`. Returns `None` after the year 9999, the last that
+    /// RFC 3339 §5.6 can represent.
     #[must_use]
     pub fn to_rfc3339(self) -> Option<String> {
         const LAST: u64 = 253_402_300_799; // 9999-12-31T23:59:59Z
@@ -43,7 +43,7 @@ impl UnixTime {
     }
 }
 
-/// RFC 3339 where it can be written so, else `@` and the seconds.
+/// RFC 3339 up to the year 9999, else `@` and the seconds.
 impl fmt::Display for UnixTime {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.to_rfc3339() {

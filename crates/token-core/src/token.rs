@@ -1,4 +1,4 @@
-//! A token of Onedata: a macaroon with its spelling and the reading of its identifier.
+//! An Onedata token: a macaroon with its spelling and a typed view of its identifier.
 
 use alloc::string::String;
 use core::fmt;
@@ -31,10 +31,11 @@ pub struct Token {
 }
 
 impl Token {
-    /// A new token with a version-2 identifier, as Onedata has minted them since 20.02.
+    /// Mints a token with a version-2 identifier, as Onedata has done since 20.02.
     ///
     /// # Errors
-    /// [`MintError`] when a part of the identifier holds a separator, or a field is too long.
+    /// [`MintError`] when the subject is neither a user nor a provider, a part of the identifier contains a separator,
+    /// or a field is too long.
     pub fn mint(key: &RootKey, location: &str, identifier: &IdentifierV2<'_>) -> Result<Self, MintError> {
         if !matches!(identifier.subject, Subject::User(_) | Subject::Provider(_)) {
             return Err(MintError::Subject);
@@ -46,10 +47,10 @@ impl Token {
         })
     }
 
-    /// A new token with an opaque identifier, as Onedata minted them before 20.02.
+    /// Mints a legacy token, with an opaque identifier as Onedata wrote before 20.02.
     ///
     /// # Errors
-    /// [`MintError`] when the id reads as an identifier of version 2 or as a bad one, or a field is too long.
+    /// [`MintError`] when the id begins like a version-2 identifier, or a field is empty or too long.
     pub fn mint_legacy(key: &RootKey, location: &str, id: &str) -> Result<Self, MintError> {
         match Identifier::read(id.as_bytes())? {
             Identifier::Opaque(id) => {
@@ -59,50 +60,50 @@ impl Token {
         }
     }
 
-    /// Reads a token's text. White space is refused, also at the ends: trim what a person pasted.
+    /// Reads a token's text. Refuses white space, also at the ends: trim a pasted text first.
     ///
     /// # Errors
     /// [`DecodeError`], which says what is wrong and where.
     pub fn decode(text: &str, options: &DecodeOptions) -> Result<Self, DecodeError> {
         let mut reading = Reading::default();
         wire::read_text(text, options, &mut reading)?;
-        // While it lies where it was read: the token is moved once, to where it stays.
+        // Checks the identifier before the token is moved, so that it is moved only once.
         Identifier::read(reading.parts.identifier())
             .map_err(|error| identifier_error(&reading.parts, error))?;
         let (macaroon, spelling) = reading.into_spelled(options)?;
         Ok(Self { macaroon, spelling })
     }
 
-    /// Writes the token as it was written when it was decoded, or in base62.
+    /// Writes the token with the spelling that it was decoded from; a new token as v1 in base62.
     ///
     /// # Errors
-    /// [`EncodeError`] when a field does not fit into its format.
+    /// [`EncodeError`] when the format cannot carry a field.
     pub fn encode(&self) -> Result<String, EncodeError> {
         self.macaroon.spell(self.spelling)
     }
 
-    /// The same token, to be written in this format; the encoding is for v1.
+    /// Returns the same token, to be written in this format. The encoding applies to v1 only.
     #[must_use]
     pub fn written_as(mut self, format: Format, encoding: Encoding) -> Self {
         (self.spelling.format, self.spelling.encoding) = (format, encoding);
         self
     }
 
-    /// Appends a first-party caveat, for which nothing but the token is needed.
+    /// Appends a first-party caveat. Needs no key.
     ///
     /// # Errors
-    /// [`FieldError`] when the predicate is empty or too long; the token is then as it was.
+    /// [`FieldError`] when the predicate is empty or too long; the token is then unchanged.
     pub fn attenuate(&mut self, predicate: impl AsRef<[u8]>) -> Result<(), FieldError> {
         self.macaroon.attenuate(predicate)
     }
 
-    /// The macaroon that it is.
+    /// Returns the token's macaroon.
     #[must_use]
     pub const fn macaroon(&self) -> &Macaroon {
         &self.macaroon
     }
 
-    /// What the token says it is for. Nobody has verified it.
+    /// Returns the purpose that the token states, unverified.
     ///
     /// ```
     /// use token_core::{DecodeOptions, InviteType, RootKey, StatedPurpose, Token, TokenType};
@@ -122,33 +123,33 @@ impl Token {
         StatedPurpose::of(&self.macaroon)
     }
 
-    /// The digest of the token, the same in all its spellings: what a cached verdict is kept under.
+    /// Returns the digest of the token, the key for a cached verdict. It is the same for every spelling.
     #[must_use]
     pub fn fingerprint(&self) -> Fingerprint {
         self.macaroon.fingerprint()
     }
 
-    /// What its identifier says.
+    /// Returns its identifier.
     #[must_use]
     pub fn identifier(&self) -> Identifier<'_> {
         let bytes = self.macaroon.identifier();
         Identifier::read(bytes).unwrap_or(Identifier::Opaque(bytes))
     }
 
-    /// How it was written.
+    /// Returns the spelling that it was decoded from, or will be written in.
     #[must_use]
     pub const fn encoding(&self) -> Encoding {
         self.spelling.encoding
     }
 
-    /// The service that its prefix names: an unsigned hint.
+    /// Returns the service that its prefix names: an unsigned hint.
     #[must_use]
     pub const fn service(&self) -> Option<ServiceKind> {
         self.spelling.service
     }
 }
 
-/// Places an error of an identifier within the bytes of its macaroon.
+/// Converts an identifier's error to one with its offset in the macaroon's bytes.
 pub(crate) fn identifier_error(parts: &Parts, error: IdentifierError) -> DecodeError {
     let begin = parts.identifier.map_or(0, |span| span.start);
     DecodeError::bytes(Problem::Identifier(error), begin.saturating_add(error.at))
@@ -161,20 +162,20 @@ impl fmt::Debug for Token {
     }
 }
 
-/// A token cannot be minted so.
+/// Why a token was not minted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum MintError {
-    /// A part of the identifier is empty or holds a separator.
+    /// A part of the identifier is empty or contains a separator.
     #[error(transparent)]
     Identifier(#[from] IdentifierError),
     /// A field is empty or too long.
     #[error(transparent)]
     Field(#[from] FieldError),
-    /// A token speaks for a user or a provider (`onedata-tokens.md` §3).
+    /// The subject is neither a user nor a provider (`onedata-tokens.md` §3).
     #[error("a token speaks for a user or a provider")]
     Subject,
-    /// The id of a token of before 20.02 reads as an identifier of version 2.
+    /// The id of a legacy token reads as a version-2 identifier.
     #[error("the id reads as a version-2 identifier")]
     NotOpaque,
 }

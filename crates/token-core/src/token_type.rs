@@ -1,4 +1,4 @@
-//! What a token is for (`onedata-tokens.md` §3 and §4.3).
+//! The types of tokens (`onedata-tokens.md` §3 and §4.3).
 
 use core::fmt;
 
@@ -6,7 +6,7 @@ use serde::{Serialize, Serializer, ser::SerializeMap};
 
 use crate::split;
 
-/// The type of a token whose identifier is of version 2.
+/// The type of a token with a version-2 identifier.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum TokenType<'a> {
     /// Acts for its subject, `act` or `act:SESSION`.
@@ -18,18 +18,18 @@ pub enum TokenType<'a> {
     Identity,
     /// Lets its consumer join or support something, `CODE:TARGET:PARAMETERS`.
     Invite {
-        /// What the invitation is for.
+        /// The type of invitation.
         invite: InviteType,
-        /// The id of what it invites to.
+        /// The id of the entity that it invites to.
         target: &'a str,
     },
 }
 
 impl<'a> TokenType<'a> {
-    /// Reads the type as an identifier has it. A session holds no `/`; a target holds neither `/` nor `:`.
+    /// Reads the type as in an identifier. A session contains no `/`; a target contains neither `/` nor `:`.
     ///
-    /// Parameters are written for `ssp` alone. Their value has had no meaning since 21.02, but 20.02 wrote
-    /// several, so any is taken there.
+    /// Only `ssp` has parameters. Their value has had no meaning since 21.02, but 20.02 wrote several values, so any
+    /// value is accepted there.
     pub(crate) fn read(text: &'a str) -> Option<Self> {
         match split::once(text, b':') {
             None if text == "act" => Some(Self::Access { session: None }),
@@ -51,7 +51,7 @@ impl<'a> TokenType<'a> {
     }
 }
 
-/// As an identifier has it, with the parameters that Onedata writes.
+/// As in an identifier, with the parameters that Onedata writes.
 impl fmt::Display for TokenType<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -110,7 +110,7 @@ impl Serialize for Invitation<'_> {
     }
 }
 
-/// What an invitation is for.
+/// The type of an invitation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum InviteType {
     /// `ujg`
@@ -143,14 +143,14 @@ pub enum InviteType {
     GroupJoinAtmInventory,
 }
 
-/// Who may use an invitation.
+/// The consumers that may use an invitation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum InviteConsumer {
     /// A user.
     User,
     /// A Oneprovider.
     Provider,
-    /// Anyone, nobody included.
+    /// Any consumer, [`Subject::Nobody`](crate::Subject::Nobody) included.
     Anyone,
 }
 
@@ -176,7 +176,7 @@ const INVITES: [InviteRow; 14] = [
 ];
 
 impl InviteType {
-    /// All of them.
+    /// Returns all invite types.
     pub fn all() -> impl ExactSizeIterator<Item = Self> {
         INVITES.iter().map(|row| row.0)
     }
@@ -186,43 +186,43 @@ impl InviteType {
         INVITES.iter().find(|row| row.0 == self).unwrap_or(first)
     }
 
-    /// The type that has this three-letter code.
+    /// Returns the type with this three-letter code.
     #[must_use]
     pub fn from_code(code: &str) -> Option<Self> {
         INVITES.iter().find(|row| row.1 == code).map(|row| row.0)
     }
 
-    /// The type that has this name in JSON.
+    /// Returns the type with this name in JSON.
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
         INVITES.iter().find(|row| row.2 == name).map(|row| row.0)
     }
 
-    /// The three-letter code that identifiers carry.
+    /// Returns the three-letter code that identifiers carry.
     #[must_use]
     pub fn code(self) -> &'static str {
         self.row().1
     }
 
-    /// The name in JSON, such as `supportSpace`.
+    /// Returns the name in JSON, such as `supportSpace`.
     #[must_use]
     pub fn name(self) -> &'static str {
         self.row().2
     }
 
-    /// The key of the target's id in JSON, such as `spaceId`.
+    /// Returns the key of the target's id in JSON, such as `spaceId`.
     #[must_use]
     pub fn target_key(self) -> &'static str {
         self.row().3
     }
 
-    /// What the target is: `group`, `space`, `user`, `cluster`, `harvester` or `atmInventory`.
+    /// Returns the kind of the target: `group`, `space`, `user`, `cluster`, `harvester` or `atmInventory`.
     #[must_use]
     pub fn target_kind(self) -> &'static str {
         self.row().4
     }
 
-    /// Who may use an invitation of this type.
+    /// Returns who may use an invitation of this type.
     #[must_use]
     pub const fn consumer(self) -> InviteConsumer {
         match self {
@@ -232,8 +232,8 @@ impl InviteType {
         }
     }
 
-    /// What stands behind the target: `ge` for `ssp`, which 20.02 reads as *global data write, eager metadata
-    /// replication*, and later versions write for its sake; else nothing.
+    /// Returns the parameters behind the target: `ge` for `ssp`, else none. 20.02 reads `ge` as *global data write,
+    /// eager metadata replication*; later versions write it for compatibility.
     const fn parameters(self) -> &'static str {
         match self {
             Self::SupportSpace => "ge",
@@ -242,7 +242,7 @@ impl InviteType {
     }
 }
 
-/// The type that a token of before 20.02 states in its caveat `tokenType = …` (`onedata-tokens.md` §4.3).
+/// The type that a legacy token states in its caveat `tokenType = …` (`onedata-tokens.md` §4.3).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum LegacyType {
     /// Until 3.0.0-rc11, a user joins a group.
@@ -275,7 +275,7 @@ impl LegacyType {
         Self::ProviderRegistration,
     ];
 
-    /// The name that the caveat carries.
+    /// Returns the name that the caveat carries.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -290,7 +290,7 @@ impl LegacyType {
         }
     }
 
-    /// The type that has this name.
+    /// Returns the type with this name.
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|known| known.as_str() == name)

@@ -42,9 +42,9 @@ pub struct Verifier<'a> {
     unused_discharges: bool,
 }
 
-/// Judges predicates that are not of Onedata's vocabulary, or judges some of those otherwise.
+/// Judges predicates outside Onedata's vocabulary, or overrides the judgment of some within it.
 ///
-/// A closure from the predicate's bytes to a [`Judgment`] is one, and can hold whatever it needs to judge by:
+/// A closure from the predicate's bytes to a [`Judgment`] is a check, and can capture the data that it needs:
 ///
 /// ```
 /// use token_core::{Context, Judgment, Macaroon, RootKey, UnixTime, Verifier};
@@ -64,7 +64,7 @@ pub struct Verifier<'a> {
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub trait Check {
-    /// Judges one predicate. Anything that is not understood to its last byte is [`Judgment::NotMine`].
+    /// Judges one predicate. Return [`Judgment::NotMine`] unless the check understands it to the last byte.
     fn check(&self, predicate: &[u8]) -> Judgment;
 }
 
@@ -74,19 +74,19 @@ impl<F: Fn(&[u8]) -> Judgment> Check for F {
     }
 }
 
-/// What a [`Check`] says of a predicate.
+/// The answer of a [`Check`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Judgment {
-    /// It holds.
+    /// The predicate holds.
     Satisfied,
-    /// It does not hold, and why.
+    /// The predicate does not hold, and why.
     NotSatisfied(String),
-    /// The check does not know it; others may.
+    /// This check does not know the predicate; others may.
     NotMine,
 }
 
 impl<'a> Verifier<'a> {
-    /// Judges caveats of Onedata's vocabulary by this context, on tokens of any type.
+    /// Makes a verifier that judges Onedata's caveats by this context, on tokens of any type.
     #[must_use]
     pub const fn new(context: &'a Context<'a>) -> Self {
         Self {
@@ -99,52 +99,52 @@ impl<'a> Verifier<'a> {
         }
     }
 
-    /// Refuses caveats that tokens used so do not support.
+    /// Refuses caveats that a token with this use must not carry.
     #[must_use]
     pub const fn used_as(self, token_use: TokenUse) -> Self {
         Self { token_use: Some(token_use), ..self }
     }
 
-    /// Accepts, besides, every caveat whose bytes are exactly one of these.
+    /// Also accepts every caveat whose bytes are exactly one of these.
     #[must_use]
     pub const fn exact(self, exact: &'a [&'a [u8]]) -> Self {
         Self { exact, ..self }
     }
 
-    /// Asks these first, in order, and takes the first answer that is not [`Judgment::NotMine`].
+    /// Runs these checks first, in order, and takes the first answer other than [`Judgment::NotMine`].
     #[must_use]
     pub const fn checks(self, checks: &'a [&'a dyn Check]) -> Self {
         Self { checks, ..self }
     }
 
-    /// Takes that many discharges, and that deep.
+    /// Sets the greatest number and depth of discharges.
     #[must_use]
     pub const fn within(self, limits: Limits) -> Self {
         Self { limits, ..self }
     }
 
-    /// Does not mind discharges that no caveat asks for, as libmacaroons and pymacaroons do not.
+    /// Ignores discharges that no caveat asks for, as libmacaroons and pymacaroons do.
     #[must_use]
     pub const fn ignoring_unused_discharges(self) -> Self {
         Self { unused_discharges: true, ..self }
     }
 
-    /// Whether the macaroon was minted under this key and holds in this context.
+    /// Verifies that the macaroon was minted under this key and is valid in this context.
     ///
-    /// No caveat is looked at before the signature is confirmed, so a forger learns nothing about them.
+    /// Judges no caveat before the signature is confirmed, so a forger learns nothing about caveats.
     ///
     /// # Errors
-    /// [`VerifyError::BadSignature`]; else what the first caveat that does not hold comes to, by its place.
+    /// [`VerifyError::BadSignature`]; else the error of the first caveat that is refused, with its place.
     pub fn verify<'t>(&self, macaroon: &'t Macaroon, key: &RootKey) -> Result<Verified<'t>, VerifyError> {
         self.verify_with(macaroon, &[], key)
     }
 
-    /// As [`verify`](Self::verify), with the discharges of the macaroon's third-party caveats, in any order. Each
-    /// must be bound to the macaroon, and each is used exactly once.
+    /// Verifies the macaroon together with the discharges of its third-party caveats, in any order. Each discharge
+    /// must be bound to the macaroon, and is used exactly once.
     ///
     /// # Errors
-    /// As above; and what is wrong with the discharges. The signatures of all of them are confirmed before any
-    /// caveat is judged, at a cost that grows with their length and not faster.
+    /// As [`verify`](Self::verify), and the errors about discharges. All signatures are confirmed before any caveat is
+    /// judged, in time linear in their length.
     pub fn verify_with<'t>(
         &self,
         macaroon: &'t Macaroon,
@@ -163,18 +163,18 @@ impl<'a> Verifier<'a> {
         Ok(verified)
     }
 
-    /// Confirms every signature, and returns the discharges in the order in which they are asked for.
+    /// Confirms every signature, and returns the discharges in the order in which caveats ask for them.
     fn confirm(
         &self,
         root: &Macaroon,
         discharges: &[Macaroon],
         key: &RootKey,
     ) -> Result<Vec<usize>, VerifyError> {
-        // Before any work is done for them. It tells a forger nothing but how many there were.
+        // Checked before any work on them. A forger learns only how many discharges it sent.
         if discharges.len() > self.limits.discharges {
             return Err(VerifyError::TooManyDischarges { max: self.limits.discharges });
         }
-        // Nothing is allocated for a macaroon without third-party caveats.
+        // Does not allocate for a macaroon without third-party caveats.
         let mut asked = VecDeque::new();
         let link = walk(None, root, key, 0, &mut asked);
         if !link.confirms(root.signature()) {
@@ -253,7 +253,7 @@ impl<'a> Verifier<'a> {
             }
             Judgment::NotMine => {}
         }
-        // Looked at where it was read: to move it takes longer than to judge it.
+        // Judged by reference: moving it takes longer than judging it.
         let Some(predicate) = &read else { return Err(VerifyError::CaveatUnknown { at }) };
         if self.token_use.is_some_and(|token_use| !token_use.supports(predicate)) {
             return Err(VerifyError::CaveatUnsupported { at });
@@ -262,7 +262,7 @@ impl<'a> Verifier<'a> {
             return Err(VerifyError::CaveatUnenforced { at });
         }
         if let Predicate::TokenType(stated) = *predicate {
-            // A holder may append another type, which narrows the token to nothing.
+            // A holder may append another type; the token is then refused everywhere.
             let first = match at.discharge {
                 None => *verified.legacy_type.get_or_insert(stated),
                 Some(_) => verified.legacy_type.unwrap_or(stated),
@@ -285,11 +285,10 @@ impl<'a> Verifier<'a> {
         judgments.find(|judgment| *judgment != Judgment::NotMine).unwrap_or(Judgment::NotMine)
     }
 
-    /// What can be told about a macaroon without its key: whether one of its caveats is refuted already, so
-    /// that it need not be sent to its issuer at all.
+    /// Checks without a key whether this context refutes a caveat. The issuer would refuse such a macaroon, so the
+    /// caller need not send it there.
     ///
-    /// This is no verification, and nothing that it returns says that a token is good: anyone can write
-    /// caveats that are not refuted.
+    /// Not a verification: a macaroon that is not refuted may still be forged.
     pub fn preflight(&self, macaroon: &Macaroon) -> Preflight {
         let mut first_stated = None;
         let groups = Groups::of(self.context);
@@ -323,7 +322,7 @@ impl<'a> Verifier<'a> {
                 _ if of_another_type => {
                     return Preflight::Refuted { index, why: Refutation::Unmet(Unmet::Refuted) };
                 }
-                // The issuer may know what is not known here.
+                // The issuer may know the missing fact.
                 Ok(()) | Err(Unmet::NotKnown) => {}
                 Err(why) => return Preflight::Refuted { index, why: Refutation::Unmet(why) },
             }
@@ -332,16 +331,16 @@ impl<'a> Verifier<'a> {
     }
 }
 
-/// A third-party caveat whose discharge is to be confirmed.
+/// A third-party caveat whose discharge is not confirmed yet.
 struct Asked<'t> {
     at: Place,
     identifier: &'t [u8],
-    /// `None` where the caveat's key did not open.
+    /// `None` if the caveat's key did not open.
     key: Option<CaveatKey>,
     depth: usize,
 }
 
-/// Computes the chain of a macaroon, and puts what it asks third parties for at the end of the list.
+/// Computes the chain of a macaroon, and appends its third-party caveats to the queue.
 fn walk<'t>(
     discharge: Option<usize>,
     macaroon: &'t Macaroon,
@@ -374,12 +373,12 @@ impl fmt::Debug for Verifier<'_> {
     }
 }
 
-/// Where a caveat stands.
+/// The place of a caveat.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Place {
-    /// In which discharge, from 0 in the order in which they were given; `None`: in the macaroon itself.
+    /// The index of the discharge, from 0 in the caller's order; `None`: the macaroon itself.
     pub discharge: Option<usize>,
-    /// Which caveat, from 0 in chain order.
+    /// The index of the caveat, from 0 in chain order.
     pub index: usize,
 }
 
@@ -392,8 +391,8 @@ impl fmt::Display for Place {
     }
 }
 
-/// A macaroon that was minted under the key it was verified with, and whose caveats hold in the context it
-/// was verified in. Only [`Verifier::verify`] makes one.
+/// A verified macaroon: minted under the verifier's key, with caveats that all hold in its context. Only
+/// [`Verifier::verify`] and [`Verifier::verify_with`] make one.
 #[derive(Clone, Copy, Debug)]
 pub struct Verified<'t> {
     macaroon: &'t Macaroon,
@@ -402,42 +401,43 @@ pub struct Verified<'t> {
 }
 
 impl<'t> Verified<'t> {
-    /// The macaroon, with all caveats that the host has to enforce after verification
-    /// ([`Predicate::is_enforced_later`]): no discharge carries one.
+    /// Returns the macaroon. It carries all caveats that the host has to enforce after verification
+    /// ([`Predicate::is_enforced_later`]); no discharge carries one.
     #[must_use]
     pub const fn macaroon(&self) -> &'t Macaroon {
         self.macaroon
     }
 
-    /// What its identifier says; `None` where that is not written as Onedata writes it.
+    /// Returns its identifier; `None` if it is not written as Onedata writes it.
     #[must_use]
     pub fn identifier(&self) -> Option<Identifier<'t>> {
         Identifier::read(self.macaroon.identifier()).ok()
     }
 
-    /// Who the token speaks for, or who invites. Not known for an opaque identifier: the issuer's record
-    /// tells.
+    /// Returns the subject that the token acts for, or that invites. `None` for an opaque identifier: the issuer's
+    /// record has it.
     #[must_use]
     pub fn subject(&self) -> Option<Subject<'t>> {
         self.identifier()?.v2().map(|identifier| identifier.subject)
     }
 
-    /// What the token is for, and for an invitation its target, as a version-2 identifier says.
+    /// Returns the type in a version-2 identifier, with the target of an invitation.
     #[must_use]
     pub fn token_type(&self) -> Option<TokenType<'t>> {
         self.identifier()?.v2().map(|identifier| identifier.token_type)
     }
 
-    /// What the token is for, as a token of before 20.02 says in its caveat `tokenType = …`.
+    /// Returns the type that a legacy token states in its caveat `tokenType = …`.
     ///
-    /// A caveat restricts and grants nothing: where the issuer minted a token without one, its holder may have
-    /// appended any. Go by the issuer's record where there is one.
+    /// A caveat only restricts. If the issuer minted the token without this caveat, its holder may have appended any
+    /// type. Prefer the issuer's record if there is one.
     #[must_use]
     pub fn legacy_type(&self) -> Option<LegacyType> {
         self.legacy_type.filter(|_| matches!(self.identifier(), Some(Identifier::Opaque(_))))
     }
 
-    /// The first second at which the token no longer holds: the least of all its `time` caveats.
+    /// Returns the first second at which the token is expired: the earliest of all `time` caveats, also of the
+    /// discharges.
     #[must_use]
     pub const fn expires_at(&self) -> Option<UnixTime> {
         self.expires_at
@@ -448,113 +448,113 @@ impl<'t> Verified<'t> {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum VerifyError {
-    /// Another root key, or bytes changed after signing. Deliberately says no more.
+    /// Wrong root key, or bytes changed after signing. Deliberately says no more.
     #[error("the signature does not match")]
     BadSignature,
-    /// A caveat was understood and does not hold.
+    /// A known caveat does not hold.
     #[error("{at} does not hold: {why}")]
     CaveatUnmet {
-        /// Which caveat.
+        /// The caveat.
         at: Place,
         /// Why it does not hold.
         why: Unmet,
     },
-    /// A caveat is of a kind that a token used so must not carry (`onedata-tokens.md` §4.1).
+    /// A token with this use must not carry such a caveat (`onedata-tokens.md` §4.1).
     #[error("{at} is not supported by a token used so")]
     CaveatUnsupported {
-        /// Which caveat.
+        /// The caveat.
         at: Place,
     },
-    /// A discharge has a caveat that would have to be enforced after verification
-    /// ([`Predicate::is_enforced_later`]). A host finds those in the macaroon that it verified and nowhere else.
+    /// A discharge has a caveat that the host would have to enforce after verification
+    /// ([`Predicate::is_enforced_later`]). The host looks for those in the verified macaroon only.
     #[error("{at} has to be enforced after verification, which no caveat of a discharge is")]
     CaveatUnenforced {
-        /// Which caveat.
+        /// The caveat.
         at: Place,
     },
-    /// A caveat is not understood.
+    /// A caveat is unknown.
     #[error("{at} is not known")]
     CaveatUnknown {
-        /// Which caveat.
+        /// The caveat.
         at: Place,
     },
-    /// The token states another type than the one it is used as.
+    /// The token states a type other than its use.
     #[error("the token is of type {stated}")]
     WrongType {
-        /// The type that it states.
+        /// The stated type.
         stated: LegacyType,
     },
     /// A third-party caveat has no discharge, or its discharge was used for another caveat.
     #[error("{at} has to be discharged by a third party")]
     DischargeMissing {
-        /// Which caveat.
+        /// The caveat.
         at: Place,
     },
-    /// The key of a third-party caveat was not sealed under the signature before it: nobody can discharge it.
+    /// The key of a third-party caveat was not sealed under the signature before it, so no discharge can satisfy it.
     #[error("the key of {at} does not open")]
     CaveatKeyUnreadable {
-        /// Which caveat.
+        /// The caveat.
         at: Place,
     },
-    /// A discharge was made under another key, changed after it was bound, or not bound to this macaroon.
+    /// A discharge was minted under another key, changed after it was bound, or not bound to this macaroon.
     #[error(
         "discharge {discharge} does not fit: made with another key, bound to another macaroon, or changed"
     )]
     BadDischarge {
-        /// Which discharge, from 0.
+        /// The index of the discharge, from 0.
         discharge: usize,
     },
     /// No caveat asks for a discharge.
     #[error("no caveat asks for discharge {discharge}")]
     DischargeUnused {
-        /// Which discharge, from 0.
+        /// The index of the discharge, from 0.
         discharge: usize,
     },
-    /// Two discharges have one identifier, so that it is not clear which is meant.
+    /// Two discharges have the same identifier, so the choice is ambiguous.
     #[error("discharge {discharge} has the identifier of an earlier one")]
     DischargeAmbiguous {
-        /// Which discharge, from 0.
+        /// The index of the discharge, from 0.
         discharge: usize,
     },
-    /// There are more discharges than the verifier takes.
+    /// There are more discharges than the verifier allows.
     #[error("there are more than {max} discharges")]
     TooManyDischarges {
-        /// The greatest number allowed.
+        /// The greatest allowed number.
         max: usize,
     },
-    /// Discharges ask for discharges deeper than the verifier goes.
+    /// Discharges of discharges go deeper than the verifier allows.
     #[error("discharges ask for discharges more than {max} levels deep")]
     TooDeep {
-        /// The greatest depth allowed.
+        /// The greatest allowed depth.
         max: usize,
     },
 }
 
-/// What [`Verifier::preflight`] found.
+/// The answer of [`Verifier::preflight`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[must_use]
 pub enum Preflight {
-    /// The issuer would refuse the token: there is no need to ask.
+    /// The issuer would refuse the token: do not send it.
     Refuted {
-        /// The first caveat that is refuted, from 0 in chain order.
+        /// The index of the first refuted caveat, from 0 in chain order.
         index: usize,
-        /// How.
+        /// Why it is refuted.
         why: Refutation,
     },
-    /// Only the issuer can tell.
+    /// Only the issuer can decide.
     Undecided,
 }
 
-/// How a caveat is refuted without a key.
+/// Why a caveat is refuted without a key.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Refutation {
-    /// It does not hold.
+    /// The caveat does not hold.
     #[error("it does not hold: {0}")]
     Unmet(Unmet),
-    /// A token used so must not carry it.
+    /// A token with this use must not carry the caveat.
     #[error("a token used so does not support it")]
     Unsupported,
-    /// It is not known.
+    /// The caveat is unknown.
     #[error("it is not known")]
     Unknown,
 }

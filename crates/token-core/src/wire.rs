@@ -19,7 +19,7 @@ use self::{
 };
 use crate::{Encoding, Macaroon, Signature, macaroon::Parts};
 
-/// A token as far as it could be read.
+/// The part of a token that could be read.
 #[derive(Default)]
 pub(crate) struct Reading {
     pub(crate) spelling: Option<Spelling>,
@@ -30,7 +30,7 @@ pub(crate) struct Reading {
     pub(crate) signature: Option<Signature>,
 }
 
-/// Reads a whole text; where it fails, `reading` keeps what came before.
+/// Reads a whole text. On failure, `reading` keeps the part before the damage.
 pub(crate) fn read_text(
     text: &str,
     options: &DecodeOptions,
@@ -47,15 +47,15 @@ pub(crate) fn read_text(
     let (spelling, decoded) = text::decode(text, options);
     reading.spelling = spelling;
     match decoded {
-        // The prefix is Onedata's, which writes nothing but v1.
+        // Only Onedata writes the prefix, and it writes only v1.
         Ok(bytes)
             if bytes.first() == Some(&v2::VERSION) && spelling.is_some_and(|it| it.service.is_some()) =>
         {
             Err(DecodeError::text(Problem::Prefix, 0))
         }
         Ok(bytes) => reading.binary(bytes, options),
-        // The damage is in the text; what was decoded before it can still be read. A text that was cut off
-        // commonly ends in the middle of a group as well, and then what is missing says more than that.
+        // The text is damaged, but the bytes decoded before the damage can still be read. A text that was cut off
+        // commonly ends within a group too; the error about the missing bytes then says more.
         Err((error, before)) => {
             let read = reading.binary(before, options);
             reading.signature = None;
@@ -102,7 +102,7 @@ impl Reading {
         }
     }
 
-    /// What a whole text comes to.
+    /// Converts the reading of a whole text to a macaroon and its spelling.
     #[inline]
     pub(crate) fn into_spelled(self, options: &DecodeOptions) -> Result<(Macaroon, Spelling), DecodeError> {
         let spelling = self.spelling.unwrap_or_default();
@@ -112,8 +112,8 @@ impl Reading {
 }
 
 impl Macaroon {
-    /// Reads the binary form: v2 where the first byte is 2, JSON where it is `{`, else v1 packets. Text goes to
-    /// [`from_text`](Self::from_text); the two cannot be told apart, since packets look like base64.
+    /// Reads the binary form: v2 if the first byte is 2, JSON if it is `{`, else v1 packets. For text, use
+    /// [`from_text`](Self::from_text): v1 packets look like base64, so the form cannot be detected.
     ///
     /// # Errors
     /// [`DecodeError`], which says what is wrong and at which byte.
@@ -138,10 +138,10 @@ impl Macaroon {
         reading.into_macaroon()
     }
 
-    /// Reads a text in base62, base64 or JSON, and tells how it is written.
+    /// Reads a text in base62, base64 or JSON, and returns its spelling too.
     ///
     /// # Errors
-    /// [`DecodeError`], which says what is wrong and at which character, or at which byte of what it spells.
+    /// [`DecodeError`], which says what is wrong and at which character of the text, or byte of the decoded macaroon.
     pub fn from_text(text: &str, options: &DecodeOptions) -> Result<(Self, Spelling), DecodeError> {
         let mut reading = Reading::default();
         read_text(text, options, &mut reading)?;
@@ -164,8 +164,8 @@ impl Macaroon {
         }
     }
 
-    /// Writes the canonical text of a format. The encoding is for v1; v2 is always written in base64url without
-    /// padding, since base62 is Onedata's spelling of v1 and of nothing else.
+    /// Writes the canonical text of a format. The encoding applies to v1 only. v2 is always written in base64url
+    /// without padding, since base62 is Onedata's spelling of v1 alone.
     ///
     /// # Errors
     /// [`EncodeError`] when the format cannot carry a field.
@@ -173,14 +173,14 @@ impl Macaroon {
         self.spell(Spelling { format, encoding, ..Spelling::default() })
     }
 
-    /// Writes the text as another one was written: its format, its encoding, and the prefix of a v1 text.
+    /// Writes the text with this spelling: the format, the encoding, and the prefix of a v1 text.
     ///
     /// # Errors
     /// [`EncodeError`] when the format cannot carry a field.
     pub fn spell(&self, spelling: Spelling) -> Result<String, EncodeError> {
         match (spelling.format, spelling.service) {
             (Format::V1, service) => {
-                /// Longer than nearly all tokens, in bytes: for these the text is all that is allocated.
+                /// Longer than nearly all tokens, in bytes. For these, only the text is allocated.
                 const SHORT: usize = 768;
                 let (len, mut short, mut long) = (v1::len(self, spelling.liberal)?, [0; SHORT], Vec::new());
                 let bytes = match short.get_mut(..len) {

@@ -1,4 +1,4 @@
-//! What probably happened to a damaged text.
+//! Guesses the cause of a damaged text.
 
 use alloc::{
     format,
@@ -12,22 +12,22 @@ use crate::{
     wire::{Reading, text},
 };
 
-/// What probably happened to a text that is not a token.
+/// The probable cause of a damaged text.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Hint {
-    /// The first characters are not those that the rest of the text asks for.
+    /// The first characters contradict the rest of the text.
     FirstCharactersChanged {
-        /// How many of them, up to the last that differs.
+        /// How many characters, up to the last that differs.
         count: usize,
-        /// What should stand there.
+        /// The expected characters.
         expected: String,
-        /// Whether that is all that is wrong.
+        /// Whether the text is a whole token once these are repaired.
         rest_is_whole: bool,
     },
-    /// The text ends as a whole token does: a piece before that is missing or changed.
+    /// The text ends like a whole token: an earlier part is missing or changed.
     EndIsWhole,
-    /// White space alone is in the way.
+    /// The text is a token once its white space is removed.
     Trim,
 }
 
@@ -92,7 +92,7 @@ fn reads_whole(text: &str, options: &DecodeOptions) -> bool {
     crate::wire::read_text(text, options, &mut Reading::default()).is_ok()
 }
 
-/// The first packet of a token is `00XXlocation VALUE LF`, so the rest of it tells its length.
+/// Derives the first characters: the first packet of a token is `00XXlocation VALUE LF`, so its end gives its length.
 fn first_characters(text: &str, reading: &Reading, options: &DecodeOptions) -> Option<Hint> {
     let bytes = &reading.parts.fields;
     let packet = bytes.get(4..).filter(|rest| rest.starts_with(b"location "))?;
@@ -115,7 +115,7 @@ fn first_characters(text: &str, reading: &Reading, options: &DecodeOptions) -> O
     Some(Hint::FirstCharactersChanged { count, expected, rest_is_whole: reads_whole(&repaired, options) })
 }
 
-/// Whether a piece of base62 ends as a token does, wherever in a group of four it was torn off.
+/// Whether a piece of base62 ends like a token, cut off at any character of a group of four.
 fn ends_whole(tail: &str) -> bool {
     (0..4).filter_map(|skip| tail.get(skip..)).any(|tail| {
         let Ok(bytes) = text::read_piece(tail) else { return false };

@@ -46,7 +46,7 @@ impl<'a> Report<'a> {
         }
     }
 
-    /// The same with the signature in it, in hexadecimal. Whoever sees the document then bears the token.
+    /// Adds the signature, in hexadecimal. The document is then a bearer credential.
     #[must_use]
     pub fn with_signature(mut self) -> Self {
         self.signature = self.inspection.signature().map(|signature| {
@@ -57,7 +57,7 @@ impl<'a> Report<'a> {
     }
 }
 
-/// A string, or `{"base64url":…}` for bytes that are none.
+/// A string, or `{"base64url":…}` for bytes that are not UTF-8.
 struct Text<'a>(&'a [u8]);
 
 impl Serialize for Text<'_> {
@@ -103,7 +103,7 @@ impl Serialize for Condition<'_> {
     }
 }
 
-/// RFC 3339, or the seconds where that cannot say it.
+/// RFC 3339, or the seconds for a time that it cannot represent.
 struct Expiry(UnixTime);
 
 impl Serialize for Expiry {

@@ -1,4 +1,4 @@
-//! Texts of caveats, written from values.
+//! Writes the texts of caveats from values.
 
 use alloc::{
     format,
@@ -10,7 +10,7 @@ use core::fmt;
 use super::{Filter, Interface, IpMask, Predicate, Region};
 use crate::{LegacyType, Service, Subject, UnixTime};
 
-/// A caveat's text that is of Onedata's vocabulary.
+/// The text of a caveat in Onedata's vocabulary.
 ///
 /// ```
 /// use token_core::{PredicateBuf, Subject, UnixTime};
@@ -24,14 +24,14 @@ use crate::{LegacyType, Service, Subject, UnixTime};
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct PredicateBuf(String);
 
-/// A list in a caveat has at least one item, and an item that reads back as itself.
+/// The list is empty, or an item does not read back as itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("a list in a caveat needs at least one item, and none that is empty or holds a separator")]
 pub struct EmptyList;
 
 impl PredicateBuf {
-    /// A text that [`Predicate::read`] reads, and that is worth writing: a country is two capital letters. Onedata
-    /// writes others as well, and never finds anybody there: a blacklist of them shuts nobody out.
+    /// Accepts a text that [`Predicate::read`] reads, if its countries are two capital letters. Onedata also writes
+    /// other codes, which match no request: a blacklist of those would exclude no one.
     #[must_use]
     pub fn read(text: impl Into<String>) -> Option<Self> {
         Self::as_received(text.into()).filter(|predicate| match Predicate::read(predicate.as_ref()) {
@@ -42,7 +42,7 @@ impl PredicateBuf {
         })
     }
 
-    /// Whatever [`Predicate::read`] reads.
+    /// Accepts every text that [`Predicate::read`] reads.
     pub(super) fn as_received(text: String) -> Option<Self> {
         Predicate::read(text.as_bytes()).is_some().then_some(Self(text))
     }
@@ -99,7 +99,7 @@ impl PredicateBuf {
     /// `consumer = CODE-ID|…`
     ///
     /// # Errors
-    /// [`EmptyList`]; also for [`Subject::Nobody`], whom no caveat can name.
+    /// [`EmptyList`], also for [`Subject::Nobody`], which no caveat can name.
     pub fn consumer<'a>(subjects: impl IntoIterator<Item = Subject<'a>>) -> Result<Self, EmptyList> {
         list("consumer =", subjects)
     }
@@ -116,20 +116,20 @@ impl PredicateBuf {
         Self(Predicate::TokenType(legacy).to_string())
     }
 
-    /// The text.
+    /// Returns the text.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
     }
 }
 
-/// Writes a list, and reads it back to see that it says what was meant.
+/// Writes a list, and reads it back to check that it has the same meaning.
 fn list(head: &str, items: impl IntoIterator<Item = impl fmt::Display>) -> Result<PredicateBuf, EmptyList> {
     let items: Vec<String> = items.into_iter().map(|item| item.to_string()).collect();
     list_text(head, &items).and_then(PredicateBuf::read).ok_or(EmptyList)
 }
 
-/// `None` where an item holds a separator.
+/// Joins the items. Returns `None` if an item contains a separator.
 pub(super) fn list_text(head: &str, items: &[String]) -> Option<String> {
     (!items.iter().any(|item| item.contains('|'))).then(|| format!("{head} {}", items.join("|")))
 }

@@ -1,4 +1,4 @@
-//! What stands in the lists of caveats.
+//! The items of the lists in caveats.
 
 use alloc::string::String;
 use core::{fmt, net::Ipv4Addr, str::FromStr};
@@ -14,7 +14,7 @@ impl<'a> Item<'a> for Service<'a> {
     }
 }
 
-/// Everyone but nobody.
+/// Every subject but [`Subject::Nobody`].
 impl<'a> Item<'a> for Subject<'a> {
     fn read(text: &'a str) -> Option<Self> {
         Subject::read(text).filter(|subject| *subject != Subject::Nobody)
@@ -35,7 +35,7 @@ pub struct IpMask {
 }
 
 impl IpMask {
-    /// The network of the addresses whose first `bits` bits, 0 to 32, are those of `address`.
+    /// Makes the network of the addresses whose first `bits` bits, 0 to 32, are those of `address`.
     #[must_use]
     pub const fn new(address: Ipv4Addr, bits: u8) -> Option<Self> {
         if bits <= 32 { Some(Self { address, bits }) } else { None }
@@ -76,12 +76,12 @@ impl fmt::Display for IpMask {
     }
 }
 
-/// A country by its two-letter code. Onedata takes any two characters, so that some (`UK`) match nobody.
+/// A country by its two-letter code. Onedata accepts any two characters, so some (`UK`) match no request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Country<'a>(&'a str);
 
 impl<'a> Country<'a> {
-    /// The two letters.
+    /// Returns the two letters.
     #[must_use]
     pub const fn code(&self) -> &'a str {
         self.0
@@ -101,7 +101,7 @@ impl fmt::Display for Country<'_> {
     }
 }
 
-/// A part of the world, in the words of Onedata's geography database.
+/// A region of the world, as in Onedata's geography database.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[expect(missing_docs, reason = "their names say it")]
 pub enum Region {
@@ -117,7 +117,7 @@ pub enum Region {
 }
 
 impl Region {
-    /// All of them.
+    /// All regions.
     pub const ALL: [Self; 8] = [
         Self::Africa,
         Self::Antarctica,
@@ -129,7 +129,7 @@ impl Region {
         Self::SouthAmerica,
     ];
 
-    /// The name that caveats carry.
+    /// Returns the name that caveats carry.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -170,7 +170,7 @@ impl fmt::Display for Region {
     }
 }
 
-/// By what a request comes in.
+/// The interface through which a request comes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Interface {
     /// The REST interface.
@@ -182,7 +182,7 @@ pub enum Interface {
 }
 
 impl Interface {
-    /// The name that caveats carry.
+    /// Returns the name that caveats carry.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -218,7 +218,7 @@ impl fmt::Display for Interface {
     }
 }
 
-/// Which operations are allowed: `SERVICE/OPERATION/RESOURCE` (`onedata-tokens.md` §4.2).
+/// A pattern of allowed operations: `SERVICE/OPERATION/RESOURCE` (`onedata-tokens.md` §4.2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct ApiPattern<'a> {
     /// `all` or the code of a service.
@@ -253,13 +253,13 @@ impl fmt::Display for ApiPattern<'_> {
 pub struct DataPath<'a>(&'a str);
 
 impl<'a> DataPath<'a> {
-    /// The base64 (RFC 4648 §4, padded) that the caveat carries.
+    /// Returns the base64 (RFC 4648 §4, padded) that the caveat carries.
     #[must_use]
     pub const fn as_base64(&self) -> &'a str {
         self.0
     }
 
-    /// The path: `/SPACE` or `/SPACE/…`.
+    /// Returns the path: `/SPACE` or `/SPACE/…`.
     #[must_use]
     pub fn to_path(&self) -> String {
         decode_path(self.0).unwrap_or_default()
@@ -270,8 +270,8 @@ fn decode_path(base64: &str) -> Option<String> {
     String::from_utf8(STANDARD.decode(base64).ok()?).ok().filter(|path| is_canonical(path.as_bytes()))
 }
 
-/// Canonical paths alone: from `/` on, at least one component, none of them empty, no `/` at the end. Control
-/// characters are refused: a line feed gets in where a shell's `echo` feeds the encoder, and matches nothing.
+/// Whether the path is canonical: it starts with `/`, has at least one component, no empty component, and no `/` at the
+/// end. Refuses control characters: a shell's `echo` adds a line feed before encoding, and such a path matches no file.
 fn is_canonical(path: &[u8]) -> bool {
     let Some(path) = path.strip_prefix(b"/").and_then(|path| core::str::from_utf8(path).ok()) else {
         return false;
@@ -282,7 +282,7 @@ fn is_canonical(path: &[u8]) -> bool {
 
 impl<'a> Item<'a> for DataPath<'a> {
     fn read(text: &'a str) -> Option<Self> {
-        // A list can have 200,000 items, and most paths fit in here: nothing is allocated for those.
+        // A list can have 200,000 items. Most paths fit in this buffer and need no allocation.
         let mut short = [0; 192];
         let canonical = match text.len() > 256 {
             true => decode_path(text).is_some(),
@@ -306,7 +306,7 @@ impl fmt::Display for DataPath<'_> {
 pub struct ObjectId<'a>(&'a str);
 
 impl<'a> ObjectId<'a> {
-    /// The hexadecimal digits.
+    /// Returns the hexadecimal digits.
     #[must_use]
     pub const fn as_hex(&self) -> &'a str {
         self.0

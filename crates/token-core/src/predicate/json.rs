@@ -38,7 +38,7 @@ impl Serialize for Predicate<'_> {
             Self::DataReadonly => map.serialize_entry("type", "data.readonly")?,
             Self::DataPath(list) => whitelist(&mut map, "data.path", &Texts(*list))?,
             Self::DataObjectId(list) => whitelist(&mut map, "data.objectid", &Texts(*list))?,
-            // Onedata gives this one no type.
+            // Onedata gives this caveat no type.
             Self::IdentityScope => map.serialize_entry("scope", "identityToken")?,
             Self::TokenType(legacy) => {
                 map.serialize_entry("type", "tokenType")?;
@@ -90,7 +90,7 @@ impl Serialize for Numbers<'_> {
     }
 }
 
-/// A caveat read from its JSON form. Unknown, missing and surplus members are errors.
+/// A caveat read from its JSON form. Unknown, missing and additional members are errors.
 ///
 /// ```
 /// let json = r#"{"type":"ip","whitelist":["192.0.2.0/24","198.51.100.7"]}"#;
@@ -123,12 +123,12 @@ enum Whitelist {
 }
 
 impl Members {
-    /// Takes the members that the type has; none may be left.
+    /// Consumes the members of the type; no other may be left.
     fn into_predicate(mut self) -> Option<PredicateBuf> {
         let predicate = match self.kind.take().as_deref() {
             None if self.scope.take()? == "identityToken" => PredicateBuf::read("authorization = none"),
             Some("time") => PredicateBuf::read(format!("time < {}", self.valid_until.take()?)),
-            // An address without a mask means that one host.
+            // An address without a mask is a network of one host.
             Some("ip") => {
                 let masks = self.texts()?.iter().map(|mask| mask.parse().ok()).collect::<Option<Vec<_>>>()?;
                 PredicateBuf::ip(masks).ok()
@@ -162,7 +162,7 @@ impl Members {
     }
 }
 
-/// An object and nothing else: the members of a derived struct could be read from an array as well.
+/// Expects an object only: serde reads a derived struct from an array as well.
 struct Object;
 
 impl<'de> Visitor<'de> for Object {

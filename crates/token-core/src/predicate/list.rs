@@ -4,17 +4,17 @@ use core::{fmt, iter};
 
 use crate::split;
 
-/// Something that stands in a list.
+/// An item of a list.
 pub trait Item<'a>: Copy {
-    /// Reads one item; `None` where it is not one.
+    /// Reads one item; returns `None` for any other text.
     fn read(text: &'a str) -> Option<Self>;
 }
 
-/// A list as its text, every item of which has been read once. All but the first are read again on the way through it:
-/// no allocation, however long it is.
+/// A list as its text, all of whose items were read once and are valid. Iteration reads all but the first again, so a
+/// list of any length needs no allocation.
 pub struct List<'a, T> {
     text: &'a str,
-    // Most lists have no other.
+    // Most lists have only one item.
     first: T,
     rest: Option<&'a str>,
 }
@@ -34,7 +34,7 @@ impl<'a, T: Item<'a>> List<'a, T> {
         Some(Self { text, first, rest: Some(rest) })
     }
 
-    /// The items, in order. There is at least one.
+    /// Returns the items, in order. There is at least one.
     pub fn iter(&self) -> impl Iterator<Item = T> + Clone + use<'a, T> {
         let rest = self.rest.into_iter().flat_map(|rest| split::parts(rest, b'|'));
         iter::once(self.first).chain(rest.filter_map(T::read))

@@ -1,10 +1,10 @@
-//! What a caveat that is not understood was meant to be.
+//! Suggests the known caveat nearest to an unknown one.
 
 use alloc::vec::Vec;
 
 use super::Predicate;
 
-/// How the caveats of each name are written.
+/// The form of the caveats of each name.
 const FORMS: [(&str, &str); 14] = [
     ("time", "time < SECONDS"),
     ("ip", "ip = ADDRESS/BITS|…"),
@@ -23,15 +23,15 @@ const FORMS: [(&str, &str); 14] = [
 ];
 
 impl Predicate<'_> {
-    /// The form of the known caveat whose name is nearest to this text's: a hint for a person whose caveat was not
-    /// understood. `None` where no name is near.
+    /// Returns the form of the known caveat whose name is nearest to this text's: a hint for a user whose caveat is
+    /// unknown. Returns `None` if no name is near.
     ///
     /// ```
     /// assert_eq!(token_core::Predicate::nearest("tiem < 1496140144"), Some("time < SECONDS"));
     /// ```
     #[must_use]
     pub fn nearest(text: &str) -> Option<&'static str> {
-        /// Longer than any name, in bytes: the work is bounded.
+        /// Longer than any name, in bytes. Bounds the work.
         const MAX_LEN: usize = 20;
         let end = text
             .bytes()
@@ -45,9 +45,9 @@ impl Predicate<'_> {
     }
 }
 
-/// Levenshtein's distance, whatever the case: how many bytes are to be added, removed or replaced.
+/// The Levenshtein distance, ignoring case: how many bytes to add, remove or replace.
 fn distance(from: &[u8], to: &[u8]) -> usize {
-    // How far the beginning of `from` that was read is from each beginning of `to`.
+    // The distance from the prefix of `from` read so far to each prefix of `to`.
     let mut row: Vec<usize> = (0..=to.len()).collect();
     for (read, from) in (1_usize..).zip(from) {
         let (mut left, mut above_left) = (read, read.saturating_sub(1));

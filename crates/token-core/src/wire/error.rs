@@ -1,10 +1,10 @@
-//! Why a text or its bytes are not a token, and where.
+//! The errors of decoding and encoding.
 
 use core::fmt;
 
 use crate::identifier::IdentifierError;
 
-/// The text, or the bytes that it spells, are not a token.
+/// Why a text, or the bytes that it encodes, are not a token, and where the damage is.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{problem}, at {unit} {offset}")]
 pub struct DecodeError {
@@ -14,31 +14,31 @@ pub struct DecodeError {
 }
 
 impl DecodeError {
-    /// What is wrong.
+    /// Returns what is wrong.
     #[must_use]
     pub const fn problem(&self) -> &Problem {
         &self.problem
     }
 
-    /// Where the damage shows, counted from 0 in [`unit`](Self::unit)s.
+    /// Returns the offset of the damage, counted from 0 in [`unit`](Self::unit)s.
     #[must_use]
     pub const fn offset(&self) -> usize {
         self.offset
     }
 
-    /// What [`offset`](Self::offset) counts.
+    /// Returns the unit of [`offset`](Self::offset).
     #[must_use]
     pub const fn unit(&self) -> Unit {
         self.unit
     }
 
-    /// At which step of decoding the damage shows.
+    /// Returns the step of decoding that found the damage.
     #[must_use]
     pub const fn stage(&self) -> Stage {
         self.problem.stage()
     }
 
-    /// Whether this is how a text looks that was cut off.
+    /// Whether a text that was cut off can fail like this.
     pub(crate) const fn is_at_the_end(&self) -> bool {
         matches!(
             self.problem,
@@ -74,12 +74,12 @@ impl DecodeError {
     }
 }
 
-/// What an offset counts.
+/// The unit of an offset.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Unit {
-    /// Characters of the text, its prefix included.
+    /// Characters of the text, including its prefix.
     Character,
-    /// Bytes of the macaroon that the text spells.
+    /// Bytes of the decoded macaroon.
     Byte,
 }
 
@@ -115,7 +115,7 @@ pub enum Stage {
 }
 
 impl Stage {
-    /// The stage as one lower-case word.
+    /// Returns the stage as one lower-case word.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -141,70 +141,70 @@ impl fmt::Display for Stage {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Problem {
-    /// There is no text.
+    /// The text is empty.
     #[error("the token is empty")]
     Empty,
-    /// White space is no part of a token; a line may have been broken or copied with its ends.
+    /// The text contains white space, perhaps from a broken line or a copied line end.
     #[error("the token holds white space")]
     Whitespace,
-    /// The fourth character is `-`, and what stands before it is neither `opw` nor `opp`
-    /// (`onedata-tokens.md` §1.2), or what stands behind it is not of v1.
+    /// The fourth character is `-`, but the prefix is neither `opw` nor `opp` (`onedata-tokens.md` §1.2), or the text
+    /// after it is not v1.
     #[error(
         "the prefix is neither `opw-` nor `opp-`, or stands before something other than a token of Onedata"
     )]
     Prefix,
-    /// In base62, `0` is followed by one of `0` to `5` (`onedata-tokens.md` §1.2).
+    /// In base62, a `0` is not followed by one of `0` to `5` (`onedata-tokens.md` §1.2).
     #[error("`0{}` is no escape of base62, where 0 to 5 follow a 0: characters are missing or changed here", found.escape_default())]
     Escape {
-        /// What follows the `0`.
+        /// The character after the `0`.
         found: char,
     },
-    /// The text ends in the middle of an escape.
+    /// The text ends within an escape.
     #[error("the text is cut: it ends within an escape of base62")]
     CutEscape,
-    /// No alphabet of a token has this character.
+    /// A character is in no alphabet of a token.
     #[error("{found:?} is no character of a token")]
     Character {
         /// The character.
         found: char,
     },
-    /// Either `-` and `_` or `+` and `/` stand in one text, never both.
+    /// The text mixes the alphabets with `-` and `_` and with `+` and `/`.
     #[error("{found:?} belongs to the other base64 alphabet than the characters before it")]
     MixedAlphabets {
         /// The first character of the other alphabet.
         found: char,
     },
-    /// No bytes are spelled by that many characters.
+    /// No bytes encode to this number of characters.
     #[error("the text is cut or has a character too many: base64 never has 4n+1 characters")]
     Base64Length,
-    /// Padding stands at the end, and is either right or not there.
+    /// The padding is not at the end, or incomplete, or too long.
     #[error("the base64 padding is wrong")]
     Padding,
-    /// The last character has bits that no encoder sets.
+    /// The last character has bits set that encoders leave zero.
     #[error("the text is cut or its last character is changed: bits are left over")]
     TrailingBits,
-    /// A packet begins with four lower-case hexadecimal digits.
+    /// A packet does not begin with four lower-case hexadecimal digits.
     #[error("the length field of the {} packet is not four lower-case hexadecimal digits", Ordinal(*.packet))]
     LengthField {
-        /// Which packet, from 0.
+        /// The index of the packet, from 0.
         packet: usize,
     },
-    /// A packet has at least its length, a name, a space and a line feed.
+    /// A packet's length is too short for its length field, a name, a space and a line feed.
     #[error("the {} packet says it has {declared} bytes, less than any packet has", Ordinal(*.packet))]
     PacketTooShort {
-        /// Which packet, from 0.
+        /// The index of the packet, from 0.
         packet: usize,
-        /// The length that it states, in bytes.
+        /// The stated length, in bytes.
         declared: usize,
     },
     /// The bytes end within a packet.
     #[error("the token is cut {missing} bytes short inside the {} packet, which begins at byte {begin} and says it has {declared} bytes", FieldOr(*.field))]
     Cut {
-        /// The name of the packet, where enough of it is left to tell.
+        /// The name of the packet, if enough of it is left.
         field: Option<&'static str>,
         /// Where the packet begins, in bytes.
         begin: usize,
-        /// The length that it states, in bytes.
+        /// The stated length, in bytes.
         declared: usize,
         /// How many bytes are missing.
         missing: usize,
@@ -212,31 +212,31 @@ pub enum Problem {
     /// The bytes end within a packet's length field.
     #[error("the token is cut within the length field of its {} packet", Ordinal(*.packet))]
     CutLength {
-        /// Which packet, from 0.
+        /// The index of the packet, from 0.
         packet: usize,
     },
-    /// A packet ends with a line feed: its length, or something before this, is changed.
+    /// A packet does not end with a line feed: its length, or an earlier byte, is changed.
     #[error("the {} packet does not end in a line feed where its length says: its length is wrong, or bytes are missing or changed before", Ordinal(*.packet))]
     NoLineFeed {
-        /// Which packet, from 0.
+        /// The index of the packet, from 0.
         packet: usize,
     },
-    /// A packet has a name and a space before its value.
+    /// A packet has no name and space before its value.
     #[error("the {} packet has no name", Ordinal(*.packet))]
     NoName {
-        /// Which packet, from 0.
+        /// The index of the packet, from 0.
         packet: usize,
     },
-    /// Another field has its place here (`macaroon-formats.md` §2).
+    /// A field is out of order (`macaroon-formats.md` §2).
     #[error("another field stands where {expected} should")]
     UnexpectedField {
-        /// What may stand here.
+        /// The field that may be here.
         expected: &'static str,
     },
     /// The macaroon ends before this field.
     #[error("the token ends where {expected} should stand")]
     MissingField {
-        /// What should have come.
+        /// The missing field.
         expected: &'static str,
     },
     /// An identifier or a predicate is empty.
@@ -245,37 +245,37 @@ pub enum Problem {
         /// The name of the field.
         field: &'static str,
     },
-    /// A location is text.
+    /// A text field, such as the location, is not UTF-8.
     #[error("the {field} is not UTF-8")]
     NotUtf8 {
         /// The name of the field.
         field: &'static str,
     },
-    /// A signature has 32 bytes.
+    /// The signature does not have 32 bytes.
     #[error("the signature has {len} bytes instead of 32")]
     SignatureLength {
         /// Its length, in bytes.
         len: usize,
     },
-    /// A third-party caveat's sealed key has 72 bytes (`macaroon-formats.md` §1).
+    /// A third-party caveat's sealed key does not have 72 bytes (`macaroon-formats.md` §1).
     #[error("the key of a third-party caveat has {len} bytes instead of 72")]
     VidLength {
         /// Its length, in bytes.
         len: usize,
     },
-    /// Nothing follows the signature.
+    /// Bytes follow the signature.
     #[error("{left} bytes follow the signature")]
     TrailingBytes {
-        /// How many, in bytes.
+        /// How many bytes follow.
         left: usize,
     },
-    /// A binary macaroon begins with its version, of which there is one: 2.
+    /// The version of a binary macaroon is not 2, the only one.
     #[error("the macaroon's version is {found}, where 2 is the only one")]
     Version {
         /// The first byte.
         found: u8,
     },
-    /// A length is written as an unsigned LEB128 number of at most 64 bits, in as few bytes as will do.
+    /// A length is not an unsigned LEB128 number of at most 64 bits in its shortest form.
     #[error("the length of the {field} is not a number in its shortest form")]
     Varint {
         /// The name of the field.
@@ -291,64 +291,64 @@ pub enum Problem {
         /// How many bytes are missing, at least.
         missing: usize,
     },
-    /// The document is not JSON (RFC 8259), or not that of a macaroon.
+    /// The document is not JSON (RFC 8259), or not the JSON of a macaroon.
     #[error("the JSON should have {expected} here")]
     JsonSyntax {
-        /// What should stand here.
+        /// The expected syntax.
         expected: &'static str,
     },
-    /// A string has an escape that RFC 8259 §7 does not know, or half a surrogate pair.
+    /// A string has an escape outside RFC 8259 §7, or half a surrogate pair.
     #[error("the JSON has a bad escape in a string")]
     JsonEscape,
-    /// A member stands twice in an object.
+    /// An object has a member twice.
     #[error("the JSON has a member twice")]
     JsonDuplicate,
-    /// No macaroon has this member.
+    /// A member belongs to no macaroon.
     #[error("the JSON has a member that no macaroon has")]
     JsonUnknownMember,
-    /// An ignored member nests deeper than any member of a macaroon.
+    /// An ignored member nests too deep.
     #[error("the JSON nests deeper than {max} levels")]
     JsonDepth {
-        /// The greatest depth allowed.
+        /// The greatest allowed depth.
         max: usize,
     },
-    /// A field stands both as text and as base64.
+    /// A field is given both as text and as base64.
     #[error("the JSON has a field both as text and as base64")]
     JsonBoth,
-    /// Members of v1J and of v2J stand side by side.
+    /// The document has members of v1J and of v2J.
     #[error("the JSON mixes members of version 1 and of version 2")]
     JsonMixed,
-    /// The version of v2J is 2.
+    /// The version of a v2J document is not 2.
     #[error("the JSON is of another version than 2")]
     JsonVersion,
-    /// The signature of v1J has 64 lower-case hexadecimal digits.
+    /// The signature of a v1J document is not 64 lower-case hexadecimal digits.
     #[error("the signature is not 64 lower-case hexadecimal digits")]
     SignatureHex,
     /// The version-2 identifier is not written as Onedata writes it.
     #[error("{0}")]
     Identifier(IdentifierError),
-    /// The text is longer than the reader takes.
+    /// The text exceeds the reader's limit.
     #[error("the token has a length of {len}; {max} are allowed")]
     TooLong {
         /// Its length, in characters or bytes.
         len: usize,
-        /// The greatest length allowed.
+        /// The greatest allowed length.
         max: usize,
     },
-    /// A field is longer than the reader takes.
+    /// A field exceeds the reader's limit.
     #[error("the {field} has {len} bytes; {max} are allowed")]
     FieldTooLong {
         /// The name of the field.
         field: &'static str,
-        /// Its length, in bytes. In v2 it is the one that the field states, which can be more than memory has.
+        /// Its length, in bytes. In v2 the stated length, which can exceed memory.
         len: u64,
-        /// The greatest length allowed, in bytes.
+        /// The greatest allowed length, in bytes.
         max: usize,
     },
-    /// There are more caveats than the reader takes.
+    /// The macaroon has more caveats than the reader's limit.
     #[error("there are more than {max} caveats")]
     TooManyCaveats {
-        /// The greatest number allowed.
+        /// The greatest allowed number.
         max: usize,
     },
 }
@@ -425,11 +425,11 @@ impl fmt::Display for FieldOr {
     }
 }
 
-/// The macaroon cannot be written in this format.
+/// Why a macaroon cannot be written in a format.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum EncodeError {
-    /// A v1 packet has at most 65,535 bytes, its length and name included (`macaroon-formats.md` §2).
+    /// A v1 packet would exceed 65,535 bytes, including its length and name (`macaroon-formats.md` §2).
     #[error("the {field} has {len} bytes; a v1 packet takes {max}")]
     FieldTooLong {
         /// The name of the packet.
@@ -439,14 +439,13 @@ pub enum EncodeError {
         /// The greatest length that fits, in bytes.
         max: usize,
     },
-    /// A third-party caveat's sealed key has 72 bytes; one that was read from v1J has another length, and opens
-    /// for nobody.
+    /// A third-party caveat's sealed key does not have 72 bytes, as can happen in v1J. Such a key never opens.
     #[error("the key of a third-party caveat has {len} bytes instead of 72")]
     VidLength {
         /// Its length, in bytes.
         len: usize,
     },
-    /// Libraries that read v1 take text alone for identifiers and predicates (`macaroon-formats.md` §6).
+    /// An identifier or a predicate is not UTF-8; other readers of v1 require text (`macaroon-formats.md` §6).
     #[error("the {field} is not UTF-8, which v1 cannot carry everywhere")]
     NotUtf8 {
         /// The name of the packet.

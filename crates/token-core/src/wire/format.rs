@@ -1,4 +1,4 @@
-//! The formats, and by which rules they are read.
+//! The formats, and the rules for reading them.
 
 use super::error::{DecodeError, EncodeError, Problem};
 use crate::{limits::Limits, seal::VID_LEN};
@@ -14,12 +14,12 @@ pub enum Format {
     V2,
     /// JSON with the members of version 2.
     V2J,
-    /// JSON with the members of version 1. It is read, and written as v2J.
+    /// JSON with the members of version 1. Read only: it is written as v2J.
     V1J,
 }
 
 impl Format {
-    /// The format as one lower-case word.
+    /// Returns the format as one lower-case word.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -31,31 +31,31 @@ impl Format {
     }
 }
 
-/// How a decoder reads.
+/// The options of a decoder.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct DecodeOptions {
-    /// What it takes before it refuses.
+    /// The limits beyond which it refuses.
     pub limits: Limits,
     pub(crate) liberal: bool,
 }
 
 impl DecodeOptions {
-    /// By the strict rules, within these limits.
+    /// Reads by the strict rules, within these limits.
     #[must_use]
     pub const fn within(limits: Limits) -> Self {
         Self { limits, liberal: false }
     }
 
-    /// By the liberal rules of `macaroon-formats.md` §6: what other libraries write that should not have been
-    /// written. Nothing of this changes what is signed. Not for requests from strangers.
+    /// Reads by the liberal rules of `macaroon-formats.md` §6, which also accept texts that other libraries write
+    /// against the rules. They do not change which bytes are signed. Not for requests from strangers.
     #[must_use]
     pub const fn compat() -> Self {
         Self { limits: Limits::ONEDATA, liberal: true }
     }
 }
 
-/// A third-party caveat's sealed key has one length.
+/// Checks the length of a third-party caveat's sealed key.
 pub(crate) fn vid_fits(len: usize, at: usize) -> Result<(), DecodeError> {
     match len {
         VID_LEN => Ok(()),

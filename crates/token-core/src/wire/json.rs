@@ -17,7 +17,7 @@ use crate::{
     macaroon::{CaveatSpans, Parts, ThirdPartySpans},
 };
 
-/// Reads a JSON document. Where its JSON is sound and its macaroon is not, `parts` tells what came before.
+/// Reads a JSON document. If the JSON is valid but the macaroon is not, `parts` keeps the fields before the damage.
 pub(crate) fn read(
     document: &str,
     options: &DecodeOptions,
@@ -35,7 +35,7 @@ pub(crate) fn read(
     }
 }
 
-/// Puts the members of an object where a macaroon has them.
+/// Builds a macaroon from the members of an object.
 struct Builder<'a, 'p> {
     reader: Reader<'a>,
     parts: &'p mut Parts,
@@ -169,7 +169,7 @@ impl Builder<'_, '_> {
         }
     }
 
-    /// One of the two, not both: another reader might take the other.
+    /// Takes one of the two members, and refuses both: another reader might take the other.
     fn either(
         &self,
         members: &mut Members,

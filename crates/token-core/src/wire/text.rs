@@ -1,4 +1,4 @@
-//! Text and back: base62 and base64 (`onedata-tokens.md` §1.2, `macaroon-formats.md` §5).
+//! Encodes and decodes text: base62 and base64 (`onedata-tokens.md` §1.2, `macaroon-formats.md` §5).
 
 mod engine;
 
@@ -17,7 +17,7 @@ use super::{
 };
 use crate::service::ServiceKind;
 
-/// How bytes are spelled in characters.
+/// The encoding of bytes as text.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Encoding {
@@ -26,14 +26,14 @@ pub enum Encoding {
     Base62,
     /// RFC 4648 §5, the alphabet with `-` and `_`.
     Base64Url,
-    /// RFC 4648 §4, the alphabet with `+` and `/`. It is read, and written as base64url.
+    /// RFC 4648 §4, the alphabet with `+` and `/`. Read only: it is written as base64url.
     Base64,
     /// None: the text is JSON itself.
     Json,
 }
 
 impl Encoding {
-    /// The encoding as one lower-case word.
+    /// Returns the encoding as one lower-case word.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -45,32 +45,31 @@ impl Encoding {
     }
 }
 
-/// How a text was written, none of which is signed.
+/// The unsigned properties of a text.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Spelling {
     /// Its format.
     pub format: Format,
-    /// Its characters.
+    /// Its encoding.
     pub encoding: Encoding,
     /// The service of a Oneprovider that the prefix `opw-` or `opp-` names: an unsigned hint.
     pub service: Option<ServiceKind>,
-    /// Whether it was read by the liberal rules, and so is written by them.
+    /// Whether it was read by the liberal rules, and is written by them.
     pub(crate) liberal: bool,
 }
 
-/// Where every v1 token has these characters in base64: the `cation` of its first packet, `00XXlocation `. The
-/// `0a` among them is no escape of base62, so the two are never mistaken for each other
-/// (`onedata-tokens.md` §1.4).
+/// The offset and text that every v1 token has in base64: the `cation` of its first packet, `00XXlocation `. It
+/// contains `0a`, which is not an escape of base62, so the two encodings cannot be confused (`onedata-tokens.md` §1.4).
 const BASE64_MARK: (usize, &[u8]) = (8, b"Y2F0aW9u");
 
-/// Room behind a decoded token for what its holder may append, in bytes.
+/// Spare capacity behind a decoded token for appended caveats, in bytes.
 const SPARE: usize = 64;
 
-/// Characters that are spelled or read at once where they cannot be where they belong: whole groups of base64.
+/// The size of a temporary piece, for encoding or decoding that cannot work in place: whole groups of base64.
 const PIECE: usize = 1024;
 
-/// A failure, and the bytes before it.
+/// A failure, and the bytes decoded before it.
 type Cut = (DecodeError, Vec<u8>);
 
 pub(crate) fn encode(bytes: &[u8], encoding: Encoding) -> String {
@@ -79,7 +78,7 @@ pub(crate) fn encode(bytes: &[u8], encoding: Encoding) -> String {
     text
 }
 
-/// The length of so many bytes in base62, about, or in base64, at most.
+/// Returns the length of this number of bytes as text: approximate in base62, an upper bound in base64.
 pub(crate) const fn encoded_len(len: usize) -> usize {
     len.saturating_mul(4).div_ceil(3).saturating_add(len / 12)
 }
@@ -103,8 +102,8 @@ pub(crate) fn encode_to(text: &mut String, bytes: &[u8], encoding: Encoding) {
     }
 }
 
-/// Reads a text, and tells how it is spelled as far as that can be told. Every text has at most one reading:
-/// what is base62 is never tried as base64, nor the other way round.
+/// Decodes a text, and returns its spelling if it was recognized. Every text has at most one reading: a base62 text is
+/// never tried as base64, nor the other way round.
 pub(crate) fn decode(text: &str, options: &DecodeOptions) -> (Option<Spelling>, Result<Vec<u8>, Cut>) {
     let (service, body) = match split_prefix(text.as_bytes()) {
         Ok(split) => split,
@@ -119,12 +118,12 @@ pub(crate) fn decode(text: &str, options: &DecodeOptions) -> (Option<Spelling>, 
     (Some(Spelling { encoding, service, ..Spelling::default() }), decoded)
 }
 
-/// What every v2 text begins with: the version 2 and a tag below 16 (`macaroon-formats.md` §5).
+/// The beginning of every v2 text: the version 2 and a tag below 16 (`macaroon-formats.md` §5).
 const V2_MARK: &[u8] = b"Ag";
 
-/// The rule of `onedata-tokens.md` §1.2: a fourth character `-` ends a service code, which has to be one of a
-/// Oneprovider. No token without a prefix has a `-` there, since its first three bytes are those of digits;
-/// one of v2 may, so it is told first.
+/// Splits off the prefix (`onedata-tokens.md` §1.2): a fourth character `-` ends a service code, which must be a
+/// Oneprovider's. A v1 text without a prefix has no `-` there, since its first three bytes are digits. A v2 text may,
+/// so it is recognized first.
 fn split_prefix(text: &[u8]) -> Result<(Option<ServiceKind>, &[u8]), DecodeError> {
     if text.is_empty() {
         return Err(DecodeError::text(Problem::Empty, 0));
@@ -147,7 +146,7 @@ fn split_prefix(text: &[u8]) -> Result<(Option<ServiceKind>, &[u8]), DecodeError
 }
 
 fn read_body(body: &[u8], liberal: bool) -> (Encoding, Result<Vec<u8>, Cut>) {
-    // What is as it should be is read in one pass. What is not is looked at again, for what is wrong with it.
+    // A valid text is read in one pass. Any other text is read again to find the error.
     let (encoding, quick) = match body {
         _ if body.starts_with(V2_MARK) || marked_as_base64(body) => (Encoding::Base64Url, quick_base64(body)),
         _ if marked_as_base62(body) => (Encoding::Base62, quick_base62(body)),
@@ -157,7 +156,7 @@ fn read_body(body: &[u8], liberal: bool) -> (Encoding, Result<Vec<u8>, Cut>) {
         return (encoding, Ok(bytes));
     }
     let encoding = match body.iter().find(|byte| !byte.is_ascii_alphanumeric()) {
-        // Something strayed into a text that shows what it is.
+        // A foreign character in a text whose encoding is recognized.
         Some(_) if !body.starts_with(V2_MARK) && marked_as_base62(body) => {
             return (Encoding::Base62, read_base62(body, liberal));
         }
@@ -166,7 +165,7 @@ fn read_body(body: &[u8], liberal: bool) -> (Encoding, Result<Vec<u8>, Cut>) {
         Some(_) => Encoding::Base64Url,
         None if body.starts_with(V2_MARK) || marked_as_base64(body) => Encoding::Base64Url,
         None => match read_base62(body, liberal) {
-            // A liberal reader takes v1 without a location, which has no mark.
+            // A liberal reader accepts v1 without a location, which has no mark.
             Err((error, _)) if liberal && matches!(error.problem, Problem::Escape { .. }) => {
                 Encoding::Base64Url
             }
@@ -208,12 +207,12 @@ fn quick_base62(body: &[u8]) -> Option<Vec<u8>> {
     Some(bytes)
 }
 
-/// Reads a piece of base62 that was torn off at a boundary of characters.
+/// Reads a piece of base62 that was cut off between characters.
 pub(crate) fn read_piece(piece: &str) -> Result<Vec<u8>, DecodeError> {
     read_base62(piece.as_bytes(), false).map_err(|(error, _)| error)
 }
 
-/// The same mark behind its escape, and behind one more where the first packet is longer.
+/// Whether the text has the same mark in base62: at the same offset, or one further for each escape before it.
 fn marked_as_base62(body: &[u8]) -> bool {
     let mark = b"Y2F00aW9u";
     [8, 9, 10].into_iter().any(|at| body.get(at..).is_some_and(|tail| tail.starts_with(mark)))
@@ -222,7 +221,7 @@ fn marked_as_base62(body: &[u8]) -> bool {
 fn marked_as_base64(body: &[u8]) -> bool {
     let (at, mark) = BASE64_MARK;
     let tail = body.get(at..).unwrap_or_default();
-    // A text that is cut within the mark still shows it once `0a` is there.
+    // A text that is cut within the mark is still recognized if it has the `0a`.
     tail.starts_with(mark) || (tail.len() > 4 && mark.starts_with(tail))
 }
 
@@ -265,7 +264,7 @@ fn read_base62(body: &[u8], liberal: bool) -> Result<Vec<u8>, Cut> {
     })
 }
 
-/// Where the `plain`-th character behind the escapes stands in a base62 text.
+/// Converts an offset in the unescaped text to the offset in the base62 text.
 fn escaped_offset(body: &[u8], plain: usize) -> usize {
     let mut at = 0_usize;
     for _ in 0..plain {
@@ -274,8 +273,8 @@ fn escaped_offset(body: &[u8], plain: usize) -> usize {
     at.min(body.len())
 }
 
-/// Reads base64 in either alphabet, padded rightly or not at all. The liberal rules allow line ends and what is
-/// left over in the last character.
+/// Reads base64 in either alphabet, with correct padding or none. The liberal rules allow line ends, and spare bits in
+/// the last character.
 pub(crate) fn read_base64(body: &[u8], liberal: bool) -> Result<Vec<u8>, Cut> {
     if liberal && body.iter().any(|byte| matches!(byte, b'\r' | b'\n')) {
         let joined: Vec<u8> = body.iter().copied().filter(|byte| !matches!(byte, b'\r' | b'\n')).collect();
@@ -291,7 +290,7 @@ pub(crate) fn read_base64(body: &[u8], liberal: bool) -> Result<Vec<u8>, Cut> {
     GeneralPurpose::new(alphabet, config).decode(body).map_err(|error| {
         let last = body.len().saturating_sub(1);
         let (problem, offset) = match (error, first_foreign(body)) {
-            // The decoder looks at the end before it comes to the middle; told of is what stands first.
+            // The decoder checks the end before the middle; report the first fault.
             (base64::DecodeError::InvalidByte(at, byte), first)
                 if is_base64(byte) && first.is_none_or(|(first, _)| at < first) =>
             {
@@ -330,12 +329,12 @@ fn foreign(body: &[u8], at: usize, byte: u8) -> Problem {
     }
 }
 
-/// What the whole groups of four characters before `end` spell.
+/// Decodes the whole groups of four characters before `end`.
 fn decode_before(base64: &[u8], end: usize) -> Vec<u8> {
     decode_cut(base64.get(..end & !3).unwrap_or_default())
 }
 
-/// What is spelled by base64 that was cut off anywhere: all its whole bytes.
+/// Decodes all whole bytes of base64 that was cut off anywhere.
 fn decode_cut(base64: &[u8]) -> Vec<u8> {
     const CUT: GeneralPurposeConfig = UNPADDED.with_decode_allow_trailing_bits(true);
     let whole = if base64.len() % 4 == 1 { base64.len() & !3 } else { base64.len() };

@@ -11,9 +11,9 @@ use crate::{
 
 /// The length of a packet's length field, in bytes.
 const HEADER: usize = 4;
-/// A packet's length, a name of one letter, a space and a line feed, in bytes.
+/// The shortest packet, in bytes: a length, a name of one letter, a space and a line feed.
 const SHORTEST: usize = HEADER + 3;
-/// What four hexadecimal digits can say, in bytes.
+/// The longest packet that four hexadecimal digits can state, in bytes.
 const LONGEST: usize = 0xffff;
 
 const LOCATION: &str = "location";
@@ -31,7 +31,7 @@ const NAMES: [(Name, &str); 6] = [
     (Name::Signature, SIGNATURE),
 ];
 
-/// What a packet is called: compared in one instruction.
+/// The name of a packet, which compares in one instruction.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Name {
     Location,
@@ -49,8 +49,8 @@ impl Name {
     }
 }
 
-/// Reads the packets that lie in `parts.fields`, from its beginning to its end. On failure `parts` tells what
-/// came before the damage.
+/// Reads the packets in `parts.fields`, from its beginning to its end. On failure, `parts` keeps the fields before the
+/// damage.
 pub(crate) fn read(parts: &mut Parts, options: &DecodeOptions) -> Result<Signature, DecodeError> {
     let bytes = core::mem::take(&mut parts.fields);
     let read = Reader { bytes: &bytes, at: 0, packet: 0, options }.macaroon(parts);
@@ -128,8 +128,8 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// What makes a caveat one for a third party, `vid` and `cl`, from this packet on, and the packet after it. The liberal rules take
-    /// the two in either order, and `vid` alone; `cl` alone says nothing and is passed over.
+    /// Reads the packets of a third-party caveat, `vid` and `cl`, from this packet on, and the packet after them. The
+    /// liberal rules accept the two in either order, and `vid` alone; they ignore `cl` alone.
     fn third_party(&mut self, mut packet: Packet) -> Result<(Option<ThirdPartySpans>, Packet), DecodeError> {
         let (mut vid, mut location) = (None, None);
         loop {
@@ -171,8 +171,7 @@ impl<'a> Reader<'a> {
         self.bytes.get(self.at..).unwrap_or_default()
     }
 
-    /// The next packet. What is wrong with one is found out apart, so that this is short enough to stand where it is
-    /// used.
+    /// Reads the next packet. The diagnosis of a malformed packet is separate, so that this is short enough to inline.
     #[inline(always)]
     fn packet(&mut self, expected: &'static str) -> Result<Packet, DecodeError> {
         self.well_formed().ok_or_else(|| self.fault(expected))
@@ -193,7 +192,7 @@ impl<'a> Reader<'a> {
         Some(Packet { name, value: Span { start: end.checked_sub(value.len())?, end }, begin })
     }
 
-    /// What keeps the next packet from being well-formed.
+    /// Diagnoses why the next packet is malformed.
     #[cold]
     fn fault(&self, expected: &'static str) -> DecodeError {
         let (begin, packet, rest) = (self.at, self.packet, self.rest());
@@ -237,13 +236,13 @@ fn not_empty(packet: &Packet, field: &'static str) -> Result<(), DecodeError> {
     }
 }
 
-/// The name of a packet whose end is missing, as far as one can be made out.
+/// Returns the name of a packet whose end is missing, if enough of it is left.
 fn visible_name(body: &[u8]) -> Option<&'static str> {
     let name = split_at_space(body).map_or(body, |(name, _)| name);
     NAMES.into_iter().map(|(_, known)| known).find(|known| known.as_bytes() == name)
 }
 
-/// The name and the value of a packet. Known names are matched where they stand, without a search for the space.
+/// Splits a packet into name and value. Known names are matched in place, without a search for the space.
 #[inline(always)]
 fn split_name(body: &[u8]) -> Option<(Name, &[u8])> {
     let named = |name, start: &[u8]| Some((name, body.strip_prefix(start)?));
@@ -263,14 +262,14 @@ fn split_at_space(body: &[u8]) -> Option<(&[u8], &[u8])> {
 }
 
 fn hex(digits: &[u8; HEADER]) -> Option<usize> {
-    // Where the next packet begins hangs on this one's length, so that what counts is how soon that is known.
+    // The next packet's offset depends on this length, so the latency of this computation matters.
     let [first, second, third, fourth] = digits.map(hex_digit);
     let value =
         usize::from(first) << 12 | usize::from(second) << 8 | usize::from(third) << 4 | usize::from(fourth);
     (first | second | third | fourth < 16).then_some(value)
 }
 
-/// The value of a digit; 16 where it is none.
+/// Returns the value of a hexadecimal digit; 16 for any other byte.
 fn hex_digit(digit: u8) -> u8 {
     #[expect(clippy::indexing_slicing, reason = "a byte indexes 256 values")]
     VALUES[usize::from(digit)]
@@ -290,8 +289,8 @@ static VALUES: [u8; 256] = {
     values
 };
 
-/// The length of the packets in bytes, if they can be written. The liberal rules write identifiers and predicates that
-/// are not UTF-8.
+/// Returns the length of the packets in bytes, if they can be written. The liberal rules write identifiers and
+/// predicates that are not UTF-8.
 pub(crate) fn len(macaroon: &Macaroon, liberal: bool) -> Result<usize, EncodeError> {
     let mut sum = 0_usize;
     each(macaroon, |name, value| {
@@ -318,7 +317,7 @@ pub(crate) fn len(macaroon: &Macaroon, liberal: bool) -> Result<usize, EncodeErr
     Ok(sum)
 }
 
-/// Writes the packets into as many bytes as [`len`] says.
+/// Writes the packets into a buffer of exactly [`len`] bytes.
 pub(crate) fn write(macaroon: &Macaroon, mut out: &mut [u8]) -> Result<(), EncodeError> {
     let mut put = |bytes: &[u8]| {
         if let Some((to, rest)) = core::mem::take(&mut out).split_at_mut_checked(bytes.len()) {

@@ -20,8 +20,8 @@ const IDENTIFIER: u8 = 2;
 const VID: u8 = 4;
 const SIGNATURE: u8 = 6;
 
-/// Reads the fields that lie in `parts.fields`, from its beginning to its end. On failure `parts` tells what
-/// came before the damage.
+/// Reads the fields in `parts.fields`, from its beginning to its end. On failure, `parts` keeps the fields before the
+/// damage.
 pub(crate) fn read(parts: &mut Parts, options: &DecodeOptions) -> Result<Signature, DecodeError> {
     let bytes = core::mem::take(&mut parts.fields);
     let read = Reader { bytes: &bytes, at: 0, options }.macaroon(parts);
@@ -29,7 +29,7 @@ pub(crate) fn read(parts: &mut Parts, options: &DecodeOptions) -> Result<Signatu
     read
 }
 
-/// A field, and where it begins.
+/// A field, and its offset.
 #[derive(Clone, Copy)]
 struct Field {
     span: Span,
@@ -138,8 +138,8 @@ impl Reader<'_> {
         }
     }
 
-    /// The field of this tag, if it is the next. A tag is one byte: all that are assigned fit into it, so a
-    /// longer spelling of one is another field.
+    /// Reads the field with this tag, if it is next. A tag is one byte: all assigned tags fit into it, so a longer
+    /// encoding of a tag is another field.
     fn field(&mut self, tag: u8, field: &'static str) -> Result<Option<Field>, DecodeError> {
         let begin = self.at;
         if self.peek() != Some(tag) {
@@ -168,7 +168,7 @@ impl Reader<'_> {
         Ok(Some(Field { span: Span { start, end: self.at }, begin }))
     }
 
-    /// LEB128, unsigned, in as few bytes as will do.
+    /// Reads an unsigned LEB128 number in its shortest form.
     fn varint(&mut self, field: &'static str) -> Result<u64, DecodeError> {
         let begin = self.at;
         let mut value = 0_u64;
@@ -246,7 +246,7 @@ pub(crate) fn write(macaroon: &Macaroon) -> Result<Vec<u8>, EncodeError> {
     Ok(out)
 }
 
-/// An empty location is left out.
+/// Writes a location, but omits an empty one.
 fn put_location(out: &mut Vec<u8>, location: &[u8]) {
     if !location.is_empty() {
         put(out, LOCATION, location);

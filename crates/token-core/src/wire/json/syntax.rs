@@ -1,4 +1,4 @@
-//! The JSON itself: read without recursion, with the place of every value, and quoted in no error.
+//! The JSON syntax. Reads without recursion, records the offset of every value, and quotes none in errors.
 
 use alloc::{string::String, vec::Vec};
 
@@ -7,7 +7,7 @@ use crate::{
     wire::error::{DecodeError, Problem},
 };
 
-/// How deep an ignored member may go: deeper than any that a macaroon has.
+/// The greatest depth of an ignored member: deeper than any member of a macaroon.
 const MAX_DEPTH: usize = 4;
 
 /// A value, and where it begins.
@@ -22,13 +22,13 @@ pub(super) enum Value {
     Caveats(Vec<Members>),
 }
 
-/// The members of an object, by name; those that are `null` are left out.
+/// The members of an object, by name, without those that are `null`.
 pub(super) struct Members {
     pub(super) at: usize,
     pub(super) members: Vec<(&'static str, Member<Value>)>,
 }
 
-/// The members of a macaroon: of v2J, then of v1J. What ends in `64` is the base64 of what it is without.
+/// The members of a macaroon: of v2J, then of v1J. A name with `64` at the end is the base64 form of the one without.
 pub(super) const NAMES: [&str; 12] =
     ["v", "l", "l64", "i", "i64", "c", "s", "s64", "location", "identifier", "caveats", "signature"];
 pub(super) const V1_NAMES: [&str; 4] = ["location", "identifier", "caveats", "signature"];
@@ -36,7 +36,7 @@ pub(super) const V1_NAMES: [&str; 4] = ["location", "identifier", "caveats", "si
 const CAVEAT_NAMES: [&str; 9] = ["i", "i64", "l", "l64", "v", "v64", "cid", "vid", "cl"];
 pub(super) const V1_CAVEAT_NAMES: [&str; 3] = ["cid", "vid", "cl"];
 
-/// Reads what JSON (RFC 8259) a macaroon may be, from the left to the right and never back.
+/// Reads the subset of JSON (RFC 8259) that macaroons use, in one pass from left to right.
 pub(super) struct Reader<'a> {
     document: &'a str,
     at: usize,
@@ -69,7 +69,7 @@ impl<'a> Reader<'a> {
         self.error(Problem::JsonSyntax { expected }, self.at)
     }
 
-    /// Offsets of JSON count characters of the text.
+    /// Makes an error. Offsets in JSON count characters of the text.
     pub(super) fn error(&self, problem: Problem, at: usize) -> DecodeError {
         let before = self.document.get(..at).unwrap_or(self.document);
         DecodeError::text(problem, before.chars().count())
@@ -110,7 +110,7 @@ impl<'a> Reader<'a> {
                     let at = self.at;
                     match self.value(name)? {
                         Some(value) => found.members.push((name, Member { value, at })),
-                        // A version that is null is not 2; in a caveat, `v` is the vid.
+                        // A null version is not 2. In a caveat, `v` is the vid.
                         None if name == "v" && names.contains(&"c") => {
                             return Err(self.error(Problem::JsonVersion, at));
                         }
@@ -196,7 +196,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// RFC 8259 §7. What is escaped is decoded, since what is signed are the bytes of the text that is meant.
+    /// Reads a string (RFC 8259 §7). Decodes escapes, since the signature covers the unescaped bytes.
     fn string(&mut self) -> Result<String, DecodeError> {
         if self.peek() != Some(b'"') {
             return Err(self.syntax("a string"));
@@ -243,7 +243,7 @@ impl<'a> Reader<'a> {
         Ok(escaped)
     }
 
-    /// A surrogate means something in a pair alone.
+    /// Reads a `\u` escape. A surrogate is valid only in a pair.
     fn unicode(&mut self, begin: usize) -> Result<char, DecodeError> {
         let bad = |reader: &Self| reader.error(Problem::JsonEscape, begin);
         let high = self.hex4().ok_or_else(|| bad(self))?;
@@ -267,7 +267,7 @@ impl<'a> Reader<'a> {
         u32::from_str_radix(digits, 16).ok()
     }
 
-    /// Passes over a value that means nothing here, without recursion.
+    /// Skips an ignored value, without recursion.
     fn skip(&mut self) -> Result<(), DecodeError> {
         let mut open: Vec<u8> = Vec::new();
         loop {
@@ -305,7 +305,7 @@ impl<'a> Reader<'a> {
                 }
                 _ => return Err(self.syntax("a value")),
             }
-            // A value has ended, and with it any number of arrays and objects.
+            // A value has ended, and perhaps the arrays and objects around it.
             loop {
                 let Some(&closing) = open.last() else { return Ok(()) };
                 self.space();

@@ -7,7 +7,7 @@ use crate::{
     wire::{error::EncodeError, format::writable_vid, text},
 };
 
-/// Writes v2J: what is UTF-8 as a string, what is not, and every vid and signature, as base64url without padding.
+/// Writes v2J: a UTF-8 field as a string; any other field, and every vid and signature, as base64url without padding.
 pub(crate) fn write(macaroon: &Macaroon) -> Result<String, EncodeError> {
     let mut out = String::with_capacity(macaroon.parts.fields.len().saturating_mul(2).saturating_add(64));
     out.push_str("{\"v\":2");

@@ -1,4 +1,4 @@
-//! How base64 is read and written: by the processor's vector instructions where it has them, behind the feature `simd`.
+//! The base64 engine. With the feature `simd`, it uses vector instructions if the processor has them.
 
 #[cfg(all(feature = "simd", any(target_arch = "x86_64", target_arch = "aarch64"), not(test)))]
 extern crate std;
@@ -11,12 +11,12 @@ pub(super) const UNPADDED: GeneralPurposeConfig = GeneralPurposeConfig::new()
 pub(super) const PADDED: GeneralPurposeConfig =
     GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::RequireCanonical);
 
-/// How nearly all tokens are written. Made once: its tables take as long to make as a token to decode.
+/// The engine for nearly all tokens. A constant: building its tables takes as long as decoding a token.
 #[cfg(not(all(feature = "simd", any(target_arch = "x86_64", target_arch = "aarch64"))))]
 pub(super) static URL: base64::engine::GeneralPurpose =
     base64::engine::GeneralPurpose::new(&base64::alphabet::URL_SAFE, UNPADDED);
 
-/// The same. Finding out what the processor has takes std.
+/// The same with vector instructions. Detecting the processor's features needs std.
 #[cfg(all(feature = "simd", any(target_arch = "x86_64", target_arch = "aarch64")))]
 pub(super) static URL: std::sync::LazyLock<base64::engine::Simd> =
     std::sync::LazyLock::new(|| base64::engine::Simd::url_safe(UNPADDED));
