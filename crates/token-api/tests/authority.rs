@@ -88,13 +88,13 @@ fn a_support_token_is_spent_once() {
     assert_eq!(refusal(consume("second").unwrap_err()), Refusal::Exhausted);
     let spent = world.authority.verify(&minted.token, None, &world.authority.context()).unwrap();
     assert_eq!(spent.uses_left, Some(0));
-    // Whoever lost the reply asks again and gets it.
+    // A consumer that lost the reply retries and gets it.
     let again = consume("first").unwrap();
     assert_eq!((again.uses_left, again.repeated), (Some(0), true));
 }
 
 #[test]
-fn a_claim_gets_its_answer_again_whatever_came_between() {
+fn a_retried_claim_gets_the_same_answer_in_every_state() {
     for between in ["revoked", "expired", "issuer out"] {
         let world = World::new();
         let minted = mint(&world, &support());
@@ -118,9 +118,9 @@ fn a_claim_gets_its_answer_again_whatever_came_between() {
     }
 }
 
-/// A claim is its consumer's, and makes up for nothing that the token or the consumer lacks.
+/// A claim belongs to its consumer, and does not make an invalid token valid.
 #[test]
-fn a_claim_helps_nobody_else_and_mends_no_token() {
+fn a_claim_serves_its_consumer_only_and_makes_no_token_valid() {
     let world = World::new();
     let minted = mint(&world, &support());
     let for_p1 = attenuated(&minted.token, "consumer = prv-p1");
@@ -140,7 +140,7 @@ fn a_claim_helps_nobody_else_and_mends_no_token() {
     assert!(matches!(consume(&elsewhere, PROVIDER), Err(Refusal::Verify(VerifyError::CaveatUnmet { .. }))));
 }
 
-/// Two calls of one request: the second acts, the first fails, and a third finds the use spent.
+/// Two calls of one request: the action of the second succeeds, the first fails, and a third finds the use spent.
 #[test]
 fn a_use_is_not_given_back_once_its_claim_was_answered_again() {
     let world = World::new();
@@ -164,8 +164,8 @@ fn a_use_is_not_given_back_once_its_claim_was_answered_again() {
     assert!(matches!(third, Err(ConsumeError::Check(CheckError::Refused(Refusal::Exhausted)))));
 }
 
-/// The action of one call fails, and its refund's answer is lost. Another call of the same request acts. The first
-/// refunds again, and the use stays with the second.
+/// The action of one call fails, and its refund's answer is lost. The action of another call of the same request
+/// succeeds. The first call retries its refund, and the use stays with the second.
 #[test]
 fn a_refund_gives_back_no_other_use_than_its_own() {
     let world = World::new();
@@ -184,7 +184,7 @@ fn a_refund_gives_back_no_other_use_than_its_own() {
     assert_eq!(world.authority.refund(&second).unwrap(), Refund::Refunded);
 }
 
-/// As long as a purge is at work, a claim that was answered is answered alike, or refused: it gets no other use.
+/// During a purge, the retry of a claim gets the same answer or is refused. It takes no other use.
 #[test]
 fn a_purge_grants_nothing_anew() {
     const CLAIMS: u64 = 600;
@@ -225,7 +225,7 @@ fn a_purge_grants_nothing_anew() {
     }
 }
 
-/// One token has many texts, and they share its uses.
+/// The texts of one token share its uses.
 #[test]
 fn a_token_spent_in_one_spelling_is_spent_in_all() {
     let world = World::new();
@@ -267,7 +267,7 @@ fn sixty_four_threads_spend_a_token_as_often_as_it_allows() {
     }
 }
 
-/// Unknown, spent, revoked, expired, forged, of another kind, not understood: outside all is one answer.
+/// Unknown, spent, revoked, expired, forged, of another kind, malformed: clients get one answer for all.
 #[test]
 fn every_refusal_looks_the_same_from_outside() {
     let world = World::new();
@@ -410,7 +410,7 @@ fn an_action_that_fails_gives_the_use_back() {
     ));
     let (consumed, done) = consume_with("a", Ok("supported")).unwrap();
     assert_eq!((done, consumed.uses_left, consumed.repeated), ("supported", Some(0), false));
-    // The first call may have done it: nothing comes back.
+    // The first call may have run the action, so the use stays spent.
     assert!(matches!(
         consume_with("a", Err("no quota")),
         Err(ConsumeError::Action { action: "no quota", the_use: TheUse::StaysSpent })
@@ -499,7 +499,7 @@ fn the_modern_dialect_writes_a_version_2_identifier() {
     assert!(token.macaroon().identifier().ends_with(format!(":ge/{}", minted.id).as_bytes()));
 
     let context = world.authority.context();
-    // A modern token that states a legacy type carries what it must not.
+    // A modern token must not carry a caveat that states a legacy type.
     let stated = attenuated(&minted.token, "tokenType = space_support_token");
     assert_eq!(
         refusal(world.authority.verify(&stated, None, &context).unwrap_err()),
@@ -510,7 +510,7 @@ fn the_modern_dialect_writes_a_version_2_identifier() {
     assert_eq!(consumed.uses_left, Some(0));
 }
 
-/// 14 invite types by 14 expectations: each passes for its own alone.
+/// 14 invite types by 14 expectations: each token passes for its own type only.
 #[test]
 fn no_invitation_passes_for_another() {
     let world = World::new();
@@ -645,11 +645,11 @@ fn access_tokens_carry_the_caveats_of_their_type() {
     };
     let minted = mint(&world, &request);
     assert_eq!(minted.expires_at, None);
-    // Without a service in the context, Onezone itself asks.
+    // A context without a service stands for Onezone itself.
     assert!(world.authority.verify(&minted.token, Some(Kind::Access), &world.authority.context()).is_ok());
     let identity = MintRequest { caveats: vec![service], ..MintRequest::new(Grant::Identity, OWNER) };
     assert!(matches!(world.authority.mint(&identity), Err(MintError::UnsupportedCaveat { index: 0 })));
-    // What shuts nobody out is not written, however it came.
+    // A caveat that excludes no one is not written, even if it came as JSON.
     let json = r#"{"type":"geo.country","filter":"blacklist","list":["pl"]}"#;
     let token_core::JsonPredicate(nobody) = serde_json::from_str(json).unwrap();
     let identity = MintRequest { caveats: vec![nobody], ..MintRequest::new(Grant::Identity, OWNER) };
@@ -669,7 +669,7 @@ fn what_expired_is_purged_and_what_holds_is_not() {
     }
     let long = mint(&world, &support());
     assert_eq!(world.authority.purge(None, 10).unwrap(), 0);
-    // A time to come is cut down to now.
+    // A time in the future is reduced to now.
     assert_eq!(world.authority.purge(Some(UnixTime::MAX), 10).unwrap(), 0);
     world.set_time(START + 10);
     assert_eq!(world.authority.purge(None, 2).unwrap(), 2);
@@ -700,7 +700,7 @@ fn nothing_secret_is_shown_in_debug() {
     assert!(!shown.contains(&minted.token) && !shown.contains(&signature) && !shown.contains(&bytes));
 }
 
-/// An access token that proves who its subject is follows the rules of its own row (`onedata-tokens.md` §4.1).
+/// An access token that only proves who its subject is has its own row of rules (`onedata-tokens.md` §4.1).
 #[test]
 fn an_access_token_used_as_identity_carries_other_caveats() {
     let world = World::new();
@@ -748,7 +748,7 @@ fn many_tokens_are_answered_in_their_order() {
     }
 }
 
-/// A context is made, and waits for as long as somebody likes before it is used.
+/// A context may be used long after it was made.
 #[test]
 fn a_stale_context_revives_nothing_and_a_future_one_expires_early() {
     let world = World::new();
@@ -777,7 +777,7 @@ fn a_stale_context_revives_nothing_and_a_future_one_expires_early() {
     }
 }
 
-/// Nobody is told from nobody: what one of them has claimed is answered to no other.
+/// Two requests of `Nobody` cannot be distinguished: the claim of one gets no answer to another.
 #[test]
 fn nobody_gets_an_answer_that_nobody_else_got() {
     let world = World::new();

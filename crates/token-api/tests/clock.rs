@@ -21,7 +21,7 @@ const HOUR: u64 = 60 * 60;
 const DAY: u64 = 24 * HOUR;
 const YEAR: u64 = 365 * DAY;
 
-/// What the clock shows in turn. The system's clock shows 0 for any time before 1970.
+/// The times of the clock, in turn. The system's clock returns 0 for any time before 1970.
 const TIMES: [u64; 10] =
     [START, START - HOUR, START + HOUR, START, 0, START + 7 * DAY, START + 10 * YEAR, START, u64::MAX, 0];
 
@@ -42,14 +42,14 @@ fn what_has_expired_stays_expired_in_sled() {
     every_verb(SledStore::create(dir.path().join("store")).unwrap());
 }
 
-/// A token that was minted when the clock was right.
+/// A token that was minted while the clock was right.
 struct Held {
     minted: Minted,
     kind: Kind,
     consumer: Subject<'static>,
-    /// From when on it has expired.
+    /// When it expires.
     expires: u64,
-    /// A use of it that was taken then, if its uses are counted.
+    /// A use that was taken at that time, if its uses are counted.
     spent: Option<Consumed>,
 }
 
@@ -73,7 +73,7 @@ fn every_verb<S: TokenStore>(store: S) {
         assert_eq!(world.authority.purge(Some(UnixTime::from_secs(0)), 100).unwrap(), 0);
     }
 
-    // Everything has expired, and goes, though the clock shows 1970.
+    // Every record has expired and is purged, though the clock shows 1970.
     let stored = world.authority.list(&Filter::All, None, usize::MAX).unwrap().records.len();
     assert_eq!(world.authority.purge(None, usize::MAX).unwrap(), stored);
     for token in held.iter().filter(|token| token.spent.is_some()) {
@@ -84,7 +84,7 @@ fn every_verb<S: TokenStore>(store: S) {
     }
 }
 
-/// Tokens of every kind and dialect, that last an hour or a week.
+/// Tokens of every kind and dialect, valid for an hour or a week.
 fn held<S: TokenStore>(world: &World<S>) -> Vec<Held> {
     let grants = [
         (Grant::GroupSpaces { group: GROUP }, false, Subject::Provider("p1")),
@@ -116,7 +116,7 @@ fn held<S: TokenStore>(world: &World<S>) -> Vec<Held> {
     held
 }
 
-/// By its record, or by its caveat where it has none.
+/// Whether the error says expired: by the record, or by the caveat if there is no record.
 fn says_expired(error: &CheckError) -> bool {
     matches!(
         error,
@@ -155,7 +155,7 @@ fn old<S: TokenStore>(world: &World<S>, token: &Held, latest: u64, step: usize) 
     }
     let inspected = authority.inspect(text).unwrap();
     assert_eq!(inspected.record.is_some(), token.spent.is_some());
-    // What was granted before is answered still, and is not given back.
+    // A retry still gets its answer, and the use is not given back.
     if let Some(spent) = &token.spent {
         assert!(consume("first".to_owned()).unwrap().repeated);
         assert_eq!(authority.refund(spent).unwrap(), Refund::Kept);
@@ -178,7 +178,7 @@ fn new<S: TokenStore>(world: &World<S>, latest: u64) {
     };
     let holds = |text: &str| match authority.verify(text, None, &authority.context()) {
         Ok(accepted) => assert_eq!((accepted.expires_at, latest < u64::MAX), (Some(in_a_week), true)),
-        // At the end of time there is no later one.
+        // No time is later than the greatest one.
         Err(error) => assert!(latest == u64::MAX && says_expired(&error), "{error}"),
     };
     holds(&authority.create_group_spaces_token(&client, GROUP).unwrap().token);

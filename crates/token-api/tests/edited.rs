@@ -1,4 +1,4 @@
-//! What someone may do who writes to the store and lacks the key ring.
+//! An attacker who can write to the store, and lacks the key ring.
 #![allow(clippy::indexing_slicing, clippy::panic, clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::num::NonZeroU64;
@@ -109,7 +109,7 @@ fn a_sealed_key_moved_to_another_record_verifies_nothing() {
     assert_refused(&tokens, &rotated, "moved");
 }
 
-/// Whoever has the key ring can seal anything; a record of another token is noticed all the same.
+/// The owner of the key ring can seal any record, but verification detects the record of another token.
 #[test]
 fn a_token_that_its_record_contradicts_is_not_accepted() {
     let entity = |kind: &str, id: &str| Entity { kind: kind.into(), id: id.into() };

@@ -1,4 +1,4 @@
-//! What a program that embeds the authority leans on.
+//! The properties that an embedding program relies on.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::{sync::Arc, thread};
@@ -25,7 +25,7 @@ fn a_host_behind_any_pointer_is_a_host() {
     mints(Box::new(Members::default()) as Box<dyn Host>).unwrap();
 }
 
-/// A server matches on what it answers, and makes such answers itself.
+/// A server matches on answers, and makes such answers itself.
 #[test]
 fn every_answer_is_a_constant() {
     let answers = [

@@ -60,7 +60,7 @@ fn every_golden_request_gets_its_response() {
     assert_eq!(statuses, [200, 200, 400, 400, 401, 401, 403, 403, 404, 404, 500, 500]);
 }
 
-/// As a server would: route, authenticate, call, serialize. A good token is replaced by `<token>`.
+/// Routes, authenticates, calls and serializes, as a server would. Replaces a valid token by `<token>`.
 fn call<S: TokenStore>(world: &World<S>, request: &Request) -> (u16, serde_json::Value) {
     assert_eq!(request.method, "GET");
     let client = match &request.client {
@@ -109,7 +109,7 @@ fn a_response_does_not_show_its_token_in_debug() {
     assert_eq!(format!("{body:?}"), "SpaceSupportToken { .. }");
 }
 
-/// A stranger asks for ids in turn: what exists and what does not have one answer, to the last byte.
+/// A stranger probes for ids: an existing and an absent one get the same answer, to the last byte.
 #[test]
 fn a_stranger_does_not_learn_which_ids_exist() {
     let answers = |world: &World, client: &str| {
@@ -124,12 +124,12 @@ fn a_stranger_does_not_learn_which_ids_exist() {
         assert_eq!(serde_json::to_string(&there).unwrap(), serde_json::to_string(&not_there).unwrap());
         assert_eq!(there, not_there);
     }
-    // Who sees everything learns it, with the privilege and without.
+    // A client that may see every resource gets 404, with the privilege and without.
     hidden.members.owner_is_out.store(true, Ordering::SeqCst);
     for [there, not_there] in answers(&hidden, "usr-owner") {
         assert_eq!((there.status(), not_there.status()), (403, 404));
     }
-    // A host that cannot say is no permission.
+    // A host that cannot answer grants no permission.
     hidden.members.fails.store(true, Ordering::SeqCst);
     for [there, not_there] in answers(&hidden, "usr-stranger") {
         assert_eq!((there.status(), not_there.status()), (500, 500));

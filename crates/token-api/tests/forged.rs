@@ -1,4 +1,4 @@
-//! What a token that was not minted here makes the authority do.
+//! The work that a token minted elsewhere causes in the authority.
 #![allow(clippy::panic, clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use token_api::{Authority, CheckError, Kind, Refusal};
@@ -12,7 +12,7 @@ use token_test::{
 fn forged(subject: Subject<'_>, id: &str) -> String {
     let persistence = Persistence::Temporary { generation: 1 };
     let identifier = IdentifierV2 { persistence, subject, token_type: TokenType::Identity, id };
-    // Not `Token::mint`, which mints for users and providers only.
+    // `Token::mint` would refuse: it mints for users and providers only.
     let identifier = identifier.write().unwrap();
     let macaroon = Macaroon::mint(&RootKey::from_derived([7; 32]), "here", identifier.as_bytes()).unwrap();
     base64url(macaroon.to_bytes(Format::V2).unwrap())

@@ -94,7 +94,7 @@ fn what_one_host_revokes_the_other_spends_no_more_and_verifies_until_the_time_to
     hosts.pass(Duration::from_nanos(1));
     assert!(matches!(verify(&hosts.b, &minted.token), Err(Refusal::Revoked)));
 
-    // Spending does not wait for that.
+    // Spending refuses at once.
     let minted = hosts.a.mint(&support(9)).unwrap();
     verify(&hosts.b, &minted.token).unwrap();
     let _revoked = hosts.a.revoke(&minted.id).unwrap();
@@ -104,7 +104,7 @@ fn what_one_host_revokes_the_other_spends_no_more_and_verifies_until_the_time_to
 }
 
 #[test]
-fn a_host_that_is_told_refuses_at_once() {
+fn a_host_whose_cache_is_invalidated_refuses_at_once() {
     let hosts = Hosts::new();
     let minted = hosts.a.mint(&support(9)).unwrap();
     verify(&hosts.b, &minted.token).unwrap();
@@ -159,7 +159,7 @@ fn what_is_voided_by_one_host_the_other_refuses_when_the_time_to_live_ends() {
     verify(&hosts.b, &old.token).unwrap();
     assert_eq!(hosts.a.void_temporary(OWNER).unwrap(), 2);
     assert!(matches!(verify(&hosts.a, &old.token), Err(Refusal::Revoked)));
-    // The other mints under what it knows, and such a token holds no longer than the old one: it is void as well.
+    // The other host mints under its cached generation. Such a token is void too, like the old one.
     let void = hosts.b.mint(&access).unwrap();
     assert!(matches!(verify(&hosts.a, &void.token), Err(Refusal::Revoked)));
     hosts.pass(hosts.ttl);
@@ -168,7 +168,7 @@ fn what_is_voided_by_one_host_the_other_refuses_when_the_time_to_live_ends() {
     }
     let new = hosts.b.mint(&access).unwrap();
     verify(&hosts.a, &new.token).unwrap();
-    // Nor does it stay behind by what it knew: to void is to find out.
+    // The stale cache of the other host does not mislead its voiding.
     assert_eq!(hosts.a.void_temporary(OWNER).unwrap(), 3);
     assert_eq!(hosts.b.void_temporary(OWNER).unwrap(), 4);
     assert_eq!(hosts.a.store().store().generation(&token_owner()).unwrap().unwrap().number, 4);

@@ -1,4 +1,4 @@
-//! The README's program is the one that is compiled, and runs as often as one likes.
+//! The README's program is the compiled example, and can run again and again.
 #![cfg(feature = "redb")]
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -26,7 +26,7 @@ fn it_runs_twice_and_replaces_nothing() {
     let keys = fs::read(home.join("keys")).unwrap();
     embedding::run(&home).unwrap();
     assert_eq!(fs::read(home.join("keys")).unwrap(), keys);
-    // A lost store, or a lost key ring, is for a person.
+    // A lost store or key ring has to be restored by a person.
     for lost in ["tokens.redb", "keys"] {
         let aside = dir.path().join(lost);
         fs::rename(home.join(lost), &aside).unwrap();

@@ -1,4 +1,4 @@
-//! Whatever is logged, at any level, names tokens by their ids, and shows neither a token nor a secret.
+//! Every log event, at any level, names tokens by id, and shows neither a token nor a secret.
 #![allow(clippy::panic, clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::{
@@ -20,7 +20,7 @@ use tracing::{
     subscriber::with_default,
 };
 
-/// Keeps every word of every event.
+/// Records the text of every event.
 #[derive(Clone, Default)]
 struct Log(Arc<Mutex<String>>);
 

@@ -1,4 +1,4 @@
-//! An authority whose randomness a test knows mints the same tokens every time.
+//! An authority with known random bytes mints the same tokens every time.
 #![cfg(feature = "test-random")]
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 

@@ -51,7 +51,7 @@ fn text_and_json_say_the_same() {
         assert_eq!(serde_json::to_string(&predicate).unwrap(), *json);
         let JsonPredicate(back) = serde_json::from_str(json).unwrap();
         assert_eq!(back.as_str(), *text);
-        // The order of members means nothing.
+        // The order of members does not matter.
         let value: serde_json::Value = serde_json::from_str(json).unwrap();
         assert_eq!(serde_json::from_value::<JsonPredicate>(value).unwrap().0, back);
     }
@@ -84,7 +84,7 @@ fn what_is_not_written_so_is_unknown() {
     let cases: &[&[u8]] = &[
         b"",
         b" ",
-        // One space on each side, and nothing behind.
+        // One space on each side, and none at the end.
         b"time<1",
         b"time <1",
         b"time< 1",
@@ -99,7 +99,7 @@ fn what_is_not_written_so_is_unknown() {
         b"geo.country !=PL",
         b"geo.country ! = PL",
         b"geo.country !=  PL",
-        // Names and operators are letter for letter.
+        // Names and operators match exactly.
         b"Time < 1",
         b"time > 1",
         b"time <= 1",
@@ -133,7 +133,7 @@ fn what_is_not_written_so_is_unknown() {
         b"asn = 01",
         b"asn = -1",
         b"asn = AS322",
-        // Lists have an item at both ends and in the middle.
+        // A list has no empty item, at either end or in the middle.
         b"asn = ",
         b"asn = |",
         b"asn = 1|",
@@ -171,7 +171,7 @@ fn what_is_not_written_so_is_unknown() {
         "geo.country = \u{e9}".as_bytes(),
         b"geo.region = asia",
         b"geo.region = Mars",
-        // Whoever and whatever.
+        // Subjects, services, interfaces and types.
         b"service = xyz-p",
         b"service = opw",
         b"service = opw-",
@@ -278,7 +278,7 @@ fn json_that_is_not_written_so_is_refused() {
     }
 }
 
-/// In JSON as in text a network of one address may come without its mask; written, it always has one.
+/// JSON and text may omit the mask of a network of one address. The written caveat always has it.
 #[test]
 fn a_single_address_gets_its_mask() {
     let read = Predicate::read(b"ip = 192.0.2.7|10.0.0.0/8").unwrap();
@@ -309,7 +309,7 @@ fn values_are_written_as_onedata_writes_them() {
         (PredicateBuf::geo_country(Filter::Whitelist, []), ""),
         (PredicateBuf::geo_country(Filter::Whitelist, ["POL"]), ""),
         (PredicateBuf::geo_country(Filter::Whitelist, ["P|"]), ""),
-        // Countries are compared with codes in capitals: a blacklist of these would shut nobody out.
+        // Requests have country codes in capitals: a blacklist of these would exclude no one.
         (PredicateBuf::geo_country(Filter::Blacklist, ["PL", "fr"]), ""),
         (PredicateBuf::geo_country(Filter::Blacklist, ["Pl"]), ""),
         (PredicateBuf::geo_country(Filter::Blacklist, ["P1"]), ""),
@@ -340,7 +340,7 @@ fn paths_are_spelled_out() {
     assert_eq!(paths.iter().map(|path| path.to_path()).collect::<Vec<_>>(), ["/space1/file1.txt", "/a"]);
 }
 
-/// What serde would read of it too, and is not the JSON form.
+/// Forms that serde would also read, but that are not the JSON form.
 #[test]
 fn only_objects_of_exactly_the_right_members_are_caveats() {
     for json in [
@@ -376,7 +376,7 @@ fn lists_are_equal_when_their_texts_are() {
 }
 
 #[test]
-fn paths_and_object_ids_are_told_as_they_stand() {
+fn paths_and_object_ids_are_returned_as_written() {
     let read = |text: &'static str| Predicate::read(text.as_bytes());
     let Some(Predicate::DataPath(paths)) = read("data.path = L3MvZg==|L3Q=") else { panic!("paths") };
     assert_eq!(paths.iter().map(|path| path.as_base64()).collect::<Vec<_>>(), ["L3MvZg==", "L3Q="]);
@@ -385,12 +385,12 @@ fn paths_and_object_ids_are_told_as_they_stand() {
 }
 
 #[test]
-fn what_is_no_object_is_told_what_was_expected() {
+fn the_error_of_another_value_names_the_expected_object() {
     let error = serde_json::from_str::<JsonPredicate>("[]").unwrap_err();
     assert!(error.to_string().contains("the JSON object of a caveat"), "{error}");
 }
 
-/// What Onedata has written is read, and is not written anew.
+/// Lower-case codes that Onedata wrote are read, but not written.
 #[test]
 fn a_country_in_lower_case_is_read_and_not_written() {
     for text in ["geo.country != pl", "geo.country = PL|fr"] {

@@ -1,4 +1,4 @@
-//! A verdict kept under a fingerprint is about that macaroon and no other, however it is written.
+//! A verdict cached under a fingerprint is about that macaroon alone, in any spelling.
 
 use std::collections::HashMap;
 
@@ -13,7 +13,7 @@ fn minted() -> Macaroon {
     macaroon
 }
 
-/// What a provider remembers of its Onezone's answers.
+/// A provider's cache of its Onezone's answers.
 fn verdicts(of: &Macaroon) -> HashMap<token_core::Fingerprint, bool> {
     HashMap::from([(of.fingerprint(), true)])
 }
@@ -28,7 +28,7 @@ fn a_forgery_under_a_known_id_has_another_fingerprint() {
     assert_eq!(verdicts(&genuine).get(&forged.fingerprint()), None);
 }
 
-/// The holder of a narrowed token keeps its signature and takes a caveat off, changes one or adds one.
+/// An attacker keeps the signature of an attenuated token and removes, changes or adds a caveat.
 #[test]
 fn other_caveats_under_the_same_signature_have_another_fingerprint() {
     let mut genuine = minted();
@@ -49,7 +49,7 @@ fn other_caveats_under_the_same_signature_have_another_fingerprint() {
         replaced(&consumer, &field("consumer = prv-p2")),
         replaced(&consumer, &[&consumer[..], &consumer].concat()),
         replaced(&[&time[..], &consumer].concat(), &[&consumer[..], &time].concat()),
-        // The same bytes, cut elsewhere.
+        // The same bytes, split elsewhere.
         replaced(&[&time[..], &consumer].concat(), &field("time < 100consumer = prv-p1")),
     ];
     let context = Context::at(UnixTime::from_secs(1));
@@ -95,7 +95,7 @@ fn every_spelling_format_and_location_has_one_fingerprint() {
     assert_eq!(elsewhere.fingerprint(), minted().fingerprint());
 }
 
-/// Computed by another program from the description at `Fingerprint`: kept digests stay good across versions.
+/// Computed by another program from the docs of `Fingerprint`: cached digests stay valid across versions.
 #[test]
 fn the_fingerprint_is_as_described() {
     let expected = "0b88448d0820b0f877bb386437b7068b2c0e013e2bf2fa9f7be5f1ca5341b8c4";

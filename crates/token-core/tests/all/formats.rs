@@ -1,4 +1,4 @@
-//! What is said of v2 and JSON, beyond the shared vectors.
+//! v2 and JSON, beyond the shared vectors.
 
 use token_core::{
     DecodeOptions, Encoding, FieldError, Format, Limits, Macaroon, Problem, RootKey, Stage, inspect,
@@ -23,7 +23,7 @@ fn a_prefix_stands_before_v1_alone() {
     }
 }
 
-/// A v2 text may have a `-` for its fourth character, which ends no prefix: the location has 62 bytes.
+/// The fourth character of a v2 text may be a `-` that ends no prefix: the location has 62 bytes.
 #[test]
 fn the_fourth_character_of_v2_is_no_end_of_a_prefix() {
     let location = "l".repeat(62);
@@ -43,13 +43,13 @@ fn a_liberal_reader_takes_v1_without_a_location_in_either_encoding() {
         assert_eq!(read.signature().expose(), macaroon().signature().expose());
         assert!(Macaroon::from_bytes(without, &DecodeOptions::default()).is_err());
         assert_eq!(read.location(), b"");
-        // Its canonical form has the location, which is empty.
+        // Its canonical form has an empty location.
         let text = read.to_text(Format::V1, encoding).unwrap();
         assert!(Macaroon::from_text(&text, &DecodeOptions::default()).is_ok());
     }
 }
 
-/// A v2 text is told by its beginning, whatever its identifier happens to spell.
+/// A v2 text is recognized by its beginning, even if its identifier spells another mark.
 #[test]
 fn a_v2_text_that_spells_the_mark_of_base62_is_v2() {
     let text = "AgINYWJjY2F00aW9uAAAMQAABiAtOgDsrZE37aWLQXyogPZ5xDfWooLrmPx-JHAqifu_xg";
@@ -89,16 +89,16 @@ fn a_location_is_as_long_as_a_field_may_be() {
     assert_eq!(refused, Err(FieldError::TooLong { len: longest.len() + 1 }));
 }
 
-/// What is told of a document that cannot be read to its end.
+/// The errors of a document that cannot be read to its end.
 #[test]
-fn broken_json_is_told_from_broken_text() {
+fn errors_distinguish_broken_json_from_broken_text() {
     let text = macaroon().to_text(Format::V2J, Encoding::Json).unwrap();
     let cut = text.strip_suffix('}').unwrap();
     let failure = inspect(cut, &DecodeOptions::default()).unwrap_err();
     assert_eq!(failure.partial.encoding(), Some(Encoding::Json));
 }
 
-/// A text that was cut off within a group of base64 lacks more than the rest of the group.
+/// A text that was cut off within a group of base64 lacks more bytes than the rest of the group.
 #[test]
 fn a_text_that_was_cut_off_is_said_to_be() {
     let text = macaroon().to_text(Format::V1, Encoding::Base64Url).unwrap();
@@ -110,7 +110,7 @@ fn a_text_that_was_cut_off_is_said_to_be() {
     }
 }
 
-/// RFC 8259 §7. The location is nobody's to check but the reader's: no signature covers it.
+/// RFC 8259 §7. Only the reader can check the location: no signature covers it.
 #[test]
 fn json_strings_say_what_their_escapes_say() {
     let text = macaroon().to_text(Format::V2J, Encoding::Json).unwrap();
@@ -146,7 +146,7 @@ fn json_errors_say_what_should_stand_there() {
     assert_eq!(expected(r#""i":"id""#, r#""i":7"#), "a string");
     assert_eq!(expected(r#""i":"id""#, r#""i":[]"#), "a string");
     assert_eq!(expected(r#""c":["#, r#""c":7,["#), "an array of objects");
-    // What a liberal reader passes over is JSON all the same.
+    // A member that a liberal reader ignores must still be valid JSON.
     for unknown in ["[}", "{]", "[[}]", r#"{"a":[}}"#] {
         let changed = text.replacen('{', &format!(r#"{{"x":{unknown},"#), 1);
         let refused = Macaroon::from_text(&changed, &DecodeOptions::compat()).map(drop);
@@ -154,7 +154,7 @@ fn json_errors_say_what_should_stand_there() {
     }
 }
 
-/// `macaroon-formats.md` §3: what is missing, too long or not where it should be, each by its name.
+/// `macaroon-formats.md` §3: a missing, too long or misplaced field is named.
 #[test]
 fn v2_errors_tell_a_cut_from_a_lie() {
     let read = |bytes: &[u8]| match Macaroon::from_bytes(bytes, &DecodeOptions::default()) {
@@ -167,7 +167,7 @@ fn v2_errors_tell_a_cut_from_a_lie() {
     let field = "identifier";
     assert_eq!(read(&[2, 2, 9, b'i']), Problem::CutField { field, begin: 1, missing: 8 });
     let max = Limits::ONEDATA.field;
-    // One more than may be, in three bytes; and 2^63 in ten, the most that ten can say beside 2^64 - 1.
+    // One more than allowed, in three bytes; and 2^63, in ten bytes.
     assert_eq!(read(&[2, 2, 0x81, 0x80, 0x40, 0]), Problem::FieldTooLong { field, len: (1 << 20) + 1, max });
     let most = [[2, 2].as_slice(), &[0x80; 9], &[1]].concat();
     assert_eq!(read(&most), Problem::FieldTooLong { field, len: 1 << 63, max });
@@ -175,7 +175,7 @@ fn v2_errors_tell_a_cut_from_a_lie() {
     assert_eq!(read(&more), Problem::Varint { field });
 }
 
-/// A macaroon of any format has fields of any length in JSON, whose strings have no length of their own.
+/// JSON strings have no length limit of their own, so the limit on fields applies.
 #[test]
 fn the_longest_field_is_the_same_in_every_format() {
     let mut macaroon = Macaroon::mint(&RootKey::from_derived([7; 32]), "l", b"i").unwrap();

@@ -48,7 +48,7 @@ fn every_part_is_read() {
     }
 }
 
-/// What stands behind the target of `ssp` has meant nothing since 21.02; 20.02 wrote several.
+/// The parameters behind the target of `ssp` have had no meaning since 21.02; 20.02 wrote several values.
 #[test]
 fn parameters_of_support_are_taken_and_dropped() {
     for text in ["2/nmd/usr-u/ssp:s1:ge/x", "2/nmd/usr-u/ssp:s1:/x", "2/nmd/usr-u/ssp:s1:ll/x"] {
@@ -154,7 +154,7 @@ fn everything_else_is_opaque() {
     }
 }
 
-/// code, name and key in JSON, kind of the target, who may use it, what it writes behind the target
+/// code, name and key in JSON, kind of the target, consumer, parameters behind the target
 const INVITES: [(&str, &str, &str, &str, InviteConsumer, &str); 14] = [
     ("ujg", "userJoinGroup", "groupId", "group", InviteConsumer::User, ""),
     ("gjg", "groupJoinGroup", "groupId", "group", InviteConsumer::User, ""),
@@ -218,7 +218,7 @@ fn json_is_as_onedata_writes_it() {
     }
 }
 
-/// A separator in a part would be read as the end of it, and the token would say something else.
+/// A separator in a part would read back as the end of that part, and change the identifier's meaning.
 #[test]
 fn parts_with_separators_are_not_minted() {
     let whole = v2("2/nmd/usr-u/act:s/id");
@@ -257,7 +257,7 @@ fn parts_with_separators_are_not_minted() {
     assert!(matches!(Token::mint_legacy(&key, "l", ""), Err(MintError::Field(_))));
 }
 
-/// The first `tokenType` of an old token counts, as in verification; an identifier of version 2 counts before any.
+/// The first `tokenType` of a legacy token counts, as in verification. A version-2 identifier counts before any.
 #[test]
 fn a_token_states_its_purpose() {
     use token_core::{LegacyType, RootKey, StatedPurpose, Token};

@@ -1,8 +1,8 @@
-//! What must not compile: keys and signatures that are copied, compared, printed or written by accident.
+//! Keys and signatures cannot be copied, compared, printed or serialized by accident: such code must not compile.
 
 use token_core::{Damage, Inspection, Macaroon, Preflight, RootKey, Signature, Token, Verified};
 
-/// Whether a type has a trait: `.0` of the inherent implementation where it has, of the blanket one where not.
+/// Whether a type has a trait: `.0` is from the inherent implementation if it has, else from the blanket one.
 macro_rules! implements {
     ($type:ty: $($bound:tt)+) => {{
         struct Probe<T>(core::marker::PhantomData<T>);
@@ -66,7 +66,7 @@ fn a_token_is_not_compared_shown_or_written() {
     assert!(!implements!(Inspection: serde::Serialize) && !implements!(Damage: serde::Serialize));
 }
 
-/// Authority is made by verification alone, and nothing turns the answer of a preflight into one.
+/// Only verification makes a `Verified`; a preflight's answer does not convert to one.
 #[test]
 fn authority_is_not_made_up() {
     assert!(!implements!(Verified<'static>: Default));

@@ -1,4 +1,4 @@
-//! Text: prefixes, escapes, alphabets, limits and the places that errors name.
+//! Text: prefixes, escapes, alphabets, limits and the offsets of errors.
 
 use token_core::{
     DecodeError, DecodeOptions, Encoding, Format, Hint, Limits, Macaroon, Problem, RootKey, ServiceKind,
@@ -20,7 +20,7 @@ fn base64url() -> String {
     token().written_as(Format::V1, Encoding::Base64Url).encode().unwrap()
 }
 
-/// A token whose base64 has both `-` and `_` in it and takes two characters of padding.
+/// A token whose base64 contains both `-` and `_`, and takes two characters of padding.
 fn rich() -> Token {
     let key = RootKey::from_derived([7; 32]);
     (10..100)
@@ -55,7 +55,7 @@ fn a_prefix_names_a_service_of_a_provider() {
             assert_eq!(token.encode().unwrap(), prefixed);
         }
         assert_eq!(refusal(prefix), (Problem::Empty, 4));
-        // A prefix moves the places that errors name.
+        // Offsets of errors include the prefix.
         assert_eq!(refusal(&format!("{prefix}MDAx0V")), (Problem::Escape { found: 'V' }, 8));
     }
     assert_eq!(token().service(), None);
@@ -93,7 +93,7 @@ fn white_space_is_no_part_of_a_token() {
     }
 }
 
-/// Of several characters that do not belong, the first is named, by its first byte.
+/// Of several foreign characters, the error names the first, by its first byte.
 #[test]
 fn errors_name_the_first_character_that_does_not_belong() {
     for (text, found, at) in [
@@ -124,7 +124,7 @@ fn escapes_of_base62_are_six() {
         (error.problem(), error.offset(), error.stage()),
         (&Problem::CutEscape, BASE62.len(), Stage::Base62)
     );
-    // `03`, `04` and `05` spell the other alphabet and padding, which Onedata reads and never writes.
+    // `03`, `04` and `05` encode the other alphabet and padding, which Onedata reads but never writes.
     let text = rich().encode().unwrap();
     let standard = text.replace("02", "04").replace("01", "03");
     assert_eq!(decode(&standard).unwrap().encode().unwrap(), text);
@@ -133,7 +133,7 @@ fn escapes_of_base62_are_six() {
     for padding in ["05", "050505", "0505a", "05a05"] {
         assert_eq!(refusal(&format!("{text}{padding}")).0, Problem::Padding, "{padding}");
     }
-    // One character outside letters and digits makes it base64, which it is not.
+    // A character other than letters and digits is not base62.
     assert!(decode(&text.replacen("02", "-", 1)).is_err());
 }
 
@@ -160,7 +160,7 @@ fn alphabets_are_one_at_a_time_and_padding_is_right_or_absent() {
     assert!(decode(&url.replacen("MDAx", "MD==", 1)).is_err());
 }
 
-/// The last character of base64 has bits to spare, which would make many texts of one token.
+/// The spare bits of the last base64 character must be zero: else one token would have many texts.
 #[test]
 fn spare_bits_are_zero() {
     for location in ["o", "on", "one"] {
@@ -188,7 +188,7 @@ fn the_length_counts_with_the_prefix_and_before_anything_is_decoded() {
         let error = decode(&fill.repeat(max)).unwrap_err();
         assert_ne!(error.stage(), Stage::Limit, "{fill:?}");
     }
-    // A whole token of exactly that many characters, and of one more.
+    // A whole token of exactly the limit, and one of one character more.
     for prefix in ["", "opw-"] {
         let text = format!("{prefix}{}", filled(max - prefix.len()));
         assert_eq!(text.len(), max);
@@ -200,7 +200,7 @@ fn the_length_counts_with_the_prefix_and_before_anything_is_decoded() {
     assert_eq!(refusal(&prefixed), (Problem::TooLong { len: max + 4, max }, max));
 }
 
-/// A token whose base64url has that many characters, a multiple of four: caveats as long as packets take.
+/// A token whose base64url has this many characters, a multiple of four, with the longest caveats that packets hold.
 fn filled(characters: usize) -> String {
     let bytes = characters / 4 * 3;
     let mut macaroon = Macaroon::mint(&RootKey::from_derived([7; 32]), "onezone", b"id").unwrap();
@@ -245,7 +245,7 @@ fn caveats_are_counted_and_fields_are_measured() {
     assert_eq!(error.problem(), &Problem::TooLong { len: bytes.len(), max: bytes.len() - 1 });
 }
 
-/// No form of a macaroon in base64 is mistaken for base62, wherever its location makes the escapes fall.
+/// No base64 text is mistaken for base62, for any location and so any offset of the escapes.
 #[test]
 fn detection_does_not_depend_on_the_location() {
     let key = RootKey::from_derived([7; 32]);
@@ -290,7 +290,7 @@ fn encodings_have_names() {
     assert_eq!(names, ["base62", "base64url", "json"]);
 }
 
-/// Of two faults the first is told; and in base62, where it stands among the escapes.
+/// The error names the first of two faults. In base62, its offset counts the escapes.
 #[test]
 fn offsets_count_characters_of_the_text_as_it_came() {
     assert_eq!(refusal("AAAA-AAA+AAA!AAA"), (Problem::MixedAlphabets { found: '+' }, 8));

@@ -1,4 +1,4 @@
-//! Verification: what each caveat asks for, who may carry it, and which error comes first.
+//! Verification: the meaning of each caveat, the tokens that may carry it, and the order of errors.
 
 use core::net::{IpAddr, Ipv4Addr};
 
@@ -25,7 +25,7 @@ fn now(secs: u64) -> Context<'static> {
     Context::at(UnixTime::from_secs(secs))
 }
 
-/// What a single caveat comes to.
+/// Judges a single caveat.
 fn judged(caveat: &str, context: &Context<'_>) -> Result<(), Unmet> {
     match verify(Verifier::new(context), &[caveat]) {
         Ok(()) => Ok(()),
@@ -42,7 +42,7 @@ const LEGACY: TokenUse = TokenUse::Legacy(LegacyType::SpaceSupport);
 const USES: [TokenUse; 5] =
     [TokenUse::Access, TokenUse::AccessAsIdentity, TokenUse::Identity, TokenUse::Invite, LEGACY];
 
-/// `onedata-tokens.md` §4.1 and, for tokens of before 20.02, §4.3: who may carry what, in the order of [`USES`].
+/// `onedata-tokens.md` §4.1 and, for legacy tokens, §4.3: which token may carry which caveat, in the order of [`USES`].
 #[rustfmt::skip]
 const SUPPORT: [(&str, [bool; 5]); 16] = [
     //                                       access identity-use identity invite legacy
@@ -88,7 +88,7 @@ fn each_use_supports_what_the_table_says() {
         for (token_use, supported) in USES.into_iter().zip(row) {
             assert_eq!(token_use.supports(&predicate), supported, "{caveat:?} by {token_use:?}");
             let verifier = Verifier::new(&context).used_as(token_use);
-            // A legacy token states its type before anything else.
+            // The first caveat of a legacy token states its type.
             let (caveats, index): (&[&str], _) = match token_use {
                 LEGACY => (&["tokenType = space_support_token", caveat], 1),
                 _ => (&[caveat], 0),
@@ -137,7 +137,7 @@ fn the_least_of_all_times_counts() {
     let answer = verify(Verifier::new(&now(15)), &["time < 30", "time < 10", "time < 20"]);
     let why = Unmet::Expired { valid_until: UnixTime::from_secs(10) };
     assert_eq!(answer, Err(VerifyError::CaveatUnmet { at: Place { discharge: None, index: 1 }, why }));
-    // A time that is accepted word for word still says when the token expires.
+    // A `time` caveat that is accepted as exact bytes still determines the expiry.
     let exact: &[&[u8]] = &[b"time < 10"];
     let macaroon = token(&["time < 10"]);
     let late = now(15);
@@ -167,7 +167,7 @@ fn addresses_are_matched_by_their_leading_bits() {
         ("ip = 255.255.255.255/0", "0.0.0.0", HELD),
         ("ip = 10.0.0.1/32|192.0.2.0/24", "192.0.2.9", HELD),
         ("ip = 10.0.0.1/32|192.0.2.0/24", "10.0.0.2", REFUTED),
-        // IPv4 in IPv6's clothes is IPv4; no other address of IPv6 is in any network, not even in all of IPv4.
+        // An IPv4-mapped IPv6 address is IPv4. No other IPv6 address is in any network, not even in all of IPv4.
         ("ip = 192.0.2.7/32", "::ffff:192.0.2.7", HELD),
         ("ip = 192.0.2.7/32", "::ffff:192.0.2.8", REFUTED),
         ("ip = 0.0.0.0/0", "2001:db8::1", REFUTED),
@@ -180,7 +180,7 @@ fn addresses_are_matched_by_their_leading_bits() {
     assert_eq!(judged("ip = 0.0.0.0/0", &now(0)), NOT_KNOWN);
 }
 
-/// Where nothing is known of the peer, a list that shuts others out does not let it in either.
+/// If the peer's facts are unknown, a blacklist does not admit it either.
 #[test]
 fn places_and_networks() {
     let mut context = now(0);
@@ -208,7 +208,7 @@ fn places_and_networks() {
     ] {
         assert_eq!(judged(caveat, &context), expected, "{caveat:?}");
     }
-    // The address is known to be in no region at all.
+    // The address is known to be in no region.
     context.regions = Some(&[]);
     assert_eq!(judged("geo.region = EU", &context), REFUTED);
     assert_eq!(judged("geo.region != EU", &context), HELD);
@@ -260,7 +260,7 @@ fn consumers_are_themselves_or_members() {
         ("consumer = grp-g2", HELD),
         ("consumer = grp-g3", REFUTED),
         ("consumer = grp-u1", REFUTED),
-        // Effective membership of one group is not direct membership of any.
+        // Effective membership in one group is not direct membership in any.
         ("consumer = grp-*", REFUTED),
         ("consumer = prv-p|usr-u2|grp-g1", HELD),
     ] {
@@ -271,7 +271,7 @@ fn consumers_are_themselves_or_members() {
     assert_eq!(judged("consumer = grp-*", &context), HELD);
     assert_eq!(judged("consumer = grp-g1", &context), REFUTED);
 
-    // Only a user is a member of groups.
+    // Only users are members of groups.
     context.consumer = Some(Subject::Provider("p1"));
     context.consumer_groups = Some(&["g1"]);
     for (caveat, expected) in [
@@ -298,7 +298,7 @@ fn interface_data_and_scope() {
     assert_eq!(judged("interface = oneclient", &context), HELD);
     assert_eq!(judged("interface = rest", &context), REFUTED);
 
-    // Enforced later on, by whoever knows the operation.
+    // The service enforces it later, operation by operation.
     assert_eq!(judged("api = ozw/get/user.*.*", &context), HELD);
 
     for caveat in ["data.readonly", "data.path = L2E=", "data.objectid = 00"] {
@@ -358,13 +358,13 @@ fn the_first_caveat_that_does_not_hold_is_named() {
             &["time < 9", "consumer = usr-u"],
             VerifyError::CaveatUnmet { at: Place { discharge: None, index: 1 }, why: Unmet::NotKnown },
         ),
-        // Unsupported even though it holds, and even though it does not.
+        // Unsupported whether it holds or not.
         (&["data.readonly"], VerifyError::CaveatUnsupported { at: Place { discharge: None, index: 0 } }),
         (
             &["api = all/all/*.*.*"],
             VerifyError::CaveatUnsupported { at: Place { discharge: None, index: 0 } },
         ),
-        // Known but for one space.
+        // Unknown because of one space.
         (&["time < 9", "time <  9"], VerifyError::CaveatUnknown { at: Place { discharge: None, index: 1 } }),
         (
             &["time < 9", "time < infinity"],
@@ -394,8 +394,8 @@ fn a_caveat_can_be_accepted_word_for_word() {
     ));
 }
 
-/// The caveats lie one behind the other in the macaroon: a character is not made of the end of one and the beginning of
-/// the next, and one that is not text takes none of the others with it.
+/// Caveats are adjacent in the buffer. A character must not combine the end of one with the beginning of the next, and
+/// a caveat that is not UTF-8 must not affect the others.
 #[test]
 fn each_caveat_is_text_by_itself() {
     let mut context = now(4);
@@ -432,7 +432,7 @@ fn a_legacy_token_has_one_type_and_keeps_it() {
         (&[support][..], Ok(()), Ok(())),
         (&[support, support], Ok(()), Ok(())),
         (&[support, "time < 9"], Ok(()), Ok(())),
-        // A caveat grants nothing: without one, the token is of the type that its issuer's record says.
+        // A caveat grants nothing: a token without one has the type in its issuer's record.
         (&[], Ok(()), Ok(())),
         (&["time < 9"], Ok(()), Ok(())),
         (&[create], wrong(LegacyType::SpaceCreate), Ok(())),
@@ -478,14 +478,14 @@ fn preflight_refutes_what_is_known_to_fail() {
             unmet(1, Unmet::Refuted),
         ),
         (any, &["tokenType = space_support_token", "tokenType = space_support_token"], Preflight::Undecided),
-        // The first of several.
+        // The first of several refuted caveats.
         (any, &["time < 5", "colour = blue"], unmet(0, expired)),
     ] {
         assert_eq!(verifier.preflight(&token(caveats)), expected, "{caveats:?}");
     }
 }
 
-/// It has no word for a good token: what is not refuted is undecided, also for a token that is forged.
+/// A preflight never confirms a token: a token that is not refuted is undecided, even if it is forged.
 #[test]
 fn preflight_never_says_that_a_token_is_good() {
     let context = all_hold();
@@ -494,7 +494,7 @@ fn preflight_never_says_that_a_token_is_good() {
     assert_eq!(Verifier::new(&context).preflight(&good), Preflight::Undecided);
     let forged = Macaroon::mint(&RootKey::from_derived([0; 32]), "onezone", b"id").unwrap();
     assert_eq!(Verifier::new(&context).preflight(&forged), Preflight::Undecided);
-    // What is not known here may be known to the issuer.
+    // The issuer may know a fact that is unknown here.
     let blank = now(1);
     for caveat in [
         "ip = 10.0.0.0/8",
@@ -508,7 +508,7 @@ fn preflight_never_says_that_a_token_is_good() {
     }
 }
 
-/// It may stand in a server's log: what it asks for is shown, and nothing of its checks.
+/// A server may log a verifier: `Debug` shows its configuration, but not its checks.
 #[test]
 fn a_verifier_shows_what_it_judges_by() {
     let context = now(5);
@@ -518,7 +518,7 @@ fn a_verifier_shows_what_it_judges_by() {
     }
 }
 
-/// The groups are sorted once a token has named a few: the answers stay what they were.
+/// The groups are sorted once a token has named a few, and the answers stay the same.
 #[test]
 fn a_long_list_of_groups_is_judged_as_a_short_one() {
     let groups: Vec<String> = (0..100).rev().map(|n| format!("g{n}")).collect();
@@ -535,7 +535,7 @@ fn a_long_list_of_groups_is_judged_as_a_short_one() {
         assert_eq!(judged(&format!("consumer = {strangers}grp-g100"), &context), REFUTED, "{count}");
         assert_eq!(judged(&format!("consumer = {strangers}usr-u1"), &context), HELD, "{count}");
     }
-    // Over many caveats as over one.
+    // The same over many caveats as in one.
     let caveats = vec!["consumer = grp-x|grp-g7"; 20];
     assert_eq!(verify(Verifier::new(&context), &caveats), Ok(()));
     let index = caveats.len();
