@@ -1,4 +1,4 @@
-//! What those who run a store do with it.
+//! Administration of a store: calls on many records at once.
 
 use std::time::Duration;
 
@@ -9,53 +9,59 @@ use crate::{
     TokenStore,
 };
 
-/// What those who run a store do with it: administration of many tokens at once.
+/// Administration of many tokens at once, for the operator of a store.
 ///
-/// The contract of [`TokenStore`] holds, but for G1 where a call says that it works in steps: each step is atomic
-/// and small, others write in between, and what is interrupted is gone on with by calling again.
+/// The contract of [`TokenStore`] holds, except for G1 where a call says that it works in steps. Each step is atomic
+/// and small, and others can write in between. Repeat an interrupted call to resume it.
 ///
 /// There are no default methods: a wrapper that forgets one does not compile.
 pub trait Administration: TokenStore {
-    /// Revokes the records that pass the filter, a page at a time: `after` is the [`Sweep::next`] of the page
-    /// before, and a page has at most `limit` records. Each page is one step. Damaged records are passed over: no
-    /// token is verified by one.
+    /// Revokes the records that pass the filter, one page at a time. `after` is the [`Sweep::next`] of the previous
+    /// page, and a page has at most `limit` records. Each page is one step. Skips damaged records: they verify no
+    /// token.
     ///
     /// # Errors
-    /// [`StoreError`], [`StoreError::InvalidCursor`] for an `after` that no page gave out.
+    /// [`StoreError`], such as [`StoreError::InvalidCursor`] for an `after` that did not come from a page of this
+    /// sweep.
     fn revoke_all(&self, filter: &Filter, after: Option<&[u8]>, limit: usize) -> Result<Sweep, StoreError>;
 
-    /// Voids at once whatever was created before a time, also what is inserted only later: it counts as revoked.
-    /// Returns the time in force, which is later if one was set before: there is no way back, and time 0 only asks.
-    /// Generations are raised, not voided.
+    /// Voids, in one step, all records created before `time`, including those inserted later. A void record counts as
+    /// revoked.
+    ///
+    /// Returns the time in force. The time never moves back: if a later one was set before, that one stays in force.
+    /// Time 0 reads it without a change. Generations are not voided; raise them instead.
     ///
     /// # Errors
-    /// [`StoreError`]; after [`StoreError::Unknown`], ask again. [`StoreError::ClockAhead`] for a time that
+    /// [`StoreError`]. After [`StoreError::Unknown`], retry. [`StoreError::ClockAhead`] for a time that
     /// [`purge`](TokenStore::purge) would refuse.
     fn void_before(&self, time: UnixTime) -> Result<UnixTime, StoreError>;
 
-    /// How much there is. Walks over everything in steps, a second per million records; what others write
-    /// meanwhile may or may not be counted.
+    /// Counts the contents of the store. Walks over all of them in steps, in about a second per million records.
+    /// Concurrent writes may or may not be counted.
     ///
     /// # Errors
     /// [`StoreError`]
     fn counts(&self) -> Result<Counts, StoreError>;
 
-    /// Removes spent records, with their claims, some time after they were spent: a claim that is asked again
-    /// finds no answer from then on. A store reads no clock, so the time counts from the first call that finds the
-    /// record spent; a call with a retention of zero removes it right away. Fractions of a second do not count.
+    /// Removes spent records, with their claims, once `retention` has passed since they were first found spent. A retry
+    /// of a removed claim gets no answer.
     ///
-    /// Works in steps, on at most `limit` records. Returns how many it removed, or found spent for the first time;
-    /// fewer than `limit` means that there is no more to do at `now`. Without this, spent records go when they
-    /// expire. Damaged records are passed over.
+    /// A store reads no clock, so `retention` counts from the first call of `purge_spent` that finds the record spent.
+    /// With a retention of zero that call removes it. Fractions of a second do not count. Without this call, spent
+    /// records stay until they expire and are [purged](TokenStore::purge).
+    ///
+    /// Works in steps, on at most `limit` records, and skips damaged records. Returns how many it removed or found
+    /// spent for the first time. Fewer than `limit` means that nothing more is due at `now`.
     ///
     /// # Errors
-    /// [`StoreError`]; ask again at any time. [`StoreError::ClockAhead`] as in [`purge`](TokenStore::purge).
+    /// [`StoreError`]; retry at any time. [`StoreError::ClockAhead`] as in [`purge`](TokenStore::purge).
     fn purge_spent(&self, now: UnixTime, retention: Duration, limit: usize) -> Result<usize, StoreError>;
 
-    /// The claims on a token, by their ids: at most `limit` of those after `after`, each with the use that it holds.
+    /// Returns at most `limit` claims on a token, ordered by id, from the first one past `after`, each with the use
+    /// that it holds.
     ///
     /// # Errors
-    /// [`StoreError`], [`StoreError::Corrupt`] for a damaged claim among others.
+    /// [`StoreError`], such as [`StoreError::Corrupt`] for a damaged claim.
     fn claims(
         &self,
         id: &TokenId,
@@ -63,34 +69,37 @@ pub trait Administration: TokenStore {
         limit: usize,
     ) -> Result<Vec<(ClaimId, Held)>, StoreError>;
 
-    /// The generations, in some order: at most `limit` of them. `after` is the [`Generations::next`] of the page
-    /// before.
+    /// Returns one page of at most `limit` generations, in no particular order. `after` is the [`Generations::next`] of
+    /// the previous page.
     ///
     /// # Errors
-    /// [`StoreError`], [`StoreError::InvalidCursor`] for an `after` that no page gave out.
+    /// [`StoreError`], such as [`StoreError::InvalidCursor`] for an `after` that did not come from a page of
+    /// generations.
     fn generations(&self, after: Option<&[u8]>, limit: usize) -> Result<Generations, StoreError>;
 
-    /// Replaces sealed keys, all in one step. Whatever no longer has the old key is left as it is. Returns how many
-    /// were replaced. [`rekey`](crate::rekey) is what calls this.
+    /// Replaces sealed keys, all in one step. Skips a place that no longer holds the old key. Returns how many were
+    /// replaced. [`rekey`](crate::rekey) calls this.
     ///
     /// # Errors
-    /// [`StoreError`]; ask again at any time.
+    /// [`StoreError`]; retry at any time.
     fn reseal(&self, changes: &[Reseal]) -> Result<usize, StoreError>;
 
-    /// Keeps what came from another store, all in one step. A token is kept only where there is nothing yet under its
-    /// id; but a record that comes revoked revokes the one that stands there. A generation is kept where there is
-    /// none, or one of a lower number: a number is never lowered. Returns how many changed something.
+    /// Inserts items from another store, all in one step. Idempotent. Returns how many items changed the store.
+    ///
+    /// A token is inserted only if its id is free; a revoked token also revokes the record that has its id. A
+    /// generation is inserted only if the subject has none, or one with a lower number: a number never goes down.
     ///
     /// # Errors
-    /// [`StoreError`]; ask again at any time.
+    /// [`StoreError`]; retry at any time.
     fn restore(&self, items: &[Item]) -> Result<usize, StoreError>;
 
-    /// Compares all that is stored with all else that is stored, and with the key ring if there is one: every
-    /// record opens. Changes nothing, and shows one moment; where reads and writes wait for each other, as in sled,
-    /// writes wait for all of it.
+    /// Checks the whole store for consistency, and that every key opens if a key ring is given. Changes nothing.
+    ///
+    /// Checks one snapshot. In a backend where reads and writes exclude each other, such as sled, writes wait until the
+    /// check is done.
     ///
     /// # Errors
-    /// [`StoreError`] where the store cannot be read at all. Damage is no error here: it is what is looked for.
+    /// [`StoreError`] if the store cannot be read at all. Damage is not an error here but part of the [`Report`].
     fn check(&self, keys: Option<&KeyRing>) -> Result<Report, StoreError>;
 }
 
@@ -98,57 +107,57 @@ pub trait Administration: TokenStore {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[must_use]
 pub struct Sweep {
-    /// How many records were not revoked before.
+    /// How many records this page revoked that were not revoked before.
     pub revoked: usize,
-    /// How many are damaged, and so were passed over.
+    /// How many damaged records this page skipped.
     pub damaged: usize,
-    /// Where the next page begins; `None` after the last. Opaque: good for the same filter on the same store.
+    /// The cursor for the next page; `None` after the last page. Opaque; valid for the same filter on the same store.
     pub next: Option<Vec<u8>>,
 }
 
 /// One page of generations.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Generations {
-    /// Those that are sound, each with its subject.
+    /// The sound generations, each with its subject.
     pub sound: Vec<(Entity, Generation)>,
     /// The subjects whose generations are damaged.
     pub damaged: Vec<Entity>,
-    /// Where the next page begins; `None` after the last. Opaque.
+    /// The cursor for the next page; `None` after the last page. Opaque.
     pub next: Option<Vec<u8>>,
 }
 
-/// How much there is in a store.
+/// The number of records, claims and generations in a store.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Counts {
-    /// Records, the following among them.
+    /// All records, including those counted below.
     pub records: u64,
-    /// Records that are damaged: of them nothing else is known.
+    /// Damaged records, which are counted in no other field but `records`.
     pub damaged: u64,
-    /// Records whose uses are all taken.
+    /// Records with no use left.
     pub spent: u64,
     /// Records that are revoked or void.
     pub revoked: u64,
     /// Records that expire.
     pub expiring: u64,
-    /// Claims that are answered again.
+    /// Claims, each of which holds a use.
     pub claims: u64,
-    /// Generations, which is subjects with temporary tokens.
+    /// Generations: one per subject with temporary tokens.
     pub generations: u64,
 }
 
-/// A sealed key to be replaced.
+/// A sealed key to replace.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reseal {
-    /// Where it stands.
+    /// Where the key is stored.
     pub place: KeyPlace,
-    /// The key that is there.
+    /// The key that is stored there.
     pub old: SealedKey,
-    /// The key that is to be there.
+    /// The key to store there.
     pub new: SealedKey,
 }
 
-/// Where a sealed key stands.
+/// Where a sealed key is stored.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum KeyPlace {
@@ -158,7 +167,7 @@ pub enum KeyPlace {
     Generation(Entity),
 }
 
-/// What moves from store to store.
+/// An item to move from store to store.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Item {
@@ -171,7 +180,7 @@ pub enum Item {
     },
     /// The generation of a subject.
     Generation {
-        /// Whose it is.
+        /// Its subject.
         subject: Entity,
         /// The generation.
         generation: Generation,

@@ -1,4 +1,4 @@
-//! The public stores, and what may stand for one.
+//! The public stores, and the pointers and references that forward to one.
 
 #[cfg(any(feature = "redb", feature = "sled"))]
 use std::path::Path;
@@ -12,7 +12,7 @@ use crate::{
     TokenStore, engine::memory::Memory, kv::Kv,
 };
 
-/// Every call of the contract, handed on to what `$inner` makes of `self`.
+/// Forwards every call of [`TokenStore`] to `$inner`.
 macro_rules! delegate {
     ($self:ident => $inner:expr) => {
         fn insert(&$self, record: &Record) -> Result<Insert, StoreError> {
@@ -61,7 +61,7 @@ macro_rules! delegate {
     };
 }
 
-/// Every call of administration, handed on likewise.
+/// Forwards every call of [`Administration`] to `$inner`.
 macro_rules! delegate_administration {
     ($self:ident => $inner:expr) => {
         fn revoke_all(
@@ -132,13 +132,12 @@ impl<S: Administration + ?Sized> Administration for Box<S> {
     delegate_administration!(self => (**self));
 }
 
-/// A store in memory: for tests, and for tokens that may die with the process. Everything of the contract but
-/// G3 holds.
+/// A store in memory: for tests, and for tokens that may be lost with the process. Keeps the whole contract except G3.
 #[derive(Clone)]
 pub struct MemoryStore(pub(crate) Arc<Kv<Memory>>);
 
 impl MemoryStore {
-    /// An empty store.
+    /// Makes an empty store.
     #[must_use]
     pub fn new() -> Self {
         Self(Arc::new(Kv::new(Memory::default())))
@@ -167,47 +166,46 @@ impl fmt::Debug for MemoryStore {
     }
 }
 
-/// A store in one file, by redb: the one to use unless there is a reason not to.
+/// A store in one file, on redb: the one to use unless there is a reason not to.
 #[cfg(feature = "redb")]
 #[derive(Clone)]
 pub struct RedbStore(Arc<Kv<crate::engine::redb::Redb>>);
 
 #[cfg(feature = "redb")]
 impl RedbStore {
-    /// Makes a new store in a new file at `path`, which its owner alone may use (mode 0600), and opens it. The
-    /// file appears whole or not at all.
+    /// Creates a store in a new file at `path`, accessible to its owner alone (mode 0600), and opens it. The file
+    /// appears whole or not at all.
     ///
     /// # Errors
-    /// [`StoreError`]: [`Exists`](StoreError::Exists) for whatever is there, and those of the disk.
+    /// [`StoreError`]: [`Exists`](StoreError::Exists) if the path exists, and errors of the disk.
     pub fn create(path: impl AsRef<Path>) -> Result<Self, StoreError> {
         crate::engine::redb::Redb::create(path.as_ref()).map(Self::new)
     }
 
-    /// Opens the store in the file at `path`. Every page is checked, which takes about a second per million
-    /// records.
+    /// Opens the store in the file at `path`. Checks every page, which takes about a second per million records.
     ///
     /// # Errors
-    /// [`StoreError`]: [`NotFound`](StoreError::NotFound) where there is no file,
-    /// [`AlreadyOpen`](StoreError::AlreadyOpen), [`NotAStore`](StoreError::NotAStore) for whatever else is there
-    /// (an empty file, too), [`NewerVersion`](StoreError::NewerVersion), [`Corrupt`](StoreError::Corrupt) and
-    /// those of the disk.
+    /// [`StoreError`]: [`NotFound`](StoreError::NotFound) if there is no file,
+    /// [`AlreadyOpen`](StoreError::AlreadyOpen), [`NotAStore`](StoreError::NotAStore) if the path holds something else
+    /// (even an empty file), [`NewerVersion`](StoreError::NewerVersion), [`Corrupt`](StoreError::Corrupt), and errors
+    /// of the disk.
     pub fn open(path: impl AsRef<Path>) -> Result<Self, StoreError> {
         Ok(Self(Arc::new(Kv::open(crate::engine::redb::Redb::open(path.as_ref())?)?)))
     }
 
-    /// Opens the store at `path`, or makes a new one where there is nothing: where an empty store can do no
-    /// harm, as in tests. A server that is given a wrong path would forget all its tokens by this.
+    /// Opens the store at `path`, or creates one if the path does not exist. Use it only where an empty store does no
+    /// harm, as in tests: with a mistyped path, a server would know none of its tokens.
     ///
     /// # Errors
-    /// Those of [`open`](Self::open) but [`NotFound`](StoreError::NotFound).
+    /// Those of [`open`](Self::open) except [`NotFound`](StoreError::NotFound).
     pub fn open_or_create(path: impl AsRef<Path>) -> Result<Self, StoreError> {
         let path = path.as_ref();
         open_or_create(|| Self::open(path), || Self::create(path))
     }
 
-    /// Opens a copy of the store, to look into it without touching it: every write is refused
-    /// ([`ReadOnly`](StoreError::ReadOnly)). The copy is made in the directory for temporary files, and goes with
-    /// the last clone. The original may be on a read-only file system, or need a repair.
+    /// Opens a copy of the store, to inspect it without touching the original. Refuses every write
+    /// ([`ReadOnly`](StoreError::ReadOnly)). The copy is in the directory for temporary files, and is removed with the
+    /// last clone. The original may be on a read-only file system, or need a repair.
     ///
     /// # Errors
     /// As [`open`](Self::open).
@@ -240,21 +238,22 @@ impl fmt::Debug for RedbStore {
     }
 }
 
-/// A store in one directory, by sled 0.34, a beta engine that gets no more releases: for hosts that need it.
+/// A store in one directory, on sled 0.34, a beta engine without further releases: for hosts that need it.
 #[cfg(feature = "sled")]
 #[derive(Clone)]
 pub struct SledStore(Arc<Kv<crate::engine::sled::Sled>>);
 
 #[cfg(feature = "sled")]
 impl SledStore {
-    /// Makes a new store in a new directory at `path`, which its owner alone may use (mode 0700), or in an empty
-    /// one, and opens it. A directory that was there keeps its mode; what holds records in it is its owner's
-    /// alone, and what sled adds later tells others no more than how many pages there are. A store whose making
-    /// was interrupted is completed.
+    /// Creates a store in a new directory at `path`, accessible to its owner alone (mode 0700), or in an empty
+    /// directory, and opens it. Completes a store whose creation was interrupted.
+    ///
+    /// An existing directory keeps its mode. The files that hold records are accessible to the owner alone; files that
+    /// sled adds later reveal no more than the number of pages.
     ///
     /// # Errors
-    /// [`StoreError`]: [`Exists`](StoreError::Exists) for whatever else is there,
-    /// [`Full`](StoreError::Full) when less than 8 MiB are free, and those of the disk.
+    /// [`StoreError`]: [`Exists`](StoreError::Exists) if the path holds something else, [`Full`](StoreError::Full) if
+    /// less than 8 MiB are free, and errors of the disk.
     pub fn create(path: impl AsRef<Path>) -> Result<Self, StoreError> {
         crate::engine::sled::Sled::create(path.as_ref()).map(Self::new)
     }
@@ -262,28 +261,27 @@ impl SledStore {
     /// Opens the store in the directory at `path`.
     ///
     /// # Errors
-    /// [`StoreError`]: [`NotFound`](StoreError::NotFound) where there is nothing, an empty directory, or a store
-    /// whose making was interrupted; [`AlreadyOpen`](StoreError::AlreadyOpen),
-    /// [`NotAStore`](StoreError::NotAStore) for whatever else is there,
-    /// [`NewerVersion`](StoreError::NewerVersion), [`Corrupt`](StoreError::Corrupt),
-    /// [`Full`](StoreError::Full) when less than 8 MiB are free, and those of the disk.
+    /// [`StoreError`]: [`NotFound`](StoreError::NotFound) if there is nothing, an empty directory, or a store whose
+    /// creation was interrupted; [`AlreadyOpen`](StoreError::AlreadyOpen), [`NotAStore`](StoreError::NotAStore) if the
+    /// path holds something else, [`NewerVersion`](StoreError::NewerVersion), [`Corrupt`](StoreError::Corrupt),
+    /// [`Full`](StoreError::Full) if less than 8 MiB are free, and errors of the disk.
     pub fn open(path: impl AsRef<Path>) -> Result<Self, StoreError> {
         Ok(Self(Arc::new(Kv::open(crate::engine::sled::Sled::open(path.as_ref())?)?)))
     }
 
-    /// Opens the store at `path`, or makes a new one where there is none: where an empty store can do no
-    /// harm, as in tests. A server that is given a wrong path would forget all its tokens by this.
+    /// Opens the store at `path`, or creates one if there is none. Use it only where an empty store does no harm, as in
+    /// tests: with a mistyped path, a server would know none of its tokens.
     ///
     /// # Errors
-    /// Those of [`open`](Self::open) but [`NotFound`](StoreError::NotFound).
+    /// Those of [`open`](Self::open) except [`NotFound`](StoreError::NotFound).
     pub fn open_or_create(path: impl AsRef<Path>) -> Result<Self, StoreError> {
         let path = path.as_ref();
         open_or_create(|| Self::open(path), || Self::create(path))
     }
 
-    /// Opens a copy of the store, to look into it without touching it: every write is refused
-    /// ([`ReadOnly`](StoreError::ReadOnly)). The copy is made in the directory for temporary files, and goes with
-    /// the last clone. The original may be on a read-only file system, or need a repair.
+    /// Opens a copy of the store, to inspect it without touching the original. Refuses every write
+    /// ([`ReadOnly`](StoreError::ReadOnly)). The copy is in the directory for temporary files, and is removed with the
+    /// last clone. The original may be on a read-only file system, or need a repair.
     ///
     /// # Errors
     /// As [`open`](Self::open).
@@ -323,7 +321,7 @@ fn open_or_create<S>(
 ) -> Result<S, StoreError> {
     match open() {
         Err(StoreError::NotFound { .. }) => match create() {
-            // Another process was faster: its store is as good.
+            // Another process created the store first.
             Err(StoreError::Exists { .. }) => open(),
             created => created,
         },

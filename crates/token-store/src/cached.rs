@@ -20,30 +20,30 @@ use reads::{Reads, Source, Terms};
 
 mod reads;
 
-/// How many parts a cache has, each with a lock of its own.
+/// The number of shards of a cache. Each has a lock of its own.
 const SHARDS: usize = 16;
 
-/// How long a store is left alone that could not be reached, by those who have an answer that still serves.
+/// How long reads with a usable stale answer leave an unreachable store alone.
 const RETRY: Duration = Duration::from_secs(1);
 
-/// How a [`CachedStore`] is set up. Begin with the default and change what is to be unusual.
+/// The configuration of a [`CachedStore`]. Start from the default and change what differs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CacheConfig {
-    /// How long a record or a generation serves, counted from before the store was asked for it: how long a
-    /// revocation by another host may go unseen. Default: 3 seconds. Zero: the store is always asked.
+    /// How long a record or a generation is fresh, counted from before the cache asked the store for it. A revocation
+    /// by another host may go unseen for as long. Default: 3 seconds. Zero: every read asks the store.
     pub ttl: Duration,
-    /// How long it serves that there is none. Default: 1 second.
+    /// How long an absence is fresh. Default: 1 second.
     pub absent_ttl: Duration,
-    /// How long a generation serves while the store cannot be reached, counted likewise: temporary tokens are
-    /// verified for so long, and while it lasts, a host that is cut off does not see that they were voided.
-    /// Default: 60 seconds. Zero: as for records, which do not serve longer than `ttl`.
+    /// How long a stale generation is used while the store cannot be reached, counted likewise. Until then temporary
+    /// tokens are verified, and a host that is cut off does not see that they were voided. Default: 60 seconds. Zero:
+    /// as for records, which are never used longer than `ttl`.
     pub outage: Duration,
-    /// How many records are kept at most, and as many generations, and of both as many that are absent. Default:
-    /// 16,384.
+    /// The maximum number of cached records. The same number applies to generations, to absent records, and to absent
+    /// generations. Default: 16,384.
     pub entries: usize,
-    /// How many bytes of records are kept at most, and as many of generations, and of both as many of what is
-    /// absent; counted with keys and what keeps them. Default: 16 MiB. A record takes about half a kibibyte, and
-    /// 24 KiB at most.
+    /// The maximum size of the cached records in bytes, keys and overhead included. The same number applies to
+    /// generations, to absent records, and to absent generations. Default: 16 MiB. A record takes about half a
+    /// kibibyte, and at most 24 KiB.
     pub bytes: usize,
 }
 
@@ -59,29 +59,28 @@ impl Default for CacheConfig {
     }
 }
 
-/// A cache in front of a store, so that a host verifies many tokens and asks its store seldom.
+/// A cache in front of a store, so that a host can verify many tokens with few calls to its store.
 ///
-/// [`get`](TokenStore::get) and [`generation`](TokenStore::generation) answer from it, and
-/// [`present_generation`](TokenStore::present_generation) does not; any number of callers that
-/// ask for the same at once make one call to the store. Everything else goes to the store, and what it touched is
-/// forgotten before it returns. An error is never kept.
+/// The cache answers [`get`](TokenStore::get) and [`generation`](TokenStore::generation), but not
+/// [`present_generation`](TokenStore::present_generation). Concurrent reads of the same key make one call to the store.
+/// Every other call goes to the store, and invalidates what it touched before it returns. Errors are never cached.
 ///
 /// # Contract
-/// That of the store beneath, for calls through one cache and its clones. What others write to the store is seen
-/// [`CacheConfig::ttl`] later at most, by a monotonic clock, or at once where an [`Invalidator`] is told. So of
-/// two hosts, one may accept for so long what the other has revoked, and never spend what the other has spent
-/// or voided: spending is the store's to decide.
+/// That of the store beneath, for calls through one cache and its clones. A write that bypasses the cache becomes
+/// visible at most [`CacheConfig::ttl`] later, by a monotonic clock, or at once if an [`Invalidator`] is called. So one
+/// host may accept a token for that long after another has revoked it. It can never spend what another has spent or
+/// voided, since the store decides that.
 ///
-/// The clock is [`Instant`], which stands still on some systems while the machine sleeps: after that, call
-/// [`Invalidator::invalidate_all`].
+/// The clock is [`Instant`], which stands still on some systems while the machine sleeps. Call
+/// [`Invalidator::invalidate_all`] after a sleep.
 ///
-/// Root keys are in it as they are in the store, sealed.
+/// Root keys stay sealed in the cache, as in the store.
 ///
 /// ```
 /// use token_store::{CacheConfig, CachedStore, MemoryStore};
 ///
 /// let store = CachedStore::new(MemoryStore::new(), CacheConfig::default());
-/// // For a thread that hears from elsewhere what has changed.
+/// For a thread that receives changes made by other hosts.
 /// let invalidator = store.invalidator();
 /// std::thread::spawn(move || invalidator.invalidate_all());
 /// ```
@@ -91,25 +90,25 @@ pub struct CachedStore<S> {
     cache: Invalidator,
 }
 
-/// Makes a [`CachedStore`] forget what has changed in the store by other hands. For whoever hears of that:
-/// `PostgresStore::listen`, or a listener of your own. Once that listens (again), it has missed what came before, and calls
-/// [`invalidate_all`](Self::invalidate_all).
+/// Invalidates entries of a [`CachedStore`] that changed in the store without the cache. For a listener, such as
+/// `PostgresStore::listen` or one of your own. A listener that connects or reconnects has missed earlier changes, and
+/// must call [`invalidate_all`](Self::invalidate_all).
 #[derive(Clone)]
 pub struct Invalidator(Arc<Owned<Cache>>);
 
-/// What a [`CachedStore`] has done since it was made.
+/// Counters of a [`CachedStore`] since it was made.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct CacheMetrics {
-    /// Reads that were answered from the cache.
+    /// Reads answered from the cache.
     pub hits: u64,
     /// Reads that asked the store.
     pub misses: u64,
-    /// Reads that got the answer which another caller was asking the store for.
+    /// Reads that waited for another caller's read of the same key.
     pub joined: u64,
-    /// Reads that were answered by an older generation, since the store cannot be reached.
+    /// Reads answered with a stale generation because the store could not be reached.
     pub stale: u64,
-    /// How many bytes are kept now, of all kinds together.
+    /// The size of all cached entries in bytes.
     pub bytes: u64,
 }
 
@@ -130,12 +129,12 @@ struct Answered {
 }
 
 impl<S> CachedStore<S> {
-    /// A cache in front of a store.
+    /// Makes a cache in front of a store.
     pub fn new(store: S, config: CacheConfig) -> Self {
         Self::with_clock(store, config, Instant::now)
     }
 
-    /// As [`new`](Self::new), with the time from elsewhere. The clock must not go back.
+    /// As [`new`](Self::new), with another clock, which must never go back.
     pub fn with_clock(
         store: S,
         config: CacheConfig,
@@ -151,18 +150,19 @@ impl<S> CachedStore<S> {
         Self { store, cache: Invalidator(Arc::new(Owned::new(cache))) }
     }
 
-    /// The store beneath. What is written to it directly is another host's, as far as the cache goes.
+    /// Returns the store beneath. The cache does not see what is written to it directly, as with a write by another
+    /// host.
     pub const fn store(&self) -> &S {
         &self.store
     }
 
-    /// What makes this cache, and its clones, forget.
+    /// Returns an invalidator for this cache and its clones.
     #[must_use]
     pub fn invalidator(&self) -> Invalidator {
         self.cache.clone()
     }
 
-    /// What the cache has done so far. The numbers are read one after another. In a forked process: nothing.
+    /// Returns the counters of this cache. They are not read at one moment. All zero in a forked process.
     #[must_use]
     pub fn metrics(&self) -> CacheMetrics {
         let Ok(Cache { records, generations, answered, .. }) = self.cache.0.get() else {
@@ -177,17 +177,17 @@ impl<S> CachedStore<S> {
 }
 
 impl Invalidator {
-    /// Forgets a record, and what is being read of it: whoever asks from now on is told by the store.
+    /// Invalidates a record and every read of it in flight: later reads ask the store.
     pub fn invalidate(&self, id: &TokenId) {
         self.on_here(|cache| cache.records.drop_key(id));
     }
 
-    /// Forgets the generation of a subject, likewise.
+    /// Invalidates the generation of a subject, likewise.
     pub fn invalidate_generation(&self, subject: &Entity) {
         self.on_here(|cache| cache.generations.drop_key(subject));
     }
 
-    /// Forgets everything, likewise.
+    /// Invalidates every entry, likewise.
     pub fn invalidate_all(&self) {
         self.on_here(|cache| {
             cache.records.clear();
@@ -195,7 +195,7 @@ impl Invalidator {
         });
     }
 
-    // A forked process has nothing to forget, and would wait for ever for a lock that another thread held.
+    // Does nothing in a forked process, where a lock that another thread held would block for ever.
     fn on_here(&self, forget: impl FnOnce(&Cache)) {
         if let Ok(cache) = self.0.get() {
             forget(cache);
@@ -210,7 +210,7 @@ impl CacheConfig {
             absent: self.absent_ttl,
             outage,
             retry: RETRY,
-            // Not those that somebody has to mend, among them that the store denies this host access.
+            // Not errors that an operator must fix, such as that the server denies access.
             unreachable: |error| error.retry() == Retry::Safe,
             entries: self.entries,
             bytes: self.bytes,
@@ -219,8 +219,8 @@ impl CacheConfig {
     }
 }
 
-/// What an entry takes besides its key and its answer, in bytes: its slot, its place in the queue, and the counts of
-/// what they share.
+/// The overhead of an entry besides its key and its answer, in bytes: its slot, its place in the queue, and the
+/// reference counts of what they share.
 const OVERHEAD: usize = 256;
 
 fn weigh_record(id: &TokenId, record: Option<&Record>) -> usize {
@@ -259,7 +259,7 @@ impl Answered {
 }
 
 impl<S> CachedStore<S> {
-    /// Also after an error: it may have happened.
+    /// Also after an error, since the call may have happened.
     fn forgetting<T>(&self, id: &TokenId, done: T) -> T {
         self.cache.invalidate(id);
         done
@@ -309,7 +309,7 @@ impl<S: TokenStore> TokenStore for CachedStore<S> {
 
     fn list(&self, filter: &Filter, after: Option<&[u8]>, limit: usize) -> Result<Page, StoreError> {
         let page = self.store.list(filter, after, limit)?;
-        // Who was shown a record is not shown an older one afterwards.
+        // A caller that saw a record here must not see an older one afterwards.
         let listed = page.records.iter().map(|record| &record.id).chain(&page.damaged);
         listed.for_each(|id| self.cache.invalidate(id));
         Ok(page)
@@ -404,7 +404,7 @@ impl<S: Administration> Administration for CachedStore<S> {
     }
 }
 
-/// Shows the store, and how the cache is set up.
+/// Shows the store and the configuration of the cache.
 impl<S: fmt::Debug> fmt::Debug for CachedStore<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("CachedStore")

@@ -1,4 +1,4 @@
-//! The keys under which root keys are sealed, and sealing itself.
+//! Key rings, and the sealing of root keys.
 
 use std::{fmt, num::NonZeroU64};
 
@@ -19,11 +19,11 @@ pub use file::KeyFileError;
 pub use source::{KeyFile, KeySource, KeySourceError, KeyVariable};
 pub use text::KeyTextError;
 
-/// Seals root keys, so that whoever reads a store, or a backup of it, learns none.
+/// Seals root keys, so that a reader of a store or of its backup learns none of them.
 ///
-/// The newest key seals and every key opens, so that what was sealed before a [`rotate`](Self::rotate) stays
-/// readable. Keys are wiped when dropped. A key seals under random nonces of 96 bits, which is sound for 2³²
-/// seals (NIST SP 800-38D §8.3): rotate before that.
+/// The newest key seals and every key opens, so that a key sealed before a [`rotate`](Self::rotate) can still be
+/// opened. Keys are wiped when dropped. A key seals under random nonces of 96 bits, which is safe for 2³² seals (NIST
+/// SP 800-38D §8.3): rotate before that.
 ///
 /// ```
 /// use token_core::RootKey;
@@ -41,13 +41,12 @@ pub use text::KeyTextError;
 /// # }
 /// ```
 pub struct KeyRing {
-    // By id, in ascending order; never empty.
+    // In ascending order of ids; never empty.
     keys: Vec<SealingKey>,
 }
 
-// ChaCha20-Poly1305 (RFC 8439) rather than AES-256-GCM: it runs in constant time on every processor, and has no
-// key schedule, so that the key is set up for each call from the bytes kept here, which are wiped on drop as
-// ring's own keys are not.
+// ChaCha20-Poly1305 (RFC 8439) rather than AES-256-GCM. It runs in constant time on every processor, and has no key
+// schedule: each call sets the key up from the bytes here, which are wiped on drop, as ring's own keys are not.
 struct SealingKey {
     id: u32,
     bytes: Zeroizing<[u8; KEY_LEN]>,
@@ -55,7 +54,7 @@ struct SealingKey {
 
 const KEY_LEN: usize = 32;
 
-/// What a sealed key belongs to. It opens for nothing else.
+/// The owner of a sealed key. The key opens for no other owner.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Owner<'a> {
@@ -63,14 +62,14 @@ pub enum Owner<'a> {
     Token(Terms<'a>),
     /// The temporary tokens of a subject at one generation.
     Generation {
-        /// Whose tokens.
+        /// The subject.
         subject: &'a Entity,
         /// The number of the generation.
         number: u64,
     },
 }
 
-/// A key was not made or not used.
+/// An error in making or using a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum SealError {
@@ -82,23 +81,23 @@ pub enum SealError {
     NoKeyIdLeft,
 }
 
-/// A sealed key did not open.
+/// An error in opening a sealed key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum OpenError {
-    /// It was sealed under a key that this ring does not hold. Find the ring that does.
+    /// It was sealed under a key that this ring does not hold.
     #[error("sealed under key {key_id}, which this key ring does not hold")]
     KeyUnavailable {
-        /// The id of that key.
+        /// The id of the missing key.
         key_id: u32,
     },
-    /// It is damaged, forged, or belongs to something else.
+    /// It is damaged or forged, or belongs to another owner.
     #[error("the sealed key is damaged, forged, or belongs to something else")]
     Forged,
 }
 
 impl KeyRing {
-    /// A ring of one new key.
+    /// Makes a ring of one new key.
     ///
     /// # Errors
     /// [`SealError::Random`].
@@ -106,7 +105,7 @@ impl KeyRing {
         Ok(Self { keys: vec![SealingKey::generate(1)?] })
     }
 
-    /// Adds a new key, which seals from now on. The others still open.
+    /// Adds a new key, which seals from now on. The older keys still open.
     ///
     /// # Errors
     /// [`SealError`]; the ring is unchanged.
@@ -116,13 +115,13 @@ impl KeyRing {
         Ok(())
     }
 
-    /// The id of the key that seals.
+    /// Returns the id of the key that seals.
     #[must_use]
     pub fn newest_id(&self) -> u32 {
         self.keys.last().map_or(0, |key| key.id)
     }
 
-    /// The ids of all keys, in ascending order.
+    /// Returns the ids of all keys, in ascending order.
     pub fn ids(&self) -> impl ExactSizeIterator<Item = u32> {
         self.keys.iter().map(|key| key.id)
     }
@@ -140,7 +139,7 @@ impl KeyRing {
     /// # Errors
     /// [`SealError::Random`].
     pub fn seal(&self, root_key: &RootKey, owner: Owner<'_>) -> Result<SealedKey, SealError> {
-        // A ring without keys cannot be made, and ring refuses no key and no plaintext of this length.
+        // A ring is never empty, and ring accepts every key and plaintext of this length.
         let key = self.keys.last().ok_or(SealError::NoKeyIdLeft)?;
         let mut nonce = [0; NONCE_LEN];
         SystemRandom::new().fill(&mut nonce).map_err(|_| SealError::Random)?;
@@ -155,7 +154,7 @@ impl KeyRing {
         Ok(SealedKey { key_id: key.id, nonce, ciphertext: [buffer.as_slice(), tag.as_ref()].concat() })
     }
 
-    /// Opens the root key of an owner.
+    /// Opens a sealed root key for its owner.
     ///
     /// # Errors
     /// [`OpenError`].
@@ -182,7 +181,7 @@ impl KeyRing {
     }
 }
 
-/// Shows the ids of the keys only.
+/// Shows only the ids of the keys.
 impl fmt::Debug for KeyRing {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_list().entries(self.ids()).finish()
@@ -201,8 +200,8 @@ impl SealingKey {
     }
 }
 
-// Everything that a sealed key is bound to. Each part has a fixed length, or its length before it, or a byte before
-// it that says whether it is there: no two owners have the same bytes.
+// Encodes everything that a sealed key is bound to. Each part has a fixed length, a length prefix, or a byte that says
+// whether it is present, so that no two owners have the same encoding.
 fn aad(key_id: u32, owner: Owner<'_>) -> Aad<Vec<u8>> {
     let mut aad = b"onetoken sealed root key\0".to_vec();
     aad.push(2); // the version of the seal

@@ -1,23 +1,23 @@
-//! Keeps what an authority must remember about the tokens that it mints: the root key, sealed; how often each may
-//! be spent, and how often it was; whether it was revoked. One contract, [`TokenStore`], over several backends.
+//! Stores what an authority must remember about each token that it mints: the sealed root key, the number of uses
+//! allowed and spent, and whether it was revoked. One contract, [`TokenStore`], over several backends.
 //!
-//! It is *not* a database: it keeps tokens and nothing else. It knows nothing of macaroons, caveats or HTTP, reads
-//! no clock, decides about nobody's rights, and never sees a root key in the clear: [`KeyRing`] seals keys before
-//! they get here.
+//! It is *not* a database: it stores tokens and nothing else. It knows nothing of macaroons, caveats or HTTP, reads no
+//! clock, and decides about no one's rights. It never sees a root key in the clear: [`KeyRing`] seals keys before they
+//! reach the store.
 //!
 //! # The verbs
 //!
 //! | verb | does |
 //! |---|---|
-//! | [`insert`](TokenStore::insert), [`get`](TokenStore::get) | keeps a [`Record`], and reads it |
-//! | [`redeem`](TokenStore::redeem), [`refund`](TokenStore::refund) | spends one use under a [`ClaimId`], and gives it back by its [`GrantId`]; asked again, the same claim costs no use, and is not given back |
-//! | [`revoke`](TokenStore::revoke) | voids a token for good |
-//! | [`list`](TokenStore::list), [`purge`](TokenStore::purge) | pages of records by resource, issuer or expiry; removes the expired |
-//! | [`generation`](TokenStore::generation), [`raise_generation`](TokenStore::raise_generation) | the shared key of a subject's temporary tokens, and its successor |
+//! | [`insert`](TokenStore::insert), [`get`](TokenStore::get) | inserts a [`Record`]; reads it |
+//! | [`redeem`](TokenStore::redeem), [`refund`](TokenStore::refund) | spends one use under a [`ClaimId`]; gives it back by its [`GrantId`]; a retry under the same claim costs no use, and makes the use impossible to refund |
+//! | [`revoke`](TokenStore::revoke) | revokes a token for good |
+//! | [`list`](TokenStore::list), [`purge`](TokenStore::purge) | lists records by resource, issuer or expiry, page by page; removes expired records |
+//! | [`generation`](TokenStore::generation), [`raise_generation`](TokenStore::raise_generation) | reads the shared key of a subject's temporary tokens; replaces it by the next |
 //!
-//! Those who run a store have [`Administration`] besides: revoking all of a resource or an issuer, voiding all that
-//! is older, counting, purging what is spent, and [`check`](Administration::check). [`rekey`] seals everything under
-//! the newest key.
+//! The operator of a store also has [`Administration`]: it revokes all tokens of a resource or an issuer, voids all
+//! older tokens, counts, purges spent records, and [checks](Administration::check) the store. [`rekey`] re-seals every
+//! key under the newest key of the ring.
 //!
 //! ```
 //! use std::num::NonZeroU64;
@@ -59,36 +59,39 @@
 //!
 //! | | what it is | what to know |
 //! |---|---|---|
-//! | [`MemoryStore`] | a map | gone with the process |
+//! | [`MemoryStore`] | a map | lost with the process |
 //! | `RedbStore` | one file, [redb](https://docs.rs/redb); the one to use | each write is two syncs; opening checks every page, about a second per million records |
-//! | `SledStore` | a directory, [sled](https://docs.rs/sled) 0.34 | a beta engine without further releases, whose known faults are guarded against; reads wait for a running write; opens and purges with 8 MiB free, and writes all else with 16; where a power cut and damage to the end of its log meet, the damage may go unnoticed |
-//! | `PostgresStore` | a PostgreSQL server, which many hosts share | a lost connection leaves a write in doubt; ask again under the same claim |
+//! | `SledStore` | a directory, [sled](https://docs.rs/sled) 0.34 | a beta engine without further releases, whose known faults are guarded against; reads wait for a write in flight; opens and purges with 8 MiB free, and does all other writes with 16; if a power cut coincides with damage to the end of its log, the damage may go unnoticed |
+//! | `PostgresStore` | a PostgreSQL server, which many hosts share | a lost connection leaves a write in doubt; retry under the same claim |
 //!
-//! All but the last: one process at a time. A process that is forked while a store is open, in memory too, gets
-//! [`StoreError::Forked`] from it: open stores after the fork. A store whose file is removed, moved or replaced under it
-//! stops ([`StoreError::Replaced`]). Writes of many threads share a commit, and so a sync: a call returns when
-//! its own write is on disk, and a lone one waits for nobody. Damage is told from data by a checksum in every
-//! value, and root keys are sealed by [`KeyRing`]; but nobody who can write to the store's files can be kept from
-//! restoring an older copy of them, which revives tokens. Engines panic on some damaged files; that is caught and
-//! becomes [`StoreError::Corrupt`], unless the program is built with `panic = "abort"`.
+//! Only one process at a time can open a store, except a `PostgresStore`. If a process is forked while a store is open,
+//! the child gets [`StoreError::Forked`], in memory too: open stores after the fork. A store whose file is removed,
+//! moved or replaced stops working ([`StoreError::Replaced`]).
 //!
-//! A key ring comes out of a [`KeyFile`], a [`KeyVariable`], or whatever else a host implements [`KeySource`] for.
+//! Writes of many threads share a commit, and so a sync. A call returns when its own write is on disk; a lone call
+//! waits for no other.
 //!
-//! `create` makes a store on disk and `open` opens one. Neither does the other's work, since an empty store in a
-//! mistyped place knows none of the tokens, and says so of every one.
+//! A checksum in every value detects damage, and [`KeyRing`] seals root keys. But an attacker who can write to the
+//! store's files can restore an older copy of them, which revives tokens. Engines panic on some damaged files; the
+//! store catches the panic and returns [`StoreError::Corrupt`], unless the program is built with `panic = "abort"`.
 //!
-//! [`CachedStore`] is a cache in front of any of them, for verification on hosts that are far from their store.
+//! A key ring comes from a [`KeyFile`], a [`KeyVariable`], or a [`KeySource`] of the host's own.
 //!
-//! A store of your own implements [`TokenStore`], keeps [`Record::to_bytes`], makes its cursors by [`Filter::cursor`], and
-//! passes `conformance::all`.
+//! `create` makes a store on disk and `open` opens one. Neither does the other's work, since an empty store at a
+//! mistyped path would reject every token.
+//!
+//! [`CachedStore`] is a cache in front of any of them, for hosts that verify tokens far from their store.
+//!
+//! A store of your own implements [`TokenStore`], stores [`Record::to_bytes`], makes its cursors with
+//! [`Filter::cursor`], and passes `conformance::all`.
 //!
 //! # Features
 //!
 //! - `redb` (default): `RedbStore`.
 //! - `sled`: `SledStore`.
 //! - `postgres`: `PostgresStore`.
-//! - `transfer`: `export`, `export_to`, `verify_export` and `import`, which move tokens from store to store by a file.
-//! - `conformance`: the suite that every backend has to pass.
+//! - `transfer`: `export`, `export_to`, `verify_export` and `import`, which move tokens between stores in a file.
+//! - `conformance`: the suite that every backend must pass.
 #![forbid(unsafe_code)]
 
 mod admin;

@@ -1,4 +1,4 @@
-//! What a store keeps.
+//! The types that a store keeps.
 
 use std::{fmt, io, num::NonZeroU64, sync::Arc};
 
@@ -8,19 +8,19 @@ use token_core::{RootKey, UnixTime};
 
 use crate::{KeyRing, Owner, SealError, StoreError, codec, layout};
 
-/// The name of a record: any 1 to 512 bytes, the same bytes in every backend. A token is stored, spent and
-/// logged under this, never under its text, which has many spellings.
+/// The id of a record: any 1 to 512 bytes, the same in every backend. A token is stored, spent and logged under its id,
+/// never under its text, which has many spellings.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "Vec<u8>", into = "Vec<u8>")]
 pub struct TokenId(Vec<u8>);
 
-/// The caller's name of one spend: any 1 to 64 bytes. The same claim asked again gets the same answer.
+/// The caller's id for one spend: any 1 to 64 bytes. A retry under the same claim gets the same answer.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "Vec<u8>", into = "Vec<u8>")]
 pub struct ClaimId(Vec<u8>);
 
-/// The store's name for one grant of a use: 64 bits drawn at random. A claim that is refunded and made again holds
-/// another grant, so a refund that names its grant can never take a use that was granted later.
+/// The store's id for one grant of a use: 64 bits drawn at random. A claim that is refunded and made again holds
+/// another grant. A refund names its grant, so that it cannot take a use that was granted later.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct GrantId(u64);
 
@@ -29,7 +29,7 @@ pub struct GrantId(u64);
 pub struct Held {
     /// How many uses were left when the claim was made.
     pub uses_left: u64,
-    /// The grant of this use, which a refund has to name.
+    /// The grant of this use, which a refund must name.
     pub grant: GrantId,
 }
 
@@ -37,24 +37,24 @@ pub struct Held {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("an id of {len} bytes; 1 to {max} are allowed")]
 pub struct InvalidId {
-    /// The length of the id that was given, in bytes.
+    /// The length of the rejected id, in bytes.
     pub len: usize,
     /// The greatest length allowed, in bytes.
     pub max: usize,
 }
 
-/// Somebody or something outside the store, by kind and id: the issuer of a token (`user`, `u1`), the resource
-/// that it is about (`space`, `s1`). The store compares entities and knows nothing else about them.
+/// A party or thing outside the store, by kind and id: the issuer of a token (`user`, `u1`), or the resource that it is
+/// about (`space`, `s1`). The store compares entities and knows nothing else about them.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Entity {
-    /// What it is: the name of an [`EntityKind`](crate::EntityKind), or a word of the host's own.
+    /// Its kind: the name of an [`EntityKind`](crate::EntityKind), or a name of the host's own.
     pub kind: String,
-    /// Which one it is.
+    /// Its id.
     pub id: String,
 }
 
-/// A root key as it is at rest: ciphertext that only a [`KeyRing`](crate::KeyRing) makes and opens. It is had from
-/// there or from a stored record, so that no store can be handed a plaintext key.
+/// A sealed root key: ciphertext that only a [`KeyRing`](crate::KeyRing) makes and opens. It comes only from there or
+/// from a stored record, so that no plaintext key can be handed to a store.
 #[derive(Clone, PartialEq, Eq)]
 pub struct SealedKey {
     pub(crate) key_id: u32,
@@ -62,35 +62,35 @@ pub struct SealedKey {
     pub(crate) ciphertext: Vec<u8>,
 }
 
-/// One token that was minted. [`Record::new`] makes one; its [`Terms`] never change after that.
+/// The record of one token. [`Record::new`] makes one; its [`Terms`] never change after that.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Record {
-    /// The name that everything is kept under.
+    /// The id of the token.
     pub id: TokenId,
-    /// The type of the token in the words of the host, such as `space-support`. Opaque to the store.
+    /// The type of the token, as the host names it, such as `space-support`. Opaque to the store.
     pub kind: String,
-    /// What the token is about, if it is about something.
+    /// The resource that the token is about, if any.
     pub resource: Option<Entity>,
-    /// Who had it minted, and on whose authority it is spent.
+    /// The entity that had it minted, on whose authority it is spent.
     pub issuer: Entity,
     /// The sealed root key, bound to the [`Terms`].
     pub root_key: SealedKey,
     /// When it was minted.
     pub created: UnixTime,
-    /// From when on it is worth nothing and may be purged. `None`: never.
+    /// When it expires: from then on it is invalid and may be purged. `None`: never.
     pub expires: Option<UnixTime>,
-    /// How often it may be redeemed. `None`: without limit.
+    /// How many uses it has. `None`: no limit.
     pub use_limit: Option<NonZeroU64>,
-    /// How often it has been redeemed and not refunded.
+    /// How many uses are spent: redeemed and not refunded.
     pub uses: u64,
-    /// Whether it has been revoked. There is no way back.
+    /// Whether it was revoked. A revocation is for good.
     pub revoked: bool,
-    /// A name that the issuer gave it.
+    /// A name given by the issuer.
     pub name: Option<String>,
 }
 
-/// What is settled when a token is minted, and never changes. Its root key is sealed for all of this: in a record in
-/// which any of it was changed, the key does not open.
+/// The terms of a token, which never change after it is minted. Its root key is sealed for these terms: if any of them
+/// is changed in the record, the key does not open.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Terms<'a> {
     /// [`Record::id`]
@@ -109,18 +109,18 @@ pub struct Terms<'a> {
     pub use_limit: Option<NonZeroU64>,
 }
 
-/// The shared secret of all temporary tokens of one subject, at one generation. Raising the generation voids
-/// every temporary token minted before.
+/// The shared secret of all temporary tokens of one subject, at one generation. Raising the generation voids every
+/// temporary token minted before.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Generation {
-    /// Counts from 1.
+    /// The number of the generation, from 1.
     pub number: u64,
     /// The sealed root key, bound to the subject and the number.
     pub root_key: SealedKey,
 }
 
 impl Record {
-    /// The record of a token minted on these terms: unspent, without a name, with its root key sealed.
+    /// Makes the record of a token minted on these terms: unspent, without a name, with its root key sealed.
     ///
     /// # Errors
     /// [`SealError::Random`].
@@ -141,7 +141,7 @@ impl Record {
         })
     }
 
-    /// What the root key is sealed for.
+    /// Returns the owner that the root key is sealed for.
     #[must_use]
     pub fn owner(&self) -> Owner<'_> {
         let Self { id, kind, resource, issuer, created, expires, use_limit, .. } = self;
@@ -149,13 +149,13 @@ impl Record {
         Owner::Token(Terms { id, kind, resource: resource.as_ref(), issuer, created, expires, use_limit })
     }
 
-    /// Whether every use is taken.
+    /// Returns whether no use is left.
     #[must_use]
     pub fn is_spent(&self) -> bool {
         self.use_limit.is_some_and(|limit| self.uses >= limit.get())
     }
 
-    /// The record as bytes, which every later version of this software reads: for a store of your own.
+    /// Encodes the record, for a store of your own. Every later version of this software can decode it.
     ///
     /// # Errors
     /// [`StoreError::TooLarge`].
@@ -163,18 +163,18 @@ impl Record {
         codec::encode_record(&layout::record(&self.id), self)
     }
 
-    /// The record `id`, from what [`to_bytes`](Self::to_bytes) made of it.
+    /// Decodes the record `id` from the result of [`to_bytes`](Self::to_bytes).
     ///
     /// # Errors
-    /// [`StoreError::Corrupt`] where the bytes are damaged or are those of another record,
-    /// [`StoreError::NewerVersion`], [`StoreError::OlderVersion`].
+    /// [`StoreError::Corrupt`] if the bytes are damaged or are those of another record, [`StoreError::NewerVersion`],
+    /// [`StoreError::OlderVersion`].
     pub fn from_bytes(id: TokenId, bytes: &[u8]) -> Result<Self, StoreError> {
         codec::decode_record(&layout::record(&id), id, bytes)
     }
 }
 
 impl Generation {
-    /// The generation as bytes, which every later version of this software reads: for a store of your own.
+    /// Encodes the generation, for a store of your own. Every later version of this software can decode it.
     ///
     /// # Errors
     /// [`StoreError::TooLarge`].
@@ -182,21 +182,20 @@ impl Generation {
         codec::encode_generation(&layout::generation(subject), self)
     }
 
-    /// The generation of a subject, from what [`to_bytes`](Self::to_bytes) made of it.
+    /// Decodes the generation of a subject from the result of [`to_bytes`](Self::to_bytes).
     ///
     /// # Errors
-    /// [`StoreError::Corrupt`] where the bytes are damaged or are those of another subject,
-    /// [`StoreError::NewerVersion`].
+    /// [`StoreError::Corrupt`] if the bytes are damaged or are those of another subject, [`StoreError::NewerVersion`].
     pub fn from_bytes(subject: &Entity, bytes: &[u8]) -> Result<Self, StoreError> {
         codec::decode_generation(&layout::generation(subject), bytes)
     }
 }
 
 impl GrantId {
-    /// Draws a new one: for a store of your own.
+    /// Draws a new grant id, for a store of your own.
     ///
     /// # Errors
-    /// [`StoreError::Io`] where the operating system gives no random bytes.
+    /// [`StoreError::Io`] if the operating system gives no random bytes.
     pub fn draw() -> Result<Self, StoreError> {
         let mut bytes = [0; 8];
         match SystemRandom::new().fill(&mut bytes) {
@@ -205,20 +204,20 @@ impl GrantId {
         }
     }
 
-    /// The grant that [`to_bytes`](Self::to_bytes) wrote down.
+    /// Decodes the grant id from the result of [`to_bytes`](Self::to_bytes).
     #[must_use]
     pub const fn from_bytes(bytes: [u8; 8]) -> Self {
         Self(u64::from_be_bytes(bytes))
     }
 
-    /// The grant as bytes: to keep it with the claim, or until it is known whether it must be refunded.
+    /// Encodes the grant id: to store it with the claim, or until the caller knows whether to refund it.
     #[must_use]
     pub const fn to_bytes(self) -> [u8; 8] {
         self.0.to_be_bytes()
     }
 }
 
-/// As 16 hexadecimal digits.
+/// Formats the grant id as 16 hexadecimal digits.
 impl fmt::Display for GrantId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:016x}", self.0)
@@ -237,10 +236,10 @@ macro_rules! id {
             /// The greatest length in bytes.
             pub const MAX_LEN: usize = $max;
 
-            /// Takes 1 to `MAX_LEN` bytes.
+            /// Makes an id of 1 to `MAX_LEN` bytes.
             ///
             /// # Errors
-            /// [`InvalidId`] when there are none, or more.
+            /// [`InvalidId`] if there are no bytes, or too many.
             pub fn new(bytes: impl Into<Vec<u8>>) -> Result<Self, InvalidId> {
                 let bytes = bytes.into();
                 match bytes.len() {
@@ -249,7 +248,7 @@ macro_rules! id {
                 }
             }
 
-            /// The bytes themselves.
+            /// Returns the bytes of the id.
             #[must_use]
             pub fn as_bytes(&self) -> &[u8] {
                 &self.0
@@ -270,7 +269,7 @@ macro_rules! id {
             }
         }
 
-        /// As text where it is printable ASCII, with `\x..` for other bytes.
+        /// Formats printable ASCII as text, and other bytes as `\x..`.
         impl fmt::Display for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 write!(f, "{}", self.0.escape_ascii())

@@ -6,124 +6,135 @@ use token_core::UnixTime;
 
 use crate::{ClaimId, Entity, Generation, GrantId, Held, Record, TokenId};
 
-/// Keeps token records.
+/// Stores token records.
 ///
 /// # Contract
-/// Every backend keeps it, and the conformance suite (`conformance::all`, feature `conformance`) holds it to it.
+/// Every backend keeps this contract. The conformance suite (`conformance::all`, feature `conformance`) tests it.
 ///
-/// - **G1 atomic.** A call happens wholly or not at all.
-/// - **G2 linearizable** per token id: calls take effect one after another, between their start and their end.
-/// - **G3 durable.** Once a call returns `Ok`, its effect survives a crash and a power cut (memory excepted). So does what
-///   the answer of a call that writes rests on: after [`Insert::Exists`] or a repeated claim, the record and the claim.
+/// - **G1 atomic.** A call takes effect wholly or not at all.
+/// - **G2 linearizable** per token id. Each call takes effect at one moment between its start and its return.
+/// - **G3 durable.** Once a call returns `Ok`, its effect survives a crash and a power cut, except in memory. So does
+///   the state that the answer of a writing call rests on: after [`Insert::Exists`] the record, after a repeated claim
+///   the claim.
 /// - **G4 shared.** Clones of a store share their state.
-/// - **G5 blind.** A store reads no clock, and neither logs a key nor shows one in `Debug` or an error.
-/// - **G6 idempotent.** [`redeem`](Self::redeem) under one claim happens once, however often it is asked. A use
-///   that was answered more than once is not given back, and a [`refund`](Self::refund) gives back no other use than
-///   the one whose grant it names.
+/// - **G5 blind.** A store reads no clock. It neither logs a key nor shows one in `Debug` or an error.
+/// - **G6 idempotent.** [`redeem`](Self::redeem) under one claim spends one use, however often the caller retries it.
+///   The store never gives back a use that it reported more than once. A [`refund`](Self::refund) gives back only the
+///   use whose grant it names.
 ///
-/// That something is absent, and who won a race, is data and not an error. An error says by
-/// [`StoreError::retry`] what the caller may do.
+/// Absence and the outcome of a race are data, not errors. [`StoreError::retry`] says what the caller of a failed call
+/// may do.
 ///
 /// There are no default methods: a wrapper that forgets one does not compile.
 pub trait TokenStore: fmt::Debug + Send + Sync {
-    /// Keeps a new record.
+    /// Inserts a new record. Never overwrites one.
     ///
     /// # Errors
-    /// [`StoreError`]. After [`StoreError::Unknown`], insert the record again: [`Insert::Exists`] means that it is there to
-    /// stay. [`get`](Self::get) shows whether it is there now, which on a server a failover may still undo.
+    /// [`StoreError`]. After [`StoreError::Unknown`], insert the record again: [`Insert::Exists`] means that it is
+    /// durable. [`get`](Self::get) shows only that the record is there now; on a server, a failover may still undo it.
     fn insert(&self, record: &Record) -> Result<Insert, StoreError>;
 
-    /// Reads a record; `None` where there is none under this id.
+    /// Reads a record. Returns `None` if there is none under this id.
     ///
     /// # Errors
-    /// [`StoreError`], [`StoreError::Corrupt`] for a damaged record among others.
+    /// [`StoreError`], such as [`StoreError::Corrupt`] for a damaged record.
     fn get(&self, id: &TokenId) -> Result<Option<Record>, StoreError>;
 
-    /// Counts one use. With a limit of `k`, exactly `k` of any number of racing claims get
+    /// Spends one use under a claim. With a limit of `k`, exactly `k` of any number of racing claims get
     /// [`Redeem::Redeemed`].
     ///
-    /// The claim is kept beside the record: asked again, it gets the answer that it got the first time, even
-    /// when the token has been exhausted or revoked since, and costs no use. From then on the use stays spent
-    /// ([`Refund::Kept`]): of those that were told of it, one may have acted. For a token without a limit no
-    /// claim is kept (their number would have no bound): each call counts, also a repeated one.
+    /// Idempotent for a token with a limit: the store keeps the claim beside the record. A retry under the same claim
+    /// gets the first answer and costs no use, even if the token was exhausted or revoked since. From the first retry
+    /// on, the use cannot be refunded ([`Refund::Kept`]), because each caller that got the answer may have acted on it.
     ///
-    /// The answer names the grant, which a [`refund`](Self::refund) has to name. The store draws a new one for each
-    /// use that it grants ([`GrantId::draw`]), and answers a repeated claim with the grant that the claim holds.
+    /// Not idempotent for a token without a limit: each call counts one use. The store keeps no claims on such a token,
+    /// because their number would have no bound.
     ///
-    /// Expiry is the caller's business, since a store reads no clock.
+    /// The answer names the grant, which a [`refund`](Self::refund) must name. The store draws a new grant for each use
+    /// ([`GrantId::draw`]). A repeated claim gets the grant that the claim holds.
+    ///
+    /// The caller checks expiry, since a store reads no clock.
     ///
     /// # Errors
-    /// [`StoreError`]; after [`StoreError::Unknown`], ask again under the same claim.
+    /// [`StoreError`]. After [`StoreError::Unknown`], retry under the same claim.
     fn redeem(&self, id: &TokenId, claim: &ClaimId) -> Result<Redeem, StoreError>;
 
-    /// The use that a claim holds. `None` where it holds none: it was never made, it was refunded, or the token is
-    /// absent or has no limit. With this a caller answers a claim again where it would no longer let it be made.
+    /// Returns the use that a claim holds. Returns `None` if the claim was never made or was refunded, or if the token
+    /// is absent or has no limit. With this a caller can answer a repeated claim on a token that it would no longer
+    /// redeem.
     ///
-    /// To be told of a use is to be allowed to act on it, so this too makes it stay spent, as a repeated
-    /// [`redeem`](Self::redeem) does.
+    /// Like a repeated [`redeem`](Self::redeem), this makes the use impossible to refund: the caller that learns of the
+    /// use may act on it.
     ///
     /// # Errors
-    /// [`StoreError`], [`StoreError::Corrupt`] for a damaged claim among others; after
-    /// [`StoreError::Unknown`], ask again.
+    /// [`StoreError`], such as [`StoreError::Corrupt`] for a damaged claim. After [`StoreError::Unknown`], retry.
     fn claimed(&self, id: &TokenId, claim: &ClaimId) -> Result<Option<Held>, StoreError>;
 
-    /// Gives back the use that was granted to a claim under this grant, and forgets the claim. A repeated call
-    /// changes nothing ([`Refund::NotClaimed`]), also when the claim has been made again in between: that claim
-    /// holds a use of another grant, on which its caller may have acted. A claim that was answered more than once
-    /// keeps its use ([`Refund::Kept`]): the caller knows that it did not act, and not what the others did. A token
-    /// without a limit has no use to give back.
+    /// Gives back the use that a claim holds under this grant, and forgets the claim.
+    ///
+    /// Idempotent: after [`Refund::Refunded`], a repeated call returns [`Refund::NotClaimed`]. This holds even if the claim was
+    /// made again in between, because the claim then holds another grant, on which its caller may have acted.
+    ///
+    /// A use that the store reported more than once stays spent ([`Refund::Kept`]): this caller knows that it did not
+    /// act, but not whether another did. A token without a limit has no use to give back.
     ///
     /// # Errors
-    /// [`StoreError`]; after [`StoreError::Unknown`], ask again.
+    /// [`StoreError`]. After [`StoreError::Unknown`], retry.
     fn refund(&self, id: &TokenId, claim: &ClaimId, grant: GrantId) -> Result<Refund, StoreError>;
 
-    /// Marks a token as revoked, for good.
+    /// Revokes a token for good. Idempotent.
     ///
     /// # Errors
-    /// [`StoreError`]; after [`StoreError::Unknown`], ask again.
+    /// [`StoreError`]. After [`StoreError::Unknown`], retry.
     fn revoke(&self, id: &TokenId) -> Result<Revoke, StoreError>;
 
-    /// One page of the records that pass the filter: by id, or by expiry and id under
-    /// [`Filter::ExpiresBefore`]. `after` is the [`Page::next`] of the page before; it stays good while others
-    /// write. [`Filter::cursor`] makes such cursors. At most `limit` records come back, those that are damaged counted: of them, only the names do.
+    /// Returns one page of the records that pass the filter, ordered by id, or by expiry and then id under
+    /// [`Filter::ExpiresBefore`].
+    ///
+    /// `after` is the [`Page::next`] of the previous page. A cursor stays valid while others write; [`Filter::cursor`]
+    /// makes one. A page has at most `limit` records. Damaged records count toward `limit` and are listed by id only.
     ///
     /// # Errors
-    /// [`StoreError`], [`StoreError::InvalidCursor`] for an `after` that no page gave out.
+    /// [`StoreError`], such as [`StoreError::InvalidCursor`] for an `after` that did not come from a page of this
+    /// listing.
     fn list(&self, filter: &Filter, after: Option<&[u8]>, limit: usize) -> Result<Page, StoreError>;
 
-    /// Removes records that expired at or before `now`, with their claims; the earliest first and at most
-    /// `limit` of them. Returns how many; fewer than `limit` means that none are left, but for those that are
-    /// damaged: they are passed over, and [`list`](Self::list) names them. However many they are, others write
-    /// meanwhile: this alone is done in steps, each of them atomic. One step makes a record absent for everybody,
-    /// with all its claims: none of them is answered, or granted another use, from then on.
+    /// Removes at most `limit` records that expired at or before `now`, the earliest first, with their claims.
+    ///
+    /// Returns how many it removed. Fewer than `limit` means that no sound expired record is left. A purge skips
+    /// damaged records; [`list`](Self::list) names them.
+    ///
+    /// Works in steps, so that others can write meanwhile; no other call of this trait does. Each step is atomic. One
+    /// step removes a record together with all its claims: from then on none of them gets an answer or another use.
     ///
     /// # Errors
-    /// [`StoreError`]; ask again at any time. [`StoreError::ClockAhead`] where `now` is far ahead of what the store knows of
-    /// the present, so that a host whose clock is wrong removes nobody's records: more than five minutes ahead of the
-    /// clock of a server, or where there is none more than about 90 days ahead of the newest `created` that the store
-    /// has seen, of a record that was inserted or restored, purged since or not. To mint a token says that it is that
-    /// late. A store that has never kept a record refuses no time.
+    /// [`StoreError`]; retry at any time. [`StoreError::ClockAhead`] if `now` is too far in the future, so that a host
+    /// whose clock is wrong does not remove live records. On a server, the bound is five minutes ahead of the server's
+    /// clock. Elsewhere it is about 90 days ahead of the newest `created` of any record ever inserted or restored, even
+    /// if that record was purged since; minting a token moves the bound. A store that has never kept a record accepts
+    /// any time.
     fn purge(&self, now: UnixTime, limit: usize) -> Result<usize, StoreError>;
 
-    /// The present generation of a subject's temporary tokens; `None` before the first. A subject that is longer
-    /// than a store takes has none, and is not looked up: who presents a forged token may name any.
+    /// Returns the current generation of a subject's temporary tokens, or `None` before the first. A subject that is
+    /// too long to be stored has none; the store does not look it up, since a forged token may name any subject.
     ///
     /// # Errors
-    /// [`StoreError`], [`StoreError::Corrupt`] for a damaged record among others.
+    /// [`StoreError`], such as [`StoreError::Corrupt`] for a damaged generation.
     fn generation(&self, subject: &Entity) -> Result<Option<Generation>, StoreError>;
 
-    /// The same as the store itself has it now, for what cannot be taken back. [`generation`](Self::generation) may
-    /// be answered by a cache, and then be late; a wrapper hands this call on to the store beneath.
+    /// Returns the same from the store itself, for decisions that cannot be undone. A cache may answer
+    /// [`generation`](Self::generation), and that answer may be stale. A wrapper passes this call to the store beneath.
     ///
     /// # Errors
     /// As [`generation`](Self::generation).
     fn present_generation(&self, subject: &Entity) -> Result<Option<Generation>, StoreError>;
 
-    /// Replaces a subject's generation by the next, whose number must be one more than the present one's (1 for
-    /// the first). A damaged one counts as none.
+    /// Replaces a subject's generation by the next one. The number of `next` must be one more than the current number,
+    /// or 1 if there is no generation. A damaged generation counts as none.
     ///
     /// # Errors
-    /// [`StoreError`]; after [`StoreError::Unknown`], [`generation`](Self::generation) tells.
+    /// [`StoreError`]. After [`StoreError::Unknown`], call [`present_generation`](Self::present_generation) to see
+    /// which is in force.
     fn raise_generation(&self, subject: &Entity, next: &Generation) -> Result<Raise, StoreError>;
 }
 
@@ -131,9 +142,9 @@ pub trait TokenStore: fmt::Debug + Send + Sync {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use]
 pub enum Insert {
-    /// The record is kept.
+    /// The record was inserted.
     Inserted,
-    /// There is a record under this id, and it stays as it is.
+    /// A record with this id exists. It was not changed.
     Exists,
 }
 
@@ -141,25 +152,25 @@ pub enum Insert {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use]
 pub enum Redeem {
-    /// This claim has one use.
+    /// The claim holds one use.
     Redeemed {
-        /// How many were left when the claim was first made; `None` for a token without a limit.
+        /// How many uses were left when the claim was first made; `None` for a token without a limit.
         uses_left: Option<u64>,
-        /// The grant of this use, for a refund; `None` for a token without a limit.
+        /// The grant of this use, which a refund must name; `None` for a token without a limit.
         grant: Option<GrantId>,
-        /// Whether the claim had been made before, so that this call cost nothing.
+        /// Whether the claim already held this use, so that this call cost nothing.
         repeated: bool,
     },
-    /// Every use is taken.
+    /// No use is left.
     Exhausted,
-    /// The token was revoked.
+    /// The token is revoked.
     Revoked,
-    /// There is no such record.
+    /// There is no record with this id.
     Absent,
 }
 
 impl Redeem {
-    /// The grant of the use; `None` where there is none, or the token has no limit.
+    /// Returns the grant of the use; `None` if no use was granted or the token has no limit.
     #[must_use]
     pub const fn grant(&self) -> Option<GrantId> {
         match self {
@@ -173,14 +184,14 @@ impl Redeem {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use]
 pub enum Refund {
-    /// The use is given back.
+    /// The use was given back.
     Refunded,
-    /// The claim was answered again, so that somebody other than the caller may have acted on it: the use
-    /// stays spent, and the claim keeps its answer.
+    /// The use was reported more than once, so that another caller may have acted on it. It stays spent, and the claim
+    /// stays.
     Kept,
-    /// The claim holds no use of this grant: it never did, that use was refunded already, or the token has no limit.
+    /// The claim holds no use of this grant: it never did, the use was refunded already, or the token has no limit.
     NotClaimed,
-    /// There is no such record.
+    /// There is no record with this id.
     Absent,
 }
 
@@ -190,7 +201,7 @@ pub enum Refund {
 pub enum Revoke {
     /// The token is revoked, by this call or an earlier one.
     Revoked,
-    /// There is no such record.
+    /// There is no record with this id.
     Absent,
 }
 
@@ -200,24 +211,24 @@ pub enum Revoke {
 pub enum Raise {
     /// The generation is in force.
     Raised,
-    /// The present generation is not the one before it, and stays as it is.
+    /// The current number is not one less than that of the new generation. Nothing was changed.
     Stale {
-        /// The number of the present generation; 0 where there is none.
+        /// The number of the current generation; 0 if there is none.
         present: u64,
     },
 }
 
-/// Which records [`TokenStore::list`] gives.
+/// Which records [`TokenStore::list`] returns.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Filter {
-    /// All of them.
+    /// All records.
     All,
-    /// Those about this resource.
+    /// Records about this resource.
     Resource(Entity),
-    /// Those of this issuer.
+    /// Records of this issuer.
     Issuer(Entity),
-    /// Those that expired at or before this time.
+    /// Records that expired at or before this time.
     ExpiresBefore(UnixTime),
 }
 
@@ -226,40 +237,40 @@ pub enum Filter {
 pub struct Page {
     /// The records, in order.
     pub records: Vec<Record>,
-    /// The tokens whose records, or entries in the index that was walked, are damaged. They might have been among
-    /// the records.
+    /// The ids whose records, or whose entries in the index of this filter, are damaged. They may or may not pass the
+    /// filter.
     pub damaged: Vec<TokenId>,
-    /// Where the next page begins; `None` on the last. Opaque: good for the same filter on the same store.
+    /// The cursor for the next page; `None` on the last page. Opaque; valid for the same filter on the same store.
     pub next: Option<Vec<u8>>,
 }
 
-/// Why a store did not do what it was asked.
+/// Why a call of a store failed.
 #[derive(Clone, Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum StoreError {
-    /// Another process, or another store in this one, has it open.
+    /// Another process, or another store in this process, has the store open.
     #[error("the store at {} is open elsewhere; close that first", path.display())]
     AlreadyOpen {
-        /// The store's place.
+        /// The path of the store.
         path: PathBuf,
     },
-    /// There is no store at this place, and opening does not make one: an empty store in a mistyped place would
-    /// know none of the tokens.
+    /// There is no store at this path. Opening does not create one: an empty store at a mistyped path would know no
+    /// token.
     #[error("there is no store at {}; name the place of yours, or create one there first", path.display())]
     NotFound {
-        /// The place where it should be.
+        /// The path that was named.
         path: PathBuf,
     },
-    /// A new store was to be made where something is already. That was left as it is.
+    /// The path of a new store exists already. It was left as it is.
     #[error("{} exists; open it, or name another place for a new store", path.display())]
     Exists {
-        /// The place where it should be made.
+        /// The path that was named.
         path: PathBuf,
     },
-    /// The place holds something that is not a store of this kind. Its content was left as it is.
+    /// The path holds something other than a store of this kind. It was left as it is.
     #[error("{} holds something else: {found}", path.display())]
     NotAStore {
-        /// The store's place.
+        /// The path that was named.
         path: PathBuf,
         /// What was found there.
         found: &'static str,
@@ -272,7 +283,7 @@ pub enum StoreError {
         /// The newest version that can be read.
         known: u32,
     },
-    /// The store was written by an older version of this software, and has to be brought up to date first.
+    /// The store was written by an older version of this software and must be upgraded first.
     #[error("the store is of version {found}, and has to be brought to version {known} first")]
     OlderVersion {
         /// The version found.
@@ -280,23 +291,23 @@ pub enum StoreError {
         /// The version that is needed.
         known: u32,
     },
-    /// The server cannot be reached, or admits nobody for now. Nothing was written.
+    /// The server cannot be reached, or accepts no connections at the moment. Nothing was written.
     #[error("the server cannot be reached: {place}")]
     Unreachable {
         /// Its URL, without the password.
         place: String,
-        /// What failed last.
+        /// The last failure.
         source: Arc<std::io::Error>,
     },
-    /// The server knows no such user or password, or the user may not do this. Nothing was written.
+    /// The server does not accept the user or the password, or the user lacks a privilege. Nothing was written.
     #[error("the server denies access: {place}")]
     Denied {
         /// Its URL, without the password.
         place: String,
-        /// What the server said.
+        /// The server's answer.
         source: Arc<std::io::Error>,
     },
-    /// The schema of the tables belongs to another role, which can change them at will. Nothing was written.
+    /// Another role owns the schema of the tables, and can change them at will. Nothing was written.
     #[error(
         "the schema onetoken of {place} belongs to {owner}; connect as that role, or have it given to this one"
     )]
@@ -306,18 +317,20 @@ pub enum StoreError {
         /// The role that owns it.
         owner: String,
     },
-    /// The server is set to acknowledge what it may lose.
+    /// A setting of the server lets it lose writes that it has acknowledged.
     #[error("the server may lose what it acknowledges: {setting} is {found}")]
     NotDurable {
-        /// The setting that says so.
+        /// The name of the setting.
         setting: &'static str,
         /// Its value.
         found: String,
     },
-    /// The server's log lacks what was acknowledged to this store: a former primary goes on, a standby was promoted that had
-    /// not received everything, or an older copy of the data was started. Nothing was written. Stop the server that lacks it
-    /// and open the store again. Opening it with that server running accepts the loss: spent and revoked tokens may then be
-    /// good again.
+    /// The server's log lacks writes that it acknowledged to this store. Either a former primary runs again, a standby
+    /// was promoted before it had received everything, or the server runs on an older copy of the data. Nothing was
+    /// written.
+    ///
+    /// Stop the server that lacks the writes, and open the store again. Opening the store while that server runs
+    /// accepts the loss: spent and revoked tokens may then become valid again.
     #[error(
         "the log of {place} went back: it holds {found}, and {acknowledged} was acknowledged; stop the server that \
          lacks it and open the store again, or open it with that server to accept the loss"
@@ -325,78 +338,78 @@ pub enum StoreError {
     WentBack {
         /// Its URL, without the password.
         place: String,
-        /// How far the log goes that the server shares with the one that acknowledged.
+        /// The last position that the server's log shares with the log of the server that acknowledged.
         found: LogPosition,
-        /// How far the log went when something was last acknowledged.
+        /// The last position that was acknowledged.
         acknowledged: LogPosition,
     },
-    /// A pooler hands this connection to others between statements (PgBouncer in transaction or statement mode), so that
-    /// what the store has set for itself is another's. Nothing was written.
+    /// A pooler gives this connection to other clients between statements (PgBouncer in transaction or statement mode).
+    /// The store's session settings would then apply to them, not to the store. Nothing was written.
     #[error("a pooler shares the connection to {place}; connect directly, or in session mode")]
     Pooled {
         /// Its URL, without the password.
         place: String,
     },
-    /// The stored bytes are damaged. What could not be trusted was not returned.
+    /// The stored bytes are damaged. The store returned nothing that it could not verify.
     #[error("the store is damaged: {what}")]
     Corrupt {
-        /// What is damaged.
+        /// Which part is damaged.
         what: &'static str,
     },
-    /// The disk is full, or a quota is. Nothing was written.
+    /// The disk or a quota is full. Nothing was written.
     #[error("no space is left for the store")]
     Full,
-    /// The store cannot be written: its file system is read-only, or its server is a standby.
+    /// The store cannot be written: its file system is read-only, its server is a standby, or it is a copy for
+    /// inspection.
     #[error("the store is read-only")]
     ReadOnly,
-    /// The operating system or the server refused. Nothing was written.
+    /// The operating system or the server refused the call. Nothing was written.
     #[error("the store cannot be used")]
     Io(#[source] Arc<std::io::Error>),
-    /// A write failed underway: whether it happened is not known until the store is asked again, and opened before
-    /// that if it is poisoned.
+    /// A write failed in flight, so that it may or may not have happened. Retry to find out, after reopening the store
+    /// if it is poisoned.
     #[error("the store may or may not have done it; retry, and a spend under the same claim")]
     Unknown(#[source] Option<Arc<std::io::Error>>),
-    /// An earlier write failed underway, and no other is tried since: open the store again.
+    /// An earlier write failed in flight. The store accepts no further writes; open it again.
     #[error("an earlier write failed; the store must be opened again")]
     Poisoned,
-    /// The file of the store was removed, moved or replaced while the store was open, so that another process may use
-    /// another file in its place. Nothing is read or written any more. Whether a write underway is in the file that was
-    /// moved is not known.
+    /// The store's file was removed, moved or replaced while the store was open, so that another process may use a new
+    /// file in its place. The store no longer reads or writes. A write in flight may or may not be in the file that was
+    /// moved.
     #[error(
         "the store at {} was removed, moved or replaced while it was open; stop what uses the new one, put the former \
          back if there is one, then open the store again", path.display()
     )]
     Replaced {
-        /// The store's place.
+        /// The path of the store.
         path: PathBuf,
     },
-    /// The store was opened by another process, from which this one was forked. Nothing was read or written. Forked
-    /// processes keep the files locked until they end; threads of sled's are left to the process that used it first.
+    /// The store was opened before this process was forked. Nothing was read or written. The forked processes keep the
+    /// files locked until they exit. The threads of sled stay with the process that used it first.
     #[error(
         "the store was opened before this process was forked; open the store after the fork, once in each process"
     )]
     Forked,
-    /// The record, or an entity in it, is larger than a store takes: 24 KiB for all of a record, 1 KiB for an
-    /// entity.
+    /// The record, or an entity in it, is too large: at most 24 KiB for a whole record and 1 KiB for an entity.
     #[error("{len} bytes to be stored; {max} are allowed")]
     TooLarge {
-        /// The length of what was to be stored, in bytes, with what the store adds to it.
+        /// The stored length in bytes, including what the store adds.
         len: usize,
         /// The greatest length allowed, in bytes.
         max: usize,
     },
-    /// The caller's time is so far ahead of what the store knows of the present that the caller's clock must be wrong.
-    /// What it would remove or void may hold yet. Nothing was written.
+    /// The caller's time is so far ahead of the store's evidence of the present that the caller's clock must be wrong.
+    /// Records that the call would remove or void may still be valid. Nothing was written.
     #[error("the time {now} is more than {} ahead of {witness}", span(*bound))]
     ClockAhead {
         /// The caller's time.
         now: UnixTime,
-        /// What the store knows.
+        /// The store's evidence of the present.
         witness: ClockWitness,
-        /// How far ahead it may be, in seconds.
+        /// How far ahead the time may be, in seconds.
         bound: u64,
     },
-    /// The cursor is not one that this listing gave out.
+    /// The cursor did not come from a page of this listing.
     #[error("the cursor is not one of this listing")]
     InvalidCursor,
 }
@@ -410,17 +423,17 @@ fn span(secs: u64) -> String {
     }
 }
 
-/// What a store that reads no clock knows of the present.
+/// The evidence of the present that a store has without reading a clock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ClockWitness {
-    /// The clock of its server.
+    /// The time on the server's clock.
     Server(UnixTime),
-    /// The time at which the newest token that it has seen was created.
+    /// The creation time of the newest token that the store has seen.
     NewestToken(UnixTime),
 }
 
-/// What it is, and what to do where it contradicts the caller.
+/// Shows the evidence, and what to do if it contradicts the caller's time.
 impl fmt::Display for ClockWitness {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -436,16 +449,16 @@ impl fmt::Display for ClockWitness {
     }
 }
 
-/// A place in the log of a PostgreSQL server.
+/// A position in the log of a PostgreSQL server.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct LogPosition {
-    /// The timeline, which grows with each promotion of a standby.
+    /// The timeline; each promotion of a standby starts a higher one.
     pub timeline: u32,
-    /// The position, in bytes.
+    /// The position in the log, in bytes.
     pub at: u64,
 }
 
-/// As PostgreSQL writes it.
+/// Formats the position as PostgreSQL does, followed by the timeline.
 impl fmt::Display for LogPosition {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:X}/{:X} of timeline {}", self.at >> 32, self.at & 0xFFFF_FFFF, self.timeline)
@@ -455,16 +468,17 @@ impl fmt::Display for LogPosition {
 /// What the caller of a failed call may do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Retry {
-    /// Nothing happened: the same call may be made again, now or when the cause is gone.
+    /// Nothing happened. The same call may be made again, now or after its cause is gone.
     Safe,
-    /// It may have happened: open the store again if it is poisoned, then ask under the same claim.
+    /// The call may have happened. Open the store again if it is poisoned or replaced, then retry; a spend, under the
+    /// same claim.
     Ask,
-    /// The same call will fail again until somebody mends the cause.
+    /// The same call will fail again until its cause is fixed.
     Never,
 }
 
 impl StoreError {
-    /// What the caller may do.
+    /// Returns what the caller may do after this error.
     #[must_use]
     pub fn retry(&self) -> Retry {
         match self {

@@ -1,72 +1,72 @@
-//! What was read and by whom it is being read: the part of the cache that threads meet at.
+//! Cached answers and reads in flight: the part of the cache that threads share.
 //!
-//! A slot holds what was read last and the read that is underway. To drop a key is to remove its slot: whoever reads
-//! gets what it reads, and so do those who wait for it, but finds no slot of its own to keep it in.
+//! A slot holds the last answer and the read in flight. Dropping a key removes its slot. The reader in flight, and
+//! those who wait for it, still get its answer, but it finds no slot of its own to store the answer in.
 
 use std::{
     collections::{HashMap, VecDeque},
     hash::{BuildHasher, Hash, RandomState},
-    // One copy of a key, for its slot and the queue. Not what a model checker follows: no threads meet at it.
+    // One copy of a key, shared by its slot and the queue. Not from `sync`: threads do not synchronize through it.
     sync::{Arc as Key, PoisonError},
     time::{Duration, Instant},
 };
 
 use crate::sync::{Arc, Condvar, Mutex, MutexGuard};
 
-/// How long an answer serves, counted from before the store was asked, and how much is kept.
+/// How long answers are fresh, counted from before the store was asked, and how many are cached.
 pub(crate) struct Terms<K, V, E> {
-    /// Of something.
+    /// How long a present value is fresh.
     pub(crate) present: Duration,
-    /// Of nothing.
+    /// How long an absence is fresh.
     pub(crate) absent: Duration,
-    /// Of something, while the store cannot be reached.
+    /// How long a present value is used while the store cannot be reached.
     pub(crate) outage: Duration,
-    /// How long the store is left alone after it was asked in vain, by those who have an answer that still serves.
+    /// How long reads with a usable stale answer leave the store alone after it could not be reached.
     pub(crate) retry: Duration,
-    /// Whether an error says that the store cannot be reached.
+    /// Returns whether an error means that the store cannot be reached.
     pub(crate) unreachable: fn(&E) -> bool,
-    /// How many answers of something are kept, and as many of nothing.
+    /// The maximum number of cached present values, and of cached absences.
     pub(crate) entries: usize,
-    /// How many bytes of answers of something are kept, and as many of nothing.
+    /// The maximum size of the cached present values in bytes, and of the cached absences.
     pub(crate) bytes: usize,
-    /// How many bytes an answer takes, with its key.
+    /// Returns the size of an answer with its key, in bytes.
     pub(crate) weigh: fn(&K, Option<&V>) -> usize,
 }
 
-/// Where an answer came from.
+/// The source of an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Source {
-    /// It was kept.
+    /// A fresh cached answer.
     Kept,
-    /// It was kept, and is older than it should be, but the store cannot be reached.
+    /// A stale cached answer, because the store cannot be reached.
     Old,
-    /// Another caller was asking.
+    /// Another caller's read.
     Joined,
-    /// The store.
+    /// A read of the store.
     Asked,
 }
 
-/// `None` where there is nothing.
+/// `None` if the store has no value.
 type Answer<V> = Option<Arc<V>>;
 
 pub(crate) struct Reads<K, V, E> {
     terms: Terms<K, V, E>,
     hasher: RandomState,
     shards: Vec<Mutex<Shard<K, V, E>>>,
-    /// When the store was last asked in vain; `None` while it answers.
+    /// When a read last failed to reach the store; `None` while the store answers.
     asked_in_vain: Mutex<Option<Instant>>,
 }
 
 struct Shard<K, V, E> {
     slots: HashMap<Key<K>, Slot<V, E>>,
-    // What is absent has a queue of its own: names that somebody makes up push nothing out.
+    // Absences have a queue of their own, so that names made up by an attacker evict no present value.
     present: Queue<K>,
     absent: Queue<K>,
     count: u64,
 }
 
-/// What was kept, in that order: also what has been dropped or replaced since, so that its length and its weight are
-/// bounds of what is there.
+/// Cached keys in the order of insertion. Includes dropped and replaced ones, so that its length and weight are upper
+/// bounds of what is cached.
 struct Queue<K> {
     entries: VecDeque<Queued<K>>,
     bytes: usize,
@@ -91,7 +91,7 @@ struct Kept<V> {
     answer: Answer<V>,
 }
 
-/// A read that is underway.
+/// A read in flight.
 struct Flight<V, E> {
     began: Instant,
     landing: Mutex<Landing<V, E>>,
@@ -105,7 +105,7 @@ enum Landing<V, E> {
     Lost,
 }
 
-/// What a caller is to do.
+/// What a caller must do next.
 enum Turn<V, E> {
     Take(Answer<V>, Source),
     Wait(Arc<Flight<V, E>>),
@@ -122,8 +122,8 @@ impl<K: Eq + Hash + Clone, V, E: Clone> Reads<K, V, E> {
         Self { terms, hasher: RandomState::new(), shards, asked_in_vain: Mutex::new(None) }
     }
 
-    /// The answer that serves still, or else that of `read`, which one caller for each key calls at a time. No lock
-    /// is held meanwhile.
+    /// Returns the cached answer if it is fresh, and otherwise that of `read`. Only one caller per key runs `read` at a
+    /// time, and holds no lock meanwhile.
     pub(crate) fn get(
         &self,
         key: &K,
@@ -147,14 +147,14 @@ impl<K: Eq + Hash + Clone, V, E: Clone> Reads<K, V, E> {
         reading.land(answer, now)
     }
 
-    /// Forgets what was read of this key, and what is being read.
+    /// Drops a key: its cached answer and the slot of the read in flight.
     pub(crate) fn drop_key(&self, key: &K) {
         if let Some(mut shard) = self.shard(key) {
             shard.slots.remove(key);
         }
     }
 
-    /// Forgets everything.
+    /// Drops every key.
     pub(crate) fn clear(&self) {
         for shard in &self.shards {
             let mut shard = lock(shard);
@@ -164,7 +164,7 @@ impl<K: Eq + Hash + Clone, V, E: Clone> Reads<K, V, E> {
         }
     }
 
-    /// How many bytes are kept.
+    /// Returns the size of all cached answers in bytes.
     pub(crate) fn bytes(&self) -> usize {
         self.shards.iter().map(lock).fold(0, |bytes, shard| {
             bytes.saturating_add(shard.present.bytes).saturating_add(shard.absent.bytes)
@@ -189,7 +189,7 @@ impl<K: Eq + Hash + Clone, V, E: Clone> Reads<K, V, E> {
             }
         }
         match &slot.flight {
-            // What a read answers that began longer ago would be too old on arrival.
+            // A read that began earlier would already be stale when it returns.
             Some(flight) if age(flight.began, asked) < self.terms.present => Turn::Wait(Arc::clone(flight)),
             _ => {
                 let flight = new();
@@ -203,8 +203,8 @@ impl<K: Eq + Hash + Clone, V, E: Clone> Reads<K, V, E> {
         kept.answer.is_some() && age(kept.began, asked) < self.terms.outage
     }
 
-    /// Whether the store was asked in vain a moment ago. If that was longer ago, this caller asks again, and the
-    /// others leave the store alone meanwhile.
+    /// Returns whether the store could not be reached a moment ago. After that moment one caller tries again, while the
+    /// others leave the store alone.
     fn leaves_alone(&self, asked: Instant) -> bool {
         let mut asked_in_vain = lock(&self.asked_in_vain);
         match *asked_in_vain {
@@ -229,7 +229,7 @@ impl<V, E: Clone> Flight<V, E> {
         Self { began, landing: Mutex::new(Landing::Underway), changed: Condvar::new() }
     }
 
-    /// `None` where the reader panicked.
+    /// Returns `None` if the reader panicked.
     fn wait(&self) -> Option<Result<Answer<V>, E>> {
         let mut landing = lock(&self.landing);
         loop {
@@ -244,7 +244,7 @@ impl<V, E: Clone> Flight<V, E> {
     }
 }
 
-/// A caller that reads. Those who wait are woken when this is dropped, also by a panic.
+/// A caller that reads. Dropping this wakes those who wait, also after a panic.
 struct Reading<'a, K: Eq + Hash + Clone, V, E: Clone> {
     reads: &'a Reads<K, V, E>,
     key: &'a K,
@@ -308,7 +308,7 @@ impl<K: Eq + Hash + Clone, V, E: Clone> Reading<'_, K, V, E> {
         }
     }
 
-    /// The answer that was kept, if it is to serve in place of this error.
+    /// Returns the stale answer, if it may be used in place of this error.
     fn old(&self, error: &E, now: &dyn Fn() -> Instant) -> Option<Answer<V>> {
         let mut shard = self.reads.shard(self.key)?;
         let slot = shard.slots.get_mut(self.key)?;
@@ -331,7 +331,7 @@ impl<K: Eq + Hash + Clone, V, E: Clone> Reading<'_, K, V, E> {
 impl<K: Eq + Hash + Clone, V, E: Clone> Drop for Reading<'_, K, V, E> {
     fn drop(&mut self) {
         if matches!(*lock(&self.flight.landing), Landing::Underway) {
-            // First, so that those who are woken do not find it underway again.
+            // First, so that the woken threads do not find this read in flight again.
             if let Some(mut shard) = self.reads.shard(self.key)
                 && shard.slots.get(self.key).is_some_and(|slot| slot.is_read_by(&self.flight))
             {
@@ -353,7 +353,7 @@ impl<K> Queue<K> {
         self.entries.push_back(entry);
     }
 
-    /// Takes the oldest entry out, if that is to go.
+    /// Removes the oldest entry if `goes` returns true.
     fn pop_if(&mut self, goes: impl FnOnce(&Self, &Queued<K>) -> bool) -> Option<Queued<K>> {
         let oldest = self.entries.front()?;
         if !goes(self, oldest) {
@@ -375,7 +375,7 @@ fn age(began: Instant, now: Instant) -> Duration {
     now.saturating_duration_since(began)
 }
 
-// No panic of ours leaves a lock's content half changed.
+// A panic of ours never leaves a lock's content half changed.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

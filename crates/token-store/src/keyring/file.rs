@@ -11,28 +11,28 @@ use zeroize::Zeroizing;
 use super::{KeyRing, KeyTextError, SealError};
 use crate::disk::Draft;
 
-/// The greatest length of a key file that is read, in bytes: some 12,000 keys.
+/// The greatest length of a key file, in bytes: some 12,000 keys.
 const MAX_LEN: u64 = 1024 * 1024;
 
-/// A key file was not written or not read.
+/// An error in reading or writing a key file.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum KeyFileError {
-    /// There is a file already. It was left as it is.
+    /// The file exists. It was left as it is.
     #[error("{} exists and is not overwritten", path.display())]
     Exists {
         /// The file.
         path: PathBuf,
     },
-    /// Others than the owner may use the file.
+    /// Users other than the owner can access the file.
     #[error("{} has mode {mode:o}: others than its owner may use it; run chmod 600 on it", path.display())]
     Exposed {
         /// The file.
         path: PathBuf,
-        /// Its mode, of which only the permissions are told.
+        /// Its permission bits.
         mode: u32,
     },
-    /// The path leads to something that is read without end, or never answers, such as a pipe or a device.
+    /// The path is not a regular file: a read of a pipe or a device may block or never end.
     #[error("{} is no regular file", path.display())]
     NotAFile {
         /// The path.
@@ -51,7 +51,7 @@ pub enum KeyFileError {
     Io {
         /// The file.
         path: PathBuf,
-        /// What it said.
+        /// The cause.
         source: io::Error,
     },
     /// No key was made.
@@ -60,36 +60,35 @@ pub enum KeyFileError {
 }
 
 impl KeyRing {
-    /// Makes a ring of one new key and keeps it in a new file, which its owner alone may read (mode 0600). The
-    /// file appears whole or not at all.
+    /// Makes a ring of one new key and saves it in a new file, readable by its owner alone (mode 0600). The file
+    /// appears whole or not at all.
     ///
     /// # Errors
-    /// [`KeyFileError`], [`KeyFileError::Exists`] where there is a file already: a key ring that is lost takes
-    /// every token with it.
+    /// [`KeyFileError`], such as [`KeyFileError::Exists`] if the file exists: overwriting a key ring would lose every
+    /// token.
     pub fn create(path: impl AsRef<Path>) -> Result<Self, KeyFileError> {
         let keys = Self::generate()?;
         keys.save(path)?;
         Ok(keys)
     }
 
-    /// Keeps the ring in a new file, as [`create`](Self::create) does, such as a copy of it before keys are
+    /// Saves the ring in a new file, as [`create`](Self::create) does. For example, a copy before keys are
     /// [removed](Self::remove).
     ///
     /// # Errors
-    /// [`KeyFileError`], [`KeyFileError::Exists`] where there is a file already.
+    /// [`KeyFileError`], such as [`KeyFileError::Exists`] if the file exists.
     pub fn save(&self, path: impl AsRef<Path>) -> Result<(), KeyFileError> {
         self.write(path.as_ref(), Existing::Keep)
     }
 
-    /// Keeps the ring in place of the file's present one, as after a [`rotate`](Self::rotate); of a symbolic link,
-    /// in place of the file that it leads to. Keep a copy of the former file where it held keys that this ring does
-    /// not.
+    /// Replaces a key file with this ring, as after a [`rotate`](Self::rotate). Follows a symbolic link and replaces
+    /// its target. Keep a copy of the old file if it holds keys that this ring does not.
     ///
-    /// Who is killed meanwhile leaves a draft, `keys.<hex>.new`, which holds keys as well; a later one removes it
-    /// after an hour.
+    /// A process that is killed meanwhile leaves a draft, `keys.<hex>.new`, which also holds keys. A later call removes
+    /// it after an hour.
     ///
     /// # Errors
-    /// [`KeyFileError`]; the file is the former or the new one, whole.
+    /// [`KeyFileError`]; the file is the old or the new one, whole.
     pub fn replace(&self, path: impl AsRef<Path>) -> Result<(), KeyFileError> {
         let path = path.as_ref();
         match fs::canonicalize(path) {
@@ -99,11 +98,11 @@ impl KeyRing {
         }
     }
 
-    /// Reads the ring that a file holds.
+    /// Reads a ring from a file.
     ///
     /// # Errors
-    /// [`KeyFileError`], [`KeyFileError::Exposed`] where others than the owner may read or write the file, and
-    /// [`KeyFileError::NotAFile`] for a pipe or the like, which is not opened.
+    /// [`KeyFileError`], such as [`KeyFileError::Exposed`] if users other than the owner may read or write the file,
+    /// and [`KeyFileError::NotAFile`] for a pipe or a device, which is not opened.
     pub fn load(path: impl AsRef<Path>) -> Result<Self, KeyFileError> {
         let path = path.as_ref();
         let io = |source| KeyFileError::Io { path: path.to_owned(), source };
@@ -111,7 +110,7 @@ impl KeyRing {
             true => Ok(metadata),
             false => Err(KeyFileError::NotAFile { path: path.to_owned() }),
         };
-        // First: opening a pipe waits for a writer.
+        // Before opening, since opening a pipe waits for a writer.
         require_file(fs::metadata(path).map_err(io)?)?;
         let file = File::open(path).map_err(io)?;
         let metadata = require_file(file.metadata().map_err(io)?)?;
@@ -119,7 +118,7 @@ impl KeyRing {
         if metadata.len() > MAX_LEN {
             return Err(KeyFileError::Malformed { path: path.to_owned(), source: KeyTextError::Header });
         }
-        // With room for all of it from the start: a text that grows leaves copies behind.
+        // At full capacity from the start: a growing string leaves copies of keys in memory.
         let capacity = usize::try_from(metadata.len()).unwrap_or_default().saturating_add(1);
         let mut text = Zeroizing::new(String::with_capacity(capacity));
         file.take(MAX_LEN).read_to_string(&mut text).map_err(io)?;

@@ -1,4 +1,4 @@
-//! Where a key ring is kept.
+//! Sources of key rings.
 
 use std::{env, error::Error, ffi::OsString, fmt, path::PathBuf, sync::Arc};
 
@@ -6,7 +6,7 @@ use zeroize::Zeroizing;
 
 use super::{KeyFileError, KeyRing, KeyTextError};
 
-/// Where a key ring is kept: in a file, in an environment variable, or wherever a host has it, such as in a vault.
+/// A source of a key ring: a file, an environment variable, or one of the host's own, such as a vault.
 ///
 /// ```
 /// use std::sync::Mutex;
@@ -45,23 +45,23 @@ pub trait KeySource: fmt::Debug + Send + Sync {
     /// [`KeySourceError`]
     fn load(&self) -> Result<KeyRing, KeySourceError>;
 
-    /// Keeps a ring in place of the former one, whole or not at all. When this returns it is safe: what is sealed
-    /// under a key that gets lost is lost with it.
+    /// Replaces the ring, wholly or not at all. Returns only when the new ring is durable: if a key is lost, so is
+    /// everything sealed under it.
     ///
     /// # Errors
-    /// [`KeySourceError`], [`KeySourceError::ReadOnly`] where rings are not kept from here.
+    /// [`KeySourceError`], such as [`KeySourceError::ReadOnly`] if this source cannot be written.
     fn replace(&self, keys: &KeyRing) -> Result<(), KeySourceError>;
 }
 
-/// A file that its owner alone may use, as [`KeyRing::create`] makes it.
+/// A file accessible to its owner alone, as [`KeyRing::create`] makes it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KeyFile(
-    /// Where it is.
+    /// The path of the file.
     pub PathBuf,
 );
 
-/// An environment variable that holds the text of a ring ([`KeyRing::to_text`]). Other processes of the same user
-/// can read it.
+/// An environment variable that holds the text of a ring ([`KeyRing::to_text`]). Other processes of the same user can
+/// read it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KeyVariable(
     /// Its name.
@@ -92,11 +92,11 @@ impl KeySource for KeyVariable {
     }
 }
 
-/// A key ring was not read or not kept.
+/// An error in reading or replacing a key ring.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum KeySourceError {
-    /// It is in a file.
+    /// The key file failed.
     #[error(transparent)]
     File(#[from] KeyFileError),
     /// The environment variable is not set.
@@ -113,18 +113,18 @@ pub enum KeySourceError {
         /// What is wrong with its text.
         source: KeyTextError,
     },
-    /// Key rings are only read from here.
+    /// This source can only be read.
     #[error(
         "the key ring comes from where it cannot be replaced, as out of the environment: put it into its file first"
     )]
     ReadOnly,
-    /// The host failed.
+    /// The host's own source failed.
     #[error("the host cannot give or keep the key ring")]
     Host(#[source] Arc<dyn Error + Send + Sync>),
 }
 
 impl KeySourceError {
-    /// Wraps what a host's own source failed by.
+    /// Wraps an error of a host's own source.
     pub fn host(cause: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         Self::Host(Arc::from(cause.into()))
     }

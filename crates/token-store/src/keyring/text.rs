@@ -6,8 +6,8 @@
 //! 2:…
 //! ```
 //!
-//! Any white space may stand between the parts, so that the text also fits into one line of an environment
-//! variable. The check tells a mistyped key from a key that does not open.
+//! Any white space may separate the parts, so that the text also fits on one line of an environment variable. The check
+//! detects a mistyped key.
 
 use ring::digest;
 use zeroize::Zeroizing;
@@ -17,14 +17,14 @@ use super::{KEY_LEN, KeyRing, SealingKey};
 const HEADER: &str = "onetoken-keys-v1";
 const CHECK_LEN: usize = 4;
 
-/// A text is not that of a key ring.
+/// An error in the text of a key ring.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum KeyTextError {
     /// It does not begin as the text of a key ring does.
     #[error("this is no key ring: it does not begin with {HEADER:?}")]
     Header,
-    /// There is no key in it.
+    /// It holds no key.
     #[error("the key ring is empty")]
     Empty,
     /// A key is not of the form `id:key:check`, or was mistyped or damaged.
@@ -42,7 +42,7 @@ pub enum KeyTextError {
 }
 
 impl KeyRing {
-    /// The ring as text, to be kept where nobody reads it.
+    /// Returns the ring as text. The text holds the keys in the clear: keep it secret.
     #[must_use]
     pub fn to_text(&self) -> Zeroizing<String> {
         const LINE: usize = 10 + 2 * KEY_LEN + 2 * CHECK_LEN + 3; // digits of a u32, two colons, a line feed
@@ -62,7 +62,7 @@ impl KeyRing {
         text
     }
 
-    /// Reads what [`to_text`](Self::to_text) wrote.
+    /// Reads a ring from the result of [`to_text`](Self::to_text).
     ///
     /// # Errors
     /// [`KeyTextError`].
@@ -89,7 +89,7 @@ fn parse(word: &str) -> Option<SealingKey> {
         return None;
     };
     let number: u32 = id.parse().ok()?;
-    // One spelling of a number: no sign, no leading zeros.
+    // A number has one spelling: no sign, no leading zeros.
     if number.to_string() != id {
         return None;
     }
