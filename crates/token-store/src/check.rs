@@ -1,4 +1,4 @@
-//! What a check of a store finds.
+//! The report of a check.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -7,33 +7,33 @@ use std::{
 
 use crate::{KeyPlace, KeyRing, OpenError, Owner, SealedKey, TokenId};
 
-/// What [`Administration::check`](crate::Administration::check) saw and found.
+/// The result of [`Administration::check`](crate::Administration::check).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Report {
-    /// How many records were looked at.
+    /// How many records were checked.
     pub records: u64,
-    /// How many claims were looked at.
+    /// How many claims were checked.
     pub claims: u64,
-    /// How many index entries were looked at.
+    /// How many index entries were checked.
     pub entries: u64,
-    /// How many generations were looked at.
+    /// How many generations were checked.
     pub generations: u64,
-    /// How many sealed keys were opened: none without a key ring.
+    /// How many sealed keys were opened; 0 without a key ring.
     pub opened: u64,
-    /// The ids of keys that are needed and that the ring does not hold ([`Fault::KeyUnavailable`]).
+    /// The ids of keys that are needed but not in the ring ([`Fault::KeyUnavailable`]).
     pub missing_keys: BTreeSet<u32>,
     /// How often each kind of fault was found.
     pub faults: BTreeMap<Fault, u64>,
-    /// The first [`Report::EXAMPLES`] faults, with the token or the subject each is about where it is about one.
+    /// The first [`Report::EXAMPLES`] faults, each with its token or subject if it has one.
     pub examples: Vec<(Fault, Option<KeyPlace>)>,
 }
 
 impl Report {
-    /// How many faults are given as examples at most.
+    /// The maximum number of examples.
     pub const EXAMPLES: usize = 100;
 
-    /// Whether there is no fault.
+    /// Returns whether there is no fault.
     #[must_use]
     pub fn is_sound(&self) -> bool {
         self.faults.is_empty()
@@ -43,7 +43,7 @@ impl Report {
         self.find_at(fault, token.cloned().map(KeyPlace::Token));
     }
 
-    // Whether a sealed key opens, where there is a ring to ask.
+    // Records whether a sealed key opens, if there is a key ring.
     pub(crate) fn opens(&mut self, keys: Option<&KeyRing>, sealed: &SealedKey, owner: Owner<'_>) {
         let Some(keys) = keys else { return };
         let fault = match keys.open(sealed, owner) {
@@ -73,15 +73,15 @@ impl Report {
     }
 }
 
-/// Something that is not as it has to be.
+/// A fault in a store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum Fault {
-    /// A part of the store cannot be read at all, and was not looked at.
+    /// A part of the store cannot be read at all, and was not checked.
     Unreadable,
     /// A key that no version of this software writes.
     UnknownKey,
-    /// The version or another number about all of the store is damaged or gone.
+    /// The version or another number about the whole store is damaged or missing.
     DamagedMeta,
     /// A record is damaged.
     DamagedRecord,
@@ -91,24 +91,24 @@ pub enum Fault {
     DamagedEntry,
     /// A generation is damaged.
     DamagedGeneration,
-    /// A record has more uses than its limit, or fewer than claims.
+    /// A record has more uses than its limit, or fewer uses than claims.
     WrongUses,
-    /// A claim has no record, or is on one without a limit.
+    /// A claim has no record, or its record has no use limit.
     StrayClaim,
-    /// A claim says that more uses were left than there can have been.
+    /// A claim says that more uses were left than there were.
     WrongClaim,
-    /// A record lacks an index entry: a listing or a purge passes it over.
+    /// A record lacks an index entry, so that a listing or a purge misses it.
     MissingEntry,
-    /// An index entry has no record, or one that contradicts it.
+    /// An index entry has no record, or contradicts its record.
     StrayEntry,
-    /// A sealed key is under a key that the ring does not hold.
+    /// A sealed key needs a key that the ring does not hold.
     KeyUnavailable,
-    /// A sealed key does not open: it is damaged, forged, or belongs to something else, or its record was edited.
+    /// A sealed key does not open: it is damaged or forged, belongs to another owner, or its record was edited.
     Forged,
 }
 
 impl Fault {
-    /// The name, for programs: it never changes.
+    /// Returns the name for programs, which never changes.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -130,7 +130,7 @@ impl Fault {
     }
 }
 
-/// For people.
+/// Formats the description for people.
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {

@@ -1,15 +1,15 @@
-//! Values as they are stored: readable for ever, and never wrong.
+//! The encoding of stored values: readable for ever, and never misread.
 //!
 //! ```text
 //! version: 1 byte    payload: postcard    check: 8 bytes
 //! ```
 //!
-//! The check is the beginning of a SHA-256 over the key and the value, so that a damaged value, or one that
-//! stands under the wrong key, is told from a sound one: an engine's own checksums do not cover every read.
-//! It is no defense against a writer with intent; the seal of the root key is.
+//! The check is the beginning of a SHA-256 over the key and the value. It detects a damaged value, and one under the
+//! wrong key; an engine's own checksums do not cover every read. It does not stop an attacker who can write; the seal
+//! of the root key does.
 //!
-//! Each version has structs of its own, which never change once released; the public types may. They borrow from
-//! the value, and from what is encoded.
+//! Each version has structs of its own, which never change once released; the public types may. They borrow from the
+//! value and from the data to encode.
 
 use std::{cmp::Ordering, num::NonZeroU64};
 
@@ -19,8 +19,8 @@ use token_core::UnixTime;
 
 use crate::{Entity, Generation, GrantId, Held, Record, SealedKey, StoreError, TokenId};
 
-/// The greatest length of a key and its value together, in bytes. A mint writes some 300. The limits are those
-/// of the narrowest engine (see `engine::sled`) and hold for all, so that what one store takes, every store takes.
+/// The greatest length of a key and its value together, in bytes. A mint writes some 300. These limits are those of the
+/// narrowest engine (see `engine::sled`) and hold for all, so that every store accepts the same records.
 pub(crate) const MAX_LEN: usize = 24 * 1024;
 
 /// The greatest length of a key, in bytes. It leaves an entity a kibibyte beside the longest token id.
@@ -28,10 +28,10 @@ pub(crate) const MAX_KEY_LEN: usize = 1024 + 512 + 16;
 
 const CHECK_LEN: usize = 8;
 
-/// The version of a record's value. Version 1 had its root key sealed for its id alone.
+/// The version of a record's value. Version 1 sealed the root key for the id alone.
 const RECORD_VERSION: u8 = 2;
 
-/// The version of a claim's value. Version 1 did not name its grant.
+/// The version of a claim's value. Version 1 did not name the grant.
 const CLAIM_VERSION: u8 = 2;
 
 /// The version of every other value.
@@ -89,16 +89,16 @@ struct TimeV1 {
 #[derive(Serialize, Deserialize)]
 struct IndexV1;
 
-/// A claim as it is kept.
+/// A stored claim.
 #[derive(Clone, Copy)]
 pub(crate) struct Claim {
     /// The use that it holds.
     pub(crate) held: Held,
-    /// Whether anybody was told of it after that.
+    /// Whether the use was reported again after that.
     pub(crate) answered_again: bool,
 }
 
-/// The value of a record that stands under `key`.
+/// Encodes a record for its key.
 pub(crate) fn encode_record(key: &[u8], record: &Record) -> Result<Vec<u8>, StoreError> {
     encode(
         key,
@@ -118,7 +118,7 @@ pub(crate) fn encode_record(key: &[u8], record: &Record) -> Result<Vec<u8>, Stor
     )
 }
 
-/// The record `id`, from the value that stands under `key`.
+/// Decodes the record `id` from the value under `key`.
 pub(crate) fn decode_record(key: &[u8], id: TokenId, value: &[u8]) -> Result<Record, StoreError> {
     let RecordV2 { kind, resource, issuer, root_key, created, expires, use_limit, uses, revoked, name } =
         decode(key, RECORD_VERSION, value)?;
@@ -137,50 +137,50 @@ pub(crate) fn decode_record(key: &[u8], id: TokenId, value: &[u8]) -> Result<Rec
     })
 }
 
-/// The value of a generation that stands under `key`.
+/// Encodes a generation for its key.
 pub(crate) fn encode_generation(key: &[u8], generation: &Generation) -> Result<Vec<u8>, StoreError> {
     encode(key, VERSION, &GenerationV1 { number: generation.number, root_key: (&generation.root_key).into() })
 }
 
-/// The generation whose value stands under `key`.
+/// Decodes the generation from the value under `key`.
 pub(crate) fn decode_generation(key: &[u8], value: &[u8]) -> Result<Generation, StoreError> {
     let GenerationV1 { number, root_key } = decode(key, VERSION, value)?;
     Ok(Generation { number, root_key: root_key.into() })
 }
 
-/// The value of a claim that stands under `key`.
+/// Encodes a claim for its key.
 pub(crate) fn encode_claim(key: &[u8], claim: Claim) -> Result<Vec<u8>, StoreError> {
     let Claim { held: Held { uses_left, grant }, answered_again } = claim;
     encode(key, CLAIM_VERSION, &ClaimV2 { uses_left, answered_again, grant: grant.to_bytes() })
 }
 
-/// The claim whose value stands under `key`.
+/// Decodes the claim from the value under `key`.
 pub(crate) fn decode_claim(key: &[u8], value: &[u8]) -> Result<Claim, StoreError> {
     let ClaimV2 { uses_left, answered_again, grant } = decode(key, CLAIM_VERSION, value)?;
     Ok(Claim { held: Held { uses_left, grant: GrantId::from_bytes(grant) }, answered_again })
 }
 
-/// The value of a time that stands under `key`.
+/// Encodes a time for its key.
 pub(crate) fn encode_time(key: &[u8], time: UnixTime) -> Result<Vec<u8>, StoreError> {
     encode(key, VERSION, &TimeV1 { secs: time.as_secs() })
 }
 
-/// The time whose value stands under `key`.
+/// Decodes the time from the value under `key`.
 pub(crate) fn decode_time(key: &[u8], value: &[u8]) -> Result<UnixTime, StoreError> {
     decode(key, VERSION, value).map(|TimeV1 { secs }| UnixTime::from_secs(secs))
 }
 
-/// The value of an index entry that stands under `key`: nothing but the check of that key.
+/// Encodes an index entry for its key: nothing but the check of that key.
 pub(crate) fn encode_index(key: &[u8]) -> Result<Vec<u8>, StoreError> {
     encode(key, VERSION, &IndexV1)
 }
 
-/// Whether the index entry under `key` is sound.
+/// Checks the index entry under `key`.
 pub(crate) fn decode_index(key: &[u8], value: &[u8]) -> Result<(), StoreError> {
     decode(key, VERSION, value).map(|IndexV1| ())
 }
 
-/// The first 8 bytes of the SHA-256 of these parts, each with its length.
+/// Returns the first 8 bytes of the SHA-256 of these parts, each with its length.
 pub(crate) fn check(parts: &[&[u8]]) -> [u8; CHECK_LEN] {
     // Hashed in one piece, which is less work than piece by piece.
     let len = parts
@@ -200,7 +200,7 @@ pub(crate) fn check(parts: &[&[u8]]) -> [u8; CHECK_LEN] {
 }
 
 fn encode<V: Serialize>(key: &[u8], version: u8, payload: &V) -> Result<Vec<u8>, StoreError> {
-    // Into a growing vector, postcard has no other way to fail than a value of unknown length, and there is none.
+    // With a growing vector, postcard fails only on values of unknown length, and there are none.
     let mut value = postcard::to_extend(payload, vec![version])
         .map_err(|_| StoreError::Corrupt { what: "a value to be stored" })?;
     let check = check(&[key, &value]);

@@ -1,13 +1,13 @@
-//! What a backend has to pass to be called a store, for ours and for yours.
+//! The conformance suite that every backend must pass, ours and yours.
 //!
 //! ```
 //! let store = token_store::MemoryStore::new();
 //! token_store::conformance::administration(|| store.clone());
 //! ```
 //!
-//! A violation panics, and the message names what is broken: one of the guarantees G1 to G6, or the contract of a
-//! method. The suite writes under names of its own, which differ from run to run, so that it may run on a store that is
-//! in use by nobody else but not empty. It purges what expired before 1970-01-01T00:16:40Z.
+//! A violation panics, and the message names the broken guarantee: one of G1 to G6, or the contract of a method. The
+//! suite writes under names of its own, which differ from run to run. So the store may hold other data, but nothing
+//! else may use it meanwhile. The suite purges records that expired before 1970-01-01T00:16:40Z.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -38,10 +38,10 @@ mod races;
 mod records;
 mod spending;
 
-/// Holds a store to every guarantee of [`TokenStore`]. `open` opens the store, and opens it again, with what it
-/// holds, after it was dropped; for a store in memory it gives a clone.
+/// Tests every guarantee of [`TokenStore`]. `open` opens the store. The suite drops the store and calls `open` again,
+/// which must return the same data; for a store in memory it returns a clone.
 ///
-/// Among others, 64 threads spend one token, in 1,000 rounds with use limits from 1 to 4. That is some 4,500 writes.
+/// In one test, 64 threads spend one token in 1,000 rounds, with use limits from 1 to 4. That is some 4,500 writes.
 ///
 /// # Panics
 /// At the first violation.
@@ -54,8 +54,8 @@ pub fn all<S: TokenStore>(open: impl Fn() -> S) {
     races::check(&suite, &open());
 }
 
-/// Holds a store to every guarantee of [`Administration`], and of [`TokenStore`] before. The store is to be its
-/// own: all that was created before 1970-01-01T00:16:40Z is void from then on, and what was spent is purged.
+/// Tests every guarantee of [`TokenStore`] and then of [`Administration`]. Use a store for this alone: afterwards all
+/// records created before 1970-01-01T00:16:40Z are void, and spent records are purged.
 ///
 /// # Panics
 /// At the first violation.
@@ -64,7 +64,7 @@ pub fn administration<S: Administration>(open: impl Fn() -> S) {
     administration::check(&Suite::new(), &open);
 }
 
-/// The year 3000, and as far as time goes: no store believes that it is so late.
+/// The year 3000, and the latest time: no store accepts that it is so late.
 const FAR_AHEAD: [UnixTime; 2] = [UnixTime::from_secs(32_503_680_000), UnixTime::MAX];
 
 const ATOMIC: &str = "G1 (atomic)";
@@ -72,7 +72,7 @@ const LINEARIZABLE: &str = "G2 (linearizable)";
 const DURABLE: &str = "G3 (durable)";
 const IDEMPOTENT: &str = "G6 (idempotent)";
 
-/// Runs one part of the suite. If it panics, so does this, and says which promise the store breaks.
+/// Runs one part of the suite. If it panics, panics with the name of the broken promise.
 #[track_caller]
 fn holds(promise: &str, part: impl FnOnce()) {
     let Err(panic) = catch_unwind(AssertUnwindSafe(part)) else { return };
@@ -81,7 +81,7 @@ fn holds(promise: &str, part: impl FnOnce()) {
     panic!("the store breaks {promise}: {what}");
 }
 
-/// Names and records of one run.
+/// The names and records of one run.
 struct Suite {
     run: String,
     keys: KeyRing,
@@ -102,7 +102,7 @@ impl Suite {
         Entity { kind: kind.into(), id: format!("{}{name}", self.run) }
     }
 
-    /// A record that never expires, without a limit, and about nothing.
+    /// Makes a record without an expiry, a use limit or a resource.
     fn record(&self, id: &TokenId) -> Record {
         let terms = Terms {
             id,
@@ -120,7 +120,7 @@ impl Suite {
         self.sealed(Record { use_limit: Some(NonZeroU64::new(limit).unwrap()), ..self.record(id) })
     }
 
-    /// The same record with its key sealed for what it says now.
+    /// Re-seals the key of a record for its present terms.
     fn sealed(&self, mut record: Record) -> Record {
         let root_key = self.root_key(record.id.as_bytes());
         record.root_key = self.keys.seal(&root_key, record.owner()).unwrap();
@@ -133,12 +133,12 @@ impl Suite {
         Generation { number, root_key }
     }
 
-    // A key that tells what it was made for.
+    // Makes a key that depends on the name.
     fn root_key(&self, name: &[u8]) -> RootKey {
         RootKey::derive_any(&[self.run.as_bytes(), name].concat())
     }
 
-    /// The record opens to the key that was sealed for it.
+    /// Asserts that the record opens to the key that was sealed for it.
     fn assert_opens(&self, record: &Record) {
         let opened = self.keys.open(&record.root_key, record.owner()).expect("the sealed key opens");
         assert_eq!(opened.expose(), self.root_key(record.id.as_bytes()).expose());
@@ -149,7 +149,7 @@ fn claim(name: impl AsRef<[u8]>) -> ClaimId {
     ClaimId::new(name.as_ref()).unwrap()
 }
 
-/// What was answered, without the grant, which is another each time.
+/// Drops the grant from an answer, since it differs each time.
 fn plain(answer: Redeem) -> Redeem {
     match answer {
         Redeem::Redeemed { uses_left, grant, repeated } => {
@@ -164,7 +164,7 @@ fn plain(answer: Redeem) -> Redeem {
     }
 }
 
-/// As [`plain`], for a token with a limit.
+/// The answer to a winning claim, as [`plain`] returns it.
 fn won(uses_left: u64) -> Redeem {
     Redeem::Redeemed { uses_left: Some(uses_left), grant: None, repeated: false }
 }
@@ -177,7 +177,7 @@ fn redeem<S: TokenStore>(store: &S, id: &TokenId, name: impl AsRef<[u8]>) -> Red
     plain(store.redeem(id, &claim(name)).unwrap())
 }
 
-/// Spends a use, which is there, and returns its grant.
+/// Spends a use that must be left, and returns its grant.
 fn granted<S: TokenStore>(store: &S, id: &TokenId, name: impl AsRef<[u8]>) -> GrantId {
     let answer = store.redeem(id, &claim(name)).unwrap();
     assert!(matches!(answer, Redeem::Redeemed { repeated: false, .. }), "{answer:?}");
@@ -188,7 +188,7 @@ fn insert<S: TokenStore + ?Sized>(store: &S, record: &Record) {
     assert_eq!(store.insert(record).unwrap(), Insert::Inserted);
 }
 
-/// Every page of a listing, joined.
+/// Returns every page of a listing, joined.
 fn pages<S: TokenStore + ?Sized>(store: &S, filter: &Filter, limit: usize) -> Vec<Record> {
     let mut records = Vec::new();
     let mut after: Option<Vec<u8>> = None;

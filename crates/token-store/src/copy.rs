@@ -1,4 +1,4 @@
-//! Copies of stores, to look into without touching the original: engines write even to what they only read.
+//! Copies of stores, for inspection without touching the original: engines write even to stores that they only read.
 
 use std::{
     fs::{self, File, TryLockError},
@@ -13,13 +13,13 @@ use crate::{
     disk::{self, refused},
 };
 
-/// A copy in the directory for temporary files, which its owner alone may read. It goes when dropped.
+/// A copy in the directory for temporary files, readable by its owner alone. It is removed when dropped.
 pub(crate) struct Copy {
     dir: PathBuf,
 }
 
 impl Copy {
-    /// Copies the store at `path`, which nobody has open: whoever does holds a lock on `locked`.
+    /// Copies the store at `path`, which must not be open: a process that has it open holds a lock on `locked`.
     pub(crate) fn of(path: &Path, locked: &Path) -> Result<Self, StoreError> {
         let lock = File::open(locked).map_err(|error| absent(path, error))?;
         match lock.try_lock_shared() {
@@ -36,7 +36,7 @@ impl Copy {
         Ok(copy)
     }
 
-    /// Where the copy is.
+    /// Returns the path of the copy.
     pub(crate) fn path(&self) -> PathBuf {
         self.dir.join("store")
     }
@@ -44,12 +44,12 @@ impl Copy {
 
 impl Drop for Copy {
     fn drop(&mut self) {
-        // What is left is for whoever clears up temporary files.
+        // If this fails, the cleanup of temporary files removes the rest.
         drop(fs::remove_dir_all(&self.dir));
     }
 }
 
-/// An error about the copy, told of the original.
+/// Rewrites an error about the copy to name the original.
 pub(crate) fn told_of(original: &Path, error: StoreError) -> StoreError {
     let path = original.to_owned();
     match error {

@@ -1,4 +1,4 @@
-//! Listings: which keys one walks, and the cursors that lead from page to page.
+//! Listings: the keys that a listing walks, and the cursors from page to page.
 
 use crate::{Filter, StoreError, TokenId, codec, layout};
 
@@ -6,13 +6,13 @@ const CHECK_LEN: usize = 8;
 
 /// Cursors, for stores of your own.
 impl Filter {
-    /// A cursor for [`Page::next`](crate::Page::next), which leads to what follows `place` in the listing of this filter. The
-    /// store decides what a place is: in most listings the id of the page's last record, under
-    /// [`Filter::ExpiresBefore`] its expiry and its id. The empty place precedes the first record.
+    /// Makes a cursor for [`Page::next`](crate::Page::next), which leads to the records after `place` in the listing of
+    /// this filter. The store defines the places. In most listings a place is the id of the page's last record; under
+    /// [`Filter::ExpiresBefore`] it is its expiry and its id. The empty place precedes the first record.
     ///
-    /// The cursor ends with a checksum of the place and the filter, so that [`place`](Self::place) refuses one that was
-    /// altered, cut short, or made for another filter. It is no signature: a caller who makes one up gets to another
-    /// place of the same listing, and to no record that the filter excludes.
+    /// The cursor ends with a checksum of the place and the filter, so that [`place`](Self::place) refuses a cursor
+    /// that was altered, cut short, or made for another filter. The checksum is not a signature. A caller who forges a
+    /// cursor gets to another place of the same listing, and to no record that the filter excludes.
     ///
     /// ```
     /// use std::{collections::BTreeMap, ops::Bound};
@@ -48,24 +48,25 @@ impl Filter {
         Listing::new(self).cursor_after(place)
     }
 
-    /// The place that a [`cursor`](Self::cursor) of this filter was made of.
+    /// Returns the place that a [`cursor`](Self::cursor) of this filter was made from.
     ///
     /// # Errors
-    /// [`StoreError::InvalidCursor`] for anything else.
+    /// [`StoreError::InvalidCursor`] for any other bytes.
     pub fn place<'a>(&self, cursor: &'a [u8]) -> Result<&'a [u8], StoreError> {
         Listing::new(self).place(cursor)
     }
 }
 
-/// The walk over the keys of one filter.
+/// A walk over the keys of one filter.
 ///
-/// A cursor holds the rest of the key that a page ended with, so that it stays good while others write, also
+/// A cursor holds the rest of the last key of a page, and a check that ties it to the filter. So it stays valid while
+/// others write, even if that very record is purged.
 /// when that very record is purged, and a check that ties it to the filter.
 #[derive(Clone)]
 pub(crate) struct Listing {
     prefix: Vec<u8>,
     end: Vec<u8>,
-    // How much of a key stands before the token id.
+    // The position of the token id in a key.
     token_at: usize,
 }
 
@@ -85,11 +86,11 @@ impl Listing {
             }
             _ => (layout::after_all(prefix.clone()), prefix.len()),
         };
-        // There is an end, as no prefix is all 0xff: each begins with its part of the key space.
+        // There is an end, since no prefix is all 0xff: each begins with the byte of its part of the key space.
         Self { end: end.unwrap_or_default(), token_at, prefix }
     }
 
-    /// The first key of the page.
+    /// Returns the first key of the page.
     pub(crate) fn start(&self, after: Option<&[u8]>) -> Result<Vec<u8>, StoreError> {
         let Some(after) = after else { return Ok(self.prefix.clone()) };
         let rest = self.place(after)?;
@@ -97,12 +98,12 @@ impl Listing {
         Ok(if rest.is_empty() { last } else { layout::next(last) })
     }
 
-    /// The first key after all pages.
+    /// Returns the first key after all pages.
     pub(crate) fn end(&self) -> &[u8] {
         &self.end
     }
 
-    /// Leads to the page after this key; to the first page if the key is empty.
+    /// Makes the cursor to the page after this key; to the first page if the key is empty.
     pub(crate) fn cursor(&self, key: &[u8]) -> Vec<u8> {
         self.cursor_after(key.get(self.prefix.len()..).unwrap_or_default())
     }
@@ -118,13 +119,13 @@ impl Listing {
         }
     }
 
-    /// What of a key comes after what all keys of the walk begin with.
+    /// Returns the rest of a key after the prefix of the walk.
     #[cfg(feature = "postgres")]
     pub(crate) fn rest<'a>(&self, key: &'a [u8]) -> &'a [u8] {
         key.get(self.prefix.len()..).unwrap_or_default()
     }
 
-    /// The token that a key is about.
+    /// Returns the token of a key.
     pub(crate) fn token(&self, key: &[u8]) -> Result<TokenId, StoreError> {
         layout::token(key, self.token_at)
     }

@@ -1,4 +1,4 @@
-//! What it takes that a file appears whole, and survives a power cut.
+//! Files that appear whole, and survive a power cut.
 
 use std::{
     ffi::OsStr,
@@ -13,18 +13,18 @@ use ring::rand::{SecureRandom, SystemRandom};
 
 use crate::StoreError;
 
-/// How long ago a draft was last written that nobody is at work on.
+/// The age after which a draft counts as abandoned.
 const ABANDONED_AFTER: Duration = Duration::from_secs(60 * 60);
 
-/// A new file that its owner alone may use, under a name of its own until it is complete. Unless it is published
-/// it goes when dropped.
+/// A new file, accessible to its owner alone, under a draft name until it is complete. Removed when dropped, unless it
+/// was published.
 pub(crate) struct Draft {
     pub(crate) file: File,
     path: PathBuf,
 }
 
 impl Draft {
-    /// An empty file beside the path where it is to appear.
+    /// Creates an empty draft beside the path where it is to appear.
     pub(crate) fn create(path: &Path) -> io::Result<Self> {
         let mut random = [0; 8];
         SystemRandom::new().fill(&mut random).map_err(|_| io::Error::other("no random bytes"))?;
@@ -32,13 +32,13 @@ impl Draft {
         draft.push(format!(".{:016x}.new", u64::from_be_bytes(random)));
         let draft = PathBuf::from(draft);
         let draft = Self { file: owner_only().create_new(true).open(&draft)?, path: draft };
-        // What a process that was killed left is no reason to fail.
+        // A failure to remove the drafts of killed processes does not matter here.
         drop(draft.remove_abandoned(path));
         Ok(draft)
     }
 
-    // Removes the drafts for `path` that are much older than this one: whoever is at work on one takes moments,
-    // and if it was halted meanwhile, then publishing fails and says so. Drafts of key rings hold keys.
+    // Removes drafts for `path` that are much older than this one. A running process holds a draft for moments. If it
+    // was halted for so long, its publishing fails and says so. Drafts of key rings hold keys.
     fn remove_abandoned(&self, path: &Path) -> io::Result<()> {
         let made = self.file.metadata()?.modified()?;
         for entry in fs::read_dir(parent(path))? {
@@ -51,10 +51,10 @@ impl Draft {
         Ok(())
     }
 
-    /// Makes it appear at `path`, unless something is there ([`io::ErrorKind::AlreadyExists`]).
+    /// Publishes the draft at `path`, unless the path exists ([`io::ErrorKind::AlreadyExists`]).
     pub(crate) fn publish(self, path: &Path) -> io::Result<()> {
         self.file.sync_all()?;
-        // Unlike a rename, a link does not replace what stands there.
+        // Unlike a rename, a link does not replace an existing file.
         match fs::hard_link(&self.path, path) {
             Err(error) if has_no_links(&error) => {
                 // An empty file that is new, and ours to replace.
@@ -67,7 +67,7 @@ impl Draft {
         sync_dir(parent(path))
     }
 
-    /// Makes it appear at `path`, in place of what is there.
+    /// Publishes the draft at `path`, in place of the existing file.
     pub(crate) fn replace(self, path: &Path) -> io::Result<()> {
         self.file.sync_all()?;
         fs::rename(&self.path, path)?;
@@ -75,12 +75,12 @@ impl Draft {
     }
 }
 
-// Whether the file system may be one without hard links, as of a USB stick.
+// Returns whether the file system may lack hard links, as on a USB stick.
 fn has_no_links(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::PermissionDenied | io::ErrorKind::Unsupported)
 }
 
-// Whether a file of this name, beside `path`, is a draft for it.
+// Returns whether this name, beside `path`, is that of a draft for it.
 fn is_draft(name: &OsStr, path: &Path) -> bool {
     let middle = || {
         let rest = name.as_encoded_bytes().strip_prefix(path.file_name()?.as_encoded_bytes())?;
@@ -91,25 +91,24 @@ fn is_draft(name: &OsStr, path: &Path) -> bool {
 
 impl Drop for Draft {
     fn drop(&mut self) {
-        // Nothing rests on it: either it was never published, or it stands under its own name as well.
+        // Nothing depends on the draft: either it was never published, or the file has its own name as well.
         drop(fs::remove_file(&self.path));
     }
 }
 
-/// Waits until the entries of a directory are on disk. A new file is safe only after this: syncing the file does
-/// not sync its name.
+/// Syncs the entries of a directory. A new file is durable only after this: syncing the file does not sync its name.
 #[cfg(unix)]
 pub(crate) fn sync_dir(dir: &Path) -> io::Result<()> {
     File::open(dir)?.sync_all()
 }
 
-/// Elsewhere a directory cannot be opened; its entries are journaled by the file system.
+/// Other systems cannot open a directory; the file system journals its entries.
 #[cfg(not(unix))]
 pub(crate) fn sync_dir(_dir: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// The directory that a path stands in.
+/// Returns the directory that contains a path.
 pub(crate) fn parent(path: &Path) -> &Path {
     match path.parent() {
         Some(parent) if parent == Path::new("") => Path::new("."),
@@ -118,7 +117,7 @@ pub(crate) fn parent(path: &Path) -> &Path {
     }
 }
 
-/// What the operating system refused before anything was written.
+/// Maps a refusal by the operating system before anything was written.
 pub(crate) fn refused(error: io::Error) -> StoreError {
     match error.kind() {
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => StoreError::Full,
@@ -127,7 +126,7 @@ pub(crate) fn refused(error: io::Error) -> StoreError {
     }
 }
 
-/// Opens files for reading and writing; those that it makes are their owner's alone.
+/// Opens files for reading and writing, and creates them accessible to their owner alone.
 #[cfg(unix)]
 pub(crate) fn owner_only() -> OpenOptions {
     use std::os::unix::fs::OpenOptionsExt;
@@ -136,7 +135,7 @@ pub(crate) fn owner_only() -> OpenOptions {
     options
 }
 
-/// Where there are no modes, a file has the access control list of its directory.
+/// Without modes, a file has the access control list of its directory.
 #[cfg(not(unix))]
 pub(crate) fn owner_only() -> OpenOptions {
     let mut options = OpenOptions::new();
@@ -144,7 +143,7 @@ pub(crate) fn owner_only() -> OpenOptions {
     options
 }
 
-/// Takes from all but the owner what they may do with a file or a directory.
+/// Removes all permissions of a file or a directory but those of its owner.
 #[cfg(all(unix, feature = "sled"))]
 pub(crate) fn keep_to_owner(path: &Path) -> io::Result<()> {
     use std::os::unix::fs::PermissionsExt;
@@ -152,20 +151,20 @@ pub(crate) fn keep_to_owner(path: &Path) -> io::Result<()> {
     fs::set_permissions(path, fs::Permissions::from_mode(mode & 0o700))
 }
 
-/// Where there are no modes, they have the access control list of what they stand in.
+/// Without modes, they have the access control list of the directory around them.
 #[cfg(all(not(unix), feature = "sled"))]
 pub(crate) fn keep_to_owner(_path: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// Makes a directory that its owner alone may use.
+/// Creates a directory accessible to its owner alone.
 #[cfg(unix)]
 pub(crate) fn make_dir(dir: &Path) -> io::Result<()> {
     use std::os::unix::fs::DirBuilderExt;
     fs::DirBuilder::new().mode(0o700).create(dir)
 }
 
-/// Where there are no modes, it has the access control list of the one around it.
+/// Without modes, it has the access control list of the directory around it.
 #[cfg(not(unix))]
 pub(crate) fn make_dir(dir: &Path) -> io::Result<()> {
     fs::create_dir(dir)

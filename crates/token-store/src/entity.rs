@@ -1,10 +1,10 @@
-//! What kinds of entity Onedata has.
+//! The kinds of entity that Onedata has.
 
 use std::{fmt, str::FromStr};
 
 use crate::Entity;
 
-/// What an entity is. [`Entity::kind`] is its name; a host may have kinds of its own besides.
+/// The kind of an entity. [`Entity::kind`] is its name; a host may add kinds of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum EntityKind {
@@ -25,7 +25,7 @@ pub enum EntityKind {
 }
 
 impl EntityKind {
-    /// All of them.
+    /// All kinds.
     pub const ALL: [Self; 7] = [
         Self::User,
         Self::Provider,
@@ -36,7 +36,7 @@ impl EntityKind {
         Self::AtmInventory,
     ];
 
-    /// The name that [`Entity::kind`] holds.
+    /// Returns the name that [`Entity::kind`] holds.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -57,7 +57,7 @@ impl fmt::Display for EntityKind {
     }
 }
 
-/// The text is not the name of a kind.
+/// An error for a text that names no kind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("none of user, oneprovider, group, space, cluster, harvester, atmInventory")]
 pub struct UnknownEntityKind;
@@ -79,55 +79,55 @@ impl FromStr for EntityKind {
 /// assert_eq!(space, Entity::of(EntityKind::Space, "s1"));
 /// ```
 impl Entity {
-    /// An entity of this kind.
+    /// Makes an entity of this kind.
     #[must_use]
     pub fn of(kind: EntityKind, id: impl Into<String>) -> Self {
         Self { kind: kind.as_str().to_owned(), id: id.into() }
     }
 
-    /// A user.
+    /// Makes a user.
     #[must_use]
     pub fn user(id: impl Into<String>) -> Self {
         Self::of(EntityKind::User, id)
     }
 
-    /// A Oneprovider.
+    /// Makes a Oneprovider.
     #[must_use]
     pub fn provider(id: impl Into<String>) -> Self {
         Self::of(EntityKind::Provider, id)
     }
 
-    /// A group.
+    /// Makes a group.
     #[must_use]
     pub fn group(id: impl Into<String>) -> Self {
         Self::of(EntityKind::Group, id)
     }
 
-    /// A space.
+    /// Makes a space.
     #[must_use]
     pub fn space(id: impl Into<String>) -> Self {
         Self::of(EntityKind::Space, id)
     }
 
-    /// A cluster.
+    /// Makes a cluster.
     #[must_use]
     pub fn cluster(id: impl Into<String>) -> Self {
         Self::of(EntityKind::Cluster, id)
     }
 
-    /// A harvester.
+    /// Makes a harvester.
     #[must_use]
     pub fn harvester(id: impl Into<String>) -> Self {
         Self::of(EntityKind::Harvester, id)
     }
 
-    /// An automation inventory.
+    /// Makes an automation inventory.
     #[must_use]
     pub fn atm_inventory(id: impl Into<String>) -> Self {
         Self::of(EntityKind::AtmInventory, id)
     }
 
-    /// Its kind; `None` for a kind of the host's own.
+    /// Returns the kind; `None` for a kind of the host's own.
     #[must_use]
     pub fn known_kind(&self) -> Option<EntityKind> {
         self.kind.parse().ok()

@@ -1,4 +1,4 @@
-//! The contract of a store, once, over any ordered map.
+//! The contract of a store, implemented once over any ordered map.
 
 #[cfg(any(feature = "redb", feature = "sled"))]
 use std::path::Path;
@@ -27,22 +27,21 @@ mod spent;
 
 /// A store over an engine.
 ///
-/// Writes go one after another and are committed in groups: an operation is a function of a [`Draft`], which reads
-/// what is committed and collects what is to change, and nothing else. Reads take a snapshot and wait for no
-/// operation.
+/// Writes are serialized and committed in groups. An operation is a function of a [`Draft`] alone, which reads the
+/// committed state and collects the changes. Reads take a snapshot and never wait for an operation.
 pub(crate) struct Kv<E> {
     engine: Owned<E>,
     group: Group,
-    // What was created before this time is void, in seconds. Never ahead of the disk.
+    // The void time in seconds: records created before it are void. Never ahead of the disk.
     void: AtomicU64,
-    // How many calls are about to set it: while there are any, the disk may be ahead of it.
+    // The number of calls about to set `void`. While it is not 0, the disk may be ahead of `void`.
     voiding: AtomicUsize,
-    // The files of the engine, if they are a copy to be looked into only.
+    // The engine's files, if they are a copy for inspection.
     copy: Option<Owned<Copy>>,
 }
 
 impl<E: Engine> Kv<E> {
-    /// The store that a new engine holds.
+    /// Makes a store on a new engine.
     pub(crate) fn new(engine: E) -> Self {
         Self {
             engine: Owned::new(engine),
@@ -53,7 +52,7 @@ impl<E: Engine> Kv<E> {
         }
     }
 
-    /// The store that the engine holds.
+    /// Opens the store in the engine.
     #[cfg(any(feature = "redb", feature = "sled"))]
     pub(crate) fn open(engine: E) -> Result<Self, StoreError> {
         let store = Self::new(engine);
@@ -61,7 +60,7 @@ impl<E: Engine> Kv<E> {
         Ok(store)
     }
 
-    /// The store that the engine holds, not to be written to.
+    /// Opens a copy of a store, read-only.
     #[cfg(any(feature = "redb", feature = "sled"))]
     pub(crate) fn open_copy(
         original: &Path,
@@ -73,12 +72,13 @@ impl<E: Engine> Kv<E> {
         Ok(Self { copy: Some(Owned::new(copy)), ..Self::open(engine)? })
     }
 
-    // A time before when everything created is void, which is on disk.
+    // Notes a void time that is on disk.
     fn note_void(&self, time: UnixTime) {
         self.void.fetch_max(time.as_secs(), Ordering::AcqRel);
     }
 
-    // Makes of it what its reader is to see: who was told that it is void is not told otherwise later.
+    // Marks the record revoked if it predates the void time. Reads `void` only while no call is about to set it, so
+    // that a record once reported void is never reported valid later.
     fn judge(&self, view: &impl View, record: &mut Record) -> Result<(), StoreError> {
         let void = match self.voiding.load(Ordering::Acquire) {
             0 => UnixTime::from_secs(self.void.load(Ordering::Acquire)),
@@ -96,7 +96,7 @@ impl<E: Engine> Kv<E> {
         &self,
         operation: impl FnOnce(&mut Draft<'_>) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
-        // First: another thread may have held any lock when this process was forked.
+        // First: another thread may have held a lock when this process was forked.
         let engine = self.engine.get()?;
         if self.copy.is_some() {
             return Err(StoreError::ReadOnly);
@@ -113,7 +113,7 @@ impl<E: Engine> Kv<E> {
         }
     }
 
-    // `None` where claims are left of a record that was purged: they must be gone first.
+    // Returns `None` if claims of a purged record with this id are left: the caller must remove them first.
     fn insert_anew(&self, record: &Record) -> Result<Option<Insert>, StoreError> {
         let key = layout::record(&record.id);
         let value = codec::encode_record(&key, record)?;
@@ -246,7 +246,7 @@ impl<E: Engine> Kv<E> {
         let listing = Listing::new(filter);
         let from = listing.start(after)?;
         self.read(|view| {
-            // One more than asked for tells whether this is the last page.
+            // One more than requested, to detect the last page.
             let mut pairs = view.scan(&from, listing.end(), limit.saturating_add(1))?;
             let more = pairs.len() > limit;
             pairs.truncate(limit);
@@ -296,8 +296,8 @@ impl<E: Engine> Kv<E> {
     }
 }
 
-/// The number of the generation under this key; 0 where there is none, or a damaged one, under which no temporary
-/// token is good.
+/// Returns the number of the generation under this key; 0 if there is none or it is damaged, since a damaged one
+/// verifies no temporary token.
 fn present_number(view: &impl View, key: &[u8]) -> Result<u64, StoreError> {
     let Some(value) = view.get(key)? else { return Ok(0) };
     match codec::decode_generation(key, &value) {
@@ -307,7 +307,7 @@ fn present_number(view: &impl View, key: &[u8]) -> Result<u64, StoreError> {
     }
 }
 
-/// Before when everything created is void.
+/// Reads the void time.
 fn void_before(view: &impl View) -> Result<UnixTime, StoreError> {
     let key = layout::void();
     match view.get(&key)? {
@@ -321,8 +321,8 @@ fn record(view: &impl View, id: &TokenId) -> Result<Option<Record>, StoreError> 
     view.get(&key)?.map(|value| codec::decode_record(&key, id.clone(), &value)).transpose()
 }
 
-// The record that a listing came upon. An index entry is believed only as far as its record agrees: both were
-// written together, and the view shows them at one moment.
+// Returns the record of an index entry that a listing found. An entry counts only if it agrees with its record: both
+// were written together, and the view is one snapshot.
 fn listed(
     view: &impl View,
     filter: &Filter,
@@ -342,7 +342,7 @@ fn listed(
     Ok(record)
 }
 
-/// The keys under which the indexes name a record.
+/// Returns the index keys of a record.
 pub(crate) fn index_entries(record: &Record) -> impl Iterator<Item = Vec<u8>> {
     let prefixes = [
         record.resource.as_ref().map(layout::resource),

@@ -1,10 +1,10 @@
-//! Where everything stands in the one ordered key space that every embedded backend has.
+//! The layout of the one ordered key space that every embedded backend has.
 //!
 //! ```text
 //! 00 "format"                          the version of the layout, u32 big-endian
 //! 00 "commits"                         how many commits there were, u64 big-endian (in sled only)
-//! 00 "newest"                          the newest time of creation that was seen, to within ten minutes
-//! 00 "void"                            before when everything created is void
+//! 00 "newest"                          the newest creation time that was seen, to within ten minutes
+//! 00 "void"                            the void time: records created before it are void
 //! 01 id                                a record
 //! 02 len(id) id claim                  a claim on a record with a use limit
 //! 03 len(kind) kind len(id) id token   index: the records about a resource
@@ -13,19 +13,19 @@
 //! 06 len(kind) kind id                 the generation of a subject
 //! 07 token                             when a purge first found a spent record
 //! 08 time token                        index: the spent records by that time, 0 until then
-//! 09 token                             that claims are left of a record that was purged
+//! 09 token                             a note that claims of a purged record are left
 //! ```
 //!
-//! Lengths are u32 and times are u64, big-endian, so that byte order is the order of a listing. All that
-//! varies in length but the last part is preceded by its length: no two keys of different parts are equal, and
-//! no key of one entity begins like those of another.
+//! Lengths are u32 and times are u64, big-endian, so that byte order is the order of a listing. Every part of variable
+//! length except the last has its length before it. So no two keys with different parts are equal, and no key of one
+//! entity begins like those of another.
 
 use token_core::UnixTime;
 
 use crate::{ClaimId, Entity, StoreError, TokenId, codec};
 
-/// The version of the layout. A change that this software's older releases would misread raises it. Version 1 had no
-/// index of spent records; version 2 sealed root keys for ids alone, and noted no claims that were left.
+/// The version of the layout. A change that older releases of this software would misread raises it. Version 1 had no
+/// index of spent records. Version 2 sealed root keys for ids alone, and did not note claims that were left.
 pub(crate) const VERSION: u32 = 3;
 
 const META: u8 = 0;
@@ -39,40 +39,40 @@ const SEEN: u8 = 7;
 const SPENT: u8 = 8;
 const LEFT: u8 = 9;
 
-/// Where the version stands.
+/// The key of the version.
 pub(crate) fn format() -> Vec<u8> {
     key(META, &[b"format"])
 }
 
-/// Where the number of commits stands.
+/// The key of the number of commits.
 #[cfg(feature = "sled")]
 pub(crate) fn commits() -> Vec<u8> {
     key(META, &[b"commits"])
 }
 
-/// Where it stands before when everything created is void.
+/// The key of the void time.
 pub(crate) fn void() -> Vec<u8> {
     key(META, &[b"void"])
 }
 
-/// Where the newest time of creation stands.
+/// The key of the newest creation time.
 pub(crate) fn newest() -> Vec<u8> {
     key(META, &[b"newest"])
 }
 
-/// Where a record stands.
+/// The key of a record.
 pub(crate) fn record(id: &TokenId) -> Vec<u8> {
     key(RECORD, &[id.as_bytes()])
 }
 
-/// Where a claim stands.
+/// The key of a claim.
 pub(crate) fn claim(id: &TokenId, claim: &ClaimId) -> Vec<u8> {
     let mut key = claims(id);
     key.extend_from_slice(claim.as_bytes());
     key
 }
 
-/// Whether the version that an engine holds can be read.
+/// Checks that this software can read the version that an engine holds.
 pub(crate) fn check_format(value: &[u8]) -> Result<(), StoreError> {
     match value.try_into().map(u32::from_be_bytes) {
         Ok(VERSION) => Ok(()),
@@ -82,67 +82,67 @@ pub(crate) fn check_format(value: &[u8]) -> Result<(), StoreError> {
     }
 }
 
-/// What the claims on a record begin with.
+/// The prefix of the claims on a record.
 pub(crate) fn claims(id: &TokenId) -> Vec<u8> {
     key(CLAIM, &[&len(id.as_bytes()), id.as_bytes()])
 }
 
-/// What all claims begin with.
+/// The prefix of all claims.
 pub(crate) fn all_claims() -> Vec<u8> {
     vec![CLAIM]
 }
 
-/// The token and the claim that the key of a claim names.
+/// Returns the token and the claim that the key of a claim names.
 pub(crate) fn claim_of(key: &[u8]) -> Option<(TokenId, ClaimId)> {
     let (len, rest) = key.strip_prefix(&[CLAIM])?.split_first_chunk::<4>()?;
     let (id, claim) = rest.split_at_checked(usize::try_from(u32::from_be_bytes(*len)).ok()?)?;
     Some((TokenId::new(id).ok()?, ClaimId::new(claim).ok()?))
 }
 
-/// What all records begin with.
+/// The prefix of all records.
 pub(crate) fn records() -> Vec<u8> {
     vec![RECORD]
 }
 
-/// What the index entries of a resource begin with.
+/// The prefix of the index entries of a resource.
 pub(crate) fn resource(entity: &Entity) -> Vec<u8> {
     of_entity(RESOURCE, entity)
 }
 
-/// What the index entries of an issuer begin with.
+/// The prefix of the index entries of an issuer.
 pub(crate) fn issuer(entity: &Entity) -> Vec<u8> {
     of_entity(ISSUER, entity)
 }
 
-/// What the index entries by expiry begin with.
+/// The prefix of the index entries by expiry.
 pub(crate) fn expiries() -> Vec<u8> {
     vec![EXPIRY]
 }
 
-/// What the index entries of one expiry begin with.
+/// The prefix of the index entries of one expiry.
 pub(crate) fn expiry(at: UnixTime) -> Vec<u8> {
     key(EXPIRY, &[&at.as_secs().to_be_bytes()])
 }
 
-/// Where the generation of a subject stands.
+/// The key of the generation of a subject.
 pub(crate) fn generation(subject: &Entity) -> Vec<u8> {
     key(GENERATION, &[&len(subject.kind.as_bytes()), subject.kind.as_bytes(), subject.id.as_bytes()])
 }
 
-/// Whether a store keeps a generation of this subject: it keeps none whose key is too long. To be asked before a
-/// subject of any length is copied or looked up.
+/// Returns whether a store can hold a generation of this subject: its key must not be too long. Call this before
+/// copying or looking up a subject of unbounded length.
 pub(crate) fn may_have_generation(subject: &Entity) -> bool {
     const BEFORE: usize = 5; // the space, and the length of the kind
     let parts = subject.kind.len().saturating_add(subject.id.len());
     parts.saturating_add(BEFORE) <= codec::MAX_KEY_LEN
 }
 
-/// What all generations begin with.
+/// The prefix of all generations.
 pub(crate) fn generations() -> Vec<u8> {
     vec![GENERATION]
 }
 
-/// The subject whose generation stands under a key.
+/// Returns the subject that the key of a generation names.
 pub(crate) fn subject_of(key: &[u8]) -> Option<Entity> {
     let (len, rest) = key.strip_prefix(&[GENERATION])?.split_first_chunk::<4>()?;
     let (kind, id) = rest.split_at_checked(usize::try_from(u32::from_be_bytes(*len)).ok()?)?;
@@ -150,30 +150,30 @@ pub(crate) fn subject_of(key: &[u8]) -> Option<Entity> {
     Some(Entity { kind: text(kind)?, id: text(id)? })
 }
 
-/// Where it stands when a purge first found a spent record.
+/// The key of the time at which a purge first found a spent record.
 pub(crate) fn seen(id: &TokenId) -> Vec<u8> {
     key(SEEN, &[id.as_bytes()])
 }
 
-/// What the index entries of the spent records begin with that a purge first found at this time; 0 for those that
-/// none has found.
+/// The prefix of the index entries of the spent records that a purge first found at this time; 0 for those not found
+/// yet.
 pub(crate) fn spent(seen: UnixTime) -> Vec<u8> {
     key(SPENT, &[&seen.as_secs().to_be_bytes()])
 }
 
-/// Where it stands that claims are left of a record that was purged.
+/// The key that notes claims left of a purged record.
 pub(crate) fn left(id: &TokenId) -> Vec<u8> {
     key(LEFT, &[id.as_bytes()])
 }
 
-/// What all of those begin with.
+/// The prefix of all such notes.
 pub(crate) fn all_left() -> Vec<u8> {
     vec![LEFT]
 }
 
-/// What stands under a key.
+/// The kind of entry under a key.
 pub(crate) enum Entry {
-    /// A number about all of the store.
+    /// A number about the whole store.
     Meta,
     /// A record.
     Record(TokenId),
@@ -181,15 +181,15 @@ pub(crate) enum Entry {
     Claim(TokenId),
     /// An index entry of a record.
     Index(TokenId),
-    /// When a purge first found a spent record.
+    /// The time at which a purge first found a spent record.
     Seen(TokenId),
-    /// That claims are left of a record that was purged.
+    /// A note that claims are left of a purged record.
     Left(TokenId),
     /// The generation of a subject.
     Generation(Entity),
 }
 
-/// What stands under a key; `None` where no version of the layout has such a key.
+/// Returns the kind of entry under a key; `None` if no version of the layout has such a key.
 pub(crate) fn entry_of(key: &[u8]) -> Option<Entry> {
     let (space, rest) = key.split_first()?;
     let id = |bytes: &[u8]| TokenId::new(bytes).ok();
@@ -215,20 +215,20 @@ pub(crate) fn entry_of(key: &[u8]) -> Option<Entry> {
     }
 }
 
-/// The key of the index entry of a token.
+/// Returns the key of a token's index entry under a prefix.
 pub(crate) fn entry(mut prefix: Vec<u8>, id: &TokenId) -> Vec<u8> {
     prefix.extend_from_slice(id.as_bytes());
     prefix
 }
 
-/// The token that a key ends with.
+/// Returns the token that a key ends with.
 pub(crate) fn token(key: &[u8], prefix_len: usize) -> Result<TokenId, StoreError> {
     key.get(prefix_len..)
         .and_then(|id| TokenId::new(id).ok())
         .ok_or(StoreError::Corrupt { what: "a key holds no token id" })
 }
 
-/// The first key after all that begin with `prefix`; `None` where there is none.
+/// Returns the first key after all that begin with `prefix`; `None` if there is none.
 pub(crate) fn after_all(mut prefix: Vec<u8>) -> Option<Vec<u8>> {
     while let Some(last) = prefix.pop() {
         if let Some(next) = last.checked_add(1) {
@@ -239,7 +239,7 @@ pub(crate) fn after_all(mut prefix: Vec<u8>) -> Option<Vec<u8>> {
     None
 }
 
-/// The first key after this one.
+/// Returns the first key after this one.
 pub(crate) fn next(mut key: Vec<u8>) -> Vec<u8> {
     key.push(0);
     key
@@ -260,8 +260,8 @@ fn key(space: u8, parts: &[&[u8]]) -> Vec<u8> {
     key
 }
 
-// Parts too long for this belong to records that are too large to be kept; saturating cannot make two of the
-// kept ones equal.
+// A part too long for this belongs to a record that is too large to be stored; saturating cannot make two stored keys
+// equal.
 fn len(part: &[u8]) -> [u8; 4] {
     u32::try_from(part.len()).unwrap_or(u32::MAX).to_be_bytes()
 }

@@ -1,14 +1,14 @@
-//! What belongs to one process.
+//! Values that belong to one process.
 
 use std::{mem, process};
 
 use crate::StoreError;
 
-/// What only the process that made it may use. A process that is forked from it has a copy of the memory and shares
-/// the open files: both would write to one store, and both would grant the same use of a token.
+/// A value that only the process that made it may use. A forked process has a copy of the memory and shares the open
+/// files: both would write to one store, and both would grant the same use of a token.
 pub(crate) struct Owned<T> {
     process: u32,
-    // There until the end: see `drop`.
+    // `Some` until dropped: see `drop`.
     value: Option<T>,
 }
 
@@ -17,7 +17,7 @@ impl<T> Owned<T> {
         Self { process: process::id(), value: Some(value) }
     }
 
-    /// The value; [`StoreError::Forked`] in another process.
+    /// Returns the value; [`StoreError::Forked`] in another process.
     pub(crate) fn get(&self) -> Result<&T, StoreError> {
         self.value.as_ref().filter(|_| self.is_here()).ok_or(StoreError::Forked)
     }
@@ -27,7 +27,7 @@ impl<T> Owned<T> {
     }
 }
 
-// Engines write when they are dropped, and wait for threads that a forked process does not have.
+// Does not drop the value in a forked process: engines write when dropped, and wait for threads that it does not have.
 impl<T> Drop for Owned<T> {
     fn drop(&mut self) {
         if !self.is_here() {

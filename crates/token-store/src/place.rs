@@ -1,4 +1,4 @@
-//! Where the files of an open store are.
+//! The paths of the files of an open store.
 
 use std::{
     fs::{self, File, Metadata},
@@ -10,28 +10,28 @@ use std::{
 
 use crate::{StoreError, disk::refused};
 
-/// How long a read trusts that the files are where they were: a look at them takes longer than reading a record.
+/// How long a read trusts the last look at the files: a look takes longer than reading a record.
 const TRUST: Duration = Duration::from_secs(1);
 
-/// The paths of open files. While the paths lead to these files, whoever opens the store opens these as well, and
-/// meets their locks. A file that was moved away or replaced is no longer the store: others may open another in its
-/// place.
+/// The paths of open files. While the paths lead to these files, a process that opens the store opens the same files,
+/// and meets their locks. A file that was moved away or replaced is no longer the store: another process may open a new
+/// one in its place.
 pub(crate) struct Place {
     // The path that the store was opened by, for people.
     path: PathBuf,
     files: Vec<(PathBuf, Identity)>,
     opened: Instant,
-    // When reads look again, in milliseconds since it was opened.
+    // When reads look again, in milliseconds since the store was opened.
     next: AtomicU64,
-    // What was written to files that were moved away is not known, even when they are put back.
+    // Set once the files were moved away. What was written to them meanwhile is unknown, even if they are put back.
     lost: AtomicBool,
 }
 
 impl Place {
-    /// The place of a store that was opened by `path`: these are its files, open, and their own paths.
+    /// Notes the place of a store opened by `path`: its open files, and their paths.
     pub(crate) fn of(path: &Path, files: &[(&Path, &File)]) -> io::Result<Self> {
         let file = |(path, file): &(&Path, &File)| {
-            // Not followed to its end: that a link leads elsewhere now is what is looked for.
+            // Not resolved further: a link that now leads elsewhere must be noticed.
             Ok((std::path::absolute(path)?, identity(&file.metadata()?)))
         };
         Ok(Self {
@@ -43,7 +43,7 @@ impl Place {
         })
     }
 
-    /// [`StoreError::Replaced`] if a path leads to another file or none, from then on for good.
+    /// Returns [`StoreError::Replaced`] if a path leads to another file or none, and in every later call.
     pub(crate) fn require(&self) -> Result<(), StoreError> {
         if !self.lost.load(Ordering::Acquire) {
             let leads = |(path, file): &(PathBuf, Identity)| match fs::metadata(path) {
@@ -60,7 +60,7 @@ impl Place {
         Err(StoreError::Replaced { path: self.path.clone() })
     }
 
-    /// The same after a commit, which has happened: where the paths cannot be followed, it is not known what it is worth.
+    /// The same after a commit that succeeded. If the paths cannot be followed, the outcome is unknown.
     pub(crate) fn require_still(&self) -> Result<(), StoreError> {
         self.require().map_err(|error| match error {
             StoreError::Io(cause) => StoreError::Unknown(Some(cause)),
@@ -69,7 +69,7 @@ impl Place {
         })
     }
 
-    /// The same for a read, as it was within the last second.
+    /// The same for a read, as of the last second.
     pub(crate) fn require_lately(&self) -> Result<(), StoreError> {
         self.require_at(self.opened.elapsed())
     }
@@ -88,7 +88,7 @@ fn is_absent(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
 }
 
-/// What tells a file from every other that is there at the same time: its device and inode.
+/// The identity of a file among those that exist at the same time: its device and inode.
 #[cfg(unix)]
 type Identity = (u64, u64);
 
@@ -98,7 +98,7 @@ fn identity(metadata: &Metadata) -> Identity {
     (metadata.dev(), metadata.ino())
 }
 
-/// Elsewhere only that there is a file.
+/// On other systems, only that the file exists.
 #[cfg(not(unix))]
 type Identity = ();
 

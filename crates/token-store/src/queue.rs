@@ -1,8 +1,8 @@
-//! Who does the work of many: callers hand in jobs, one of them at a time does all that are waiting.
+//! A queue of jobs: callers hand in jobs, and one of them at a time does all that wait.
 //!
-//! Whoever finds nobody at work leads: takes jobs in the order in which they came, its own first, hands out the
-//! results, and passes the lead to whoever has waited longest. So a lone caller waits for nobody, nobody is
-//! overtaken, no thread is kept for it, and there is no timer.
+//! A caller that finds no leader becomes the leader. It takes jobs in the order of their arrival, its own first, hands
+//! out the results, and passes the lead to the caller that has waited longest. So a lone caller never waits, no caller
+//! is overtaken, and there is no extra thread and no timer.
 
 use std::{collections::VecDeque, mem, sync::PoisonError};
 
@@ -10,13 +10,13 @@ use crate::sync::{Arc, Condvar, Mutex, MutexGuard};
 
 pub(crate) struct Queue<J, R>(Mutex<State<J, R>>);
 
-/// While nobody leads, nobody waits.
+/// While there is no leader, no caller waits.
 struct State<J, R> {
     led: bool,
     waiting: VecDeque<(J, Arc<Slot<R>>)>,
 }
 
-/// Where one caller waits.
+/// The place where one caller waits.
 struct Slot<R> {
     turn: Mutex<Turn<R>>,
     changed: Condvar,
@@ -25,7 +25,7 @@ struct Slot<R> {
 enum Turn<R> {
     Wait,
     Lead,
-    /// `None` where the one who led gave no result.
+    /// `None` if the leader returned no result.
     Done(Option<R>),
 }
 
@@ -34,10 +34,11 @@ impl<J, R> Queue<J, R> {
         Self(Mutex::new(State { led: false, waiting: VecDeque::new() }))
     }
 
-    /// Has a job done, by this thread or another, and returns its result; `None` where whoever did it panicked or
-    /// gave none.
+    /// Submits a job and returns its result. This thread or another does the job; `None` if that thread panicked or
+    /// returned no result for it.
     ///
-    /// If it falls to this thread, `work` does the jobs that it is given, as many as it asks for: at least the
+    /// If this thread leads, `work` does the jobs that it takes, at least the first, and returns their results in that
+    /// order. No two threads work at once.
     /// first. It returns their results in that order. No two threads are at work at once.
     pub(crate) fn submit(
         &self,
@@ -68,7 +69,7 @@ impl<R> Slot<R> {
         self.changed.notify_one();
     }
 
-    /// The result, or `None` to lead.
+    /// Waits for the result, or for `None`, which means to lead.
     fn wait(&self) -> Option<Option<R>> {
         let mut turn = lock(&self.turn);
         loop {
@@ -81,7 +82,7 @@ impl<R> Slot<R> {
     }
 }
 
-/// The lead, which passes on when dropped, also by a panic.
+/// The lead, which is passed on when dropped, also after a panic.
 struct Lead<'a, J, R> {
     queue: &'a Queue<J, R>,
     taken: Vec<Arc<Slot<R>>>,
@@ -102,7 +103,7 @@ impl<J, R> Drop for Lead<'_, J, R> {
         for slot in self.taken.drain(..) {
             slot.set(Turn::Done(results.next()));
         }
-        // Last, so that those who come again at once are part of the next round.
+        // Last, so that callers that return at once join the next round.
         let mut state = lock(&self.queue.0);
         match state.waiting.front() {
             Some((_, slot)) => slot.set(Turn::Lead),
@@ -111,7 +112,7 @@ impl<J, R> Drop for Lead<'_, J, R> {
     }
 }
 
-// No panic of ours leaves a lock's content half changed.
+// A panic of ours never leaves a lock's content half changed.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

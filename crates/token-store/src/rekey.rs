@@ -1,4 +1,4 @@
-//! Sealing all that is stored under the newest key.
+//! Re-sealing every key of a store under the newest key of the ring.
 
 use std::collections::BTreeSet;
 
@@ -9,45 +9,45 @@ use crate::{
     SealError, SealedKey, StoreError, TokenId,
 };
 
-/// How many records are read, and sealed again in one step, at a time.
+/// The number of records read at a time, and re-sealed in one step.
 const PAGE: usize = 256;
 
-/// How far a [`rekey`] is, or that it is done. Once done it proves which keys nothing needs any more:
-/// [`KeyRing::remove`] asks for it.
+/// The progress of a [`rekey`], or its result. The result proves which keys are no longer needed: [`KeyRing::remove`]
+/// requires it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rekeyed {
-    /// How many sealed keys were looked at: those of records and generations.
+    /// How many sealed keys were examined, in records and generations.
     pub seen: u64,
-    /// How many of them were sealed again.
+    /// How many of them were re-sealed.
     pub resealed: u64,
-    /// How many records and generations are damaged, so that it is not known which key they need. They are left as they are.
+    /// How many records and generations are damaged, so that the key they need is unknown. They were not changed.
     pub damaged: u64,
-    /// How many were left as they are because they do not open. The first of them follow.
+    /// How many sealed keys do not open. They were not changed.
     pub failed: u64,
-    /// The first [`Rekeyed::EXAMPLES`] that do not open, and why.
+    /// The first [`Rekeyed::EXAMPLES`] keys that do not open, and why.
     pub examples: Vec<(KeyPlace, OpenError)>,
     newest: u32,
     needed: BTreeSet<u32>,
-    // Once it is done: what only the key opens under which everything was sealed.
+    // Set once the rekeying is done: a sealed key that only the newest key opens.
     proof: Option<SealedKey>,
 }
 
-/// Nobody's temporary tokens: no generation has the number 0.
+/// The subject of no temporary tokens: no generation has the number 0.
 static NOBODY: Entity = Entity { kind: String::new(), id: String::new() };
 const PROOF: Owner<'static> = Owner::Generation { subject: &NOBODY, number: 0 };
 
 impl Rekeyed {
-    /// How many of those that do not open are given as examples at most.
+    /// The maximum number of examples.
     pub const EXAMPLES: usize = 100;
 
-    /// The id of the key under which everything was sealed.
+    /// Returns the id of the key that everything was sealed under.
     #[must_use]
     pub fn newest_id(&self) -> u32 {
         self.newest
     }
 }
 
-/// A rekeying stopped. What it did stays done: call again to go on.
+/// An error that stopped a rekeying. Completed steps stay done: call [`rekey`] again to resume.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum RekeyError {
@@ -59,31 +59,29 @@ pub enum RekeyError {
     Seal(#[from] SealError),
 }
 
-/// A key was not removed from its ring.
+/// An error in removing a key from its ring.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum RemoveError {
-    /// The ring holds no such key.
+    /// The ring does not hold this key.
     #[error("the key ring holds no key {key_id}")]
     Absent {
-        /// The id that was asked for.
+        /// The id of the key.
         key_id: u32,
     },
-    /// It is the key that seals.
+    /// This key seals.
     #[error("key {key_id} is the one that seals")]
     Newest {
         /// Its id.
         key_id: u32,
     },
-    /// Something in the store is sealed under it and does not open, or is too damaged to tell what it is sealed
-    /// under.
+    /// A sealed key that needs it does not open, or a record is too damaged to tell which key it needs.
     #[error("key {key_id} is needed: something that is sealed under it was not sealed again")]
     Needed {
         /// Its id.
         key_id: u32,
     },
-    /// The proof is not one: it was made while the rekeying was underway, or with another ring, or before the ring
-    /// got its newest key.
+    /// The proof is invalid: the rekeying was not done, used another ring, or preceded the ring's newest key.
     #[error("nothing proves that key {key_id} is no longer needed: rekey first, under the newest key")]
     Unproven {
         /// Its id.
@@ -91,14 +89,14 @@ pub enum RemoveError {
     },
 }
 
-/// Seals all that is not sealed under the newest key of the ring under that. `progress` is told after each step.
+/// Re-seals every key under the newest key of the ring. Calls `progress` after each step.
 ///
-/// Others may use the store meanwhile, if they seal under the same newest key: whoever still mints with an older
-/// ring must be stopped or given the new one before. A rekeying that was interrupted, even killed, is gone on with
-/// by calling it again: what is sealed under the newest key is only looked at.
+/// Idempotent. Repeat an interrupted call, even one that was killed, to resume it: keys already sealed under the newest
+/// key are only read. Others may use the store meanwhile if they seal under the same newest key. A host that still
+/// mints under an older ring must be stopped, or given the new ring, before.
 ///
 /// # Errors
-/// [`RekeyError`]. A record that is damaged or does not open is no error: it is counted, and left as it is.
+/// [`RekeyError`]. A record that is damaged or does not open is no error: it is counted and not changed.
 pub fn rekey<S: Administration + ?Sized>(
     store: &S,
     keys: &KeyRing,
@@ -134,9 +132,8 @@ pub fn rekey<S: Administration + ?Sized>(
 }
 
 impl KeyRing {
-    /// Removes an old key, which opens nothing from then on. `proof` is what a [`rekey`] of the store under this
-    /// ring returned, of every store that the ring is for. Keep a copy of the former ring for as long as backups
-    /// of the store are kept.
+    /// Removes an old key, which opens nothing from then on. `proof` holds the result of a [`rekey`] under this ring
+    /// for every store that the ring is for. Keep a copy of the old ring for as long as backups of the stores are kept.
     ///
     /// # Errors
     /// [`RemoveError`]; the ring is unchanged.
@@ -198,7 +195,8 @@ impl Walk<'_> {
         }
         let mut resealed = store.reseal(&changes)?;
         if resealed < changes.len() {
-            // Some of them changed or went since they were read. One at a time, until there is nothing to change.
+            // Some of them changed or were removed since they were read. Re-seal one at a time until nothing is left to
+            // change.
             for item in sealable {
                 while let Some(now) = item.again(store)?
                     && let Some(change) = self.change(&now)?
@@ -211,7 +209,7 @@ impl Walk<'_> {
         Ok(())
     }
 
-    // What is to become of a sealed key; nothing if it is under the newest key already, or does not open.
+    // Returns the change for a sealed key; `None` if it is sealed under the newest key already, or does not open.
     fn change<T: Sealed>(&mut self, item: &T) -> Result<Option<Reseal>, SealError> {
         let (sealed, owner) = item.sealed();
         if sealed.key_id == self.told.newest {
@@ -234,11 +232,11 @@ impl Walk<'_> {
     }
 }
 
-/// What has a sealed key.
+/// An item that holds a sealed key.
 trait Sealed: Sized {
     fn sealed(&self) -> (&SealedKey, Owner<'_>);
     fn place(&self) -> KeyPlace;
-    /// As it is now.
+    /// Reads the item again from the store.
     fn again<S: Administration + ?Sized>(&self, store: &S) -> Result<Option<Self>, StoreError>;
 }
 
@@ -385,7 +383,7 @@ mod tests {
             [(crate::Fault::DamagedGeneration, Some(KeyPlace::Generation(subject.clone())))]
         );
 
-        // A new one takes its place.
+        // A new generation replaces it.
         let owner = Owner::Generation { subject: &subject, number: 1 };
         let root_key = keys.seal(&RootKey::from_derived([9; 32]), owner).unwrap();
         assert_eq!(
@@ -396,7 +394,7 @@ mod tests {
         assert!(store.check(Some(&keys)).unwrap().is_sound());
     }
 
-    // A store in which somebody else is faster, once.
+    // A store in which another writer changes a key first, once.
     #[test]
     fn what_changes_meanwhile_is_sealed_as_well() {
         let mut keys = KeyRing::generate().unwrap();

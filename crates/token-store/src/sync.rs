@@ -1,3 +1,3 @@
-//! What threads meet at. Of its own, so that `tests/interleavings.rs` can put a model checker's in their place.
+//! The synchronization primitives. A module of its own, so that `tests/interleavings.rs` can replace them by loom's.
 
 pub(crate) use std::sync::{Arc, Condvar, Mutex, MutexGuard};

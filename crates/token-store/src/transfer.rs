@@ -1,4 +1,4 @@
-//! Moving tokens from store to store, of whatever kind: a file of one JSON document a line.
+//! Moving tokens between stores of any kind, in a file of one JSON document per line.
 //!
 //! ```text
 //! {"onetoken_export":2}
@@ -7,10 +7,9 @@
 //! {"end":{"tokens":2,"generations":1,"sha256":"…"}}
 //! ```
 //!
-//! Root keys stay sealed, so that the file is worth nothing without the key ring. The last line tells how many
-//! documents there are, and the SHA-256 of all lines before: what was cut short or altered by accident is refused
-//! before anything of it is kept. Between the others stand lines that name what was left out, since it is damaged; and
-//! before when everything is void.
+//! Root keys stay sealed, so that the file is useless without the key ring. The last line holds the number of documents
+//! and the SHA-256 of all lines before. An import refuses a file that was cut short or altered by accident before it
+//! inserts anything. Other lines name the damaged items that were left out, and the void time of the store.
 
 use std::{
     io::{self, BufWriter, Read, Seek, Write},
@@ -36,52 +35,51 @@ use lines::Lines;
 mod document;
 mod lines;
 
-/// The version of the format. In version 1, root keys were sealed for less than they are now and claims named no grant.
+/// The version of the format. In version 1, root keys were sealed for fewer terms and claims named no grant.
 const VERSION: u32 = 2;
 
-/// What every export begins with.
+/// The first line of every export.
 const HEADER: &[u8] = b"{\"onetoken_export\":2}\n";
 
-/// The greatest length of a line in bytes: a token with more than 100,000 claims of 64 bytes. An import takes some ten
+/// The greatest length of a line in bytes: a token with more than 100,000 claims of 64 bytes. An import uses about ten
 /// times as much memory.
 const MAX_LINE: usize = 16 * 1024 * 1024;
 
-/// How many records are read, or kept in one step, at a time.
+/// The maximum number of records read at a time, or inserted in one step.
 const PAGE: usize = 256;
 
-/// After how many bytes of lines no further record is kept in the same step.
+/// The number of bytes of lines after which a step takes no further record.
 const STEP_LEN: usize = 1024 * 1024;
 
-/// How much was moved.
+/// The progress or result of an export or an import.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Moved {
-    /// Records, in the file so far or read from it.
+    /// Records written to or read from the file so far.
     pub tokens: u64,
-    /// Generations, in the file so far or read from it.
+    /// Generations written to or read from the file so far.
     pub generations: u64,
-    /// Records and generations that the file only names, since they were damaged in the store that was exported.
+    /// Records and generations that the file only names, because they were damaged in the exported store.
     pub damaged: u64,
-    /// How many of both an import kept, or voided where they stood. The others were there already, or void.
+    /// How many of them changed the store that imports. The others were there already, or void.
     pub kept: u64,
-    /// The SHA-256 of all lines before the last, once that has been written or read: what tells one export from
-    /// another.
+    /// The SHA-256 of all lines before the last, once the last line was written or read. It identifies the export.
     pub checksum: Option<[u8; 32]>,
 }
 
-/// What becomes of tokens that are imported.
+/// The validity of imported tokens.
 #[derive(Clone, Copy, Debug)]
 pub enum Epoch<'a> {
-    /// They go on. Right for a move, when the former store is never used again.
+    /// They stay valid. Right for a move, after which the old store is never used again.
     Same,
-    /// They are void, also where they are there already: each token comes in revoked. Each generation is replaced by
-    /// its successor, a new key sealed under this ring, so that temporary tokens are void as well, and stay void
-    /// when an older export is imported later. Right for the restoration of a backup, where tokens that were spent
-    /// since would come back to life. Claims are still answered again.
+    /// They are void, even if they exist already: each token is revoked. Each generation is replaced by its successor,
+    /// a new key sealed under this ring. So temporary tokens are void as well, and stay void if an older export is
+    /// imported later. Right for restoring a backup, which would revive tokens that were spent since. Claims still get
+    /// their answers.
     New(&'a KeyRing),
 }
 
-/// An export or an import stopped.
+/// An error that stopped an export or an import.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum TransferError {
@@ -91,13 +89,13 @@ pub enum TransferError {
     /// The file cannot be read or written.
     #[error("the file of the export cannot be used")]
     Io(#[from] io::Error),
-    /// An export was to be made where something is already. That was left as it is.
+    /// The path of a new export exists. It was left as it is.
     #[error("{} exists and is not overwritten; name another file", path.display())]
     Exists {
         /// The file.
         path: PathBuf,
     },
-    /// A token has more claims than a line of an export holds. Purge it, or spend from another.
+    /// A token has more claims than fit into a line of an export. Purge the token, or use another one.
     #[error("token {id} has too many claims to be exported: {len} bytes where {max} are allowed")]
     TooManyClaims {
         /// The token.
@@ -118,48 +116,48 @@ pub enum TransferError {
         /// The newest version that can be read.
         known: u32,
     },
-    /// The file was written by an older version of this software, and no key in it would open.
+    /// The file was written by an older version of this software, so that no key in it would open.
     #[error("the export is of version {found}; this program knows version {known} alone")]
     OlderVersion {
         /// The version found.
         found: u32,
-        /// The version that can be read.
+        /// The only version that can be read.
         known: u32,
     },
-    /// A line is not one that an export has.
+    /// A line is malformed.
     #[error("line {line} of the export is malformed")]
     Line {
-        /// Which, from 1.
+        /// The number of the line, from 1.
         line: u64,
         /// What is wrong with it.
         source: InvalidDocument,
     },
-    /// The file has no end: the export was interrupted, or the file was cut short.
+    /// The file has no last line: the export was interrupted, or the file was cut short.
     #[error("the export is not complete: it ends after line {line}")]
     Incomplete {
-        /// The last whole line, from 1; 0 where there is none.
+        /// The last whole line, from 1; 0 if there is none.
         line: u64,
     },
-    /// The file is not as it was written: the numbers or the checksum in its last line are others.
+    /// The file was altered: the counts or the checksum in its last line do not match.
     #[error("the export is damaged: it does not match its checksum")]
     Damaged,
-    /// No successor of a generation was made.
+    /// No key could be made for the next generation.
     #[error("no key can be made for a new generation")]
     Seal(#[from] SealError),
 }
 
-/// Writes all that a store holds into a new file at `path`, which its owner alone may use (mode 0600), and waits until
-/// the file and its name are on disk. The file appears whole or not at all: an export that is interrupted begins anew.
-/// `progress` is told after each page.
+/// Exports a store to a new file at `path`, accessible to its owner alone (mode 0600). Returns when the file and its
+/// name are on disk. The file appears whole or not at all: an interrupted export starts anew. Calls `progress` after
+/// each page.
 ///
-/// Others may use the store meanwhile; then a token may be there as it was at any time from the beginning on. Stop
-/// them for a move. Damaged records are left out, and named.
+/// Others may use the store meanwhile. Each token is then exported as it was at some time during the export. For a
+/// move, stop all others first. Damaged records are left out, and named.
 ///
 /// A process that is killed leaves a draft, `<path>.<hex>.new`. A later export to the same path removes it after an
 /// hour.
 ///
 /// # Errors
-/// [`TransferError`], [`TransferError::Exists`] for anything that is at `path`, be it a file, a link or a pipe.
+/// [`TransferError`], such as [`TransferError::Exists`] if `path` is a file, a link, a pipe or anything else.
 pub fn export<S: Administration + ?Sized>(
     store: &S,
     path: &Path,
@@ -178,8 +176,8 @@ pub fn export<S: Administration + ?Sized>(
     Ok(moved)
 }
 
-/// Writes what [`export`] writes to anything else, such as a pipe. The export tells who has which tokens: let nobody
-/// but the owner read it.
+/// Writes an export to a writer, such as a pipe. The export reveals who has which tokens: keep it readable by its owner
+/// alone.
 ///
 /// # Errors
 /// [`TransferError`]
@@ -203,7 +201,7 @@ pub fn export_to<S: Administration + ?Sized>(
                 }
                 claims => claims?,
             };
-            // A claim that was made since the record was read has a use as well.
+            // A claim that was made after the record was read has a use as well.
             record.uses = record.uses.max(u64::try_from(claims.len()).unwrap_or(u64::MAX));
             if !is_sound(&record, &claims) {
                 damaged.push(record.id);
@@ -247,7 +245,7 @@ pub fn export_to<S: Administration + ?Sized>(
             break;
         }
     }
-    // Set while this went on, it holds for what was written before.
+    // A void time that was set during the export also covers what was written before.
     let void_before = store.void_before(UnixTime::from_secs(0))?.as_secs();
     if void_before > 0 {
         out.line(&Document::VoidBefore(void_before))?;
@@ -259,15 +257,15 @@ pub fn export_to<S: Administration + ?Sized>(
     Ok(Moved { checksum: Some(checksum), ..moved })
 }
 
-/// Whether an export is whole: reads all of it, and tells how much there is.
+/// Reads a whole export, verifies it, and returns its counts.
 ///
 /// # Errors
-/// [`TransferError`], what [`import`] would refuse.
+/// [`TransferError`], if [`import`] would refuse the file.
 pub fn verify_export(file: &mut (impl Read + Seek)) -> Result<Moved, TransferError> {
     whole(file).map(|(moved, _)| moved)
 }
 
-/// How much there is in an export that is whole, and before when everything is void.
+/// Returns the counts of an export, and its void time, if it is whole.
 fn whole(file: &mut (impl Read + Seek)) -> Result<(Moved, UnixTime), TransferError> {
     file.rewind()?;
     let mut lines = Lines::new(file);
@@ -301,14 +299,14 @@ fn whole(file: &mut (impl Read + Seek)) -> Result<(Moved, UnixTime), TransferErr
     }
 }
 
-/// Keeps all that an export holds: each token only where there is nothing yet under its id, and each generation where
-/// there is none or an earlier one. Repeat an interrupted import to resume it. What was revoked there is revoked here
-/// also where it is already, and what was void there is void here. The file is read twice, and nothing is kept of one
-/// that is not whole. `progress` is told after each step.
+/// Imports an export into a store. Inserts each token whose id is free, and each generation that is newer than the
+/// store's. Also revokes existing tokens that are revoked in the export, and sets the void time of the export.
 ///
-/// What was purged since it was exported comes back, as it was then: import with [`Epoch::New`] whatever is no move.
+/// Repeat an interrupted import to resume it. Reads the file twice, and imports nothing from a file that is
+/// not whole. Calls `progress` after each step.
 ///
-/// The key ring of the former store is needed with the new one: keys come as they were sealed.
+/// A token that was purged since the export returns as it was then. So use [`Epoch::New`] for everything but a move.
+/// The new store needs the key ring of the old one: keys stay as they were sealed.
 ///
 /// # Errors
 /// [`TransferError`]; call again to resume.
@@ -331,7 +329,7 @@ pub fn import<S: Administration + ?Sized>(
         let end = matches!(document, None | Some(Document::End(_)));
         if let Some(document) = document {
             len = len.saturating_add(lines.text().len());
-            // A damaged generation had a number as well, which is not known.
+            // A damaged generation had a number too, which is unknown.
             let damaged = match &document {
                 Document::DamagedGeneration(subject) => Some(subject.clone()),
                 _ => None,
@@ -371,7 +369,7 @@ pub fn import<S: Administration + ?Sized>(
     }
 }
 
-/// The number of a subject's generation; 0 where there is none that is sound.
+/// Returns the number of a subject's generation; 0 if there is no sound one.
 fn present<S: Administration + ?Sized>(store: &S, subject: &Entity) -> Result<u64, StoreError> {
     match store.generation(subject) {
         Err(StoreError::Corrupt { .. }) => Ok(0),
@@ -379,7 +377,7 @@ fn present<S: Administration + ?Sized>(store: &S, subject: &Entity) -> Result<u6
     }
 }
 
-/// The generation after this one, under a new key; `None` where the store has a later one already.
+/// Makes the generation after this one, under a new key; `None` if the store has a later one already.
 fn successor<S: Administration + ?Sized>(
     store: &S,
     keys: &KeyRing,
@@ -414,12 +412,12 @@ fn add(count: &mut u64) {
     *count = count.saturating_add(1);
 }
 
-// The checksum of what has been hashed so far.
+// Returns the checksum of the bytes hashed so far.
 fn finished(hash: &digest::Context) -> [u8; 32] {
     hash.clone().finish().as_ref().first_chunk().copied().unwrap_or_default()
 }
 
-/// What is written, and the hash of it.
+/// A writer that hashes what it writes.
 struct Hashed<W> {
     to: W,
     hash: digest::Context,

@@ -1,4 +1,4 @@
-//! Administration: many tokens at once.
+//! Administration: calls on many tokens at once.
 
 use std::{
     collections::BTreeSet,
@@ -15,7 +15,7 @@ use crate::{
     Redeem, Refund, Reseal, StoreError, TokenId,
 };
 
-/// Later than all times of the suite, and not ahead of any clock.
+/// Later than every time of the suite, and not ahead of any clock.
 const LATE: u64 = 1_500_000_000;
 
 pub(super) fn check<S: Administration>(suite: &Suite, open: &impl Fn() -> S) {
@@ -72,7 +72,7 @@ fn revoking_all_of_something<S: Administration>(suite: &Suite, open: &impl Fn() 
     assert!(matches!(store.revoke_all(&filter, Some(b"nonsense"), 1), Err(StoreError::InvalidCursor)));
 }
 
-// The other parts of the suite create their records later than this.
+// The other parts of the suite create their records later than this time.
 fn everything_older_is_void<S: Administration>(suite: &Suite, open: &impl Fn() -> S) {
     let at = |secs: u64, name: &str| {
         suite.sealed(Record {
@@ -115,7 +115,7 @@ fn everything_older_is_void<S: Administration>(suite: &Suite, open: &impl Fn() -
 fn a_clock_far_ahead_voids_and_removes_nothing<S: Administration>(suite: &Suite, open: &impl Fn() -> S) {
     let store = open();
     let in_force = store.void_before(UnixTime::from_secs(0)).unwrap();
-    // One that was inserted, and one that came from another store.
+    // One record that was inserted, and one that was restored.
     let inserted = suite.limited(&suite.id("far ahead, inserted"), 1);
     insert(&store, &inserted);
     assert_eq!(redeem(&store, &inserted.id, "a"), won(0));
@@ -153,7 +153,7 @@ fn spent_records_go_after_their_retention<S: Administration>(suite: &Suite, open
     let purge = |now: u64, retention: u64, limit: usize| {
         open().purge_spent(UnixTime::from_secs(now), Duration::from_secs(retention), limit).unwrap()
     };
-    // What other parts of the suite left spent goes first.
+    // First removes the spent records that other parts of the suite left.
     drained(&open(), LATE, 0);
     let id = |name: &str| suite.id(["retention ", name].concat());
     let store = open();
@@ -192,13 +192,13 @@ fn spent_records_go_after_their_retention<S: Administration>(suite: &Suite, open
     spend(&open(), "a");
 }
 
-// The grant that a claim holds; nobody is told of it.
+// Returns the grant that a claim holds, without counting as an answer to the claim.
 fn granted_to<S: Administration>(store: &S, id: &TokenId, name: &str) -> GrantId {
     let claims = store.claims(id, None, usize::MAX).unwrap();
     claims.iter().find(|(held_by, _)| *held_by == claim(name)).unwrap().1.grant
 }
 
-// More than fit into one step. While they go, their record is there with all of them, or absent.
+// More claims than fit into one step. While they are removed, the record is present with all of them, or absent.
 fn many_claims_are_purged<S: Administration>(suite: &Suite, store: &S) {
     const CLAIMS: u64 = 600;
     for (name, expires) in [("many, expired", Some(UnixTime::from_secs(12))), ("many, spent", None)] {
@@ -239,7 +239,7 @@ fn many_claims_are_purged<S: Administration>(suite: &Suite, store: &S) {
             refund.join().unwrap()
         });
         let left = match (refunded, expires) {
-            // It was spent no longer when the purge came by.
+            // The record was no longer spent when the purge reached it.
             (Refund::Refunded, None) => CLAIMS - 1,
             (Refund::Refunded | Refund::Absent, _) => 0,
             (other, _) => panic!("{other:?}"),
@@ -307,7 +307,7 @@ fn claims_and_generations_are_paged<S: Administration>(suite: &Suite, store: &S)
             break;
         }
     }
-    // A page of none leads to the same place as the page before it.
+    // An empty page leads to the same place as the previous page.
     let mut after = None;
     for _ in 0..3 {
         let nothing = store.generations(after.as_deref(), 0).unwrap();
@@ -385,7 +385,7 @@ fn a_restored_store_answers_like_the_former<S: Administration>(suite: &Suite, op
     let kept = store.refund(&record.id, &claim("b"), b.grant).unwrap();
     assert_eq!(kept, Refund::Kept, "the store that the claim comes from may have answered it to others");
     assert_eq!(store.restore(&items).unwrap(), 0, "what is there stays as it is");
-    // Of several generations of one subject the latest stays, in whatever order they come.
+    // Of several generations of one subject the latest stays, in any order.
     let several = suite.entity("user", "several");
     let of = |number| Item::Generation {
         subject: several.clone(),
@@ -397,7 +397,7 @@ fn a_restored_store_answers_like_the_former<S: Administration>(suite: &Suite, op
     assert_eq!(store.generation(&several).unwrap().unwrap().number, 14);
     assert_eq!(store.claims(&record.id, None, 9).unwrap(), claims);
 
-    // What comes void is void, and a generation is never lowered, whatever order they come in.
+    // A void token stays void, and a generation is never lowered, in any order.
     let revoked = Record { revoked: true, ..record };
     let at = |number| Item::Generation {
         subject: subject.clone(),
@@ -416,7 +416,7 @@ fn a_restored_store_answers_like_the_former<S: Administration>(suite: &Suite, op
     assert_eq!(store.redeem(&revoked.id, &claim("a")).unwrap(), again, "and its claims are answered");
 }
 
-// After all of the suite: nothing of this kind is wrong, whoever else uses the store.
+// Runs after the rest of the suite. No fault of this kind may exist, even if others use the store.
 fn what_was_written_is_sound<S: Administration>(store: &S, keys: &KeyRing) {
     let report = store.check(None).unwrap();
     assert!(report.is_sound(), "{report:?}");

@@ -1,4 +1,4 @@
-//! Listing, page by page and beside writers, and purging.
+//! Listing page by page, also with concurrent writers, and purging.
 
 use std::{collections::BTreeSet, thread};
 
@@ -29,7 +29,7 @@ fn filters_and_order<S: TokenStore>(suite: &Suite, open: &impl Fn() -> S) {
         let record = suite.sealed(Record {
             resource: (number % 2 == 0).then(|| space.clone()),
             issuer: if number < 6 { alice.clone() } else { bob.clone() },
-            // Far enough on that no purge of this suite takes them, the later the lower the id.
+            // Too late for the purges of this suite; the lower the id, the later.
             expires: (number % 3 != 0).then(|| UnixTime::from_secs(5_000_000 - u64::from(number))),
             ..suite.record(&suite.id([b'l', number]))
         });
@@ -128,7 +128,7 @@ fn cursors<S: TokenStore>(suite: &Suite, store: &S) {
     assert_eq!(rest.records.len(), 2, "a page of no records leads to the first");
 }
 
-// What is there all the time is listed once; what comes or goes meanwhile, at most once.
+// A record that stays is listed exactly once. A record that comes or goes meanwhile is listed at most once.
 fn pages_stay_good_while_others_write<S: TokenStore>(suite: &Suite, store: &S) {
     let issuer = suite.entity("user", "pages");
     let record = |name: String, expires| {
@@ -151,7 +151,7 @@ fn pages_stay_good_while_others_write<S: TokenStore>(suite: &Suite, store: &S) {
         });
         let mut last = false;
         while !last {
-            // Once more after the writer is done: the final state is listed at least once.
+            // Lists once more after the writer is done, so that the final state is listed at least once.
             last = writer.is_finished();
             let listed = ids(&pages(store, &Filter::Issuer(issuer.clone()), 3));
             let unique: BTreeSet<&TokenId> = listed.iter().collect();

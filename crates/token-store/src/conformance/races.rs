@@ -14,7 +14,7 @@ use crate::{Insert, Record, Redeem, Refund, Revoke, TokenStore};
 
 const THREADS: usize = 64;
 
-/// How often they meet at a token with few uses.
+/// How often the threads race for a token with few uses.
 const ROUNDS: usize = 1000;
 
 pub(super) fn check<S: TokenStore>(suite: &Suite, store: &S) {
@@ -30,7 +30,7 @@ fn as_many_win_as_there_are_uses<S: TokenStore>(suite: &Suite, store: &S) {
         let id = suite.id(format!("contention {round}"));
         let limit = u64::try_from(round % 4 + 1).unwrap();
         insert(store, &suite.limited(&id, limit));
-        // What was left after each win.
+        // The number of uses left after each win.
         let wins = Mutex::new(Vec::new());
         let barrier = Barrier::new(THREADS);
         thread::scope(|scope| {

@@ -19,7 +19,7 @@ fn everything_comes_back<S: TokenStore>(suite: &Suite, open: &impl Fn() -> S) {
         kind: String::new(),
         resource: Some(Entity { kind: "space\0\u{10ffff}".into(), id: String::new() }),
         issuer: Entity { kind: String::new(), id: "\u{e9}'\"\\;--".into() },
-        // Not later: it is what purges are compared with from now on.
+        // Not later: later purges are compared with this time.
         created: UnixTime::from_secs(1_500_000_123),
         expires: Some(UnixTime::MAX),
         uses: 1,
@@ -63,7 +63,7 @@ fn any_bytes_are_an_id<S: TokenStore>(suite: &Suite, open: &impl Fn() -> S) {
     names.dedup();
 
     let store = open();
-    // Half of them: each of the others is a neighbor, a beginning or an extension of one that is kept.
+    // Inserts half of them. Each of the others is a neighbor, a prefix or an extension of an inserted one.
     for name in names.iter().step_by(2) {
         insert(&store, &suite.record(&suite.id(name)));
     }

@@ -99,8 +99,8 @@ fn a_refund_gives_one_use_back<S: TokenStore>(suite: &Suite, open: &impl Fn() ->
     assert_eq!(redeem(&store, &record.id, "b"), Redeem::Revoked);
 }
 
-// One caller's action fails, and it refunds; the answer is lost. Another makes the same claim anew, and acts. The
-// first refunds again: if that were granted, a third could spend what the second acted on.
+// One caller's action fails; it refunds, and the answer is lost. Another caller makes the same claim again, and acts.
+// The first retries its refund. If the store granted it, a third caller could spend the use that the second acted on.
 fn a_refund_gives_back_no_other_use<S: TokenStore>(suite: &Suite, open: &impl Fn() -> S) {
     let record = suite.limited(&suite.id("refunded twice"), 1);
     insert(&open(), &record);
@@ -121,8 +121,8 @@ fn a_refund_gives_back_no_other_use<S: TokenStore>(suite: &Suite, open: &impl Fn
     assert_eq!(refund(&open(), &record.id, "a", second), Refund::Kept);
 }
 
-// One caller claims the use. Another asks under the same claim, is told of the same use, and acts. The action of
-// the first fails, and it refunds: if that were granted, a third could spend what the second acted on.
+// One caller claims the use. Another retries the same claim, gets the same use, and acts. The action of the first
+// fails, and it refunds. If the store granted the refund, a third caller could spend the use that the second acted on.
 fn a_use_that_was_granted_twice_stays_spent<S: TokenStore>(suite: &Suite, open: &impl Fn() -> S) {
     type Ask<S> = fn(&S, &Record);
     let asks: [(&str, Ask<S>); 2] = [
@@ -173,7 +173,7 @@ fn a_revoked_token_is_not_redeemed<S: TokenStore>(suite: &Suite, open: &impl Fn(
     }
 }
 
-// Ids and claims that would be one if they were only strung together.
+// Ids and claims that would collide if they were only concatenated.
 fn claims_are_of_one_token<S: TokenStore>(suite: &Suite, store: &S) {
     let ids = ["c", "ca", "cab", "c\0", "c\0\0"].map(|name| suite.id(name));
     let claims = ["a", "ab", "b", "\0", "\0a", "\0\0"].map(claim);

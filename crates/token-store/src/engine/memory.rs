@@ -1,4 +1,4 @@
-//! The map in memory: for tests, and for tokens that may die with the process.
+//! A map in memory: for tests, and for tokens that may be lost with the process.
 
 use std::{
     collections::BTreeMap,

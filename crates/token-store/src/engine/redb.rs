@@ -1,10 +1,10 @@
 //! redb 4.5: one file, copy-on-write B-trees.
 //!
-//! Each commit is durable ([`Durability::Immediate`]) and of two phases: the data is synced before the root that
-//! points at it, so that a crash never has to be told from damage by a checksum, which an attacker who shapes
-//! the data could forge. Quick-repair stays off: it saves the allocator's state in every commit and so halves
-//! the write rate, to make the open after a crash faster. We check every page at each open anyway, since redb
-//! verifies no checksum when it reads; opening takes about a second per million records.
+//! Each commit is durable ([`Durability::Immediate`]) and has two phases: the data is synced before the root that
+//! points at it. So no checksum has to tell a crash from damage, which an attacker who shapes the data could forge.
+//! Quick-repair stays off: it makes the open after a crash faster, but saves the allocator's state in every commit and
+//! so halves the write rate. We check every page at each open anyway, since redb verifies no checksum when it reads;
+//! that takes about a second per million records.
 
 use std::{
     cell::Cell,
@@ -33,21 +33,21 @@ use crate::{
 
 const TABLE: TableDefinition<'static, &'static [u8], &'static [u8]> = TableDefinition::new("onetoken");
 
-/// What a redb file begins with.
+/// The first bytes of a redb file.
 const MAGIC: [u8; 9] = *b"redb\x1a\x0a\xa9\x0d\x0a";
 
-/// How many bytes of pages are kept in memory; redb's default is a gibibyte.
+/// The size of the page cache in bytes; redb's default is a gibibyte.
 const CACHE_LEN: usize = 64 * 1024 * 1024;
 
 pub(crate) struct Redb {
     database: Database,
     place: Place,
-    // Set after a commit of unknown outcome, when even reads could tell what is not so on disk.
+    // Set after a commit of unknown outcome: even reads could then return data that is not on disk.
     failed: AtomicBool,
 }
 
 impl Redb {
-    /// Makes a store at `path`, where there must be nothing, and opens it.
+    /// Creates a store at `path`, which must not exist, and opens it.
     pub(crate) fn create(path: &Path) -> Result<Self, StoreError> {
         create(path)?;
         Self::open(path)
@@ -71,13 +71,13 @@ impl Redb {
         match (&file).read_exact(&mut magic) {
             Ok(()) if magic == MAGIC => {}
             Err(error) if error.kind() != io::ErrorKind::UnexpectedEof => return Err(disk::refused(error)),
-            // Also an empty file: it may be what is left of a store.
+            // Also an empty file: it may be the remains of a store.
             _ => return Err(not_a_store(path, "a file of another kind")),
         }
         let place = Place::of(path, &[(path, &file)]).map_err(disk::refused)?;
         guarded(|| {
             let backend = FileBackend::new(file).map_err(|error| opening_file(path, error))?;
-            // Now that it is locked: whoever opens the path later meets the lock.
+            // After locking: from now on, a process that opens the path meets the lock.
             place.require()?;
             let database =
                 builder().create_with_backend(backend).map_err(|error| opening_file(path, error))?;
@@ -115,7 +115,7 @@ impl Engine for Redb {
     fn commit(&self, batch: &Batch) -> Result<(), StoreError> {
         self.alive()?;
         self.place.require()?;
-        // Until redb is told to commit, nothing that it wrote counts.
+        // Nothing that redb writes counts before it is told to commit.
         let committing = Cell::new(false);
         let outcome = guarded(|| {
             let mut transaction = self.database.begin_write().map_err(beginning)?;
@@ -131,7 +131,8 @@ impl Engine for Redb {
                     _ => StoreError::Unknown(None),
                 })
             }
-            // What is in a file that was moved away is not acknowledged. Moved after this, it takes the commit along.
+            // Does not acknowledge a write to a file that was moved away. A file that is moved after this takes the
+            // commit along.
             Ok(()) => self.place.require_still(),
             outcome => outcome,
         }
@@ -160,8 +161,8 @@ impl View for RedbView {
     }
 }
 
-// The new store appears under its name when it is complete, so that whatever is found there later was made by
-// somebody else.
+// The new store appears under its name only when it is complete. So a file found there later was made by another
+// process.
 fn create(path: &Path) -> Result<(), StoreError> {
     if path.symlink_metadata().is_ok() {
         return Err(StoreError::Exists { path: path.to_owned() }); // as publishing would find, after the work
@@ -202,7 +203,7 @@ fn fill(transaction: &mut WriteTransaction, batch: &Batch) -> Result<(), StoreEr
     Ok(())
 }
 
-// redb asserts that its pages are sound and panics where they are not.
+// redb asserts that its pages are sound, and panics if they are not.
 fn guarded<T>(call: impl FnOnce() -> Result<T, StoreError>) -> Result<T, StoreError> {
     catch_unwind(AssertUnwindSafe(call)).unwrap_or(Err(StoreError::Corrupt { what: "redb panicked" }))
 }

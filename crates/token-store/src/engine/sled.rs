@@ -2,22 +2,22 @@
 //!
 //! - Its flush calls `sync_file_range`, which survives no power cut. We sync its file after each flush, and the
 //!   directories when they are made.
-//! - A snapshot that was being written at a crash or on a full disk, `snap.*.generating`, makes every later open
-//!   fail, though nothing needs it. We set it aside, and neither open nor write with little space left.
-//! - Pages above a quarter of a segment go to files of their own under `blobs`, which it never syncs. Segments
-//!   are large enough, and keys and values small enough ([`codec::MAX_LEN`]), that no page gets there.
+//! - A snapshot in flight at a crash or on a full disk, `snap.*.generating`, makes every later open fail, though
+//!   nothing needs it. We set it aside, and neither open nor write with little space left.
+//! - Pages above a quarter of a segment go to files of their own under `blobs`, which it never syncs. Segments are
+//!   large enough, and keys and values small enough ([`codec::MAX_LEN`]), that no page gets there.
 //! - It shows a batch to readers before it is on disk. Readers wait for the commit.
-//! - `pop_min` and its like have given one key to many threads. They are not used.
-//! - It takes damage in the newest part of its log for the torn end of a write, and silently drops what follows:
-//!   spent tokens come back. Each batch therefore counts the commits, and the marker file says how many there were
-//!   at least; a log that holds fewer is refused. Writing that down costs no sync: after a power cut it may be
-//!   behind, never ahead.
-//! - It takes an error of the disk for the torn end of its log as well, and overwrites what it could not read. The log is
-//!   read whole before sled is.
-//! - It panics on damaged files. Every call is caught.
-//! - It waits for ever where it gets no threads, as in a process that was forked from one that used it. We try to have
-//!   as many first ([`require_own_threads`]).
-//! - Its flush may never return where a write of its failed. We see to it that it does ([`Watched`]).
+//! - `pop_min` and its like have given one key to many threads. We do not use them.
+//! - It mistakes damage in the newest part of its log for the torn end of a write, and silently drops everything after
+//!   it: spent tokens become valid again. Each batch therefore counts the commits, and the marker file holds a lower
+//!   bound of their number. We refuse a log that holds fewer. Writing the bound costs no sync: after a power cut it may
+//!   be behind, never ahead.
+//! - It also mistakes an error of the disk for the torn end of its log, and overwrites what it could not read. We read
+//!   the whole log before sled does.
+//! - It panics on damaged files. We catch panics in every call.
+//! - It waits for ever if it gets no threads, as in a process forked from one that used it. We first try to start as
+//!   many ([`require_own_threads`]).
+//! - Its flush may never return if a write failed. We make sure that it does ([`Watched`]).
 
 use std::{
     fs::{self, File},
@@ -45,28 +45,29 @@ use crate::{
 mod marker;
 mod watched;
 
-/// Below this, neither opened nor written, in bytes: four segments, twice what a commit and a snapshot take.
+/// The free space in bytes below which we neither open nor write: four segments, twice what a commit and a snapshot
+/// take.
 const MIN_FREE: u64 = 8 * 1024 * 1024;
 
-/// How much more than that is left to purges, in bytes, so that a store that has filled its disk can be opened and
-/// purged: four segments. A purge of 29,000 records took one.
+/// The further free space in bytes that is reserved for purges, so that a store that has filled its disk can be opened
+/// and purged: four segments. A purge of 29,000 records took one.
 const FOR_PURGES: u64 = 8 * 1024 * 1024;
 
-/// The length of a segment in bytes, which a store keeps for ever.
+/// The length of a segment in bytes, fixed for the life of a store.
 const SEGMENT_LEN: usize = 2 * 1024 * 1024;
 
 // A leaf holds 16 pairs and an inner page 256 keys, each one more before it is split, and both ends of its range.
 const _: () = assert!((16 + 3) * codec::MAX_LEN < SEGMENT_LEN / 4);
 const _: () = assert!((256 + 3) * codec::MAX_KEY_LEN < SEGMENT_LEN / 4);
 
-/// How many bytes of pages are kept in memory.
+/// The size of the page cache in bytes.
 const CACHE_LEN: u64 = 64 * 1024 * 1024;
 
-/// How many threads sled starts when it is first used, and one of ours.
+/// The number of threads that sled starts when it is first used, and one of ours.
 const THREADS: u32 = 8;
 
-/// After a store is dropped, threads of sled's hold its lock for a moment more. We hold the marker, so that nobody
-/// else has the store open; a foreign program that does is told apart by its patience.
+/// How long sled's threads may hold its lock after a store is dropped. We hold the marker, so that no other store of
+/// ours has the files open; a foreign program holds the lock for longer.
 const UNLOCKED_WITHIN: Duration = Duration::from_secs(2);
 
 pub(crate) struct Sled {
@@ -76,25 +77,25 @@ pub(crate) struct Sled {
 }
 
 pub(crate) struct State {
-    // There until the end: see `drop`.
+    // `Some` until dropped: see `drop`.
     db: Option<Watched>,
     // sled's own file, to sync it.
     file: File,
-    // Set after a commit of unknown outcome, when even reads could tell what is not so on disk.
+    // Set after a commit of unknown outcome: even reads could then return data that is not on disk.
     failed: bool,
-    // How many commits there were.
+    // The number of commits.
     commits: u64,
-    // Unlocks the store, after sled has gone.
+    // Unlocks the store, after sled is dropped.
     marker: Marker,
 }
 
-/// The file that whoever has the store at `path` open holds a lock on.
+/// Returns the file that is locked while the store at `path` is open.
 pub(crate) fn locked(path: &Path) -> PathBuf {
     path.join(marker::NAME)
 }
 
 impl Sled {
-    /// Makes a store at `path`, where there must be nothing, an empty directory or the beginnings of a store.
+    /// Creates a store at `path`, which must be absent, an empty directory, or an incomplete store.
     pub(crate) fn create(path: &Path) -> Result<Self, StoreError> {
         let mut marker = Marker::create(path)?;
         match marker.read()? {
@@ -116,13 +117,13 @@ impl Sled {
         Self::start(path, marker, Some(least))
     }
 
-    // With the least number of commits that its log must hold; `None` for a store that is to be completed.
+    // Starts sled. `least` is the least number of commits that its log must hold; `None` for a store to complete.
     fn start(path: &Path, mut marker: Marker, least: Option<u64>) -> Result<Self, StoreError> {
         require_own_threads()?;
         require_readable(path).map_err(refused)?;
         set_aside_snapshots(path).map_err(refused)?;
         require_space(path, MIN_FREE)?;
-        // The process may change its directory.
+        // The process may change its working directory.
         let dir = std::path::absolute(path).map_err(refused)?;
         guarded(|| {
             let db = open_db(path, &dir)?;
@@ -151,8 +152,8 @@ impl State {
     }
 }
 
-// When sled is dropped it syncs its file, and panics where that fails: in a host that is closing a store on a
-// failing disk. All that was acknowledged is synced already.
+// When sled is dropped it syncs its file, and panics if that fails: in a host that closes a store on a failing disk.
+// Everything acknowledged is synced already.
 impl Drop for State {
     fn drop(&mut self) {
         let db = self.db.take();
@@ -197,9 +198,9 @@ impl Engine for Sled {
         match written {
             Ok(Ok(())) => {
                 state.commits = commits;
-                // The commit stands. Without its number the next one is not to be had.
+                // The commit is durable. If its number cannot be written, no further commit is accepted.
                 state.failed = state.marker.write(commits).is_err();
-                // What is in files that were moved away is not acknowledged.
+                // Does not acknowledge a write to files that were moved away.
                 self.place.require_still()
             }
             failure => {
@@ -239,7 +240,7 @@ fn require_own_threads() -> Result<(), StoreError> {
     if *FIRST_USED_BY.get_or_init(process::id) != process::id() {
         return Err(StoreError::Forked);
     }
-    // Where it gets none it would wait for ever as well. Held until all of them are there, then let go.
+    // sled would also wait for ever if it got no threads. Ours are all started before any of them ends.
     let gate = RwLock::new(());
     let held = gate.write();
     thread::scope(|scope| {
@@ -256,7 +257,7 @@ fn open_db(path: &Path, dir: &Path) -> Result<Db, StoreError> {
         .path(dir)
         .segment_size(SEGMENT_LEN)
         .cache_capacity(CACHE_LEN)
-        // Every commit flushes; nothing else is to write behind our back.
+        // Every commit flushes; sled must not write on its own.
         .flush_every_ms(None);
     let begun = Instant::now();
     loop {
@@ -270,12 +271,12 @@ fn open_db(path: &Path, dir: &Path) -> Result<Db, StoreError> {
     }
 }
 
-// sled gives its own lock as an error that no call to the system made, and no other error like it.
+// sled reports its own lock as an error without an error code of the system, and reports no other error like it.
 fn is_locked(error: &Error) -> bool {
     matches!(error, Error::Io(error) if error.kind() == io::ErrorKind::Other && error.raw_os_error().is_none())
 }
 
-// Whether all commits are still there: the number of them.
+// Returns the number of commits if none is missing.
 fn recovered(db: &Db, least: u64) -> Result<u64, StoreError> {
     let format = db.get(layout::format()).map_err(reading)?;
     layout::check_format(&format.ok_or(StoreError::Corrupt { what: "the version of the layout is gone" })?)?;
@@ -286,7 +287,7 @@ fn recovered(db: &Db, least: u64) -> Result<u64, StoreError> {
     }
 }
 
-// Completes a new store, or one whose making was interrupted: nothing can have been kept in it yet.
+// Completes a new store, or one whose creation was interrupted: it cannot hold any record yet.
 fn finish(dir: &Path, db: &Db, file: &File, marker: &mut Marker) -> Result<u64, StoreError> {
     for key in db.iter().keys() {
         let key = key.map_err(reading)?;
@@ -299,7 +300,7 @@ fn finish(dir: &Path, db: &Db, file: &File, marker: &mut Marker) -> Result<u64, 
     db.flush().map_err(reading)?;
     let sync = || {
         let (conf, blobs) = (dir.join("conf"), dir.join("blobs"));
-        // sled leaves them as open as the directory, which may have been there before.
+        // sled leaves them with the permissions of the directory, which may have existed before.
         disk::keep_to_owner(&dir.join("db"))?;
         disk::keep_to_owner(&conf)?;
         disk::keep_to_owner(&blobs)?;
@@ -312,7 +313,7 @@ fn finish(dir: &Path, db: &Db, file: &File, marker: &mut Marker) -> Result<u64, 
     Ok(0)
 }
 
-// sled writes `conf` before there is a log, and refuses for ever one that a crash cut short.
+// sled writes `conf` before there is a log, and never accepts one that a crash cut short.
 fn clear_cut_conf(dir: &Path) -> io::Result<()> {
     match fs::metadata(dir.join("db")) {
         Ok(log) if log.len() > 0 => return Ok(()),
@@ -344,7 +345,7 @@ fn require_space(dir: &Path, least: u64) -> Result<(), StoreError> {
     }
 }
 
-// A purge takes away more than it writes. What it needs is left over by all else.
+// A purge removes more than it writes. It may use the space that all other writes leave free.
 fn least_free(batch: &Batch) -> u64 {
     let removed = batch.values().filter(|value| value.is_none()).count();
     match removed > batch.len().saturating_sub(removed) {
@@ -353,8 +354,8 @@ fn least_free(batch: &Batch) -> u64 {
     }
 }
 
-// sled takes a part of its log that it cannot read for the torn end of a write, and overwrites it: one error of the
-// disk that passes would cost everything behind it. Read once, the log is in the memory of the system.
+// sled mistakes a part of its log that it cannot read for the torn end of a write, and overwrites it: one passing error
+// of the disk would cost everything behind it. Once read, the log is in the page cache of the system.
 fn require_readable(dir: &Path) -> io::Result<()> {
     match File::open(dir.join("db")) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
@@ -373,7 +374,7 @@ fn reading(error: Error) -> StoreError {
     }
 }
 
-// sled hands an error of the system to each of its threads as a text, `Os { code: 5, ... }`.
+// sled passes an error of the system to each of its threads as a text, `Os { code: 5, ... }`.
 fn original(error: io::Error) -> io::Error {
     let text = error.get_ref().map(ToString::to_string);
     let code =
@@ -385,8 +386,7 @@ fn original(error: io::Error) -> io::Error {
 mod tests {
     use super::*;
 
-    // The worst that can get into one page: the longest keys that agree in nothing but their beginning, and the
-    // longest values.
+    // The worst case for one page: the longest keys, which share only their beginning, and the longest values.
     #[test]
     fn no_page_becomes_a_blob() {
         let dir = tempfile::tempdir().unwrap();

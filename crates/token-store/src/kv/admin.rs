@@ -1,4 +1,4 @@
-//! Administration: many records at once.
+//! Administration: calls on many records at once.
 
 use std::sync::atomic::Ordering;
 
@@ -13,7 +13,7 @@ use crate::{
     layout,
 };
 
-/// How many pairs are read at a time.
+/// The number of pairs read at a time.
 pub(super) const PAGE: usize = 1024;
 
 impl<E: Engine> Kv<E> {
@@ -101,7 +101,7 @@ impl<E: Engine> Kv<E> {
             add(&mut counts.claims, true);
             Ok(())
         })?;
-        // What is left of records that were purged is nobody's claim.
+        // Claims of purged records no longer count.
         let all_left = layout::all_left();
         self.each_page(&all_left, |(key, _)| {
             let claims = layout::claims(&layout::token(key, all_left.len())?);
@@ -133,7 +133,7 @@ impl<E: Engine> Kv<E> {
         };
         self.read(|view| match view.get(&layout::record(id))? {
             Some(_) => view.scan(&from, &end, limit)?.into_iter().map(claim).collect(),
-            // What is left of a record that was purged is nobody's claim.
+            // Claims of a purged record no longer count.
             None => Ok(Vec::new()),
         })
     }
@@ -146,7 +146,7 @@ impl<E: Engine> Kv<E> {
         let from = after.map_or_else(|| all.clone(), |after| layout::next(after.to_vec()));
         let end = layout::after_all(all.clone()).unwrap_or_default();
         self.read(|view| {
-            // One more than asked for tells whether this is the last page.
+            // One more than requested, to detect the last page.
             let mut pairs = view.scan(&from, &end, limit.saturating_add(1))?;
             let more = pairs.len() > limit;
             pairs.truncate(limit);
@@ -154,7 +154,7 @@ impl<E: Engine> Kv<E> {
             let next = more.then(|| pairs.last().map_or_else(last, |(key, _)| key.clone()));
             let mut page = Generations { sound: Vec::new(), damaged: Vec::new(), next };
             for (key, value) in &pairs {
-                // Under a key that names nobody, nothing is ever looked for; `check` tells of it.
+                // No call looks up a key that names no subject; `check` reports it.
                 let Some(subject) = layout::subject_of(key) else { continue };
                 match codec::decode_generation(key, value) {
                     Ok(generation) => page.sound.push((subject, generation)),
@@ -206,7 +206,7 @@ impl<E: Engine> Kv<E> {
         }
     }
 
-    // The inner `Err` names a record that was purged, of which claims are left: they must be gone first.
+    // The inner `Err` names a purged record with claims left: the caller must remove them first.
     fn restore_anew(&self, items: Vec<Item>) -> Result<Result<usize, TokenId>, StoreError> {
         self.write(move |draft| {
             for item in &items {
@@ -236,7 +236,7 @@ impl<E: Engine> Kv<E> {
         })
     }
 
-    // Everything that begins with a prefix, page by page, each of its own moment.
+    // Visits every pair under a prefix, page by page, each page from its own snapshot.
     fn each_page(
         &self,
         prefix: &[u8],
@@ -255,7 +255,7 @@ impl<E: Engine> Kv<E> {
     }
 }
 
-// Whether it changed anything.
+// Returns whether it changed anything.
 fn restore(draft: &mut Draft<'_>, record: Record, claims: Vec<(ClaimId, Held)>) -> Result<bool, StoreError> {
     match draft.record(&record.id) {
         Ok(None) => {}
@@ -267,7 +267,7 @@ fn restore(draft: &mut Draft<'_>, record: Record, claims: Vec<(ClaimId, Held)>) 
             }
             return Ok(revokes);
         }
-        // Nobody is let in by it.
+        // A damaged record verifies no token.
         Err(StoreError::Corrupt { .. }) => return Ok(false),
         Err(error) => return Err(error),
     }
@@ -279,7 +279,7 @@ fn restore(draft: &mut Draft<'_>, record: Record, claims: Vec<(ClaimId, Held)>) 
     }
     for (claim, held) in claims {
         let key = layout::claim(&record.id, &claim);
-        // The store it came from may have answered it to others: its use stays spent.
+        // The store it came from may have reported the use to others: it stays spent.
         let claim = Claim { held, answered_again: true };
         let value = codec::encode_claim(&key, claim)?;
         draft.put(key, value);

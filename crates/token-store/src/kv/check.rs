@@ -1,4 +1,4 @@
-//! Comparing all that is stored with all else.
+//! The check of a whole store for consistency.
 
 use super::{Kv, admin::PAGE, index_entries, newest, record, spent, void_before};
 use crate::{
@@ -31,7 +31,7 @@ impl<V: View> Check<'_, V> {
                 return self.report.find(Fault::Unreadable, None);
             };
             for (key, value) in &pairs {
-                // What cannot be read right now is a fault as well, and the walk goes on.
+                // A pair that cannot be read now is a fault too. The walk continues.
                 if self.pair(key, value).is_err() {
                     self.report.find(Fault::Unreadable, None);
                 }
@@ -135,7 +135,7 @@ impl<V: View> Check<'_, V> {
         add(&mut self.report.claims);
         let fault = match (found, codec::decode_claim(key, value)) {
             (_, Err(_)) => Fault::DamagedClaim,
-            // Whose claim it is cannot be told.
+            // The record of the claim is unknown.
             (Found::Damaged, _) => return Ok(()),
             (Found::Absent, _) => Fault::StrayClaim,
             (Found::Sound(record), Ok(claim)) => match record.use_limit {
@@ -171,17 +171,17 @@ impl<V: View> Check<'_, V> {
         match record(self.view, id) {
             Ok(Some(record)) => Ok(Found::Sound(Box::new(record))),
             Ok(None) => Ok(Found::Absent),
-            // It is counted where the records are walked.
+            // It is counted during the walk over the records.
             Err(StoreError::Corrupt { .. } | StoreError::NewerVersion { .. }) => Ok(Found::Damaged),
             Err(error) => Err(error),
         }
     }
 
-    // Where the index of spent records is to name this one.
+    // Returns the key of this record's entry in the index of spent records.
     fn spent_entry(&self, id: &TokenId) -> Result<Vec<u8>, StoreError> {
         let key = layout::seen(id);
         let time = match self.view.get(&key)? {
-            // A damaged time is counted where it stands.
+            // A damaged time is counted elsewhere in the walk.
             Some(value) => codec::decode_time(&key, &value).unwrap_or(spent::UNSEEN),
             None => spent::UNSEEN,
         };

@@ -1,21 +1,21 @@
-//! The newest time of creation that the store has seen. A store reads no clock, so that this is all that it can compare
-//! the time of a purge with.
+//! The newest creation time that the store has seen. A store reads no clock, so that this is its only evidence against
+//! the time of a purge.
 
 use token_core::UnixTime;
 
 use super::group::Draft;
 use crate::{ClockWitness, StoreError, codec, engine::View, layout};
 
-/// How many seconds it may lag behind, so that few inserts write it.
+/// How many seconds the noted time may lag behind, so that few inserts write it.
 const LAG: u64 = 10 * 60;
 
-/// How many seconds a caller's time may be ahead of it: a store may be idle for so long.
+/// How many seconds a caller's time may be ahead of the noted time: how long a store may be idle.
 const AHEAD: u64 = 90 * 24 * 3600;
 
-/// Notes that a record of this time was kept.
+/// Notes the creation time of a record.
 pub(super) fn see(draft: &mut Draft<'_>, created: UnixTime) -> Result<(), StoreError> {
     let known = match newest(draft) {
-        // It is repaired by the time of this record.
+        // The time of this record repairs it.
         Err(StoreError::Corrupt { .. }) => None,
         known => known?,
     };
@@ -27,7 +27,7 @@ pub(super) fn see(draft: &mut Draft<'_>, created: UnixTime) -> Result<(), StoreE
     Ok(())
 }
 
-/// Refuses a time that is too far ahead. A store that has never kept a record believes any.
+/// Refuses a time that is too far ahead. A store that has never kept a record accepts any time.
 pub(super) fn believe(view: &impl View, now: UnixTime) -> Result<(), StoreError> {
     match newest(view)? {
         Some(newest) if now.as_secs() > newest.as_secs().saturating_add(AHEAD) => {
@@ -37,7 +37,7 @@ pub(super) fn believe(view: &impl View, now: UnixTime) -> Result<(), StoreError>
     }
 }
 
-/// The time that was noted; `None` where no record was ever kept.
+/// Returns the noted time; `None` if no record was ever kept.
 pub(super) fn newest(view: &impl View) -> Result<Option<UnixTime>, StoreError> {
     let key = layout::newest();
     view.get(&key)?.map(|value| codec::decode_time(&key, &value)).transpose()
@@ -54,7 +54,7 @@ mod tests {
 
     const START: UnixTime = UnixTime::from_secs(1_500_000_000);
 
-    /// A spent record that was created, and expired, so many seconds after the start.
+    /// Makes a spent record that was created, and expired, this many seconds after the start.
     fn record(after: u64) -> Record {
         let terms = Terms {
             id: &TokenId::new(format!("created {after}")).unwrap(),
@@ -105,7 +105,7 @@ mod tests {
         for keep in [insert, restore] {
             let store = MemoryStore::new();
             let at = |after: u64| START.plus_secs(after);
-            // Nothing is known of the time, and nothing is there to be lost.
+            // The store has no evidence of the time, and no record to lose.
             assert_eq!(store.purge(UnixTime::MAX, 9).unwrap(), 0);
             keep(&store, 0);
             keep(&store, AHEAD); // as when the operator mints a token
@@ -119,7 +119,7 @@ mod tests {
             assert_eq!(store.purge(at(2 * AHEAD), 1).unwrap(), 1);
             assert_eq!(store.purge_spent(at(2 * AHEAD), Duration::ZERO, 1).unwrap(), 1);
             assert_eq!(store.void_before(at(2 * AHEAD)).unwrap(), at(2 * AHEAD));
-            // What was purged stays seen.
+            // A purged record still counts.
             assert_eq!(store.purge(at(2 * AHEAD), 9).unwrap(), 1);
             refused(store.purge(now, 9));
             keep(&store, 2 * AHEAD);

@@ -1,4 +1,4 @@
-//! Removing what is no longer worth anything, in steps between which others write.
+//! Removing expired and spent records, in steps between which others can write.
 
 use std::time::Duration;
 
@@ -15,14 +15,14 @@ use crate::{
 #[cfg(test)]
 mod tests;
 
-/// After how many changes a step ends. Some milliseconds of writing, which is what others wait at most.
+/// The number of changes that ends a step: some milliseconds of writing, for which others wait at most.
 const CHANGES: usize = 256;
 
-/// What one step did.
+/// The result of one step.
 struct Step {
     done: usize,
     more: bool,
-    // The last of those that are damaged, which the next step is not to come upon again.
+    // The last damaged record, after which the next step starts.
     passed_over: Option<Vec<u8>>,
 }
 
@@ -40,7 +40,7 @@ impl<E: Engine> Kv<E> {
         Ok(removed)
     }
 
-    /// Removes the claims that are left of purged records, also of those whose purge was interrupted.
+    /// Removes the claims left of purged records, also after an interrupted purge.
     fn sweep(&self) -> Result<(), StoreError> {
         let all = layout::all_left();
         let end = layout::after_all(all.clone()).unwrap_or_default();
@@ -50,7 +50,7 @@ impl<E: Engine> Kv<E> {
         Ok(())
     }
 
-    /// Removes the claims that are left of a purged record, if any are: before the next one takes its place.
+    /// Removes the claims left of a purged record, if any, so that a new record may take its id.
     pub(super) fn sweep_one(&self, id: &TokenId) -> Result<(), StoreError> {
         let key = layout::left(id);
         while self.read(|view| view.get(&key))?.is_some() {
@@ -96,7 +96,7 @@ impl<E: Engine> Kv<E> {
         Ok(removed.saturating_add(seen))
     }
 
-    // Does something to the spent records that were first come upon from one time to another.
+    // Applies `act` to the spent records that a purge first found at or between two times.
     fn spent(
         &self,
         from: UnixTime,
@@ -116,8 +116,8 @@ impl<E: Engine> Kv<E> {
         })
     }
 
-    // Does something to all that stands from one key to another. `act` tells whether it is through with one, which
-    // then is no longer there; where it finds damage, it has changed nothing.
+    // Applies `act` to every pair from one key to another, in steps. `act` returns whether it finished the pair and
+    // removed it. Where it finds damage, it must not have changed anything.
     fn in_steps(
         &self,
         mut from: Vec<u8>,
@@ -147,7 +147,7 @@ impl<E: Engine> Kv<E> {
     }
 }
 
-// Takes care of as many of these as fit into a step.
+// Applies `act` to as many pairs as fit into a step.
 fn each(
     draft: &mut Draft<'_>,
     pairs: &[Pair],
@@ -168,10 +168,10 @@ fn each(
     Ok(step)
 }
 
-// The record goes first, and is absent from then on: as long as it stood, a claim that is gone already would be granted
-// another use. Those of its claims that do not fit into this step go by `sweep`.
+// Removes the record first, so that it is absent from then on: if it stayed, a claim already removed would be granted
+// another use. `sweep` removes the claims that do not fit into this step.
 fn remove(draft: &mut Draft<'_>, record: &Record) -> Result<bool, StoreError> {
-    // What may find damage comes before all that changes something.
+    // Every read that may find damage precedes the first change.
     let claims = some_claims(draft, &record.id)?;
     if record.is_spent() {
         spent::remove(draft, &record.id)?;
@@ -188,7 +188,7 @@ fn remove(draft: &mut Draft<'_>, record: &Record) -> Result<bool, StoreError> {
     Ok(true)
 }
 
-// As many claims on a record as fit into a step.
+// Reads as many claims on a record as fit into a step.
 fn some_claims(draft: &Draft<'_>, id: &TokenId) -> Result<Vec<Pair>, StoreError> {
     let claims = layout::claims(id);
     let end = layout::after_all(claims.clone()).unwrap_or_default();

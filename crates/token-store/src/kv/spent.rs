@@ -1,20 +1,20 @@
-//! The index of spent records, so that a purge finds them. A store reads no clock, and so does not know when a
-//! record was spent: the first purge that comes upon it says what time it is.
+//! The index of spent records, by which a purge finds them. A store reads no clock, so it does not know when a record
+//! was spent: the first purge that finds the record notes the time.
 
 use token_core::UnixTime;
 
 use super::group::Draft;
 use crate::{StoreError, TokenId, codec, engine::View, layout};
 
-/// The time of records that no purge has come upon.
+/// The time of records that no purge has found yet.
 pub(super) const UNSEEN: UnixTime = UnixTime::from_secs(0);
 
-/// Enters a record whose last use was just taken.
+/// Adds a record whose last use was just spent.
 pub(super) fn add(draft: &mut Draft<'_>, id: &TokenId) -> Result<(), StoreError> {
     enter(draft, id, UNSEEN)
 }
 
-/// Takes a record out.
+/// Removes a record.
 pub(super) fn remove(draft: &mut Draft<'_>, id: &TokenId) -> Result<(), StoreError> {
     let key = layout::seen(id);
     let seen = match draft.get(&key)? {
@@ -28,7 +28,7 @@ pub(super) fn remove(draft: &mut Draft<'_>, id: &TokenId) -> Result<(), StoreErr
     Ok(())
 }
 
-/// Notes when an unseen record was come upon.
+/// Notes when a purge first found a record.
 pub(super) fn see(draft: &mut Draft<'_>, id: &TokenId, now: UnixTime) -> Result<(), StoreError> {
     draft.remove(layout::entry(layout::spent(UNSEEN), id));
     let key = layout::seen(id);

@@ -10,24 +10,24 @@ use crate::{
     codec::encode_index, kv::index_entries,
 };
 
-/// A line is not one that an export has.
+/// An error in a line of an export.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum InvalidDocument {
-    /// It is not JSON of the form that is expected.
+    /// It is not JSON of the expected form.
     #[error("it is not of the expected form")]
     Form(#[source] serde_json::Error),
-    /// Bytes are not written as hexadecimal digits, or are too few or too many.
+    /// Bytes are not in hexadecimal digits, or there are too few or too many.
     #[error("bytes that are not written in hexadecimal digits")]
     Bytes,
     /// An id is empty or too long.
     #[error("an id of a wrong length")]
     Id(#[from] InvalidId),
-    /// The token or the generation is one that no store keeps: more uses than its limit, claims that contradict it, a
-    /// number that no generation has, or too large.
+    /// No store holds such a token or generation: it has more uses than its limit, contradicts its claims, has a number
+    /// that no generation has, or is too large.
     #[error("a token or a generation that contradicts itself, or is too large for a store")]
     Unsound,
-    /// The line is longer than any that is written.
+    /// The line is too long.
     #[error("it is longer than {max} bytes")]
     TooLong {
         /// The greatest length, in bytes.
@@ -38,15 +38,15 @@ pub enum InvalidDocument {
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum Document {
-    /// What the file is, and its version.
+    /// Identifies the file, with the version of the format.
     OnetokenExport(u32),
     Token(Box<Token>),
-    /// The id of a token that was left out, since it is damaged in the store that it was in.
+    /// The id of a token that was left out because it is damaged in the exported store.
     Damaged(String),
     Generation(GenerationOf),
     /// The subject of a generation that was left out likewise.
     DamagedGeneration(Entity),
-    /// Before when everything created is void, in Unix seconds.
+    /// The void time of the store, in Unix seconds.
     VoidBefore(u64),
     End(End),
 }
@@ -65,7 +65,7 @@ pub(super) struct Token {
     uses: u64,
     revoked: bool,
     name: Option<String>,
-    /// Each with the uses that were left when it was made, and the grant.
+    /// Each with the uses left when it was made, and its grant.
     claims: Vec<(String, u64, String)>,
 }
 
@@ -98,7 +98,7 @@ impl Document {
         serde_json::from_slice(line).map_err(InvalidDocument::Form)
     }
 
-    /// What is written of it, with the line feed.
+    /// Encodes the document as a line, with the line feed.
     pub(super) fn line(&self) -> io::Result<Vec<u8>> {
         let mut line = serde_json::to_vec(self).map_err(io::Error::other)?;
         line.push(b'\n');
@@ -135,7 +135,7 @@ impl Document {
         })
     }
 
-    /// What it holds, if it is about a token or a generation.
+    /// Returns the item of the document, if it holds a token or a generation.
     pub(super) fn into_item(self) -> Result<Option<Item>, InvalidDocument> {
         let bytes = |text: &str| from_hex(text).ok_or(InvalidDocument::Bytes);
         match self {
@@ -180,7 +180,8 @@ impl Document {
     }
 }
 
-/// Whether a store can have come to hold this, and every store can keep it. Claims are in the order of their ids.
+/// Returns whether a store could hold this record with these claims, and every store can keep it. The claims must be
+/// ordered by id.
 pub(super) fn is_sound(record: &Record, claims: &[(ClaimId, Held)]) -> bool {
     let count = u64::try_from(claims.len()).unwrap_or(u64::MAX);
     let agrees = match record.use_limit {
@@ -195,7 +196,7 @@ pub(super) fn is_sound(record: &Record, claims: &[(ClaimId, Held)]) -> bool {
     agrees && record.to_bytes().is_ok() && index_entries(record).all(|entry| encode_index(&entry).is_ok())
 }
 
-/// The same of a generation.
+/// The same for a generation.
 pub(super) fn is_sound_generation(subject: &Entity, generation: &Generation) -> bool {
     (1..u64::MAX).contains(&generation.number) && generation.to_bytes(subject).is_ok()
 }

@@ -1,4 +1,4 @@
-//! The lines of an export, as they are read.
+//! Reading the lines of an export.
 
 use std::io::{BufRead, BufReader, Read};
 
@@ -8,7 +8,7 @@ use crate::Item;
 pub(super) struct Lines<R> {
     from: BufReader<R>,
     line: u64,
-    // The line that was read last, with its line feed.
+    // The current line, with its line feed.
     text: Vec<u8>,
 }
 
@@ -17,21 +17,21 @@ impl<R: Read> Lines<R> {
         Self { from: BufReader::new(from), line: 0, text: Vec::new() }
     }
 
-    /// How many whole lines were read.
+    /// Returns the number of whole lines read.
     pub(super) fn number(&self) -> u64 {
         self.line
     }
 
-    /// The line that was read last, with its line feed.
+    /// Returns the current line, with its line feed.
     pub(super) fn text(&self) -> &[u8] {
         &self.text
     }
 
-    /// The next whole line; `None` at the end, and at a line that was cut short.
+    /// Reads the next whole line; `None` at the end of the file, and at a line that is cut short.
     pub(super) fn next(&mut self) -> Result<Option<Document>, TransferError> {
-        // A long line leaves no room behind that the next would not need.
+        // Frees the memory of a long line.
         self.text = Vec::new();
-        // Whatever else the file is, it need not have lines.
+        // A file that is not an export may have no lines, so that the first is read up to the length of a header.
         let max = if self.line == 0 { HEADER.len().saturating_add(20) } else { MAX_LINE };
         (&mut self.from).take(u64::try_from(max).unwrap_or(u64::MAX)).read_until(b'\n', &mut self.text)?;
         let Some(text) = self.text.strip_suffix(b"\n") else {
@@ -59,7 +59,7 @@ impl<R: Read> Lines<R> {
         }
     }
 
-    /// What the line that was read last holds, if it is about a token or a generation.
+    /// Returns the item of the current line, if it holds a token or a generation.
     pub(super) fn item(&self, document: Document) -> Result<Option<Item>, TransferError> {
         document.into_item().map_err(|source| TransferError::Line { line: self.line, source })
     }

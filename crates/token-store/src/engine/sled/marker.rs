@@ -1,13 +1,13 @@
-//! The file that makes a directory our store.
+//! The file that marks a directory as our store.
 //!
 //! ```text
 //! onetoken sled store 1
 //! 000000000000002a facbafde73f6cb9d
 //! ```
 //!
-//! It is locked while the store is open, and it is made before everything else and filled in when the store is
-//! complete: while it is empty or cut short, nothing was kept yet. Of a complete one only the second line is
-//! written again, in place: a number of commits that the log holds at least, and a check of it.
+//! It is locked while the store is open. It is created before everything else and filled in when the store is complete:
+//! while it is empty or cut short, the store holds no record. In a complete one only the second line is rewritten, in
+//! place: a lower bound of the number of commits in the log, and a check of it.
 
 use std::{
     fs::{self, File, OpenOptions, TryLockError},
@@ -24,7 +24,7 @@ use crate::{
 pub(super) const NAME: &str = "onetoken-store";
 const TITLE: &str = "onetoken sled store ";
 
-/// The version of the marker and of the directory around it. That of the layout stands in sled.
+/// The version of the marker and of its directory. sled holds the version of the layout.
 const VERSION: u32 = 1;
 
 pub(crate) struct Marker {
@@ -33,14 +33,14 @@ pub(crate) struct Marker {
 }
 
 impl Marker {
-    /// Makes the directory, or takes an empty one, and sees to it that nobody else does.
+    /// Creates the directory, or takes an empty one, and locks it against other processes.
     pub(crate) fn create(dir: &Path) -> Result<Self, StoreError> {
         match disk::make_dir(dir) {
             Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(refused(error)),
             _ => {}
         }
         let path = dir.join(NAME);
-        // Whoever makes a store makes the marker first: if it is not there by now, then the rest is not ours.
+        // The marker is created first: if it is missing by now, the other files are not ours.
         if !dir.is_dir() || (!is_empty(dir)? && !path.exists()) {
             return Err(StoreError::Exists { path: dir.to_owned() });
         }
@@ -48,7 +48,7 @@ impl Marker {
         Self { file, dir: dir.to_owned() }.lock()
     }
 
-    /// Makes sure that the directory is ours, and that nobody else has it open.
+    /// Checks that the directory is ours, and locks it against other processes.
     pub(crate) fn open(dir: &Path) -> Result<Self, StoreError> {
         let not_a_store = |found| Err(StoreError::NotAStore { path: dir.to_owned(), found });
         match fs::metadata(dir) {
@@ -75,12 +75,12 @@ impl Marker {
         }
     }
 
-    /// The file, which is locked.
+    /// Returns the locked file.
     pub(crate) fn file(&self) -> &File {
         &self.file
     }
 
-    /// The least number of commits; `None` for a store that is not complete.
+    /// Returns the least number of commits; `None` for an incomplete store.
     pub(crate) fn read(&mut self) -> Result<Option<u64>, StoreError> {
         let damaged = || StoreError::Corrupt { what: "the file onetoken-store" };
         let mut text = String::new();
@@ -107,17 +107,17 @@ impl Marker {
         }
     }
 
-    /// Makes the store complete, of no commits. All else in its directory is on disk, its entries too.
+    /// Marks the store complete, with no commits. All other files and entries of the directory must be on disk.
     pub(crate) fn complete(&mut self) -> io::Result<()> {
         self.file.set_len(0)?;
         self.file.rewind()?;
         self.file.write_all([title(), line(0)].concat().as_bytes())?;
         self.file.sync_all()?;
-        // Whoever made the directory may have been interrupted before this.
+        // The process that made the directory may have been interrupted before this.
         disk::sync_dir(disk::parent(&self.dir))
     }
 
-    /// Notes the number of commits that are on disk.
+    /// Notes the number of commits on disk.
     pub(crate) fn write(&mut self, commits: u64) -> io::Result<()> {
         let after_title = u64::try_from(title().len()).map_err(io::Error::other)?;
         self.file.seek(SeekFrom::Start(after_title))?;
@@ -127,7 +127,7 @@ impl Marker {
 
 impl Drop for Marker {
     fn drop(&mut self) {
-        // What is not on disk now is only less to hold the log to.
+        // If this fails, the bound is only lower than it could be.
         drop(self.file.sync_data());
     }
 }

@@ -1,13 +1,13 @@
-//! A flush that ends where the disk fails.
+//! A flush that returns if the disk fails.
 //!
 //! sled writes a batch in two parts, each by a thread of its own: the head, which says where the batch ends, and the
-//! rest. Where writing the head fails, it notes that and wakes nobody (`Log::exit_reservation`); if the rest is
-//! on disk by then, whoever flushes has nothing more to be woken by. But a flush that finds such a note wakes all
-//! others (`make_stable_inner`), so that it takes another one, begun later. It may come before the failure and then
-//! waits like the first: there have to be more of them, ever less often.
+//! rest. If writing the head fails, it notes that and wakes no thread (`Log::exit_reservation`). If the rest is on disk
+//! by then, nothing wakes the flush any more. But a flush that finds such a note wakes all others
+//! (`make_stable_inner`). So another flush, begun later, frees the first. It may come before the failure and then waits
+//! like the first: so we begin more of them, at growing intervals.
 //!
-//! A batch waits for all flushes in the process, those of other stores too, and while it waits no further flush
-//! begins. So our batches wait before they are handed to sled.
+//! A batch waits for all flushes in the process, also those of other stores, and no further flush begins while it
+//! waits. So our batches wait before they reach sled.
 
 use std::{
     sync::{
@@ -23,18 +23,19 @@ use ::sled::{Batch, Db, Error};
 
 use crate::{StoreError, disk::refused};
 
-/// How long a flush may take before another one is begun; then as long again, twice as long, and so on.
+/// How long a flush may take before another one is begun. The following intervals are as long, twice as long, and so
+/// on.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// Held by the one store of the process that writes.
+/// Held by the store of this process that writes.
 static WRITING: Mutex<()> = Mutex::new(());
 
-/// A database and a thread that watches over its flushes.
+/// A database, and a thread that watches its flushes.
 pub(super) struct Watched {
     db: Db,
-    // How many flushes have begun and ended, taken together: odd while one is underway.
+    // The number of flushes begun plus the number ended: odd while one is in flight.
     flushes: Arc<AtomicU64>,
-    // There until the end: see `drop`.
+    // `Some` until dropped: see `drop`.
     watch: Option<(Sender<()>, JoinHandle<()>)>,
 }
 
@@ -54,7 +55,7 @@ impl Watched {
         &self.db
     }
 
-    /// Returns when the batch and all before it are written, or cannot be.
+    /// Returns when the batch and all before it are written, or have failed.
     pub(super) fn write(&self, batch: Batch) -> Result<(), Error> {
         let _alone = WRITING.lock().unwrap_or_else(PoisonError::into_inner);
         self.db.apply_batch(batch)?;
@@ -80,13 +81,13 @@ fn watch(db: &Db, flushes: &AtomicU64, stopped: &Receiver<()>) {
     while let Err(RecvTimeoutError::Timeout) = stopped.recv_timeout(PATIENCE) {
         if patience.is_over(flushes.load(Ordering::Relaxed)) {
             let db = db.clone();
-            // Where there is no thread to be had, the next may be.
+            // If no thread can be started now, a later attempt may succeed.
             drop(thread::Builder::new().name("onetoken-sled".to_owned()).spawn(move || drop(db.flush())));
         }
     }
 }
 
-/// How often in a row the same flush was found underway.
+/// How often in a row the same flush was in flight.
 #[derive(Default)]
 struct Patience {
     seen: u64,
@@ -94,7 +95,7 @@ struct Patience {
 }
 
 impl Patience {
-    // Asked at even intervals. What one flush has cost in patience says nothing of the next.
+    // Called at even intervals. The patience spent on one flush does not count for the next.
     fn is_over(&mut self, flushes: u64) -> bool {
         self.times = if flushes == self.seen && flushes % 2 == 1 { self.times.saturating_add(1) } else { 0 };
         self.seen = flushes;
