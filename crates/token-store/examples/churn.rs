@@ -1,5 +1,4 @@
-//! What a great many tokens leave behind that are minted and spent, with a retention of zero: space on disk, and
-//! memory.
+//! Measures the disk space and the memory left after many tokens are minted and spent, with a retention of zero.
 //!
 //! `cargo run --release -p onetoken-store --all-features --example churn -- redb|sled DIRECTORY [CYCLES]`
 #![allow(
@@ -26,9 +25,9 @@ use token_store::{
 };
 
 const CALLERS: u64 = 64;
-/// Tokens that stay all the time.
+/// The number of tokens that stay all the time.
 const KEPT: u64 = 10_000;
-/// When all tokens were created, as far as the store knows.
+/// The creation time of all tokens.
 const CREATED: UnixTime = UnixTime::from_secs(1_500_000_000);
 const MIB: u64 = 1024 * 1024;
 
@@ -118,16 +117,16 @@ fn record(keys: &KeyRing, name: &str) -> Record {
     Record::new(terms, &root_key, keys).unwrap()
 }
 
-/// The bytes that the files take, as `du` counts them.
+/// Returns the disk space of the files in bytes, as `du` counts it.
 fn disk(path: &Path) -> u64 {
     use std::os::unix::fs::MetadataExt;
-    // Files come and go.
+    // A file may disappear meanwhile.
     let Ok(metadata) = fs::metadata(path) else { return 0 };
     let inside = fs::read_dir(path).into_iter().flatten().flatten().map(|entry| disk(&entry.path()));
     metadata.blocks() * 512 + inside.sum::<u64>()
 }
 
-/// The bytes of memory in use.
+/// Returns the memory in use, in bytes.
 fn memory() -> u64 {
     let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
     let line = status.lines().find(|line| line.starts_with("VmRSS:"));

@@ -1,10 +1,10 @@
-//! What the store costs over its bare engine, on the disk that holds the directory given: durable mints by one
-//! caller and by 64, and reads with the seal opened.
+//! Measures the cost of the store over its bare engine, on the disk of the given directory: durable mints by one caller
+//! and by 64, and reads that open the seal.
 //!
 //! `cargo run --release -p onetoken-store --all-features --example durable -- DIRECTORY [SECONDS]`
 //!
-//! The bare engine writes the very keys and values that the store writes: alone, one commit for each; with 64
-//! callers, from one thread that commits all that wait. Runs alternate, so that both meet the same disk.
+//! The bare engine writes the same keys and values as the store: one commit each for a lone caller; for 64 callers,
+//! from one thread that commits all that wait. Runs alternate, so that both meet the same disk.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -35,7 +35,7 @@ const TABLE: redb::TableDefinition<'static, &'static [u8], &'static [u8]> =
     redb::TableDefinition::new("bare");
 const CALLERS: u64 = 64;
 const ROUNDS: usize = 5;
-/// How many records are read again and again.
+/// The number of records that are read again and again.
 const KEPT: u64 = 100;
 
 type Pairs = Vec<(Vec<u8>, Vec<u8>)>;
@@ -58,7 +58,7 @@ fn main() {
     );
 }
 
-/// An engine with nothing around it.
+/// An engine without a store around it.
 trait Bare: Sync {
     fn commit(&self, pairs: &[Pairs]);
     fn get(&self, key: &[u8]) -> Option<Vec<u8>>;
@@ -106,7 +106,7 @@ impl Bare for BareSled {
         }
         self.0.apply_batch(batch).unwrap();
         self.0.flush().unwrap();
-        // Without this a power cut takes what was acknowledged.
+        // Without this a power cut loses acknowledged writes.
         self.1.sync_data().unwrap();
     }
 
@@ -147,7 +147,7 @@ impl Run {
             rates[2].push(self.store_mints(store, CALLERS, 10 + round));
             rates[3].push(self.bare_mints(bare, CALLERS, 10 + round));
         }
-        // However slow the disk is, these are there to be read.
+        // These records exist to be read, however slow the disk is.
         for number in 0..KEPT {
             let _kept = store.insert(&self.record(0, number)).unwrap();
             bare.commit(&[self.pairs(0, number)]);
@@ -210,7 +210,7 @@ impl Run {
         })
     }
 
-    /// What the store writes for a record: its value, and three entries of its indexes.
+    /// Returns the pairs that the store writes for a record: its value, and three index entries.
     fn pairs(&self, round: usize, number: u64) -> Pairs {
         let record = self.record(round, number);
         let id = record.id.as_bytes().to_vec();

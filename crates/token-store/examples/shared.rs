@@ -1,9 +1,9 @@
-//! What a shared store does on a PostgreSQL server: durable mints, reads and spends by 64 callers, the same mints over
-//! 64 connections of which each writes one row at a time, and what a lone caller gets.
+//! Measures a shared store on a PostgreSQL server: durable mints, reads and spends by 64 callers; the same mints over
+//! 64 connections that each write one row at a time; and a lone caller.
 //!
 //! `cargo run --release -p onetoken-store --features postgres --example shared -- postgres://USER@HOST/DATABASE [SECONDS]`
 //!
-//! The database is to be a new one. Runs of both kinds alternate, so that both meet the same machine.
+//! Use a new database. Runs of both kinds alternate, so that both meet the same machine.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -35,7 +35,7 @@ use token_store::{
 const CALLERS: u64 = 64;
 const ROUNDS: usize = 3;
 
-/// What the store keeps in a row, written by hand.
+/// The row that the store writes, by hand.
 const ONE_ROW: &str = "
     INSERT INTO onetoken.tokens (id, record, resource, issuer, created, expires, use_limit, uses, revoked)
     VALUES ($1, $2, $3, $4, 1500000000, 1600000000, 1, 0, false) ON CONFLICT (id) DO NOTHING";
@@ -63,7 +63,7 @@ fn main() {
         println!("{:24} {together:.1} callers a statement", "");
         let alone = format!("single-{round}");
         singles += run.measure(CALLERS, "mint, 64 connections", |caller, number| {
-            // Sealed as in the other, so that both do the same work on this side.
+            // Sealed as in the other run, so that both do the same work on this side.
             let record = run.record(&alone, caller, number);
             single[usize::try_from(caller).unwrap()].lock().unwrap().insert(record.id.as_bytes());
             true
@@ -73,7 +73,7 @@ fn main() {
             true
         });
         let claim = ClaimId::new("a claim").unwrap();
-        // Until the first has none left.
+        // Until the first caller has no token left.
         run.measure(CALLERS, "redeem, shared", |caller, number| {
             match store.redeem(&id(&name, caller, number), &claim).unwrap() {
                 Redeem::Redeemed { uses_left: Some(0), repeated: false, .. } => true,
@@ -86,7 +86,7 @@ fn main() {
     run.measure(1, "mint, alone", |caller, number| {
         store.insert(&run.record("alone", caller, number)).unwrap() == Insert::Inserted
     });
-    // Until there is none left.
+    // Until no token is left.
     run.measure(1, "revoke, alone", |caller, number| {
         store.revoke(&id("alone", caller, number)).unwrap() == Revoke::Revoked
     });
@@ -116,7 +116,7 @@ impl Run {
         Record::new(terms, &RootKey::from_derived([7; 32]), &self.keys).unwrap()
     }
 
-    /// Has so many callers call until the time is over or one has nothing to do, and returns the calls in a second.
+    /// Runs this many callers until the time is over or one of them has nothing to do. Returns the calls per second.
     fn measure(&self, callers: u64, what: &str, call: impl Fn(u64, u64) -> bool + Sync) -> f64 {
         let stop = AtomicBool::new(false);
         let begun = Instant::now();
@@ -155,7 +155,7 @@ struct Single {
     runtime: tokio::runtime::Runtime,
     client: tokio_postgres::Client,
     statement: tokio_postgres::Statement,
-    // What is in a row besides its id.
+    // The columns of a row besides its id.
     columns: [Vec<u8>; 3],
 }
 

@@ -80,7 +80,7 @@ impl Default for CacheConfig {
 /// use token_store::{CacheConfig, CachedStore, MemoryStore};
 ///
 /// let store = CachedStore::new(MemoryStore::new(), CacheConfig::default());
-/// For a thread that receives changes made by other hosts.
+/// // For a thread that receives changes made by other hosts.
 /// let invalidator = store.invalidator();
 /// std::thread::spawn(move || invalidator.invalidate_all());
 /// ```

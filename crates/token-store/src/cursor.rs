@@ -61,7 +61,6 @@ impl Filter {
 ///
 /// A cursor holds the rest of the last key of a page, and a check that ties it to the filter. So it stays valid while
 /// others write, even if that very record is purged.
-/// when that very record is purged, and a check that ties it to the filter.
 #[derive(Clone)]
 pub(crate) struct Listing {
     prefix: Vec<u8>,

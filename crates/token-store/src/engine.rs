@@ -32,7 +32,6 @@ pub(crate) trait Engine: Send + Sync {
     ///
     /// After [`StoreError::Unknown`], every call returns [`StoreError::Poisoned`]. A failed sync must not be retried:
     /// the kernel forgets the pages that it could not write, so that memory may differ from the disk.
-    /// tried again, since the kernel forgets what it could not write, and what memory holds may not be on disk.
     fn commit(&self, batch: &Batch) -> Result<(), StoreError>;
 }
 

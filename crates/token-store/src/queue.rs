@@ -39,7 +39,6 @@ impl<J, R> Queue<J, R> {
     ///
     /// If this thread leads, `work` does the jobs that it takes, at least the first, and returns their results in that
     /// order. No two threads work at once.
-    /// first. It returns their results in that order. No two threads are at work at once.
     pub(crate) fn submit(
         &self,
         job: J,

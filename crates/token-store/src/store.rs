@@ -18,9 +18,9 @@ use crate::{ClaimId, Entity, Generation, GrantId, Held, Record, TokenId};
 ///   the claim.
 /// - **G4 shared.** Clones of a store share their state.
 /// - **G5 blind.** A store reads no clock. It neither logs a key nor shows one in `Debug` or an error.
-/// - **G6 idempotent.** [`redeem`](Self::redeem) under one claim spends one use, however often the caller retries it.
-///   The store never gives back a use that it reported more than once. A [`refund`](Self::refund) gives back only the
-///   use whose grant it names.
+/// - **G6 idempotent.** On a token with a use limit, a claim holds at most one use, however often the caller retries
+///   [`redeem`](Self::redeem). The store never gives back a use that it reported more than once. A
+///   [`refund`](Self::refund) gives back only the use whose grant it names.
 ///
 /// Absence and the outcome of a race are data, not errors. [`StoreError::retry`] says what the caller of a failed call
 /// may do.
@@ -43,9 +43,10 @@ pub trait TokenStore: fmt::Debug + Send + Sync {
     /// Spends one use under a claim. With a limit of `k`, exactly `k` of any number of racing claims get
     /// [`Redeem::Redeemed`].
     ///
-    /// Idempotent for a token with a limit: the store keeps the claim beside the record. A retry under the same claim
-    /// gets the first answer and costs no use, even if the token was exhausted or revoked since. From the first retry
-    /// on, the use cannot be refunded ([`Refund::Kept`]), because each caller that got the answer may have acted on it.
+    /// Idempotent for a token with a limit: the store keeps each claim that it grants beside the record. A retry under
+    /// such a claim gets the same use and costs no other, even if the token was exhausted or revoked since. From the
+    /// first retry on, the use cannot be refunded ([`Refund::Kept`]): each caller that got the answer may have acted on
+    /// it.
     ///
     /// Not idempotent for a token without a limit: each call counts one use. The store keeps no claims on such a token,
     /// because their number would have no bound.
@@ -72,8 +73,8 @@ pub trait TokenStore: fmt::Debug + Send + Sync {
 
     /// Gives back the use that a claim holds under this grant, and forgets the claim.
     ///
-    /// Idempotent: after [`Refund::Refunded`], a repeated call returns [`Refund::NotClaimed`]. This holds even if the claim was
-    /// made again in between, because the claim then holds another grant, on which its caller may have acted.
+    /// Idempotent: after [`Refund::Refunded`], a repeated call returns [`Refund::NotClaimed`]. This holds even if the
+    /// claim was made again in between, because the claim then holds another grant, on which its caller may have acted.
     ///
     /// A use that the store reported more than once stays spent ([`Refund::Kept`]): this caller knows that it did not
     /// act, but not whether another did. A token without a limit has no use to give back.
@@ -105,7 +106,8 @@ pub trait TokenStore: fmt::Debug + Send + Sync {
     /// damaged records; [`list`](Self::list) names them.
     ///
     /// Works in steps, so that others can write meanwhile; no other call of this trait does. Each step is atomic. One
-    /// step removes a record together with all its claims: from then on none of them gets an answer or another use.
+    /// step makes a record absent together with all its claims: from then on none of them gets an answer or another
+    /// use.
     ///
     /// # Errors
     /// [`StoreError`]; retry at any time. [`StoreError::ClockAhead`] if `now` is too far in the future, so that a host
@@ -370,7 +372,7 @@ pub enum StoreError {
     /// if it is poisoned.
     #[error("the store may or may not have done it; retry, and a spend under the same claim")]
     Unknown(#[source] Option<Arc<std::io::Error>>),
-    /// An earlier write failed in flight. The store accepts no further writes; open it again.
+    /// An earlier write failed in flight. The store no longer reads or writes; open it again.
     #[error("an earlier write failed; the store must be opened again")]
     Poisoned,
     /// The store's file was removed, moved or replaced while the store was open, so that another process may use a new
@@ -414,7 +416,7 @@ pub enum StoreError {
     InvalidCursor,
 }
 
-// In the greater unit of the two that bounds come in.
+// In days if the bound is a whole number of days, otherwise in seconds.
 fn span(secs: u64) -> String {
     const DAY: u64 = 24 * 3600;
     match secs.checked_div(DAY) {

@@ -165,7 +165,7 @@ pub fn export<S: Administration + ?Sized>(
 ) -> Result<Moved, TransferError> {
     let exists = || TransferError::Exists { path: path.to_owned() };
     if path.symlink_metadata().is_ok() {
-        return Err(exists()); // as publishing would find, after the work
+        return Err(exists()); // publishing would fail too, after the work
     }
     let draft = Draft::create(path)?;
     let moved = export_to(store, &mut &draft.file, progress)?;

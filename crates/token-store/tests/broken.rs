@@ -1,4 +1,4 @@
-//! A store that breaks the contract learns from the conformance suite which promise it breaks.
+//! The conformance suite names the promise that a broken store breaks.
 #![allow(clippy::unwrap_used, reason = "a test: a panic is how it fails")]
 
 use std::{

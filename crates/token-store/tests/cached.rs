@@ -1,4 +1,4 @@
-//! What a cache may answer from what it has, and when it has to ask.
+//! When a cache may answer by itself, and when it must ask the store.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -41,7 +41,7 @@ fn claim(name: impl ToString) -> ClaimId {
     ClaimId::new(name.to_string().into_bytes()).unwrap()
 }
 
-// What a call said is not what matters here.
+// Ignores the answer of a call.
 fn done<T>(_: T) {}
 
 fn user() -> Entity {
@@ -66,7 +66,7 @@ fn generation(keys: &KeyRing, number: u64) -> Generation {
     Generation { number, root_key: keys.seal(&RootKey::derive_any(b"generation"), owner).unwrap() }
 }
 
-/// A store in memory that counts reads, and fails, panics or stays away with what it has read when told to.
+/// A store in memory that counts reads. It fails, panics, or holds a read back on request.
 #[derive(Clone, Debug, Default)]
 struct Far {
     store: MemoryStore,
@@ -81,7 +81,7 @@ struct Told {
     held: Mutex<Option<Stopped>>,
 }
 
-/// The next read tells that it has read, and returns once it is let go.
+/// Makes the next read report that it has read, and return only when it is released.
 #[derive(Debug)]
 struct Stopped {
     has_read: Sender<()>,
@@ -104,7 +104,7 @@ impl Far {
         found
     }
 
-    /// Holds the next read. What comes back tells of it, and lets it go.
+    /// Holds the next read. The receiver gets a message when it has read; the sender releases it.
     fn hold(&self) -> (Receiver<()>, Sender<()>) {
         let ((has_read, seen), (go, let_go)) = (mpsc::channel(), mpsc::channel());
         *self.told.held.lock().unwrap() = Some(Stopped { has_read, let_go });
@@ -177,7 +177,7 @@ impl Host {
         Self { far, cached, keys: KeyRing::generate().unwrap(), clock }
     }
 
-    /// A record that was inserted elsewhere.
+    /// Inserts a record at another host.
     fn insert(&self, name: impl ToString, limit: Option<u64>) -> TokenId {
         let id = id(name);
         assert_eq!(self.far.store.insert(&record(&self.keys, &id, limit)).unwrap(), Insert::Inserted);
@@ -257,7 +257,7 @@ fn the_time_to_live_counts_from_before_the_store_was_asked() {
         has_read.recv().unwrap();
         assert_eq!(host.far.revoke(&id).unwrap(), Revoke::Revoked);
         host.pass(TTL);
-        // The slow answer would be too old for this caller, who does not wait for it.
+        // The slow answer would be stale for this caller, who does not wait for it.
         assert!(host.revoked(&id));
         go.send(()).unwrap();
         assert!(!slow.join().unwrap());
@@ -304,8 +304,8 @@ fn nothing_serves_where_the_time_to_live_is_zero() {
     assert!(host.revoked(&id));
 }
 
-/// Reads, has the store changed while that is underway, and returns what is read afterwards, twice: before and
-/// after the first reader has returned what was there before the change.
+/// Starts a read, changes the store while it is in flight, and returns what two later reads return: one before and one
+/// after the first reader has returned the old value.
 fn overtaken<T: Copy + Send + PartialEq + std::fmt::Debug>(
     host: &Host,
     read: impl Fn() -> T + Send + Sync,
@@ -325,7 +325,7 @@ fn overtaken<T: Copy + Send + PartialEq + std::fmt::Debug>(
     });
     assert_ne!(during, before);
     assert_eq!(read(), during, "what was read before the change was kept");
-    // Another read would be the store's own answer.
+    // Otherwise the second read would only be the store's own answer.
     assert!(host.cached.metrics().hits > 0);
     during
 }
@@ -344,7 +344,7 @@ fn what_was_read_before_a_change_is_not_kept_after_it() {
     let grant = grant.get().unwrap();
     let refunded = overtaken(&host, || uses(&a), || done(cached.refund(&a, &claim(1), grant).unwrap()));
     assert_eq!(refunded, Some(0));
-    // What another host spent, and this one is told of.
+    // A use that another host spent, and that this host learns of.
     let told = overtaken(
         &host,
         || uses(&a),
@@ -392,7 +392,7 @@ fn what_was_read_before_a_change_is_not_kept_after_it() {
     assert_eq!(overtaken(&host, || host.number(), elsewhere), 3);
     let refused = || {
         host.raise(4);
-        raise(4); // too late, which tells that there is a newer one
+        raise(4); // stale, which shows that there is a newer one
     };
     assert_eq!(overtaken(&host, || host.number(), refused), 4);
 }
@@ -493,7 +493,7 @@ fn a_generation_serves_longer_when_the_store_cannot_be_reached() {
     assert_eq!((host.number(), host.far.reads()), (1, 3), "asked again, and in vain");
     assert_eq!(host.cached.metrics().stale, 3);
 
-    // While one waits for the store in vain, the others do not.
+    // While one waits for the unreachable store, the others do not.
     host.pass(Duration::from_secs(1));
     host.far.fail(None);
     let (has_read, go) = host.far.hold();
@@ -566,7 +566,7 @@ fn no_more_is_kept_than_allowed() {
     let last = ids.last().unwrap();
     assert_eq!((host.revoked(last), host.cached.metrics().hits), (false, hits + 1), "the newest is kept");
 
-    // Names that somebody makes up push nothing out.
+    // Names that an attacker makes up evict nothing.
     (0..500).for_each(|name| assert!(host.cached.get(&id(format!("made up {name}"))).unwrap().is_none()));
     assert_eq!((host.revoked(last), host.cached.metrics().hits), (false, hits + 2));
 }
@@ -579,7 +579,7 @@ fn no_more_bytes_are_kept_than_allowed() {
     let kept = host.insert("kept", None);
     assert!(!host.revoked(&kept));
 
-    // Subjects and ids that somebody makes up, as long as a store takes them: of both, as much as is allowed.
+    // Subjects and ids that an attacker makes up, of the greatest length: the cache fills up to its limit with both.
     for name in 0..4000 {
         let subject = Entity { kind: "user".into(), id: format!("{name:01400}") };
         assert_eq!(host.cached.generation(&subject).unwrap(), None);
@@ -588,7 +588,7 @@ fn no_more_bytes_are_kept_than_allowed() {
     }
     let full = bytes();
     assert!(full > BYTES, "{full} bytes: the test fills the cache");
-    // Nobody has made it larger by something that no store keeps.
+    // A key that no store accepts does not make the cache larger.
     let subject = Entity { kind: "user".into(), id: "u".repeat(10 * BYTES) };
     assert_eq!((host.cached.generation(&subject).unwrap(), bytes()), (None, full));
 
@@ -599,7 +599,7 @@ fn no_more_bytes_are_kept_than_allowed() {
         "it was pushed out by nothing"
     );
 
-    // What no longer serves goes when something else comes.
+    // Stale entries are evicted when new ones come.
     host.pass(Duration::from_secs(60));
     for name in 0..200 {
         let subject = Entity { kind: "user".into(), id: format!("later {name}") };

@@ -1,5 +1,5 @@
-//! Every interleaving of a few threads that read through one cache while one of them changes what is read: nobody
-//! is told what was before a change that has returned, and a wake-up that is lost shows as a deadlock.
+//! Every interleaving of a few threads that read through one cache while one of them changes the value. No read returns
+//! the value before a change that has returned. A lost wake-up shows as a deadlock.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -12,7 +12,7 @@
 #[allow(unreachable_pub, dead_code, reason = "as in the library, it is used within the crate")]
 mod reads;
 
-/// The model checker's, in place of the library's.
+/// loom's primitives, in place of the library's.
 mod sync {
     pub(crate) use loom::sync::{Arc, Condvar, Mutex, MutexGuard};
 }
@@ -23,7 +23,7 @@ use loom::{model::Builder, sync::atomic::AtomicU64, sync::atomic::Ordering::SeqC
 use reads::{Reads, Terms};
 use sync::Arc;
 
-/// A far store of one number, and what has been read of it.
+/// A far store of one number, and a cache of it.
 struct Host {
     number: AtomicU64,
     fails: AtomicU64,
@@ -45,7 +45,7 @@ impl Host {
             bytes: usize::MAX,
             weigh: |_, _| 1,
         };
-        // One shard: which one a key falls to is drawn at random.
+        // One shard: a key's shard is drawn at random.
         let reads = Reads::new(terms, 1);
         Self { number: AtomicU64::new(0), fails: AtomicU64::new(fails), reads, now: Instant::now() }
     }
@@ -57,7 +57,7 @@ impl Host {
                 return Err(());
             }
             let number = self.number.load(SeqCst);
-            // On its way, for long.
+            // In flight, for long.
             thread::yield_now();
             Ok(Some(number))
         };
@@ -87,7 +87,7 @@ fn check(readers: usize, fails: u64, all: bool) {
             })
             .collect();
         host.set(1, all);
-        // A failure that was for somebody else is for those who waited with them, and for nobody after that.
+        // A failure reaches its own reader and those who waited with it, and no later one.
         assert!(matches!(host.get(), Some(1)) || fails > 0, "told what was before");
         for reader in readers {
             assert!(matches!(reader.join().unwrap(), Some(0 | 1)) || fails > 0);

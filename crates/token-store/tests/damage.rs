@@ -69,7 +69,7 @@ fn record(keys: &KeyRing, number: u8) -> Record {
     Record { name: Some(format!("number {number}")), ..record }
 }
 
-/// A store in which a third is fresh, a third spent once, and a third spent and revoked.
+/// Fills a store: a third of the tokens is fresh, a third spent once, and a third spent and revoked.
 fn fill(store: &dyn TokenStore, keys: &KeyRing) -> Vec<Record> {
     (0..RECORDS)
         .map(|number| {
@@ -96,7 +96,7 @@ struct Outcomes {
     unharmed: usize,
 }
 
-/// Asks a damaged store everything. Whatever it says must be so.
+/// Makes every call on a damaged store. Each answer must be true.
 fn question(open: Make, path: &Path, keys: &KeyRing, records: &[Record], outcomes: &mut Outcomes) {
     let store = match open(path) {
         Ok(store) => store,
@@ -131,7 +131,7 @@ fn question(open: Make, path: &Path, keys: &KeyRing, records: &[Record], outcome
     }
     for filter in [Filter::All, Filter::Issuer(issuer()), Filter::ExpiresBefore(UnixTime::MAX)] {
         match store.list(&filter, None, usize::MAX) {
-            // No record is another, and none is missing unnoticed. A name may be damaged as well.
+            // No record is another, and none is missing unnoticed. An id may be damaged too.
             Ok(page) => {
                 let mut rest = records.iter();
                 assert!(page.records.iter().all(|record| rest.any(|known| known == record)));
@@ -188,7 +188,7 @@ fn files(path: &Path) -> Vec<PathBuf> {
     files
 }
 
-/// Every byte that is not zero, by file and position: what is zero is mostly never read.
+/// Returns every byte that is not zero, by file and position: zero bytes are mostly never read.
 fn targets(path: &Path) -> Vec<(PathBuf, usize)> {
     files(path)
         .into_iter()
@@ -200,10 +200,10 @@ fn targets(path: &Path) -> Vec<(PathBuf, usize)> {
         .collect()
 }
 
-/// What is done to the bytes of a file.
+/// A change to the bytes of a file.
 type Harm = Box<dyn Fn(&mut Vec<u8>)>;
 
-/// Does each harm to a copy of a store, and asks the copy everything.
+/// Does each harm to a copy of a store, and questions the copy.
 fn damage(
     backend: Backend,
     reopened: bool,
@@ -241,7 +241,7 @@ fn flip(at: usize, bit: usize) -> Harm {
     Box::new(move |bytes| bytes[at] ^= 1 << bit)
 }
 
-/// So many flips of one bit, evenly spread over all that is not zero.
+/// Flips one bit at a time, evenly spread over all bytes that are not zero.
 fn flips(targets: &[(PathBuf, usize)]) -> Vec<(PathBuf, Harm)> {
     (0..FLIPS)
         .map(|number| {
@@ -251,7 +251,7 @@ fn flips(targets: &[(PathBuf, usize)]) -> Vec<(PathBuf, Harm)> {
         .collect()
 }
 
-/// Every file cut at ten places, and with ten of its pages zeroed.
+/// Cuts every file at ten places, and zeroes ten of its pages.
 fn cuts_and_zeros(targets: &[(PathBuf, usize)]) -> Vec<(PathBuf, Harm)> {
     let mut files: Vec<&PathBuf> = targets.iter().map(|(file, _)| file).collect();
     files.dedup();

@@ -1,6 +1,6 @@
-//! A process that is forked while a store is open gets nothing from it, and leaves it as it is.
+//! A process forked while a store is open gets nothing from the store, and leaves it unchanged.
 //!
-//! This binary forks itself, so that it runs without a harness, whose threads a forked process does not have.
+//! This binary forks itself. It runs without a harness, whose threads a forked process does not have.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -54,7 +54,7 @@ mod unix {
         println!("memory, a cache, redb and sled: a forked process gets nothing, and changes nothing");
     }
 
-    /// Runs this in a forked process, and fails where it panics.
+    /// Runs this in a forked process, and fails if it panics.
     fn forked(run: impl FnOnce()) {
         match fork().unwrap() {
             Fork::Child => {
@@ -95,7 +95,7 @@ mod unix {
         Record::new(terms, &RootKey::from_derived([7; 32]), keys).unwrap()
     }
 
-    /// A process that opens the store itself, before its parent does, is as good as any.
+    /// A forked process may open the store itself, before its parent does.
     fn opened_by_the_forked(engine: &str) {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("store");
@@ -104,7 +104,7 @@ mod unix {
             let store = open(engine, &path).unwrap();
             assert_eq!(store.insert(&record(&keys)).unwrap(), Insert::Inserted);
         });
-        // Nor is the parent's own use of it, once it is closed here, in anybody's way. Not of sled, see above.
+        // Once it is closed here, the parent can use it too. Not with sled, see above.
         if engine == "redb" {
             drop(open(engine, &path).unwrap());
         }
@@ -122,7 +122,7 @@ mod unix {
         assert_eq!(store.insert(&record(&keys)).unwrap(), Insert::Inserted);
         assert!(store.get(&id()).unwrap().is_some(), "also what a cache could answer");
         let before = content(dir.path());
-        // The store itself goes in both processes.
+        // The store is dropped in both processes.
         let mut store = Some(store);
         forked(|| {
             let forked = store.take().unwrap();
@@ -183,7 +183,7 @@ mod unix {
         refused(store.check(None));
     }
 
-    /// The copy that an inspection made is its own, and goes with it alone.
+    /// The copy of an inspection belongs to the parent, and is removed by the parent alone.
     fn inspected_by_the_parent() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("store");
@@ -197,7 +197,7 @@ mod unix {
         assert_eq!(store.unwrap().get(&id()).unwrap(), None);
     }
 
-    /// All files below a directory.
+    /// Returns all files below a directory, with their content.
     fn content(dir: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
         let mut all = BTreeMap::new();
         for entry in fs::read_dir(dir).unwrap() {

@@ -1,5 +1,5 @@
-//! Every interleaving of a few threads that hand jobs to one queue: each job is done once, in turn, by one thread
-//! at a time, and everybody gets the result of their own. A wake-up that is lost shows as a deadlock.
+//! Every interleaving of a few threads that hand jobs to one queue. Each job is done once, in turn, by one thread at a
+//! time, and each thread gets the result of its own job. A lost wake-up shows as a deadlock.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -11,7 +11,7 @@
 #[allow(unreachable_pub, reason = "as in the library, it is used within the crate")]
 mod queue;
 
-/// The model checker's, in place of the library's.
+/// loom's primitives, in place of the library's.
 mod sync {
     pub(crate) use loom::sync::{Arc, Condvar, Mutex, MutexGuard};
 }
@@ -20,20 +20,20 @@ use loom::{model::Builder, thread};
 use queue::Queue;
 use sync::{Arc, Mutex};
 
-/// What the jobs are done to: a disk that one thread at a time writes to.
+/// A disk that one thread at a time writes to.
 struct Disk {
     queue: Queue<usize, usize>,
     written: Mutex<Vec<Vec<usize>>>,
 }
 
 impl Disk {
-    /// Hands in a job. Whoever works takes at most so many at once, and gives the results of all but the last
+    /// Submits a job. The leader takes at most `at_once` jobs at a time, and returns the results of all but the last
     /// `kept_back`.
     fn write(&self, job: usize, at_once: usize, kept_back: usize) -> Option<usize> {
         self.queue.submit(job, |next| {
             let mut written = self.written.try_lock().expect("one thread at a time is at work");
             let jobs: Vec<usize> = std::iter::from_fn(next).take(at_once).collect();
-            // Others run meanwhile, as they do during a sync.
+            // Other threads run meanwhile, as they do during a sync.
             thread::yield_now();
             written.push(jobs.clone());
             drop(written);

@@ -1,8 +1,7 @@
-//! A process that mints and spends is killed again and again, or its disk fails it: nothing that it was told is
-//! done is undone.
+//! A process that mints and spends is killed again and again, or its disk fails. No acknowledged write is lost.
 //!
-//! This binary is its own victim: called with an engine and a directory, it writes until it is killed, a line for
-//! each answer of the store.
+//! This binary is its own victim: called with an engine and a directory, it writes until it is killed, and prints a
+//! line for each answer of the store.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -151,7 +150,7 @@ fn run_and_kill(engine: &str, dir: &Path, round: u64, known: &mut BTreeMap<Strin
         lines
     });
     is_open.recv_timeout(Duration::from_secs(30)).expect("the store opens after every kill");
-    // Here the time is what is tested: no event tells when a process is in the middle of a write.
+    // The time itself is tested here: no event says that a process is in the middle of a write.
     thread::sleep(Duration::from_millis(round * 7919 % 150));
     victim.kill().unwrap();
     victim.wait().unwrap();
@@ -190,7 +189,7 @@ fn check(store: &dyn TokenStore, keys: &KeyRing, known: &BTreeMap<String, Known>
     }
 }
 
-/// Writes until the store fails, then asks on.
+/// Writes until the store fails, and then makes further calls.
 fn limited(engine: &str, dir: &Path) {
     let (store, keys) = (open(engine, dir), KeyRing::load(keys(dir)).unwrap());
     let tell = |line: String| std::io::stdout().write_all(line.as_bytes()).unwrap();
@@ -219,7 +218,7 @@ fn kind(error: &StoreError) -> &'static str {
     }
 }
 
-/// Has the system refuse, in the middle of the work, every write past the 4th MiB of a file.
+/// Makes the system refuse, in the middle of the work, every write past the 4th MiB of a file.
 #[cfg(unix)]
 fn fail(engine: &str) {
     let dir = tempfile::tempdir().unwrap();

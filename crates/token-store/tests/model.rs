@@ -1,4 +1,4 @@
-//! Random operations on ids of random bytes, against the plainest model of a store.
+//! Random operations on ids of random bytes, compared with the simplest model of a store.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -31,7 +31,7 @@ enum Operation {
 }
 
 fn operations() -> impl Strategy<Value = (Vec<Vec<u8>>, Vec<Operation>)> {
-    // Few and short ids of few bytes meet often: equal, neighbors, one the beginning of the other.
+    // Few and short ids of few bytes collide often: equal, neighbors, one a prefix of the other.
     let byte = prop_oneof![Just(0), Just(1), Just(0xff), any::<u8>()];
     let ids = vec(vec(byte, 1..6), 1..6);
     let id = 0..6_usize;
@@ -58,7 +58,7 @@ struct Claim {
 }
 
 impl Model {
-    // A use that is granted gets this grant.
+    // `grant` is the grant of the use, if one is granted.
     fn redeem(&mut self, id: &TokenId, claim: u8, grant: Option<GrantId>) -> Redeem {
         if let Some(Held { uses_left, grant }) = self.claimed(id, claim) {
             return Redeem::Redeemed { uses_left: Some(uses_left), grant: Some(grant), repeated: true };

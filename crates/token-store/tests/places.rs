@@ -1,4 +1,4 @@
-//! What a store does with a place that is not, or not only, its own.
+//! Stores at paths that hold something else, or are shared, moved or replaced.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -35,7 +35,7 @@ const SLED: Backend = Backend {
     open: |path| SledStore::open(path).map(|store| Box::new(store) as _),
 };
 
-/// Everything below a path, with its content.
+/// Returns everything below a path, with its content.
 fn content(path: &Path) -> Vec<(PathBuf, Option<Vec<u8>>)> {
     if path.is_file() {
         return vec![(path.to_owned(), Some(fs::read(path).unwrap()))];
@@ -55,7 +55,7 @@ fn foreign_redb(path: &Path) {
     transaction.commit().unwrap();
 }
 
-/// What is there, and whether it stays as it is byte for byte.
+/// Something at a path, and whether it must stay the same byte for byte.
 type Place = (&'static str, fn(&Path), bool);
 
 #[test]
@@ -70,7 +70,7 @@ fn what_is_not_a_store_is_refused_and_left_alone() {
                 ("garbage", garbage, true),
                 ("an empty directory", |path| fs::create_dir(path).unwrap(), true),
                 ("a sled store", |path| drop(SledStore::create(path).unwrap()), true),
-                // redb marks the file as open and as closed again.
+                // redb marks the file as open, and as closed again.
                 ("a redb database of another program", foreign_redb, false),
             ],
         ),
@@ -205,7 +205,7 @@ fn a_new_store_is_its_owners() {
         drop((backend.create)(&path).unwrap());
         assert_eq!(mode(&path), expected);
     }
-    // Also in a directory that all may enter.
+    // Also in a directory that all users may enter.
     let dir = tempfile::tempdir().unwrap();
     fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o755)).unwrap();
     drop(SledStore::create(dir.path()).unwrap());
@@ -400,7 +400,7 @@ fn an_inspection_makes_no_store_of_what_is_none() {
     }
 }
 
-/// A file that begins as redb and ends within its header is damaged, and no reason to try again.
+/// A file that begins as redb and ends within its header is damaged, so that a retry is pointless.
 #[test]
 fn a_redb_file_that_is_cut_within_its_header_is_damaged() {
     let dir = tempfile::tempdir().unwrap();
@@ -416,7 +416,7 @@ fn a_redb_file_that_is_cut_within_its_header_is_damaged() {
     }
 }
 
-/// What is done to an open store, and to which alone.
+/// A change to the files of an open store, and the only backend that it applies to, if any.
 type Loss = (&'static str, Option<Backend>, fn(&Path));
 
 /// A store whose file was moved away acknowledges nothing, and reads nothing from then on.

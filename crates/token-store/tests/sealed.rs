@@ -1,4 +1,4 @@
-//! What lies on the disk: no root key, and no key that seals one, in any spelling.
+//! The bytes on the disk hold no root key, and no key that seals one, in any spelling.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -29,12 +29,12 @@ fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// Whatever somebody might look for who is after these bytes.
+/// Returns the spellings that an attacker would search for.
 fn spellings(secret: &[u8]) -> Vec<Vec<u8>> {
     let mut spellings =
         vec![secret.to_vec(), hex(secret).into_bytes(), hex(secret).to_uppercase().into_bytes()];
-    // In base64 the same bytes look different at each position modulo 3; the first and the last character of
-    // those spellings depend on the neighbors.
+    // In base64 the same bytes look different at each position modulo 3. The first and the last character of each
+    // spelling depend on the neighbors.
     for at in 0..3 {
         let shifted = [&[0; 2][..at], secret].concat();
         for text in [STANDARD_NO_PAD.encode(&shifted), URL_SAFE_NO_PAD.encode(&shifted)] {
@@ -95,7 +95,7 @@ fn no_key_lies_in_any_file_of_a_store() {
     let [redb, sled] = ["redb", "sled"].map(|name| dir.path().join(name));
     use_it(&RedbStore::create(&redb).unwrap(), &keys, &root_key, &generation_key);
     use_it(&SledStore::create(&sled).unwrap(), &keys, &root_key, &generation_key);
-    // What sled writes at the next start, too.
+    // Also what sled writes at the next start.
     drop(SledStore::open(&sled).unwrap());
     for store in [redb, sled] {
         assert!(holds(&store, ID), "the search finds what is there in the clear");

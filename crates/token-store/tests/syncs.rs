@@ -1,8 +1,8 @@
-//! What is acknowledged is on disk: strace shows in which order a process writes, syncs and tells; and it fails the
-//! syncs one by one, which no store may survive by telling a success, nor by a panic.
+//! Every acknowledged write is on disk. strace shows the order in which a process writes, syncs and acknowledges. It
+//! also fails the syncs one by one: the store must then report neither a success nor a panic.
 //!
-//! This binary is its own subject: called with an engine and a directory, it makes a store and works on it, a line
-//! for each answer. Where strace is not there or may not trace, nothing is tested, and the output says so;
+//! This binary is its own subject: called with an engine and a directory, it makes a store, works on it, and prints a
+//! line for each answer. Where strace is missing or may not trace, nothing is tested, and the output says so;
 //! `ONETOKEN_REQUIRE_STRACE=1` makes that a failure.
 #![allow(
     clippy::unwrap_used,
@@ -33,8 +33,8 @@ use token_store::{
 };
 
 const ROUNDS: u8 = 2;
-// The length of a file is not among them: what is written beyond the end is synced with its length, and redb cuts
-// off what it no longer uses after the sync of the commit that frees it.
+// The length of a file is not among them: a write beyond the end is synced with its length, and redb cuts off unused
+// space after the sync of the commit that frees it.
 const CALLS: &str = "trace=?open,?openat,?mkdir,?mkdirat,?link,?linkat,?write,?writev,?pwrite64,?pwritev,?pwritev2,\
                      ?fsync,?fdatasync";
 
@@ -70,7 +70,7 @@ fn strace_works() -> bool {
 }
 
 fn tell(line: &str) {
-    // One call to the system for each line.
+    // One system call for each line.
     std::io::stdout().write_all(format!("{line}\n").as_bytes()).unwrap();
 }
 
@@ -88,7 +88,7 @@ fn subject(engine: &str, path: &Path) {
         Ok(store) => {
             tell("created");
             if let Err(error) = work(&*store, &keys) {
-                // What memory holds may not be on disk, so that nothing is read, nor synced once more.
+                // Memory may differ from the disk, so that the store must neither read nor sync again.
                 if let StoreError::Unknown(_) = error {
                     let id = TokenId::new(*b"i").unwrap();
                     assert!(matches!(store.get(&id), Err(StoreError::Poisoned)));
@@ -121,7 +121,7 @@ fn with_neighbor(path: &Path) {
     });
 }
 
-/// Every call that changes something, each told of once it is answered.
+/// Makes every call that changes something, and prints a line after each answer.
 fn work(store: &dyn TokenStore, keys: &KeyRing) -> Result<(), StoreError> {
     let subject = Entity { kind: "user".into(), id: "u1".into() };
     for number in 0..ROUNDS {
@@ -168,7 +168,7 @@ fn work(store: &dyn TokenStore, keys: &KeyRing) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// Runs the subject under strace, with these further options; gives what it did and what it told.
+/// Runs the subject under strace with these further options. Returns its trace and its output.
 fn trace(engine: &str, dir: &Path, options: &[&str]) -> (Trace, Output) {
     let file = dir.join("trace");
     let output = Command::new("strace")
@@ -192,7 +192,7 @@ fn acknowledged_is_synced(engine: &str) {
     assert_eq!(told.lines().collect::<Vec<_>>(), trace.told, "{engine}: every answer is in the trace");
     assert_eq!(told.lines().count(), 3 + 9 * usize::from(ROUNDS), "{engine}: {told}");
     trace.assert_sound(engine);
-    // Both halves of a commit of redb are synced, so each answer to a write stands on two syncs at least.
+    // redb syncs both halves of a commit, so that each answer to a write needs at least two syncs.
     let least = if engine == "redb" { 2 } else { 1 };
     assert!(trace.fewest_syncs >= least, "{engine}: {} syncs for an answer", trace.fewest_syncs);
     println!("{engine}: {} answers, each after a sync of all that was written", trace.told.len());
@@ -216,8 +216,8 @@ fn failed_syncs_are_told(engine: &str) {
     }
 }
 
-/// sled writes a batch in two parts, by two threads, and one of them fails after the other is done: in about half of
-/// the runs the part whose failure nobody is woken by.
+/// sled writes a batch in two parts, by two threads, and one of them fails after the other is done. In about half of
+/// the runs it is the part whose failure wakes no thread.
 fn late_failures_of_sled_are_told() {
     let run = |engine: &str, at: u32| {
         let dir = tempfile::tempdir().unwrap();
@@ -236,7 +236,7 @@ fn late_failures_of_sled_are_told() {
         let told = String::from_utf8(output.stdout).unwrap();
         assert!(told.ends_with("failed\nclosed\n"), "{engine}, write {at} of each thread fails late: {told}");
     };
-    // Some thread of sled's seven makes the fifth write of its own among those of all commits.
+    // One of sled's seven threads makes the fifth of its own writes among those of all commits.
     let runs = ["sled", "sled with neighbor"].map(|engine| [2, 3, 4, 5].map(|at| (engine, at)));
     thread::scope(|scope| {
         for (engine, at) in runs.as_flattened() {
@@ -246,7 +246,7 @@ fn late_failures_of_sled_are_told() {
     println!("sled: {} writes that fail late, each told", runs.as_flattened().len());
 }
 
-/// Opens a store that is there.
+/// Opens an existing store.
 fn open_sled(path: &Path) {
     match SledStore::open(path) {
         Ok(_) => tell("opened"),
@@ -255,8 +255,8 @@ fn open_sled(path: &Path) {
     }
 }
 
-/// sled overwrites what it cannot read of its log. So the log is read whole before, and whichever of those reads fails,
-/// once, the store is as it was when it is opened again.
+/// sled overwrites the parts of its log that it cannot read. So we read the whole log before. If any one of those reads
+/// fails, the store is unchanged when it is opened again.
 fn failed_reads_of_sled_cost_nothing() {
     const RECORDS: u64 = 500;
     let dir = tempfile::tempdir().unwrap();
@@ -301,7 +301,7 @@ fn failed_reads_of_sled_cost_nothing() {
     println!("sled: {reads} reads of its log that fail, each told and nothing lost");
 }
 
-/// sled would wait for ever, and with it whoever opens a store.
+/// sled would wait for ever, and the caller that opens the store with it.
 fn threads_that_sled_does_not_get_are_told() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("store");
@@ -321,13 +321,13 @@ fn threads_that_sled_does_not_get_are_told() {
     println!("sled: threads that are not to be had, each told");
 }
 
-/// What a trace shows.
+/// The findings from a trace.
 #[derive(Default)]
 struct Trace {
     told: Vec<String>,
-    /// What was told before it was on disk.
+    /// Lines printed before their effect was on disk.
     faults: Vec<String>,
-    /// Before any answer.
+    /// The smallest number of syncs before any answer.
     fewest_syncs: usize,
     injected: bool,
 }
@@ -357,7 +357,7 @@ impl Trace {
             match name {
                 "write" if arguments.starts_with("1<") => {
                     if result.is_some() && begun < at {
-                        continue; // told of when it began
+                        continue; // reported when it began
                     }
                     let line = arguments.split('"').nth(1).unwrap().trim_end_matches("\\n").to_owned();
                     if !matches!(line.as_str(), "failed" | "closed") {
@@ -379,7 +379,7 @@ impl Trace {
                 "open" | "openat" if arguments.contains("O_CREAT") => disk.made(named(arguments, 1), at),
                 "mkdir" | "mkdirat" => disk.made(named(arguments, 1), at),
                 "link" | "linkat" => {
-                    // Under its own name it must be whole from the start.
+                    // The file must be whole before it appears under its own name.
                     let (from, to) = (named(arguments, 1), named(arguments, 3));
                     if disk.is_dirty(&disk.written, from) {
                         trace.faults.push(format!("{from} appears as {to} before it is synced"));
@@ -397,15 +397,15 @@ impl Trace {
     }
 }
 
-/// What was done to files, by their path, and when: the number of the line.
+/// The state of files, by their path: the numbers of the trace lines at which they changed.
 #[derive(Default)]
 struct Disk {
     written: HashMap<String, usize>,
-    /// Directories, by when an entry was last made in them.
+    /// Directories, by when the last entry was made in them.
     entered: HashMap<String, usize>,
-    /// When the last sync that succeeded began.
+    /// When the last successful sync began.
     synced: HashMap<String, usize>,
-    /// Whether the store is told to be there.
+    /// Whether the subject has reported that the store exists.
     complete: bool,
 }
 
@@ -419,13 +419,13 @@ impl Disk {
         changes.get(path).is_some_and(|changed| self.synced.get(path).is_none_or(|synced| synced < changed))
     }
 
-    /// What of the store is not on disk.
+    /// Returns what is not on disk of the store.
     fn faults(&self, dir: &Path) -> Vec<String> {
         let mut faults = Vec::new();
         let within = |path: &str| Path::new(path).starts_with(dir);
         for path in self.written.keys().filter(|path| within(path) && self.is_dirty(&self.written, path)) {
             let name = Path::new(path).file_name().unwrap().to_str().unwrap();
-            // sled can do without its snapshots, and the marker file without the latest number.
+            // sled does not need its snapshots, and the marker file not the latest number.
             if !(name.starts_with("snap.") || self.complete && name == "onetoken-store") {
                 faults.push(format!("{path} is written and not synced"));
             }
@@ -439,12 +439,12 @@ impl Disk {
     }
 }
 
-/// The path behind the descriptor that is the first argument.
+/// Returns the path of the descriptor in the first argument.
 fn opened(arguments: &str) -> &str {
     arguments.split(['<', '>']).nth(1).unwrap()
 }
 
-/// The quoted argument between this quote, counted from 1, and the next.
+/// Returns the argument between this quote, counted from 1, and the next.
 fn named(arguments: &str, quote: usize) -> &str {
     arguments.split('"').nth(quote).unwrap()
 }

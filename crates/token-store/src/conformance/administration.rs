@@ -168,7 +168,7 @@ fn spent_records_go_after_their_retention<S: Administration>(suite: &Suite, open
     drop(store);
     let there = |name: &str| open().get(&id(name)).unwrap().is_some();
 
-    assert_eq!(purge(100, 50, 2), 2, "two of three are come upon");
+    assert_eq!(purge(100, 50, 2), 2, "two of three are found");
     assert_eq!(purge(100, 50, 10), 1);
     assert_eq!(purge(149, 50, 10), 0);
     spend(&open(), "c");
@@ -183,7 +183,7 @@ fn spent_records_go_after_their_retention<S: Administration>(suite: &Suite, open
     assert_eq!(purge(10, u64::MAX, 1), 1, "a retention that never ends");
     assert_eq!(purge(170, 0, 0), 0);
     assert_eq!(purge(170, 0, 1), 1);
-    assert_eq!(purge(170, 0, 10), 2, "without retention, whether they were come upon or not");
+    assert_eq!(purge(170, 0, 10), 2, "without retention, whether they were found before or not");
     assert_eq!(purge(LATE, 0, 10), 0);
     let gone = ["b", "c", "d"].map(there);
     assert_eq!(gone, [false; 3]);

@@ -138,7 +138,7 @@ fn a_use_that_was_granted_twice_stays_spent<S: TokenStore>(suite: &Suite, open: 
             let mut store = Some(open());
             let mut step = |act: &dyn Fn(&S)| {
                 if reopened {
-                    store = None; // before it is opened again
+                    store = None; // close before reopening
                     store = Some(open());
                 }
                 act(store.as_ref().unwrap());

@@ -165,7 +165,7 @@ impl View for RedbView {
 // process.
 fn create(path: &Path) -> Result<(), StoreError> {
     if path.symlink_metadata().is_ok() {
-        return Err(StoreError::Exists { path: path.to_owned() }); // as publishing would find, after the work
+        return Err(StoreError::Exists { path: path.to_owned() }); // publishing would fail too, after the work
     }
     let draft = Draft::create(path).map_err(disk::refused)?;
     let file = draft.file.try_clone().map_err(disk::refused)?;

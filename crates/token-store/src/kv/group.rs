@@ -1,8 +1,8 @@
 //! Group commit: the operations of many callers share one commit, and so one sync.
 //!
-//! Operations are run one after another, each on the committed state and what those before it changed. Together
-//! they are committed; only then does any of them return. A reader sees a state that is on disk, never the changes
-//! of a group underway.
+//! Operations run one after another. Each sees the committed state and the changes of those before it. They are
+//! committed together, and none of them returns before the commit. A reader sees a state that is on disk, never the
+//! changes of a group in flight.
 
 use std::{
     any::Any,
@@ -22,19 +22,19 @@ use crate::{
     sync::Arc,
 };
 
-/// How many operations a group has at most. Those of more callers take more than one commit.
+/// The maximum number of operations in a group. Further ones go into the next commit.
 const MAX_OPERATIONS: usize = 1024;
 
-/// After how many bytes of changes no further operation joins a group. One operation may change more by itself.
+/// The number of bytes of changes after which a group takes no further operation. A single operation may change more.
 const MAX_BYTES: usize = 512 * 1024;
 
-/// A function of a [`Draft`], which keeps its answer to itself.
+/// A function of a [`Draft`], which stores its answer itself.
 type Operation = Box<dyn FnOnce(&mut Draft<'_>) -> Result<(), StoreError> + Send>;
 
-/// What became of an operation; `Err` is what it panicked with.
+/// The outcome of an operation; `Err` is the payload of its panic.
 type Outcome = Result<Result<(), StoreError>, Box<dyn Any + Send>>;
 
-/// The one way to write to an engine.
+/// The only way to write to an engine.
 pub(super) struct Group {
     queue: Queue<Operation, Outcome>,
 }
@@ -44,8 +44,8 @@ impl Group {
         Self { queue: Queue::new() }
     }
 
-    /// Runs an operation, and returns its answer once all that it rests on is on disk. An operation that fails or
-    /// panics changes nothing, and nothing of those that share its commit.
+    /// Runs an operation, and returns its answer once everything that the answer rests on is on disk. An operation that
+    /// fails or panics changes nothing, and does not affect the others in its commit.
     pub(super) fn write<E: Engine, T: Send + 'static>(
         &self,
         engine: &E,
@@ -111,12 +111,12 @@ fn run<E: Engine>(engine: &E, next: &mut dyn FnMut() -> Option<Operation>) -> Ve
     group.into_iter().map(settle).collect()
 }
 
-/// What an operation reads and wants changed.
+/// The state that an operation reads, and the changes that it makes.
 pub(super) struct Draft<'a> {
     view: &'a dyn View,
     before: &'a Batch,
     own: Batch,
-    // Whether anything was read that others changed in this very group.
+    // Whether it read anything that others changed in this group.
     rests_on_others: Cell<bool>,
 }
 
@@ -145,7 +145,7 @@ impl View for Draft<'_> {
                 self.rests_on_others.set(self.rests_on_others.get() || of_others);
             }
         }
-        // Of these, no more drop out than were changed.
+        // At most as many of these drop out as were changed.
         let pairs = self.view.scan(from, to, limit.saturating_add(changed.len()))?;
         if changed.is_empty() {
             return Ok(pairs);
@@ -167,8 +167,8 @@ impl Draft<'_> {
         self.get(&key)?.map(|value| codec::decode_record(&key, id.clone(), &value)).transpose()
     }
 
-    // Returns the use that the claim holds, and marks it first: were its use given back by whoever was told of it
-    // earlier, a third could spend what this caller acts on.
+    // Returns the use that the claim holds, and first marks it as reported again. If an earlier caller could still
+    // refund it, a third caller could spend the use that this caller acts on.
     pub(super) fn answer_again(&mut self, id: &TokenId, claim: &ClaimId) -> Result<Option<Held>, StoreError> {
         let key = layout::claim(id, claim);
         let Some(value) = self.get(&key)? else { return Ok(None) };
@@ -195,7 +195,7 @@ impl Draft<'_> {
         self.own.insert(key, None);
     }
 
-    /// How many keys the operation has changed.
+    /// Returns how many keys the operation has changed.
     pub(super) fn changes(&self) -> usize {
         self.own.len()
     }

@@ -1,9 +1,9 @@
-//! The stored form: readable for ever, and never wrong when damaged.
+//! The stored form: readable for ever, and never misread when damaged.
 
 use super::*;
 use crate::{Fault, KeyRing, Owner, Report, Terms, engine::memory::Memory};
 
-/// A store of version 3, a key and a value per line, after the line of its key ring.
+/// A store of version 3: the line of its key ring, then a key and a value per line.
 const GOLDEN: &str = include_str!("../../tests/golden/store-v3.txt");
 
 fn hex(text: &str) -> Vec<u8> {
@@ -26,7 +26,7 @@ fn store(pairs: &[Pair]) -> Kv<Memory> {
 }
 
 impl Kv<Memory> {
-    /// Alters what stands under a key.
+    /// Alters the value under a key.
     pub(crate) fn damage(&self, key: &[u8]) {
         let mut value = self.engine.get().unwrap().view().unwrap().get(key).unwrap().unwrap();
         value[1] ^= 1;
@@ -58,12 +58,12 @@ fn repeated() -> ClaimId {
     ClaimId::new(*b"repeated").unwrap()
 }
 
-/// The grant of `claim`.
+/// Returns the grant of `claim`.
 fn grant() -> GrantId {
     GrantId::from_bytes([1, 2, 3, 4, 5, 6, 7, 8])
 }
 
-/// The grant of `repeated`.
+/// Returns the grant of `repeated`.
 fn repeated_grant() -> GrantId {
     GrantId::from_bytes([11, 12, 13, 14, 15, 16, 17, 18])
 }
@@ -176,7 +176,7 @@ fn what_is_written_is_of_version_3() {
     assert_eq!(left(pairs(&new)), left(golden), "a purge leaves nothing behind");
 }
 
-/// What the golden store answers; `Err` where it refuses.
+/// Returns the answers of the golden store; `Err` where it refuses.
 fn answers(store: &Kv<Memory>) -> Vec<Result<String, StoreError>> {
     let tell = |filter| {
         let page = store.list(&filter, None, 10)?;
@@ -230,7 +230,7 @@ fn no_flipped_bit_and_no_cut_gives_a_wrong_answer() {
             check(&damaged);
             damaged[at].1.clone_from(&golden[at].1);
         }
-        // A sound value under the key of another.
+        // A sound value under another key.
         for other in (1..golden.len()).filter(|other| *other != at) {
             damaged[at].1.clone_from(&golden[other].1);
             check(&damaged);
@@ -263,7 +263,7 @@ fn bytes_left_over_are_refused() {
     assert!(answers.iter().all(|answer| matches!(answer, Err(StoreError::Corrupt { .. }))), "{answers:?}");
 }
 
-/// The golden store with a spent record that a purge came upon, and what its check says.
+/// Returns the golden store with a spent record that a purge has found, and the key ring.
 fn spent() -> (KeyRing, Vec<Pair>) {
     let (keys, golden) = golden();
     let store = store(&golden);
@@ -294,19 +294,20 @@ fn a_golden_store_is_sound() {
 }
 
 #[test]
-fn whatever_is_missing_from_a_store_is_found() {
+fn a_check_finds_missing_values() {
     let (_, whole) = spent();
     for at in 1..whole.len() {
         let mut lacking = whole.clone();
         let (key, _) = lacking.remove(at);
         let faults = store(&lacking).check(None).unwrap().faults;
-        // What nothing else tells of: a claim, which may have been refunded, a generation, and the newest time.
+        // No other value refers to these, so that a check does not notice their absence: a claim, which may have
+        // been refunded, a generation, and the newest time.
         let silent = matches!(key[0], 2 | 6) || key == layout::newest();
         assert_eq!(faults.is_empty(), silent, "{key:?}: {faults:?}");
     }
 }
 
-/// Between the commit and the note of it, when a redeem is told already.
+/// The moment between the commit of a void time and the note of it, when a redeem already fails.
 #[test]
 fn what_is_void_on_disk_is_void_to_a_reader() {
     let store = store(&golden().1);
@@ -320,7 +321,7 @@ fn what_is_void_on_disk_is_void_to_a_reader() {
 }
 
 #[test]
-fn whatever_is_damaged_in_a_store_is_found() {
+fn a_check_finds_every_damaged_value() {
     let (_, whole) = spent();
     for at in 0..whole.len() {
         let mut damaged = whole.clone();
@@ -411,7 +412,7 @@ fn examples_are_few_and_counts_are_whole() {
     assert_eq!(report.examples.len(), Report::EXAMPLES);
 }
 
-/// Ten records that expired one after another, of which those with these numbers are damaged.
+/// Makes ten records that expire one after another, of which those with these numbers are damaged.
 fn damaged(numbers: &[u8]) -> Kv<Memory> {
     let (keys, _) = golden();
     let store = Kv::new(Memory::default());

@@ -12,7 +12,7 @@ use crate::{
     TokenStore,
 };
 
-/// An export of version 2, and the key ring that opens what is in it, which was written once and never changes.
+/// An export of version 2 with its key ring, written once and never changed.
 const GOLDEN: &str = include_str!("../../tests/golden/export-v2.jsonl");
 
 fn id(number: u32) -> TokenId {
@@ -211,7 +211,7 @@ fn what_is_damaged_is_named_and_left_out() {
     let subject = Entity { kind: "user".into(), id: "u1".into() };
     let (before, _) = exported(&store);
     store.0.damage(&crate::layout::generation(&subject));
-    // Nor is one whose claims contradict it.
+    // A token that contradicts itself is not exported either.
     let spent = Record { uses: 9, use_limit: NonZeroU64::new(1), id: id(9), ..all(&store).0.remove(0) };
     assert_eq!(store.restore(&[Item::Token { record: spent, claims: Vec::new() }]).unwrap(), 1);
     let (bytes, moved) = exported(&store);
@@ -230,7 +230,7 @@ fn what_is_damaged_is_named_and_left_out() {
     );
 }
 
-/// The lines are sound, and so is the checksum.
+/// The lines and the checksum are sound.
 #[test]
 fn what_contradicts_itself_is_refused_and_nothing_is_kept() {
     let (_, export) = GOLDEN.split_once('\n').unwrap();
@@ -270,7 +270,7 @@ fn what_contradicts_itself_is_refused_and_nothing_is_kept() {
     }
 }
 
-/// A file that begins as it is told, and then goes on for ever without a line feed.
+/// A file that begins with these bytes and continues for ever without a line feed.
 struct Endless(Cursor<&'static [u8]>);
 
 impl Read for Endless {

@@ -1,11 +1,11 @@
-//! What shares a commit: run as one group, without threads.
+//! Operations that share a commit, run as one group without threads.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use super::*;
 use crate::engine::memory::Memory;
 
-/// An engine that counts its commits, and may refuse them.
+/// An engine that counts its commits, and can refuse them.
 #[derive(Default)]
 struct Counting {
     memory: Memory,

@@ -6,7 +6,7 @@ use crate::{
     engine::{Batch, memory::Memory},
 };
 
-/// An engine that cannot read the page that claims are on.
+/// An engine that cannot read the page that holds the claims.
 struct Damaged(Memory);
 
 struct DamagedView<'a>(<Memory as Engine>::View<'a>);
@@ -36,7 +36,7 @@ impl View for DamagedView<'_> {
     }
 }
 
-/// An engine whose disk is full after so many commits.
+/// An engine whose disk is full after this many commits.
 struct Filling(Memory, AtomicUsize);
 
 impl Engine for Filling {
@@ -57,7 +57,7 @@ impl Engine for Filling {
     }
 }
 
-/// More than go in two steps.
+/// More than fit into two steps.
 const CLAIMS: u64 = 600;
 
 fn claim(number: u64) -> ClaimId {
@@ -139,7 +139,7 @@ fn an_interrupted_purge_grants_nothing_anew() {
             if whole {
                 continue;
             }
-            // Nothing is left for whoever comes next under this id.
+            // Nothing is left for the next record with this id.
             match again_by {
                 "purge" => assert_eq!(purge().unwrap(), 0, "{name}"),
                 "insert" => assert_eq!(store.insert(&fresh).unwrap(), Insert::Inserted),
