@@ -92,6 +92,7 @@ impl Cause {
                 StoreError::Denied { .. } => "denied",
                 StoreError::NotDurable { .. } => "not-durable",
                 StoreError::NotFound { .. } => "not-found",
+                StoreError::WentBack { .. } => "went-back",
                 _ => "other",
             },
             Self::KeyFile(error) => match error {

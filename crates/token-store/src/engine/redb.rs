@@ -133,7 +133,12 @@ impl Engine for Redb {
             }
             // Does not acknowledge a write to a file that was moved away. A file that is moved after this takes the
             // commit along.
-            Ok(()) => self.place.require_still(),
+            Ok(()) => {
+                let still = self.place.require_still();
+                // A caller in doubt must not see later commits acknowledged.
+                self.failed.fetch_or(matches!(still, Err(StoreError::Unknown(_))), Ordering::AcqRel);
+                still
+            }
             outcome => outcome,
         }
     }

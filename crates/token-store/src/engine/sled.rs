@@ -200,8 +200,11 @@ impl Engine for Sled {
                 state.commits = commits;
                 // The commit is durable. If its number cannot be written, no further commit is accepted.
                 state.failed = state.marker.write(commits).is_err();
-                // Does not acknowledge a write to files that were moved away.
-                self.place.require_still()
+                // Does not acknowledge a write to files that were moved away. A caller in doubt must not see later
+                // commits acknowledged.
+                let still = self.place.require_still();
+                state.failed |= matches!(still, Err(StoreError::Unknown(_)));
+                still
             }
             failure => {
                 state.failed = true;
