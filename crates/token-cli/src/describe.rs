@@ -121,7 +121,7 @@ struct Legacy(LegacyType);
 
 impl fmt::Display for Legacy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} token of before 20.02", modern_name(self.0))
+        write!(f, "legacy {} token", modern_name(self.0))
     }
 }
 

@@ -266,8 +266,8 @@ fn nothing_is_shown_of_what_cannot_be_read_at_all() {
 #[test]
 fn a_legacy_token_says_what_it_is_for() {
     for (caveat, words) in [
-        ("tokenType = space_support_token", "\ntype        space-support token of before 20.02\n"),
-        ("tokenType = group_invite_user_token", "\ntype        userJoinGroup token of before 20.02\n"),
+        ("tokenType = space_support_token", "\ntype        legacy space-support token\n"),
+        ("tokenType = group_invite_user_token", "\ntype        legacy userJoinGroup token\n"),
     ] {
         let people = onetoken(["inspect", &raw(&["time < 100", caveat])]).done().out;
         assert!(people.contains(words), "{people}");
