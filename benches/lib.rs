@@ -4,7 +4,7 @@
 //!   that SHA-256 sets.
 //! - `scripts/instructions`: how many instructions W1 to W8 take, compared with the recorded counts.
 //! - `cargo bench -p token-bench`: `core` mints, reads, verifies, attenuates and inspects one token; `store` inserts,
-//!   gets and redeems a record, by backend; `hostile` reads the worst inputs.
+//!   gets and spends a record, by backend; `hostile` reads the worst inputs.
 #![allow(
     clippy::arithmetic_side_effects,
     clippy::missing_panics_doc,

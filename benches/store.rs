@@ -1,4 +1,4 @@
-//! The cost of inserting, getting and redeeming a record, by backend. On disk, each call is synced.
+//! The cost of inserting, getting and spending a record, by backend. On disk, each call is synced.
 #![allow(clippy::unwrap_used, reason = "a bench that cannot be set up stops")]
 
 use std::hint::black_box;
@@ -10,7 +10,7 @@ use token_core::{RootKey, UnixTime};
 #[cfg(feature = "sled")]
 use token_store::SledStore;
 use token_store::{
-    CacheConfig, CachedStore, ClaimId, Entity, KeyRing, MemoryStore, Record, RedbStore, Redeem, Terms,
+    CacheConfig, CachedStore, ClaimId, Entity, KeyRing, MemoryStore, Record, RedbStore, Spend, Terms,
     TokenId, TokenStore,
 };
 
@@ -34,7 +34,7 @@ fn record(keys: &KeyRing, id: [u8; 32]) -> Record {
     let space = Entity { kind: "space".into(), id: "9ueUeoZA6KXxNgzlvqmmrbzqE_BQiaHEEDC21sY1Kuc".into() };
     let terms = Terms {
         id: &id,
-        kind: "space-support",
+        purpose: token_core::Purpose::SpaceSupport,
         resource: Some(&space),
         issuer: &Entity { kind: "user".into(), id: "u1".into() },
         created: UnixTime::from_secs(1_700_000_000),
@@ -59,11 +59,11 @@ fn calls(criterion: &mut Criterion, name: &str, store: &impl TokenStore) {
         });
     });
     group.bench_function("get", |bencher| bencher.iter(|| store.get(black_box(&kept.id)).unwrap().unwrap()));
-    group.bench_function("redeem", |bencher| {
+    group.bench_function("spend", |bencher| {
         bencher.iter(|| {
             let claim = ClaimId::new(numbers.next()).unwrap();
-            let redeemed = store.redeem(black_box(&kept.id), &claim).unwrap();
-            assert!(matches!(redeemed, Redeem::Redeemed { repeated: false, .. }));
+            let spent = store.spend(black_box(&kept.id), &claim).unwrap();
+            assert!(matches!(spent, Spend::Spent { repeated: false, .. }));
         });
     });
     group.finish();

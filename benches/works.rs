@@ -3,7 +3,7 @@
 use std::hint::black_box;
 
 use macaroon::{Format as OracleFormat, Macaroon as OracleMacaroon, MacaroonKey, Verifier as OracleVerifier};
-use token_api::{Grant, Kind, MintRequest};
+use token_api::{Grant, MintRequest, Purpose};
 use token_core::{
     Context, DecodeOptions, Encoding, Format, IdentifierV2, Interface, InviteType, LegacyType, Persistence,
     Region, RootKey, Subject, Token, TokenType, TokenUse, UnixTime, Verifier, VerifyError, inspect,
@@ -273,7 +273,7 @@ pub fn many(tokens: usize) -> impl Fn() + Sync {
     let texts: Vec<_> = (0..tokens).map(|_| world.authority.mint(&request).unwrap().token).collect();
     move || {
         let context = world.authority.context();
-        let answers = world.authority.verify_many(black_box(&texts), Some(Kind::SpaceSupport), &context);
+        let answers = world.authority.verify_many(black_box(&texts), Some(Purpose::SpaceSupport), &context);
         assert_eq!(answers.iter().filter(|answer| answer.is_ok()).count(), tokens);
     }
 }
@@ -284,7 +284,7 @@ fn authority() -> Work {
         let grant = Grant::SpaceSupport { space: SPACE, dialect: None };
         let minted = world.authority.mint(&MintRequest::new(grant, Subject::User("owner"))).unwrap();
         let context = world.authority.context();
-        let accepted = world.authority.verify(&minted.token, Some(Kind::SpaceSupport), &context).unwrap();
+        let accepted = world.authority.verify(&minted.token, Some(Purpose::SpaceSupport), &context).unwrap();
         assert_eq!(accepted.uses_left, Some(1));
         accepted
     };

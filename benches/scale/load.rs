@@ -14,7 +14,7 @@ use std::{
 
 use hdrhistogram::Histogram;
 use serde_json::{Value, json};
-use token_api::{Authority, Config, Grant, Host, HostError, Kind, MintRequest, Privilege};
+use token_api::{Authority, Config, Grant, Host, HostError, MintRequest, Purpose};
 use token_core::Subject;
 #[cfg(feature = "sled")]
 use token_store::SledStore;
@@ -39,7 +39,7 @@ impl Host for Anything {
         Ok(true)
     }
 
-    fn may(&self, _: Subject<'_>, _: Privilege, _: &Entity) -> Result<bool, HostError> {
+    fn may(&self, _: Subject<'_>, _: Purpose, _: &Entity) -> Result<bool, HostError> {
         Ok(true)
     }
 }
@@ -156,7 +156,7 @@ pub(crate) fn work(store: &Store, plan: &Plan, tell: &mut impl FnMut(Value)) -> 
         };
         let verified = phase(threads, VERIFICATIONS, plan.time, |index| {
             let token = pick(&tokens, index).ok_or("no tokens")?;
-            authority.verify(token, Some(Kind::SpaceSupport), &authority.context())?;
+            authority.verify(token, Some(Purpose::SpaceSupport), &authority.context())?;
             Ok(())
         })?;
         told("verify", &verified.pace);
@@ -165,8 +165,8 @@ pub(crate) fn work(store: &Store, plan: &Plan, tell: &mut impl FnMut(Value)) -> 
         let consumed = phase(threads, minted.results.len(), Duration::MAX, |index| {
             let token = minted.results.get(index).ok_or("no token")?;
             let (claim, context) = (authority.draw_claim()?, authority.context());
-            let (kind, who) = (Kind::SpaceSupport, Subject::Provider("p1"));
-            let consumed = authority.consume(token, kind, who, &claim, &context)?;
+            let (kind, who) = (Purpose::SpaceSupport, Subject::Provider("p1"));
+            let consumed = authority.spend(token, kind, who, &claim, &context)?;
             if consumed.repeated { Err("a new claim is an old one".into()) } else { Ok(()) }
         })?;
         told("consume", &consumed.pace);

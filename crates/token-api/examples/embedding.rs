@@ -3,7 +3,7 @@
 use std::{error::Error, fs, path::Path};
 
 use token_api::{
-    Authority, ClaimId, Client, Config, Entity, Host, HostError, KeyRing, Kind, Privilege, RedbStore, Subject,
+    Authority, ClaimId, Client, Config, Entity, Host, HostError, KeyRing, Purpose, RedbStore, Subject,
 };
 
 /// One space, and one user who may have it supported: your server's own knowledge.
@@ -14,8 +14,8 @@ impl Host for Members {
         Ok(*resource == Entity::space("s1"))
     }
 
-    fn may(&self, who: Subject<'_>, what: Privilege, _: &Entity) -> Result<bool, HostError> {
-        Ok(who == Subject::User("u1") && what == Privilege::SpaceAddProvider)
+    fn may(&self, who: Subject<'_>, what: Purpose, _: &Entity) -> Result<bool, HostError> {
+        Ok(who == Subject::User("u1") && what == Purpose::SpaceSupport)
     }
 }
 
@@ -40,7 +40,8 @@ pub(crate) fn run(home: &Path) -> Result<(), Box<dyn Error>> {
 
     // A provider presents the token. The claim names this spend: a retry gets the same answer and costs nothing.
     let (provider, claim) = (Subject::Provider("p1"), ClaimId::new("request 1")?);
-    let spend = || authority.consume(&body.token, Kind::SpaceSupport, provider, &claim, &authority.context());
+    let spend =
+        || authority.spend(&body.token, Purpose::SpaceSupport, provider, &claim, &authority.context());
     assert!(!spend()?.repeated);
     assert!(spend()?.repeated);
     Ok(())

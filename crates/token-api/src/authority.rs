@@ -208,7 +208,7 @@ impl<S: TokenStore, H: Host> Authority<S, H> {
     ///
     /// # Errors
     /// [`Failure`], for example [`Failure::NoGenerationLeft`].
-    pub fn void_temporary(&self, subject: Subject<'_>) -> Result<u64, Failure> {
+    pub fn revoke_temporary(&self, subject: Subject<'_>) -> Result<u64, Failure> {
         let subject = entity(subject);
         loop {
             let present = match self.store.generation(&subject) {

@@ -5,14 +5,14 @@ use std::cmp::Ordering;
 use ring::digest;
 use token_core::{
     Context, Identifier, IdentifierV2, InviteConsumer, Persistence, RootKey, Service, Subject, Token,
-    TokenType, UnixTime, Unmet, Verified, Verifier, VerifyError,
+    TokenType, TokenUse, UnixTime, Unmet, Verified, Verifier, VerifyError,
 };
 use token_store::{
-    ClaimId, Entity, Generation, GrantId, Held, Redeem, Refund, StoreError, TokenId, TokenStore,
+    ClaimId, Entity, Generation, GrantId, Held, Refund, Spend, StoreError, TokenId, TokenStore,
 };
 
 use crate::{
-    Authority, CheckError, ConsumeError, Failure, Host, Kind, MintError, Refusal, TheUse,
+    AcceptError, Authority, Failure, Host, MintError, Purpose, Refusal, SpendError, TheUse,
     authority::{entity, subject},
     error::report,
     mint::is_issuer,
@@ -27,8 +27,8 @@ pub struct Accepted {
     pub token: Token,
     /// The id under which the token is stored, spent and revoked.
     pub id: TokenId,
-    /// The kind of token.
-    pub kind: Kind,
+    /// What the token is for.
+    pub purpose: Purpose,
     /// The resource that it grants access to.
     pub resource: Option<Entity>,
     issuer: Entity,
@@ -37,7 +37,7 @@ pub struct Accepted {
     /// Whether it has a record, so that its uses are counted.
     pub stored: bool,
     /// How many uses its record had left when it was read; `None`: no limit, or no record. Other calls may spend
-    /// them in the meantime: only [`Authority::consume`] decides.
+    /// them in the meantime: only [`Authority::spend`] decides.
     pub uses_left: Option<u64>,
 }
 
@@ -53,7 +53,7 @@ impl Accepted {
 /// A use that was taken.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
-pub struct Consumed {
+pub struct Spent {
     /// The token.
     pub accepted: Accepted,
     /// The key under which the use is stored: a hash of the consumer and its claim.
@@ -77,20 +77,20 @@ impl<S: TokenStore, H: Host> Authority<S, H> {
     /// compares the session in [`Accepted::token`] with the session of the request.
     ///
     /// # Errors
-    /// [`CheckError`], which distinguishes a refused token from an authority that failed.
+    /// [`AcceptError`], which distinguishes a refused token from an authority that failed.
     pub fn verify(
         &self,
         text: &str,
-        expect: Option<Kind>,
+        expect: Option<Purpose>,
         context: &Context<'_>,
-    ) -> Result<Accepted, CheckError> {
+    ) -> Result<Accepted, AcceptError> {
         let token = self.decode_logged(text)?;
         let checked = self.authenticate(&token, expect, context, S::generation).and_then(|authentic| {
             authentic.standing?;
             Ok(authentic.token)
         });
         match &checked {
-            Ok(accepted) => tracing::debug!(id = %accepted.id, kind = %accepted.kind, "accepted"),
+            Ok(accepted) => tracing::debug!(id = %accepted.id, purpose = %accepted.purpose, "accepted"),
             Err(error) => log(&token, error),
         }
         checked
@@ -101,9 +101,9 @@ impl<S: TokenStore, H: Host> Authority<S, H> {
     pub fn verify_many(
         &self,
         texts: &[impl AsRef<str> + Sync],
-        expect: Option<Kind>,
+        expect: Option<Purpose>,
         context: &Context<'_>,
-    ) -> Vec<Result<Accepted, CheckError>> {
+    ) -> Vec<Result<Accepted, AcceptError>> {
         let verify = |text: &_| self.verify(AsRef::<str>::as_ref(text), expect, context);
         #[cfg(feature = "rayon")]
         {
@@ -124,10 +124,10 @@ impl<S: TokenStore, H: Host> Authority<S, H> {
     fn authenticate(
         &self,
         token: &Token,
-        expect: Option<Kind>,
+        expect: Option<Purpose>,
         context: &Context<'_>,
         read: ReadGeneration<S>,
-    ) -> Result<Authentic, CheckError> {
+    ) -> Result<Authentic, AcceptError> {
         let identifier = token.identifier();
         if !may_be_minted_here(&identifier) {
             return Err(Refusal::Unknown.into());
@@ -152,7 +152,8 @@ impl<S: TokenStore, H: Host> Authority<S, H> {
         context.service = Some(context.service.unwrap_or(Service::ONEZONE));
         // A stale context must not revive a token that has expired in the meantime.
         context.now = context.now.max(self.now());
-        let verifier = Verifier::new(&context).used_as(known.kind.token_use(&identifier, context.scope));
+        let verifier =
+            Verifier::new(&context).used_as(TokenUse::of(known.purpose, &identifier, context.scope));
         let verified = verifier.verify(token.macaroon(), &known.key);
         // Until the signature is confirmed, report nothing else.
         if let Err(VerifyError::BadSignature) = verified {
@@ -162,8 +163,8 @@ impl<S: TokenStore, H: Host> Authority<S, H> {
             let what = "a record contradicts the token that it is about";
             return Err(Failure::Store(StoreError::Corrupt { what }).into());
         }
-        if expect.is_some_and(|expect| expect != known.kind) {
-            return Err(Refusal::WrongType { found: known.kind }.into());
+        if expect.is_some_and(|expect| expect != known.purpose) {
+            return Err(Refusal::WrongType { found: known.purpose }.into());
         }
         let by_caveats = verified.as_ref().ok().and_then(Verified::expires_at);
         let standing = match (known.expires.filter(|at| *at <= context.now), verified) {
@@ -172,9 +173,9 @@ impl<S: TokenStore, H: Host> Authority<S, H> {
             (None, verified) => verified.map(|_| ()).map_err(Refusal::from),
         };
         let expires_at = known.expires.into_iter().chain(by_caveats).min();
-        let Known { kind, resource, issuer, stored, uses_left, .. } = known;
+        let Known { purpose, resource, issuer, stored, uses_left, .. } = known;
         let token = token.clone();
-        let token = Accepted { token, id, kind, resource, issuer, expires_at, stored, uses_left };
+        let token = Accepted { token, id, purpose, resource, issuer, expires_at, stored, uses_left };
         Ok(Authentic { token, standing })
     }
 
@@ -182,10 +183,10 @@ impl<S: TokenStore, H: Host> Authority<S, H> {
         let Some(record) = self.store.get(id)? else { return Ok(Lookup::Absent(Refusal::Unknown)) };
         // The first check: a record that was edited without the key ring does not open.
         let key = self.keys.open(&record.root_key, record.owner())?;
-        subject(&record.issuer).ok_or(Failure::UnknownKind)?;
+        subject(&record.issuer).ok_or(Failure::UnknownIssuer)?;
         Ok(Lookup::Known(Known {
             key,
-            kind: record.kind.parse().map_err(|_| Failure::UnknownKind)?,
+            purpose: record.purpose,
             resource: record.resource,
             issuer: record.issuer,
             expires: record.expires,
@@ -213,10 +214,10 @@ impl<S: TokenStore, H: Host> Authority<S, H> {
             Ordering::Equal => {}
         }
         let key = self.open_generation(&issuer, &present)?;
-        let (kind, resource) = purpose(identifier.token_type);
+        let (purpose, resource) = purpose_of(identifier.token_type);
         Ok(Lookup::Known(Known {
             key,
-            kind,
+            purpose,
             resource: resource.map(|(kind, id)| Entity { kind: kind.to_owned(), id: id.to_owned() }),
             issuer,
             expires: None,
@@ -238,19 +239,19 @@ impl<S: TokenStore, H: Host> Authority<S, H> {
     /// a call whose outcome is unknown cannot be retried.
     ///
     /// # Errors
-    /// [`CheckError`]; after [`StoreError::Unknown`], retry under the same claim.
-    pub fn consume(
+    /// [`AcceptError`]; after [`StoreError::Unknown`], retry under the same claim.
+    pub fn spend(
         &self,
         text: &str,
-        expect: Kind,
+        expect: Purpose,
         consumer: Subject<'_>,
         claim: &ClaimId,
         context: &Context<'_>,
-    ) -> Result<Consumed, CheckError> {
+    ) -> Result<Spent, AcceptError> {
         let mut context = context.clone();
         context.consumer = Some(consumer);
         let token = self.decode_logged(text)?;
-        let consumed = self
+        let spent = self
             .authenticate(&token, Some(expect), &context, S::generation)
             .and_then(|authentic| match authentic.token.stored {
                 true => Ok(authentic),
@@ -258,48 +259,48 @@ impl<S: TokenStore, H: Host> Authority<S, H> {
                 // cache. A forged token was refused above and cannot cause this read.
                 false => self.authenticate(&token, Some(expect), &context, S::present_generation),
             })
-            .and_then(|authentic| self.spend(authentic, consumer, claim));
-        match &consumed {
-            Ok(Consumed { accepted, repeated, .. }) => {
-                tracing::info!(id = %accepted.id, kind = %expect, %consumer, repeated, "consumed");
+            .and_then(|authentic| self.spend_authentic(authentic, consumer, claim));
+        match &spent {
+            Ok(Spent { accepted, repeated, .. }) => {
+                tracing::info!(id = %accepted.id, purpose = %expect, %consumer, repeated, "spent");
             }
             Err(error) => log(&token, error),
         }
-        consumed
+        spent
     }
 
-    fn spend(
+    fn spend_authentic(
         &self,
         Authentic { token: accepted, standing }: Authentic,
         consumer: Subject<'_>,
         claim: &ClaimId,
-    ) -> Result<Consumed, CheckError> {
+    ) -> Result<Spent, AcceptError> {
         let claim = match consumer {
             Subject::Nobody => self.draw_claim()?,
             consumer => claim_of(consumer, claim)?,
         };
-        let spent = match standing.map_err(CheckError::from).and_then(|()| self.admit(&accepted, consumer)) {
-            Ok(()) if accepted.stored => self.redeem(&accepted.id, &claim)?,
-            Ok(()) => Spent { uses_left: None, grant: None, repeated: false },
+        let spent = match standing.map_err(AcceptError::from).and_then(|()| self.admit(&accepted, consumer)) {
+            Ok(()) if accepted.stored => self.spend_stored(&accepted.id, &claim)?,
+            Ok(()) => Granted { uses_left: None, grant: None, repeated: false },
             // A use that was granted stays granted if the token became invalid afterwards: the consumer may
             // have lost the reply and acted all the same.
-            Err(CheckError::Refused(refusal)) if accepted.stored && came_later(&refusal) => {
+            Err(AcceptError::Refused(refusal)) if accepted.stored && came_later(&refusal) => {
                 match self.store.claimed(&accepted.id, &claim).map_err(Failure::from)? {
                     Some(Held { uses_left, grant }) => {
-                        Spent { uses_left: Some(uses_left), grant: Some(grant), repeated: true }
+                        Granted { uses_left: Some(uses_left), grant: Some(grant), repeated: true }
                     }
                     None => return Err(refusal.into()),
                 }
             }
             Err(error) => return Err(error),
         };
-        let Spent { uses_left, grant, repeated } = spent;
-        Ok(Consumed { accepted, claim, grant, uses_left, repeated })
+        let Granted { uses_left, grant, repeated } = spent;
+        Ok(Spent { accepted, claim, grant, uses_left, repeated })
     }
 
     /// Checks that this consumer may spend the token, and that its issuer may still grant it.
-    fn admit(&self, accepted: &Accepted, consumer: Subject<'_>) -> Result<(), CheckError> {
-        let needed = accepted.kind.consumer();
+    fn admit(&self, accepted: &Accepted, consumer: Subject<'_>) -> Result<(), AcceptError> {
+        let needed = accepted.purpose.consumer();
         let fits = match needed {
             InviteConsumer::User => matches!(consumer, Subject::User(_)),
             InviteConsumer::Provider => matches!(consumer, Subject::Provider(_)),
@@ -309,56 +310,52 @@ impl<S: TokenStore, H: Host> Authority<S, H> {
             return Err(Refusal::WrongConsumer { needed }.into());
         }
         let Some(resource) = &accepted.resource else { return Ok(()) };
-        self.authorize(accepted.issuer(), accepted.kind, resource).map_err(|error| match error {
-            MintError::Failed(failure) => CheckError::Failed(failure),
-            _ => CheckError::Refused(Refusal::NoLongerAllowed),
+        self.authorize(accepted.issuer(), accepted.purpose, resource).map_err(|error| match error {
+            MintError::Failed(failure) => AcceptError::Failed(failure),
+            _ => AcceptError::Refused(Refusal::NoLongerAllowed),
         })
     }
 
-    fn redeem(&self, id: &TokenId, claim: &ClaimId) -> Result<Spent, CheckError> {
-        match self.store.redeem(id, claim).map_err(Failure::from)? {
-            Redeem::Redeemed { uses_left, grant, repeated } => Ok(Spent { uses_left, grant, repeated }),
-            Redeem::Exhausted => Err(Refusal::Exhausted.into()),
-            Redeem::Revoked => Err(Refusal::Revoked.into()),
-            Redeem::Absent => Err(Refusal::Unknown.into()),
+    fn spend_stored(&self, id: &TokenId, claim: &ClaimId) -> Result<Granted, AcceptError> {
+        match self.store.spend(id, claim).map_err(Failure::from)? {
+            Spend::Spent { uses_left, grant, repeated } => Ok(Granted { uses_left, grant, repeated }),
+            Spend::Exhausted => Err(Refusal::Exhausted.into()),
+            Spend::Revoked => Err(Refusal::Revoked.into()),
+            Spend::Absent => Err(Refusal::Unknown.into()),
         }
     }
 
     /// Spends one use, runs the action, and gives the use back if the action fails.
     ///
-    /// [`Consumed::repeated`] says that this call is a retry: an earlier call may already have run the action. Once a
+    /// [`Spent::repeated`] says that this call is a retry: an earlier call may already have run the action. Once a
     /// claim has been retried, no failure gives its use back, since another call may have succeeded. If the process
     /// dies in between, or the action panics, the use stays spent.
     ///
     /// # Errors
-    /// [`ConsumeError`], which carries the action's own error.
-    pub fn consume_with<T, E>(
+    /// [`SpendError`], which carries the action's own error.
+    pub fn spend_with<T, E>(
         &self,
         text: &str,
-        expect: Kind,
+        expect: Purpose,
         consumer: Subject<'_>,
         claim: &ClaimId,
         context: &Context<'_>,
-        action: impl FnOnce(&Consumed) -> Result<T, E>,
-    ) -> Result<(Consumed, T), ConsumeError<E>> {
-        let consumed = self.consume(text, expect, consumer, claim, context)?;
-        match action(&consumed) {
-            Ok(done) => Ok((consumed, done)),
-            Err(action) if consumed.repeated => {
-                Err(ConsumeError::Action { action, the_use: TheUse::StaysSpent })
-            }
-            Err(action) => match self.refund(&consumed) {
+        action: impl FnOnce(&Spent) -> Result<T, E>,
+    ) -> Result<(Spent, T), SpendError<E>> {
+        let spent = self.spend(text, expect, consumer, claim, context)?;
+        match action(&spent) {
+            Ok(done) => Ok((spent, done)),
+            Err(action) if spent.repeated => Err(SpendError::Action { action, the_use: TheUse::StaysSpent }),
+            Err(action) => match self.refund(&spent) {
                 Ok(refund) => {
                     let the_use = match refund {
                         Refund::Refunded => TheUse::GivenBack,
                         Refund::Kept => TheUse::StaysSpent,
                         Refund::NotClaimed | Refund::Absent => TheUse::NotCounted,
                     };
-                    Err(ConsumeError::Action { action, the_use })
+                    Err(SpendError::Action { action, the_use })
                 }
-                Err(refund) => {
-                    Err(ConsumeError::NotRefunded { action, refund, consumed: Box::new(consumed) })
-                }
+                Err(refund) => Err(SpendError::NotRefunded { action, refund, spent: Box::new(spent) }),
             },
         }
     }
@@ -369,10 +366,10 @@ impl<S: TokenStore, H: Host> Authority<S, H> {
     ///
     /// # Errors
     /// [`StoreError`]; retry.
-    pub fn refund(&self, consumed: &Consumed) -> Result<Refund, StoreError> {
-        let Some(grant) = consumed.grant else { return Ok(Refund::NotClaimed) };
-        let refunded = self.store.refund(&consumed.accepted.id, &consumed.claim, grant)?;
-        tracing::info!(id = %consumed.accepted.id, outcome = ?refunded, "refund");
+    pub fn refund(&self, spent: &Spent) -> Result<Refund, StoreError> {
+        let Some(grant) = spent.grant else { return Ok(Refund::NotClaimed) };
+        let refunded = self.store.refund(&spent.accepted.id, &spent.claim, grant)?;
+        tracing::info!(id = %spent.accepted.id, outcome = ?refunded, "refund");
         Ok(refunded)
     }
 
@@ -400,12 +397,12 @@ fn may_be_minted_here(identifier: &Identifier<'_>) -> bool {
 }
 
 /// Logs the reason under the token's id.
-fn log(token: &Token, error: &CheckError) {
+fn log(token: &Token, error: &AcceptError) {
     let identifier = token.identifier();
     let id = identifier.id().get(..TokenId::MAX_LEN).unwrap_or(identifier.id()).escape_ascii();
     match error {
-        CheckError::Refused(reason) => tracing::warn!(%id, %reason, "refused"),
-        CheckError::Failed(reason) => tracing::error!(%id, reason = report(reason), "failed"),
+        AcceptError::Refused(reason) => tracing::warn!(%id, %reason, "refused"),
+        AcceptError::Failed(reason) => tracing::error!(%id, reason = report(reason), "failed"),
     }
 }
 
@@ -434,7 +431,7 @@ const fn came_later(refusal: &Refusal) -> bool {
 /// The facts about a token that the store or its generation gives, before it is verified.
 struct Known {
     key: RootKey,
-    kind: Kind,
+    purpose: Purpose,
     resource: Option<Entity>,
     issuer: Entity,
     expires: Option<UnixTime>,
@@ -448,26 +445,28 @@ impl Known {
     fn agrees(&self, identifier: &Identifier<'_>) -> bool {
         let names = |entity: &Entity, kind: &str, id: &str| entity.kind == kind && entity.id == id;
         match identifier {
-            Identifier::Opaque(_) => matches!(self.kind, Kind::GroupSpaces | Kind::SpaceSupport),
+            Identifier::Opaque(_) => matches!(self.purpose, Purpose::GroupSpaces | Purpose::SpaceSupport),
             Identifier::V2(IdentifierV2 { subject, token_type, .. }) => {
-                let (kind, resource) = purpose(*token_type);
+                let (purpose, resource) = purpose_of(*token_type);
                 let same_resource = match (&self.resource, resource) {
                     (Some(mine), Some((kind, id))) => names(mine, kind, id),
                     (mine, theirs) => mine.is_none() && theirs.is_none(),
                 };
                 let issuer = (subject.kind(), subject.id().unwrap_or_default());
-                self.kind == kind && same_resource && names(&self.issuer, issuer.0, issuer.1)
+                self.purpose == purpose && same_resource && names(&self.issuer, issuer.0, issuer.1)
             }
         }
     }
 }
 
-/// The kind of a token of this type, and the kind and id of its resource.
-fn purpose(token_type: TokenType<'_>) -> (Kind, Option<(&'static str, &str)>) {
+/// The purpose of a token of this type, and the kind and id of its resource.
+fn purpose_of(token_type: TokenType<'_>) -> (Purpose, Option<(&'static str, &str)>) {
     match token_type {
-        TokenType::Access { .. } => (Kind::Access, None),
-        TokenType::Identity => (Kind::Identity, None),
-        TokenType::Invite { invite, target } => (Kind::invite(invite), Some((invite.target_kind(), target))),
+        TokenType::Access { .. } => (Purpose::Access, None),
+        TokenType::Identity => (Purpose::Identity, None),
+        TokenType::Invite { invite, target } => {
+            (Purpose::invite(invite), Some((invite.target_kind(), target)))
+        }
     }
 }
 
@@ -486,7 +485,7 @@ struct Authentic {
     standing: Result<(), Refusal>,
 }
 
-struct Spent {
+struct Granted {
     uses_left: Option<u64>,
     grant: Option<GrantId>,
     repeated: bool,

@@ -3,7 +3,7 @@
 use token_core::{DecodeError, EncodeError, InviteConsumer, UnixTime, VerifyError};
 use token_store::{OpenError, SealError, StoreError};
 
-use crate::{Consumed, HostError, Kind};
+use crate::{HostError, Purpose, Spent};
 
 /// Why a token was not minted.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -29,9 +29,9 @@ pub enum MintError {
     /// The issuer lacks the privilege; or the resource does not exist, and the issuer may not learn that.
     #[error("the issuer lacks the privilege")]
     NotAllowed,
-    /// Tokens of this kind do not support this caveat (`onedata-tokens.md` §4.1), or
+    /// Tokens for this purpose do not support this caveat (`onedata-tokens.md` §4.1), or
     /// [`PredicateBuf::read`](token_core::PredicateBuf::read) refuses it.
-    #[error("a token of this kind does not support caveat {index}")]
+    #[error("a token for this purpose does not support caveat {index}")]
     UnsupportedCaveat {
         /// The index of the caveat in the request, from 0.
         index: usize,
@@ -49,11 +49,11 @@ pub enum MintError {
     #[error("the uses of a temporary token cannot be limited")]
     TemporaryUnlimited,
     /// A legacy token cannot be temporary.
-    #[error("a token of this kind cannot be temporary")]
+    #[error("a token for this purpose cannot be temporary")]
     NotTemporary,
     /// The token does not fit its format.
     #[error(transparent)]
-    Format(#[from] token_core::MintError),
+    Format(#[from] token_core::BuildError),
     /// The token does not fit its format.
     #[error(transparent)]
     Encode(#[from] EncodeError),
@@ -64,7 +64,7 @@ pub enum MintError {
 
 /// Why a token was not accepted: it was refused, or the authority could not decide.
 #[derive(Clone, Debug, thiserror::Error)]
-pub enum CheckError {
+pub enum AcceptError {
     /// The token is refused.
     #[error(transparent)]
     Refused(#[from] Refusal),
@@ -99,11 +99,11 @@ pub enum Refusal {
     /// All its uses are spent.
     #[error("every use of the token is spent")]
     Exhausted,
-    /// It is not of the expected kind.
-    #[error("the token is of kind {found}")]
+    /// It is for another purpose than expected.
+    #[error("the token is for {found}")]
     WrongType {
-        /// Its kind.
-        found: Kind,
+        /// Its purpose.
+        found: Purpose,
     },
     /// A consumer of this kind may not spend it.
     #[error("the token is not for such a consumer")]
@@ -135,9 +135,9 @@ pub enum Failure {
     /// The host could not answer.
     #[error(transparent)]
     Host(#[from] HostError),
-    /// A record has a kind that this version does not know.
-    #[error("a record is of an unknown kind")]
-    UnknownKind,
+    /// The issuer of a record is no subject that this version knows.
+    #[error("the issuer of a record is of an unknown kind")]
+    UnknownIssuer,
     /// The subject's generation has the greatest number. Raising it step by step cannot get there: the number was
     /// written by hand.
     #[error("every generation of the subject has been used")]
@@ -146,10 +146,10 @@ pub enum Failure {
 
 /// A token was not spent, or the action that it was spent on failed.
 #[derive(Clone, Debug, thiserror::Error)]
-pub enum ConsumeError<E> {
+pub enum SpendError<E> {
     /// The token was not spent: it was refused, or the authority could not decide.
     #[error(transparent)]
-    Check(#[from] CheckError),
+    Accept(#[from] AcceptError),
     /// The action failed.
     #[error("the action failed; {the_use}")]
     Action {
@@ -160,7 +160,7 @@ pub enum ConsumeError<E> {
         the_use: TheUse,
     },
     /// The action failed, and the refund failed too: retry it with
-    /// [`Authority::refund`](crate::Authority::refund) and `consumed`.
+    /// [`Authority::refund`](crate::Authority::refund) and `spent`.
     #[error("the action failed, and the use could not be given back")]
     NotRefunded {
         /// The action's error.
@@ -169,7 +169,7 @@ pub enum ConsumeError<E> {
         /// Why the refund failed.
         refund: StoreError,
         /// The use to give back.
-        consumed: Box<Consumed>,
+        spent: Box<Spent>,
     },
 }
 

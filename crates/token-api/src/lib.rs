@@ -6,11 +6,11 @@
 //!
 //! # The verbs, in order
 //!
-//! [`Authority::mint`] → [`Authority::verify`] → [`Authority::consume`] → [`Authority::revoke`] → [`Authority::purge`]
+//! [`Authority::mint`] → [`Authority::verify`] → [`Authority::spend`] → [`Authority::revoke`] → [`Authority::purge`]
 //!
 //! ```
 //! use token_api::{
-//!     Authority, ClaimId, Config, Entity, Grant, Host, HostError, KeyRing, Kind, MemoryStore, MintRequest, Privilege,
+//!     Authority, ClaimId, Config, Entity, Grant, Host, HostError, KeyRing, Purpose, MemoryStore, MintRequest,
 //!     Subject,
 //! };
 //!
@@ -22,8 +22,8 @@
 //!         Ok(*resource == Entity::space("s1"))
 //!     }
 //!
-//!     fn may(&self, subject: Subject<'_>, privilege: Privilege, _: &Entity) -> Result<bool, HostError> {
-//!         Ok(subject == Subject::User("u1") && privilege == Privilege::SpaceAddProvider)
+//!     fn may(&self, subject: Subject<'_>, purpose: Purpose, _: &Entity) -> Result<bool, HostError> {
+//!         Ok(subject == Subject::User("u1") && purpose == Purpose::SpaceSupport)
 //!     }
 //! }
 //!
@@ -34,7 +34,7 @@
 //!
 //! // A provider presents the token. The claim names this spend: a retry costs nothing.
 //! let (context, claim) = (authority.context(), ClaimId::new("request 1")?);
-//! let spend = |claim| authority.consume(&minted.token, Kind::SpaceSupport, Subject::Provider("p1"), claim, &context);
+//! let spend = |claim| authority.spend(&minted.token, Purpose::SpaceSupport, Subject::Provider("p1"), claim, &context);
 //! assert_eq!(spend(&claim)?.accepted.resource.map(|space| space.id), Some("s1".to_owned()));
 //! assert!(spend(&claim)?.repeated);
 //! assert!(spend(&ClaimId::new("request 2")?).is_err());
@@ -46,16 +46,16 @@
 //!
 //! - Calls are synchronous and may wait for the disk. An asynchronous server runs writes in `spawn_blocking` and
 //!   verifies on the worker: see below.
-//! - Spend before you act, and name the spend. [`Authority::consume_with`] does it in the right order.
+//! - Spend before you act, and name the spend. [`Authority::spend_with`] does it in the right order.
 //! - [`Refusal`] says why a token was refused, for the log alone. Clients get one answer for every reason: convert
-//!   the [`CheckError`] into an [`ApiError`].
+//!   the [`AcceptError`] into an [`ApiError`].
 //! - Every decision is logged to `tracing` under the token's id. Tokens and secrets are never logged.
 //! - [`Authority::create_group_spaces_token`] and [`Authority::get_space_provider_token`] are the endpoints. Their
 //!   return values serialize to the documented bodies.
 //!
 //! # Asynchronous servers
 //!
-//! A write (mint, consume, refund, revoke, purge) waits for a disk sync or a database server. On a worker, it blocks
+//! A write (mint, spend, refund, revoke, purge) waits for a disk sync or a database server. On a worker, it blocks
 //! every other task of that worker. Measured with two tokio workers over redb: 300 mints on the workers took 1.82 s and
 //! made a timer 418 ms late. In `spawn_blocking` they took 19 ms, since callers share a sync, and the timer was 5 ms
 //! late. A verification over an embedded store reads memory: 3 to 5 µs on the worker, 20 to 26 µs in
@@ -89,18 +89,16 @@ mod check;
 mod clock;
 mod error;
 mod host;
-mod kind;
 mod mint;
 mod random;
 mod rest;
 mod third_party;
 
 pub use authority::{Absence, Authority, Config, Dialect, InspectError, Inspected, Lifetime};
-pub use check::{Accepted, Consumed};
+pub use check::{Accepted, Spent};
 pub use clock::{Clock, SystemClock};
-pub use error::{CheckError, ConsumeError, Failure, MintError, Refusal, TheUse};
-pub use host::{Host, HostError, Privilege};
-pub use kind::{Kind, UnknownKind};
+pub use error::{AcceptError, Failure, MintError, Refusal, SpendError, TheUse};
+pub use host::{Host, HostError};
 pub use mint::{Grant, MintRequest, Minted};
 pub use rest::{ApiError, Client, SpaceInviteToken, SpaceSupportToken};
 pub use third_party::{ThirdPartyError, add_third_party};
@@ -109,8 +107,8 @@ pub use token_core;
 #[doc(no_inline)]
 pub use token_core::{
     CaveatKey, Context, Damage, DecodeError, EncodeError, FieldError, Fingerprint, Inspection, Interface,
-    InviteConsumer, InviteType, Limits, Macaroon, PredicateBuf, Region, Scope, Service, Subject, Token,
-    UnixTime, VerifyError,
+    InviteConsumer, InviteType, Limits, Macaroon, PredicateBuf, Purpose, Region, Scope, Service, Subject,
+    Token, UnixTime, VerifyError,
 };
 pub use token_store;
 #[cfg(feature = "redb")]

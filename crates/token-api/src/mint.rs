@@ -9,7 +9,7 @@ use token_core::{
 };
 use token_store::{Entity, Insert, Record, Terms, TokenId, TokenStore};
 
-use crate::{Absence, Authority, Dialect, Failure, Host, Kind, Lifetime, MintError, authority::entity};
+use crate::{Absence, Authority, Dialect, Failure, Host, Lifetime, MintError, Purpose, authority::entity};
 
 /// What a token grants.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,15 +43,15 @@ pub enum Grant<'a> {
 }
 
 impl Grant<'_> {
-    /// Returns the kind of token that grants this.
+    /// Returns the purpose of a token that grants this.
     #[must_use]
-    pub fn kind(&self) -> Kind {
+    pub fn purpose(&self) -> Purpose {
         match self {
-            Self::GroupSpaces { .. } => Kind::GroupSpaces,
-            Self::SpaceSupport { .. } => Kind::SpaceSupport,
-            Self::Invite { invite, .. } => Kind::invite(*invite),
-            Self::Access { .. } => Kind::Access,
-            Self::Identity => Kind::Identity,
+            Self::GroupSpaces { .. } => Purpose::GroupSpaces,
+            Self::SpaceSupport { .. } => Purpose::SpaceSupport,
+            Self::Invite { invite, .. } => Purpose::invite(*invite),
+            Self::Access { .. } => Purpose::Access,
+            Self::Identity => Purpose::Identity,
         }
     }
 
@@ -128,7 +128,7 @@ impl<S: TokenStore, H: Host> Authority<S, H> {
     /// [`MintError`]; no record is then stored, except perhaps after
     /// [`StoreError::Unknown`](token_store::StoreError::Unknown).
     pub fn mint(&self, request: &MintRequest<'_>) -> Result<Minted, MintError> {
-        let kind = request.grant.kind();
+        let purpose = request.grant.purpose();
         if !is_issuer(request.issuer) {
             return Err(MintError::InvalidIssuer);
         }
@@ -143,7 +143,7 @@ impl<S: TokenStore, H: Host> Authority<S, H> {
             if !is_id(&resource.id) {
                 return Err(MintError::InvalidId);
             }
-            self.authorize(request.issuer, kind, resource)?;
+            self.authorize(request.issuer, purpose, resource)?;
         }
 
         let now = self.now();
@@ -162,7 +162,7 @@ impl<S: TokenStore, H: Host> Authority<S, H> {
                 let id = token_id(&id)?;
                 let terms = Terms {
                     id: &id,
-                    kind: kind.as_str(),
+                    purpose,
                     resource: resource.as_ref(),
                     issuer: &entity(request.issuer),
                     created: now,
@@ -178,14 +178,14 @@ impl<S: TokenStore, H: Host> Authority<S, H> {
                 }
             }
         };
-        tracing::info!(id = %minted.id, %kind, issuer = %request.issuer, temporary = request.temporary, "minted");
+        tracing::info!(id = %minted.id, %purpose, issuer = %request.issuer, temporary = request.temporary, "minted");
         Ok(minted)
     }
 
     pub(crate) fn authorize(
         &self,
         issuer: Subject<'_>,
-        kind: Kind,
+        purpose: Purpose,
         resource: &Entity,
     ) -> Result<(), MintError> {
         if !self.host.exists(resource).map_err(Failure::from)? {
@@ -197,8 +197,8 @@ impl<S: TokenStore, H: Host> Authority<S, H> {
             tracing::info!(%issuer, kind = resource.kind, "no such resource; the issuer does not learn it");
             return Err(MintError::NotAllowed);
         }
-        let allowed = match kind.privilege() {
-            Some(privilege) => self.host.may(issuer, privilege, resource).map_err(Failure::from)?,
+        let allowed = match purpose.privilege() {
+            Some(_) => self.host.may(issuer, purpose, resource).map_err(Failure::from)?,
             None => true,
         };
         if allowed { Ok(()) } else { Err(MintError::NotAllowed) }
@@ -234,7 +234,7 @@ impl<S: TokenStore, H: Host> Authority<S, H> {
         let legacy = |legacy_type| {
             let mut token = Token::mint_legacy(key, &self.config.location, id)?;
             token.attenuate(PredicateBuf::token_type(legacy_type))?;
-            Ok::<_, token_core::MintError>(token)
+            Ok::<_, token_core::BuildError>(token)
         };
         let mut token = match request.grant {
             Grant::GroupSpaces { .. } if request.temporary => return Err(MintError::NotTemporary),
@@ -251,9 +251,9 @@ impl<S: TokenStore, H: Host> Authority<S, H> {
             Grant::Identity => modern(TokenType::Identity)?,
         };
         if let Some(expires_at) = expires_at {
-            token.attenuate(PredicateBuf::time(expires_at)).map_err(token_core::MintError::from)?;
+            token.attenuate(PredicateBuf::time(expires_at)).map_err(token_core::BuildError::from)?;
         }
-        let token_use: TokenUse = request.grant.kind().token_use(&token.identifier(), Scope::Unlimited);
+        let token_use = TokenUse::of(request.grant.purpose(), &token.identifier(), Scope::Unlimited);
         for (index, caveat) in request.caveats.iter().enumerate() {
             // A caveat that came as JSON may be one that `PredicateBuf::read` refuses to write.
             let written = PredicateBuf::read(caveat.as_str());
@@ -262,7 +262,7 @@ impl<S: TokenStore, H: Host> Authority<S, H> {
             if !supported {
                 return Err(MintError::UnsupportedCaveat { index });
             }
-            token.attenuate(caveat).map_err(token_core::MintError::from)?;
+            token.attenuate(caveat).map_err(token_core::BuildError::from)?;
         }
         let text = token.encode()?;
         // Does not hand out a token that decoding would refuse.

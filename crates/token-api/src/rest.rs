@@ -14,7 +14,7 @@ use token_core::Subject;
 use token_store::{Entity, InvalidId, StoreError, TokenStore};
 
 use crate::{
-    Authority, CheckError, Failure, Grant, Host, MintError, MintRequest,
+    AcceptError, Authority, Failure, Grant, Host, MintError, MintRequest,
     authority::{entity, subject},
     error::report,
 };
@@ -181,11 +181,11 @@ impl From<InvalidId> for ApiError {
 }
 
 /// A refused token gets one answer, for any reason.
-impl From<CheckError> for ApiError {
-    fn from(error: CheckError) -> Self {
+impl From<AcceptError> for ApiError {
+    fn from(error: AcceptError) -> Self {
         match error {
-            CheckError::Refused(_) => Self::REFUSED,
-            CheckError::Failed(_) => Self::SERVER_ERROR,
+            AcceptError::Refused(_) => Self::REFUSED,
+            AcceptError::Failed(_) => Self::SERVER_ERROR,
         }
     }
 }

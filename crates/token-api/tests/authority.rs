@@ -19,8 +19,8 @@ use std::{
 
 use redb::ReadableTable as _;
 use token_api::{
-    ApiError, CheckError, Client, Config, ConsumeError, Dialect, Failure, Grant, Kind, Lifetime, MintError,
-    MintRequest, Minted, Refusal, TheUse,
+    AcceptError, ApiError, Client, Config, Dialect, Failure, Grant, Lifetime, MintError, MintRequest, Minted,
+    Purpose, Refusal, SpendError, TheUse,
 };
 use token_core::{
     Context, DecodeOptions, Format, Identifier, InviteConsumer, InviteType, Persistence, Place, PredicateBuf,
@@ -48,10 +48,10 @@ fn mint(world: &World, request: &MintRequest<'_>) -> Minted {
     world.authority.mint(request).unwrap()
 }
 
-fn refusal(error: CheckError) -> Refusal {
+fn refusal(error: AcceptError) -> Refusal {
     match error {
-        CheckError::Refused(refusal) => refusal,
-        CheckError::Failed(failure) => panic!("{failure}"),
+        AcceptError::Refused(refusal) => refusal,
+        AcceptError::Failed(failure) => panic!("{failure}"),
     }
 }
 
@@ -68,28 +68,28 @@ fn a_support_token_is_spent_once() {
     assert_eq!(minted.expires_at, Some(UnixTime::from_secs(START + 7 * DAY)));
 
     let context = world.authority.context();
-    let accepted = world.authority.verify(&minted.token, Some(Kind::SpaceSupport), &context).unwrap();
+    let accepted = world.authority.verify(&minted.token, Some(Purpose::SpaceSupport), &context).unwrap();
     assert_eq!(accepted.issuer(), Subject::User("owner"));
     assert_eq!(accepted.resource.unwrap().id, SPACE);
     assert_eq!(accepted.expires_at, minted.expires_at);
     assert_eq!(accepted.uses_left, Some(1));
 
-    let consume = |name: &str| {
-        world.authority.consume(
+    let spend = |name: &str| {
+        world.authority.spend(
             &minted.token,
-            Kind::SpaceSupport,
+            Purpose::SpaceSupport,
             PROVIDER,
             &claim(name),
             &world.authority.context(),
         )
     };
-    let consumed = consume("first").unwrap();
-    assert_eq!((consumed.uses_left, consumed.repeated), (Some(0), false));
-    assert_eq!(refusal(consume("second").unwrap_err()), Refusal::Exhausted);
+    let spent = spend("first").unwrap();
+    assert_eq!((spent.uses_left, spent.repeated), (Some(0), false));
+    assert_eq!(refusal(spend("second").unwrap_err()), Refusal::Exhausted);
     let spent = world.authority.verify(&minted.token, None, &world.authority.context()).unwrap();
     assert_eq!(spent.uses_left, Some(0));
     // A consumer that lost the reply retries and gets it.
-    let again = consume("first").unwrap();
+    let again = spend("first").unwrap();
     assert_eq!((again.uses_left, again.repeated), (Some(0), true));
 }
 
@@ -98,23 +98,23 @@ fn a_retried_claim_gets_the_same_answer_in_every_state() {
     for between in ["revoked", "expired", "issuer out"] {
         let world = World::new();
         let minted = mint(&world, &support());
-        let consume = |name: &str| {
-            world.authority.consume(
+        let spend = |name: &str| {
+            world.authority.spend(
                 &minted.token,
-                Kind::SpaceSupport,
+                Purpose::SpaceSupport,
                 PROVIDER,
                 &claim(name),
                 &world.authority.context(),
             )
         };
-        consume("first").unwrap();
+        spend("first").unwrap();
         match between {
             "revoked" => assert_eq!(world.authority.revoke(&minted.id).unwrap(), Revoke::Revoked),
             "expired" => world.set_time(START + 8 * DAY),
             _ => world.members.owner_is_out.store(true, Ordering::SeqCst),
         }
-        assert!(consume("first").unwrap().repeated, "{between}");
-        refusal(consume("second").unwrap_err());
+        assert!(spend("first").unwrap().repeated, "{between}");
+        refusal(spend("second").unwrap_err());
     }
 }
 
@@ -124,20 +124,20 @@ fn a_claim_serves_its_consumer_only_and_makes_no_token_valid() {
     let world = World::new();
     let minted = mint(&world, &support());
     let for_p1 = attenuated(&minted.token, "consumer = prv-p1");
-    let consume = |text: &str, consumer| {
+    let spend = |text: &str, consumer| {
         let context = world.authority.context();
-        world.authority.consume(text, Kind::SpaceSupport, consumer, &claim("c"), &context).map_err(refusal)
+        world.authority.spend(text, Purpose::SpaceSupport, consumer, &claim("c"), &context).map_err(refusal)
     };
-    consume(&for_p1, PROVIDER).unwrap();
-    assert!(consume(&minted.token, PROVIDER).unwrap().repeated);
+    spend(&for_p1, PROVIDER).unwrap();
+    assert!(spend(&minted.token, PROVIDER).unwrap().repeated);
     let (other, user) = (Subject::Provider("p2"), Subject::User("u9"));
-    assert!(matches!(consume(&for_p1, other), Err(Refusal::Verify(VerifyError::CaveatUnmet { .. }))));
-    assert_eq!(consume(&minted.token, other).unwrap_err(), Refusal::Exhausted);
-    assert!(matches!(consume(&minted.token, user), Err(Refusal::WrongConsumer { .. })));
+    assert!(matches!(spend(&for_p1, other), Err(Refusal::Verify(VerifyError::CaveatUnmet { .. }))));
+    assert_eq!(spend(&minted.token, other).unwrap_err(), Refusal::Exhausted);
+    assert!(matches!(spend(&minted.token, user), Err(Refusal::WrongConsumer { .. })));
     let unknown = attenuated(&minted.token, "foo = bar");
-    assert!(matches!(consume(&unknown, PROVIDER), Err(Refusal::Verify(VerifyError::CaveatUnknown { .. }))));
+    assert!(matches!(spend(&unknown, PROVIDER), Err(Refusal::Verify(VerifyError::CaveatUnknown { .. }))));
     let elsewhere = attenuated(&minted.token, "ip = 192.0.2.1/32");
-    assert!(matches!(consume(&elsewhere, PROVIDER), Err(Refusal::Verify(VerifyError::CaveatUnmet { .. }))));
+    assert!(matches!(spend(&elsewhere, PROVIDER), Err(Refusal::Verify(VerifyError::CaveatUnmet { .. }))));
 }
 
 /// Two calls of one request: the action of the second succeeds, the first fails, and a third finds the use spent.
@@ -146,22 +146,22 @@ fn a_use_is_not_given_back_once_its_claim_was_answered_again() {
     let world = World::new();
     let minted = mint(&world, &support());
     let context = world.authority.context();
-    let consume_with = |consumer, name: &str, action: &dyn Fn() -> Result<(), &'static str>| {
+    let spend_with = |consumer, name: &str, action: &dyn Fn() -> Result<(), &'static str>| {
         world
             .authority
-            .consume_with(&minted.token, Kind::SpaceSupport, consumer, &claim(name), &context, |_| action())
+            .spend_with(&minted.token, Purpose::SpaceSupport, consumer, &claim(name), &context, |_| action())
             .map(drop)
     };
-    let first = consume_with(PROVIDER, "request 1", &|| {
-        consume_with(PROVIDER, "request 1", &|| Ok(())).map_err(|_| "the retry failed")?;
+    let first = spend_with(PROVIDER, "request 1", &|| {
+        spend_with(PROVIDER, "request 1", &|| Ok(())).map_err(|_| "the retry failed")?;
         Err("already supported")
     });
     assert!(matches!(
         first,
-        Err(ConsumeError::Action { action: "already supported", the_use: TheUse::StaysSpent })
+        Err(SpendError::Action { action: "already supported", the_use: TheUse::StaysSpent })
     ));
-    let third = consume_with(Subject::Provider("p2"), "request 2", &|| Ok(()));
-    assert!(matches!(third, Err(ConsumeError::Check(CheckError::Refused(Refusal::Exhausted)))));
+    let third = spend_with(Subject::Provider("p2"), "request 2", &|| Ok(()));
+    assert!(matches!(third, Err(SpendError::Accept(AcceptError::Refused(Refusal::Exhausted)))));
 }
 
 /// The action of one call fails, and its refund's answer is lost. The action of another call of the same request
@@ -171,16 +171,16 @@ fn a_refund_gives_back_no_other_use_than_its_own() {
     let world = World::new();
     let minted = mint(&world, &support());
     let context = world.authority.context();
-    let consume = |name: &str| {
-        world.authority.consume(&minted.token, Kind::SpaceSupport, PROVIDER, &claim(name), &context)
+    let spend = |name: &str| {
+        world.authority.spend(&minted.token, Purpose::SpaceSupport, PROVIDER, &claim(name), &context)
     };
-    let first = consume("request").unwrap();
+    let first = spend("request").unwrap();
     assert_eq!(world.authority.refund(&first).unwrap(), Refund::Refunded);
-    let second = consume("request").unwrap();
+    let second = spend("request").unwrap();
     assert!(!second.repeated);
     assert_eq!(world.authority.refund(&first).unwrap(), Refund::NotClaimed);
-    let third = consume("another request");
-    assert!(matches!(third, Err(CheckError::Refused(Refusal::Exhausted))));
+    let third = spend("another request");
+    assert!(matches!(third, Err(AcceptError::Refused(Refusal::Exhausted))));
     assert_eq!(world.authority.refund(&second).unwrap(), Refund::Refunded);
 }
 
@@ -194,22 +194,22 @@ fn a_purge_grants_nothing_anew() {
         let request = MintRequest { use_limit: NonZeroU64::new(CLAIMS), ..support() };
         let minted = mint(&world, &request);
         let context = world.authority.context();
-        let consume = |number: u64| {
+        let spend = |number: u64| {
             let claim = claim(&format!("{number}"));
-            world.authority.consume(&minted.token, Kind::SpaceSupport, PROVIDER, &claim, &context)
+            world.authority.spend(&minted.token, Purpose::SpaceSupport, PROVIDER, &claim, &context)
         };
         for number in 0..CLAIMS {
-            assert!(!consume(number).unwrap().repeated);
+            assert!(!spend(number).unwrap().repeated);
         }
         let purged = AtomicBool::new(false);
         thread::scope(|scope| {
-            let (consume, purged) = (&consume, &purged);
+            let (spend, purged) = (&spend, &purged);
             for part in 0..4 {
                 scope.spawn(move || {
                     while !purged.load(Ordering::SeqCst) {
                         for number in (0..CLAIMS).filter(|number| number % 4 == part) {
-                            match consume(number) {
-                                Ok(consumed) => assert!(consumed.repeated, "round {round}, claim {number}"),
+                            match spend(number) {
+                                Ok(spent) => assert!(spent.repeated, "round {round}, claim {number}"),
                                 Err(error) => assert_eq!(refusal(error), Refusal::Unknown),
                             }
                         }
@@ -220,7 +220,7 @@ fn a_purge_grants_nothing_anew() {
             assert_eq!(store.purge_spent(now, Duration::ZERO, 10).unwrap(), 1);
             purged.store(true, Ordering::SeqCst);
         });
-        assert_eq!(refusal(consume(0).unwrap_err()), Refusal::Unknown);
+        assert_eq!(refusal(spend(0).unwrap_err()), Refusal::Unknown);
         assert!(store.check(None).unwrap().is_sound());
     }
 }
@@ -230,16 +230,16 @@ fn a_purge_grants_nothing_anew() {
 fn a_token_spent_in_one_spelling_is_spent_in_all() {
     let world = World::new();
     let minted = mint(&world, &support());
-    let consume = |text: &str, name| {
+    let spend = |text: &str, name| {
         let context = world.authority.context();
-        world.authority.consume(text, Kind::SpaceSupport, PROVIDER, &claim(name), &context)
+        world.authority.spend(text, Purpose::SpaceSupport, PROVIDER, &claim(name), &context)
     };
-    consume(&minted.token, "a").unwrap();
+    spend(&minted.token, "a").unwrap();
     let token = Token::decode(&minted.token, &DecodeOptions::default()).unwrap();
     let base64url = token.written_as(Format::V1, token_core::Encoding::Base64Url).encode().unwrap();
     assert_ne!(base64url, minted.token);
     for text in [base64url, format!("opw-{}", minted.token)] {
-        assert_eq!(refusal(consume(&text, "b").unwrap_err()), Refusal::Exhausted);
+        assert_eq!(refusal(spend(&text, "b").unwrap_err()), Refusal::Exhausted);
     }
 }
 
@@ -257,7 +257,7 @@ fn sixty_four_threads_spend_a_token_as_often_as_it_allows() {
                         let context = world.authority.context();
                         let claim = claim(&format!("racer {racer}"));
                         barrier.wait();
-                        world.authority.consume(text, Kind::SpaceSupport, PROVIDER, &claim, &context).is_ok()
+                        world.authority.spend(text, Purpose::SpaceSupport, PROVIDER, &claim, &context).is_ok()
                     })
                 })
                 .collect();
@@ -271,30 +271,30 @@ fn sixty_four_threads_spend_a_token_as_often_as_it_allows() {
 #[test]
 fn every_refusal_looks_the_same_from_outside() {
     let world = World::new();
-    let consume = |text: &str| {
+    let spend = |text: &str| {
         let context = world.authority.context();
-        world.authority.consume(text, Kind::SpaceSupport, PROVIDER, &claim("c"), &context).unwrap_err()
+        world.authority.spend(text, Purpose::SpaceSupport, PROVIDER, &claim("c"), &context).unwrap_err()
     };
     let mut errors = Vec::new();
 
-    errors.push(consume("not a token"));
+    errors.push(spend("not a token"));
     let elsewhere = World::new();
-    errors.push(consume(&mint(&elsewhere, &support()).token));
+    errors.push(spend(&mint(&elsewhere, &support()).token));
 
     let spent = mint(&world, &support());
     let context = world.authority.context();
-    world.authority.consume(&spent.token, Kind::SpaceSupport, PROVIDER, &claim("other"), &context).unwrap();
-    errors.push(consume(&spent.token));
+    world.authority.spend(&spent.token, Purpose::SpaceSupport, PROVIDER, &claim("other"), &context).unwrap();
+    errors.push(spend(&spent.token));
 
     let revoked = mint(&world, &support());
     assert_eq!(world.authority.revoke(&revoked.id).unwrap(), Revoke::Revoked);
-    errors.push(consume(&revoked.token));
+    errors.push(spend(&revoked.token));
 
     let expired = mint(
         &world,
         &MintRequest { lifetime: Some(Lifetime::Until(UnixTime::from_secs(START))), ..support() },
     );
-    errors.push(consume(&expired.token));
+    errors.push(spend(&expired.token));
 
     let good = mint(&world, &support());
     let mut bytes = Token::decode(&good.token, &DecodeOptions::default())
@@ -305,11 +305,11 @@ fn every_refusal_looks_the_same_from_outside() {
     let last = bytes.len() - 2;
     bytes[last] ^= 1;
     let forged = token_core::Macaroon::from_bytes(bytes, &DecodeOptions::default()).unwrap().0;
-    errors.push(consume(&forged.to_text(Format::V1, token_core::Encoding::Base62).unwrap()));
+    errors.push(spend(&forged.to_text(Format::V1, token_core::Encoding::Base62).unwrap()));
 
-    errors.push(consume(&mint(&world, &MintRequest::new(Grant::GroupSpaces { group: GROUP }, OWNER)).token));
-    errors.push(consume(&attenuated(&good.token, "colour = blue")));
-    errors.push(consume(&attenuated(&good.token, "ip = 192.0.2.1/32")));
+    errors.push(spend(&mint(&world, &MintRequest::new(Grant::GroupSpaces { group: GROUP }, OWNER)).token));
+    errors.push(spend(&attenuated(&good.token, "colour = blue")));
+    errors.push(spend(&attenuated(&good.token, "ip = 192.0.2.1/32")));
 
     let reasons: Vec<_> = errors.iter().map(|error| refusal(error.clone())).collect();
     assert!(matches!(
@@ -321,7 +321,7 @@ fn every_refusal_looks_the_same_from_outside() {
             Refusal::Revoked,
             Refusal::Expired { .. },
             Refusal::Verify(VerifyError::BadSignature),
-            Refusal::WrongType { found: Kind::GroupSpaces },
+            Refusal::WrongType { found: Purpose::GroupSpaces },
             Refusal::Verify(VerifyError::CaveatUnknown { at: Place { discharge: None, index: 2 } }),
             Refusal::Verify(VerifyError::CaveatUnmet {
                 at: Place { discharge: None, index: 2 },
@@ -343,25 +343,25 @@ fn every_refusal_looks_the_same_from_outside() {
 fn the_issuer_must_hold_the_privilege_still_when_the_token_is_spent() {
     let world = World::new();
     let minted = mint(&world, &support());
-    let consume = || {
-        world.authority.consume(
+    let spend = || {
+        world.authority.spend(
             &minted.token,
-            Kind::SpaceSupport,
+            Purpose::SpaceSupport,
             PROVIDER,
             &claim("c"),
             &world.authority.context(),
         )
     };
     world.members.owner_is_out.store(true, Ordering::SeqCst);
-    assert_eq!(refusal(consume().unwrap_err()), Refusal::NoLongerAllowed);
+    assert_eq!(refusal(spend().unwrap_err()), Refusal::NoLongerAllowed);
     world.members.owner_is_out.store(false, Ordering::SeqCst);
     world.members.all_gone.store(true, Ordering::SeqCst);
-    assert_eq!(refusal(consume().unwrap_err()), Refusal::NoLongerAllowed);
+    assert_eq!(refusal(spend().unwrap_err()), Refusal::NoLongerAllowed);
     world.members.all_gone.store(false, Ordering::SeqCst);
     world.members.fails.store(true, Ordering::SeqCst);
-    assert!(matches!(consume(), Err(CheckError::Failed(_))));
+    assert!(matches!(spend(), Err(AcceptError::Failed(_))));
     world.members.fails.store(false, Ordering::SeqCst);
-    assert_eq!(consume().unwrap().uses_left, Some(0));
+    assert_eq!(spend().unwrap().uses_left, Some(0));
 }
 
 #[test]
@@ -393,11 +393,11 @@ fn nothing_is_minted_that_the_host_does_not_allow() {
 fn an_action_that_fails_gives_the_use_back() {
     let world = World::new();
     let minted = mint(&world, &support());
-    let consume_with = |name: &str, outcome: Result<&'static str, &'static str>| {
+    let spend_with = |name: &str, outcome: Result<&'static str, &'static str>| {
         let context = world.authority.context();
-        world.authority.consume_with(
+        world.authority.spend_with(
             &minted.token,
-            Kind::SpaceSupport,
+            Purpose::SpaceSupport,
             PROVIDER,
             &claim(name),
             &context,
@@ -405,40 +405,40 @@ fn an_action_that_fails_gives_the_use_back() {
         )
     };
     assert!(matches!(
-        consume_with("a", Err("no quota")),
-        Err(ConsumeError::Action { action: "no quota", the_use: TheUse::GivenBack })
+        spend_with("a", Err("no quota")),
+        Err(SpendError::Action { action: "no quota", the_use: TheUse::GivenBack })
     ));
-    let (consumed, done) = consume_with("a", Ok("supported")).unwrap();
-    assert_eq!((done, consumed.uses_left, consumed.repeated), ("supported", Some(0), false));
+    let (spent, done) = spend_with("a", Ok("supported")).unwrap();
+    assert_eq!((done, spent.uses_left, spent.repeated), ("supported", Some(0), false));
     // The first call may have run the action, so the use stays spent.
     assert!(matches!(
-        consume_with("a", Err("no quota")),
-        Err(ConsumeError::Action { action: "no quota", the_use: TheUse::StaysSpent })
+        spend_with("a", Err("no quota")),
+        Err(SpendError::Action { action: "no quota", the_use: TheUse::StaysSpent })
     ));
     assert!(matches!(
-        consume_with("b", Ok("supported")),
-        Err(ConsumeError::Check(CheckError::Refused(Refusal::Exhausted)))
+        spend_with("b", Ok("supported")),
+        Err(SpendError::Accept(AcceptError::Refused(Refusal::Exhausted)))
     ));
-    assert_eq!(world.authority.refund(&consumed).unwrap(), Refund::Kept);
-    assert!(consume_with("b", Ok("supported")).is_err());
+    assert_eq!(world.authority.refund(&spent).unwrap(), Refund::Kept);
+    assert!(spend_with("b", Ok("supported")).is_err());
 
     let other = mint(&world, &support());
     let context = world.authority.context();
-    let consumed =
-        world.authority.consume(&other.token, Kind::SpaceSupport, PROVIDER, &claim("c"), &context).unwrap();
-    assert_eq!(world.authority.refund(&consumed).unwrap(), Refund::Refunded);
-    assert_eq!(world.authority.refund(&consumed).unwrap(), Refund::NotClaimed);
+    let spent =
+        world.authority.spend(&other.token, Purpose::SpaceSupport, PROVIDER, &claim("c"), &context).unwrap();
+    assert_eq!(world.authority.refund(&spent).unwrap(), Refund::Refunded);
+    assert_eq!(world.authority.refund(&spent).unwrap(), Refund::NotClaimed);
 
     let unlimited = mint(&world, &MintRequest { use_limit: None, ..support() });
-    let failed = world.authority.consume_with(
+    let failed = world.authority.spend_with(
         &unlimited.token,
-        Kind::SpaceSupport,
+        Purpose::SpaceSupport,
         PROVIDER,
         &claim("c"),
         &context,
         |_| Err::<(), _>("no quota"),
     );
-    assert!(matches!(failed, Err(ConsumeError::Action { the_use: TheUse::NotCounted, .. })));
+    assert!(matches!(failed, Err(SpendError::Action { the_use: TheUse::NotCounted, .. })));
 }
 
 #[test]
@@ -465,22 +465,22 @@ fn a_holder_narrows_a_token_and_nobody_widens_it() {
     let minted = mint(&world, &support());
     let for_p1 = attenuated(&minted.token, "consumer = prv-p1");
     let sooner = attenuated(&for_p1, &format!("time < {}", START + 60));
-    let consume = |text: &str, consumer| {
-        world.authority.consume(text, Kind::SpaceSupport, consumer, &claim("c"), &world.authority.context())
+    let spend = |text: &str, consumer| {
+        world.authority.spend(text, Purpose::SpaceSupport, consumer, &claim("c"), &world.authority.context())
     };
     assert!(matches!(
-        refusal(consume(&sooner, Subject::Provider("p2")).unwrap_err()),
+        refusal(spend(&sooner, Subject::Provider("p2")).unwrap_err()),
         Refusal::Verify(VerifyError::CaveatUnmet { at: Place { discharge: None, index: 2 }, .. })
     ));
     world.set_time(START + 60);
     assert!(matches!(
-        refusal(consume(&sooner, PROVIDER).unwrap_err()),
+        refusal(spend(&sooner, PROVIDER).unwrap_err()),
         Refusal::Verify(VerifyError::CaveatUnmet {
             at: Place { discharge: None, index: 3 },
             why: Unmet::Expired { .. }
         })
     ));
-    assert_eq!(consume(&for_p1, PROVIDER).unwrap().accepted.expires_at, minted.expires_at);
+    assert_eq!(spend(&for_p1, PROVIDER).unwrap().accepted.expires_at, minted.expires_at);
 }
 
 #[test]
@@ -505,9 +505,9 @@ fn the_modern_dialect_writes_a_version_2_identifier() {
         refusal(world.authority.verify(&stated, None, &context).unwrap_err()),
         Refusal::Verify(VerifyError::CaveatUnsupported { at: Place { discharge: None, index: 1 } })
     );
-    let consumed =
-        world.authority.consume(&minted.token, Kind::SpaceSupport, PROVIDER, &claim("c"), &context).unwrap();
-    assert_eq!(consumed.uses_left, Some(0));
+    let spent =
+        world.authority.spend(&minted.token, Purpose::SpaceSupport, PROVIDER, &claim("c"), &context).unwrap();
+    assert_eq!(spent.uses_left, Some(0));
 }
 
 /// 14 invite types by 14 expectations: each token passes for its own type only.
@@ -530,12 +530,14 @@ fn no_invitation_passes_for_another() {
     let mut accepted = 0;
     for (invite, minted) in &minted {
         for expected in InviteType::all() {
-            match world.authority.verify(&minted.token, Some(Kind::invite(expected)), &context) {
+            match world.authority.verify(&minted.token, Some(Purpose::invite(expected)), &context) {
                 Ok(token) => {
-                    assert_eq!((token.kind, invite), (Kind::invite(*invite), &expected));
+                    assert_eq!((token.purpose, invite), (Purpose::invite(*invite), &expected));
                     accepted += 1;
                 }
-                Err(error) => assert_eq!(refusal(error), Refusal::WrongType { found: Kind::invite(*invite) }),
+                Err(error) => {
+                    assert_eq!(refusal(error), Refusal::WrongType { found: Purpose::invite(*invite) })
+                }
             }
         }
         let wrong = match invite.consumer() {
@@ -544,7 +546,7 @@ fn no_invitation_passes_for_another() {
             InviteConsumer::Anyone => continue,
         };
         let spent =
-            world.authority.consume(&minted.token, Kind::invite(*invite), wrong, &claim("c"), &context);
+            world.authority.spend(&minted.token, Purpose::invite(*invite), wrong, &claim("c"), &context);
         assert!(matches!(refusal(spent.unwrap_err()), Refusal::WrongConsumer { .. }), "{invite:?}");
     }
     assert_eq!(accepted, 14);
@@ -561,13 +563,13 @@ fn temporary_tokens_are_not_stored_and_are_voided_together() {
     let (first, second) = (mint(&world, &request), mint(&world, &request));
     assert!(world.authority.list(&Filter::All, None, 10).unwrap().records.is_empty());
     let verify = |minted: &Minted| {
-        world.authority.verify(&minted.token, Some(Kind::Access), &world.authority.context())
+        world.authority.verify(&minted.token, Some(Purpose::Access), &world.authority.context())
     };
     let accepted = verify(&first).unwrap();
     assert_eq!((accepted.issuer(), accepted.stored), (Subject::User("owner"), false));
     assert_eq!(accepted.expires_at, Some(UnixTime::from_secs(START + 900)));
 
-    assert_eq!(world.authority.void_temporary(OWNER).unwrap(), 2);
+    assert_eq!(world.authority.revoke_temporary(OWNER).unwrap(), 2);
     assert_eq!(refusal(verify(&first).unwrap_err()), Refusal::Revoked);
     assert_eq!(refusal(verify(&second).unwrap_err()), Refusal::Revoked);
     let third = mint(&world, &request);
@@ -596,7 +598,7 @@ fn the_last_generation_is_not_raised() {
     let generation = Generation { number: u64::MAX, root_key };
     let item = Item::Generation { subject, generation };
     assert_eq!(world.authority.store().restore(&[item]).unwrap(), 1);
-    let refused = world.authority.void_temporary(Subject::User("u1")).unwrap_err();
+    let refused = world.authority.revoke_temporary(Subject::User("u1")).unwrap_err();
     assert!(matches!(refused, Failure::NoGenerationLeft), "{refused}");
 }
 
@@ -605,8 +607,8 @@ fn a_damaged_generation_is_written_over_by_voiding() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("store");
     let world = World::over(RedbStore::create(&path).unwrap());
-    assert_eq!(world.authority.void_temporary(OWNER).unwrap(), 1);
-    assert_eq!(world.authority.void_temporary(OWNER).unwrap(), 2);
+    assert_eq!(world.authority.revoke_temporary(OWNER).unwrap(), 1);
+    assert_eq!(world.authority.revoke_temporary(OWNER).unwrap(), 2);
     drop(world);
 
     let database = redb::Database::open(&path).unwrap();
@@ -629,9 +631,9 @@ fn a_damaged_generation_is_written_over_by_voiding() {
     let request = MintRequest { temporary: true, ..MintRequest::new(Grant::Access { session: None }, OWNER) };
     let refused = world.authority.mint(&request).unwrap_err();
     assert!(matches!(refused, MintError::Failed(Failure::Store(StoreError::Corrupt { .. }))), "{refused}");
-    assert_eq!(world.authority.void_temporary(OWNER).unwrap(), 1);
+    assert_eq!(world.authority.revoke_temporary(OWNER).unwrap(), 1);
     let minted = world.authority.mint(&request).unwrap();
-    world.authority.verify(&minted.token, Some(Kind::Access), &world.authority.context()).unwrap();
+    world.authority.verify(&minted.token, Some(Purpose::Access), &world.authority.context()).unwrap();
 }
 
 #[test]
@@ -646,7 +648,7 @@ fn access_tokens_carry_the_caveats_of_their_type() {
     let minted = mint(&world, &request);
     assert_eq!(minted.expires_at, None);
     // A context without a service stands for Onezone itself.
-    assert!(world.authority.verify(&minted.token, Some(Kind::Access), &world.authority.context()).is_ok());
+    assert!(world.authority.verify(&minted.token, Some(Purpose::Access), &world.authority.context()).is_ok());
     let identity = MintRequest { caveats: vec![service], ..MintRequest::new(Grant::Identity, OWNER) };
     assert!(matches!(world.authority.mint(&identity), Err(MintError::UnsupportedCaveat { index: 0 })));
     // A caveat that excludes no one is not written, even if it came as JSON.
@@ -683,7 +685,7 @@ fn inspection_shows_the_record_and_proves_nothing() {
     let world = World::new();
     let minted = mint(&world, &support());
     let inspected = world.authority.inspect(&minted.token).unwrap();
-    assert_eq!(inspected.record.unwrap().kind, "space-support");
+    assert_eq!(inspected.record.unwrap().purpose, Purpose::SpaceSupport);
     let elsewhere = mint(&World::new(), &support());
     assert!(world.authority.inspect(&elsewhere.token).unwrap().record.is_none());
 }
@@ -737,10 +739,10 @@ fn many_tokens_are_answered_in_their_order() {
         })
         .collect();
     let context = world.authority.context();
-    let answers = world.authority.verify_many(&texts, Some(Kind::SpaceSupport), &context);
+    let answers = world.authority.verify_many(&texts, Some(Purpose::SpaceSupport), &context);
     assert_eq!(answers.len(), texts.len());
     for (text, answer) in texts.iter().zip(answers) {
-        match (answer, world.authority.verify(text, Some(Kind::SpaceSupport), &context)) {
+        match (answer, world.authority.verify(text, Some(Purpose::SpaceSupport), &context)) {
             (Ok(of_many), Ok(alone)) => assert_eq!(of_many.id, alone.id),
             (Err(of_many), Err(alone)) => assert_eq!(refusal(of_many), refusal(alone)),
             (of_many, alone) => panic!("{of_many:?} among many, {alone:?} alone"),
@@ -756,8 +758,8 @@ fn a_stale_context_revives_nothing_and_a_future_one_expires_early() {
     let access = MintRequest::new(Grant::Access { session: None }, OWNER);
     let temporary = MintRequest { temporary: true, ..access.clone() };
     let (support, tokens) = (mint(&world, &support()), [mint(&world, &access), mint(&world, &temporary)]);
-    let consume = |name: &str, context: &Context<'_>| {
-        world.authority.consume(&support.token, Kind::SpaceSupport, PROVIDER, &claim(name), context)
+    let spend = |name: &str, context: &Context<'_>| {
+        world.authority.spend(&support.token, Purpose::SpaceSupport, PROVIDER, &claim(name), context)
     };
     let future = Context::at(UnixTime::from_secs(START + 8 * DAY));
     let expired = |error| match refusal(error) {
@@ -765,13 +767,13 @@ fn a_stale_context_revives_nothing_and_a_future_one_expires_early() {
         Refusal::Verify(VerifyError::CaveatUnmet { why, .. }) => matches!(why, Unmet::Expired { .. }),
         other => panic!("{other}"),
     };
-    assert!(expired(consume("future", &future).unwrap_err()));
+    assert!(expired(spend("future", &future).unwrap_err()));
     for minted in &tokens {
         assert!(world.authority.verify(&minted.token, None, &stale).is_ok());
         assert!(expired(world.authority.verify(&minted.token, None, &future).unwrap_err()));
     }
     world.set_time(START + 8 * DAY);
-    assert!(expired(consume("stale", &stale).unwrap_err()));
+    assert!(expired(spend("stale", &stale).unwrap_err()));
     for minted in &tokens {
         assert!(expired(world.authority.verify(&minted.token, None, &stale).unwrap_err()));
     }
@@ -784,18 +786,18 @@ fn nobody_gets_an_answer_that_nobody_else_got() {
     let register = Grant::Invite { invite: InviteType::RegisterOneprovider, target: "target" };
     let minted =
         mint(&world, &MintRequest { use_limit: NonZeroU64::new(2), ..MintRequest::new(register, OWNER) });
-    let consume = || {
-        let kind = Kind::Invite(InviteType::RegisterOneprovider);
+    let spend = || {
+        let kind = Purpose::Invite(InviteType::RegisterOneprovider);
         let context = world.authority.context();
-        world.authority.consume(&minted.token, kind, Subject::Nobody, &claim("1"), &context)
+        world.authority.spend(&minted.token, kind, Subject::Nobody, &claim("1"), &context)
     };
-    let first = consume().unwrap();
-    let second = consume().unwrap();
+    let first = spend().unwrap();
+    let second = spend().unwrap();
     assert_eq!((first.repeated, second.repeated), (false, false));
     assert_eq!((first.uses_left, second.uses_left), (Some(1), Some(0)));
-    assert_eq!(refusal(consume().unwrap_err()), Refusal::Exhausted);
+    assert_eq!(refusal(spend().unwrap_err()), Refusal::Exhausted);
     assert_eq!(world.authority.refund(&first).unwrap(), Refund::Refunded);
-    assert_eq!(consume().unwrap().uses_left, Some(0));
+    assert_eq!(spend().unwrap().uses_left, Some(0));
     assert_eq!(world.authority.revoke(&minted.id).unwrap(), Revoke::Revoked);
-    assert_eq!(refusal(consume().unwrap_err()), Refusal::Revoked);
+    assert_eq!(refusal(spend().unwrap_err()), Refusal::Revoked);
 }

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use token_api::{Authority, CheckError, Config, Grant, Kind, Lifetime, MintRequest, Refusal};
+use token_api::{AcceptError, Authority, Config, Grant, Lifetime, MintRequest, Purpose, Refusal};
 use token_core::{InviteType, Subject, UnixTime};
 use token_store::{CacheConfig, CachedStore, ClaimId, KeyRing, MemoryStore};
 use token_test::world::{Members, SPACE, START};
@@ -30,18 +30,17 @@ fn a_temporary_invitation_voided_on_one_host_is_spent_on_no_other() {
         ..MintRequest::new(Grant::Invite { invite: InviteType::UserJoinSpace, target: SPACE }, owner)
     });
     let token = minted.unwrap().token;
-    let (kind, guest) = (Kind::Invite(InviteType::UserJoinSpace), Subject::User("guest"));
-    let consume =
-        |name: &str| there.consume(&token, kind, guest, &ClaimId::new(name).unwrap(), &there.context());
-    assert!(consume("before").is_ok());
+    let (kind, guest) = (Purpose::Invite(InviteType::UserJoinSpace), Subject::User("guest"));
+    let spend = |name: &str| there.spend(&token, kind, guest, &ClaimId::new(name).unwrap(), &there.context());
+    assert!(spend("before").is_ok());
     there.verify(&token, Some(kind), &there.context()).unwrap();
 
-    assert_eq!(here.void_temporary(owner).unwrap(), 2);
+    assert_eq!(here.revoke_temporary(owner).unwrap(), 2);
     for name in ["before", "after"] {
-        let refused = consume(name).unwrap_err();
-        assert!(matches!(refused, CheckError::Refused(Refusal::Revoked)), "{name}: {refused:?}");
+        let refused = spend(name).unwrap_err();
+        assert!(matches!(refused, AcceptError::Refused(Refusal::Revoked)), "{name}: {refused:?}");
     }
     let refused = there.verify(&token, Some(kind), &there.context()).unwrap_err();
-    let seen = matches!(refused, CheckError::Refused(Refusal::Revoked));
+    let seen = matches!(refused, AcceptError::Refused(Refusal::Revoked));
     assert!(seen, "what a host has seen of the store, its cache does not deny: {refused:?}");
 }

@@ -10,7 +10,7 @@
 use std::{cell::Cell, num::NonZeroU64, time::Duration};
 
 use token_api::{
-    CheckError, Client, ConsumeError, Consumed, Grant, Kind, Lifetime, MintRequest, Minted, Refusal,
+    AcceptError, Client, Grant, Lifetime, MintRequest, Minted, Purpose, Refusal, SpendError, Spent,
 };
 use token_core::{InviteType, Subject, UnixTime, Unmet, VerifyError};
 use token_store::{ClaimId, Filter, MemoryStore, RedbStore, Refund, Revoke, SledStore, TokenId, TokenStore};
@@ -45,12 +45,12 @@ fn what_has_expired_stays_expired_in_sled() {
 /// A token that was minted while the clock was right.
 struct Held {
     minted: Minted,
-    kind: Kind,
+    kind: Purpose,
     consumer: Subject<'static>,
     /// When it expires.
     expires: u64,
     /// A use that was taken at that time, if its uses are counted.
-    spent: Option<Consumed>,
+    spent: Option<Spent>,
 }
 
 fn claim(name: impl Into<Vec<u8>>) -> ClaimId {
@@ -78,7 +78,7 @@ fn every_verb<S: TokenStore>(store: S) {
     assert_eq!(world.authority.purge(None, usize::MAX).unwrap(), stored);
     for token in held.iter().filter(|token| token.spent.is_some()) {
         let gone = world.authority.verify(&token.minted.token, None, &world.authority.context());
-        assert!(matches!(gone, Err(CheckError::Refused(Refusal::Unknown))));
+        assert!(matches!(gone, Err(AcceptError::Refused(Refusal::Unknown))));
         assert_eq!(world.authority.refund(token.spent.as_ref().unwrap()).unwrap(), Refund::Absent);
         assert_eq!(world.authority.revoke(&token.minted.id).unwrap(), Revoke::Absent);
     }
@@ -107,20 +107,20 @@ fn held<S: TokenStore>(world: &World<S>) -> Vec<Held> {
             let context = world.authority.context();
             let spent = world
                 .authority
-                .consume(&minted.token, grant.kind(), consumer, &claim("first"), &context)
+                .spend(&minted.token, grant.purpose(), consumer, &claim("first"), &context)
                 .unwrap();
             let spent = (!temporary).then_some(spent);
-            held.push(Held { minted, kind: grant.kind(), consumer, expires: START + lasts, spent });
+            held.push(Held { minted, kind: grant.purpose(), consumer, expires: START + lasts, spent });
         }
     }
     held
 }
 
 /// Whether the error says expired: by the record, or by the caveat if there is no record.
-fn says_expired(error: &CheckError) -> bool {
+fn says_expired(error: &AcceptError) -> bool {
     matches!(
         error,
-        CheckError::Refused(
+        AcceptError::Refused(
             Refusal::Expired { .. }
                 | Refusal::Verify(VerifyError::CaveatUnmet { why: Unmet::Expired { .. }, .. })
         )
@@ -130,11 +130,11 @@ fn says_expired(error: &CheckError) -> bool {
 fn old<S: TokenStore>(world: &World<S>, token: &Held, latest: u64, step: usize) {
     let (authority, text, expired) = (&world.authority, &token.minted.token, token.expires <= latest);
     let context = authority.context();
-    let consume = |name: String| authority.consume(text, token.kind, token.consumer, &claim(name), &context);
+    let spend = |name: String| authority.spend(text, token.kind, token.consumer, &claim(name), &context);
 
     for judged in [
         authority.verify(text, Some(token.kind), &context).map(drop),
-        consume(format!("step {step}")).map(drop),
+        spend(format!("step {step}")).map(drop),
     ] {
         match judged {
             Ok(()) => assert!(!expired, "{:?} at {latest}", token.kind),
@@ -143,21 +143,21 @@ fn old<S: TokenStore>(world: &World<S>, token: &Held, latest: u64, step: usize) 
     }
     let acted = Cell::new(false);
     let name = claim(format!("step {step}, with"));
-    let done = authority.consume_with(text, token.kind, token.consumer, &name, &context, |_| {
+    let done = authority.spend_with(text, token.kind, token.consumer, &name, &context, |_| {
         acted.set(true);
         Err::<(), _>("it gives the use back")
     });
     assert_eq!(acted.get(), !expired);
     match done {
-        Err(ConsumeError::Check(error)) => assert!(expired && says_expired(&error), "{error}"),
-        Err(ConsumeError::Action { .. }) => assert!(!expired),
+        Err(SpendError::Accept(error)) => assert!(expired && says_expired(&error), "{error}"),
+        Err(SpendError::Action { .. }) => assert!(!expired),
         other => panic!("{other:?}"),
     }
     let inspected = authority.inspect(text).unwrap();
     assert_eq!(inspected.record.is_some(), token.spent.is_some());
     // A retry still gets its answer, and the use is not given back.
     if let Some(spent) = &token.spent {
-        assert!(consume("first".to_owned()).unwrap().repeated);
+        assert!(spend("first".to_owned()).unwrap().repeated);
         assert_eq!(authority.refund(spent).unwrap(), Refund::Kept);
     }
 }
@@ -188,11 +188,11 @@ fn new<S: TokenStore>(world: &World<S>, latest: u64) {
     let revoked = mint(Grant::Access { session: None }, false);
     assert_eq!(authority.revoke(&revoked.id).unwrap(), Revoke::Revoked);
     let judged = authority.verify(&revoked.token, None, &authority.context());
-    assert!(matches!(judged, Err(CheckError::Refused(Refusal::Revoked))));
+    assert!(matches!(judged, Err(AcceptError::Refused(Refusal::Revoked))));
 
     let other = Subject::User("other");
-    let number = authority.void_temporary(other).unwrap();
-    assert_eq!(authority.void_temporary(other).unwrap(), number + 1);
+    let number = authority.revoke_temporary(other).unwrap();
+    assert_eq!(authority.revoke_temporary(other).unwrap(), number + 1);
 }
 
 fn listed<S: TokenStore>(world: &World<S>, held: &[Held], latest: u64) {

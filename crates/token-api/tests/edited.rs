@@ -3,7 +3,9 @@
 
 use std::num::NonZeroU64;
 
-use token_api::{Authority, CheckError, Config, Dialect, Failure, Grant, Kind, MintRequest, Minted, Refusal};
+use token_api::{
+    AcceptError, Authority, Config, Dialect, Failure, Grant, MintRequest, Minted, Purpose, Refusal,
+};
 use token_core::{
     IdentifierV2, InviteType, Persistence, RootKey, Subject, Token, TokenType, UnixTime, VerifyError,
 };
@@ -41,10 +43,10 @@ fn grants() -> Vec<Grant<'static>> {
 }
 
 /// A token for each grant, and their records.
-fn minted() -> (Vec<(Kind, Minted)>, Vec<Record>) {
+fn minted() -> (Vec<(Purpose, Minted)>, Vec<Record>) {
     let authority = authority(&[]);
     let mint =
-        |grant: Grant<'static>| (grant.kind(), authority.mint(&MintRequest::new(grant, OWNER)).unwrap());
+        |grant: Grant<'static>| (grant.purpose(), authority.mint(&MintRequest::new(grant, OWNER)).unwrap());
     let tokens: Vec<_> = grants().into_iter().map(mint).collect();
     let page = authority.list(&Filter::All, None, usize::MAX).unwrap();
     let record = |minted: &Minted| page.records.iter().find(|record| record.id == minted.id).unwrap().clone();
@@ -52,18 +54,18 @@ fn minted() -> (Vec<(Kind, Minted)>, Vec<Record>) {
     (tokens, records)
 }
 
-fn assert_refused(tokens: &[(Kind, Minted)], records: &[Record], what: &str) {
+fn assert_refused(tokens: &[(Purpose, Minted)], records: &[Record], what: &str) {
     let authority = authority(records);
     for (kind, minted) in tokens {
         let context = authority.context();
         for expect in [None, Some(*kind)] {
             let verified = authority.verify(&minted.token, expect, &context);
-            let forged = matches!(verified, Err(CheckError::Failed(Failure::Open(OpenError::Forged))));
+            let forged = matches!(verified, Err(AcceptError::Failed(Failure::Open(OpenError::Forged))));
             assert!(forged, "{kind}, {what}: {verified:?}");
         }
         for consumer in [OWNER, Subject::Provider("p1")] {
             let claim = ClaimId::new(*b"claim").unwrap();
-            assert!(authority.consume(&minted.token, *kind, consumer, &claim, &context).is_err());
+            assert!(authority.spend(&minted.token, *kind, consumer, &claim, &context).is_err());
         }
         assert_eq!(authority.store().get(&minted.id).unwrap().unwrap().uses, 0, "{kind}, {what}");
     }
@@ -74,7 +76,7 @@ fn a_record_edited_without_the_key_ring_verifies_nothing() {
     let (tokens, records) = minted();
     let admin = || Entity { kind: "user".into(), id: "admin".into() };
     let edits: [Edit; 9] = [
-        ("kind", |record| record.kind = "userJoinCluster".into()),
+        ("kind", |record| record.purpose = Purpose::Invite(InviteType::UserJoinCluster)),
         ("resource", |record| record.resource = Some(Entity { kind: "space".into(), id: "s2".into() })),
         ("no resource", |record| record.resource = record.resource.is_none().then(|| record.issuer.clone())),
         ("issuer's id", |record| record.issuer.id = "admin".into()),
@@ -116,7 +118,7 @@ fn a_token_that_its_record_contradicts_is_not_accepted() {
     let (space, user, id) = (entity("space", SPACE), entity("user", "owner"), TokenId::new(*b"id").unwrap());
     let terms = Terms {
         id: &id,
-        kind: "userJoinSpace",
+        purpose: Purpose::Invite(InviteType::UserJoinSpace),
         resource: Some(&space),
         issuer: &user,
         created: UnixTime::from_secs(START),
@@ -141,18 +143,19 @@ fn a_token_that_its_record_contradicts_is_not_accepted() {
         ("target", terms, mint(&key, OWNER, invite("s2"))),
         ("subject's id", terms, mint(&key, Subject::User("admin"), invite(SPACE))),
         ("subject's kind", terms, mint(&key, Subject::Provider("owner"), invite(SPACE))),
-        ("kind", Terms { kind: "access", ..terms }, mint(&key, OWNER, invite(SPACE))),
+        ("kind", Terms { purpose: Purpose::Access, ..terms }, mint(&key, OWNER, invite(SPACE))),
         ("resource", Terms { resource: Some(&other_space), ..terms }, mint(&key, OWNER, invite(SPACE))),
         ("no resource", Terms { resource: None, ..terms }, mint(&key, OWNER, invite(SPACE))),
         ("issuer", Terms { issuer: &other_user, ..terms }, mint(&key, OWNER, invite(SPACE))),
         ("no identifier", terms, Token::mint_legacy(&key, "here", "id").unwrap()),
     ] {
         let verified = verify(terms, &token);
-        let corrupt = matches!(verified, Err(CheckError::Failed(Failure::Store(StoreError::Corrupt { .. }))));
+        let corrupt =
+            matches!(verified, Err(AcceptError::Failed(Failure::Store(StoreError::Corrupt { .. }))));
         assert!(corrupt, "{what}: {verified:?}");
     }
     let forged = verify(terms, &mint(&RootKey::from_derived([8; 32]), OWNER, invite("s2")));
-    let refused = matches!(forged, Err(CheckError::Refused(Refusal::Verify(VerifyError::BadSignature))));
+    let refused = matches!(forged, Err(AcceptError::Refused(Refusal::Verify(VerifyError::BadSignature))));
     assert!(refused, "a forger learns nothing: {forged:?}");
 }
 

@@ -1,7 +1,7 @@
 //! The work that a token minted elsewhere causes in the authority.
 #![allow(clippy::panic, clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use token_api::{Authority, CheckError, Kind, Refusal};
+use token_api::{AcceptError, Authority, Purpose, Refusal};
 use token_core::{Format, IdentifierV2, Macaroon, Persistence, RootKey, Subject, TokenType};
 use token_store::{ClaimId, TokenStore};
 use token_test::{
@@ -18,11 +18,11 @@ fn forged(subject: Subject<'_>, id: &str) -> String {
     base64url(macaroon.to_bytes(Format::V2).unwrap())
 }
 
-fn asked<S: TokenStore, H: token_api::Host>(authority: &Authority<S, H>, text: &str) -> [CheckError; 2] {
+fn asked<S: TokenStore, H: token_api::Host>(authority: &Authority<S, H>, text: &str) -> [AcceptError; 2] {
     let (context, claim) = (authority.context(), ClaimId::new(*b"claim").unwrap());
     [
         authority.verify(text, None, &context).unwrap_err(),
-        authority.consume(text, Kind::Identity, Subject::User("u1"), &claim, &context).unwrap_err(),
+        authority.spend(text, Purpose::Identity, Subject::User("u1"), &claim, &context).unwrap_err(),
     ]
 }
 
@@ -41,11 +41,11 @@ fn the_store_is_not_asked_for_what_was_never_minted() {
     ];
     for (what, text) in &tokens {
         for error in asked(authority, text) {
-            let unknown = matches!(error, CheckError::Refused(Refusal::Unknown));
+            let unknown = matches!(error, AcceptError::Refused(Refusal::Unknown));
             assert!(unknown, "{what}: {error:?}");
         }
     }
     for error in asked(authority, &forged(Subject::User(&"u".repeat(128)), "id")) {
-        assert!(matches!(error, CheckError::Failed(_)), "what may have been minted is looked up: {error:?}");
+        assert!(matches!(error, AcceptError::Failed(_)), "what may have been minted is looked up: {error:?}");
     }
 }

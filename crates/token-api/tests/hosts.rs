@@ -16,7 +16,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use token_api::{Accepted, Authority, CheckError, Config, Grant, Kind, MintRequest, Refusal};
+use token_api::{AcceptError, Accepted, Authority, Config, Grant, MintRequest, Purpose, Refusal};
 use token_core::{Subject, UnixTime};
 use token_store::{CacheConfig, CachedStore, ClaimId, KeyRing, MemoryStore, TokenStore};
 use token_test::world::{Members, SPACE, START};
@@ -68,16 +68,16 @@ fn verify(host: &Host, text: &str) -> Result<Accepted, Refusal> {
     host.verify(text, None, &host.context()).map_err(refusal)
 }
 
-fn consume(host: &Host, text: &str, claim: &str) -> Result<Option<u64>, Refusal> {
+fn spend(host: &Host, text: &str, claim: &str) -> Result<Option<u64>, Refusal> {
     let claim = ClaimId::new(claim).unwrap();
-    let consumed = host.consume(text, Kind::SpaceSupport, PROVIDER, &claim, &host.context());
-    consumed.map(|consumed| consumed.uses_left).map_err(refusal)
+    let spent = host.spend(text, Purpose::SpaceSupport, PROVIDER, &claim, &host.context());
+    spent.map(|spent| spent.uses_left).map_err(refusal)
 }
 
-fn refusal(error: CheckError) -> Refusal {
+fn refusal(error: AcceptError) -> Refusal {
     match error {
-        CheckError::Refused(refusal) => refusal,
-        CheckError::Failed(failure) => panic!("{failure}"),
+        AcceptError::Refused(refusal) => refusal,
+        AcceptError::Failed(failure) => panic!("{failure}"),
     }
 }
 
@@ -99,7 +99,7 @@ fn what_one_host_revokes_the_other_spends_no_more_and_verifies_until_the_time_to
     verify(&hosts.b, &minted.token).unwrap();
     let _revoked = hosts.a.revoke(&minted.id).unwrap();
     verify(&hosts.b, &minted.token).unwrap();
-    assert!(matches!(consume(&hosts.b, &minted.token, "1"), Err(Refusal::Revoked)));
+    assert!(matches!(spend(&hosts.b, &minted.token, "1"), Err(Refusal::Revoked)));
     assert!(matches!(verify(&hosts.b, &minted.token), Err(Refusal::Revoked)), "and it learned by that");
 }
 
@@ -118,11 +118,11 @@ fn what_one_host_spent_the_other_does_not_spend_though_it_shows_it_as_left() {
     let hosts = Hosts::new();
     let minted = hosts.a.mint(&support(1)).unwrap();
     assert_eq!(verify(&hosts.b, &minted.token).unwrap().uses_left, Some(1));
-    assert_eq!(consume(&hosts.a, &minted.token, "1").unwrap(), Some(0));
+    assert_eq!(spend(&hosts.a, &minted.token, "1").unwrap(), Some(0));
     assert_eq!(verify(&hosts.b, &minted.token).unwrap().uses_left, Some(1), "as it was when it was read");
-    assert!(matches!(consume(&hosts.b, &minted.token, "2"), Err(Refusal::Exhausted)));
+    assert!(matches!(spend(&hosts.b, &minted.token, "2"), Err(Refusal::Exhausted)));
     assert_eq!(verify(&hosts.b, &minted.token).unwrap().uses_left, Some(0));
-    assert_eq!(consume(&hosts.b, &minted.token, "1").unwrap(), Some(0), "the claim is answered by any host");
+    assert_eq!(spend(&hosts.b, &minted.token, "1").unwrap(), Some(0), "the claim is answered by any host");
 }
 
 #[test]
@@ -139,7 +139,7 @@ fn racing_hosts_spend_a_token_no_more_often_than_it_allows() {
                 scope.spawn(move || {
                     start.wait();
                     verify(host, &minted.token).unwrap();
-                    match consume(host, &minted.token, &number.to_string()) {
+                    match spend(host, &minted.token, &number.to_string()) {
                         Ok(_) => drop(spent.fetch_add(1, SeqCst)),
                         Err(refusal) => assert!(matches!(refusal, Refusal::Exhausted), "{refusal}"),
                     }
@@ -157,7 +157,7 @@ fn what_is_voided_by_one_host_the_other_refuses_when_the_time_to_live_ends() {
     let old = hosts.b.mint(&access).unwrap();
     verify(&hosts.a, &old.token).unwrap();
     verify(&hosts.b, &old.token).unwrap();
-    assert_eq!(hosts.a.void_temporary(OWNER).unwrap(), 2);
+    assert_eq!(hosts.a.revoke_temporary(OWNER).unwrap(), 2);
     assert!(matches!(verify(&hosts.a, &old.token), Err(Refusal::Revoked)));
     // The other host mints under its cached generation. Such a token is void too, like the old one.
     let void = hosts.b.mint(&access).unwrap();
@@ -169,8 +169,8 @@ fn what_is_voided_by_one_host_the_other_refuses_when_the_time_to_live_ends() {
     let new = hosts.b.mint(&access).unwrap();
     verify(&hosts.a, &new.token).unwrap();
     // The stale cache of the other host does not mislead its voiding.
-    assert_eq!(hosts.a.void_temporary(OWNER).unwrap(), 3);
-    assert_eq!(hosts.b.void_temporary(OWNER).unwrap(), 4);
+    assert_eq!(hosts.a.revoke_temporary(OWNER).unwrap(), 3);
+    assert_eq!(hosts.b.revoke_temporary(OWNER).unwrap(), 4);
     assert_eq!(hosts.a.store().store().generation(&token_owner()).unwrap().unwrap().number, 4);
 }
 

@@ -6,7 +6,7 @@ use std::{
     sync::{Arc, Mutex, atomic::Ordering},
 };
 
-use token_api::{CheckError, Client, Grant, Kind, MintRequest};
+use token_api::{AcceptError, Client, Grant, MintRequest, Purpose};
 use token_core::{DecodeOptions, Subject, Token};
 use token_store::ClaimId;
 use token_test::{
@@ -62,15 +62,15 @@ fn the_log_tells_ids_and_reasons_and_no_secret() {
         let request = MintRequest::new(Grant::SpaceSupport { space: SPACE, dialect: None }, owner);
         let minted = world.authority.mint(&request).unwrap();
         let context = world.authority.context();
-        let consume = |claim: &str| {
+        let spend = |claim: &str| {
             let claim = ClaimId::new(claim).unwrap();
-            world.authority.consume(&minted.token, Kind::SpaceSupport, provider, &claim, &context)
+            world.authority.spend(&minted.token, Purpose::SpaceSupport, provider, &claim, &context)
         };
         world.authority.verify(&minted.token, None, &context).unwrap();
-        consume("a").unwrap();
-        consume("a").unwrap();
-        consume("b").unwrap_err();
-        world.authority.verify(&minted.token, Some(Kind::Access), &context).unwrap_err();
+        spend("a").unwrap();
+        spend("a").unwrap();
+        spend("b").unwrap_err();
+        world.authority.verify(&minted.token, Some(Purpose::Access), &context).unwrap_err();
         world.authority.verify(minted.token.get(1..).unwrap(), None, &context).unwrap_err();
         let mut caveated = Token::decode(&minted.token, &DecodeOptions::default()).unwrap();
         caveated.attenuate("password = hunter2").unwrap();
@@ -80,7 +80,7 @@ fn the_log_tells_ids_and_reasons_and_no_secret() {
         world.members.fails.store(true, Ordering::SeqCst);
         world.authority.get_space_provider_token(&Client::from(owner), SPACE).unwrap_err();
         let failed = broken.authority.verify(&minted.token, None, &context);
-        assert!(matches!(failed, Err(CheckError::Failed(_))));
+        assert!(matches!(failed, Err(AcceptError::Failed(_))));
         minted
     });
 

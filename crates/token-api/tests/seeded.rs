@@ -2,7 +2,7 @@
 #![cfg(feature = "test-random")]
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use token_api::{Authority, Client, Config, Host, HostError, Privilege};
+use token_api::{Authority, Client, Config, Host, HostError, Purpose};
 use token_core::{Subject, UnixTime};
 use token_store::{Entity, KeyRing, MemoryStore};
 
@@ -13,7 +13,7 @@ impl Host for Everything {
         Ok(true)
     }
 
-    fn may(&self, _: Subject<'_>, _: Privilege, _: &Entity) -> Result<bool, HostError> {
+    fn may(&self, _: Subject<'_>, _: Purpose, _: &Entity) -> Result<bool, HostError> {
         Ok(true)
     }
 }

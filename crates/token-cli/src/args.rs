@@ -10,7 +10,7 @@ use clap::{
     Args as ClapArgs, ColorChoice, Parser, Subcommand, ValueEnum,
     builder::{NonEmptyStringValueParser, PossibleValue, PossibleValuesParser, TypedValueParser},
 };
-use token_api::Kind;
+use token_api::Purpose;
 use token_core::{DecodeOptions, InviteType, IpMask, TokenUse, UnixTime};
 
 pub(crate) use self::{
@@ -156,7 +156,7 @@ pub(crate) struct VerifyArgs {
     pub(crate) used_as: Option<Use>,
     /// Refuse a token of another type; the store knows the type
     #[arg(long, value_name = "TYPE", conflicts_with = "key", value_parser = kind())]
-    pub(crate) expect: Option<Kind>,
+    pub(crate) expect: Option<Purpose>,
     #[command(flatten)]
     pub(crate) request: RequestArgs,
     #[command(flatten)]
@@ -180,15 +180,15 @@ pub(crate) enum Use {
 }
 
 /// A kind of token by its name, or an invite type by its code, with the names that completions offer.
-fn kind() -> impl TypedValueParser<Value = Kind> {
-    let others = [Kind::GroupSpaces, Kind::Access, Kind::Identity];
+fn kind() -> impl TypedValueParser<Value = Purpose> {
+    let others = [Purpose::GroupSpaces, Purpose::Access, Purpose::Identity];
     let invites = InviteType::all().map(|invite| {
-        let value = PossibleValue::new(Kind::invite(invite).as_str()).alias(invite.code());
+        let value = PossibleValue::new(Purpose::invite(invite).as_str()).alias(invite.code());
         // Of one kind the name is another than that of the invite type.
         value.alias(invite.name())
     });
-    PossibleValuesParser::new(others.map(Kind::as_str).into_iter().map(PossibleValue::new).chain(invites))
-        .try_map(|text| text.parse::<Kind>())
+    PossibleValuesParser::new(others.map(Purpose::as_str).into_iter().map(PossibleValue::new).chain(invites))
+        .try_map(|text| text.parse::<Purpose>())
 }
 
 /// RFC 1123 §2.1: labels of letters, digits and hyphens.
@@ -321,7 +321,7 @@ pub(crate) struct ConsumeArgs {
     pub(crate) token: Option<OsString>,
     /// The type that the token has to have
     #[arg(long, value_name = "TYPE", value_parser = kind())]
-    pub(crate) expect: Kind,
+    pub(crate) expect: Purpose,
     /// The name of this spend, unique for its consumer [default: a random one]
     #[arg(long, value_name = "ID", allow_hyphen_values = true)]
     pub(crate) claim: Option<String>,

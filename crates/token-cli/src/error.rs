@@ -11,7 +11,7 @@ use std::{
 };
 
 use serde::Serialize;
-use token_api::{CheckError, MintError, Refusal as Why, ThirdPartyError};
+use token_api::{AcceptError, MintError, Refusal as Why, ThirdPartyError};
 use token_core::{
     Damage, DecodeError, EncodeError, FieldError, Inspection, Limits, Macaroon, Report, Stage, Unit,
     UnixTime, VerifyError,
@@ -151,9 +151,9 @@ impl Failure {
     }
 
     /// The authority's error at a spend under a claim.
-    pub(crate) fn spending(error: CheckError, macaroon: &Macaroon, claim: &str) -> Self {
+    pub(crate) fn spending(error: AcceptError, macaroon: &Macaroon, claim: &str) -> Self {
         match error {
-            CheckError::Failed(token_api::Failure::Store(source)) => {
+            AcceptError::Failed(token_api::Failure::Store(source)) => {
                 Self::Spending { claim: claim.to_owned(), source }
             }
             error => Self::checking(error, macaroon),
@@ -161,12 +161,12 @@ impl Failure {
     }
 
     /// The authority's error for a decoded token.
-    pub(crate) fn checking(error: CheckError, macaroon: &Macaroon) -> Self {
+    pub(crate) fn checking(error: AcceptError, macaroon: &Macaroon) -> Self {
         match error {
-            CheckError::Failed(failure) => failure.into(),
-            CheckError::Refused(Why::Malformed(error)) => Malformed::result(&error).into(),
-            CheckError::Refused(Why::Verify(error)) => Self::verifying(error, macaroon, &[]),
-            CheckError::Refused(why) => Refusal::new(why, macaroon, &[]).into(),
+            AcceptError::Failed(failure) => failure.into(),
+            AcceptError::Refused(Why::Malformed(error)) => Malformed::result(&error).into(),
+            AcceptError::Refused(Why::Verify(error)) => Self::verifying(error, macaroon, &[]),
+            AcceptError::Refused(why) => Refusal::new(why, macaroon, &[]).into(),
         }
     }
 

@@ -11,7 +11,7 @@ use std::{
 
 use clap::Args;
 use serde::{Deserialize, Serialize};
-use token_api::{Authority, Config, Host, HostError, Privilege};
+use token_api::{Authority, Config, Host, HostError, Purpose};
 use token_core::Subject;
 use token_store::{
     Administration, Entity, KeyFile, KeyFileError, KeyRing, KeySource, KeySourceError, KeyVariable,
@@ -428,12 +428,7 @@ impl Host for Operator {
         Ok(true)
     }
 
-    fn may(
-        &self,
-        _subject: Subject<'_>,
-        _privilege: Privilege,
-        _resource: &Entity,
-    ) -> Result<bool, HostError> {
+    fn may(&self, _subject: Subject<'_>, _privilege: Purpose, _resource: &Entity) -> Result<bool, HostError> {
         Ok(true)
     }
 }

@@ -7,8 +7,8 @@ use core::{
 };
 
 use crate::{
-    Context, Filter, LegacyType, Predicate, Scope, Subject, UnixTime,
-    predicate::{Item, List},
+    Context, GeoFilter, Identifier, LegacyType, Predicate, Purpose, Scope, Subject, UnixTime,
+    predicate::{List, ListItem},
 };
 
 /// The use of a token. Decides which caveats it may carry (`onedata-tokens.md` §4.1).
@@ -28,6 +28,22 @@ pub enum TokenUse {
 }
 
 impl TokenUse {
+    /// Returns the use of a token for this purpose. Depends on the dialect of its identifier and, for an access token,
+    /// on the scope.
+    #[must_use]
+    pub const fn of(purpose: Purpose, identifier: &Identifier<'_>, scope: Scope) -> Self {
+        match (purpose, identifier) {
+            (Purpose::GroupSpaces, _) => Self::Legacy(LegacyType::SpaceCreate),
+            (Purpose::SpaceSupport, Identifier::Opaque(_)) => Self::Legacy(LegacyType::SpaceSupport),
+            (Purpose::SpaceSupport | Purpose::Invite(_), _) => Self::Invite,
+            (Purpose::Access, _) => match scope {
+                Scope::Unlimited => Self::Access,
+                Scope::IdentityToken => Self::AccessAsIdentity,
+            },
+            (Purpose::Identity, _) => Self::Identity,
+        }
+    }
+
     /// Whether a token with this use may carry the caveat.
     #[must_use]
     pub const fn supports(self, predicate: &Predicate<'_>) -> bool {
@@ -66,7 +82,7 @@ pub enum Unmet {
     /// The context lacks the fact that the caveat asks for.
     #[error("nothing is known of what it asks for")]
     NotKnown,
-    /// A [`Check`](crate::Check) refuted it, with this reason.
+    /// A [`Judge`](crate::Judge) refuted it, with this reason.
     #[error("{0}")]
     Other(String),
 }
@@ -131,12 +147,12 @@ fn holds(condition: bool) -> Result<(), Unmet> {
     if condition { Ok(()) } else { Err(Unmet::Refuted) }
 }
 
-fn filtered<'a, T: Item<'a>>(
-    filter: Filter,
+fn filtered<'a, T: ListItem<'a>>(
+    filter: GeoFilter,
     list: List<'a, T>,
     matches: impl Fn(T) -> bool,
 ) -> Result<(), Unmet> {
-    holds(list.iter().any(matches) == (filter == Filter::Whitelist))
+    holds(list.iter().any(matches) == (filter == GeoFilter::Whitelist))
 }
 
 /// Whether a listed subject admits the consumer. `None` if the consumer's groups decide and are unknown.

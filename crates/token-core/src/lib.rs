@@ -89,7 +89,7 @@
 //! # Beyond Onedata
 //!
 //! Other programs write macaroons as v2 ([`Format::V2`]) and as JSON ([`Format::V2J`]). This crate reads all formats,
-//! and converting between them keeps the signature. A program judges predicates of its own with a [`Check`], beside
+//! and converting between them keeps the signature. A program judges predicates of its own with a [`Judge`], beside
 //! Onedata's vocabulary. [`DecodeOptions::compat`] also reads texts that other libraries write against the rules.
 //!
 //! # What may be trusted
@@ -148,18 +148,18 @@ pub use limits::Limits;
 pub use mac::Signature;
 pub use macaroon::{FieldError, Macaroon};
 pub use predicate::{
-    ApiPattern, Country, DataPath, EmptyList, Filter, Interface, IpMask, Item, JsonPredicate, List, ObjectId,
-    Predicate, PredicateBuf, Region,
+    ApiPattern, Country, DataPath, GeoFilter, Interface, IpMask, JsonPredicate, List, ListError, ListItem,
+    ObjectId, Predicate, PredicateBuf, Region,
 };
-pub use purpose::StatedPurpose;
+pub use purpose::{Purpose, StatedPurpose, UnknownPurpose};
 pub use seal::CaveatNonce;
 pub use secret::{CaveatKey, RootKey, ShortSecret};
 pub use service::{Service, ServiceKind};
 pub use subject::Subject;
 pub use time::UnixTime;
-pub use token::{MintError, Token};
+pub use token::{BuildError, Token};
 pub use token_type::{InviteConsumer, InviteType, LegacyType, TokenType};
-pub use verify::{Check, Judgment, Place, Preflight, Refutation, Verified, Verifier, VerifyError};
+pub use verify::{Judge, Judgment, Place, Preflight, Refutation, Verified, Verifier, VerifyError};
 pub use wire::{
     error::{DecodeError, EncodeError, Problem, Stage, Unit},
     format::{DecodeOptions, Format},

@@ -11,10 +11,10 @@ use core::fmt;
 use crate::{LegacyType, Service, Subject, UnixTime, split};
 
 pub use self::{
-    buf::{EmptyList, PredicateBuf},
+    buf::{ListError, PredicateBuf},
     item::{ApiPattern, Country, DataPath, Interface, IpMask, ObjectId, Region},
     json::JsonPredicate,
-    list::{Item, List},
+    list::{List, ListItem},
 };
 
 /// A typed view of a caveat's text. The text stays the truth.
@@ -38,9 +38,9 @@ pub enum Predicate<'a> {
     /// `asn = N|…`: the peer's autonomous system is one of these.
     Asn(List<'a, u32>),
     /// `geo.country = CC|…` or `!=`: the peer's country is, or is not, one of these.
-    GeoCountry(Filter, List<'a, Country<'a>>),
+    GeoCountry(GeoFilter, List<'a, Country<'a>>),
     /// `geo.region = NAME|…` or `!=`: one of the peer's regions is, or none is, one of these.
-    GeoRegion(Filter, List<'a, Region>),
+    GeoRegion(GeoFilter, List<'a, Region>),
     /// `service = CODE-ID|…`: the requesting service is one of these.
     Service(List<'a, Service<'a>>),
     /// `consumer = CODE-ID|…`: the consumer is one of these, or a member of one of these groups.
@@ -63,7 +63,7 @@ pub enum Predicate<'a> {
 
 /// Whether a list admits its items or excludes them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Filter {
+pub enum GeoFilter {
     /// `=`
     Whitelist,
     /// `!=`
@@ -100,8 +100,8 @@ impl<'a> Predicate<'a> {
         };
         if let Some(list) = value.strip_prefix("!= ") {
             return match name {
-                "geo.country" => Some(Self::GeoCountry(Filter::Blacklist, List::read(list)?)),
-                "geo.region" => Some(Self::GeoRegion(Filter::Blacklist, List::read(list)?)),
+                "geo.country" => Some(Self::GeoCountry(GeoFilter::Blacklist, List::read(list)?)),
+                "geo.region" => Some(Self::GeoRegion(GeoFilter::Blacklist, List::read(list)?)),
                 _ => None,
             };
         }
@@ -113,8 +113,8 @@ impl<'a> Predicate<'a> {
         Some(match name {
             "ip" => Self::Ip(List::read(value)?),
             "asn" => Self::Asn(List::read(value)?),
-            "geo.country" => Self::GeoCountry(Filter::Whitelist, List::read(value)?),
-            "geo.region" => Self::GeoRegion(Filter::Whitelist, List::read(value)?),
+            "geo.country" => Self::GeoCountry(GeoFilter::Whitelist, List::read(value)?),
+            "geo.region" => Self::GeoRegion(GeoFilter::Whitelist, List::read(value)?),
             "service" => Self::Service(List::read(value)?),
             "consumer" => Self::Consumer(List::read(value)?),
             "interface" => Self::Interface(Interface::read(value)?),
@@ -150,7 +150,7 @@ impl fmt::Display for Predicate<'_> {
     }
 }
 
-impl fmt::Display for Filter {
+impl fmt::Display for GeoFilter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Whitelist => "=",

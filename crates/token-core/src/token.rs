@@ -34,11 +34,11 @@ impl Token {
     /// Mints a token with a version-2 identifier, as Onedata has done since 20.02.
     ///
     /// # Errors
-    /// [`MintError`] when the subject is neither a user nor a provider, a part of the identifier contains a separator,
+    /// [`BuildError`] when the subject is neither a user nor a provider, a part of the identifier contains a separator,
     /// or a field is too long.
-    pub fn mint(key: &RootKey, location: &str, identifier: &IdentifierV2<'_>) -> Result<Self, MintError> {
+    pub fn mint(key: &RootKey, location: &str, identifier: &IdentifierV2<'_>) -> Result<Self, BuildError> {
         if !matches!(identifier.subject, Subject::User(_) | Subject::Provider(_)) {
-            return Err(MintError::Subject);
+            return Err(BuildError::Subject);
         }
         let identifier = identifier.write()?;
         Ok(Self {
@@ -50,13 +50,13 @@ impl Token {
     /// Mints a legacy token, with an opaque identifier as Onedata wrote before 20.02.
     ///
     /// # Errors
-    /// [`MintError`] when the id begins like a version-2 identifier, or a field is empty or too long.
-    pub fn mint_legacy(key: &RootKey, location: &str, id: &str) -> Result<Self, MintError> {
+    /// [`BuildError`] when the id begins like a version-2 identifier, or a field is empty or too long.
+    pub fn mint_legacy(key: &RootKey, location: &str, id: &str) -> Result<Self, BuildError> {
         match Identifier::read(id.as_bytes())? {
             Identifier::Opaque(id) => {
                 Ok(Self { macaroon: Macaroon::mint(key, location, id)?, spelling: Spelling::default() })
             }
-            Identifier::V2(_) => Err(MintError::NotOpaque),
+            Identifier::V2(_) => Err(BuildError::NotOpaque),
         }
     }
 
@@ -165,7 +165,7 @@ impl fmt::Debug for Token {
 /// Why a token was not minted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
-pub enum MintError {
+pub enum BuildError {
     /// A part of the identifier is empty or contains a separator.
     #[error(transparent)]
     Identifier(#[from] IdentifierError),

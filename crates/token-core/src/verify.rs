@@ -37,7 +37,7 @@ pub struct Verifier<'a> {
     context: &'a Context<'a>,
     token_use: Option<TokenUse>,
     exact: &'a [&'a [u8]],
-    checks: &'a [&'a dyn Check],
+    checks: &'a [&'a dyn Judge],
     limits: Limits,
     unused_discharges: bool,
 }
@@ -63,18 +63,18 @@ pub struct Verifier<'a> {
 /// Verifier::new(&context).checks(&[&check]).verify(&macaroon, &key)?;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-pub trait Check {
+pub trait Judge {
     /// Judges one predicate. Return [`Judgment::NotMine`] unless the check understands it to the last byte.
     fn check(&self, predicate: &[u8]) -> Judgment;
 }
 
-impl<F: Fn(&[u8]) -> Judgment> Check for F {
+impl<F: Fn(&[u8]) -> Judgment> Judge for F {
     fn check(&self, predicate: &[u8]) -> Judgment {
         self(predicate)
     }
 }
 
-/// The answer of a [`Check`].
+/// The answer of a [`Judge`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Judgment {
     /// The predicate holds.
@@ -113,7 +113,7 @@ impl<'a> Verifier<'a> {
 
     /// Runs these checks first, in order, and takes the first answer other than [`Judgment::NotMine`].
     #[must_use]
-    pub const fn checks(self, checks: &'a [&'a dyn Check]) -> Self {
+    pub const fn checks(self, checks: &'a [&'a dyn Judge]) -> Self {
         Self { checks, ..self }
     }
 

@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use token_store::{ClaimId, Insert, KeyRing, Redeem, TokenId, TokenStore};
+use token_store::{ClaimId, Insert, KeyRing, Spend, TokenId, TokenStore};
 
 use crate::{
     args::Churn,
@@ -60,8 +60,8 @@ fn mint_and_spend(store: &dyn TokenStore, keys: &KeyRing, id: &str) -> Result<()
         Insert::Inserted => {}
         Insert::Exists => return Err(Cause::Wrong),
     }
-    match store.redeem(&id, &claim)? {
-        Redeem::Redeemed { uses_left: Some(0), repeated: false, .. } => Ok(()),
+    match store.spend(&id, &claim)? {
+        Spend::Spent { uses_left: Some(0), repeated: false, .. } => Ok(()),
         _ => Err(Cause::Wrong),
     }
 }

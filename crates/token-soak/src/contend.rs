@@ -10,7 +10,7 @@ use std::{
     thread,
 };
 
-use token_store::{ClaimId, PostgresStore, Redeem, TokenId, TokenStore};
+use token_store::{ClaimId, PostgresStore, Spend, TokenId, TokenStore};
 
 use crate::{
     args::Contend,
@@ -47,9 +47,9 @@ fn spend(stores: &[PostgresStore], id: &TokenId, name: u64) -> Result<u64, Cause
     let racer = |number: usize, store: &PostgresStore| {
         let claim = ClaimId::new(format!("{name:016x}-{number}")).map_err(|_| Cause::Wrong);
         start.wait();
-        match store.redeem(id, &claim?)? {
-            Redeem::Redeemed { repeated: false, .. } => drop(won.fetch_add(1, Ordering::Relaxed)),
-            Redeem::Exhausted => {}
+        match store.spend(id, &claim?)? {
+            Spend::Spent { repeated: false, .. } => drop(won.fetch_add(1, Ordering::Relaxed)),
+            Spend::Exhausted => {}
             _ => return Err(Cause::Wrong),
         }
         Ok(())

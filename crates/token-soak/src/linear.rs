@@ -5,7 +5,7 @@
 
 use std::collections::HashSet;
 
-use token_store::{GrantId, Held, Insert, Redeem, Refund, Revoke};
+use token_store::{GrantId, Held, Insert, Refund, Revoke, Spend};
 
 /// The number of claims on a token.
 pub(crate) const CLAIMS: usize = 4;
@@ -14,7 +14,7 @@ pub(crate) const CLAIMS: usize = 4;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Call {
     Insert { limit: u64, answer: Insert },
-    Redeem { claim: usize, answer: Redeem },
+    Spend { claim: usize, answer: Spend },
     Claimed { claim: usize, answer: Option<Held> },
     Refund { claim: usize, grant: GrantId, answer: Refund },
     Revoke { answer: Revoke },
@@ -53,7 +53,7 @@ struct Token(Option<(Seen, [Option<Claim>; CLAIMS])>);
 pub(crate) fn explained(events: &[Event]) -> bool {
     let mut grants = HashSet::new();
     let is_new = |event: &Event| match event.call {
-        Call::Redeem { answer: Redeem::Redeemed { grant: Some(grant), repeated: false, .. }, .. } => {
+        Call::Spend { answer: Spend::Spent { grant: Some(grant), repeated: false, .. }, .. } => {
             grants.insert(grant)
         }
         _ => true,
@@ -96,7 +96,7 @@ impl Token {
             }
             return matches!(
                 call,
-                Call::Redeem { answer: Redeem::Absent, .. }
+                Call::Spend { answer: Spend::Absent, .. }
                     | Call::Claimed { answer: None, .. }
                     | Call::Refund { answer: Refund::Absent, .. }
                     | Call::Revoke { answer: Revoke::Absent }
@@ -113,8 +113,8 @@ impl Token {
             Call::Claimed { claim, answer } => {
                 claims.get_mut(claim).is_some_and(|claim| again(claim) == answer)
             }
-            Call::Redeem { claim, answer } => {
-                claims.get_mut(claim).is_some_and(|claim| redeem(seen, claim, answer.grant()) == answer)
+            Call::Spend { claim, answer } => {
+                claims.get_mut(claim).is_some_and(|claim| spend(seen, claim, answer.grant()) == answer)
             }
             Call::Refund { claim, grant, answer } => {
                 let Some(claim) = claims.get_mut(claim) else { return false };
@@ -141,22 +141,22 @@ fn again(claim: &mut Option<Claim>) -> Option<Held> {
 }
 
 /// The grant of the next use.
-fn redeem(seen: &mut Seen, claim: &mut Option<Claim>, grant: Option<GrantId>) -> Redeem {
+fn spend(seen: &mut Seen, claim: &mut Option<Claim>, grant: Option<GrantId>) -> Spend {
     if let Some(Held { uses_left, grant }) = again(claim) {
-        return Redeem::Redeemed { uses_left: Some(uses_left), grant: Some(grant), repeated: true };
+        return Spend::Spent { uses_left: Some(uses_left), grant: Some(grant), repeated: true };
     }
     if seen.revoked {
-        return Redeem::Revoked;
+        return Spend::Revoked;
     }
     let uses = seen.uses.saturating_add(1);
     let mut held = None;
     if seen.limit > 0 {
-        let Some(uses_left) = seen.limit.checked_sub(uses) else { return Redeem::Exhausted };
+        let Some(uses_left) = seen.limit.checked_sub(uses) else { return Spend::Exhausted };
         held = grant.map(|grant| Held { uses_left, grant });
         *claim = held.map(|held| Claim { held, answered_again: false });
     }
     seen.uses = uses;
-    Redeem::Redeemed {
+    Spend::Spent {
         uses_left: held.map(|held| held.uses_left),
         grant: held.map(|held| held.grant),
         repeated: false,
@@ -170,8 +170,8 @@ mod tests {
     const INSERTED: Call = Call::Insert { limit: 1, answer: Insert::Inserted };
 
     fn told(claim: usize, number: u8, repeated: bool) -> Call {
-        let answer = Redeem::Redeemed { uses_left: Some(0), grant: Some(grant(number)), repeated };
-        Call::Redeem { claim, answer }
+        let answer = Spend::Spent { uses_left: Some(0), grant: Some(grant(number)), repeated };
+        Call::Spend { claim, answer }
     }
 
     fn won(claim: usize) -> Call {
@@ -192,7 +192,7 @@ mod tests {
 
     #[test]
     fn calls_that_overlap_may_come_in_any_order() {
-        let exhausted = Call::Redeem { claim: 1, answer: Redeem::Exhausted };
+        let exhausted = Call::Spend { claim: 1, answer: Spend::Exhausted };
         assert!(explained(&events(&[(0, 1, INSERTED), (2, 5, exhausted), (3, 4, won(0))])));
         assert!(explained(&events(&[(0, 9, INSERTED), (1, 2, Call::Get { answer: None }), (3, 4, got(0))])));
         assert!(explained(&[]));
@@ -201,7 +201,7 @@ mod tests {
     #[test]
     fn nobody_wins_what_is_gone() {
         assert!(!explained(&events(&[(0, 1, INSERTED), (2, 5, won(0)), (3, 4, won(1))])));
-        let exhausted = Call::Redeem { claim: 1, answer: Redeem::Exhausted };
+        let exhausted = Call::Spend { claim: 1, answer: Spend::Exhausted };
         assert!(!explained(&events(&[(0, 1, INSERTED), (2, 3, exhausted), (4, 5, won(0))])));
     }
 

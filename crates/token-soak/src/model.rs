@@ -109,7 +109,7 @@ impl World<'_> {
         let begun = self.now();
         let call = match choice {
             0..4 => Call::Insert { limit, answer: self.store.insert(&record)? },
-            4..9 => Call::Redeem { claim, answer: self.store.redeem(id, &name)? },
+            4..9 => Call::Spend { claim, answer: self.store.spend(id, &name)? },
             9 => Call::Claimed { claim, answer: self.store.claimed(id, &name)? },
             10..12 => {
                 let own = history.iter().filter_map(|event| granted(event, claim));
@@ -135,7 +135,7 @@ impl World<'_> {
 /// The use that the store granted to a claim.
 fn granted(event: &Event, claim: usize) -> Option<GrantId> {
     match event.call {
-        Call::Redeem { claim: of, answer } if of == claim => answer.grant(),
+        Call::Spend { claim: of, answer } if of == claim => answer.grant(),
         _ => None,
     }
 }

@@ -9,7 +9,7 @@ use std::{
     thread,
 };
 
-use token_store::{ClaimId, Insert, Redeem, TokenId, TokenStore};
+use token_store::{ClaimId, Insert, Spend, TokenId, TokenStore};
 
 use crate::{
     args::Race,
@@ -40,9 +40,9 @@ pub(crate) fn race(args: &Race, output: &Output) -> Result<(), Failure> {
             }
             start.wait();
             let spent = spend(&*store, &id, number);
-            let won = matches!(spent, Ok(Redeem::Redeemed { repeated: false, .. }));
+            let won = matches!(spent, Ok(Spend::Spent { repeated: false, .. }));
             winners.fetch_add(u64::from(won), Ordering::Relaxed);
-            keep(&mut failure, spent.map(|spent| won || spent == Redeem::Exhausted), &wrong);
+            keep(&mut failure, spent.map(|spent| won || spent == Spend::Exhausted), &wrong);
             end.wait();
             if number == 0 && winners.swap(0, Ordering::Relaxed) != limit.get().min(args.threads.into()) {
                 wrong.fetch_add(1, Ordering::Relaxed);
@@ -67,9 +67,9 @@ fn limit(round: u64) -> NonZeroU64 {
     limit.copied().and_then(NonZeroU64::new).unwrap_or(NonZeroU64::MIN)
 }
 
-fn spend(store: &dyn TokenStore, id: &TokenId, racer: u16) -> Result<Redeem, Cause> {
+fn spend(store: &dyn TokenStore, id: &TokenId, racer: u16) -> Result<Spend, Cause> {
     let claim = ClaimId::new(racer.to_be_bytes()).map_err(|_| Cause::Wrong)?;
-    Ok(store.redeem(id, &claim)?)
+    Ok(store.spend(id, &claim)?)
 }
 
 // Threads wait for each other, so none may leave early: failures are kept until the end.

@@ -4,7 +4,7 @@ use std::num::NonZeroU64;
 
 use token_core::{RootKey, UnixTime};
 use token_store::{
-    Administration, ClaimId, Entity, Filter, Insert, KeyRing, Record, Redeem, StoreError, Terms, TokenId,
+    Administration, ClaimId, Entity, Filter, Insert, KeyRing, Record, Spend, StoreError, Terms, TokenId,
 };
 
 use crate::{
@@ -54,7 +54,7 @@ pub(crate) fn record(
     let entity = |kind: &str, id: &str| Entity { kind: kind.to_owned(), id: id.to_owned() };
     let terms = Terms {
         id,
-        kind: "space-support",
+        purpose: token_core::Purpose::SpaceSupport,
         resource: Some(&entity("space", "s1")),
         issuer: &entity("user", "u1"),
         created: CREATED,
@@ -86,8 +86,8 @@ impl Subject for Guarded {
     fn spend(&self, id: &str, again: bool) -> Result<(), Cause> {
         let id = TokenId::new(id).map_err(|_| Cause::Wrong)?;
         let claim = ClaimId::new(*b"claim").map_err(|_| Cause::Wrong)?;
-        match self.store.redeem(&id, &claim)? {
-            Redeem::Redeemed { uses_left: Some(0), repeated, .. } if again || !repeated => Ok(()),
+        match self.store.spend(&id, &claim)? {
+            Spend::Spent { uses_left: Some(0), repeated, .. } if again || !repeated => Ok(()),
             _ => Err(Cause::Wrong),
         }
     }

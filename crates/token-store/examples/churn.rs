@@ -21,7 +21,7 @@ use std::{
 
 use token_core::{RootKey, UnixTime};
 use token_store::{
-    Administration, ClaimId, Entity, Insert, KeyRing, Record, RedbStore, Redeem, SledStore, Terms, TokenId,
+    Administration, ClaimId, Entity, Insert, KeyRing, Record, RedbStore, SledStore, Spend, Terms, TokenId,
 };
 
 const CALLERS: u64 = 64;
@@ -64,8 +64,8 @@ fn churn<S: Administration>(path: &Path, open: &dyn Fn() -> S, cycles: u64) {
         callers(cycles, |number| {
             let record = record(&keys, &format!("cycle {number}"));
             assert_eq!(store.insert(&record).unwrap(), Insert::Inserted);
-            let won = store.redeem(&record.id, &ClaimId::new(*b"claim").unwrap()).unwrap();
-            assert!(matches!(won, Redeem::Redeemed { uses_left: Some(0), repeated: false, .. }));
+            let won = store.spend(&record.id, &ClaimId::new(*b"claim").unwrap()).unwrap();
+            assert!(matches!(won, Spend::Spent { uses_left: Some(0), repeated: false, .. }));
             let done = cycled.fetch_add(1, Ordering::Relaxed) + 1;
             if done.is_multiple_of(cycles.div_ceil(10)) {
                 let (disk, memory) = (mib(disk(path)), mib(memory()));
@@ -107,7 +107,7 @@ fn record(keys: &KeyRing, name: &str) -> Record {
     let id = TokenId::new(root_key.expose().as_slice()).unwrap();
     let terms = Terms {
         id: &id,
-        kind: "space-support",
+        purpose: token_core::Purpose::SpaceSupport,
         resource: Some(&Entity { kind: "space".into(), id: "s1".into() }),
         issuer: &Entity { kind: "user".into(), id: "u1".into() },
         created: CREATED,

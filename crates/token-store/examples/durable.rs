@@ -129,7 +129,7 @@ impl Run {
         let id = id.unwrap();
         let terms = Terms {
             id: &id,
-            kind: "space-support",
+            purpose: token_core::Purpose::SpaceSupport,
             resource: Some(&Entity { kind: "space".into(), id: format!("s{}", number % 1000) }),
             issuer: &Entity { kind: "user".into(), id: format!("u{}", number % 1000) },
             created: UnixTime::from_secs(1_500_000_000),

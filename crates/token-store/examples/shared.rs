@@ -28,7 +28,7 @@ use std::{
 
 use token_core::{RootKey, UnixTime};
 use token_store::{
-    ClaimId, Entity, Insert, KeyRing, PostgresConfig, PostgresStore, Record, Redeem, Revoke, Terms, TokenId,
+    ClaimId, Entity, Insert, KeyRing, PostgresConfig, PostgresStore, Record, Revoke, Spend, Terms, TokenId,
     TokenStore,
 };
 
@@ -74,10 +74,10 @@ fn main() {
         });
         let claim = ClaimId::new("a claim").unwrap();
         // Until the first caller has no token left.
-        run.measure(CALLERS, "redeem, shared", |caller, number| {
-            match store.redeem(&id(&name, caller, number), &claim).unwrap() {
-                Redeem::Redeemed { uses_left: Some(0), repeated: false, .. } => true,
-                Redeem::Absent => false,
+        run.measure(CALLERS, "spend, shared", |caller, number| {
+            match store.spend(&id(&name, caller, number), &claim).unwrap() {
+                Spend::Spent { uses_left: Some(0), repeated: false, .. } => true,
+                Spend::Absent => false,
                 other => panic!("{other:?}"),
             }
         });
@@ -106,7 +106,7 @@ impl Run {
     fn record(&self, name: &str, caller: u64, number: u64) -> Record {
         let terms = Terms {
             id: &id(name, caller, number),
-            kind: "space-support",
+            purpose: token_core::Purpose::SpaceSupport,
             resource: Some(&Entity { kind: "space".into(), id: format!("s{}", number % 1000) }),
             issuer: &Entity { kind: "user".into(), id: format!("u{}", number % 1000) },
             created: UnixTime::from_secs(1_500_000_000),

@@ -5,7 +5,7 @@ use std::time::Duration;
 use token_core::UnixTime;
 
 use crate::{
-    ClaimId, Entity, Filter, Generation, Held, KeyRing, Record, Report, SealedKey, StoreError, TokenId,
+    CheckReport, ClaimId, Entity, Filter, Generation, Held, KeyRing, Record, SealedKey, StoreError, TokenId,
     TokenStore,
 };
 
@@ -34,7 +34,7 @@ pub trait Administration: TokenStore {
     /// # Errors
     /// [`StoreError`]. After [`StoreError::Unknown`], retry. [`StoreError::ClockAhead`] for a time that
     /// [`purge`](TokenStore::purge) would refuse.
-    fn void_before(&self, time: UnixTime) -> Result<UnixTime, StoreError>;
+    fn revoke_before(&self, time: UnixTime) -> Result<UnixTime, StoreError>;
 
     /// Counts the contents of the store. Walks over all of them in steps, in about a second per million records.
     /// Concurrent writes may or may not be counted.
@@ -99,8 +99,8 @@ pub trait Administration: TokenStore {
     /// check is done.
     ///
     /// # Errors
-    /// [`StoreError`] if the store cannot be read at all. Damage is not an error here but part of the [`Report`].
-    fn check(&self, keys: Option<&KeyRing>) -> Result<Report, StoreError>;
+    /// [`StoreError`] if the store cannot be read at all. Damage is not an error here but part of the [`CheckReport`].
+    fn check(&self, keys: Option<&KeyRing>) -> Result<CheckReport, StoreError>;
 }
 
 /// What one page of [`Administration::revoke_all`] did.

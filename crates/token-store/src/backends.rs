@@ -7,8 +7,8 @@ use std::{fmt, sync::Arc, time::Duration};
 use token_core::UnixTime;
 
 use crate::{
-    Administration, ClaimId, Counts, Entity, Filter, Generation, Generations, GrantId, Held, Insert, Item,
-    KeyRing, Page, Raise, Record, Redeem, Refund, Report, Reseal, Revoke, StoreError, Sweep, TokenId,
+    Administration, CheckReport, ClaimId, Counts, Entity, Filter, Generation, Generations, GrantId, Held,
+    Insert, Item, KeyRing, Page, Raise, Record, Refund, Reseal, Revoke, Spend, StoreError, Sweep, TokenId,
     TokenStore, engine::memory::Memory, kv::Kv,
 };
 
@@ -23,8 +23,8 @@ macro_rules! delegate {
             $inner.get(id)
         }
 
-        fn redeem(&$self, id: &TokenId, claim: &ClaimId) -> Result<Redeem, StoreError> {
-            $inner.redeem(id, claim)
+        fn spend(&$self, id: &TokenId, claim: &ClaimId) -> Result<Spend, StoreError> {
+            $inner.spend(id, claim)
         }
 
         fn claimed(&$self, id: &TokenId, claim: &ClaimId) -> Result<Option<Held>, StoreError> {
@@ -73,8 +73,8 @@ macro_rules! delegate_administration {
             $inner.revoke_all(filter, after, limit)
         }
 
-        fn void_before(&$self, time: UnixTime) -> Result<UnixTime, StoreError> {
-            $inner.void_before(time)
+        fn revoke_before(&$self, time: UnixTime) -> Result<UnixTime, StoreError> {
+            $inner.revoke_before(time)
         }
 
         fn counts(&$self) -> Result<Counts, StoreError> {
@@ -106,7 +106,7 @@ macro_rules! delegate_administration {
             $inner.restore(items)
         }
 
-        fn check(&$self, keys: Option<&KeyRing>) -> Result<Report, StoreError> {
+        fn check(&$self, keys: Option<&KeyRing>) -> Result<CheckReport, StoreError> {
             $inner.check(keys)
         }
     };

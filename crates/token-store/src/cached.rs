@@ -12,9 +12,9 @@ use std::{
 use token_core::UnixTime;
 
 use crate::{
-    Administration, ClaimId, Counts, Entity, Filter, Generation, Generations, GrantId, Held, Insert, Item,
-    KeyPlace, KeyRing, Page, Raise, Record, Redeem, Refund, Report, Reseal, Retry, Revoke, StoreError, Sweep,
-    TokenId, TokenStore, layout, owned::Owned,
+    Administration, CheckReport, ClaimId, Counts, Entity, Filter, Generation, Generations, GrantId, Held,
+    Insert, Item, KeyPlace, KeyRing, Page, Raise, Record, Refund, Reseal, Retry, Revoke, Spend, StoreError,
+    Sweep, TokenId, TokenStore, layout, owned::Owned,
 };
 use reads::{Reads, Source, Terms};
 
@@ -228,7 +228,7 @@ fn weigh_record(id: &TokenId, record: Option<&Record>) -> usize {
     let record = record.map_or(0, |record| {
         let texts = [
             record.id.as_bytes().len(),
-            record.kind.len(),
+            record.purpose.as_str().len(),
             record.resource.as_ref().map_or(0, entity),
             entity(&record.issuer),
             record.root_key.ciphertext.len(),
@@ -291,8 +291,8 @@ impl<S: TokenStore> TokenStore for CachedStore<S> {
         Ok(found?.map(|record| Record::clone(&record)))
     }
 
-    fn redeem(&self, id: &TokenId, claim: &ClaimId) -> Result<Redeem, StoreError> {
-        self.forgetting(id, self.store.redeem(id, claim))
+    fn spend(&self, id: &TokenId, claim: &ClaimId) -> Result<Spend, StoreError> {
+        self.forgetting(id, self.store.spend(id, claim))
     }
 
     fn claimed(&self, id: &TokenId, claim: &ClaimId) -> Result<Option<Held>, StoreError> {
@@ -349,8 +349,8 @@ impl<S: Administration> Administration for CachedStore<S> {
         self.forgetting_records(self.store.revoke_all(filter, after, limit))
     }
 
-    fn void_before(&self, time: UnixTime) -> Result<UnixTime, StoreError> {
-        self.forgetting_records(self.store.void_before(time))
+    fn revoke_before(&self, time: UnixTime) -> Result<UnixTime, StoreError> {
+        self.forgetting_records(self.store.revoke_before(time))
     }
 
     fn counts(&self) -> Result<Counts, StoreError> {
@@ -399,7 +399,7 @@ impl<S: Administration> Administration for CachedStore<S> {
         done
     }
 
-    fn check(&self, keys: Option<&KeyRing>) -> Result<Report, StoreError> {
+    fn check(&self, keys: Option<&KeyRing>) -> Result<CheckReport, StoreError> {
         self.store.check(keys)
     }
 }

@@ -10,7 +10,7 @@ use crate::{KeyPlace, KeyRing, OpenError, Owner, SealedKey, TokenId};
 /// The result of [`Administration::check`](crate::Administration::check).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Report {
+pub struct CheckReport {
     /// How many records were checked.
     pub records: u64,
     /// How many claims were checked.
@@ -25,11 +25,11 @@ pub struct Report {
     pub missing_keys: BTreeSet<u32>,
     /// How often each kind of fault was found.
     pub faults: BTreeMap<Fault, u64>,
-    /// The first [`Report::EXAMPLES`] faults, each with its token or subject if it has one.
+    /// The first [`CheckReport::EXAMPLES`] faults, each with its token or subject if it has one.
     pub examples: Vec<(Fault, Option<KeyPlace>)>,
 }
 
-impl Report {
+impl CheckReport {
     /// The maximum number of examples.
     pub const EXAMPLES: usize = 100;
 

@@ -39,7 +39,7 @@ const VERSION: u8 = 1;
 
 #[derive(Serialize, Deserialize)]
 struct RecordV2<'a> {
-    kind: &'a str,
+    purpose: &'a str,
     #[serde(borrow)]
     resource: Option<EntityV1<'a>>,
     #[serde(borrow)]
@@ -104,7 +104,7 @@ pub(crate) fn encode_record(key: &[u8], record: &Record) -> Result<Vec<u8>, Stor
         key,
         RECORD_VERSION,
         &RecordV2 {
-            kind: &record.kind,
+            purpose: record.purpose.as_str(),
             resource: record.resource.as_ref().map(Into::into),
             issuer: (&record.issuer).into(),
             root_key: (&record.root_key).into(),
@@ -120,11 +120,11 @@ pub(crate) fn encode_record(key: &[u8], record: &Record) -> Result<Vec<u8>, Stor
 
 /// Decodes the record `id` from the value under `key`.
 pub(crate) fn decode_record(key: &[u8], id: TokenId, value: &[u8]) -> Result<Record, StoreError> {
-    let RecordV2 { kind, resource, issuer, root_key, created, expires, use_limit, uses, revoked, name } =
+    let RecordV2 { purpose, resource, issuer, root_key, created, expires, use_limit, uses, revoked, name } =
         decode(key, RECORD_VERSION, value)?;
     Ok(Record {
         id,
-        kind: kind.to_owned(),
+        purpose: purpose.parse().map_err(|_| StoreError::Corrupt { what: "the purpose of a record" })?,
         resource: resource.map(Into::into),
         issuer: issuer.into(),
         root_key: root_key.into(),

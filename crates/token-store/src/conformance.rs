@@ -24,11 +24,11 @@ use std::{
 };
 
 use ring::rand::{SecureRandom, SystemRandom};
-use token_core::{RootKey, UnixTime};
+use token_core::{Purpose, RootKey, UnixTime};
 
 use crate::{
     Administration, ClaimId, Entity, Filter, Generation, GrantId, Insert, KeyRing, Owner, Page, Record,
-    Redeem, Terms, TokenId, TokenStore,
+    Spend, Terms, TokenId, TokenStore,
 };
 
 mod administration;
@@ -106,7 +106,7 @@ impl Suite {
     fn record(&self, id: &TokenId) -> Record {
         let terms = Terms {
             id,
-            kind: "space-support",
+            purpose: Purpose::SpaceSupport,
             resource: None,
             issuer: &self.entity("user", "issuer"),
             created: UnixTime::from_secs(1_500_000_000),
@@ -150,37 +150,37 @@ fn claim(name: impl AsRef<[u8]>) -> ClaimId {
 }
 
 /// Drops the grant from an answer, since it differs each time.
-fn plain(answer: Redeem) -> Redeem {
+fn plain(answer: Spend) -> Spend {
     match answer {
-        Redeem::Redeemed { uses_left, grant, repeated } => {
+        Spend::Spent { uses_left, grant, repeated } => {
             assert_eq!(
                 uses_left.is_some(),
                 grant.is_some(),
                 "a use of a limited token has a grant, no other has"
             );
-            Redeem::Redeemed { uses_left, grant: None, repeated }
+            Spend::Spent { uses_left, grant: None, repeated }
         }
         other => other,
     }
 }
 
 /// The answer to a winning claim, as [`plain`] returns it.
-fn won(uses_left: u64) -> Redeem {
-    Redeem::Redeemed { uses_left: Some(uses_left), grant: None, repeated: false }
+fn won(uses_left: u64) -> Spend {
+    Spend::Spent { uses_left: Some(uses_left), grant: None, repeated: false }
 }
 
-fn again(uses_left: u64) -> Redeem {
-    Redeem::Redeemed { uses_left: Some(uses_left), grant: None, repeated: true }
+fn again(uses_left: u64) -> Spend {
+    Spend::Spent { uses_left: Some(uses_left), grant: None, repeated: true }
 }
 
-fn redeem<S: TokenStore>(store: &S, id: &TokenId, name: impl AsRef<[u8]>) -> Redeem {
-    plain(store.redeem(id, &claim(name)).unwrap())
+fn spend<S: TokenStore>(store: &S, id: &TokenId, name: impl AsRef<[u8]>) -> Spend {
+    plain(store.spend(id, &claim(name)).unwrap())
 }
 
 /// Spends a use that must be left, and returns its grant.
 fn granted<S: TokenStore>(store: &S, id: &TokenId, name: impl AsRef<[u8]>) -> GrantId {
-    let answer = store.redeem(id, &claim(name)).unwrap();
-    assert!(matches!(answer, Redeem::Redeemed { repeated: false, .. }), "{answer:?}");
+    let answer = store.spend(id, &claim(name)).unwrap();
+    assert!(matches!(answer, Spend::Spent { repeated: false, .. }), "{answer:?}");
     answer.grant().expect("a use of a limited token has a grant")
 }
 

@@ -207,10 +207,10 @@ fn aad(key_id: u32, owner: Owner<'_>) -> Aad<Vec<u8>> {
     aad.push(2); // the version of the seal
     aad.extend(key_id.to_be_bytes());
     match owner {
-        Owner::Token(Terms { id, kind, resource, issuer, created, expires, use_limit }) => {
+        Owner::Token(Terms { id, purpose, resource, issuer, created, expires, use_limit }) => {
             aad.push(1);
             text(&mut aad, id.as_bytes());
-            text(&mut aad, kind.as_bytes());
+            text(&mut aad, purpose.as_str().as_bytes());
             optional(&mut aad, resource, entity);
             entity(&mut aad, issuer);
             number(&mut aad, created.as_secs());
@@ -249,6 +249,8 @@ fn optional<T>(aad: &mut Vec<u8>, part: Option<T>, write: fn(&mut Vec<u8>, T)) {
 
 #[cfg(test)]
 mod tests {
+    use token_core::Purpose;
+
     use super::*;
     use crate::TokenId;
 
@@ -262,7 +264,15 @@ mod tests {
 
     fn terms<'a>(id: &'a TokenId, issuer: &'a Entity) -> Terms<'a> {
         let created = UnixTime::from_secs(1);
-        Terms { id, kind: "access", resource: None, issuer, created, expires: None, use_limit: None }
+        Terms {
+            id,
+            purpose: Purpose::Access,
+            resource: None,
+            issuer,
+            created,
+            expires: None,
+            use_limit: None,
+        }
     }
 
     #[test]
@@ -276,8 +286,8 @@ mod tests {
         let owners = [
             Owner::Token(one),
             Owner::Token(Terms { id: &b, ..one }),
-            Owner::Token(Terms { id: &ab, kind: "ccess", ..one }),
-            Owner::Token(Terms { kind: "", ..one }),
+            Owner::Token(Terms { id: &ab, purpose: Purpose::Identity, ..one }),
+            Owner::Token(Terms { purpose: Purpose::SpaceSupport, ..one }),
             Owner::Token(Terms { resource: Some(&user), ..one }),
             Owner::Token(Terms { resource: Some(&shifted), ..one }),
             Owner::Token(Terms { issuer: &shifted, ..one }),

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use token_core::UnixTime;
 
 use crate::{
-    ClaimId, Entity, Filter, Generation, GrantId, Held, Insert, Page, Raise, Record, Redeem, Refund, Revoke,
+    ClaimId, Entity, Filter, Generation, GrantId, Held, Insert, Page, Raise, Record, Refund, Revoke, Spend,
     StoreError, TokenId,
     codec::{self, Claim},
     copy::Copy,
@@ -56,7 +56,7 @@ impl<E: Engine> Kv<E> {
     #[cfg(any(feature = "redb", feature = "sled"))]
     pub(crate) fn open(engine: E) -> Result<Self, StoreError> {
         let store = Self::new(engine);
-        store.note_void(store.read(|view| void_before(view))?);
+        store.note_void(store.read(|view| revoke_before(view))?);
         Ok(store)
     }
 
@@ -82,7 +82,7 @@ impl<E: Engine> Kv<E> {
     fn judge(&self, view: &impl View, record: &mut Record) -> Result<(), StoreError> {
         let void = match self.voiding.load(Ordering::Acquire) {
             0 => UnixTime::from_secs(self.void.load(Ordering::Acquire)),
-            _ => void_before(view)?,
+            _ => revoke_before(view)?,
         };
         record.revoked |= record.created < void;
         Ok(())
@@ -149,32 +149,28 @@ impl<E: Engine> Kv<E> {
         })
     }
 
-    pub(crate) fn redeem(&self, id: &TokenId, claim: &ClaimId) -> Result<Redeem, StoreError> {
-        self.redeem_as(id, claim, GrantId::draw()?)
+    pub(crate) fn spend(&self, id: &TokenId, claim: &ClaimId) -> Result<Spend, StoreError> {
+        self.spend_as(id, claim, GrantId::draw()?)
     }
 
-    fn redeem_as(&self, id: &TokenId, claim: &ClaimId, grant: GrantId) -> Result<Redeem, StoreError> {
+    fn spend_as(&self, id: &TokenId, claim: &ClaimId, grant: GrantId) -> Result<Spend, StoreError> {
         let (id, claim) = (id.clone(), claim.clone());
         self.write(move |draft| {
-            let Some(mut record) = draft.record(&id)? else { return Ok(Redeem::Absent) };
+            let Some(mut record) = draft.record(&id)? else { return Ok(Spend::Absent) };
             if record.use_limit.is_some()
                 && let Some(Held { uses_left, grant }) = draft.answer_again(&id, &claim)?
             {
-                return Ok(Redeem::Redeemed {
-                    uses_left: Some(uses_left),
-                    grant: Some(grant),
-                    repeated: true,
-                });
+                return Ok(Spend::Spent { uses_left: Some(uses_left), grant: Some(grant), repeated: true });
             }
-            if record.revoked || record.created < void_before(draft)? {
-                return Ok(Redeem::Revoked);
+            if record.revoked || record.created < revoke_before(draft)? {
+                return Ok(Spend::Revoked);
             }
             let uses = record.uses.saturating_add(1);
             let uses_left = match record.use_limit {
                 None => None,
                 Some(limit) => match limit.get().checked_sub(uses) {
                     Some(left) => Some(left),
-                    None => return Ok(Redeem::Exhausted),
+                    None => return Ok(Spend::Exhausted),
                 },
             };
             let held = uses_left.map(|uses_left| Held { uses_left, grant });
@@ -188,7 +184,7 @@ impl<E: Engine> Kv<E> {
             if record.is_spent() {
                 spent::add(draft, &id)?;
             }
-            Ok(Redeem::Redeemed { uses_left, grant: held.map(|held| held.grant), repeated: false })
+            Ok(Spend::Spent { uses_left, grant: held.map(|held| held.grant), repeated: false })
         })
     }
 
@@ -308,7 +304,7 @@ fn present_number(view: &impl View, key: &[u8]) -> Result<u64, StoreError> {
 }
 
 /// Reads the void time.
-fn void_before(view: &impl View) -> Result<UnixTime, StoreError> {
+fn revoke_before(view: &impl View) -> Result<UnixTime, StoreError> {
     let key = layout::void();
     match view.get(&key)? {
         Some(value) => codec::decode_time(&key, &value),

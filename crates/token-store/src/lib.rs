@@ -10,7 +10,7 @@
 //! | verb | does |
 //! |---|---|
 //! | [`insert`](TokenStore::insert), [`get`](TokenStore::get) | inserts a [`Record`]; reads it |
-//! | [`redeem`](TokenStore::redeem), [`refund`](TokenStore::refund) | spends one use under a [`ClaimId`]; gives it back by its [`GrantId`]; a retry under the same claim costs no use, and makes the use impossible to refund |
+//! | [`spend`](TokenStore::spend), [`refund`](TokenStore::refund) | spends one use under a [`ClaimId`]; gives it back by its [`GrantId`]; a retry under the same claim costs no use, and makes the use impossible to refund |
 //! | [`revoke`](TokenStore::revoke) | revokes a token for good |
 //! | [`list`](TokenStore::list), [`purge`](TokenStore::purge) | lists records by resource, issuer or expiry, page by page; removes expired records |
 //! | [`generation`](TokenStore::generation), [`raise_generation`](TokenStore::raise_generation) | reads the shared key of a subject's temporary tokens; replaces it by the next |
@@ -22,8 +22,8 @@
 //! ```
 //! use std::num::NonZeroU64;
 //!
-//! use token_core::{RootKey, UnixTime};
-//! use token_store::{ClaimId, Entity, KeyRing, MemoryStore, Record, Redeem, Terms, TokenId, TokenStore};
+//! use token_core::{Purpose, RootKey, UnixTime};
+//! use token_store::{ClaimId, Entity, KeyRing, MemoryStore, Record, Spend, Terms, TokenId, TokenStore};
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! let store = MemoryStore::new();
@@ -33,7 +33,7 @@
 //! let root_key = RootKey::derive(b"32 random bytes or more, please.")?;
 //! let terms = Terms {
 //!     id: &id,
-//!     kind: "space-support",
+//!     purpose: Purpose::SpaceSupport,
 //!     resource: Some(&Entity { kind: "space".into(), id: "s1".into() }),
 //!     issuer: &Entity { kind: "user".into(), id: "u1".into() },
 //!     created: UnixTime::from_secs(1_500_000_000),
@@ -46,11 +46,11 @@
 //! assert_eq!(keys.open(&record.root_key, record.owner())?.expose(), root_key.expose());
 //!
 //! let (mine, yours) = (ClaimId::new(*b"request 1")?, ClaimId::new(*b"request 2")?);
-//! let Redeem::Redeemed { uses_left, grant, repeated: false } = store.redeem(&id, &mine)? else {
+//! let Spend::Spent { uses_left, grant, repeated: false } = store.spend(&id, &mine)? else {
 //!     return Err("the first to ask gets the use".into());
 //! };
-//! assert_eq!(store.redeem(&id, &mine)?, Redeem::Redeemed { uses_left, grant, repeated: true });
-//! assert_eq!(store.redeem(&id, &yours)?, Redeem::Exhausted);
+//! assert_eq!(store.spend(&id, &mine)?, Spend::Spent { uses_left, grant, repeated: true });
+//! assert_eq!(store.spend(&id, &yours)?, Spend::Exhausted);
 //! # Ok(())
 //! # }
 //! ```
@@ -141,7 +141,7 @@ pub use backends::RedbStore;
 #[cfg(feature = "sled")]
 pub use backends::SledStore;
 pub use cached::{CacheConfig, CacheMetrics, CachedStore, Invalidator};
-pub use check::{Fault, Report};
+pub use check::{CheckReport, Fault};
 pub use entity::{EntityKind, UnknownEntityKind};
 pub use keyring::{
     KeyFile, KeyFileError, KeyRing, KeySource, KeySourceError, KeyTextError, KeyVariable, OpenError, Owner,
@@ -152,7 +152,7 @@ pub use postgres::{InvalidPostgresUrl, PostgresConfig, PostgresMetrics, Postgres
 pub use record::{ClaimId, Entity, Generation, GrantId, Held, InvalidId, Record, SealedKey, Terms, TokenId};
 pub use rekey::{RekeyError, Rekeyed, RemoveError, rekey};
 pub use store::{
-    ClockWitness, Filter, Insert, LogPosition, Page, Raise, Redeem, Refund, Retry, Revoke, StoreError,
+    ClockWitness, Filter, Insert, LogPosition, Page, Raise, Refund, Retry, Revoke, Spend, StoreError,
     TokenStore,
 };
 #[cfg(feature = "transfer")]

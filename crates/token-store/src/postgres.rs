@@ -14,8 +14,8 @@ use token_core::UnixTime;
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 
 use crate::{
-    ClaimId, Entity, Filter, Generation, GrantId, Held, Insert, Invalidator, Page, Raise, Record, Redeem,
-    Refund, Retry, Revoke, StoreError, TokenId, TokenStore, layout, owned::Owned,
+    ClaimId, Entity, Filter, Generation, GrantId, Held, Insert, Invalidator, Page, Raise, Record, Refund,
+    Retry, Revoke, Spend, StoreError, TokenId, TokenStore, layout, owned::Owned,
 };
 use change::{Act, Change, Changed, Changes};
 use error::Failure;
@@ -64,7 +64,7 @@ const ADMINISTRATION: u32 = 6;
 ///   decode records. They treat damaged records like all others and do not report them;
 ///   [`check`](crate::Administration::check) does.
 /// - The server counts uses up to 2⁶³ − 1. The store keeps a larger limit exactly but counts it as 2⁶³ − 1, which no
-///   token reaches: [`Redeem::Redeemed`] then reports fewer uses than are left.
+///   token reaches: [`Spend::Spent`] then reports fewer uses than are left.
 /// - While the server is unreachable or in recovery, the store retries until [`PostgresConfig::call_timeout`] has
 ///   passed.
 /// - The store refuses a server that may lose acknowledged writes ([`StoreError::NotDurable`]): `fsync`,
@@ -269,8 +269,8 @@ impl TokenStore for PostgresStore {
         stored.map(|stored| stored.record(id.clone())).transpose()
     }
 
-    fn redeem(&self, id: &TokenId, claim: &ClaimId) -> Result<Redeem, StoreError> {
-        self.change(id, Act::Redeem(claim.clone(), GrantId::draw()?))?.redeem()
+    fn spend(&self, id: &TokenId, claim: &ClaimId) -> Result<Spend, StoreError> {
+        self.change(id, Act::Spend(claim.clone(), GrantId::draw()?))?.spend()
     }
 
     fn claimed(&self, id: &TokenId, claim: &ClaimId) -> Result<Option<Held>, StoreError> {

@@ -4,7 +4,7 @@ use std::{fmt, io, num::NonZeroU64, sync::Arc};
 
 use ring::rand::{SecureRandom as _, SystemRandom};
 use serde::{Deserialize, Serialize};
-use token_core::{RootKey, UnixTime};
+use token_core::{Purpose, RootKey, UnixTime};
 
 use crate::{KeyRing, Owner, SealError, StoreError, codec, layout};
 
@@ -67,8 +67,8 @@ pub struct SealedKey {
 pub struct Record {
     /// The id of the token.
     pub id: TokenId,
-    /// The type of the token, as the host names it, such as `space-support`. Opaque to the store.
-    pub kind: String,
+    /// What the token is for.
+    pub purpose: Purpose,
     /// The resource that the token is about, if any.
     pub resource: Option<Entity>,
     /// The entity that had it minted, on whose authority it is spent.
@@ -81,7 +81,7 @@ pub struct Record {
     pub expires: Option<UnixTime>,
     /// How many uses it has. `None`: no limit.
     pub use_limit: Option<NonZeroU64>,
-    /// How many uses are spent: redeemed and not refunded.
+    /// How many uses are spent and not refunded.
     pub uses: u64,
     /// Whether it was revoked. A revocation is for good.
     pub revoked: bool,
@@ -95,8 +95,8 @@ pub struct Record {
 pub struct Terms<'a> {
     /// [`Record::id`]
     pub id: &'a TokenId,
-    /// [`Record::kind`]
-    pub kind: &'a str,
+    /// [`Record::purpose`]
+    pub purpose: Purpose,
     /// [`Record::resource`]
     pub resource: Option<&'a Entity>,
     /// [`Record::issuer`]
@@ -125,10 +125,10 @@ impl Record {
     /// # Errors
     /// [`SealError::Random`].
     pub fn new(terms: Terms<'_>, root_key: &RootKey, keys: &KeyRing) -> Result<Self, SealError> {
-        let Terms { id, kind, resource, issuer, created, expires, use_limit } = terms;
+        let Terms { id, purpose, resource, issuer, created, expires, use_limit } = terms;
         Ok(Self {
             id: id.clone(),
-            kind: kind.to_owned(),
+            purpose,
             resource: resource.cloned(),
             issuer: issuer.clone(),
             root_key: keys.seal(root_key, Owner::Token(terms))?,
@@ -144,9 +144,9 @@ impl Record {
     /// Returns the owner that the root key is sealed for.
     #[must_use]
     pub fn owner(&self) -> Owner<'_> {
-        let Self { id, kind, resource, issuer, created, expires, use_limit, .. } = self;
-        let (created, expires, use_limit) = (*created, *expires, *use_limit);
-        Owner::Token(Terms { id, kind, resource: resource.as_ref(), issuer, created, expires, use_limit })
+        let Self { id, purpose, resource, issuer, created, expires, use_limit, .. } = self;
+        let (purpose, created, expires, use_limit) = (*purpose, *created, *expires, *use_limit);
+        Owner::Token(Terms { id, purpose, resource: resource.as_ref(), issuer, created, expires, use_limit })
     }
 
     /// Returns whether no use is left.

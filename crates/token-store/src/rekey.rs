@@ -271,7 +271,7 @@ impl Sealed for (Entity, Generation) {
 
 #[cfg(test)]
 mod tests {
-    use token_core::UnixTime;
+    use token_core::{Purpose, UnixTime};
 
     use super::*;
     use crate::{Insert, MemoryStore, Raise, Terms, TokenStore};
@@ -283,7 +283,7 @@ mod tests {
     fn record(keys: &KeyRing, number: u32) -> Record {
         let terms = Terms {
             id: &id(number),
-            kind: "raw",
+            purpose: Purpose::SpaceSupport,
             resource: None,
             issuer: &Entity { kind: "user".into(), id: "u1".into() },
             created: UnixTime::from_secs(1_500_000_000),

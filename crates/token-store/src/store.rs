@@ -19,7 +19,7 @@ use crate::{ClaimId, Entity, Generation, GrantId, Held, Record, TokenId};
 /// - **G4 shared.** Clones of a store share their state.
 /// - **G5 blind.** A store reads no clock. It neither logs a key nor shows one in `Debug` or an error.
 /// - **G6 idempotent.** On a token with a use limit, a claim holds at most one use, however often the caller retries
-///   [`redeem`](Self::redeem). The store never gives back a use that it reported more than once. A
+///   [`spend`](Self::spend). The store never gives back a use that it reported more than once. A
 ///   [`refund`](Self::refund) gives back only the use whose grant it names.
 ///
 /// Absence and the outcome of a race are data, not errors. [`StoreError::retry`] says what the caller of a failed call
@@ -41,7 +41,7 @@ pub trait TokenStore: fmt::Debug + Send + Sync {
     fn get(&self, id: &TokenId) -> Result<Option<Record>, StoreError>;
 
     /// Spends one use under a claim. With a limit of `k`, exactly `k` of any number of racing claims get
-    /// [`Redeem::Redeemed`].
+    /// [`Spend::Spent`].
     ///
     /// Idempotent for a token with a limit: the store keeps each claim that it grants beside the record. A retry under
     /// such a claim gets the same use and costs no other, even if the token was exhausted or revoked since. From the
@@ -58,13 +58,13 @@ pub trait TokenStore: fmt::Debug + Send + Sync {
     ///
     /// # Errors
     /// [`StoreError`]. After [`StoreError::Unknown`], retry under the same claim.
-    fn redeem(&self, id: &TokenId, claim: &ClaimId) -> Result<Redeem, StoreError>;
+    fn spend(&self, id: &TokenId, claim: &ClaimId) -> Result<Spend, StoreError>;
 
     /// Returns the use that a claim holds. Returns `None` if the claim was never made or was refunded, or if the token
     /// is absent or has no limit. With this a caller can answer a repeated claim on a token that it would no longer
-    /// redeem.
+    /// spend.
     ///
-    /// Like a repeated [`redeem`](Self::redeem), this makes the use impossible to refund: the caller that learns of the
+    /// Like a repeated [`spend`](Self::spend), this makes the use impossible to refund: the caller that learns of the
     /// use may act on it.
     ///
     /// # Errors
@@ -150,12 +150,12 @@ pub enum Insert {
     Exists,
 }
 
-/// What [`TokenStore::redeem`] did.
+/// What [`TokenStore::spend`] did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use]
-pub enum Redeem {
+pub enum Spend {
     /// The claim holds one use.
-    Redeemed {
+    Spent {
         /// How many uses were left when the claim was first made; `None` for a token without a limit.
         uses_left: Option<u64>,
         /// The grant of this use, which a refund must name; `None` for a token without a limit.
@@ -171,12 +171,12 @@ pub enum Redeem {
     Absent,
 }
 
-impl Redeem {
+impl Spend {
     /// Returns the grant of the use; `None` if no use was granted or the token has no limit.
     #[must_use]
     pub const fn grant(&self) -> Option<GrantId> {
         match self {
-            Self::Redeemed { grant, .. } => *grant,
+            Self::Spent { grant, .. } => *grant,
             Self::Exhausted | Self::Revoked | Self::Absent => None,
         }
     }

@@ -246,9 +246,9 @@ pub fn export_to<S: Administration + ?Sized>(
         }
     }
     // A void time that was set during the export also covers what was written before.
-    let void_before = store.void_before(UnixTime::from_secs(0))?.as_secs();
-    if void_before > 0 {
-        out.line(&Document::VoidBefore(void_before))?;
+    let revoke_before = store.revoke_before(UnixTime::from_secs(0))?.as_secs();
+    if revoke_before > 0 {
+        out.line(&Document::VoidBefore(revoke_before))?;
     }
     let checksum = finished(&out.hash);
     let Moved { tokens, generations, .. } = moved;
@@ -270,7 +270,7 @@ fn whole(file: &mut (impl Read + Seek)) -> Result<(Moved, UnixTime), TransferErr
     file.rewind()?;
     let mut lines = Lines::new(file);
     let (mut hash, mut moved) = (digest::Context::new(&SHA256), Moved::default());
-    let mut void_before = UnixTime::from_secs(0);
+    let mut revoke_before = UnixTime::from_secs(0);
     while let Some(document) = lines.next()? {
         if moved.checksum.is_some() {
             return Err(TransferError::Damaged);
@@ -287,14 +287,14 @@ fn whole(file: &mut (impl Read + Seek)) -> Result<(Moved, UnixTime), TransferErr
             Document::Token(_) => add(&mut moved.tokens),
             Document::Generation(_) => add(&mut moved.generations),
             Document::Damaged(_) | Document::DamagedGeneration(_) => add(&mut moved.damaged),
-            Document::VoidBefore(secs) => void_before = void_before.max(UnixTime::from_secs(*secs)),
+            Document::VoidBefore(secs) => revoke_before = revoke_before.max(UnixTime::from_secs(*secs)),
             _ => {}
         }
         hash.update(lines.text());
         lines.item(document)?;
     }
     match moved.checksum {
-        Some(_) => Ok((moved, void_before)),
+        Some(_) => Ok((moved, revoke_before)),
         None => Err(TransferError::Incomplete { line: lines.number() }),
     }
 }
@@ -316,9 +316,9 @@ pub fn import<S: Administration + ?Sized>(
     epoch: Epoch<'_>,
     progress: &mut dyn FnMut(&Moved),
 ) -> Result<Moved, TransferError> {
-    let (Moved { damaged, checksum, .. }, void_before) = whole(file)?;
-    if void_before > UnixTime::from_secs(0) {
-        store.void_before(void_before)?;
+    let (Moved { damaged, checksum, .. }, revoke_before) = whole(file)?;
+    if revoke_before > UnixTime::from_secs(0) {
+        store.revoke_before(revoke_before)?;
     }
     file.rewind()?;
     let mut lines = Lines::new(file);

@@ -8,8 +8,8 @@ use std::{
 
 use token_core::UnixTime;
 use token_store::{
-    ClaimId, Entity, Filter, Generation, GrantId, Held, Insert, MemoryStore, Page, Raise, Record, Redeem,
-    Refund, Revoke, StoreError, TokenId, TokenStore, conformance,
+    ClaimId, Entity, Filter, Generation, GrantId, Held, Insert, MemoryStore, Page, Raise, Record, Refund,
+    Revoke, Spend, StoreError, TokenId, TokenStore, conformance,
 };
 
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -30,14 +30,14 @@ impl TokenStore for Broken {
     fn get(&self, id: &TokenId) -> Result<Option<Record>, StoreError> {
         self.0.get(id)
     }
-    fn redeem(&self, id: &TokenId, claim: &ClaimId) -> Result<Redeem, StoreError> {
+    fn spend(&self, id: &TokenId, claim: &ClaimId) -> Result<Spend, StoreError> {
         static CALLS: AtomicU64 = AtomicU64::new(0);
         match self.1 {
             Defect::ForgetsClaims => {
                 let call = CALLS.fetch_add(1, Ordering::Relaxed).to_be_bytes();
-                self.0.redeem(id, &ClaimId::new(call).unwrap())
+                self.0.spend(id, &ClaimId::new(call).unwrap())
             }
-            _ => self.0.redeem(id, claim),
+            _ => self.0.spend(id, claim),
         }
     }
     fn claimed(&self, id: &TokenId, claim: &ClaimId) -> Result<Option<Held>, StoreError> {

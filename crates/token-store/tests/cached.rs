@@ -24,7 +24,7 @@ use std::{
 use token_core::{RootKey, UnixTime};
 use token_store::{
     Administration, CacheConfig, CachedStore, ClaimId, Entity, Filter, Generation, GrantId, Held, Insert,
-    KeyPlace, KeyRing, MemoryStore, Owner, Page, Raise, Record, Redeem, Refund, Reseal, Revoke, StoreError,
+    KeyPlace, KeyRing, MemoryStore, Owner, Page, Raise, Record, Refund, Reseal, Revoke, Spend, StoreError,
     Terms, TokenId, TokenStore,
 };
 
@@ -51,7 +51,7 @@ fn user() -> Entity {
 fn record(keys: &KeyRing, id: &TokenId, limit: Option<u64>) -> Record {
     let terms = Terms {
         id,
-        kind: "space-support",
+        purpose: token_core::Purpose::SpaceSupport,
         resource: None,
         issuer: &user(),
         created: UnixTime::from_secs(1_500_000_000),
@@ -128,8 +128,8 @@ impl TokenStore for Far {
     fn get(&self, id: &TokenId) -> Result<Option<Record>, StoreError> {
         self.read(|| self.store.get(id))
     }
-    fn redeem(&self, id: &TokenId, claim: &ClaimId) -> Result<Redeem, StoreError> {
-        self.store.redeem(id, claim)
+    fn spend(&self, id: &TokenId, claim: &ClaimId) -> Result<Spend, StoreError> {
+        self.store.spend(id, claim)
     }
     fn claimed(&self, id: &TokenId, claim: &ClaimId) -> Result<Option<Held>, StoreError> {
         self.store.claimed(id, claim)
@@ -339,8 +339,8 @@ fn what_was_read_before_a_change_is_not_kept_after_it() {
 
     let a = host.insert("a", Some(9));
     let grant = Cell::new(None);
-    let redeem = || grant.set(cached.redeem(&a, &claim(1)).unwrap().grant());
-    assert_eq!(overtaken(&host, || uses(&a), redeem), Some(1));
+    let spend = || grant.set(cached.spend(&a, &claim(1)).unwrap().grant());
+    assert_eq!(overtaken(&host, || uses(&a), spend), Some(1));
     let grant = grant.get().unwrap();
     let refunded = overtaken(&host, || uses(&a), || done(cached.refund(&a, &claim(1), grant).unwrap()));
     assert_eq!(refunded, Some(0));
@@ -349,7 +349,7 @@ fn what_was_read_before_a_change_is_not_kept_after_it() {
         &host,
         || uses(&a),
         || {
-            let _redeemed = host.far.redeem(&a, &claim(2)).unwrap();
+            let _spent = host.far.spend(&a, &claim(2)).unwrap();
             let held = cached.claimed(&a, &claim(2)).unwrap();
             assert_eq!(held.map(|held| held.uses_left), Some(8));
         },
@@ -359,7 +359,7 @@ fn what_was_read_before_a_change_is_not_kept_after_it() {
         &host,
         || uses(&a),
         || {
-            let _redeemed = host.far.redeem(&a, &claim(3)).unwrap();
+            let _spent = host.far.spend(&a, &claim(3)).unwrap();
             assert_eq!(cached.list(&Filter::All, None, 9).unwrap().records[0].uses, 2);
         },
     );
@@ -425,7 +425,7 @@ fn administration_forgets_what_it_changes() {
     assert!(!get(&a).unwrap().revoked && !get(&b).unwrap().revoked);
     assert_eq!(store.revoke_all(&Filter::Issuer(user()), None, 1).unwrap().revoked, 1);
     assert!(get(&a).unwrap().revoked && !get(&b).unwrap().revoked);
-    let _void = store.void_before(UnixTime::from_secs(1_500_000_001)).unwrap();
+    let _void = store.revoke_before(UnixTime::from_secs(1_500_000_001)).unwrap();
     assert!(get(&b).unwrap().revoked);
 
     let d = id("d");
@@ -475,7 +475,7 @@ fn a_record_serves_no_longer_when_the_store_cannot_be_reached() {
     assert!(!host.revoked(&id));
     host.pass(TICK);
     assert!(matches!(host.cached.get(&id), Err(StoreError::Io(_))));
-    assert!(host.cached.redeem(&id, &claim(1)).is_ok(), "asks the store, which is there for that");
+    assert!(host.cached.spend(&id, &claim(1)).is_ok(), "asks the store, which is there for that");
 }
 
 #[test]
@@ -640,7 +640,7 @@ fn no_thread_is_told_what_was_before_a_change_that_has_returned() {
             }
             start.wait();
             for number in 0..300 {
-                let _redeemed = cached.redeem(&a, &claim(number)).unwrap();
+                let _spent = cached.spend(&a, &claim(number)).unwrap();
                 spent.fetch_add(1, SeqCst);
                 if number % 8 == 0 {
                     thread::yield_now();

@@ -18,7 +18,7 @@ use std::{
 
 use token_core::{RootKey, UnixTime};
 use token_store::{
-    ClaimId, Entity, Filter, Insert, KeyRing, OpenError, Record, RedbStore, Redeem, Revoke, SledStore,
+    ClaimId, Entity, Filter, Insert, KeyRing, OpenError, Record, RedbStore, Revoke, SledStore, Spend,
     StoreError, Terms, TokenId, TokenStore,
 };
 
@@ -58,7 +58,7 @@ fn issuer() -> Entity {
 fn record(keys: &KeyRing, number: u8) -> Record {
     let terms = Terms {
         id: &id(number),
-        kind: "space-support",
+        purpose: token_core::Purpose::SpaceSupport,
         resource: None,
         issuer: &issuer(),
         created: UnixTime::from_secs(1_500_000_000),
@@ -76,8 +76,8 @@ fn fill(store: &dyn TokenStore, keys: &KeyRing) -> Vec<Record> {
             let mut record = record(keys, number);
             assert_eq!(store.insert(&record).unwrap(), Insert::Inserted);
             if number % 3 > 0 {
-                let first = store.redeem(&record.id, &claim()).unwrap();
-                assert!(matches!(first, Redeem::Redeemed { uses_left: Some(1), repeated: false, .. }));
+                let first = store.spend(&record.id, &claim()).unwrap();
+                assert!(matches!(first, Spend::Spent { uses_left: Some(1), repeated: false, .. }));
                 record.uses = 1;
             }
             if number % 3 > 1 {
@@ -121,9 +121,9 @@ fn question(open: Make, path: &Path, keys: &KeyRing, records: &[Record], outcome
             Err(error) => note(error),
         }
         if record.uses == 1 {
-            match store.redeem(&record.id, &claim()) {
+            match store.spend(&record.id, &claim()) {
                 Ok(answer) => {
-                    assert!(matches!(answer, Redeem::Redeemed { uses_left: Some(1), repeated: true, .. }));
+                    assert!(matches!(answer, Spend::Spent { uses_left: Some(1), repeated: true, .. }));
                 }
                 Err(error) => note(error),
             }

@@ -36,7 +36,7 @@ mod unix {
     use token_core::{RootKey, UnixTime};
     use token_store::{
         Administration, CacheConfig, CachedStore, ClaimId, Entity, Filter, Generation, GrantId, Insert,
-        KeyRing, MemoryStore, Owner, Record, RedbStore, Redeem, Retry, SledStore, StoreError, Terms, TokenId,
+        KeyRing, MemoryStore, Owner, Record, RedbStore, Retry, SledStore, Spend, StoreError, Terms, TokenId,
         TokenStore,
     };
 
@@ -85,7 +85,7 @@ mod unix {
     fn record(keys: &KeyRing) -> Record {
         let terms = Terms {
             id: &id(),
-            kind: "space-support",
+            purpose: token_core::Purpose::SpaceSupport,
             resource: None,
             issuer: &Entity { kind: "user".into(), id: "u1".into() },
             created: UnixTime::from_secs(1_500_000_000),
@@ -109,8 +109,8 @@ mod unix {
             drop(open(engine, &path).unwrap());
         }
         forked(|| {
-            let won = open(engine, &path).unwrap().redeem(&id(), &claim("a")).unwrap();
-            assert!(matches!(won, Redeem::Redeemed { uses_left: Some(0), repeated: false, .. }));
+            let won = open(engine, &path).unwrap().spend(&id(), &claim("a")).unwrap();
+            assert!(matches!(won, Spend::Spent { uses_left: Some(0), repeated: false, .. }));
         });
     }
 
@@ -140,14 +140,14 @@ mod unix {
         });
         assert!(content(dir.path()) == before, "{engine}: dropped there, it writes nothing");
         let store = store.unwrap();
-        let won = store.redeem(&id(), &claim("a")).unwrap();
-        assert!(matches!(won, Redeem::Redeemed { uses_left: Some(0), repeated: false, .. }), "{engine}");
-        assert_eq!(store.redeem(&id(), &claim("b")).unwrap(), Redeem::Exhausted, "{engine}");
+        let won = store.spend(&id(), &claim("a")).unwrap();
+        assert!(matches!(won, Spend::Spent { uses_left: Some(0), repeated: false, .. }), "{engine}");
+        assert_eq!(store.spend(&id(), &claim("b")).unwrap(), Spend::Exhausted, "{engine}");
         assert!(store.check(Some(&keys)).unwrap().is_sound(), "{engine}");
         drop(store);
         if !matches!(engine, "memory" | "cached") {
             let store = open(engine, &path).unwrap();
-            assert_eq!(store.redeem(&id(), &claim("b")).unwrap(), Redeem::Exhausted, "{engine}");
+            assert_eq!(store.spend(&id(), &claim("b")).unwrap(), Spend::Exhausted, "{engine}");
         }
     }
 
@@ -161,7 +161,7 @@ mod unix {
         let root_key = keys.seal(&RootKey::from_derived([7; 32]), owner).unwrap();
         let time = UnixTime::from_secs(1);
         refused(store.get(&id())); // first, as long as a cache has it
-        refused(store.redeem(&id(), &claim("b")));
+        refused(store.spend(&id(), &claim("b")));
         refused(store.insert(&record(keys)));
         refused(store.claimed(&id(), &claim("b")));
         refused(store.refund(&id(), &claim("b"), GrantId::from_bytes([0; 8])));
@@ -172,8 +172,8 @@ mod unix {
         refused(store.present_generation(&user));
         refused(store.raise_generation(&user, &Generation { number: 1, root_key }));
         refused(store.revoke_all(&Filter::All, None, 9));
-        refused(store.void_before(time));
-        refused(store.void_before(UnixTime::from_secs(0)));
+        refused(store.revoke_before(time));
+        refused(store.revoke_before(UnixTime::from_secs(0)));
         refused(store.counts());
         refused(store.purge_spent(time, Duration::ZERO, 9));
         refused(store.claims(&id(), None, 9));

@@ -26,7 +26,7 @@ use std::{
 
 use token_core::{RootKey, UnixTime};
 use token_store::{
-    ClaimId, Entity, Insert, KeyRing, Record, RedbStore, Redeem, SledStore, StoreError, Terms, TokenId,
+    ClaimId, Entity, Insert, KeyRing, Record, RedbStore, SledStore, Spend, StoreError, Terms, TokenId,
     TokenStore,
 };
 
@@ -81,11 +81,8 @@ fn victim(engine: &str, dir: &Path, round: u64) {
                     tell(format!("minted {text}\n"));
                     if number % 2 == 0 {
                         tell(format!("spending {text}\n"));
-                        let first = store.redeem(&id, &claim()).unwrap();
-                        assert!(matches!(
-                            first,
-                            Redeem::Redeemed { uses_left: Some(0), repeated: false, .. }
-                        ));
+                        let first = store.spend(&id, &claim()).unwrap();
+                        assert!(matches!(first, Spend::Spent { uses_left: Some(0), repeated: false, .. }));
                         tell(format!("spent {text}\n"));
                     }
                 }
@@ -97,7 +94,7 @@ fn victim(engine: &str, dir: &Path, round: u64) {
 fn record(keys: &KeyRing, id: &TokenId, text: &str) -> Record {
     let terms = Terms {
         id,
-        kind: "space-support",
+        purpose: token_core::Purpose::SpaceSupport,
         resource: None,
         issuer: &Entity { kind: "user".into(), id: "u1".into() },
         created: UnixTime::from_secs(1_500_000_000),
@@ -173,14 +170,11 @@ fn check(store: &dyn TokenStore, keys: &KeyRing, known: &BTreeMap<String, Known>
         match (known, record.uses) {
             (Known::Minted, 0) | (Known::Spending, 0 | 1) => {}
             (Known::Spent, 1) => {
-                let again = store.redeem(&id, &claim()).unwrap();
-                assert!(
-                    matches!(again, Redeem::Redeemed { uses_left: Some(0), repeated: true, .. }),
-                    "{text}"
-                );
+                let again = store.spend(&id, &claim()).unwrap();
+                assert!(matches!(again, Spend::Spent { uses_left: Some(0), repeated: true, .. }), "{text}");
                 assert_eq!(
-                    store.redeem(&id, &ClaimId::new(*b"other").unwrap()).unwrap(),
-                    Redeem::Exhausted,
+                    store.spend(&id, &ClaimId::new(*b"other").unwrap()).unwrap(),
+                    Spend::Exhausted,
                     "{text}"
                 );
             }
@@ -197,7 +191,7 @@ fn limited(engine: &str, dir: &Path) {
         let text = format!("{number}");
         let id = TokenId::new(text.as_bytes()).unwrap();
         let record = Record { name: Some("large".repeat(4000)), ..record(&keys, &id, &text) };
-        let Err(error) = store.insert(&record).and_then(|_| store.redeem(&id, &claim())) else {
+        let Err(error) = store.insert(&record).and_then(|_| store.spend(&id, &claim())) else {
             tell(format!("spent {text}\n"));
             continue;
         };

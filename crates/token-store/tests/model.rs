@@ -16,13 +16,13 @@ use proptest::{collection::vec, prelude::*};
 use token_core::{RootKey, UnixTime};
 use token_store::{
     CacheConfig, CachedStore, ClaimId, Entity, Filter, GrantId, Held, Insert, KeyRing, MemoryStore, Record,
-    Redeem, Refund, Revoke, Terms, TokenId, TokenStore,
+    Refund, Revoke, Spend, Terms, TokenId, TokenStore,
 };
 
 #[derive(Clone, Debug)]
 enum Operation {
     Insert { id: usize, limit: u64, expires: Option<u64>, entity: u8 },
-    Redeem { id: usize, claim: u8 },
+    Spend { id: usize, claim: u8 },
     Claimed { id: usize, claim: u8 },
     Refund { id: usize, claim: u8, back: usize },
     Revoke { id: usize },
@@ -38,7 +38,7 @@ fn operations() -> impl Strategy<Value = (Vec<Vec<u8>>, Vec<Operation>)> {
     let operation = prop_oneof![
         3 => (id.clone(), 0..3_u64, proptest::option::of(0..6_u64), 0..3_u8)
             .prop_map(|(id, limit, expires, entity)| Operation::Insert { id, limit, expires, entity }),
-        4 => (id.clone(), 0..4_u8).prop_map(|(id, claim)| Operation::Redeem { id, claim }),
+        4 => (id.clone(), 0..4_u8).prop_map(|(id, claim)| Operation::Spend { id, claim }),
         1 => (id.clone(), 0..4_u8).prop_map(|(id, claim)| Operation::Claimed { id, claim }),
         2 => (id.clone(), 0..4_u8, 0..3_usize)
             .prop_map(|(id, claim, back)| Operation::Refund { id, claim, back }),
@@ -59,22 +59,22 @@ struct Claim {
 
 impl Model {
     // `grant` is the grant of the use, if one is granted.
-    fn redeem(&mut self, id: &TokenId, claim: u8, grant: Option<GrantId>) -> Redeem {
+    fn spend(&mut self, id: &TokenId, claim: u8, grant: Option<GrantId>) -> Spend {
         if let Some(Held { uses_left, grant }) = self.claimed(id, claim) {
-            return Redeem::Redeemed { uses_left: Some(uses_left), grant: Some(grant), repeated: true };
+            return Spend::Spent { uses_left: Some(uses_left), grant: Some(grant), repeated: true };
         }
-        let Some((record, claims)) = self.0.get_mut(id) else { return Redeem::Absent };
+        let Some((record, claims)) = self.0.get_mut(id) else { return Spend::Absent };
         if record.revoked {
-            return Redeem::Revoked;
+            return Spend::Revoked;
         }
         let uses_left = match record.use_limit {
-            Some(limit) if record.uses == limit.get() => return Redeem::Exhausted,
+            Some(limit) if record.uses == limit.get() => return Spend::Exhausted,
             limit => limit.map(|limit| limit.get() - record.uses - 1),
         };
         record.uses += 1;
         let held = uses_left.zip(grant).map(|(uses_left, grant)| Held { uses_left, grant });
         claims.extend(held.map(|held| (claim, Claim { held, answered_again: false })));
-        Redeem::Redeemed { uses_left, grant: held.map(|held| held.grant), repeated: false }
+        Spend::Spent { uses_left, grant: held.map(|held| held.grant), repeated: false }
     }
 
     fn claimed(&mut self, id: &TokenId, claim: u8) -> Option<Held> {
@@ -130,7 +130,7 @@ fn run(store: &dyn TokenStore, keys: &KeyRing, ids: &[Vec<u8>], operations: Vec<
                 let entity = entity(number);
                 let terms = Terms {
                     id,
-                    kind: "raw",
+                    purpose: token_core::Purpose::SpaceSupport,
                     resource: (number == 1).then_some(&entity),
                     issuer: &entity,
                     created: UnixTime::from_secs(0),
@@ -143,10 +143,10 @@ fn run(store: &dyn TokenStore, keys: &KeyRing, ids: &[Vec<u8>], operations: Vec<
                 assert_eq!(store.insert(&record).unwrap(), expected);
                 model.0.entry(id.clone()).or_insert((record, BTreeMap::new()));
             }
-            Operation::Redeem { id, claim: number } => {
-                let answer = store.redeem(id_at(id), &claim(number)).unwrap();
-                assert_eq!(answer, model.redeem(id_at(id), number, answer.grant()));
-                if let Redeem::Redeemed { grant: Some(grant), repeated: false, .. } = answer {
+            Operation::Spend { id, claim: number } => {
+                let answer = store.spend(id_at(id), &claim(number)).unwrap();
+                assert_eq!(answer, model.spend(id_at(id), number, answer.grant()));
+                if let Spend::Spent { grant: Some(grant), repeated: false, .. } = answer {
                     assert!(granted.iter().all(|(.., known)| *known != grant), "each grant is a new one");
                     granted.push((id_at(id), number, grant));
                 }

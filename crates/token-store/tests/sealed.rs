@@ -60,7 +60,7 @@ fn use_it(store: &dyn TokenStore, keys: &KeyRing, root_key: &RootKey, generation
     let (id, subject) = (TokenId::new(ID).unwrap(), Entity { kind: "user".into(), id: "u1".into() });
     let terms = Terms {
         id: &id,
-        kind: "space-support",
+        purpose: token_core::Purpose::SpaceSupport,
         resource: None,
         issuer: &subject,
         created: UnixTime::from_secs(1),
@@ -69,7 +69,7 @@ fn use_it(store: &dyn TokenStore, keys: &KeyRing, root_key: &RootKey, generation
     };
     let record = Record::new(terms, root_key, keys).unwrap();
     assert_eq!(store.insert(&record).unwrap(), Insert::Inserted);
-    let _ = store.redeem(&id, &ClaimId::new(*b"claim").unwrap()).unwrap();
+    let _ = store.spend(&id, &ClaimId::new(*b"claim").unwrap()).unwrap();
     let owner = Owner::Generation { subject: &subject, number: 1 };
     let generation = Generation { number: 1, root_key: keys.seal(generation_key, owner).unwrap() };
     assert_eq!(store.raise_generation(&subject, &generation).unwrap(), Raise::Raised);

@@ -130,30 +130,30 @@ fn work(store: &dyn TokenStore, keys: &KeyRing) -> Result<(), StoreError> {
         let key = RootKey::from_derived([number; 32]);
         let terms = Terms {
             id: &id,
-            kind: "space-support",
+            purpose: token_core::Purpose::SpaceSupport,
             resource: None,
             issuer: &subject,
             created: UnixTime::from_secs(1),
             expires: Some(UnixTime::from_secs(2)),
             use_limit: std::num::NonZeroU64::new(2),
         };
-        let (inserted, redeemed, refunded, revoked) = (
+        let (inserted, spent, refunded, revoked) = (
             store.insert(&Record::new(terms, &key, keys).unwrap()),
-            || store.redeem(&id, &first),
+            || store.spend(&id, &first),
             |grant| store.refund(&id, &second, grant),
             || store.revoke(&id),
         );
         let _ = inserted?;
         tell("inserted");
-        let _ = redeemed()?;
-        tell("redeemed");
-        let _ = redeemed()?;
-        tell("redeemed again");
-        let grant = store.redeem(&id, &second)?.grant().unwrap();
-        tell("redeemed");
+        let _ = spent()?;
+        tell("spent");
+        let _ = spent()?;
+        tell("spent again");
+        let grant = store.spend(&id, &second)?.grant().unwrap();
+        tell("spent");
         let _ = refunded(grant)?;
         tell("refunded");
-        let _ = store.redeem(&id, &second)?;
+        let _ = store.spend(&id, &second)?;
         let _ = store.claimed(&id, &second)?;
         tell("asked");
         let _ = revoked()?;

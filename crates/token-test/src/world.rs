@@ -5,11 +5,11 @@ use std::sync::{
     atomic::{AtomicBool, AtomicU64, Ordering},
 };
 
-use token_api::{Authority, Config, Host, HostError, Privilege};
+use token_api::{Authority, Config, Host, HostError, Purpose};
 use token_core::{Subject, UnixTime};
 use token_store::{
     ClaimId, Entity, Filter, Generation, GrantId, Held, Insert, KeyRing, MemoryStore, Page, Raise, Record,
-    Redeem, Refund, Revoke, StoreError, TokenId, TokenStore,
+    Refund, Revoke, Spend, StoreError, TokenId, TokenStore,
 };
 
 /// The group that exists.
@@ -100,7 +100,7 @@ impl Host for Members {
         self.answer(known && !self.all_gone.load(Ordering::SeqCst))
     }
 
-    fn may(&self, subject: Subject<'_>, _: Privilege, _: &Entity) -> Result<bool, HostError> {
+    fn may(&self, subject: Subject<'_>, _: Purpose, _: &Entity) -> Result<bool, HostError> {
         self.answer(subject == Subject::User("owner") && !self.owner_is_out.load(Ordering::SeqCst))
     }
 
@@ -124,7 +124,7 @@ impl TokenStore for BrokenStore {
     fn get(&self, _: &TokenId) -> Result<Option<Record>, StoreError> {
         broken()
     }
-    fn redeem(&self, _: &TokenId, _: &ClaimId) -> Result<Redeem, StoreError> {
+    fn spend(&self, _: &TokenId, _: &ClaimId) -> Result<Spend, StoreError> {
         broken()
     }
     fn claimed(&self, _: &TokenId, _: &ClaimId) -> Result<Option<Held>, StoreError> {

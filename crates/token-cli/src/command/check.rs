@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
-use token_store::{Fault, KeyPlace, Report};
+use token_store::{CheckReport, Fault, KeyPlace};
 
 use crate::{
     args::CheckArgs,
@@ -53,7 +53,7 @@ pub(super) fn run(args: &CheckArgs, home: &HomeArgs, terminal: &mut Terminal) ->
 }
 
 /// Says which key ring is needed, if it is another one.
-pub(super) fn note_unopened(report: &Report, terminal: &Terminal) {
+pub(super) fn note_unopened(report: &CheckReport, terminal: &Terminal) {
     let count = |fault| report.faults.get(&fault).copied().unwrap_or_default();
     let (unavailable, forged) = (count(Fault::KeyUnavailable), count(Fault::Forged));
     if unavailable > 0 {
@@ -70,7 +70,7 @@ pub(super) fn note_unopened(report: &Report, terminal: &Terminal) {
     }
 }
 
-fn document(report: &Report) -> Checked<'_> {
+fn document(report: &CheckReport) -> Checked<'_> {
     Checked {
         sound: report.is_sound(),
         records: report.records,
@@ -95,7 +95,7 @@ impl<'a> Example<'a> {
     }
 }
 
-fn print(report: &Report, terminal: &mut Terminal) -> Result<(), Failure> {
+fn print(report: &CheckReport, terminal: &mut Terminal) -> Result<(), Failure> {
     let verdict = match report.is_sound() {
         true => terminal.paint(Style::Good, "sound"),
         false => terminal.paint(Style::Bad, "damaged"),

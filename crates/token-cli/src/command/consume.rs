@@ -2,7 +2,7 @@
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde::Serialize;
-use token_api::Consumed;
+use token_api::Spent;
 use token_store::ClaimId;
 
 use crate::{
@@ -33,18 +33,18 @@ pub(super) fn run(args: &ConsumeArgs, home: &HomeArgs, terminal: &mut Terminal) 
     };
     let claim = claim(&name)?;
     let context = args.request.context(args.request.at().unwrap_or_else(|| authority.now()));
-    let spent = authority.consume(text.as_str()?, args.expect, consumer, &claim, &context);
+    let spent = authority.spend(text.as_str()?, args.expect, consumer, &claim, &context);
     drop(authority);
-    let consumed = spent.map_err(|error| Failure::spending(error, token.macaroon(), &name))?;
+    let spent = spent.map_err(|error| Failure::spending(error, token.macaroon(), &name))?;
     let written = match args.json {
-        true => terminal.document(&Answer::new(&consumed)),
-        false => print(&consumed, terminal),
+        true => terminal.document(&Answer::new(&spent)),
+        false => print(&spent, terminal),
     };
     written.map_err(|failure| {
         terminal.note(format_args!(
             "token {} was consumed, but the answer could not be written out; `--claim {name}` repeats it and \
              spends no second use",
-            consumed.accepted.id
+            spent.accepted.id
         ));
         failure.undelivered()
     })?;
@@ -69,28 +69,28 @@ struct Answer<'a> {
 }
 
 impl<'a> Answer<'a> {
-    fn new(consumed: &'a Consumed) -> Self {
-        let accepted = &consumed.accepted;
+    fn new(spent: &'a Spent) -> Self {
+        let accepted = &spent.accepted;
         Self {
             consumed: true,
             id: accepted.id.as_bytes().into(),
-            kind: accepted.kind.as_str(),
+            kind: accepted.purpose.as_str(),
             resource: accepted.resource.as_ref().map(Named::from),
             issuer: accepted.issuer().into(),
-            uses_left: consumed.uses_left,
-            repeated: consumed.repeated,
+            uses_left: spent.uses_left,
+            repeated: spent.repeated,
         }
     }
 }
 
-fn print(consumed: &Consumed, terminal: &mut Terminal) -> Result<(), Failure> {
-    let accepted = &consumed.accepted;
-    let left = consumed.uses_left.map_or_else(|| "unlimited".to_owned(), |left| left.to_string());
-    let repeated = if consumed.repeated { " before, under the same claim" } else { "" };
+fn print(spent: &Spent, terminal: &mut Terminal) -> Result<(), Failure> {
+    let accepted = &spent.accepted;
+    let left = spent.uses_left.map_or_else(|| "unlimited".to_owned(), |left| left.to_string());
+    let repeated = if spent.repeated { " before, under the same claim" } else { "" };
     let mut text = format!(
         "{}{repeated}\ntype        {}\nid          {}\n",
         terminal.paint(Style::Good, "consumed"),
-        accepted.kind,
+        accepted.purpose,
         accepted.id
     );
     if let Some(resource) = &accepted.resource {

@@ -150,7 +150,7 @@ impl<'a> Entry<'a> {
     fn new(record: &'a Record, now: UnixTime) -> Self {
         Self {
             id: record.id.as_bytes().into(),
-            kind: &record.kind,
+            kind: record.purpose.as_str(),
             resource: record.resource.as_ref().map(Named::from),
             issuer: (&record.issuer).into(),
             name: record.name.as_deref(),
@@ -180,7 +180,7 @@ fn print(records: &[Record], now: UnixTime, terminal: &mut Terminal) -> Result<(
         };
         [
             record.id.to_string(),
-            Plain(record.kind.as_bytes()).to_string(),
+            Plain(record.purpose.as_str().as_bytes()).to_string(),
             or_none(record.resource.as_ref().map(|resource| Named::from(resource).resource())),
             Named::from(&record.issuer).subject(),
             or_none(record.name.as_ref().map(|name| Plain(name.as_bytes()).to_string())),

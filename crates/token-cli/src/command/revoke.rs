@@ -84,7 +84,7 @@ pub(super) fn run(args: &RevokeArgs, home: &HomeArgs, terminal: &mut Terminal) -
 /// Voids all temporary tokens of one subject.
 fn temporary(text: &str, json: bool, home: &HomeArgs, terminal: &mut Terminal) -> Result<Exit, Failure> {
     let subject = Subject::read(text).ok_or(UsageError::Consumers)?;
-    home.authority()?.void_temporary(subject)?;
+    home.authority()?.revoke_temporary(subject)?;
     match json {
         true => terminal.document(&Voided { revoked: true, subject: text })?,
         false => terminal.text(format_args!("revoked all temporary tokens of {subject}\n"))?,
@@ -138,7 +138,7 @@ fn void(before: UnixTime, json: bool, home: &HomeArgs, terminal: &mut Terminal) 
     if before > time::now()? {
         return Err(UsageError::NotYet.into());
     }
-    let before = home.opened()?.store.void_before(before)?;
+    let before = home.opened()?.store.revoke_before(before)?;
     match json {
         true => terminal.document(&Void { revoked: true, before: Stamp(before) })?,
         false => terminal.text(format_args!("tokens that were minted before {before} are void\n"))?,

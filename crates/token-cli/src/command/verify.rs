@@ -154,7 +154,7 @@ struct Accepted {
     location: Bytes,
     expires_at: Option<Stamp>,
     #[serde(flatten)]
-    purpose: Option<Purpose>,
+    purpose: Option<Stored>,
     /// The token's own statements, for people.
     #[serde(skip)]
     stated: Vec<(&'static str, String)>,
@@ -163,7 +163,7 @@ struct Accepted {
 /// A token's purpose according to the store.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Purpose {
+struct Stored {
     #[serde(rename = "type")]
     kind: &'static str,
     resource: Option<Named<'static>>,
@@ -184,8 +184,8 @@ impl Accepted {
     }
 
     fn by_store(accepted: token_api::Accepted) -> Self {
-        let purpose = Purpose {
-            kind: accepted.kind.as_str(),
+        let purpose = Stored {
+            kind: accepted.purpose.as_str(),
             issuer: accepted.issuer().into(),
             resource: accepted.resource.map(Named::from),
             uses_left: accepted.uses_left,
@@ -196,7 +196,7 @@ impl Accepted {
     fn print(&self, terminal: &mut Terminal, now: UnixTime) -> Result<(), Failure> {
         let mut text = format!("{}\n", terminal.paint(Style::Good, "valid"));
         let mut row = |name: &str, value: &dyn fmt::Display| text.push_str(&format!("{name:<12}{value}\n"));
-        if let Some(Purpose { kind, resource, issuer, uses_left }) = &self.purpose {
+        if let Some(Stored { kind, resource, issuer, uses_left }) = &self.purpose {
             row("type", kind);
             if let Some(resource) = resource {
                 row("resource", &resource.resource());

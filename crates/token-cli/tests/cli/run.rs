@@ -183,7 +183,7 @@ impl Home {
             let id = TokenId::new(format!("token-{number:06}")).unwrap();
             let terms = Terms {
                 id: &id,
-                kind: "space-support",
+                purpose: token_core::Purpose::SpaceSupport,
                 resource: Some(&Entity { kind: "space".to_owned(), id: format!("s{}", number % 7) }),
                 issuer: &Entity { kind: "user".to_owned(), id: "u1".to_owned() },
                 created: UnixTime::from_secs(1_700_000_000),

@@ -7,7 +7,7 @@ use alloc::{
 };
 use core::fmt;
 
-use super::{Filter, Interface, IpMask, Predicate, Region};
+use super::{GeoFilter, Interface, IpMask, Predicate, Region};
 use crate::{LegacyType, Service, Subject, UnixTime};
 
 /// The text of a caveat in Onedata's vocabulary.
@@ -19,7 +19,7 @@ use crate::{LegacyType, Service, Subject, UnixTime};
 /// assert_eq!(until.as_str(), "time < 1496140144");
 /// let provider = PredicateBuf::consumer([Subject::Provider("p1")])?;
 /// assert_eq!(provider.as_str(), "consumer = prv-p1");
-/// # Ok::<(), token_core::EmptyList>(())
+/// # Ok::<(), token_core::ListError>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct PredicateBuf(String);
@@ -27,7 +27,7 @@ pub struct PredicateBuf(String);
 /// The list is empty, or an item does not read back as itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("a list in a caveat needs at least one item, and none that is empty or holds a separator")]
-pub struct EmptyList;
+pub struct ListError;
 
 impl PredicateBuf {
     /// Accepts a text that [`Predicate::read`] reads, if its countries are two capital letters. Onedata also writes
@@ -56,51 +56,54 @@ impl PredicateBuf {
     /// `ip = MASK|…`
     ///
     /// # Errors
-    /// [`EmptyList`]
-    pub fn ip(masks: impl IntoIterator<Item = IpMask>) -> Result<Self, EmptyList> {
+    /// [`ListError`]
+    pub fn ip(masks: impl IntoIterator<Item = IpMask>) -> Result<Self, ListError> {
         list("ip =", masks)
     }
 
     /// `asn = N|…`
     ///
     /// # Errors
-    /// [`EmptyList`]
-    pub fn asn(numbers: impl IntoIterator<Item = u32>) -> Result<Self, EmptyList> {
+    /// [`ListError`]
+    pub fn asn(numbers: impl IntoIterator<Item = u32>) -> Result<Self, ListError> {
         list("asn =", numbers)
     }
 
     /// `geo.country = CC|…` or `geo.country != CC|…`
     ///
     /// # Errors
-    /// [`EmptyList`], also when a code is not two capital letters.
+    /// [`ListError`], also when a code is not two capital letters.
     pub fn geo_country<'a>(
-        filter: Filter,
+        filter: GeoFilter,
         codes: impl IntoIterator<Item = &'a str>,
-    ) -> Result<Self, EmptyList> {
+    ) -> Result<Self, ListError> {
         list(&format!("geo.country {filter}"), codes)
     }
 
     /// `geo.region = NAME|…` or `geo.region != NAME|…`
     ///
     /// # Errors
-    /// [`EmptyList`]
-    pub fn geo_region(filter: Filter, regions: impl IntoIterator<Item = Region>) -> Result<Self, EmptyList> {
+    /// [`ListError`]
+    pub fn geo_region(
+        filter: GeoFilter,
+        regions: impl IntoIterator<Item = Region>,
+    ) -> Result<Self, ListError> {
         list(&format!("geo.region {filter}"), regions)
     }
 
     /// `service = CODE-ID|…`
     ///
     /// # Errors
-    /// [`EmptyList`]
-    pub fn service<'a>(services: impl IntoIterator<Item = Service<'a>>) -> Result<Self, EmptyList> {
+    /// [`ListError`]
+    pub fn service<'a>(services: impl IntoIterator<Item = Service<'a>>) -> Result<Self, ListError> {
         list("service =", services)
     }
 
     /// `consumer = CODE-ID|…`
     ///
     /// # Errors
-    /// [`EmptyList`], also for [`Subject::Nobody`], which no caveat can name.
-    pub fn consumer<'a>(subjects: impl IntoIterator<Item = Subject<'a>>) -> Result<Self, EmptyList> {
+    /// [`ListError`], also for [`Subject::Nobody`], which no caveat can name.
+    pub fn consumer<'a>(subjects: impl IntoIterator<Item = Subject<'a>>) -> Result<Self, ListError> {
         list("consumer =", subjects)
     }
 
@@ -124,9 +127,9 @@ impl PredicateBuf {
 }
 
 /// Writes a list, and reads it back to check that it has the same meaning.
-fn list(head: &str, items: impl IntoIterator<Item = impl fmt::Display>) -> Result<PredicateBuf, EmptyList> {
+fn list(head: &str, items: impl IntoIterator<Item = impl fmt::Display>) -> Result<PredicateBuf, ListError> {
     let items: Vec<String> = items.into_iter().map(|item| item.to_string()).collect();
-    list_text(head, &items).and_then(PredicateBuf::read).ok_or(EmptyList)
+    list_text(head, &items).and_then(PredicateBuf::read).ok_or(ListError)
 }
 
 /// Joins the items. Returns `None` if an item contains a separator.

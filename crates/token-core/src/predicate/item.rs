@@ -5,23 +5,23 @@ use core::{fmt, net::Ipv4Addr, str::FromStr};
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 
-use super::{canonical_u64, list::Item};
+use super::{canonical_u64, list::ListItem};
 use crate::{Service, Subject, split};
 
-impl<'a> Item<'a> for Service<'a> {
+impl<'a> ListItem<'a> for Service<'a> {
     fn read(text: &'a str) -> Option<Self> {
         Service::read(text)
     }
 }
 
 /// Every subject but [`Subject::Nobody`].
-impl<'a> Item<'a> for Subject<'a> {
+impl<'a> ListItem<'a> for Subject<'a> {
     fn read(text: &'a str) -> Option<Self> {
         Subject::read(text).filter(|subject| *subject != Subject::Nobody)
     }
 }
 
-impl<'a> Item<'a> for u32 {
+impl<'a> ListItem<'a> for u32 {
     fn read(text: &'a str) -> Option<Self> {
         canonical_u64(text)?.try_into().ok()
     }
@@ -49,7 +49,7 @@ impl IpMask {
     }
 }
 
-impl<'a> Item<'a> for IpMask {
+impl<'a> ListItem<'a> for IpMask {
     fn read(text: &'a str) -> Option<Self> {
         let (address, bits) = split::once(text, b'/').unwrap_or((text, "32"));
         Self::new(address.parse().ok()?, canonical_u64(bits)?.try_into().ok()?)
@@ -88,7 +88,7 @@ impl<'a> Country<'a> {
     }
 }
 
-impl<'a> Item<'a> for Country<'a> {
+impl<'a> ListItem<'a> for Country<'a> {
     fn read(text: &'a str) -> Option<Self> {
         let is_code = text.len() == 2 && text.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'|');
         is_code.then_some(Self(text))
@@ -145,7 +145,7 @@ impl Region {
     }
 }
 
-impl<'a> Item<'a> for Region {
+impl<'a> ListItem<'a> for Region {
     fn read(text: &'a str) -> Option<Self> {
         Self::ALL.into_iter().find(|region| region.as_str() == text)
     }
@@ -229,7 +229,7 @@ pub struct ApiPattern<'a> {
     pub resource: &'a str,
 }
 
-impl<'a> Item<'a> for ApiPattern<'a> {
+impl<'a> ListItem<'a> for ApiPattern<'a> {
     fn read(text: &'a str) -> Option<Self> {
         let (service, rest) = split::once(text, b'/')?;
         let (operation, resource) = split::once(rest, b'/')?;
@@ -280,7 +280,7 @@ fn is_canonical(path: &[u8]) -> bool {
         && !path.contains(char::is_control)
 }
 
-impl<'a> Item<'a> for DataPath<'a> {
+impl<'a> ListItem<'a> for DataPath<'a> {
     fn read(text: &'a str) -> Option<Self> {
         // A list can have 200,000 items. Most paths fit in this buffer and need no allocation.
         let mut short = [0; 192];
@@ -313,7 +313,7 @@ impl<'a> ObjectId<'a> {
     }
 }
 
-impl<'a> Item<'a> for ObjectId<'a> {
+impl<'a> ListItem<'a> for ObjectId<'a> {
     fn read(text: &'a str) -> Option<Self> {
         let is_hex = !text.is_empty()
             && text.len().is_multiple_of(2)

@@ -13,7 +13,7 @@ use serde::{
     ser::SerializeMap,
 };
 
-use super::{Filter, Item, List, Predicate, PredicateBuf, buf::list_text};
+use super::{GeoFilter, List, ListItem, Predicate, PredicateBuf, buf::list_text};
 
 /// The JSON form, such as `{"type":"time","validUntil":1496140144}`.
 impl Serialize for Predicate<'_> {
@@ -57,7 +57,7 @@ fn whitelist<M: SerializeMap>(map: &mut M, name: &str, items: &impl Serialize) -
 fn geography<M: SerializeMap>(
     map: &mut M,
     name: &str,
-    filter: Filter,
+    filter: GeoFilter,
     items: &impl Serialize,
 ) -> Result<(), M::Error> {
     map.serialize_entry("type", name)?;
@@ -65,7 +65,7 @@ fn geography<M: SerializeMap>(
     map.serialize_entry("list", items)
 }
 
-impl Filter {
+impl GeoFilter {
     const fn name(self) -> &'static str {
         match self {
             Self::Whitelist => "whitelist",
@@ -76,7 +76,7 @@ impl Filter {
 
 struct Texts<'a, T>(List<'a, T>);
 
-impl<'a, T: Item<'a> + fmt::Display> Serialize for Texts<'a, T> {
+impl<'a, T: ListItem<'a> + fmt::Display> Serialize for Texts<'a, T> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_seq(self.0.iter().map(|item| item.to_string()))
     }
@@ -142,8 +142,9 @@ impl Members {
             }
             Some(kind @ ("geo.country" | "geo.region")) => {
                 let named = self.filter.take()?;
-                let filter =
-                    [Filter::Whitelist, Filter::Blacklist].into_iter().find(|known| known.name() == named)?;
+                let filter = [GeoFilter::Whitelist, GeoFilter::Blacklist]
+                    .into_iter()
+                    .find(|known| known.name() == named)?;
                 PredicateBuf::as_received(list_text(&format!("{kind} {filter}"), &self.list.take()?)?)
             }
             Some("interface") => PredicateBuf::read(format!("interface = {}", self.interface.take()?)),

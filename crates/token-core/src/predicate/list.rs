@@ -5,7 +5,7 @@ use core::{fmt, iter};
 use crate::split;
 
 /// An item of a list.
-pub trait Item<'a>: Copy {
+pub trait ListItem<'a>: Copy {
     /// Reads one item; returns `None` for any other text.
     fn read(text: &'a str) -> Option<Self>;
 }
@@ -19,7 +19,7 @@ pub struct List<'a, T> {
     rest: Option<&'a str>,
 }
 
-impl<'a, T: Item<'a>> List<'a, T> {
+impl<'a, T: ListItem<'a>> List<'a, T> {
     pub(crate) fn read(text: &'a str) -> Option<Self> {
         let Some((first, rest)) = split::once(text, b'|') else {
             return Some(Self { text, first: T::read(text)?, rest: None });

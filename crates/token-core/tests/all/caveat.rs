@@ -3,7 +3,7 @@
 use core::net::Ipv4Addr;
 
 use token_core::{
-    EmptyList, Filter, Interface, IpMask, JsonPredicate, LegacyType, Predicate, PredicateBuf, Region,
+    GeoFilter, Interface, IpMask, JsonPredicate, LegacyType, ListError, Predicate, PredicateBuf, Region,
     Service, ServiceKind, Subject, UnixTime,
 };
 
@@ -296,9 +296,9 @@ fn values_are_written_as_onedata_writes_them() {
         (Ok(PredicateBuf::time(UnixTime::MAX)), "time < 18446744073709551615"),
         (PredicateBuf::ip([IpMask::new(Ipv4Addr::new(10, 1, 2, 3), 8).unwrap()]), "ip = 10.1.2.3/8"),
         (PredicateBuf::asn([1, u32::MAX]), "asn = 1|4294967295"),
-        (PredicateBuf::geo_country(Filter::Blacklist, ["PL", "UK"]), "geo.country != PL|UK"),
+        (PredicateBuf::geo_country(GeoFilter::Blacklist, ["PL", "UK"]), "geo.country != PL|UK"),
         (
-            PredicateBuf::geo_region(Filter::Whitelist, Region::ALL.into_iter().take(2)),
+            PredicateBuf::geo_region(GeoFilter::Whitelist, Region::ALL.into_iter().take(2)),
             "geo.region = Africa|Antarctica",
         ),
         (PredicateBuf::service([Service::ONEZONE, provider]), "service = ozw-onezone|opw-p1"),
@@ -306,14 +306,14 @@ fn values_are_written_as_onedata_writes_them() {
         (Ok(PredicateBuf::interface(Interface::Rest)), "interface = rest"),
         (PredicateBuf::ip([]), ""),
         (PredicateBuf::asn([]), ""),
-        (PredicateBuf::geo_country(Filter::Whitelist, []), ""),
-        (PredicateBuf::geo_country(Filter::Whitelist, ["POL"]), ""),
-        (PredicateBuf::geo_country(Filter::Whitelist, ["P|"]), ""),
+        (PredicateBuf::geo_country(GeoFilter::Whitelist, []), ""),
+        (PredicateBuf::geo_country(GeoFilter::Whitelist, ["POL"]), ""),
+        (PredicateBuf::geo_country(GeoFilter::Whitelist, ["P|"]), ""),
         // Requests have country codes in capitals: a blacklist of these would exclude no one.
-        (PredicateBuf::geo_country(Filter::Blacklist, ["PL", "fr"]), ""),
-        (PredicateBuf::geo_country(Filter::Blacklist, ["Pl"]), ""),
-        (PredicateBuf::geo_country(Filter::Blacklist, ["P1"]), ""),
-        (PredicateBuf::geo_region(Filter::Whitelist, []), ""),
+        (PredicateBuf::geo_country(GeoFilter::Blacklist, ["PL", "fr"]), ""),
+        (PredicateBuf::geo_country(GeoFilter::Blacklist, ["Pl"]), ""),
+        (PredicateBuf::geo_country(GeoFilter::Blacklist, ["P1"]), ""),
+        (PredicateBuf::geo_region(GeoFilter::Whitelist, []), ""),
         (PredicateBuf::service([]), ""),
         (PredicateBuf::service([Service { id: "a|opw-b", ..provider }]), ""),
         (PredicateBuf::service([Service { id: "", ..provider }]), ""),
@@ -324,7 +324,7 @@ fn values_are_written_as_onedata_writes_them() {
         (PredicateBuf::consumer([Subject::User("a"), Subject::Group("")]), ""),
     ] {
         match text {
-            "" => assert_eq!(written, Err(EmptyList)),
+            "" => assert_eq!(written, Err(ListError)),
             _ => assert_eq!(written.unwrap().as_str(), text),
         }
     }

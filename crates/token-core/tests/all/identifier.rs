@@ -1,8 +1,8 @@
 //! The grammar of identifiers (`onedata-tokens.md` §3).
 
 use token_core::{
-    Identifier, IdentifierProblem, IdentifierV2, InviteConsumer, InviteType, MintError, Persistence, RootKey,
-    Subject, Token, TokenType,
+    BuildError, Identifier, IdentifierProblem, IdentifierV2, InviteConsumer, InviteType, Persistence,
+    RootKey, Subject, Token, TokenType,
 };
 
 fn v2(text: &str) -> IdentifierV2<'_> {
@@ -123,7 +123,7 @@ fn what_onedata_does_not_write_is_refused_and_placed() {
         if let Ok(text) = str::from_utf8(text) {
             assert_eq!(
                 Token::mint_legacy(&key, "l", text).unwrap_err(),
-                MintError::Identifier(error),
+                BuildError::Identifier(error),
                 "{shown}"
             );
         }
@@ -244,17 +244,17 @@ fn parts_with_separators_are_not_minted() {
     ] {
         assert!(identifier.write().is_err(), "{identifier:?}");
         assert!(
-            matches!(Token::mint(&key, "l", &identifier), Err(MintError::Identifier(_))),
+            matches!(Token::mint(&key, "l", &identifier), Err(BuildError::Identifier(_))),
             "{identifier:?}"
         );
     }
     for subject in [Subject::Nobody, Subject::Group("g")] {
         let minted = Token::mint(&key, "l", &IdentifierV2 { subject, ..whole });
-        assert_eq!(minted.unwrap_err(), MintError::Subject, "{subject}");
+        assert_eq!(minted.unwrap_err(), BuildError::Subject, "{subject}");
     }
     let modern = Token::mint_legacy(&key, "l", "2/nmd/usr-u/act/id").unwrap_err();
-    assert_eq!(modern, MintError::NotOpaque);
-    assert!(matches!(Token::mint_legacy(&key, "l", ""), Err(MintError::Field(_))));
+    assert_eq!(modern, BuildError::NotOpaque);
+    assert!(matches!(Token::mint_legacy(&key, "l", ""), Err(BuildError::Field(_))));
 }
 
 /// The first `tokenType` of a legacy token counts, as in verification. A version-2 identifier counts before any.

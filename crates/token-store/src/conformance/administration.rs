@@ -9,10 +9,10 @@ use std::{
 
 use token_core::UnixTime;
 
-use super::{FAR_AHEAD, Suite, again, claim, granted, holds, insert, pages, redeem, won};
+use super::{FAR_AHEAD, Suite, again, claim, granted, holds, insert, pages, spend, won};
 use crate::{
     Administration, Entity, Filter, GrantId, Held, Insert, Item, KeyPlace, KeyRing, Owner, Raise, Record,
-    Redeem, Refund, Reseal, StoreError, TokenId,
+    Refund, Reseal, Spend, StoreError, TokenId,
 };
 
 /// Later than every time of the suite, and not ahead of any clock.
@@ -20,8 +20,8 @@ const LATE: u64 = 1_500_000_000;
 
 pub(super) fn check<S: Administration>(suite: &Suite, open: &impl Fn() -> S) {
     holds("the contract of `revoke_all`", || revoking_all_of_something(suite, open));
-    holds("the contract of `void_before`", || everything_older_is_void(suite, open));
-    holds("the contract of `void_before` and `purge_spent`", || {
+    holds("the contract of `revoke_before`", || everything_older_is_void(suite, open));
+    holds("the contract of `revoke_before` and `purge_spent`", || {
         a_clock_far_ahead_voids_and_removes_nothing(suite, open)
     });
     holds("the contract of `purge_spent`", || spent_records_go_after_their_retention(suite, open));
@@ -83,29 +83,29 @@ fn everything_older_is_void<S: Administration>(suite: &Suite, open: &impl Fn() -
     };
     let (older, newer) = (at(999, "older"), at(1000, "newer"));
     let store = open();
-    let mark = store.void_before(UnixTime::from_secs(0)).unwrap();
+    let mark = store.revoke_before(UnixTime::from_secs(0)).unwrap();
     assert!(mark <= UnixTime::from_secs(1000), "the suite is to run on a store where nothing newer is void");
     if mark == UnixTime::from_secs(0) {
         insert(&store, &older);
-        assert_eq!(redeem(&store, &older.id, "held"), won(2));
+        assert_eq!(spend(&store, &older.id, "held"), won(2));
         assert!(!store.get(&older.id).unwrap().unwrap().revoked);
     } else {
         insert(&store, &older);
     }
     insert(&store, &newer);
-    assert_eq!(store.void_before(UnixTime::from_secs(1000)).unwrap(), UnixTime::from_secs(1000));
-    assert_eq!(store.void_before(UnixTime::from_secs(5)).unwrap(), UnixTime::from_secs(1000), "for good");
+    assert_eq!(store.revoke_before(UnixTime::from_secs(1000)).unwrap(), UnixTime::from_secs(1000));
+    assert_eq!(store.revoke_before(UnixTime::from_secs(5)).unwrap(), UnixTime::from_secs(1000), "for good");
     drop(store);
     let store = open();
-    assert_eq!(store.redeem(&older.id, &claim("a")).unwrap(), Redeem::Revoked);
+    assert_eq!(store.spend(&older.id, &claim("a")).unwrap(), Spend::Revoked);
     assert!(store.get(&older.id).unwrap().unwrap().revoked);
     if mark == UnixTime::from_secs(0) {
-        assert_eq!(redeem(&store, &older.id, "held"), again(2));
+        assert_eq!(spend(&store, &older.id, "held"), again(2));
     }
-    assert_eq!(redeem(&store, &newer.id, "a"), won(2));
+    assert_eq!(spend(&store, &newer.id, "a"), won(2));
     let late = at(3, "older, but late");
     insert(&store, &late);
-    assert_eq!(store.redeem(&late.id, &claim("a")).unwrap(), Redeem::Revoked);
+    assert_eq!(store.spend(&late.id, &claim("a")).unwrap(), Spend::Revoked);
     let listed = pages(&store, &Filter::Issuer(suite.entity("user", "void")), 10);
     let void: BTreeSet<&TokenId> =
         listed.iter().filter(|record| record.revoked).map(|record| &record.id).collect();
@@ -114,17 +114,17 @@ fn everything_older_is_void<S: Administration>(suite: &Suite, open: &impl Fn() -
 
 fn a_clock_far_ahead_voids_and_removes_nothing<S: Administration>(suite: &Suite, open: &impl Fn() -> S) {
     let store = open();
-    let in_force = store.void_before(UnixTime::from_secs(0)).unwrap();
+    let in_force = store.revoke_before(UnixTime::from_secs(0)).unwrap();
     // One record that was inserted, and one that was restored.
     let inserted = suite.limited(&suite.id("far ahead, inserted"), 1);
     insert(&store, &inserted);
-    assert_eq!(redeem(&store, &inserted.id, "a"), won(0));
+    assert_eq!(spend(&store, &inserted.id, "a"), won(0));
     let restored = suite.limited(&suite.id("far ahead, restored"), 1);
     let item = Item::Token { record: Record { uses: 1, ..restored }, claims: Vec::new() };
     assert_eq!(store.restore(&[item]).unwrap(), 1);
     for ahead in FAR_AHEAD {
         let refused = [
-            store.void_before(ahead).map(|_| ()),
+            store.revoke_before(ahead).map(|_| ()),
             store.purge_spent(ahead, Duration::ZERO, usize::MAX).map(|_| ()),
             store.purge_spent(ahead, Duration::from_secs(1), usize::MAX).map(|_| ()),
         ];
@@ -137,7 +137,7 @@ fn a_clock_far_ahead_voids_and_removes_nothing<S: Administration>(suite: &Suite,
         }
     }
     drop(store);
-    assert_eq!(open().void_before(UnixTime::from_secs(0)).unwrap(), in_force, "nothing was voided");
+    assert_eq!(open().revoke_before(UnixTime::from_secs(0)).unwrap(), in_force, "nothing was voided");
     for name in ["far ahead, inserted", "far ahead, restored"] {
         let kept = open().get(&suite.id(name)).unwrap().expect("nothing was removed");
         assert_eq!((kept.uses, kept.revoked), (1, false));
@@ -176,7 +176,7 @@ fn spent_records_go_after_their_retention<S: Administration>(suite: &Suite, open
     assert_eq!(open().refund(&id("b"), &claim("x"), spent_b).unwrap(), Refund::Refunded);
     assert_eq!(purge(150, 50, 10), 2, "a, and the one that was spent when inserted");
     assert!(!there("a") && there("b") && there("c") && !there("spent when inserted"));
-    assert_eq!(open().redeem(&id("a"), &claim("x")).unwrap(), Redeem::Absent);
+    assert_eq!(open().spend(&id("a"), &claim("x")).unwrap(), Spend::Absent);
 
     spend(&open(), "b");
     spend(&open(), "d");
@@ -209,8 +209,8 @@ fn many_claims_are_purged<S: Administration>(suite: &Suite, store: &S) {
                 let id = &record.id;
                 scope.spawn(move || {
                     for number in (0..CLAIMS).filter(|number| number % 8 == part) {
-                        let redeemed = store.redeem(id, &claim(format!("{number}"))).unwrap();
-                        assert!(matches!(redeemed, Redeem::Redeemed { repeated: false, .. }));
+                        let spent = store.spend(id, &claim(format!("{number}"))).unwrap();
+                        assert!(matches!(spent, Spend::Spent { repeated: false, .. }));
                     }
                 });
             }
@@ -222,9 +222,9 @@ fn many_claims_are_purged<S: Administration>(suite: &Suite, store: &S) {
             for name in ["1", "300", "599"] {
                 scope.spawn(move || {
                     while !done.load(Ordering::SeqCst) {
-                        let answer = redeem(store, id, name);
+                        let answer = spend(store, id, name);
                         assert!(
-                            matches!(answer, Redeem::Absent | Redeem::Redeemed { repeated: true, .. }),
+                            matches!(answer, Spend::Absent | Spend::Spent { repeated: true, .. }),
                             "a claim that was answered is answered alike until its record is absent: {answer:?}"
                         );
                     }
@@ -259,7 +259,7 @@ fn counts_tell_what_is_there<S: Administration>(suite: &Suite, store: &S) {
     insert(store, &suite.sealed(never));
     let void = Record { created: UnixTime::from_secs(0), ..suite.record(&id("void")) };
     insert(store, &suite.sealed(void));
-    let _won = store.redeem(&id("c"), &claim("x")).unwrap();
+    let _won = store.spend(&id("c"), &claim("x")).unwrap();
     let subject = suite.entity("user", "counted");
     assert_eq!(store.raise_generation(&subject, &suite.generation(&subject, 1)).unwrap(), Raise::Raised);
     let after = store.counts().unwrap();
@@ -276,7 +276,7 @@ fn claims_and_generations_are_paged<S: Administration>(suite: &Suite, store: &S)
     insert(store, &suite.limited(&id, 9));
     let made: Vec<_> = ["\0", "a", "a\0", "ab", "b"].into_iter().map(claim).zip((4..9).rev()).collect();
     for (claim, _) in &made {
-        let _won = store.redeem(&id, claim).unwrap();
+        let _won = store.spend(&id, claim).unwrap();
     }
     for limit in 1..7 {
         let mut found = Vec::new();
@@ -346,7 +346,7 @@ fn keys_are_replaced_where_they_are_the_old_ones<S: Administration>(suite: &Suit
     assert_eq!(store.reseal(&changes).unwrap(), 0, "there is nothing yet");
     insert(&store, &record);
     assert_eq!(store.raise_generation(&subject, &generation).unwrap(), Raise::Raised);
-    let _won = store.redeem(&record.id, &claim("x")).unwrap();
+    let _won = store.spend(&record.id, &claim("x")).unwrap();
     assert_eq!(store.reseal(&changes).unwrap(), 2);
     assert_eq!(store.reseal(&changes).unwrap(), 0, "these are no longer the old keys");
     drop(store);
@@ -376,9 +376,9 @@ fn a_restored_store_answers_like_the_former<S: Administration>(suite: &Suite, op
     assert_eq!(store.insert(&record).unwrap(), Insert::Exists);
     drop(store);
     let store = open();
-    let again = Redeem::Redeemed { uses_left: Some(1), grant: Some(a.grant), repeated: true };
-    assert_eq!(store.redeem(&record.id, &claim("a")).unwrap(), again);
-    assert_eq!(store.redeem(&record.id, &claim("c")).unwrap(), Redeem::Exhausted);
+    let again = Spend::Spent { uses_left: Some(1), grant: Some(a.grant), repeated: true };
+    assert_eq!(store.spend(&record.id, &claim("a")).unwrap(), again);
+    assert_eq!(store.spend(&record.id, &claim("c")).unwrap(), Spend::Exhausted);
     assert_eq!(store.generation(&subject).unwrap().unwrap().number, 7);
     let listed = pages(&store, &Filter::Resource(suite.entity("space", "restored")), 2);
     assert_eq!(listed, std::slice::from_ref(&record));
@@ -413,7 +413,7 @@ fn a_restored_store_answers_like_the_former<S: Administration>(suite: &Suite, op
     let store = open();
     assert_eq!(store.generation(&subject).unwrap().unwrap().number, 11);
     assert_eq!(store.get(&revoked.id).unwrap(), Some(revoked.clone()));
-    assert_eq!(store.redeem(&revoked.id, &claim("a")).unwrap(), again, "and its claims are answered");
+    assert_eq!(store.spend(&revoked.id, &claim("a")).unwrap(), again, "and its claims are answered");
 }
 
 // Runs after the rest of the suite. No fault of this kind may exist, even if others use the store.

@@ -10,7 +10,7 @@ use std::{
 };
 
 use super::{IDEMPOTENT, LINEARIZABLE, Suite, claim, holds, insert};
-use crate::{Insert, Record, Redeem, Refund, Revoke, TokenStore};
+use crate::{Insert, Record, Refund, Revoke, Spend, TokenStore};
 
 const THREADS: usize = 64;
 
@@ -22,7 +22,7 @@ pub(super) fn check<S: TokenStore>(suite: &Suite, store: &S) {
     holds(LINEARIZABLE, || of_racing_inserts_one_wins(suite, store));
     holds(IDEMPOTENT, || one_claim_counts_once(suite, store));
     holds(LINEARIZABLE, || refunds_leave_nothing(suite, store));
-    holds(LINEARIZABLE, || nothing_is_redeemed_after_a_revocation(suite, store));
+    holds(LINEARIZABLE, || nothing_is_spent_after_a_revocation(suite, store));
 }
 
 fn as_many_win_as_there_are_uses<S: TokenStore>(suite: &Suite, store: &S) {
@@ -39,11 +39,11 @@ fn as_many_win_as_there_are_uses<S: TokenStore>(suite: &Suite, store: &S) {
                 scope.spawn(move || {
                     let claim = claim(format!("{thread}"));
                     barrier.wait();
-                    match store.redeem(id, &claim).unwrap() {
-                        Redeem::Redeemed { uses_left: Some(left), repeated: false, .. } => {
+                    match store.spend(id, &claim).unwrap() {
+                        Spend::Spent { uses_left: Some(left), repeated: false, .. } => {
                             wins.lock().unwrap().push(left)
                         }
-                        Redeem::Exhausted => {}
+                        Spend::Exhausted => {}
                         other => panic!("{other:?}"),
                     }
                 });
@@ -85,8 +85,8 @@ fn one_claim_counts_once<S: TokenStore>(suite: &Suite, store: &S) {
         for _ in 0..THREADS {
             scope.spawn(|| {
                 barrier.wait();
-                match store.redeem(&id, &claim("the one")).unwrap() {
-                    Redeem::Redeemed { uses_left: Some(9), repeated, .. } => {
+                match store.spend(&id, &claim("the one")).unwrap() {
+                    Spend::Spent { uses_left: Some(9), repeated, .. } => {
                         first.fetch_add(usize::from(!repeated), Ordering::Relaxed);
                     }
                     other => panic!("{other:?}"),
@@ -108,8 +108,8 @@ fn refunds_leave_nothing<S: TokenStore>(suite: &Suite, store: &S) {
             scope.spawn(move || {
                 for round in 0..10 {
                     let claim = claim(format!("{thread} {round}"));
-                    if let Redeem::Redeemed { grant: Some(grant), repeated: false, .. } =
-                        store.redeem(id, &claim).unwrap()
+                    if let Spend::Spent { grant: Some(grant), repeated: false, .. } =
+                        store.spend(id, &claim).unwrap()
                     {
                         assert!(holders.fetch_add(1, Ordering::SeqCst) < 2, "more hold a use than the limit");
                         holders.fetch_sub(1, Ordering::SeqCst);
@@ -122,7 +122,7 @@ fn refunds_leave_nothing<S: TokenStore>(suite: &Suite, store: &S) {
     assert_eq!(store.get(&id).unwrap().unwrap().uses, 0);
 }
 
-fn nothing_is_redeemed_after_a_revocation<S: TokenStore>(suite: &Suite, store: &S) {
+fn nothing_is_spent_after_a_revocation<S: TokenStore>(suite: &Suite, store: &S) {
     let id = suite.id("revocation");
     insert(store, &suite.limited(&id, 100));
     let (revoked, barrier) = (AtomicBool::new(false), Barrier::new(5));
@@ -134,12 +134,12 @@ fn nothing_is_redeemed_after_a_revocation<S: TokenStore>(suite: &Suite, store: &
                 barrier.wait();
                 for round in 0..20 {
                     let before = revoked.load(Ordering::SeqCst);
-                    match store.redeem(id, &claim(format!("{thread} {round}"))).unwrap() {
-                        Redeem::Redeemed { uses_left, .. } => {
-                            assert!(!before, "redeemed after the revocation was acknowledged");
+                    match store.spend(id, &claim(format!("{thread} {round}"))).unwrap() {
+                        Spend::Spent { uses_left, .. } => {
+                            assert!(!before, "spent after the revocation was acknowledged");
                             assert!(won.lock().unwrap().insert(uses_left), "two have one use");
                         }
-                        Redeem::Revoked => {}
+                        Spend::Revoked => {}
                         other => panic!("{other:?}"),
                     }
                 }

@@ -1,6 +1,6 @@
 //! Inserting, reading, revoking: G1, G3, G4, and ids of any bytes.
 
-use token_core::UnixTime;
+use token_core::{Purpose, UnixTime};
 
 use super::{ATOMIC, DURABLE, Suite, holds, insert};
 use crate::{Entity, Insert, Record, Revoke, StoreError, TokenId, TokenStore};
@@ -16,7 +16,7 @@ pub(super) fn check<S: TokenStore>(suite: &Suite, open: &impl Fn() -> S) {
 fn everything_comes_back<S: TokenStore>(suite: &Suite, open: &impl Fn() -> S) {
     let plain = suite.record(&suite.id("plain"));
     let full = suite.sealed(Record {
-        kind: String::new(),
+        purpose: Purpose::Access,
         resource: Some(Entity { kind: "space\0\u{10ffff}".into(), id: String::new() }),
         issuer: Entity { kind: String::new(), id: "\u{e9}'\"\\;--".into() },
         // Not later: later purges are compared with this time.
@@ -82,7 +82,7 @@ fn too_large_is_refused<S: TokenStore>(suite: &Suite, store: &S) {
     let entity = Entity { kind: large.clone(), id: String::new() };
     let records = [
         Record { name: Some(large.clone()), ..suite.record(&id) },
-        Record { kind: large, ..suite.record(&id) },
+        Record { name: Some(large), ..suite.record(&id) },
         Record { issuer: entity.clone(), ..suite.record(&id) },
         Record { resource: Some(entity.clone()), ..suite.record(&id) },
     ];

@@ -1,23 +1,23 @@
-//! Redeeming and refunding: G3 and G6.
+//! Spending and refunding: G3 and G6.
 
 use std::cell::Cell;
 
 use token_core::UnixTime;
 
-use super::{IDEMPOTENT, Suite, again, claim, granted, holds, insert, plain, redeem, won};
-use crate::{ClaimId, GrantId, Held, Insert, Record, Redeem, Refund, Revoke, TokenId, TokenStore};
+use super::{IDEMPOTENT, Suite, again, claim, granted, holds, insert, plain, spend, won};
+use crate::{ClaimId, GrantId, Held, Insert, Record, Refund, Revoke, Spend, TokenId, TokenStore};
 
 pub(super) fn check<S: TokenStore>(suite: &Suite, open: &impl Fn() -> S) {
-    holds("the contract of `redeem`", || a_limit_is_kept(suite, open));
+    holds("the contract of `spend`", || a_limit_is_kept(suite, open));
     holds(IDEMPOTENT, || a_claim_is_answered_alike_for_ever(suite, open));
-    holds("the contract of `redeem`", || without_a_limit_each_call_counts(suite, open));
+    holds("the contract of `spend`", || without_a_limit_each_call_counts(suite, open));
     holds("the contract of `refund`", || a_refund_gives_one_use_back(suite, open));
     holds(IDEMPOTENT, || a_refund_gives_back_no_other_use(suite, open));
     holds(IDEMPOTENT, || a_use_that_was_granted_twice_stays_spent(suite, open));
-    holds("the contract of `revoke`", || a_revoked_token_is_not_redeemed(suite, open));
-    holds("the contract of `redeem`", || claims_are_of_one_token(suite, &open()));
+    holds("the contract of `revoke`", || a_revoked_token_is_not_spent(suite, open));
+    holds("the contract of `spend`", || claims_are_of_one_token(suite, &open()));
     holds("the contract of `purge`", || a_purged_token_takes_its_claims_along(suite, open));
-    holds("the contract of `redeem`", || nothing_comes_of_an_absent_token(suite, &open()));
+    holds("the contract of `spend`", || nothing_comes_of_an_absent_token(suite, &open()));
 }
 
 fn refund<S: TokenStore>(store: &S, id: &TokenId, name: &str, grant: GrantId) -> Refund {
@@ -32,9 +32,9 @@ fn a_limit_is_kept<S: TokenStore>(suite: &Suite, open: &impl Fn() -> S) {
     let record = suite.limited(&suite.id("limit"), 3);
     insert(&open(), &record);
     for (name, uses_left) in [("a", 2), ("b", 1), ("c", 0)] {
-        assert_eq!(redeem(&open(), &record.id, name), won(uses_left));
+        assert_eq!(spend(&open(), &record.id, name), won(uses_left));
     }
-    assert_eq!(redeem(&open(), &record.id, "d"), Redeem::Exhausted);
+    assert_eq!(spend(&open(), &record.id, "d"), Spend::Exhausted);
     let kept = open().get(&record.id).unwrap().unwrap();
     assert_eq!(kept, Record { uses: 3, ..record });
     suite.assert_opens(&kept);
@@ -44,19 +44,19 @@ fn a_claim_is_answered_alike_for_ever<S: TokenStore>(suite: &Suite, open: &impl 
     let record = suite.limited(&suite.id("claims"), 2);
     let store = open();
     insert(&store, &record);
-    assert_eq!(redeem(&store, &record.id, "a"), won(1));
-    assert_eq!(redeem(&store, &record.id, "a"), again(1));
-    assert_eq!(redeem(&store, &record.id, "b"), won(0));
+    assert_eq!(spend(&store, &record.id, "a"), won(1));
+    assert_eq!(spend(&store, &record.id, "a"), again(1));
+    assert_eq!(spend(&store, &record.id, "b"), won(0));
     drop(store);
     let store = open();
     for _ in 0..2 {
-        assert_eq!(redeem(&store, &record.id, "a"), again(1), "also when exhausted");
-        assert_eq!(redeem(&store, &record.id, "b"), again(0), "also when exhausted");
+        assert_eq!(spend(&store, &record.id, "a"), again(1), "also when exhausted");
+        assert_eq!(spend(&store, &record.id, "b"), again(0), "also when exhausted");
     }
-    assert_eq!(redeem(&store, &record.id, "c"), Redeem::Exhausted);
+    assert_eq!(spend(&store, &record.id, "c"), Spend::Exhausted);
     assert_eq!(store.revoke(&record.id).unwrap(), Revoke::Revoked);
-    assert_eq!(redeem(&store, &record.id, "a"), again(1), "also when revoked");
-    assert_eq!(redeem(&store, &record.id, "c"), Redeem::Revoked);
+    assert_eq!(spend(&store, &record.id, "a"), again(1), "also when revoked");
+    assert_eq!(spend(&store, &record.id, "c"), Spend::Revoked);
     assert_eq!(uses(&store, &record.id), 2);
     for (name, held) in [("a", Some(1)), ("b", Some(0)), ("c", None)] {
         let claimed = store.claimed(&record.id, &claim(name)).unwrap();
@@ -69,9 +69,9 @@ fn without_a_limit_each_call_counts<S: TokenStore>(suite: &Suite, open: &impl Fn
     let record = suite.record(&suite.id("unlimited"));
     let store = open();
     insert(&store, &record);
-    let without_limit = Redeem::Redeemed { uses_left: None, grant: None, repeated: false };
+    let without_limit = Spend::Spent { uses_left: None, grant: None, repeated: false };
     for name in ["a", "a", "b"] {
-        assert_eq!(redeem(&store, &record.id, name), without_limit);
+        assert_eq!(spend(&store, &record.id, name), without_limit);
     }
     assert_eq!(refund(&store, &record.id, "a", GrantId::draw().unwrap()), Refund::NotClaimed);
     assert_eq!(store.claimed(&record.id, &claim("a")).unwrap(), None);
@@ -93,10 +93,10 @@ fn a_refund_gives_one_use_back<S: TokenStore>(suite: &Suite, open: &impl Fn() ->
     assert_eq!(refund(&store, &record.id, "a", grant), Refund::NotClaimed, "once only");
     assert_eq!(uses(&store, &record.id), 0);
     let grant = granted(&store, &record.id, "b");
-    assert_eq!(redeem(&store, &record.id, "a"), Redeem::Exhausted, "a refunded claim is forgotten");
+    assert_eq!(spend(&store, &record.id, "a"), Spend::Exhausted, "a refunded claim is forgotten");
     assert_eq!(store.revoke(&record.id).unwrap(), Revoke::Revoked);
     assert_eq!(refund(&store, &record.id, "b", grant), Refund::Refunded);
-    assert_eq!(redeem(&store, &record.id, "b"), Redeem::Revoked);
+    assert_eq!(spend(&store, &record.id, "b"), Spend::Revoked);
 }
 
 // One caller's action fails; it refunds, and the answer is lost. Another caller makes the same claim again, and acts.
@@ -111,11 +111,11 @@ fn a_refund_gives_back_no_other_use<S: TokenStore>(suite: &Suite, open: &impl Fn
     for _ in 0..2 {
         assert_eq!(refund(&open(), &record.id, "a", first), Refund::NotClaimed);
     }
-    assert_eq!(redeem(&open(), &record.id, "b"), Redeem::Exhausted, "the second caller's use stays with it");
+    assert_eq!(spend(&open(), &record.id, "b"), Spend::Exhausted, "the second caller's use stays with it");
     assert_eq!(open().get(&record.id).unwrap(), Some(Record { uses: 1, ..record.clone() }));
     let held = Held { uses_left: 0, grant: second };
-    let repeated = Redeem::Redeemed { uses_left: Some(0), grant: Some(second), repeated: true };
-    assert_eq!(open().redeem(&record.id, &claim("a")).unwrap(), repeated, "the same grant");
+    let repeated = Spend::Spent { uses_left: Some(0), grant: Some(second), repeated: true };
+    assert_eq!(open().spend(&record.id, &claim("a")).unwrap(), repeated, "the same grant");
     assert_eq!(open().claimed(&record.id, &claim("a")).unwrap(), Some(held));
     assert_eq!(refund(&open(), &record.id, "a", first), Refund::NotClaimed);
     assert_eq!(refund(&open(), &record.id, "a", second), Refund::Kept);
@@ -126,7 +126,7 @@ fn a_refund_gives_back_no_other_use<S: TokenStore>(suite: &Suite, open: &impl Fn
 fn a_use_that_was_granted_twice_stays_spent<S: TokenStore>(suite: &Suite, open: &impl Fn() -> S) {
     type Ask<S> = fn(&S, &Record);
     let asks: [(&str, Ask<S>); 2] = [
-        ("redeem", |store, record| assert_eq!(redeem(store, &record.id, "a"), again(0))),
+        ("spend", |store, record| assert_eq!(spend(store, &record.id, "a"), again(0))),
         ("claimed", |store, record| {
             let held = store.claimed(&record.id, &claim("a")).unwrap();
             assert_eq!(held.map(|held| held.uses_left), Some(0));
@@ -151,14 +151,14 @@ fn a_use_that_was_granted_twice_stays_spent<S: TokenStore>(suite: &Suite, open: 
             for _ in 0..2 {
                 step(&|store| assert_eq!(refund(store, &record.id, "a", grant), Refund::Kept, "{name}"));
             }
-            step(&|store| assert_eq!(redeem(store, &record.id, "b"), Redeem::Exhausted, "{name}"));
-            step(&|store| assert_eq!(redeem(store, &record.id, "a"), again(0), "{name}"));
+            step(&|store| assert_eq!(spend(store, &record.id, "b"), Spend::Exhausted, "{name}"));
+            step(&|store| assert_eq!(spend(store, &record.id, "a"), again(0), "{name}"));
             step(&|store| assert_eq!(uses(store, &record.id), 1, "{name}"));
         }
     }
 }
 
-fn a_revoked_token_is_not_redeemed<S: TokenStore>(suite: &Suite, open: &impl Fn() -> S) {
+fn a_revoked_token_is_not_spent<S: TokenStore>(suite: &Suite, open: &impl Fn() -> S) {
     for (name, record) in [
         ("revoked limited", suite.limited(&suite.id("revoked limited"), 5)),
         ("revoked unlimited", suite.record(&suite.id("revoked unlimited"))),
@@ -166,9 +166,9 @@ fn a_revoked_token_is_not_redeemed<S: TokenStore>(suite: &Suite, open: &impl Fn(
         let store = open();
         insert(&store, &record);
         assert_eq!(store.revoke(&record.id).unwrap(), Revoke::Revoked);
-        assert_eq!(redeem(&store, &record.id, "a"), Redeem::Revoked, "{name}");
+        assert_eq!(spend(&store, &record.id, "a"), Spend::Revoked, "{name}");
         drop(store);
-        assert_eq!(redeem(&open(), &record.id, "a"), Redeem::Revoked, "{name}");
+        assert_eq!(spend(&open(), &record.id, "a"), Spend::Revoked, "{name}");
         assert_eq!(uses(&open(), &record.id), 0, "{name}");
     }
 }
@@ -183,9 +183,9 @@ fn claims_are_of_one_token<S: TokenStore>(suite: &Suite, store: &S) {
     let longest = ClaimId::new([0xff; ClaimId::MAX_LEN]).unwrap();
     for id in &ids {
         for (claim, uses_left) in claims.iter().zip((0..6).rev()) {
-            assert_eq!(plain(store.redeem(id, claim).unwrap()), won(uses_left), "{id} {claim}");
+            assert_eq!(plain(store.spend(id, claim).unwrap()), won(uses_left), "{id} {claim}");
         }
-        assert_eq!(store.redeem(id, &longest).unwrap(), Redeem::Exhausted);
+        assert_eq!(store.spend(id, &longest).unwrap(), Spend::Exhausted);
     }
 }
 
@@ -196,12 +196,12 @@ fn a_purged_token_takes_its_claims_along<S: TokenStore>(suite: &Suite, open: &im
     insert(&store, &record);
     let grant = granted(&store, &record.id, "a");
     while store.purge(time, 100).unwrap() == 100 {}
-    assert_eq!(redeem(&store, &record.id, "a"), Redeem::Absent);
+    assert_eq!(spend(&store, &record.id, "a"), Spend::Absent);
     drop(store);
     let store = open();
     assert_eq!(store.insert(&record).unwrap(), Insert::Inserted);
     assert_eq!(refund(&store, &record.id, "a", grant), Refund::NotClaimed);
-    assert_eq!(redeem(&store, &record.id, "a"), won(0), "nothing is left of the former record");
+    assert_eq!(spend(&store, &record.id, "a"), won(0), "nothing is left of the former record");
     assert_eq!(
         refund(&store, &record.id, "a", grant),
         Refund::NotClaimed,
@@ -211,7 +211,7 @@ fn a_purged_token_takes_its_claims_along<S: TokenStore>(suite: &Suite, open: &im
 
 fn nothing_comes_of_an_absent_token<S: TokenStore>(suite: &Suite, store: &S) {
     let id = suite.id("never inserted");
-    assert_eq!(redeem(store, &id, "a"), Redeem::Absent);
+    assert_eq!(spend(store, &id, "a"), Spend::Absent);
     assert_eq!(refund(store, &id, "a", GrantId::draw().unwrap()), Refund::Absent);
     assert_eq!(store.get(&id).unwrap(), None);
 }

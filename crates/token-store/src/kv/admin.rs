@@ -4,7 +4,7 @@ use std::sync::atomic::Ordering;
 
 use token_core::UnixTime;
 
-use super::{Kv, group::Draft, index_entries, listed, newest, present_number, spent, void_before};
+use super::{Kv, group::Draft, index_entries, listed, newest, present_number, revoke_before, spent};
 use crate::{
     ClaimId, Counts, Filter, Generations, Held, Item, KeyPlace, Record, Reseal, StoreError, Sweep, TokenId,
     codec::{self, Claim},
@@ -48,7 +48,7 @@ impl<E: Engine> Kv<E> {
         })
     }
 
-    pub(crate) fn void_before(&self, time: UnixTime) -> Result<UnixTime, StoreError> {
+    pub(crate) fn revoke_before(&self, time: UnixTime) -> Result<UnixTime, StoreError> {
         self.engine.get()?;
         let present = UnixTime::from_secs(self.void.load(Ordering::Acquire));
         if time <= present {
@@ -56,7 +56,7 @@ impl<E: Engine> Kv<E> {
         }
         self.voiding.fetch_add(1, Ordering::AcqRel);
         let set = self.write(move |draft| {
-            let present = void_before(draft)?;
+            let present = revoke_before(draft)?;
             if time <= present {
                 return Ok(present);
             }
@@ -75,7 +75,7 @@ impl<E: Engine> Kv<E> {
 
     pub(crate) fn counts(&self) -> Result<Counts, StoreError> {
         let mut counts = Counts::default();
-        let void = self.read(|view| void_before(view))?;
+        let void = self.read(|view| revoke_before(view))?;
         let add = |count: &mut u64, one: bool| *count = count.saturating_add(u64::from(one));
         let records = layout::records();
         self.each_page(&records, |(key, value)| {

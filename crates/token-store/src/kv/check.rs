@@ -1,16 +1,16 @@
 //! The check of a whole store for consistency.
 
-use super::{Kv, admin::PAGE, index_entries, newest, record, spent, void_before};
+use super::{Kv, admin::PAGE, index_entries, newest, record, revoke_before, spent};
 use crate::{
-    Fault, KeyPlace, KeyRing, Owner, Record, Report, StoreError, TokenId, codec,
+    CheckReport, Fault, KeyPlace, KeyRing, Owner, Record, StoreError, TokenId, codec,
     engine::{Engine, Pair, View},
     layout::{self, Entry},
 };
 
 impl<E: Engine> Kv<E> {
-    pub(crate) fn check(&self, keys: Option<&KeyRing>) -> Result<Report, StoreError> {
+    pub(crate) fn check(&self, keys: Option<&KeyRing>) -> Result<CheckReport, StoreError> {
         self.read(|view| {
-            let mut check = Check { view, keys, report: Report::default() };
+            let mut check = Check { view, keys, report: CheckReport::default() };
             check.everything();
             Ok(check.report)
         })
@@ -20,7 +20,7 @@ impl<E: Engine> Kv<E> {
 struct Check<'a, V> {
     view: &'a V,
     keys: Option<&'a KeyRing>,
-    report: Report,
+    report: CheckReport,
 }
 
 impl<V: View> Check<'_, V> {
@@ -92,7 +92,7 @@ impl<V: View> Check<'_, V> {
         let sound = if key == layout::format() {
             layout::check_format(value).is_ok()
         } else if key == layout::void() {
-            void_before(self.view).is_ok()
+            revoke_before(self.view).is_ok()
         } else if key == layout::newest() {
             newest::newest(self.view).is_ok()
         } else {

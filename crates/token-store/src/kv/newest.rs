@@ -47,6 +47,8 @@ pub(super) fn newest(view: &impl View) -> Result<Option<UnixTime>, StoreError> {
 mod tests {
     use std::{num::NonZeroU64, time::Duration};
 
+    use token_core::Purpose;
+
     use super::*;
     use crate::{
         Administration, Entity, Insert, Item, KeyRing, MemoryStore, Record, Terms, TokenId, TokenStore,
@@ -58,7 +60,7 @@ mod tests {
     fn record(after: u64) -> Record {
         let terms = Terms {
             id: &TokenId::new(format!("created {after}")).unwrap(),
-            kind: "raw",
+            purpose: Purpose::SpaceSupport,
             resource: None,
             issuer: &Entity { kind: "user".into(), id: "u1".into() },
             created: START.plus_secs(after),
@@ -113,12 +115,12 @@ mod tests {
             let now = at(2 * AHEAD + 1);
             refused(store.purge(now, 9));
             refused(store.purge_spent(now, Duration::ZERO, 9));
-            refused(store.void_before(now));
+            refused(store.revoke_before(now));
             assert_eq!(store.counts().unwrap().records, 3);
-            assert_eq!(store.void_before(UnixTime::from_secs(0)).unwrap(), UnixTime::from_secs(0));
+            assert_eq!(store.revoke_before(UnixTime::from_secs(0)).unwrap(), UnixTime::from_secs(0));
             assert_eq!(store.purge(at(2 * AHEAD), 1).unwrap(), 1);
             assert_eq!(store.purge_spent(at(2 * AHEAD), Duration::ZERO, 1).unwrap(), 1);
-            assert_eq!(store.void_before(at(2 * AHEAD)).unwrap(), at(2 * AHEAD));
+            assert_eq!(store.revoke_before(at(2 * AHEAD)).unwrap(), at(2 * AHEAD));
             // A purged record still counts.
             assert_eq!(store.purge(at(2 * AHEAD), 9).unwrap(), 1);
             refused(store.purge(now, 9));

@@ -1,7 +1,9 @@
 //! The stored form: readable for ever, and never misread when damaged.
 
+use token_core::Purpose;
+
 use super::*;
-use crate::{Fault, KeyRing, Owner, Report, Terms, engine::memory::Memory};
+use crate::{CheckReport, Fault, KeyRing, Owner, Terms, engine::memory::Memory};
 
 /// A store of version 3: the line of its key ring, then a key and a value per line.
 const GOLDEN: &str = include_str!("../../tests/golden/store-v3.txt");
@@ -88,7 +90,7 @@ fn a_store_of_version_3_is_read() {
         record,
         Record {
             id: full(),
-            kind: "space-support".into(),
+            purpose: Purpose::SpaceSupport,
             resource: Some(space()),
             issuer: user(),
             root_key: record.root_key.clone(),
@@ -106,7 +108,7 @@ fn a_store_of_version_3_is_read() {
         record,
         Record {
             id: plain(),
-            kind: String::new(),
+            purpose: Purpose::Access,
             resource: None,
             issuer: user(),
             root_key: record.root_key.clone(),
@@ -126,8 +128,8 @@ fn a_store_of_version_3_is_read() {
 
     assert_eq!(store.refund(&full(), &repeated(), repeated_grant()).unwrap(), Refund::Kept);
     for (claim, left, grant) in [(claim(), 299, grant()), (repeated(), 298, repeated_grant())] {
-        let again = Redeem::Redeemed { uses_left: Some(left), grant: Some(grant), repeated: true };
-        assert_eq!(store.redeem(&full(), &claim).unwrap(), again);
+        let again = Spend::Spent { uses_left: Some(left), grant: Some(grant), repeated: true };
+        assert_eq!(store.spend(&full(), &claim).unwrap(), again);
     }
     for (filter, expected) in [
         (Filter::All, vec![full(), plain()]),
@@ -153,8 +155,8 @@ fn what_is_written_is_of_version_3() {
         (repeated(), 298, repeated_grant(), false),
         (repeated(), 298, repeated_grant(), true),
     ] {
-        let redeemed = Redeem::Redeemed { uses_left: Some(left), grant: Some(grant), repeated: again };
-        assert_eq!(new.redeem_as(&full(), &claim, grant).unwrap(), redeemed);
+        let spent = Spend::Spent { uses_left: Some(left), grant: Some(grant), repeated: again };
+        assert_eq!(new.spend_as(&full(), &claim, grant).unwrap(), spent);
     }
     let generation = old.generation(&user()).unwrap().unwrap();
     let raised = new.write(move |draft| {
@@ -192,7 +194,7 @@ fn answers(store: &Kv<Memory>) -> Vec<Result<String, StoreError>> {
         store.get(&full()).map(|record| format!("{record:?}")),
         store.get(&plain()).map(|record| format!("{record:?}")),
         store.generation(&user()).map(|generation| format!("{generation:?}")),
-        store.redeem(&full(), &claim()).map(|redeem| format!("{redeem:?}")),
+        store.spend(&full(), &claim()).map(|spend| format!("{spend:?}")),
         store.claimed(&full(), &repeated()).map(|claimed| format!("{claimed:?}")),
         tell(Filter::All),
         tell(Filter::Issuer(user())),
@@ -275,7 +277,7 @@ fn spent() -> (KeyRing, Vec<Pair>) {
     spent.root_key = keys.seal(&token_core::RootKey::from_derived([1; 32]), spent.owner()).unwrap();
     let record = Record { uses: 0, ..spent.clone() };
     assert_eq!(store.insert(&record).unwrap(), Insert::Inserted);
-    assert!(matches!(store.redeem(&spent.id, &claim()).unwrap(), Redeem::Redeemed { repeated: false, .. }));
+    assert!(matches!(store.spend(&spent.id, &claim()).unwrap(), Spend::Spent { repeated: false, .. }));
     let retention = std::time::Duration::from_secs(9);
     assert_eq!(store.purge_spent(UnixTime::from_secs(7), retention, 9).unwrap(), 1);
     (keys, pairs(&store))
@@ -307,7 +309,7 @@ fn a_check_finds_missing_values() {
     }
 }
 
-/// The moment between the commit of a void time and the note of it, when a redeem already fails.
+/// The moment between the commit of a void time and the note of it, when a spend already fails.
 #[test]
 fn what_is_void_on_disk_is_void_to_a_reader() {
     let store = store(&golden().1);
@@ -315,7 +317,7 @@ fn what_is_void_on_disk_is_void_to_a_reader() {
     let value = codec::encode_time(&key, time).unwrap();
     store.voiding.fetch_add(1, Ordering::AcqRel);
     store.engine.get().unwrap().commit(&crate::engine::Batch::from([(key, Some(value))])).unwrap();
-    assert_eq!(store.redeem(&full(), &ClaimId::new(*b"new").unwrap()).unwrap(), Redeem::Revoked);
+    assert_eq!(store.spend(&full(), &ClaimId::new(*b"new").unwrap()).unwrap(), Spend::Revoked);
     assert!(store.get(&full()).unwrap().unwrap().revoked);
     assert!(store.list(&Filter::Issuer(user()), None, 1).unwrap().records[0].revoked);
 }
@@ -366,7 +368,7 @@ fn faults_are_told_apart() {
     assert_eq!(checked(&forged, Some(&keys)), [(Fault::Forged, 1)]);
     type Edit = fn(&mut Record);
     let edits: [Edit; 6] = [
-        |record| record.kind = "access".into(),
+        |record| record.purpose = Purpose::Access,
         |record| record.issuer.id.push('1'),
         |record| record.resource = None,
         |record| record.created = UnixTime::MAX,
@@ -409,7 +411,7 @@ fn examples_are_few_and_counts_are_whole() {
         (0..1000_u16).map(|number| ([&[99], &number.to_be_bytes()[..]].concat(), vec![])).collect();
     let report = store(&many).check(None).unwrap();
     assert_eq!(report.faults[&Fault::UnknownKey], 1000);
-    assert_eq!(report.examples.len(), Report::EXAMPLES);
+    assert_eq!(report.examples.len(), CheckReport::EXAMPLES);
 }
 
 /// Makes ten records that expire one after another, of which those with these numbers are damaged.
@@ -421,7 +423,7 @@ fn damaged(numbers: &[u8]) -> Kv<Memory> {
         let root_key = token_core::RootKey::from_derived([number; 32]);
         let terms = Terms {
             id: &id,
-            kind: "raw",
+            purpose: Purpose::SpaceSupport,
             resource: Some(&space()),
             issuer: &user(),
             created: UnixTime::from_secs(1),

@@ -19,8 +19,8 @@ use super::{
     session::{Parameter, Session},
 };
 use crate::{
-    Administration, ClaimId, ClockWitness, Counts, Filter, Generation, Generations, Held, Item, KeyPlace,
-    KeyRing, Record, Report, Reseal, StoreError, Sweep, TokenId, layout,
+    Administration, CheckReport, ClaimId, ClockWitness, Counts, Filter, Generation, Generations, Held, Item,
+    KeyPlace, KeyRing, Record, Reseal, StoreError, Sweep, TokenId, layout,
 };
 
 /// How far a host's clock may be ahead of the server's, in seconds. Clocks that are synchronized differ by less.
@@ -89,11 +89,11 @@ impl Administration for PostgresStore {
         self.telling(|| EVERYTHING, swept)
     }
 
-    fn void_before(&self, time: UnixTime) -> Result<UnixTime, StoreError> {
+    fn revoke_before(&self, time: UnixTime) -> Result<UnixTime, StoreError> {
         believe(self, time)?;
         const SQL: &str = "
-            UPDATE onetoken.store SET void_before = greatest(void_before, $1::bigint)
-            WHERE {mark} RETURNING void_before";
+            UPDATE onetoken.store SET revoke_before = greatest(revoke_before, $1::bigint)
+            WHERE {mark} RETURNING revoke_before";
         let voided = self.run(&self.0.administration, Repeat::SameWrite, move |session| {
             Box::pin(async move {
                 let rows = session.write(SQL, &[&bigint(time.as_secs())]).await?;
@@ -107,7 +107,7 @@ impl Administration for PostgresStore {
     fn counts(&self) -> Result<Counts, StoreError> {
         const SQL: &str = "
             SELECT count(*), count(*) FILTER (WHERE t.uses >= t.use_limit),
-                   count(*) FILTER (WHERE t.revoked OR t.created < (SELECT s.void_before FROM onetoken.store s)), count(t.expires),
+                   count(*) FILTER (WHERE t.revoked OR t.created < (SELECT s.revoke_before FROM onetoken.store s)), count(t.expires),
                    (SELECT count(*) FROM onetoken.claims), (SELECT count(*) FROM onetoken.generations)
             FROM onetoken.tokens t";
         self.0.process.get()?;
@@ -243,7 +243,7 @@ impl Administration for PostgresStore {
         self.telling(|| EVERYTHING, restored)
     }
 
-    fn check(&self, keys: Option<&KeyRing>) -> Result<Report, StoreError> {
+    fn check(&self, keys: Option<&KeyRing>) -> Result<CheckReport, StoreError> {
         check::check(self, keys)
     }
 }

@@ -1,4 +1,4 @@
-//! The statement that redeems, refunds and revokes. The guarantees of the store rest on it.
+//! The statement that spends, refunds and revokes. The guarantees of the store rest on it.
 //!
 //! It reads the token and the claim in one snapshot and decides. Then it locks the row of the token and acts only if
 //! the row is unchanged since the read. It compares `changes`, which every change to the token or to one of its
@@ -21,7 +21,7 @@ use super::{
     error::Failure,
     kind::{Column, Kind, Repeat, STRANGE, column, count, get, numbered},
 };
-use crate::{ClaimId, GrantId, Held, Redeem, Refund, Revoke, StoreError, TokenId, layout};
+use crate::{ClaimId, GrantId, Held, Refund, Revoke, Spend, StoreError, TokenId, layout};
 
 /// Changes existing records.
 pub(super) struct Changes;
@@ -34,9 +34,9 @@ pub(super) struct Change {
 
 /// The operation to do.
 pub(super) enum Act {
-    /// Redeems under this grant, unless the claim already holds one.
-    Redeem(ClaimId, GrantId),
-    /// Reports a use that the claim holds, as redeeming again would.
+    /// Spends under this grant, unless the claim already holds one.
+    Spend(ClaimId, GrantId),
+    /// Reports a use that the claim holds, as spending again would.
     Claimed(ClaimId),
     Refund(ClaimId, GrantId),
     Revoke,
@@ -45,7 +45,7 @@ pub(super) enum Act {
 impl Act {
     const fn name(&self) -> &'static str {
         match self {
-            Self::Redeem(..) => "redeem",
+            Self::Spend(..) => "spend",
             Self::Claimed(_) => "claimed",
             Self::Refund(..) => "refund",
             Self::Revoke => "revoke",
@@ -54,14 +54,14 @@ impl Act {
 
     fn claim(&self) -> Option<&ClaimId> {
         match self {
-            Self::Redeem(claim, _) | Self::Claimed(claim) | Self::Refund(claim, _) => Some(claim),
+            Self::Spend(claim, _) | Self::Claimed(claim) | Self::Refund(claim, _) => Some(claim),
             Self::Revoke => None,
         }
     }
 
     fn grant(&self) -> Option<i64> {
         match self {
-            Self::Redeem(_, grant) | Self::Refund(_, grant) => Some(grant_column(*grant)),
+            Self::Spend(_, grant) | Self::Refund(_, grant) => Some(grant_column(*grant)),
             Self::Claimed(_) | Self::Revoke => None,
         }
     }
@@ -84,13 +84,13 @@ pub(super) enum Changed {
 }
 
 impl Changed {
-    pub(super) fn redeem(self) -> Result<Redeem, StoreError> {
+    pub(super) fn spend(self) -> Result<Spend, StoreError> {
         Ok(match self {
-            Self::Absent => Redeem::Absent,
-            Self::Held(held) => redeemed(Some(held), true),
-            Self::Spent(held) => redeemed(held, false),
-            Self::Exhausted => Redeem::Exhausted,
-            Self::Revoked => Redeem::Revoked,
+            Self::Absent => Spend::Absent,
+            Self::Held(held) => spent(Some(held), true),
+            Self::Spent(held) => spent(held, false),
+            Self::Exhausted => Spend::Exhausted,
+            Self::Revoked => Spend::Revoked,
             Self::Unclaimed | Self::Refunded | Self::Kept => return Err(STRANGE),
         })
     }
@@ -122,12 +122,8 @@ impl Changed {
     }
 }
 
-fn redeemed(held: Option<Held>, repeated: bool) -> Redeem {
-    Redeem::Redeemed {
-        uses_left: held.map(|held| held.uses_left),
-        grant: held.map(|held| held.grant),
-        repeated,
-    }
+fn spent(held: Option<Held>, repeated: bool) -> Spend {
+    Spend::Spent { uses_left: held.map(|held| held.uses_left), grant: held.map(|held| held.grant), repeated }
 }
 
 /// A grant as the server keeps it.
@@ -164,7 +160,7 @@ macro_rules! changing {
                     WHEN c.answered_again THEN 'held'
                     WHEN c.id IS NOT NULL THEN 'mark'
                     WHEN a.act = 'claimed' THEN 'unclaimed'
-                    WHEN t.revoked OR t.created < (SELECT s.void_before FROM onetoken.store s) THEN 'revoked'
+                    WHEN t.revoked OR t.created < (SELECT s.revoke_before FROM onetoken.store s) THEN 'revoked'
                     WHEN t.use_limit IS NULL OR t.uses < t.use_limit THEN 'spend'
                     ELSE 'exhausted'
                 END AS verdict
@@ -248,7 +244,7 @@ impl Kind for Changes {
     fn repeat(ask: &Change) -> Repeat {
         match ask.act {
             Act::Revoke | Act::Claimed(_) => Repeat::SameWrite,
-            Act::Redeem(..) | Act::Refund(..) => Repeat::OtherWrite,
+            Act::Spend(..) | Act::Refund(..) => Repeat::OtherWrite,
         }
     }
 

@@ -11,7 +11,7 @@ use super::{
     session::{Parameter, Session, Target},
     spawn,
 };
-use crate::{Fault, Generation, KeyPlace, KeyRing, Owner, Record, Report, StoreError, TokenId, layout};
+use crate::{CheckReport, Fault, Generation, KeyPlace, KeyRing, Owner, Record, StoreError, TokenId, layout};
 
 /// Rows read at a time.
 const PAGE: usize = 1024;
@@ -24,12 +24,12 @@ enum Rows {
 }
 
 // Uses a connection of its own, since it is one long transaction.
-pub(super) fn check(store: &PostgresStore, keys: Option<&KeyRing>) -> Result<Report, StoreError> {
+pub(super) fn check(store: &PostgresStore, keys: Option<&KeyRing>) -> Result<CheckReport, StoreError> {
     store.0.process.get()?;
     let (pages, judged) = sync_channel(1);
     let target = store.0.target.clone();
     let reader = spawn(move |runtime| runtime.block_on(read(&target, &pages)))?;
-    let mut check = Check { keys, report: Report::default() };
+    let mut check = Check { keys, report: CheckReport::default() };
     // The root keys stay on the caller's thread.
     for page in judged {
         match page {
@@ -91,7 +91,7 @@ async fn walk(session: &Session, pages: &SyncSender<Rows>) -> Result<(), Failure
 
 struct Check<'a> {
     keys: Option<&'a KeyRing>,
-    report: Report,
+    report: CheckReport,
 }
 
 impl Check<'_> {

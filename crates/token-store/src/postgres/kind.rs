@@ -153,7 +153,7 @@ impl Kind for Gets {
     const READS: bool = true;
 
     const SQL: &'static str = "
-        SELECT a.n, t.record, t.uses, t.revoked OR t.created < (SELECT s.void_before FROM onetoken.store s)
+        SELECT a.n, t.record, t.uses, t.revoked OR t.created < (SELECT s.revoke_before FROM onetoken.store s)
         FROM unnest($1::bytea[]) WITH ORDINALITY AS a(id, n)
         JOIN onetoken.tokens t ON t.id = a.id";
 

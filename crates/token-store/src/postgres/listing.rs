@@ -42,7 +42,7 @@ impl Walk {
             ($filter:literal, $order:literal) => {
                 concat!(
                     "SELECT t.id, coalesce(t.expires, 0), t.record, t.uses, ",
-                    "t.revoked OR t.created < (SELECT s.void_before FROM onetoken.store s) ",
+                    "t.revoked OR t.created < (SELECT s.revoke_before FROM onetoken.store s) ",
                     "FROM onetoken.tokens t WHERE ",
                     $filter,
                     " ORDER BY ",

@@ -3,7 +3,7 @@
 use std::{io, num::NonZeroU64};
 
 use serde::{Deserialize, Serialize};
-use token_core::UnixTime;
+use token_core::{UnixTime, UnknownPurpose};
 
 use crate::{
     ClaimId, Entity, Generation, GrantId, Held, InvalidId, Item, Record, SealedKey, TokenId,
@@ -23,6 +23,9 @@ pub enum InvalidDocument {
     /// An id is empty or too long.
     #[error("an id of a wrong length")]
     Id(#[from] InvalidId),
+    /// The purpose of a token is unknown.
+    #[error("a token for an unknown purpose")]
+    Purpose(#[source] UnknownPurpose),
     /// No store holds such a token or generation: it has more uses than its limit, contradicts its claims, has a number
     /// that no generation has, or is too large.
     #[error("a token or a generation that contradicts itself, or is too large for a store")]
@@ -55,7 +58,7 @@ pub(super) enum Document {
 #[serde(deny_unknown_fields)]
 pub(super) struct Token {
     id: String,
-    kind: String,
+    purpose: String,
     resource: Option<Entity>,
     issuer: Entity,
     root_key: Sealed,
@@ -108,7 +111,7 @@ impl Document {
     pub(super) fn token(record: &Record, claims: &[(ClaimId, Held)]) -> Self {
         Self::Token(Box::new(Token {
             id: hex(record.id.as_bytes()),
-            kind: record.kind.clone(),
+            purpose: record.purpose.to_string(),
             resource: record.resource.clone(),
             issuer: record.issuer.clone(),
             root_key: Sealed::new(&record.root_key),
@@ -147,7 +150,7 @@ impl Document {
                 };
                 let record = Record {
                     id: TokenId::new(bytes(&token.id)?)?,
-                    kind: token.kind,
+                    purpose: token.purpose.parse().map_err(InvalidDocument::Purpose)?,
                     resource: token.resource,
                     issuer: token.issuer,
                     root_key: token.root_key.sealed_key()?,

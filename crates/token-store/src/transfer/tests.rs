@@ -4,11 +4,11 @@ use std::{
     num::NonZeroU64,
 };
 
-use token_core::{RootKey, UnixTime};
+use token_core::{Purpose, RootKey, UnixTime};
 
 use super::*;
 use crate::{
-    ClaimId, Entity, Generation, GrantId, Insert, KeyRing, MemoryStore, Owner, Raise, Record, Redeem, Terms,
+    ClaimId, Entity, Generation, GrantId, Insert, KeyRing, MemoryStore, Owner, Raise, Record, Spend, Terms,
     TokenStore,
 };
 
@@ -30,7 +30,7 @@ fn filled(keys: &KeyRing, records: u32, generations: u32) -> MemoryStore {
         let space = Entity { kind: "space".into(), id: "s1".into() };
         let terms = Terms {
             id: &id(number),
-            kind: "raw",
+            purpose: Purpose::SpaceSupport,
             resource: (number % 2 == 0).then_some(&space),
             issuer: &user,
             created: UnixTime::from_secs(1_500_000_000),
@@ -42,7 +42,7 @@ fn filled(keys: &KeyRing, records: u32, generations: u32) -> MemoryStore {
         record.name = (number % 2 == 0).then(|| "a name".into());
         assert_eq!(store.insert(&record).unwrap(), Insert::Inserted);
         if number % 3 > 0 && number % 5 > 0 {
-            assert!(matches!(store.redeem(&id(number), &claim(1)).unwrap(), Redeem::Redeemed { .. }));
+            assert!(matches!(store.spend(&id(number), &claim(1)).unwrap(), Spend::Spent { .. }));
         }
     }
     for name in 0..generations {
@@ -142,7 +142,7 @@ fn an_interrupted_import_goes_on_and_overwrites_nothing() {
     });
     assert!(stopped.is_err());
     assert_eq!(copy.counts().unwrap().records, 256);
-    assert!(matches!(copy.redeem(&id(3), &claim(2)).unwrap(), Redeem::Redeemed { uses_left: None, .. }));
+    assert!(matches!(copy.spend(&id(3), &claim(2)).unwrap(), Spend::Spent { uses_left: None, .. }));
     let moved = import(&copy, &mut Cursor::new(&bytes), Epoch::Same, &mut |_| ()).unwrap();
     assert_eq!((moved.tokens, moved.kept), (600, 600 + 300 - 256));
     assert_eq!(copy.get(&id(3)).unwrap().unwrap().uses, 1, "what was done since stays");
@@ -166,10 +166,10 @@ fn a_new_epoch_voids_everything_older() {
         .collect();
     assert!(distinct.len() == 300 && !distinct.contains(&[7; 32]));
     for number in 0..10 {
-        assert_eq!(copy.redeem(&id(number), &claim(9)).unwrap(), Redeem::Revoked);
+        assert_eq!(copy.spend(&id(number), &claim(9)).unwrap(), Spend::Revoked);
     }
-    let again = copy.redeem(&id(1), &claim(1)).unwrap();
-    assert!(matches!(again, Redeem::Redeemed { uses_left: Some(0), repeated: true, .. }));
+    let again = copy.spend(&id(1), &claim(1)).unwrap();
+    assert!(matches!(again, Spend::Spent { uses_left: Some(0), repeated: true, .. }));
 }
 
 #[test]
@@ -188,18 +188,18 @@ fn a_new_epoch_voids_also_what_came_in_before_and_for_good() {
 }
 
 #[test]
-fn what_was_void_before_a_time_is_void_where_it_goes() {
+fn what_was_revoke_before_a_time_is_void_where_it_goes() {
     let keys = KeyRing::generate().unwrap();
     let store = filled(&keys, 3, 1);
     let time = UnixTime::from_secs(1_400_000_000);
-    assert_eq!(store.void_before(time).unwrap(), time);
+    assert_eq!(store.revoke_before(time).unwrap(), time);
     let (bytes, _) = exported(&store);
     for epoch in [Epoch::Same, Epoch::New(&keys)] {
         let (copy, _) = imported(&bytes, epoch);
         let created = UnixTime::from_secs(1_399_999_999);
         let late = Record { id: id(9), created, ..all(&store).0.remove(1) };
         assert_eq!(copy.insert(&late).unwrap(), Insert::Inserted);
-        assert_eq!(copy.redeem(&id(9), &claim(9)).unwrap(), Redeem::Revoked, "{epoch:?}");
+        assert_eq!(copy.spend(&id(9), &claim(9)).unwrap(), Spend::Revoked, "{epoch:?}");
         assert_eq!(exported(&imported(&bytes, Epoch::Same).0).0, bytes);
     }
 }

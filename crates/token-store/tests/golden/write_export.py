@@ -78,7 +78,7 @@ def so_far(lines):
 
 
 LINES.append({"generation": {"subject": subject, "number": 3, "root_key": sealed(b"\x09" * 32, owner)}})
-LINES.append({"void_before": 1_400_000_000})
+LINES.append({"revoke_before": 1_400_000_000})
 
 with open("export-v2.jsonl", "x", encoding="utf-8") as file:
     digest = hashlib.sha256(b"onetoken sealing key\0" + struct.pack(">I", 1) + KEY).hexdigest()

@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 
 use token_core::{
-    Caveat, CaveatKey, Check, Context, DecodeOptions, FieldError, Format, Judgment, Limits, Macaroon, Place,
+    Caveat, CaveatKey, Context, DecodeOptions, FieldError, Format, Judge, Judgment, Limits, Macaroon, Place,
     Preflight, Refutation, RootKey, TokenUse, UnixTime, Unmet, Verifier, VerifyError,
 };
 use token_test::vectors;
@@ -311,7 +311,7 @@ fn nothing_is_judged_before_every_signature_is_confirmed() {
         judged.borrow_mut().push(predicate.to_vec());
         Judgment::Satisfied
     };
-    let checks: &[&dyn Check] = &[&check];
+    let checks: &[&dyn Judge] = &[&check];
     let context = at(5);
     let verifier = Verifier::new(&context).checks(checks);
     let mut root = root();
@@ -355,7 +355,7 @@ fn checks_come_after_what_is_exact_and_before_the_vocabulary() {
             _ => Judgment::NotMine,
         }
     };
-    let checks: &[&dyn Check] = &[&first, &second];
+    let checks: &[&dyn Judge] = &[&first, &second];
     let context = at(5);
     let judge = |caveat: &str, exact: &[&[u8]]| {
         let mut macaroon = root();

@@ -32,7 +32,7 @@ use proptest::{collection::vec, prelude::*, sample::select};
 use token_core::{RootKey, UnixTime};
 use token_store::{
     Administration, CacheConfig, CachedStore, ClaimId, Entity, Filter, Generation, GrantId, Held, Insert,
-    Item, KeyRing, PostgresConfig, PostgresStore, Raise, Record, Redeem, Refund, Retry, Revoke, StoreError,
+    Item, KeyRing, PostgresConfig, PostgresStore, Raise, Record, Refund, Retry, Revoke, Spend, StoreError,
     Terms, TokenId, TokenStore, conformance,
 };
 use token_test::postgres::{self, Raw};
@@ -75,7 +75,7 @@ fn record(name: &str, limit: Option<u64>) -> Record {
     let keys = KeyRing::generate().unwrap();
     let terms = Terms {
         id: &id(name),
-        kind: "space-support",
+        purpose: token_core::Purpose::SpaceSupport,
         resource: None,
         issuer: &Entity { kind: "user".into(), id: "u1".into() },
         created: UnixTime::from_secs(1_500_000_000),
@@ -90,18 +90,18 @@ fn insert(store: &PostgresStore, record: &Record) {
 }
 
 // As [`plain`].
-const fn won(uses_left: u64) -> Redeem {
-    Redeem::Redeemed { uses_left: Some(uses_left), grant: None, repeated: false }
+const fn won(uses_left: u64) -> Spend {
+    Spend::Spent { uses_left: Some(uses_left), grant: None, repeated: false }
 }
 
-const fn again(uses_left: u64) -> Redeem {
-    Redeem::Redeemed { uses_left: Some(uses_left), grant: None, repeated: true }
+const fn again(uses_left: u64) -> Spend {
+    Spend::Spent { uses_left: Some(uses_left), grant: None, repeated: true }
 }
 
 /// An answer without its grant, which differs each time.
-const fn plain(answer: Redeem) -> Redeem {
+const fn plain(answer: Spend) -> Spend {
     match answer {
-        Redeem::Redeemed { uses_left, repeated, .. } => Redeem::Redeemed { uses_left, grant: None, repeated },
+        Spend::Spent { uses_left, repeated, .. } => Spend::Spent { uses_left, grant: None, repeated },
         other => other,
     }
 }
@@ -130,8 +130,8 @@ fn what_others_do_meanwhile_is_seen() {
     let url = server.database();
     let store = store(&url);
     type Ask = fn(&PostgresStore, &TokenId) -> String;
-    let redeem_a: Ask = |store, id| format!("{:?}", plain(store.redeem(id, &claim("a")).unwrap()));
-    let redeem_b: Ask = |store, id| format!("{:?}", plain(store.redeem(id, &claim("b")).unwrap()));
+    let spend_a: Ask = |store, id| format!("{:?}", plain(store.spend(id, &claim("a")).unwrap()));
+    let spend_b: Ask = |store, id| format!("{:?}", plain(store.spend(id, &claim("b")).unwrap()));
     let refund_a: Ask = |store, id| format!("{:?}", store.refund(id, &claim("a"), GRANT).unwrap());
     let purge: Ask = |store, _| format!("{:?}", store.purge(now(), 10).unwrap());
     let spend = "UPDATE onetoken.tokens SET uses = uses + 1, changes = changes + 1,
@@ -149,15 +149,15 @@ fn what_others_do_meanwhile_is_seen() {
     let remove = "DELETE FROM onetoken.claims WHERE id = 'T'; DELETE FROM onetoken.tokens WHERE id = 'T';";
     let cases: [(&str, &str, &str, Ask, String); 13] = [
         ("it is given back and claimed anew", spend, anew, refund_a, format!("{:?}", Refund::NotClaimed)),
-        ("the same claim wins", "", spend, redeem_a, format!("{:?}", again(0))),
-        ("another claim wins", "", spend, redeem_b, format!("{:?}", Redeem::Exhausted)),
-        ("it is revoked", "", revoke, redeem_a, format!("{:?}", Redeem::Revoked)),
-        ("it is purged", "", remove, redeem_a, format!("{:?}", Redeem::Absent)),
-        ("it is given back, asked under that claim", spend, give_back, redeem_a, format!("{:?}", won(0))),
-        ("it is purged when spent", spend, remove, redeem_a, format!("{:?}", Redeem::Absent)),
+        ("the same claim wins", "", spend, spend_a, format!("{:?}", again(0))),
+        ("another claim wins", "", spend, spend_b, format!("{:?}", Spend::Exhausted)),
+        ("it is revoked", "", revoke, spend_a, format!("{:?}", Spend::Revoked)),
+        ("it is purged", "", remove, spend_a, format!("{:?}", Spend::Absent)),
+        ("it is given back, asked under that claim", spend, give_back, spend_a, format!("{:?}", won(0))),
+        ("it is purged when spent", spend, remove, spend_a, format!("{:?}", Spend::Absent)),
         ("a second call reports it", spend, mark, refund_a, format!("{:?}", Refund::Kept)),
         ("it is given back already", spend, give_back, refund_a, format!("{:?}", Refund::NotClaimed)),
-        ("two calls report it at once", spend, mark, redeem_a, format!("{:?}", again(0))),
+        ("two calls report it at once", spend, mark, spend_a, format!("{:?}", again(0))),
         ("it is purged while it is given back", spend, remove, refund_a, format!("{:?}", Refund::Absent)),
         ("it is spent while it is purged", "", spend, purge, "1".to_owned()),
         ("it is given back while it is purged", spend, give_back, purge, "1".to_owned()),
@@ -203,7 +203,7 @@ fn a_clock_that_is_ahead_removes_and_voids_nothing() {
         let refused: [Result<_, StoreError>; 3] = [
             store.purge(time, 9).map(|_| ()),
             store.purge_spent(time, Duration::ZERO, 9).map(|_| ()),
-            store.void_before(time).map(|_| ()),
+            store.revoke_before(time).map(|_| ()),
         ];
         for refused in refused {
             let error = refused.unwrap_err();
@@ -211,13 +211,13 @@ fn a_clock_that_is_ahead_removes_and_voids_nothing() {
             assert_eq!(error.retry(), Retry::Never);
         }
     }
-    assert_eq!(store.void_before(UnixTime::from_secs(0)).unwrap(), UnixTime::from_secs(0));
+    assert_eq!(store.revoke_before(UnixTime::from_secs(0)).unwrap(), UnixTime::from_secs(0));
     assert_eq!(store.counts().unwrap().records, 2);
     // Clocks may differ by a minute.
     let near = UnixTime::from_secs(now().as_secs() + 60);
     assert_eq!(store.purge(near, 9).unwrap(), 1);
     assert_eq!(store.purge_spent(near, Duration::ZERO, 9).unwrap(), 1);
-    assert_eq!(store.void_before(near).unwrap(), near);
+    assert_eq!(store.revoke_before(near).unwrap(), near);
 }
 
 // As with two hosts, each with many threads.
@@ -232,7 +232,7 @@ fn two_hosts_race_for_one_token() {
         let limit = u64::try_from(round % 4 + 1).unwrap();
         let record = record(&format!("round {round}"), Some(limit));
         insert(&hosts[0], &record);
-        let answers = Mutex::new(BTreeMap::<usize, Vec<Redeem>>::new());
+        let answers = Mutex::new(BTreeMap::<usize, Vec<Spend>>::new());
         let barrier = Barrier::new(2 * THREADS);
         thread::scope(|scope| {
             for host in &hosts {
@@ -241,7 +241,7 @@ fn two_hosts_race_for_one_token() {
                     scope.spawn(move || {
                         let number = thread / 2;
                         barrier.wait();
-                        let answer = host.redeem(id, &claim(&number.to_string())).unwrap();
+                        let answer = host.spend(id, &claim(&number.to_string())).unwrap();
                         answers.lock().unwrap().entry(number).or_default().push(answer);
                     });
                 }
@@ -249,13 +249,13 @@ fn two_hosts_race_for_one_token() {
         });
         let mut left = Vec::new();
         for (number, answers) in answers.into_inner().unwrap() {
-            if answers.iter().all(|answer| *answer == Redeem::Exhausted) {
+            if answers.iter().all(|answer| *answer == Spend::Exhausted) {
                 continue;
             }
             // All calls under one claim get the same answer, and one of them is the first to get it.
             let mut of_claim = Vec::new();
             for answer in answers {
-                let Redeem::Redeemed { uses_left: Some(left), repeated, .. } = answer else {
+                let Spend::Spent { uses_left: Some(left), repeated, .. } = answer else {
                     panic!("round {round}, claim {number}: {answer:?} beside a use")
                 };
                 of_claim.push((repeated, left));
@@ -287,7 +287,7 @@ fn in_one_batch<T: Send>(
     let count = asks.len();
     let waiting = AtomicUsize::new(0);
     thread::scope(|scope| {
-        let gate = scope.spawn(|| store.redeem(&id("gate"), &claim("x")));
+        let gate = scope.spawn(|| store.spend(&id("gate"), &claim("x")));
         until_blocked(server, url);
         let asks: Vec<_> = asks
             .into_iter()
@@ -321,12 +321,12 @@ fn one_bad_row_is_the_trouble_of_its_caller_only() {
     }
     // One more use is more than the server can count.
     insert(&store, &Record { uses: u64::MAX, ..record("bad", None) });
-    type Ask<'a> = Box<dyn FnOnce() -> Result<Redeem, StoreError> + Send + 'a>;
+    type Ask<'a> = Box<dyn FnOnce() -> Result<Spend, StoreError> + Send + 'a>;
     let names = (0..20).map(|number| format!("good {number}")).chain(["bad".to_owned()]);
     let asks: Vec<Ask<'_>> = names
         .map(|name| -> Ask<'_> {
             let store = &store;
-            Box::new(move || store.redeem(&id(&name), &claim("a")))
+            Box::new(move || store.spend(&id(&name), &claim("a")))
         })
         .collect();
     let mut answers = in_one_batch(server, &url, &store, asks, |_| {});
@@ -346,20 +346,20 @@ fn one_damaged_claim_is_the_trouble_of_its_caller_only() {
     drop(store(&url));
     let store = patient(&url);
     insert(&store, &record("damaged", Some(1)));
-    assert_eq!(plain(store.redeem(&id("damaged"), &claim("a")).unwrap()), won(0));
+    assert_eq!(plain(store.spend(&id("damaged"), &claim("a")).unwrap()), won(0));
     server.sql(&url, "UPDATE onetoken.claims SET uses_left = -1").unwrap();
     insert(&store, &record("few", Some(9)));
     insert(&store, &record("many", None));
-    type Ask<'a> = Box<dyn FnOnce() -> Result<Redeem, StoreError> + Send + 'a>;
+    type Ask<'a> = Box<dyn FnOnce() -> Result<Spend, StoreError> + Send + 'a>;
     let asks = ["few", "damaged", "many"].map(|name| -> Ask<'_> {
         let store = &store;
-        Box::new(move || store.redeem(&id(name), &claim("a")))
+        Box::new(move || store.spend(&id(name), &claim("a")))
     });
     let answers = in_one_batch(server, &url, &store, asks.into(), |_| {});
     let [few, damaged, many] = answers.try_into().unwrap();
     assert!(matches!(damaged, Err(StoreError::Corrupt { .. })), "{damaged:?}");
     assert_eq!(plain(few.unwrap()), won(8));
-    assert_eq!(many.unwrap(), Redeem::Redeemed { uses_left: None, grant: None, repeated: false });
+    assert_eq!(many.unwrap(), Spend::Spent { uses_left: None, grant: None, repeated: false });
     assert_eq!(store.get(&id("many")).unwrap().unwrap().uses, 1);
 }
 
@@ -393,13 +393,13 @@ fn one_locked_row_is_the_trouble_of_its_callers_only() {
     insert(&store, &record("locked", Some(9)));
     let raw = server.connect(&url).unwrap();
     raw.sql("BEGIN; UPDATE onetoken.tokens SET changes = changes WHERE id = 'locked'").unwrap();
-    type Ask<'a> = Box<dyn FnOnce() -> Result<Redeem, StoreError> + Send + 'a>;
+    type Ask<'a> = Box<dyn FnOnce() -> Result<Spend, StoreError> + Send + 'a>;
     let names = (0..20).flat_map(|number| ["locked".to_owned(), format!("good {number}")]);
     let asks: Vec<Ask<'_>> = names
         .enumerate()
         .map(|(number, name)| -> Ask<'_> {
             let store = &store;
-            Box::new(move || store.redeem(&id(&name), &claim(&number.to_string())))
+            Box::new(move || store.spend(&id(&name), &claim(&number.to_string())))
         })
         .collect();
     let answers = in_one_batch(server, &url, &store, asks, |_| {});
@@ -410,7 +410,7 @@ fn one_locked_row_is_the_trouble_of_its_callers_only() {
         }
     }
     raw.sql("ROLLBACK").unwrap();
-    assert_eq!(plain(store.redeem(&id("locked"), &claim("0")).unwrap()), won(8));
+    assert_eq!(plain(store.spend(&id("locked"), &claim("0")).unwrap()), won(8));
 }
 
 #[test]
@@ -421,11 +421,11 @@ fn what_is_about_one_token_shares_a_statement() {
     let store = patient(&url);
     insert(&store, &record("few", Some(3)));
     insert(&store, &record("many", None));
-    type Ask<'a> = Box<dyn FnOnce() -> Redeem + Send + 'a>;
+    type Ask<'a> = Box<dyn FnOnce() -> Spend + Send + 'a>;
     let asks: Vec<Ask<'_>> = (0..40)
         .map(|number| -> Ask<'_> {
             let (store, name) = (&store, if number % 2 == 0 { "few" } else { "many" });
-            Box::new(move || store.redeem(&id(name), &claim(&number.to_string())).unwrap())
+            Box::new(move || store.spend(&id(name), &claim(&number.to_string())).unwrap())
         })
         .collect();
     let before = store.metrics().batches;
@@ -436,9 +436,9 @@ fn what_is_about_one_token_shares_a_statement() {
     let mut left: Vec<u64> = few
         .iter()
         .filter_map(|answer| match answer {
-            Redeem::Redeemed { uses_left, repeated: false, .. } => *uses_left,
+            Spend::Spent { uses_left, repeated: false, .. } => *uses_left,
             answer => {
-                assert_eq!(**answer, Redeem::Exhausted);
+                assert_eq!(**answer, Spend::Exhausted);
                 None
             }
         })
@@ -459,18 +459,18 @@ fn a_connection_that_is_lost_leaves_writes_in_doubt() {
     insert(&store, &record("a", Some(1)));
     let raw = server.connect(&url).unwrap();
     for (name, ends) in [
-        ("redeem", "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"),
+        ("spend", "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"),
         ("revoke", "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"),
     ] {
         raw.sql("BEGIN; UPDATE onetoken.tokens SET changes = changes WHERE id = 'a'").unwrap();
         thread::scope(|scope| {
             let asked = scope.spawn(|| match name {
-                "redeem" => store.redeem(&id("a"), &claim("x")).map(|_| ()),
+                "spend" => store.spend(&id("a"), &claim("x")).map(|_| ()),
                 _ => store.revoke(&id("a")).map(|revoked| assert_eq!(revoked, Revoke::Revoked)),
             });
             until_blocked(server, &url);
             raw.sql(&format!("{ends} AND datname = current_database()")).unwrap();
-            if name == "redeem" {
+            if name == "spend" {
                 let error = asked.join().unwrap().unwrap_err();
                 assert_eq!(error.retry(), Retry::Ask, "{error:?}");
                 raw.sql("ROLLBACK").unwrap();
@@ -479,8 +479,8 @@ fn a_connection_that_is_lost_leaves_writes_in_doubt() {
                 asked.join().unwrap().expect("to revoke twice is to revoke once");
             }
         });
-        if name == "redeem" {
-            assert_eq!(plain(store.redeem(&id("a"), &claim("x")).unwrap()), won(0), "it was not done");
+        if name == "spend" {
+            assert_eq!(plain(store.spend(&id("a"), &claim("x")).unwrap()), won(0), "it was not done");
         }
     }
     assert_eq!(store.metrics().in_doubt, 1);
@@ -580,7 +580,7 @@ fn a_reply_that_is_lost_costs_no_second_use() {
     drop(store(&url));
     let store = PostgresStore::open(&config(&through).connections(1, 1)).unwrap();
     insert(&store, &record("warm up", Some(1)));
-    assert_eq!(plain(store.redeem(&id("warm up"), &claim("a")).unwrap()), won(0));
+    assert_eq!(plain(store.spend(&id("warm up"), &claim("a")).unwrap()), won(0));
     let mut committed = 0;
     for round in 0..rounds {
         let record = record(&format!("round {round}"), Some(1));
@@ -588,13 +588,13 @@ fn a_reply_that_is_lost_costs_no_second_use() {
         // Prepares the statement, so that the server's next message is the answer.
         assert_eq!(store.claimed(&record.id, &claim("nobody's")).unwrap(), None);
         proxy.set(Mode::LoseNext);
-        let error = store.redeem(&record.id, &claim("mine")).unwrap_err();
+        let error = store.spend(&record.id, &claim("mine")).unwrap_err();
         assert_eq!(error.retry(), Retry::Ask, "{error:?}");
-        match store.redeem(&record.id, &claim("mine")).unwrap() {
-            Redeem::Redeemed { uses_left: Some(0), repeated, .. } => committed += usize::from(repeated),
+        match store.spend(&record.id, &claim("mine")).unwrap() {
+            Spend::Spent { uses_left: Some(0), repeated, .. } => committed += usize::from(repeated),
             other => panic!("{other:?}"),
         }
-        assert_eq!(store.redeem(&record.id, &claim("another's")).unwrap(), Redeem::Exhausted);
+        assert_eq!(store.spend(&record.id, &claim("another's")).unwrap(), Spend::Exhausted);
         assert_eq!(store.get(&record.id).unwrap().unwrap().uses, 1);
     }
     assert_eq!(committed, rounds, "every one of them was done");
@@ -614,7 +614,7 @@ fn a_wait_for_the_standby_that_is_cut_short_leaves_writes_in_doubt() {
     server.sql("postgres", "ALTER ROLE CURRENT_USER RESET synchronous_commit").unwrap();
     let store = patient(&url);
     let error = thread::scope(|scope| {
-        let asked = scope.spawn(|| store.redeem(&id("a"), &claim("x")));
+        let asked = scope.spawn(|| store.spend(&id("a"), &claim("x")));
         let cut = "SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE wait_event = 'SyncRep'";
         let begun = Instant::now();
         while server.sql("postgres", cut).unwrap().is_empty() {
@@ -638,7 +638,7 @@ fn a_connection_that_the_server_ends_leaves_writes_in_doubt() {
     raw.sql("BEGIN; UPDATE onetoken.tokens SET changes = changes WHERE id = 'a'").unwrap();
     proxy.set(Mode::Disguise(b"C25P04"));
     let error = thread::scope(|scope| {
-        let asked = scope.spawn(|| store.redeem(&id("a"), &claim("x")));
+        let asked = scope.spawn(|| store.spend(&id("a"), &claim("x")));
         until_blocked(server, &url);
         raw.sql(
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
@@ -687,10 +687,10 @@ fn a_server_that_hangs_holds_no_caller_for_ever() {
     let asks: [(&str, Ask); 6] = [
         ("get", |store| store.get(&id("a")).err()),
         ("get, without a connection", |store| store.get(&id("a")).err()),
-        ("redeem", |store| store.redeem(&id("a"), &claim("x")).err()),
+        ("spend", |store| store.spend(&id("a"), &claim("x")).err()),
         ("purge", |store| store.purge(now(), 1).err()),
         ("list", |store| store.list(&Filter::All, None, 1).err()),
-        ("void", |store| store.void_before(UnixTime::from_secs(1)).err()),
+        ("void", |store| store.revoke_before(UnixTime::from_secs(1)).err()),
     ];
     for (name, ask) in asks {
         let (sender, answer) = mpsc::channel();
@@ -788,18 +788,18 @@ fn every_input_is_kept_unchanged_or_refused() {
     assert!(TokenId::new(vec![b'\''; LONG]).is_err() && ClaimId::new(vec![0; LONG]).is_err());
     let too_large = |error: StoreError| assert!(matches!(error, StoreError::TooLarge { .. }), "{error:?}");
     let (kept, cases) = (AtomicUsize::new(0), AtomicUsize::new(0));
-    let texts = (wild_text(), proptest::option::of(wild_text()));
+    let names = proptest::option::of(wild_text());
     let entities = (proptest::option::of(wild_entity()), wild_entity());
     let ids = (wild_bytes(TokenId::MAX_LEN - 8), wild_bytes(ClaimId::MAX_LEN));
     let numbers = (any::<u64>(), proptest::option::of(any::<u64>()), proptest::option::of(1..=u64::MAX / 2));
-    proptest!(ProptestConfig::with_cases(200), |((kind, name) in texts, (resource, issuer) in entities,
+    proptest!(ProptestConfig::with_cases(200), |(name in names, (resource, issuer) in entities,
                                                 (id, claim) in ids, (created, expires, limit) in numbers)| {
         // No two cases are about one token.
         let fresh = cases.fetch_add(1, Ordering::Relaxed).to_be_bytes();
         let id = TokenId::new(fresh.into_iter().chain(id).collect::<Vec<_>>()).unwrap();
         let claim = ClaimId::new(claim).unwrap();
         let record = Record {
-            kind, resource, issuer, name,
+            resource, issuer, name,
             created: UnixTime::from_secs(created),
             expires: expires.map(UnixTime::from_secs),
             id: id.clone(),
@@ -814,8 +814,8 @@ fn every_input_is_kept_unchanged_or_refused() {
                     assert!(listed(&store, &filter).contains(&record));
                 }
                 for again in [false, true] {
-                    let answer = store.redeem(&id, &claim).unwrap();
-                    let Redeem::Redeemed { uses_left, repeated, .. } = answer else { panic!("{answer:?}") };
+                    let answer = store.spend(&id, &claim).unwrap();
+                    let Spend::Spent { uses_left, repeated, .. } = answer else { panic!("{answer:?}") };
                     // A token without a limit has no claims.
                     assert_eq!((uses_left, repeated), (limit.map(|limit| limit - 1), again && limit.is_some()));
                 }
@@ -889,7 +889,7 @@ fn what_one_host_voids_the_caches_of_others_forget() {
     };
     assert_eq!(read(), (5, Some(1)));
     // A call that voids nothing sends no notice: only one follows.
-    let grant = here.redeem(&ids[0], &claim("a")).unwrap().grant().unwrap();
+    let grant = here.spend(&ids[0], &claim("a")).unwrap().grant().unwrap();
     assert_eq!(here.refund(&ids[0], &claim("a"), grant).unwrap(), Refund::Refunded);
 
     let heard = |notices| {
@@ -907,7 +907,7 @@ fn what_one_host_voids_the_caches_of_others_forget() {
     let later = Item::Generation { subject: subject.clone(), generation: generation(7) };
     here.restore(&[Item::Token { record: moved, claims: Vec::new() }, later]).unwrap();
     assert_eq!(heard(4), (2, Some(7)));
-    here.void_before(UnixTime::from_secs(1_600_000_000)).unwrap();
+    here.revoke_before(UnixTime::from_secs(1_600_000_000)).unwrap();
     assert_eq!(heard(5), (0, Some(7)));
     let sweep = here.revoke_all(&Filter::All, None, 100).unwrap();
     assert_eq!((sweep.revoked, sweep.next), (2, None));
@@ -960,8 +960,8 @@ fn a_limit_beyond_what_the_server_counts_is_kept_and_counted_as_the_largest() {
         assert_eq!(store.get(&record.id).unwrap(), Some(record.clone()));
         for left in [1, 2] {
             let (claim, left) = (claim(&left.to_string()), limit.min(most) - left);
-            assert_eq!(plain(store.redeem(&record.id, &claim).unwrap()), won(left));
-            assert_eq!(plain(store.redeem(&record.id, &claim).unwrap()), again(left));
+            assert_eq!(plain(store.spend(&record.id, &claim).unwrap()), won(left));
+            assert_eq!(plain(store.spend(&record.id, &claim).unwrap()), again(left));
         }
         assert_eq!(store.get(&record.id).unwrap(), Some(Record { uses: 2, ..record }));
     }
@@ -977,9 +977,8 @@ fn calls_from_an_async_program_do_not_panic() {
         let store = store(&url);
         insert(&store, &record("a", Some(1)));
         let shared = store.clone();
-        let redeemed =
-            tokio::task::spawn_blocking(move || shared.redeem(&id("a"), &claim("x"))).await.unwrap();
-        assert_eq!(plain(redeemed.unwrap()), won(0));
+        let spent = tokio::task::spawn_blocking(move || shared.spend(&id("a"), &claim("x"))).await.unwrap();
+        assert_eq!(plain(spent.unwrap()), won(0));
         assert_eq!(store.check(None).unwrap().records, 1);
     });
 }
@@ -1108,10 +1107,10 @@ fn the_documented_role_is_enough() {
     let limited = url.replacen(&format!("{user}@"), &format!("{role}:secret@"), 1);
     let store = PostgresStore::open(&config(&limited)).unwrap();
     insert(&store, &record("a", Some(1)));
-    let grant = store.redeem(&id("a"), &claim("x")).unwrap().grant().unwrap();
+    let grant = store.spend(&id("a"), &claim("x")).unwrap().grant().unwrap();
     assert_eq!(store.refund(&id("a"), &claim("x"), grant).unwrap(), Refund::Refunded);
     assert_eq!(store.revoke(&id("a")).unwrap(), Revoke::Revoked);
-    assert_eq!(store.void_before(UnixTime::from_secs(5)).unwrap(), UnixTime::from_secs(5));
+    assert_eq!(store.revoke_before(UnixTime::from_secs(5)).unwrap(), UnixTime::from_secs(5));
     assert_eq!(store.purge(now(), 10).unwrap(), 1);
     assert!(store.check(None).unwrap().is_sound());
 }
@@ -1172,7 +1171,7 @@ fn a_forked_process_is_refused() {
         fork::Fork::Child => {
             let refused = [
                 store.get(&id("a")).err(),
-                store.redeem(&id("a"), &claim("a")).err(),
+                store.spend(&id("a"), &claim("a")).err(),
                 store.revoke_all(&Filter::All, None, 9).err(),
                 store.counts().err(),
                 store.check(None).err(),
@@ -1182,5 +1181,5 @@ fn a_forked_process_is_refused() {
         }
         fork::Fork::Parent(child) => assert_eq!(fork::waitpid(child).unwrap(), 0),
     }
-    assert!(matches!(store.redeem(&id("a"), &claim("a")).unwrap(), Redeem::Redeemed { repeated: false, .. }));
+    assert!(matches!(store.spend(&id("a"), &claim("a")).unwrap(), Spend::Spent { repeated: false, .. }));
 }

@@ -10,7 +10,7 @@ use std::{
 
 use token_core::UnixTime;
 use token_store::{
-    Administration as _, Entity, Filter, Generation, Item, KeyPlace, PostgresStore, Redeem, Reseal, Revoke,
+    Administration as _, Entity, Filter, Generation, Item, KeyPlace, PostgresStore, Reseal, Revoke, Spend,
     StoreError, TokenStore as _,
 };
 use token_test::postgres::{self, Server};
@@ -61,10 +61,10 @@ fn text<T: std::fmt::Debug>(answer: Result<T, StoreError>) -> Result<String, Sto
 fn cases() -> Vec<Case> {
     let nothing: Ask = |_, _| Ok(String::new());
     let mint: Ask = |store, name| text(store.insert(&record(name, Some(1))));
-    let spend: Ask = |store, name| text(store.redeem(&id(name), &claim("a")).map(plain));
+    let spend: Ask = |store, name| text(store.spend(&id(name), &claim("a")).map(plain));
     let spent: Ask = |store, name| {
         insert(store, &record(name, Some(1)));
-        text(store.redeem(&id(name), &claim("a")))
+        text(store.spend(&id(name), &claim("a")))
     };
     let claimed: Ask = |store, name| {
         let held = store.claimed(&id(name), &claim("a"))?;
@@ -80,7 +80,7 @@ fn cases() -> Vec<Case> {
     let raise: Ask =
         |store, name| text(store.raise_generation(&Entity { id: name.to_owned(), ..user() }, &generation(1)));
     let sweep: Ask = |store, _| text(store.revoke_all(&Filter::All, None, 1000).map(|sweep| sweep.damaged));
-    let void: Ask = |store, _| text(store.void_before(UnixTime::from_secs(5)));
+    let void: Ask = |store, _| text(store.revoke_before(UnixTime::from_secs(5)));
     let restore: Ask = |store, name| {
         let subject = Entity { id: name.to_owned(), ..user() };
         text(store.restore(&[Item::Generation { subject, generation: generation(1) }]))
@@ -93,11 +93,11 @@ fn cases() -> Vec<Case> {
     let case = |name, before, first, again, answer| Case { name, before, first, again, answer };
     vec![
         case("mint", nothing, mint, mint, "Exists"),
-        case("spend", mint, spend, spend, "Redeemed { uses_left: Some(0), grant: None, repeated: true }"),
+        case("spend", mint, spend, spend, "Spent { uses_left: Some(0), grant: None, repeated: true }"),
         case("claimed", spent, claimed, claimed, "Some(0)"),
         case("refund", spent, refund, refund, "NotClaimed"),
         case("kept", spent, spend, refund, "Kept"),
-        case("exhausted", mint, spend, |store, name| text(store.redeem(&id(name), &claim("b"))), "Exhausted"),
+        case("exhausted", mint, spend, |store, name| text(store.spend(&id(name), &claim("b"))), "Exhausted"),
         case("revoke", mint, revoke, revoke, "Revoked"),
         case("raise", nothing, raise, raise, "Stale { present: 1 }"),
         case("revoke all", mint, sweep, sweep, "0"),
@@ -208,8 +208,8 @@ fn a_primary_that_is_paused_does_not_hide_its_successor() {
     primary.signal("STOP");
     standby.promote().unwrap();
     let after = PostgresStore::open(&config).unwrap();
-    assert_eq!(plain(after.redeem(&id("a"), &claim("x")).unwrap()), won(0));
-    until("it is found", || before.redeem(&id("a"), &claim("x")).is_ok());
+    assert_eq!(plain(after.spend(&id("a"), &claim("x")).unwrap()), won(0));
+    until("it is found", || before.spend(&id("a"), &claim("x")).is_ok());
     primary.signal("CONT");
 }
 
@@ -226,7 +226,7 @@ fn a_former_primary_that_lives_on_is_left() {
     let there = PostgresStore::open(&config(&on(&[standby.port().unwrap()], &url))).unwrap();
     assert_eq!(there.revoke(&id("a")).unwrap(), Revoke::Revoked);
     until("it is seen to be revoked", || here.get(&id("a")).is_ok_and(|record| record.unwrap().revoked));
-    assert_eq!(here.redeem(&id("a"), &claim("x")).unwrap(), Redeem::Revoked);
+    assert_eq!(here.spend(&id("a"), &claim("x")).unwrap(), Spend::Revoked);
     insert(&here, &record("b", Some(1)));
     assert!(there.get(&id("b")).unwrap().is_some());
 }
@@ -252,14 +252,14 @@ fn a_log_that_went_back_is_refused() {
         until("it receives no more", || {
             primary.sql("postgres", receivers).unwrap()[0][0].as_deref() == Some("0")
         });
-        assert_eq!(plain(store.redeem(&id("a"), &claim("x")).unwrap()), won(0));
+        assert_eq!(plain(store.spend(&id("a"), &claim("x")).unwrap()), won(0));
         if fenced {
             primary.signal("STOP");
         }
         standby.promote().unwrap();
         // Other hosts may write meanwhile, so that the new log becomes longer than the acknowledged one.
         standby.sql("postgres", "SELECT pg_switch_wal()").unwrap();
-        let refused = || match store.redeem(&id("a"), &claim("y")) {
+        let refused = || match store.spend(&id("a"), &claim("y")) {
             Err(StoreError::WentBack { found, acknowledged, .. }) => {
                 assert!(found.timeline == 2 && found.at < acknowledged.at, "{found} {acknowledged}");
                 true
@@ -267,7 +267,7 @@ fn a_log_that_went_back_is_refused() {
             // The store does not know the new primary yet.
             Err(_) => false,
             Ok(answer) => {
-                assert_eq!(answer, Redeem::Exhausted, "it is spent");
+                assert_eq!(answer, Spend::Exhausted, "it is spent");
                 false
             }
         };
@@ -277,13 +277,13 @@ fn a_log_that_went_back_is_refused() {
             // Once the server that lacks it is stopped, the one that has everything is used.
             standby.signal("STOP");
             let store = PostgresStore::open(&config(&both)).unwrap();
-            assert_eq!(store.redeem(&id("a"), &claim("y")).unwrap(), Redeem::Exhausted);
+            assert_eq!(store.spend(&id("a"), &claim("y")).unwrap(), Spend::Exhausted);
             drop(store);
             standby.signal("CONT");
         }
         // A newly opened store has seen no log, so it accepts the loss.
         let store = PostgresStore::open(&config(&both)).unwrap();
-        assert_eq!(plain(store.redeem(&id("a"), &claim("y")).unwrap()), won(0));
+        assert_eq!(plain(store.spend(&id("a"), &claim("y")).unwrap()), won(0));
         primary.signal("CONT");
     }
 }

@@ -7,7 +7,7 @@ CREATE TABLE onetoken.store (
     one boolean PRIMARY KEY DEFAULT true CHECK (one),
     version bigint NOT NULL,
     -- Tokens created before this time are void.
-    void_before bigint NOT NULL DEFAULT 0
+    revoke_before bigint NOT NULL DEFAULT 0
 );
 
 CREATE TABLE onetoken.tokens (
