@@ -14,7 +14,7 @@ use token_core::UnixTime;
 use crate::{
     Administration, CheckReport, ClaimId, Counts, Entity, Filter, Generation, Generations, GrantId, Held,
     Insert, Item, KeyPlace, KeyRing, Page, Raise, Record, Refund, Reseal, Retry, Revoke, Spend, StoreError,
-    Sweep, TokenId, TokenStore, layout, owned::Owned,
+    Sweep, TokenId, TokenStore, embedded::layout, owned::Owned,
 };
 use reads::{Reads, Source, Terms};
 

@@ -94,66 +94,41 @@
 //! - `conformance`: the suite that every backend must pass.
 #![forbid(unsafe_code)]
 
-mod admin;
-mod backends;
 mod cached;
-mod check;
-mod codec;
 #[cfg(feature = "conformance")]
 pub mod conformance;
-#[cfg_attr(
-    not(any(feature = "redb", feature = "sled")),
-    allow(dead_code, reason = "only what is on disk needs all of it")
-)]
-mod copy;
-mod cursor;
+mod contract;
 #[cfg_attr(
     not(any(feature = "redb", feature = "sled")),
     allow(dead_code, reason = "only what is on disk needs all of it")
 )]
 mod disk;
-mod engine;
-mod entity;
-mod keyring;
-mod kv;
-#[cfg_attr(
-    not(any(feature = "redb", feature = "sled")),
-    allow(dead_code, reason = "only what is on disk needs all of it")
-)]
-mod layout;
+mod embedded;
+mod keys;
 mod owned;
-#[cfg(any(feature = "redb", feature = "sled"))]
-mod place;
 #[cfg(feature = "postgres")]
 mod postgres;
-mod queue;
-mod record;
-mod rekey;
-mod store;
 mod sync;
 #[cfg(feature = "transfer")]
 mod transfer;
 
-pub use admin::{Administration, Counts, Generations, Item, KeyPlace, Reseal, Sweep};
-pub use backends::MemoryStore;
-#[cfg(feature = "redb")]
-pub use backends::RedbStore;
-#[cfg(feature = "sled")]
-pub use backends::SledStore;
 pub use cached::{CacheConfig, CacheMetrics, CachedStore, Invalidator};
-pub use check::{CheckReport, Fault};
-pub use entity::{EntityKind, UnknownEntityKind};
-pub use keyring::{
+pub use contract::{
+    Administration, CheckReport, ClaimId, ClockWitness, Counts, Entity, EntityKind, Fault, Filter,
+    Generation, Generations, GrantId, Held, Insert, InvalidId, Item, KeyPlace, LogPosition, Page, Raise,
+    Record, Refund, Reseal, Retry, Revoke, SealedKey, Spend, StoreError, Sweep, Terms, TokenId, TokenStore,
+    UnknownEntityKind,
+};
+pub use embedded::MemoryStore;
+#[cfg(feature = "redb")]
+pub use embedded::RedbStore;
+#[cfg(feature = "sled")]
+pub use embedded::SledStore;
+pub use keys::{
     KeyFile, KeyFileError, KeyRing, KeySource, KeySourceError, KeyTextError, KeyVariable, OpenError, Owner,
-    SealError,
+    RekeyError, Rekeyed, RemoveError, SealError, rekey,
 };
 #[cfg(feature = "postgres")]
 pub use postgres::{InvalidPostgresUrl, PostgresConfig, PostgresMetrics, PostgresStore};
-pub use record::{ClaimId, Entity, Generation, GrantId, Held, InvalidId, Record, SealedKey, Terms, TokenId};
-pub use rekey::{RekeyError, Rekeyed, RemoveError, rekey};
-pub use store::{
-    ClockWitness, Filter, Insert, LogPosition, Page, Raise, Refund, Retry, Revoke, Spend, StoreError,
-    TokenStore,
-};
 #[cfg(feature = "transfer")]
 pub use transfer::{Epoch, InvalidDocument, Moved, TransferError, export, export_to, import, verify_export};

@@ -15,7 +15,7 @@ use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 
 use crate::{
     ClaimId, Entity, Filter, Generation, GrantId, Held, Insert, Invalidator, Page, Raise, Record, Refund,
-    Retry, Revoke, Spend, StoreError, TokenId, TokenStore, layout, owned::Owned,
+    Retry, Revoke, Spend, StoreError, TokenId, TokenStore, embedded::layout, owned::Owned,
 };
 use change::{Act, Change, Changed, Changes};
 use error::Failure;

@@ -7,7 +7,7 @@
     reason = "a test: a panic is how it fails"
 )]
 
-#[path = "../src/queue.rs"]
+#[path = "../src/embedded/queue.rs"]
 #[allow(unreachable_pub, reason = "as in the library, it is used within the crate")]
 mod queue;
 

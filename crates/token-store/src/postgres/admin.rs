@@ -20,7 +20,7 @@ use super::{
 };
 use crate::{
     Administration, CheckReport, ClaimId, ClockWitness, Counts, Filter, Generation, Generations, Held, Item,
-    KeyPlace, KeyRing, Record, Reseal, StoreError, Sweep, TokenId, layout,
+    KeyPlace, KeyRing, Record, Reseal, StoreError, Sweep, TokenId, embedded::layout,
 };
 
 /// How far a host's clock may be ahead of the server's, in seconds. Clocks that are synchronized differ by less.

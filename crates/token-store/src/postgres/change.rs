@@ -21,7 +21,7 @@ use super::{
     error::Failure,
     kind::{Column, Kind, Repeat, STRANGE, column, count, get, numbered},
 };
-use crate::{ClaimId, GrantId, Held, Refund, Revoke, Spend, StoreError, TokenId, layout};
+use crate::{ClaimId, GrantId, Held, Refund, Revoke, Spend, StoreError, TokenId, embedded::layout};
 
 /// Changes existing records.
 pub(super) struct Changes;

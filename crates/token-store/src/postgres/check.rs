@@ -11,7 +11,9 @@ use super::{
     session::{Parameter, Session, Target},
     spawn,
 };
-use crate::{CheckReport, Fault, Generation, KeyPlace, KeyRing, Owner, Record, StoreError, TokenId, layout};
+use crate::{
+    CheckReport, Fault, Generation, KeyPlace, KeyRing, Owner, Record, StoreError, TokenId, embedded::layout,
+};
 
 /// Rows read at a time.
 const PAGE: usize = 1024;

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use tokio_postgres::{Row, types::ToSql};
 
 use super::error::Failure;
-use crate::{Insert, Record, StoreError, TokenId, codec, kv, layout};
+use crate::{Insert, Record, StoreError, TokenId, contract::codec, embedded::kv, embedded::layout};
 
 /// A kind of batched call.
 pub(super) trait Kind: Sized + 'static {

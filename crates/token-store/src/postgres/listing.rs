@@ -8,7 +8,7 @@ use super::{
     kind::{Repeat, Stored, bigint, get},
     session::{Parameter, Session},
 };
-use crate::{Filter, Page, Record, StoreError, TokenId, cursor::Listing, layout};
+use crate::{Filter, Page, Record, StoreError, TokenId, embedded::layout, embedded::listing::Listing};
 
 /// A record that a listing has found.
 pub(super) struct Found {

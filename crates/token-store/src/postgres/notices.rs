@@ -22,7 +22,7 @@ use super::{
     metrics::Meter,
     session::Target,
 };
-use crate::{Invalidator, layout};
+use crate::{Invalidator, embedded::layout};
 
 /// How long a call that voids something waits until its notice is sent.
 pub(super) const PATIENCE: Duration = Duration::from_secs(2);

@@ -7,7 +7,7 @@ use token_core::{UnixTime, UnknownPurpose};
 
 use crate::{
     ClaimId, Entity, Generation, GrantId, Held, InvalidId, Item, Record, SealedKey, TokenId,
-    codec::encode_index, kv::index_entries,
+    contract::codec::encode_index, embedded::kv::index_entries,
 };
 
 /// An error in a line of an export.

@@ -210,7 +210,7 @@ fn what_is_damaged_is_named_and_left_out() {
     let store = filled(&keys, 3, 3);
     let subject = Entity { kind: "user".into(), id: "u1".into() };
     let (before, _) = exported(&store);
-    store.0.damage(&crate::layout::generation(&subject));
+    store.0.damage(&crate::embedded::layout::generation(&subject));
     // A token that contradicts itself is not exported either.
     let spent = Record { uses: 9, use_limit: NonZeroU64::new(1), id: id(9), ..all(&store).0.remove(0) };
     assert_eq!(store.restore(&[Item::Token { record: spent, claims: Vec::new() }]).unwrap(), 1);

@@ -1,0 +1,178 @@
+//! Administration of a store: calls on many records at once.
+
+use std::time::Duration;
+
+use token_core::UnixTime;
+
+use crate::{
+    CheckReport, ClaimId, Entity, Filter, Generation, Held, KeyPlace, KeyRing, Record, SealedKey, StoreError,
+    TokenId, TokenStore,
+};
+
+/// Administration of many tokens at once, for the operator of a store.
+///
+/// The contract of [`TokenStore`] holds, except for G1 where a call says that it works in steps. Each step is atomic
+/// and small, and others can write in between. Repeat an interrupted call to resume it.
+///
+/// There are no default methods: a wrapper that forgets one does not compile.
+pub trait Administration: TokenStore {
+    /// Revokes the records that pass the filter, one page at a time. `after` is the [`Sweep::next`] of the previous
+    /// page, and a page has at most `limit` records. Each page is one step. Skips damaged records: they verify no
+    /// token.
+    ///
+    /// # Errors
+    /// [`StoreError`], such as [`StoreError::InvalidCursor`] for an `after` that did not come from a page of this
+    /// sweep.
+    fn revoke_all(&self, filter: &Filter, after: Option<&[u8]>, limit: usize) -> Result<Sweep, StoreError>;
+
+    /// Voids, in one step, all records created before `time`, including those inserted later. A void record counts as
+    /// revoked.
+    ///
+    /// Returns the time in force. The time never moves back: if a later one was set before, that one stays in force.
+    /// Time 0 reads it without a change. Generations are not voided; raise them instead.
+    ///
+    /// # Errors
+    /// [`StoreError`]. After [`StoreError::Unknown`], retry. [`StoreError::ClockAhead`] for a time that
+    /// [`purge`](TokenStore::purge) would refuse.
+    fn revoke_before(&self, time: UnixTime) -> Result<UnixTime, StoreError>;
+
+    /// Counts the contents of the store. Walks over all of them in steps, in about a second per million records.
+    /// Concurrent writes may or may not be counted.
+    ///
+    /// # Errors
+    /// [`StoreError`]
+    fn counts(&self) -> Result<Counts, StoreError>;
+
+    /// Removes spent records, with their claims, once `retention` has passed since they were first found spent. A retry
+    /// of a removed claim gets no answer.
+    ///
+    /// A store reads no clock, so `retention` counts from the first call of `purge_spent` that finds the record spent.
+    /// With a retention of zero that call removes it. Fractions of a second do not count. Without this call, spent
+    /// records stay until they expire and are [purged](TokenStore::purge).
+    ///
+    /// Works in steps, on at most `limit` records, and skips damaged records. Returns how many it removed or found
+    /// spent for the first time. Fewer than `limit` means that nothing more is due at `now`.
+    ///
+    /// # Errors
+    /// [`StoreError`]; retry at any time. [`StoreError::ClockAhead`] as in [`purge`](TokenStore::purge).
+    fn purge_spent(&self, now: UnixTime, retention: Duration, limit: usize) -> Result<usize, StoreError>;
+
+    /// Returns at most `limit` claims on a token, ordered by id, from the first one past `after`, each with the use
+    /// that it holds.
+    ///
+    /// # Errors
+    /// [`StoreError`], such as [`StoreError::Corrupt`] for a damaged claim.
+    fn claims(
+        &self,
+        id: &TokenId,
+        after: Option<&ClaimId>,
+        limit: usize,
+    ) -> Result<Vec<(ClaimId, Held)>, StoreError>;
+
+    /// Returns one page of at most `limit` generations, in no particular order. `after` is the [`Generations::next`] of
+    /// the previous page.
+    ///
+    /// # Errors
+    /// [`StoreError`], such as [`StoreError::InvalidCursor`] for an `after` that did not come from a page of
+    /// generations.
+    fn generations(&self, after: Option<&[u8]>, limit: usize) -> Result<Generations, StoreError>;
+
+    /// Replaces sealed keys, all in one step. Skips a place that no longer holds the old key. Returns how many were
+    /// replaced. [`rekey`](crate::rekey) calls this.
+    ///
+    /// # Errors
+    /// [`StoreError`]; retry at any time.
+    fn reseal(&self, changes: &[Reseal]) -> Result<usize, StoreError>;
+
+    /// Inserts items from another store, all in one step. Idempotent. Returns how many items changed the store.
+    ///
+    /// A token is inserted only if its id is free; a revoked token also revokes the record that has its id. A
+    /// generation is inserted only if the subject has none, or one with a lower number: a number never goes down.
+    ///
+    /// # Errors
+    /// [`StoreError`]; retry at any time.
+    fn restore(&self, items: &[Item]) -> Result<usize, StoreError>;
+
+    /// Checks the whole store for consistency, and that every key opens if a key ring is given. Changes nothing.
+    ///
+    /// Checks one snapshot. In a backend where reads and writes exclude each other, such as sled, writes wait until the
+    /// check is done.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the store cannot be read at all. Damage is not an error here but part of the [`CheckReport`].
+    fn check(&self, keys: Option<&KeyRing>) -> Result<CheckReport, StoreError>;
+}
+
+/// What one page of [`Administration::revoke_all`] did.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[must_use]
+pub struct Sweep {
+    /// How many records this page revoked that were not revoked before.
+    pub revoked: usize,
+    /// How many damaged records this page skipped.
+    pub damaged: usize,
+    /// The cursor for the next page; `None` after the last page. Opaque; valid for the same filter on the same store.
+    pub next: Option<Vec<u8>>,
+}
+
+/// One page of generations.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Generations {
+    /// The sound generations, each with its subject.
+    pub sound: Vec<(Entity, Generation)>,
+    /// The subjects whose generations are damaged.
+    pub damaged: Vec<Entity>,
+    /// The cursor for the next page; `None` after the last page. Opaque.
+    pub next: Option<Vec<u8>>,
+}
+
+/// The number of records, claims and generations in a store.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Counts {
+    /// All records, including those counted below.
+    pub records: u64,
+    /// Damaged records, which are counted in no other field but `records`.
+    pub damaged: u64,
+    /// Records with no use left.
+    pub spent: u64,
+    /// Records that are revoked or void.
+    pub revoked: u64,
+    /// Records that expire.
+    pub expiring: u64,
+    /// Claims, each of which holds a use.
+    pub claims: u64,
+    /// Generations: one per subject with temporary tokens.
+    pub generations: u64,
+}
+
+/// A sealed key to replace.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reseal {
+    /// Where the key is stored.
+    pub place: KeyPlace,
+    /// The key that is stored there.
+    pub old: SealedKey,
+    /// The key to store there.
+    pub new: SealedKey,
+}
+
+/// An item to move from store to store.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Item {
+    /// A record, with the claims on it and the use that each holds.
+    Token {
+        /// The record.
+        record: Record,
+        /// The claims.
+        claims: Vec<(ClaimId, Held)>,
+    },
+    /// The generation of a subject.
+    Generation {
+        /// Its subject.
+        subject: Entity,
+        /// The generation.
+        generation: Generation,
+    },
+}

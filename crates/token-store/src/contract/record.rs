@@ -1,0 +1,240 @@
+//! The types that a store keeps.
+
+use std::{fmt, io, num::NonZeroU64, sync::Arc};
+
+use ring::rand::{SecureRandom as _, SystemRandom};
+use serde::{Deserialize, Serialize};
+use token_core::{Purpose, UnixTime};
+
+use crate::StoreError;
+
+/// The id of a record: any 1 to 512 bytes, the same in every backend. A token is stored, spent and logged under its id,
+/// never under its text, which has many spellings.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "Vec<u8>", into = "Vec<u8>")]
+pub struct TokenId(Vec<u8>);
+
+/// The caller's id for one spend: any 1 to 64 bytes. A retry under the same claim gets the same answer.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "Vec<u8>", into = "Vec<u8>")]
+pub struct ClaimId(Vec<u8>);
+
+/// The store's id for one grant of a use: 64 bits drawn at random. A claim that is refunded and made again holds
+/// another grant. A refund names its grant, so that it cannot take a use that was granted later.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct GrantId(u64);
+
+/// The use that a claim holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Held {
+    /// How many uses were left when the claim was made.
+    pub uses_left: u64,
+    /// The grant of this use, which a refund must name.
+    pub grant: GrantId,
+}
+
+/// An id is empty or too long.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("an id of {len} bytes; 1 to {max} are allowed")]
+pub struct InvalidId {
+    /// The length of the rejected id, in bytes.
+    pub len: usize,
+    /// The greatest length allowed, in bytes.
+    pub max: usize,
+}
+
+/// A party or thing outside the store, by kind and id: the issuer of a token (`user`, `u1`), or the resource that it is
+/// about (`space`, `s1`). The store compares entities and knows nothing else about them.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Entity {
+    /// Its kind: the name of an [`EntityKind`](crate::EntityKind), or a name of the host's own.
+    pub kind: String,
+    /// Its id.
+    pub id: String,
+}
+
+/// A sealed root key: ciphertext that only a [`KeyRing`](crate::KeyRing) makes and opens. It comes only from there or
+/// from a stored record, so that no plaintext key can be handed to a store.
+#[derive(Clone, PartialEq, Eq)]
+pub struct SealedKey {
+    pub(crate) key_id: u32,
+    pub(crate) nonce: [u8; 12],
+    pub(crate) ciphertext: Vec<u8>,
+}
+
+/// Where a sealed key is stored.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum KeyPlace {
+    /// In the record of a token.
+    Token(TokenId),
+    /// In the generation of a subject.
+    Generation(Entity),
+}
+
+/// The record of one token. [`Record::new`] makes one; its [`Terms`] never change after that.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Record {
+    /// The id of the token.
+    pub id: TokenId,
+    /// What the token is for.
+    pub purpose: Purpose,
+    /// The resource that the token is about, if any.
+    pub resource: Option<Entity>,
+    /// The entity that had it minted, on whose authority it is spent.
+    pub issuer: Entity,
+    /// The sealed root key, bound to the [`Terms`].
+    pub root_key: SealedKey,
+    /// When it was minted.
+    pub created: UnixTime,
+    /// When it expires: from then on it is invalid and may be purged. `None`: never.
+    pub expires: Option<UnixTime>,
+    /// How many uses it has. `None`: no limit.
+    pub use_limit: Option<NonZeroU64>,
+    /// How many uses are spent and not refunded.
+    pub uses: u64,
+    /// Whether it was revoked. A revocation is for good.
+    pub revoked: bool,
+    /// A name given by the issuer.
+    pub name: Option<String>,
+}
+
+/// The terms of a token, which never change after it is minted. Its root key is sealed for these terms: if any of them
+/// is changed in the record, the key does not open.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Terms<'a> {
+    /// [`Record::id`]
+    pub id: &'a TokenId,
+    /// [`Record::purpose`]
+    pub purpose: Purpose,
+    /// [`Record::resource`]
+    pub resource: Option<&'a Entity>,
+    /// [`Record::issuer`]
+    pub issuer: &'a Entity,
+    /// [`Record::created`]
+    pub created: UnixTime,
+    /// [`Record::expires`]
+    pub expires: Option<UnixTime>,
+    /// [`Record::use_limit`]
+    pub use_limit: Option<NonZeroU64>,
+}
+
+/// The shared secret of all temporary tokens of one subject, at one generation. Raising the generation voids every
+/// temporary token minted before.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Generation {
+    /// The number of the generation, from 1.
+    pub number: u64,
+    /// The sealed root key, bound to the subject and the number.
+    pub root_key: SealedKey,
+}
+
+impl Record {
+    /// Returns whether no use is left.
+    #[must_use]
+    pub fn is_spent(&self) -> bool {
+        self.use_limit.is_some_and(|limit| self.uses >= limit.get())
+    }
+}
+
+impl GrantId {
+    /// Draws a new grant id, for a store of your own.
+    ///
+    /// # Errors
+    /// [`StoreError::Io`] if the operating system gives no random bytes.
+    pub fn draw() -> Result<Self, StoreError> {
+        let mut bytes = [0; 8];
+        match SystemRandom::new().fill(&mut bytes) {
+            Ok(()) => Ok(Self::from_bytes(bytes)),
+            Err(_) => Err(StoreError::Io(Arc::new(io::Error::other("no random bytes")))),
+        }
+    }
+
+    /// Decodes the grant id from the result of [`to_bytes`](Self::to_bytes).
+    #[must_use]
+    pub const fn from_bytes(bytes: [u8; 8]) -> Self {
+        Self(u64::from_be_bytes(bytes))
+    }
+
+    /// Encodes the grant id: to store it with the claim, or until the caller knows whether to refund it.
+    #[must_use]
+    pub const fn to_bytes(self) -> [u8; 8] {
+        self.0.to_be_bytes()
+    }
+}
+
+/// Formats the grant id as 16 hexadecimal digits.
+impl fmt::Display for GrantId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:016x}", self.0)
+    }
+}
+
+impl fmt::Debug for GrantId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "GrantId({self})")
+    }
+}
+
+macro_rules! id {
+    ($name:ident, $max:literal) => {
+        impl $name {
+            /// The greatest length in bytes.
+            pub const MAX_LEN: usize = $max;
+
+            /// Makes an id of 1 to `MAX_LEN` bytes.
+            ///
+            /// # Errors
+            /// [`InvalidId`] if there are no bytes, or too many.
+            pub fn new(bytes: impl Into<Vec<u8>>) -> Result<Self, InvalidId> {
+                let bytes = bytes.into();
+                match bytes.len() {
+                    1..=$max => Ok(Self(bytes)),
+                    len => Err(InvalidId { len, max: $max }),
+                }
+            }
+
+            /// Returns the bytes of the id.
+            #[must_use]
+            pub fn as_bytes(&self) -> &[u8] {
+                &self.0
+            }
+        }
+
+        impl TryFrom<Vec<u8>> for $name {
+            type Error = InvalidId;
+
+            fn try_from(bytes: Vec<u8>) -> Result<Self, InvalidId> {
+                Self::new(bytes)
+            }
+        }
+
+        impl From<$name> for Vec<u8> {
+            fn from(id: $name) -> Self {
+                id.0
+            }
+        }
+
+        /// Formats printable ASCII as text, and other bytes as `\x..`.
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, "{}", self.0.escape_ascii())
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, concat!(stringify!($name), "({})"), self)
+            }
+        }
+    };
+}
+
+id!(TokenId, 512);
+id!(ClaimId, 64);
+
+impl fmt::Debug for SealedKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "SealedKey(under key {})", self.key_id)
+    }
+}

@@ -1,0 +1,247 @@
+//! The contract of a store.
+
+use std::fmt;
+
+use token_core::UnixTime;
+
+use crate::{ClaimId, Entity, Generation, GrantId, Held, Record, StoreError, TokenId};
+
+/// Stores token records.
+///
+/// # Contract
+/// Every backend keeps this contract. The conformance suite (`conformance::all`, feature `conformance`) tests it.
+///
+/// - **G1 atomic.** A call takes effect wholly or not at all.
+/// - **G2 linearizable** per token id. Each call takes effect at one moment between its start and its return.
+/// - **G3 durable.** Once a call returns `Ok`, its effect survives a crash and a power cut, except in memory. So does
+///   the state that the answer of a writing call rests on: after [`Insert::Exists`] the record, after a repeated claim
+///   the claim.
+/// - **G4 shared.** Clones of a store share their state.
+/// - **G5 blind.** A store reads no clock. It neither logs a key nor shows one in `Debug` or an error.
+/// - **G6 idempotent.** On a token with a use limit, a claim holds at most one use, however often the caller retries
+///   [`spend`](Self::spend). The store never gives back a use that it reported more than once. A
+///   [`refund`](Self::refund) gives back only the use whose grant it names.
+///
+/// Absence and the outcome of a race are data, not errors. [`StoreError::retry`] says what the caller of a failed call
+/// may do.
+///
+/// There are no default methods: a wrapper that forgets one does not compile.
+pub trait TokenStore: fmt::Debug + Send + Sync {
+    /// Inserts a new record. Never overwrites one.
+    ///
+    /// # Errors
+    /// [`StoreError`]. After [`StoreError::Unknown`], insert the record again: [`Insert::Exists`] means that it is
+    /// durable. [`get`](Self::get) shows only that the record is there now; on a server, a failover may still undo it.
+    fn insert(&self, record: &Record) -> Result<Insert, StoreError>;
+
+    /// Reads a record. Returns `None` if there is none under this id.
+    ///
+    /// # Errors
+    /// [`StoreError`], such as [`StoreError::Corrupt`] for a damaged record.
+    fn get(&self, id: &TokenId) -> Result<Option<Record>, StoreError>;
+
+    /// Spends one use under a claim. With a limit of `k`, exactly `k` of any number of racing claims get
+    /// [`Spend::Spent`].
+    ///
+    /// Idempotent for a token with a limit: the store keeps each claim that it grants beside the record. A retry under
+    /// such a claim gets the same use and costs no other, even if the token was exhausted or revoked since. From the
+    /// first retry on, the use cannot be refunded ([`Refund::Kept`]): each caller that got the answer may have acted on
+    /// it.
+    ///
+    /// Not idempotent for a token without a limit: each call counts one use. The store keeps no claims on such a token,
+    /// because their number would have no bound.
+    ///
+    /// The answer names the grant, which a [`refund`](Self::refund) must name. The store draws a new grant for each use
+    /// ([`GrantId::draw`]). A repeated claim gets the grant that the claim holds.
+    ///
+    /// The caller checks expiry, since a store reads no clock.
+    ///
+    /// # Errors
+    /// [`StoreError`]. After [`StoreError::Unknown`], retry under the same claim.
+    fn spend(&self, id: &TokenId, claim: &ClaimId) -> Result<Spend, StoreError>;
+
+    /// Returns the use that a claim holds. Returns `None` if the claim was never made or was refunded, or if the token
+    /// is absent or has no limit. With this a caller can answer a repeated claim on a token that it would no longer
+    /// spend.
+    ///
+    /// Like a repeated [`spend`](Self::spend), this makes the use impossible to refund: the caller that learns of the
+    /// use may act on it.
+    ///
+    /// # Errors
+    /// [`StoreError`], such as [`StoreError::Corrupt`] for a damaged claim. After [`StoreError::Unknown`], retry.
+    fn claimed(&self, id: &TokenId, claim: &ClaimId) -> Result<Option<Held>, StoreError>;
+
+    /// Gives back the use that a claim holds under this grant, and forgets the claim.
+    ///
+    /// Idempotent: after [`Refund::Refunded`], a repeated call returns [`Refund::NotClaimed`]. This holds even if the
+    /// claim was made again in between, because the claim then holds another grant, on which its caller may have acted.
+    ///
+    /// A use that the store reported more than once stays spent ([`Refund::Kept`]): this caller knows that it did not
+    /// act, but not whether another did. A token without a limit has no use to give back.
+    ///
+    /// # Errors
+    /// [`StoreError`]. After [`StoreError::Unknown`], retry.
+    fn refund(&self, id: &TokenId, claim: &ClaimId, grant: GrantId) -> Result<Refund, StoreError>;
+
+    /// Revokes a token for good. Idempotent.
+    ///
+    /// # Errors
+    /// [`StoreError`]. After [`StoreError::Unknown`], retry.
+    fn revoke(&self, id: &TokenId) -> Result<Revoke, StoreError>;
+
+    /// Returns one page of the records that pass the filter, ordered by id, or by expiry and then id under
+    /// [`Filter::ExpiresBefore`].
+    ///
+    /// `after` is the [`Page::next`] of the previous page. A cursor stays valid while others write; [`Filter::cursor`]
+    /// makes one. A page has at most `limit` records. Damaged records count toward `limit` and are listed by id only.
+    ///
+    /// # Errors
+    /// [`StoreError`], such as [`StoreError::InvalidCursor`] for an `after` that did not come from a page of this
+    /// listing.
+    fn list(&self, filter: &Filter, after: Option<&[u8]>, limit: usize) -> Result<Page, StoreError>;
+
+    /// Removes at most `limit` records that expired at or before `now`, the earliest first, with their claims.
+    ///
+    /// Returns how many it removed. Fewer than `limit` means that no sound expired record is left. A purge skips
+    /// damaged records; [`list`](Self::list) names them.
+    ///
+    /// Works in steps, so that others can write meanwhile; no other call of this trait does. Each step is atomic. One
+    /// step makes a record absent together with all its claims: from then on none of them gets an answer or another
+    /// use.
+    ///
+    /// # Errors
+    /// [`StoreError`]; retry at any time. [`StoreError::ClockAhead`] if `now` is too far in the future, so that a host
+    /// whose clock is wrong does not remove live records. On a server, the bound is five minutes ahead of the server's
+    /// clock. Elsewhere it is about 90 days ahead of the newest `created` of any record ever inserted or restored, even
+    /// if that record was purged since; minting a token moves the bound. A store that has never kept a record accepts
+    /// any time.
+    fn purge(&self, now: UnixTime, limit: usize) -> Result<usize, StoreError>;
+
+    /// Returns the current generation of a subject's temporary tokens, or `None` before the first. A subject that is
+    /// too long to be stored has none; the store does not look it up, since a forged token may name any subject.
+    ///
+    /// # Errors
+    /// [`StoreError`], such as [`StoreError::Corrupt`] for a damaged generation.
+    fn generation(&self, subject: &Entity) -> Result<Option<Generation>, StoreError>;
+
+    /// Returns the same from the store itself, for decisions that cannot be undone. A cache may answer
+    /// [`generation`](Self::generation), and that answer may be stale. A wrapper passes this call to the store beneath.
+    ///
+    /// # Errors
+    /// As [`generation`](Self::generation).
+    fn present_generation(&self, subject: &Entity) -> Result<Option<Generation>, StoreError>;
+
+    /// Replaces a subject's generation by the next one. The number of `next` must be one more than the current number,
+    /// or 1 if there is no generation. A damaged generation counts as none.
+    ///
+    /// # Errors
+    /// [`StoreError`]. After [`StoreError::Unknown`], call [`present_generation`](Self::present_generation) to see
+    /// which is in force.
+    fn raise_generation(&self, subject: &Entity, next: &Generation) -> Result<Raise, StoreError>;
+}
+
+/// What [`TokenStore::insert`] did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub enum Insert {
+    /// The record was inserted.
+    Inserted,
+    /// A record with this id exists. It was not changed.
+    Exists,
+}
+
+/// What [`TokenStore::spend`] did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub enum Spend {
+    /// The claim holds one use.
+    Spent {
+        /// How many uses were left when the claim was first made; `None` for a token without a limit.
+        uses_left: Option<u64>,
+        /// The grant of this use, which a refund must name; `None` for a token without a limit.
+        grant: Option<GrantId>,
+        /// Whether the claim already held this use, so that this call cost nothing.
+        repeated: bool,
+    },
+    /// No use is left.
+    Exhausted,
+    /// The token is revoked.
+    Revoked,
+    /// There is no record with this id.
+    Absent,
+}
+
+impl Spend {
+    /// Returns the grant of the use; `None` if no use was granted or the token has no limit.
+    #[must_use]
+    pub const fn grant(&self) -> Option<GrantId> {
+        match self {
+            Self::Spent { grant, .. } => *grant,
+            Self::Exhausted | Self::Revoked | Self::Absent => None,
+        }
+    }
+}
+
+/// What [`TokenStore::refund`] did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub enum Refund {
+    /// The use was given back.
+    Refunded,
+    /// The use was reported more than once, so that another caller may have acted on it. It stays spent, and the claim
+    /// stays.
+    Kept,
+    /// The claim holds no use of this grant: it never did, the use was refunded already, or the token has no limit.
+    NotClaimed,
+    /// There is no record with this id.
+    Absent,
+}
+
+/// What [`TokenStore::revoke`] did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub enum Revoke {
+    /// The token is revoked, by this call or an earlier one.
+    Revoked,
+    /// There is no record with this id.
+    Absent,
+}
+
+/// What [`TokenStore::raise_generation`] did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub enum Raise {
+    /// The generation is in force.
+    Raised,
+    /// The current number is not one less than that of the new generation. Nothing was changed.
+    Stale {
+        /// The number of the current generation; 0 if there is none.
+        present: u64,
+    },
+}
+
+/// Which records [`TokenStore::list`] returns.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Filter {
+    /// All records.
+    All,
+    /// Records about this resource.
+    Resource(Entity),
+    /// Records of this issuer.
+    Issuer(Entity),
+    /// Records that expired at or before this time.
+    ExpiresBefore(UnixTime),
+}
+
+/// One page of a listing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Page {
+    /// The records, in order.
+    pub records: Vec<Record>,
+    /// The ids whose records, or whose entries in the index of this filter, are damaged. They may or may not pass the
+    /// filter.
+    pub damaged: Vec<TokenId>,
+    /// The cursor for the next page; `None` on the last page. Opaque; valid for the same filter on the same store.
+    pub next: Option<Vec<u8>>,
+}

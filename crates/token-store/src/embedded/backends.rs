@@ -1,0 +1,330 @@
+//! The public stores, and the pointers and references that forward to one.
+
+#[cfg(any(feature = "redb", feature = "sled"))]
+use std::path::Path;
+use std::{fmt, sync::Arc, time::Duration};
+
+use token_core::UnixTime;
+
+use crate::{
+    Administration, CheckReport, ClaimId, Counts, Entity, Filter, Generation, Generations, GrantId, Held,
+    Insert, Item, KeyRing, Page, Raise, Record, Refund, Reseal, Revoke, Spend, StoreError, Sweep, TokenId,
+    TokenStore, embedded::engine::memory::Memory, embedded::kv::Kv,
+};
+
+/// Forwards every call of [`TokenStore`] to `$inner`.
+macro_rules! delegate {
+    ($self:ident => $inner:expr) => {
+        fn insert(&$self, record: &Record) -> Result<Insert, StoreError> {
+            $inner.insert(record)
+        }
+
+        fn get(&$self, id: &TokenId) -> Result<Option<Record>, StoreError> {
+            $inner.get(id)
+        }
+
+        fn spend(&$self, id: &TokenId, claim: &ClaimId) -> Result<Spend, StoreError> {
+            $inner.spend(id, claim)
+        }
+
+        fn claimed(&$self, id: &TokenId, claim: &ClaimId) -> Result<Option<Held>, StoreError> {
+            $inner.claimed(id, claim)
+        }
+
+        fn refund(&$self, id: &TokenId, claim: &ClaimId, grant: GrantId) -> Result<Refund, StoreError> {
+            $inner.refund(id, claim, grant)
+        }
+
+        fn revoke(&$self, id: &TokenId) -> Result<Revoke, StoreError> {
+            $inner.revoke(id)
+        }
+
+        fn list(&$self, filter: &Filter, after: Option<&[u8]>, limit: usize) -> Result<Page, StoreError> {
+            $inner.list(filter, after, limit)
+        }
+
+        fn purge(&$self, now: UnixTime, limit: usize) -> Result<usize, StoreError> {
+            $inner.purge(now, limit)
+        }
+
+        fn generation(&$self, subject: &Entity) -> Result<Option<Generation>, StoreError> {
+            $inner.generation(subject)
+        }
+
+        fn present_generation(&$self, subject: &Entity) -> Result<Option<Generation>, StoreError> {
+            $inner.present_generation(subject)
+        }
+
+        fn raise_generation(&$self, subject: &Entity, next: &Generation) -> Result<Raise, StoreError> {
+            $inner.raise_generation(subject, next)
+        }
+    };
+}
+
+/// Forwards every call of [`Administration`] to `$inner`.
+macro_rules! delegate_administration {
+    ($self:ident => $inner:expr) => {
+        fn revoke_all(
+            &$self,
+            filter: &Filter,
+            after: Option<&[u8]>,
+            limit: usize,
+        ) -> Result<Sweep, StoreError> {
+            $inner.revoke_all(filter, after, limit)
+        }
+
+        fn revoke_before(&$self, time: UnixTime) -> Result<UnixTime, StoreError> {
+            $inner.revoke_before(time)
+        }
+
+        fn counts(&$self) -> Result<Counts, StoreError> {
+            $inner.counts()
+        }
+
+        fn purge_spent(&$self, now: UnixTime, retention: Duration, limit: usize) -> Result<usize, StoreError> {
+            $inner.purge_spent(now, retention, limit)
+        }
+
+        fn claims(
+            &$self,
+            id: &TokenId,
+            after: Option<&ClaimId>,
+            limit: usize,
+        ) -> Result<Vec<(ClaimId, Held)>, StoreError> {
+            $inner.claims(id, after, limit)
+        }
+
+        fn generations(&$self, after: Option<&[u8]>, limit: usize) -> Result<Generations, StoreError> {
+            $inner.generations(after, limit)
+        }
+
+        fn reseal(&$self, changes: &[Reseal]) -> Result<usize, StoreError> {
+            $inner.reseal(changes)
+        }
+
+        fn restore(&$self, items: &[Item]) -> Result<usize, StoreError> {
+            $inner.restore(items)
+        }
+
+        fn check(&$self, keys: Option<&KeyRing>) -> Result<CheckReport, StoreError> {
+            $inner.check(keys)
+        }
+    };
+}
+
+#[deny(clippy::missing_trait_methods)]
+impl<S: TokenStore + ?Sized> TokenStore for Arc<S> {
+    delegate!(self => (**self));
+}
+
+#[deny(clippy::missing_trait_methods)]
+impl<S: Administration + ?Sized> Administration for Arc<S> {
+    delegate_administration!(self => (**self));
+}
+
+#[deny(clippy::missing_trait_methods)]
+impl<S: TokenStore + ?Sized> TokenStore for Box<S> {
+    delegate!(self => (**self));
+}
+
+#[deny(clippy::missing_trait_methods)]
+impl<S: Administration + ?Sized> Administration for Box<S> {
+    delegate_administration!(self => (**self));
+}
+
+/// A store in memory: for tests, and for tokens that may be lost with the process. Keeps the whole contract except G3.
+#[derive(Clone)]
+pub struct MemoryStore(pub(crate) Arc<Kv<Memory>>);
+
+impl MemoryStore {
+    /// Makes an empty store.
+    #[must_use]
+    pub fn new() -> Self {
+        Self(Arc::new(Kv::new(Memory::default())))
+    }
+}
+
+impl Default for MemoryStore {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+#[deny(clippy::missing_trait_methods)]
+impl TokenStore for MemoryStore {
+    delegate!(self => self.0);
+}
+
+#[deny(clippy::missing_trait_methods)]
+impl Administration for MemoryStore {
+    delegate_administration!(self => self.0);
+}
+
+impl fmt::Debug for MemoryStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("MemoryStore")
+    }
+}
+
+/// A store in one file, on redb: the one to use unless there is a reason not to.
+#[cfg(feature = "redb")]
+#[derive(Clone)]
+pub struct RedbStore(Arc<Kv<crate::embedded::engine::redb::Redb>>);
+
+#[cfg(feature = "redb")]
+impl RedbStore {
+    /// Creates a store in a new file at `path`, accessible to its owner alone (mode 0600), and opens it. The file
+    /// appears whole or not at all.
+    ///
+    /// # Errors
+    /// [`StoreError`]: [`Exists`](StoreError::Exists) if the path exists, and errors of the disk.
+    pub fn create(path: impl AsRef<Path>) -> Result<Self, StoreError> {
+        crate::embedded::engine::redb::Redb::create(path.as_ref()).map(Self::new)
+    }
+
+    /// Opens the store in the file at `path`. Checks every page, which takes about a second per million records.
+    ///
+    /// # Errors
+    /// [`StoreError`]: [`NotFound`](StoreError::NotFound) if there is no file,
+    /// [`AlreadyOpen`](StoreError::AlreadyOpen), [`NotAStore`](StoreError::NotAStore) if the path holds something else
+    /// (even an empty file), [`NewerVersion`](StoreError::NewerVersion), [`Corrupt`](StoreError::Corrupt), and errors
+    /// of the disk.
+    pub fn open(path: impl AsRef<Path>) -> Result<Self, StoreError> {
+        Ok(Self(Arc::new(Kv::open(crate::embedded::engine::redb::Redb::open(path.as_ref())?)?)))
+    }
+
+    /// Opens the store at `path`, or creates one if the path does not exist. Use it only where an empty store does no
+    /// harm, as in tests: with a mistyped path, a server would know none of its tokens.
+    ///
+    /// # Errors
+    /// Those of [`open`](Self::open) except [`NotFound`](StoreError::NotFound).
+    pub fn open_or_create(path: impl AsRef<Path>) -> Result<Self, StoreError> {
+        let path = path.as_ref();
+        open_or_create(|| Self::open(path), || Self::create(path))
+    }
+
+    /// Opens a copy of the store, to inspect it without touching the original. Refuses every write
+    /// ([`ReadOnly`](StoreError::ReadOnly)). The copy is in the directory for temporary files, and is removed with the
+    /// last clone. The original may be on a read-only file system, or need a repair.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub fn inspect(path: impl AsRef<Path>) -> Result<Self, StoreError> {
+        let path = path.as_ref();
+        Ok(Self(Arc::new(Kv::open_copy(path, path, crate::embedded::engine::redb::Redb::open)?)))
+    }
+
+    fn new(engine: crate::embedded::engine::redb::Redb) -> Self {
+        Self(Arc::new(Kv::new(engine)))
+    }
+}
+
+#[cfg(feature = "redb")]
+#[deny(clippy::missing_trait_methods)]
+impl TokenStore for RedbStore {
+    delegate!(self => self.0);
+}
+
+#[cfg(feature = "redb")]
+#[deny(clippy::missing_trait_methods)]
+impl Administration for RedbStore {
+    delegate_administration!(self => self.0);
+}
+
+#[cfg(feature = "redb")]
+impl fmt::Debug for RedbStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("RedbStore")
+    }
+}
+
+/// A store in one directory, on sled 0.34, a beta engine without further releases: for hosts that need it.
+#[cfg(feature = "sled")]
+#[derive(Clone)]
+pub struct SledStore(Arc<Kv<crate::embedded::engine::sled::Sled>>);
+
+#[cfg(feature = "sled")]
+impl SledStore {
+    /// Creates a store in a new directory at `path`, accessible to its owner alone (mode 0700), or in an empty
+    /// directory, and opens it. Completes a store whose creation was interrupted.
+    ///
+    /// An existing directory keeps its mode. The files that hold records are accessible to the owner alone; files that
+    /// sled adds later reveal no more than the number of pages.
+    ///
+    /// # Errors
+    /// [`StoreError`]: [`Exists`](StoreError::Exists) if the path holds something else, [`Full`](StoreError::Full) if
+    /// less than 8 MiB are free, and errors of the disk.
+    pub fn create(path: impl AsRef<Path>) -> Result<Self, StoreError> {
+        crate::embedded::engine::sled::Sled::create(path.as_ref()).map(Self::new)
+    }
+
+    /// Opens the store in the directory at `path`.
+    ///
+    /// # Errors
+    /// [`StoreError`]: [`NotFound`](StoreError::NotFound) if there is nothing, an empty directory, or a store whose
+    /// creation was interrupted; [`AlreadyOpen`](StoreError::AlreadyOpen), [`NotAStore`](StoreError::NotAStore) if the
+    /// path holds something else, [`NewerVersion`](StoreError::NewerVersion), [`Corrupt`](StoreError::Corrupt),
+    /// [`Full`](StoreError::Full) if less than 8 MiB are free, and errors of the disk.
+    pub fn open(path: impl AsRef<Path>) -> Result<Self, StoreError> {
+        Ok(Self(Arc::new(Kv::open(crate::embedded::engine::sled::Sled::open(path.as_ref())?)?)))
+    }
+
+    /// Opens the store at `path`, or creates one if there is none. Use it only where an empty store does no harm, as in
+    /// tests: with a mistyped path, a server would know none of its tokens.
+    ///
+    /// # Errors
+    /// Those of [`open`](Self::open) except [`NotFound`](StoreError::NotFound).
+    pub fn open_or_create(path: impl AsRef<Path>) -> Result<Self, StoreError> {
+        let path = path.as_ref();
+        open_or_create(|| Self::open(path), || Self::create(path))
+    }
+
+    /// Opens a copy of the store, to inspect it without touching the original. Refuses every write
+    /// ([`ReadOnly`](StoreError::ReadOnly)). The copy is in the directory for temporary files, and is removed with the
+    /// last clone. The original may be on a read-only file system, or need a repair.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub fn inspect(path: impl AsRef<Path>) -> Result<Self, StoreError> {
+        let (path, locked) = (path.as_ref(), crate::embedded::engine::sled::locked(path.as_ref()));
+        Ok(Self(Arc::new(Kv::open_copy(path, &locked, crate::embedded::engine::sled::Sled::open)?)))
+    }
+
+    fn new(engine: crate::embedded::engine::sled::Sled) -> Self {
+        Self(Arc::new(Kv::new(engine)))
+    }
+}
+
+#[cfg(feature = "sled")]
+#[deny(clippy::missing_trait_methods)]
+impl TokenStore for SledStore {
+    delegate!(self => self.0);
+}
+
+#[cfg(feature = "sled")]
+#[deny(clippy::missing_trait_methods)]
+impl Administration for SledStore {
+    delegate_administration!(self => self.0);
+}
+
+#[cfg(feature = "sled")]
+impl fmt::Debug for SledStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SledStore")
+    }
+}
+
+#[cfg(any(feature = "redb", feature = "sled"))]
+fn open_or_create<S>(
+    open: impl Fn() -> Result<S, StoreError>,
+    create: impl FnOnce() -> Result<S, StoreError>,
+) -> Result<S, StoreError> {
+    match open() {
+        Err(StoreError::NotFound { .. }) => match create() {
+            // Another process created the store first.
+            Err(StoreError::Exists { .. }) => open(),
+            created => created,
+        },
+        opened => opened,
+    }
+}

@@ -1,0 +1,268 @@
+//! redb 4.5: one file, copy-on-write B-trees.
+//!
+//! Each commit is durable ([`Durability::Immediate`]) and has two phases: the data is synced before the root that
+//! points at it. So no checksum has to tell a crash from damage, which an attacker who shapes the data could forge.
+//! Quick-repair stays off: it makes the open after a crash faster, but saves the allocator's state in every commit and
+//! so halves the write rate. We check every page at each open anyway, since redb verifies no checksum when it reads;
+//! that takes about a second per million records.
+
+use std::{
+    cell::Cell,
+    fs,
+    io::{self, Read},
+    panic::{AssertUnwindSafe, catch_unwind},
+    path::Path,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
+
+use ::redb::{
+    CommitError, Database, DatabaseError, Durability, ReadOnlyTable, ReadableDatabase, StorageError,
+    TableDefinition, TableError, TransactionError, WriteTransaction, backends::FileBackend,
+};
+
+use crate::{
+    StoreError,
+    disk::{self, Draft},
+    embedded::engine::{Batch, Engine, Pair, View},
+    embedded::layout,
+    embedded::place::Place,
+};
+
+const TABLE: TableDefinition<'static, &'static [u8], &'static [u8]> = TableDefinition::new("onetoken");
+
+/// The first bytes of a redb file.
+const MAGIC: [u8; 9] = *b"redb\x1a\x0a\xa9\x0d\x0a";
+
+/// The size of the page cache in bytes; redb's default is a gibibyte.
+const CACHE_LEN: usize = 64 * 1024 * 1024;
+
+pub(crate) struct Redb {
+    database: Database,
+    place: Place,
+    // Set after a commit of unknown outcome: even reads could then return data that is not on disk.
+    failed: AtomicBool,
+}
+
+impl Redb {
+    /// Creates a store at `path`, which must not exist, and opens it.
+    pub(crate) fn create(path: &Path) -> Result<Self, StoreError> {
+        create(path)?;
+        Self::open(path)
+    }
+
+    /// Opens the store at `path`.
+    pub(crate) fn open(path: &Path) -> Result<Self, StoreError> {
+        match fs::metadata(path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                return Err(StoreError::NotFound { path: path.to_owned() });
+            }
+            Err(error) => return Err(disk::refused(error)),
+            Ok(metadata) if metadata.is_dir() => return Err(not_a_store(path, "a directory")),
+            Ok(metadata) if !metadata.is_file() => {
+                return Err(not_a_store(path, "something other than a file"));
+            }
+            Ok(_) => {}
+        }
+        let file = fs::OpenOptions::new().read(true).write(true).open(path).map_err(disk::refused)?;
+        let mut magic = [0; MAGIC.len()];
+        match (&file).read_exact(&mut magic) {
+            Ok(()) if magic == MAGIC => {}
+            Err(error) if error.kind() != io::ErrorKind::UnexpectedEof => return Err(disk::refused(error)),
+            // Also an empty file: it may be the remains of a store.
+            _ => return Err(not_a_store(path, "a file of another kind")),
+        }
+        let place = Place::of(path, &[(path, &file)]).map_err(disk::refused)?;
+        guarded(|| {
+            let backend = FileBackend::new(file).map_err(|error| opening_file(path, error))?;
+            // After locking: from now on, a process that opens the path meets the lock.
+            place.require()?;
+            let database =
+                builder().create_with_backend(backend).map_err(|error| opening_file(path, error))?;
+            let transaction = database.begin_read().map_err(beginning)?;
+            let view = match transaction.open_table(TABLE) {
+                Ok(table) => RedbView(table),
+                Err(TableError::Storage(error)) => return Err(storage(error)),
+                Err(_) => return Err(not_a_store(path, "a redb database of another program")),
+            };
+            let format = view.get(&layout::format())?;
+            layout::check_format(
+                &format.ok_or(StoreError::Corrupt { what: "the version of the layout is gone" })?,
+            )?;
+            Ok(Self { database, place, failed: AtomicBool::new(false) })
+        })
+    }
+
+    fn alive(&self) -> Result<(), StoreError> {
+        if self.failed.load(Ordering::Acquire) { Err(StoreError::Poisoned) } else { Ok(()) }
+    }
+}
+
+impl Engine for Redb {
+    type View<'a> = RedbView;
+
+    fn view(&self) -> Result<RedbView, StoreError> {
+        self.alive()?;
+        self.place.require_lately()?;
+        guarded(|| {
+            let transaction = self.database.begin_read().map_err(beginning)?;
+            Ok(RedbView(transaction.open_table(TABLE).map_err(opening_table)?))
+        })
+    }
+
+    fn commit(&self, batch: &Batch) -> Result<(), StoreError> {
+        self.alive()?;
+        self.place.require()?;
+        // Nothing that redb writes counts before it is told to commit.
+        let committing = Cell::new(false);
+        let outcome = guarded(|| {
+            let mut transaction = self.database.begin_write().map_err(beginning)?;
+            fill(&mut transaction, batch)?;
+            committing.set(true);
+            transaction.commit().map_err(|error| StoreError::Unknown(cause(error)))
+        });
+        match outcome {
+            Err(error) if committing.get() => {
+                self.failed.store(true, Ordering::Release);
+                Err(match error {
+                    StoreError::Unknown(cause) => StoreError::Unknown(cause),
+                    _ => StoreError::Unknown(None),
+                })
+            }
+            // Does not acknowledge a write to a file that was moved away. A file that is moved after this takes the
+            // commit along.
+            Ok(()) => {
+                let still = self.place.require_still();
+                // A caller in doubt must not see later commits acknowledged.
+                self.failed.fetch_or(matches!(still, Err(StoreError::Unknown(_))), Ordering::AcqRel);
+                still
+            }
+            outcome => outcome,
+        }
+    }
+}
+
+pub(crate) struct RedbView(ReadOnlyTable<&'static [u8], &'static [u8]>);
+
+impl View for RedbView {
+    fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
+        guarded(|| Ok(self.0.get(key).map_err(storage)?.map(|value| value.value().to_vec())))
+    }
+
+    fn scan(&self, from: &[u8], to: &[u8], limit: usize) -> Result<Vec<Pair>, StoreError> {
+        if from >= to {
+            return Ok(Vec::new());
+        }
+        guarded(|| {
+            let mut pairs = Vec::new();
+            for item in self.0.range::<&[u8]>(from..to).map_err(storage)?.take(limit) {
+                let (key, value) = item.map_err(storage)?;
+                pairs.push((key.value().to_vec(), value.value().to_vec()));
+            }
+            Ok(pairs)
+        })
+    }
+}
+
+// The new store appears under its name only when it is complete. So a file found there later was made by another
+// process.
+fn create(path: &Path) -> Result<(), StoreError> {
+    if path.symlink_metadata().is_ok() {
+        return Err(StoreError::Exists { path: path.to_owned() }); // publishing would fail too, after the work
+    }
+    let draft = Draft::create(path).map_err(disk::refused)?;
+    let file = draft.file.try_clone().map_err(disk::refused)?;
+    guarded(|| {
+        let backend = FileBackend::new(file).map_err(|error| opening_file(path, error))?;
+        let database = builder().create_with_backend(backend).map_err(|error| opening_file(path, error))?;
+        let mut transaction = database.begin_write().map_err(beginning)?;
+        let format = Batch::from([(layout::format(), Some(layout::VERSION.to_be_bytes().to_vec()))]);
+        fill(&mut transaction, &format)?;
+        transaction.commit().map_err(|error| StoreError::Io(cause(error).unwrap_or_else(unspecified)))?;
+        database.close().map_err(|error| opening_file(path, error))
+    })?;
+    draft.publish(path).map_err(|error| match error.kind() {
+        io::ErrorKind::AlreadyExists => StoreError::Exists { path: path.to_owned() },
+        _ => disk::refused(error),
+    })
+}
+
+fn builder() -> ::redb::Builder {
+    let mut builder = Database::builder();
+    builder.set_cache_size(CACHE_LEN).set_check_integrity_on_open(true);
+    builder
+}
+
+fn fill(transaction: &mut WriteTransaction, batch: &Batch) -> Result<(), StoreError> {
+    transaction.set_durability(Durability::Immediate).map_err(|_| StoreError::Io(unspecified()))?;
+    transaction.set_two_phase_commit(true);
+    let mut table = transaction.open_table(TABLE).map_err(opening_table)?;
+    for (key, value) in batch {
+        match value {
+            Some(value) => table.insert(key.as_slice(), value.as_slice()).map_err(storage)?,
+            None => table.remove(key.as_slice()).map_err(storage)?,
+        };
+    }
+    Ok(())
+}
+
+// redb asserts that its pages are sound, and panics if they are not.
+fn guarded<T>(call: impl FnOnce() -> Result<T, StoreError>) -> Result<T, StoreError> {
+    catch_unwind(AssertUnwindSafe(call)).unwrap_or(Err(StoreError::Corrupt { what: "redb panicked" }))
+}
+
+fn not_a_store(path: &Path, found: &'static str) -> StoreError {
+    StoreError::NotAStore { path: path.to_owned(), found }
+}
+
+fn opening_file(path: &Path, error: DatabaseError) -> StoreError {
+    match error {
+        DatabaseError::DatabaseAlreadyOpen | DatabaseError::LockProtocolMismatch => {
+            StoreError::AlreadyOpen { path: path.to_owned() }
+        }
+        DatabaseError::UpgradeRequired(_) => not_a_store(path, "a redb database of an older format"),
+        DatabaseError::Storage(StorageError::Io(error)) if error.kind() == io::ErrorKind::UnexpectedEof => {
+            StoreError::Corrupt { what: "the file of redb is cut short" }
+        }
+        DatabaseError::Storage(error) => storage(error),
+        _ => StoreError::Corrupt { what: "redb cannot repair the file" },
+    }
+}
+
+fn beginning(error: TransactionError) -> StoreError {
+    match error {
+        TransactionError::Storage(error) => storage(error),
+        _ => StoreError::Io(unspecified()),
+    }
+}
+
+fn opening_table(error: TableError) -> StoreError {
+    match error {
+        TableError::Storage(error) => storage(error),
+        _ => StoreError::Corrupt { what: "the table of the store is gone" },
+    }
+}
+
+fn storage(error: StorageError) -> StoreError {
+    match error {
+        StorageError::Io(error) => disk::refused(error),
+        StorageError::PreviousIo | StorageError::LockPoisoned(_) | StorageError::DatabaseClosed => {
+            StoreError::Poisoned
+        }
+        StorageError::Corrupted(_) => StoreError::Corrupt { what: "redb found a damaged page" },
+        _ => StoreError::Io(unspecified()),
+    }
+}
+
+fn cause(error: CommitError) -> Option<Arc<io::Error>> {
+    match error {
+        CommitError::Storage(StorageError::Io(error)) => Some(Arc::new(error)),
+        _ => None,
+    }
+}
+
+fn unspecified() -> Arc<io::Error> {
+    Arc::new(io::Error::other("redb refused"))
+}

@@ -1,0 +1,352 @@
+//! The contract of a store, implemented once over any ordered map.
+
+#[cfg(any(feature = "redb", feature = "sled"))]
+use std::path::Path;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+
+use token_core::UnixTime;
+
+use crate::{
+    ClaimId, Entity, Filter, Generation, GrantId, Held, Insert, Page, Raise, Record, Refund, Revoke, Spend,
+    StoreError, TokenId,
+    contract::codec::{self, Claim},
+    embedded::copy::Copy,
+    embedded::engine::{Engine, Pair, View},
+    embedded::layout,
+    embedded::listing::Listing,
+    owned::Owned,
+};
+use group::{Draft, Group};
+
+mod admin;
+mod check;
+mod group;
+mod newest;
+mod purge;
+mod spent;
+
+/// A store over an engine.
+///
+/// Writes are serialized and committed in groups. An operation is a function of a [`Draft`] alone, which reads the
+/// committed state and collects the changes. Reads take a snapshot and never wait for an operation.
+pub(crate) struct Kv<E> {
+    engine: Owned<E>,
+    group: Group,
+    // The void time in seconds: records created before it are void. Never ahead of the disk.
+    void: AtomicU64,
+    // The number of calls about to set `void`. While it is not 0, the disk may be ahead of `void`.
+    voiding: AtomicUsize,
+    // The engine's files, if they are a copy for inspection.
+    copy: Option<Owned<Copy>>,
+}
+
+impl<E: Engine> Kv<E> {
+    /// Makes a store on a new engine.
+    pub(crate) fn new(engine: E) -> Self {
+        Self {
+            engine: Owned::new(engine),
+            group: Group::new(),
+            void: AtomicU64::new(0),
+            voiding: AtomicUsize::new(0),
+            copy: None,
+        }
+    }
+
+    /// Opens the store in the engine.
+    #[cfg(any(feature = "redb", feature = "sled"))]
+    pub(crate) fn open(engine: E) -> Result<Self, StoreError> {
+        let store = Self::new(engine);
+        store.note_void(store.read(|view| revoke_before(view))?);
+        Ok(store)
+    }
+
+    /// Opens a copy of a store, read-only.
+    #[cfg(any(feature = "redb", feature = "sled"))]
+    pub(crate) fn open_copy(
+        original: &Path,
+        locked: &Path,
+        open: impl FnOnce(&Path) -> Result<E, StoreError>,
+    ) -> Result<Self, StoreError> {
+        let copy = Copy::of(original, locked)?;
+        let engine = open(&copy.path()).map_err(|error| crate::embedded::copy::told_of(original, error))?;
+        Ok(Self { copy: Some(Owned::new(copy)), ..Self::open(engine)? })
+    }
+
+    // Notes a void time that is on disk.
+    fn note_void(&self, time: UnixTime) {
+        self.void.fetch_max(time.as_secs(), Ordering::AcqRel);
+    }
+
+    // Marks the record revoked if it predates the void time. Reads `void` only while no call is about to set it, so
+    // that a record once reported void is never reported valid later.
+    fn judge(&self, view: &impl View, record: &mut Record) -> Result<(), StoreError> {
+        let void = match self.voiding.load(Ordering::Acquire) {
+            0 => UnixTime::from_secs(self.void.load(Ordering::Acquire)),
+            _ => revoke_before(view)?,
+        };
+        record.revoked |= record.created < void;
+        Ok(())
+    }
+
+    fn read<T>(&self, read: impl FnOnce(&E::View<'_>) -> Result<T, StoreError>) -> Result<T, StoreError> {
+        read(&self.engine.get()?.view()?)
+    }
+
+    fn write<T: Send + 'static>(
+        &self,
+        operation: impl FnOnce(&mut Draft<'_>) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        // First: another thread may have held a lock when this process was forked.
+        let engine = self.engine.get()?;
+        if self.copy.is_some() {
+            return Err(StoreError::ReadOnly);
+        }
+        self.group.write(engine, operation)
+    }
+
+    pub(crate) fn insert(&self, record: &Record) -> Result<Insert, StoreError> {
+        loop {
+            match self.insert_anew(record)? {
+                Some(inserted) => return Ok(inserted),
+                None => self.sweep_one(&record.id)?,
+            }
+        }
+    }
+
+    // Returns `None` if claims of a purged record with this id are left: the caller must remove them first.
+    fn insert_anew(&self, record: &Record) -> Result<Option<Insert>, StoreError> {
+        let key = layout::record(&record.id);
+        let value = codec::encode_record(&key, record)?;
+        let entries = index_entries(record)
+            .map(|entry| codec::encode_index(&entry).map(|value| (entry, value)))
+            .collect::<Result<Vec<_>, _>>()?;
+        let (created, spent) = (record.created, record.is_spent().then(|| record.id.clone()));
+        let left = layout::left(&record.id);
+        self.write(move |draft| {
+            if draft.get(&key)?.is_some() {
+                return Ok(Some(Insert::Exists));
+            }
+            if draft.get(&left)?.is_some() {
+                return Ok(None);
+            }
+            for (entry, value) in entries {
+                draft.put(entry, value);
+            }
+            draft.put(key, value);
+            newest::see(draft, created)?;
+            if let Some(id) = spent {
+                spent::add(draft, &id)?;
+            }
+            Ok(Some(Insert::Inserted))
+        })
+    }
+
+    pub(crate) fn get(&self, id: &TokenId) -> Result<Option<Record>, StoreError> {
+        self.read(|view| {
+            let mut found = record(view, id)?;
+            found.as_mut().map_or(Ok(()), |record| self.judge(view, record))?;
+            Ok(found)
+        })
+    }
+
+    pub(crate) fn spend(&self, id: &TokenId, claim: &ClaimId) -> Result<Spend, StoreError> {
+        self.spend_as(id, claim, GrantId::draw()?)
+    }
+
+    fn spend_as(&self, id: &TokenId, claim: &ClaimId, grant: GrantId) -> Result<Spend, StoreError> {
+        let (id, claim) = (id.clone(), claim.clone());
+        self.write(move |draft| {
+            let Some(mut record) = draft.record(&id)? else { return Ok(Spend::Absent) };
+            if record.use_limit.is_some()
+                && let Some(Held { uses_left, grant }) = draft.answer_again(&id, &claim)?
+            {
+                return Ok(Spend::Spent { uses_left: Some(uses_left), grant: Some(grant), repeated: true });
+            }
+            if record.revoked || record.created < revoke_before(draft)? {
+                return Ok(Spend::Revoked);
+            }
+            let uses = record.uses.saturating_add(1);
+            let uses_left = match record.use_limit {
+                None => None,
+                Some(limit) => match limit.get().checked_sub(uses) {
+                    Some(left) => Some(left),
+                    None => return Ok(Spend::Exhausted),
+                },
+            };
+            let held = uses_left.map(|uses_left| Held { uses_left, grant });
+            if let Some(held) = held {
+                let key = layout::claim(&id, &claim);
+                let value = codec::encode_claim(&key, Claim { held, answered_again: false })?;
+                draft.put(key, value);
+            }
+            record.uses = uses;
+            draft.put_record(&record)?;
+            if record.is_spent() {
+                spent::add(draft, &id)?;
+            }
+            Ok(Spend::Spent { uses_left, grant: held.map(|held| held.grant), repeated: false })
+        })
+    }
+
+    pub(crate) fn claimed(&self, id: &TokenId, claim: &ClaimId) -> Result<Option<Held>, StoreError> {
+        let (id, claim) = (id.clone(), claim.clone());
+        self.write(move |draft| match draft.get(&layout::record(&id))? {
+            Some(_) => draft.answer_again(&id, &claim),
+            None => Ok(None),
+        })
+    }
+
+    pub(crate) fn refund(&self, id: &TokenId, claim: &ClaimId, grant: GrantId) -> Result<Refund, StoreError> {
+        let (id, key) = (id.clone(), layout::claim(id, claim));
+        self.write(move |draft| {
+            let Some(mut record) = draft.record(&id)? else { return Ok(Refund::Absent) };
+            let Some(value) = draft.get(&key)? else { return Ok(Refund::NotClaimed) };
+            let claim = codec::decode_claim(&key, &value)?;
+            if claim.held.grant != grant {
+                return Ok(Refund::NotClaimed);
+            }
+            if claim.answered_again {
+                return Ok(Refund::Kept);
+            }
+            if record.is_spent() {
+                spent::remove(draft, &id)?;
+            }
+            record.uses = record
+                .uses
+                .checked_sub(1)
+                .ok_or(StoreError::Corrupt { what: "a claim on a record without uses" })?;
+            draft.remove(key);
+            draft.put_record(&record)?;
+            Ok(Refund::Refunded)
+        })
+    }
+
+    pub(crate) fn revoke(&self, id: &TokenId) -> Result<Revoke, StoreError> {
+        let id = id.clone();
+        self.write(move |draft| {
+            let Some(mut record) = draft.record(&id)? else { return Ok(Revoke::Absent) };
+            if !record.revoked {
+                record.revoked = true;
+                draft.put_record(&record)?;
+            }
+            Ok(Revoke::Revoked)
+        })
+    }
+
+    pub(crate) fn list(
+        &self,
+        filter: &Filter,
+        after: Option<&[u8]>,
+        limit: usize,
+    ) -> Result<Page, StoreError> {
+        let listing = Listing::new(filter);
+        let from = listing.start(after)?;
+        self.read(|view| {
+            // One more than requested, to detect the last page.
+            let mut pairs = view.scan(&from, listing.end(), limit.saturating_add(1))?;
+            let more = pairs.len() > limit;
+            pairs.truncate(limit);
+            let next = more.then(|| match pairs.last() {
+                Some((key, _)) => listing.cursor(key),
+                None => after.map_or_else(|| listing.cursor(&[]), <[u8]>::to_vec),
+            });
+            let mut page = Page { records: Vec::new(), damaged: Vec::new(), next };
+            for pair in &pairs {
+                match listed(view, filter, &listing, pair) {
+                    Ok(mut record) => {
+                        self.judge(view, &mut record)?;
+                        page.records.push(record);
+                    }
+                    Err(StoreError::Corrupt { .. }) => page.damaged.push(listing.token(&pair.0)?),
+                    Err(error) => return Err(error),
+                }
+            }
+            Ok(page)
+        })
+    }
+
+    pub(crate) fn generation(&self, subject: &Entity) -> Result<Option<Generation>, StoreError> {
+        if !layout::may_have_generation(subject) {
+            return Ok(None);
+        }
+        let key = layout::generation(subject);
+        self.read(|view| view.get(&key)?.map(|value| codec::decode_generation(&key, &value)).transpose())
+    }
+
+    pub(crate) fn present_generation(&self, subject: &Entity) -> Result<Option<Generation>, StoreError> {
+        self.generation(subject)
+    }
+
+    pub(crate) fn raise_generation(&self, subject: &Entity, next: &Generation) -> Result<Raise, StoreError> {
+        let key = layout::generation(subject);
+        let value = codec::encode_generation(&key, next)?;
+        let number = next.number;
+        self.write(move |draft| {
+            let present = present_number(draft, &key)?;
+            if present.checked_add(1) != Some(number) {
+                return Ok(Raise::Stale { present });
+            }
+            draft.put(key, value);
+            Ok(Raise::Raised)
+        })
+    }
+}
+
+/// Returns the number of the generation under this key; 0 if there is none or it is damaged, since a damaged one
+/// verifies no temporary token.
+fn present_number(view: &impl View, key: &[u8]) -> Result<u64, StoreError> {
+    let Some(value) = view.get(key)? else { return Ok(0) };
+    match codec::decode_generation(key, &value) {
+        Ok(generation) => Ok(generation.number),
+        Err(StoreError::Corrupt { .. }) => Ok(0),
+        Err(error) => Err(error),
+    }
+}
+
+/// Reads the void time.
+fn revoke_before(view: &impl View) -> Result<UnixTime, StoreError> {
+    let key = layout::void();
+    match view.get(&key)? {
+        Some(value) => codec::decode_time(&key, &value),
+        None => Ok(UnixTime::from_secs(0)),
+    }
+}
+
+fn record(view: &impl View, id: &TokenId) -> Result<Option<Record>, StoreError> {
+    let key = layout::record(id);
+    view.get(&key)?.map(|value| codec::decode_record(&key, id.clone(), &value)).transpose()
+}
+
+// Returns the record of an index entry that a listing found. An entry counts only if it agrees with its record: both
+// were written together, and the view is one snapshot.
+fn listed(
+    view: &impl View,
+    filter: &Filter,
+    listing: &Listing,
+    (key, value): &Pair,
+) -> Result<Record, StoreError> {
+    let id = listing.token(key)?;
+    if let Filter::All = filter {
+        return codec::decode_record(key, id, value);
+    }
+    codec::decode_index(key, value)?;
+    let record =
+        record(view, &id)?.ok_or(StoreError::Corrupt { what: "an index entry without its record" })?;
+    if !index_entries(&record).any(|entry| entry == *key) {
+        return Err(StoreError::Corrupt { what: "an index entry that its record contradicts" });
+    }
+    Ok(record)
+}
+
+/// Returns the index keys of a record.
+pub(crate) fn index_entries(record: &Record) -> impl Iterator<Item = Vec<u8>> {
+    let prefixes = [
+        record.resource.as_ref().map(layout::resource),
+        Some(layout::issuer(&record.issuer)),
+        record.expires.map(layout::expiry),
+    ];
+    prefixes.into_iter().flatten().map(|prefix| layout::entry(prefix, &record.id))
+}
+
+#[cfg(test)]
+mod tests;

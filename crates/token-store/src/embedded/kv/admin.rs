@@ -1,0 +1,291 @@
+//! Administration: calls on many records at once.
+
+use std::sync::atomic::Ordering;
+
+use token_core::UnixTime;
+
+use super::{Kv, group::Draft, index_entries, listed, newest, present_number, revoke_before, spent};
+use crate::{
+    ClaimId, Counts, Filter, Generations, Held, Item, KeyPlace, Record, Reseal, StoreError, Sweep, TokenId,
+    contract::codec::{self, Claim},
+    embedded::engine::{Engine, Pair, View},
+    embedded::layout,
+    embedded::listing::Listing,
+};
+
+/// The number of pairs read at a time.
+pub(super) const PAGE: usize = 1024;
+
+impl<E: Engine> Kv<E> {
+    pub(crate) fn revoke_all(
+        &self,
+        filter: &Filter,
+        after: Option<&[u8]>,
+        limit: usize,
+    ) -> Result<Sweep, StoreError> {
+        let (filter, listing) = (filter.clone(), Listing::new(filter));
+        let from = listing.start(after)?;
+        let nothing = after.map_or_else(|| listing.cursor(&[]), <[u8]>::to_vec);
+        self.write(move |draft| {
+            let mut pairs = draft.scan(&from, listing.end(), limit.saturating_add(1))?;
+            let more = pairs.len() > limit;
+            pairs.truncate(limit);
+            let next = more.then(|| pairs.last().map_or(nothing, |(key, _)| listing.cursor(key)));
+            let mut sweep = Sweep { revoked: 0, damaged: 0, next };
+            for pair in &pairs {
+                match listed(draft, &filter, &listing, pair) {
+                    Ok(mut record) if !record.revoked => {
+                        record.revoked = true;
+                        draft.put_record(&record)?;
+                        sweep.revoked = sweep.revoked.saturating_add(1);
+                    }
+                    Ok(_) => {}
+                    Err(StoreError::Corrupt { .. }) => sweep.damaged = sweep.damaged.saturating_add(1),
+                    Err(error) => return Err(error),
+                }
+            }
+            Ok(sweep)
+        })
+    }
+
+    pub(crate) fn revoke_before(&self, time: UnixTime) -> Result<UnixTime, StoreError> {
+        self.engine.get()?;
+        let present = UnixTime::from_secs(self.void.load(Ordering::Acquire));
+        if time <= present {
+            return Ok(present);
+        }
+        self.voiding.fetch_add(1, Ordering::AcqRel);
+        let set = self.write(move |draft| {
+            let present = revoke_before(draft)?;
+            if time <= present {
+                return Ok(present);
+            }
+            newest::believe(draft, time)?;
+            let key = layout::void();
+            let value = codec::encode_time(&key, time)?;
+            draft.put(key, value);
+            Ok(time)
+        });
+        if let Ok(time) = set {
+            self.note_void(time);
+        }
+        self.voiding.fetch_sub(1, Ordering::AcqRel);
+        set
+    }
+
+    pub(crate) fn counts(&self) -> Result<Counts, StoreError> {
+        let mut counts = Counts::default();
+        let void = self.read(|view| revoke_before(view))?;
+        let add = |count: &mut u64, one: bool| *count = count.saturating_add(u64::from(one));
+        let records = layout::records();
+        self.each_page(&records, |(key, value)| {
+            let id = layout::token(key, records.len())?;
+            add(&mut counts.records, true);
+            let record = match codec::decode_record(key, id, value) {
+                Ok(mut record) => {
+                    record.revoked |= record.created < void;
+                    record
+                }
+                Err(StoreError::Corrupt { .. }) => {
+                    add(&mut counts.damaged, true);
+                    return Ok(());
+                }
+                Err(error) => return Err(error),
+            };
+            add(&mut counts.spent, record.is_spent());
+            add(&mut counts.revoked, record.revoked);
+            add(&mut counts.expiring, record.expires.is_some());
+            Ok(())
+        })?;
+        self.each_page(&layout::all_claims(), |_| {
+            add(&mut counts.claims, true);
+            Ok(())
+        })?;
+        // Claims of purged records no longer count.
+        let all_left = layout::all_left();
+        self.each_page(&all_left, |(key, _)| {
+            let claims = layout::claims(&layout::token(key, all_left.len())?);
+            self.each_page(&claims, |_| {
+                counts.claims = counts.claims.saturating_sub(1);
+                Ok(())
+            })
+        })?;
+        self.each_page(&layout::generations(), |_| {
+            add(&mut counts.generations, true);
+            Ok(())
+        })?;
+        Ok(counts)
+    }
+
+    pub(crate) fn claims(
+        &self,
+        id: &TokenId,
+        after: Option<&ClaimId>,
+        limit: usize,
+    ) -> Result<Vec<(ClaimId, Held)>, StoreError> {
+        let all = layout::claims(id);
+        let from = after.map_or_else(|| all.clone(), |after| layout::next(layout::claim(id, after)));
+        let end = layout::after_all(all).unwrap_or_default();
+        let claim = |(key, value): Pair| {
+            let (_, claim) =
+                layout::claim_of(&key).ok_or(StoreError::Corrupt { what: "the key of a claim" })?;
+            Ok((claim, codec::decode_claim(&key, &value)?.held))
+        };
+        self.read(|view| match view.get(&layout::record(id))? {
+            Some(_) => view.scan(&from, &end, limit)?.into_iter().map(claim).collect(),
+            // Claims of a purged record no longer count.
+            None => Ok(Vec::new()),
+        })
+    }
+
+    pub(crate) fn generations(&self, after: Option<&[u8]>, limit: usize) -> Result<Generations, StoreError> {
+        let all = layout::generations();
+        if after.is_some_and(|after| !after.starts_with(&all)) {
+            return Err(StoreError::InvalidCursor);
+        }
+        let from = after.map_or_else(|| all.clone(), |after| layout::next(after.to_vec()));
+        let end = layout::after_all(all.clone()).unwrap_or_default();
+        self.read(|view| {
+            // One more than requested, to detect the last page.
+            let mut pairs = view.scan(&from, &end, limit.saturating_add(1))?;
+            let more = pairs.len() > limit;
+            pairs.truncate(limit);
+            let last = || after.unwrap_or(&all).to_vec();
+            let next = more.then(|| pairs.last().map_or_else(last, |(key, _)| key.clone()));
+            let mut page = Generations { sound: Vec::new(), damaged: Vec::new(), next };
+            for (key, value) in &pairs {
+                // No call looks up a key that names no subject; `check` reports it.
+                let Some(subject) = layout::subject_of(key) else { continue };
+                match codec::decode_generation(key, value) {
+                    Ok(generation) => page.sound.push((subject, generation)),
+                    Err(StoreError::Corrupt { .. }) => page.damaged.push(subject),
+                    Err(error) => return Err(error),
+                }
+            }
+            Ok(page)
+        })
+    }
+
+    pub(crate) fn reseal(&self, changes: &[Reseal]) -> Result<usize, StoreError> {
+        let changes = changes.to_vec();
+        self.write(move |draft| {
+            let mut resealed = 0_usize;
+            for Reseal { place, old, new } in changes {
+                match place {
+                    KeyPlace::Token(id) => match draft.record(&id)? {
+                        Some(mut record) if record.root_key == old => {
+                            record.root_key = new;
+                            draft.put_record(&record)?;
+                        }
+                        _ => continue,
+                    },
+                    KeyPlace::Generation(subject) => {
+                        let key = layout::generation(&subject);
+                        let Some(value) = draft.get(&key)? else { continue };
+                        let mut generation = codec::decode_generation(&key, &value)?;
+                        if generation.root_key != old {
+                            continue;
+                        }
+                        generation.root_key = new;
+                        let value = codec::encode_generation(&key, &generation)?;
+                        draft.put(key, value);
+                    }
+                }
+                resealed = resealed.saturating_add(1);
+            }
+            Ok(resealed)
+        })
+    }
+
+    pub(crate) fn restore(&self, items: &[Item]) -> Result<usize, StoreError> {
+        loop {
+            match self.restore_anew(items.to_vec())? {
+                Ok(kept) => return Ok(kept),
+                Err(id) => self.sweep_one(&id)?,
+            }
+        }
+    }
+
+    // The inner `Err` names a purged record with claims left: the caller must remove them first.
+    fn restore_anew(&self, items: Vec<Item>) -> Result<Result<usize, TokenId>, StoreError> {
+        self.write(move |draft| {
+            for item in &items {
+                if let Item::Token { record, .. } = item
+                    && draft.get(&layout::left(&record.id))?.is_some()
+                {
+                    return Ok(Err(record.id.clone()));
+                }
+            }
+            let mut kept = 0_usize;
+            for item in items {
+                let changed = match item {
+                    Item::Token { record, claims } => restore(draft, record, claims)?,
+                    Item::Generation { subject, generation } => {
+                        let key = layout::generation(&subject);
+                        let is_later = generation.number > present_number(draft, &key)?;
+                        if is_later {
+                            let value = codec::encode_generation(&key, &generation)?;
+                            draft.put(key, value);
+                        }
+                        is_later
+                    }
+                };
+                kept = kept.saturating_add(usize::from(changed));
+            }
+            Ok(Ok(kept))
+        })
+    }
+
+    // Visits every pair under a prefix, page by page, each page from its own snapshot.
+    fn each_page(
+        &self,
+        prefix: &[u8],
+        mut see: impl FnMut(&Pair) -> Result<(), StoreError>,
+    ) -> Result<(), StoreError> {
+        let end = layout::after_all(prefix.to_vec()).unwrap_or_default();
+        let mut from = prefix.to_vec();
+        loop {
+            let pairs = self.read(|view| view.scan(&from, &end, PAGE))?;
+            pairs.iter().try_for_each(&mut see)?;
+            match pairs.into_iter().next_back() {
+                Some((last, _)) => from = layout::next(last),
+                None => return Ok(()),
+            }
+        }
+    }
+}
+
+// Returns whether it changed anything.
+fn restore(draft: &mut Draft<'_>, record: Record, claims: Vec<(ClaimId, Held)>) -> Result<bool, StoreError> {
+    match draft.record(&record.id) {
+        Ok(None) => {}
+        Ok(Some(mut standing)) => {
+            let revokes = record.revoked && !standing.revoked;
+            if revokes {
+                standing.revoked = true;
+                draft.put_record(&standing)?;
+            }
+            return Ok(revokes);
+        }
+        // A damaged record verifies no token.
+        Err(StoreError::Corrupt { .. }) => return Ok(false),
+        Err(error) => return Err(error),
+    }
+    draft.put_record(&record)?;
+    newest::see(draft, record.created)?;
+    for entry in index_entries(&record) {
+        let value = codec::encode_index(&entry)?;
+        draft.put(entry, value);
+    }
+    for (claim, held) in claims {
+        let key = layout::claim(&record.id, &claim);
+        // The store it came from may have reported the use to others: it stays spent.
+        let claim = Claim { held, answered_again: true };
+        let value = codec::encode_claim(&key, claim)?;
+        draft.put(key, value);
+    }
+    if record.is_spent() {
+        spent::add(draft, &record.id)?;
+    }
+    Ok(true)
+}

@@ -1,0 +1,215 @@
+//! The check of a whole store for consistency.
+
+use super::{Kv, admin::PAGE, index_entries, newest, record, revoke_before, spent};
+use crate::{
+    CheckReport, Fault, KeyPlace, KeyRing, Owner, Record, StoreError, TokenId,
+    contract::codec,
+    embedded::engine::{Engine, Pair, View},
+    embedded::layout::{self, Entry},
+};
+
+impl<E: Engine> Kv<E> {
+    pub(crate) fn check(&self, keys: Option<&KeyRing>) -> Result<CheckReport, StoreError> {
+        self.read(|view| {
+            let mut check = Check { view, keys, report: CheckReport::default() };
+            check.everything();
+            Ok(check.report)
+        })
+    }
+}
+
+struct Check<'a, V> {
+    view: &'a V,
+    keys: Option<&'a KeyRing>,
+    report: CheckReport,
+}
+
+impl<V: View> Check<'_, V> {
+    fn everything(&mut self) {
+        let mut from = Vec::new();
+        loop {
+            let Ok(pairs) = self.view.scan(&from, &[0xff], PAGE) else {
+                return self.report.find(Fault::Unreadable, None);
+            };
+            for (key, value) in &pairs {
+                // A pair that cannot be read now is a fault too. The walk continues.
+                if self.pair(key, value).is_err() {
+                    self.report.find(Fault::Unreadable, None);
+                }
+            }
+            match pairs.into_iter().next_back() {
+                Some((last, _)) => from = layout::next(last),
+                None => return,
+            }
+        }
+    }
+
+    fn pair(&mut self, key: &[u8], value: &[u8]) -> Result<(), StoreError> {
+        match layout::entry_of(key) {
+            Some(Entry::Meta) => self.meta(key, value),
+            Some(Entry::Record(id)) => self.record(key, id, value)?,
+            Some(Entry::Claim(id)) => self.claim(key, &id, value)?,
+            Some(Entry::Index(id)) => self.index(key, &id, value)?,
+            Some(Entry::Seen(id)) => {
+                add(&mut self.report.entries);
+                match codec::decode_time(key, value) {
+                    Err(_) => self.report.find(Fault::DamagedEntry, Some(&id)),
+                    Ok(time) => {
+                        let indexed = layout::entry(layout::spent(time), &id);
+                        if self.view.get(&indexed)?.is_none() {
+                            self.report.find(Fault::StrayEntry, Some(&id));
+                        }
+                    }
+                }
+            }
+            Some(Entry::Left(id)) => {
+                add(&mut self.report.entries);
+                if codec::decode_index(key, value).is_err() {
+                    self.report.find(Fault::DamagedEntry, Some(&id));
+                }
+                if self.view.get(&layout::record(&id))?.is_some() {
+                    self.report.find(Fault::StrayEntry, Some(&id));
+                }
+            }
+            Some(Entry::Generation(subject)) => {
+                add(&mut self.report.generations);
+                match codec::decode_generation(key, value) {
+                    Err(_) => {
+                        let place = Some(KeyPlace::Generation(subject));
+                        self.report.find_at(Fault::DamagedGeneration, place);
+                    }
+                    Ok(generation) => {
+                        let owner = Owner::Generation { subject: &subject, number: generation.number };
+                        self.report.opens(self.keys, &generation.root_key, owner);
+                    }
+                }
+            }
+            None => self.report.find(Fault::UnknownKey, None),
+        }
+        Ok(())
+    }
+
+    fn meta(&mut self, key: &[u8], value: &[u8]) {
+        let sound = if key == layout::format() {
+            layout::check_format(value).is_ok()
+        } else if key == layout::void() {
+            revoke_before(self.view).is_ok()
+        } else if key == layout::newest() {
+            newest::newest(self.view).is_ok()
+        } else {
+            // The number of commits, which the engine checks.
+            value.len() == size_of::<u64>()
+        };
+        if !sound {
+            self.report.find(Fault::DamagedMeta, None);
+        }
+    }
+
+    fn record(&mut self, key: &[u8], id: TokenId, value: &[u8]) -> Result<(), StoreError> {
+        add(&mut self.report.records);
+        let Ok(record) = codec::decode_record(key, id.clone(), value) else {
+            self.report.find(Fault::DamagedRecord, Some(&id));
+            return Ok(());
+        };
+        for entry in index_entries(&record) {
+            if self.view.get(&entry)?.is_none() {
+                self.report.find(Fault::MissingEntry, Some(&id));
+            }
+        }
+        if record.is_spent() && self.view.get(&self.spent_entry(&id)?)?.is_none() {
+            self.report.find(Fault::MissingEntry, Some(&id));
+        }
+        let over = record.use_limit.is_some_and(|limit| record.uses > limit.get());
+        if over || self.claims_on(&record)? > record.uses {
+            self.report.find(Fault::WrongUses, Some(&id));
+        }
+        self.report.opens(self.keys, &record.root_key, record.owner());
+        Ok(())
+    }
+
+    fn claim(&mut self, key: &[u8], id: &TokenId, value: &[u8]) -> Result<(), StoreError> {
+        let found = self.sound(id)?;
+        if matches!(found, Found::Absent) && self.view.get(&layout::left(id))?.is_some() {
+            // The next purge removes it.
+            return Ok(());
+        }
+        add(&mut self.report.claims);
+        let fault = match (found, codec::decode_claim(key, value)) {
+            (_, Err(_)) => Fault::DamagedClaim,
+            // The record of the claim is unknown.
+            (Found::Damaged, _) => return Ok(()),
+            (Found::Absent, _) => Fault::StrayClaim,
+            (Found::Sound(record), Ok(claim)) => match record.use_limit {
+                None => Fault::StrayClaim,
+                Some(limit) if claim.held.uses_left >= limit.get() => Fault::WrongClaim,
+                Some(_) => return Ok(()),
+            },
+        };
+        self.report.find(fault, Some(id));
+        Ok(())
+    }
+
+    fn index(&mut self, key: &[u8], id: &TokenId, value: &[u8]) -> Result<(), StoreError> {
+        add(&mut self.report.entries);
+        if codec::decode_index(key, value).is_err() {
+            self.report.find(Fault::DamagedEntry, Some(id));
+        }
+        let agrees = match self.sound(id)? {
+            Found::Sound(record) => {
+                index_entries(&record).any(|entry| entry == key)
+                    || (record.is_spent() && self.spent_entry(id)? == key)
+            }
+            Found::Damaged => true,
+            Found::Absent => false,
+        };
+        if !agrees {
+            self.report.find(Fault::StrayEntry, Some(id));
+        }
+        Ok(())
+    }
+
+    fn sound(&self, id: &TokenId) -> Result<Found, StoreError> {
+        match record(self.view, id) {
+            Ok(Some(record)) => Ok(Found::Sound(Box::new(record))),
+            Ok(None) => Ok(Found::Absent),
+            // It is counted during the walk over the records.
+            Err(StoreError::Corrupt { .. } | StoreError::NewerVersion { .. }) => Ok(Found::Damaged),
+            Err(error) => Err(error),
+        }
+    }
+
+    // Returns the key of this record's entry in the index of spent records.
+    fn spent_entry(&self, id: &TokenId) -> Result<Vec<u8>, StoreError> {
+        let key = layout::seen(id);
+        let time = match self.view.get(&key)? {
+            // A damaged time is counted elsewhere in the walk.
+            Some(value) => codec::decode_time(&key, &value).unwrap_or(spent::UNSEEN),
+            None => spent::UNSEEN,
+        };
+        Ok(layout::entry(layout::spent(time), id))
+    }
+
+    fn claims_on(&self, record: &Record) -> Result<u64, StoreError> {
+        let mut from = layout::claims(&record.id);
+        let end = layout::after_all(from.clone()).unwrap_or_default();
+        let mut count = 0_u64;
+        loop {
+            let page: Vec<Pair> = self.view.scan(&from, &end, PAGE)?;
+            count = count.saturating_add(u64::try_from(page.len()).unwrap_or(u64::MAX));
+            match page.into_iter().next_back() {
+                Some((last, _)) => from = layout::next(last),
+                None => return Ok(count),
+            }
+        }
+    }
+}
+
+enum Found {
+    Sound(Box<Record>),
+    Damaged,
+    Absent,
+}
+
+fn add(count: &mut u64) {
+    *count = count.saturating_add(1);
+}

@@ -1,0 +1,205 @@
+//! Group commit: the operations of many callers share one commit, and so one sync.
+//!
+//! Operations run one after another. Each sees the committed state and the changes of those before it. They are
+//! committed together, and none of them returns before the commit. A reader sees a state that is on disk, never the
+//! changes of a group in flight.
+
+use std::{
+    any::Any,
+    cell::Cell,
+    collections::BTreeMap,
+    mem,
+    panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
+    sync::{Mutex, PoisonError},
+};
+
+use crate::{
+    ClaimId, Held, Record, StoreError, TokenId,
+    contract::codec::{self, Claim},
+    embedded::engine::{Batch, Engine, Pair, View},
+    embedded::layout,
+    embedded::queue::Queue,
+    sync::Arc,
+};
+
+/// The maximum number of operations in a group. Further ones go into the next commit.
+const MAX_OPERATIONS: usize = 1024;
+
+/// The number of bytes of changes after which a group takes no further operation. A single operation may change more.
+const MAX_BYTES: usize = 512 * 1024;
+
+/// A function of a [`Draft`], which stores its answer itself.
+type Operation = Box<dyn FnOnce(&mut Draft<'_>) -> Result<(), StoreError> + Send>;
+
+/// The outcome of an operation; `Err` is the payload of its panic.
+type Outcome = Result<Result<(), StoreError>, Box<dyn Any + Send>>;
+
+/// The only way to write to an engine.
+pub(super) struct Group {
+    queue: Queue<Operation, Outcome>,
+}
+
+impl Group {
+    pub(super) fn new() -> Self {
+        Self { queue: Queue::new() }
+    }
+
+    /// Runs an operation, and returns its answer once everything that the answer rests on is on disk. An operation that
+    /// fails or panics changes nothing, and does not affect the others in its commit.
+    pub(super) fn write<E: Engine, T: Send + 'static>(
+        &self,
+        engine: &E,
+        operation: impl FnOnce(&mut Draft<'_>) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let answer = Arc::new(Mutex::new(None));
+        let kept = Arc::clone(&answer);
+        let operation: Operation = Box::new(move |draft| {
+            let answer = operation(draft)?;
+            *kept.lock().unwrap_or_else(PoisonError::into_inner) = Some(answer);
+            Ok(())
+        });
+        match self.queue.submit(operation, |next| run(engine, next)) {
+            Some(Ok(outcome)) => outcome?,
+            Some(Err(panic)) => resume_unwind(panic),
+            None => return Err(StoreError::Unknown(None)),
+        }
+        let answer = answer.lock().unwrap_or_else(PoisonError::into_inner).take();
+        answer.ok_or(StoreError::Unknown(None))
+    }
+}
+
+fn run<E: Engine>(engine: &E, next: &mut dyn FnMut() -> Option<Operation>) -> Vec<Outcome> {
+    let mut group = Vec::new();
+    let mut batch = Batch::new();
+    match engine.view() {
+        Err(error) => {
+            while group.len() < MAX_OPERATIONS && next().is_some() {
+                group.push((true, Ok(Err(error.clone()))));
+            }
+        }
+        Ok(view) => {
+            let mut len = 0_usize;
+            while group.len() < MAX_OPERATIONS
+                && len < MAX_BYTES
+                && let Some(operation) = next()
+            {
+                let mut draft = Draft {
+                    view: &view,
+                    before: &batch,
+                    own: Batch::new(),
+                    rests_on_others: Cell::new(false),
+                };
+                let outcome = catch_unwind(AssertUnwindSafe(|| operation(&mut draft)));
+                let mut own = mem::take(&mut draft.own);
+                if !matches!(outcome, Ok(Ok(()))) {
+                    own.clear();
+                }
+                group.push((own.is_empty() && !draft.rests_on_others.get(), outcome));
+                for (key, value) in own {
+                    len = len.saturating_add(key.len()).saturating_add(value.as_ref().map_or(0, Vec::len));
+                    batch.insert(key, value);
+                }
+            }
+        }
+    }
+    let failure = if batch.is_empty() { None } else { engine.commit(&batch).err() };
+    let settle = |(stands, outcome): (bool, Outcome)| match &failure {
+        Some(error) if !stands => outcome.map(|_| Err(error.clone())),
+        // An operation that changed nothing costs no sync, and rests on what is on disk already.
+        _ => outcome,
+    };
+    group.into_iter().map(settle).collect()
+}
+
+/// The state that an operation reads, and the changes that it makes.
+pub(super) struct Draft<'a> {
+    view: &'a dyn View,
+    before: &'a Batch,
+    own: Batch,
+    // Whether it read anything that others changed in this group.
+    rests_on_others: Cell<bool>,
+}
+
+impl View for Draft<'_> {
+    fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
+        if let Some(changed) = self.own.get(key) {
+            return Ok(changed.clone());
+        }
+        match self.before.get(key) {
+            Some(changed) => {
+                self.rests_on_others.set(true);
+                Ok(changed.clone())
+            }
+            None => self.view.get(key),
+        }
+    }
+
+    fn scan(&self, from: &[u8], to: &[u8], limit: usize) -> Result<Vec<Pair>, StoreError> {
+        if from >= to {
+            return Ok(Vec::new());
+        }
+        let mut changed: BTreeMap<&[u8], &Option<Vec<u8>>> = BTreeMap::new();
+        for (batch, of_others) in [(self.before, true), (&self.own, false)] {
+            for (key, value) in batch.range(from.to_vec()..to.to_vec()) {
+                changed.insert(key, value);
+                self.rests_on_others.set(self.rests_on_others.get() || of_others);
+            }
+        }
+        // At most as many of these drop out as were changed.
+        let pairs = self.view.scan(from, to, limit.saturating_add(changed.len()))?;
+        if changed.is_empty() {
+            return Ok(pairs);
+        }
+        let mut pairs: BTreeMap<Vec<u8>, Vec<u8>> = pairs.into_iter().collect();
+        for (key, value) in changed {
+            match value {
+                Some(value) => pairs.insert(key.to_vec(), value.clone()),
+                None => pairs.remove(key),
+            };
+        }
+        Ok(pairs.into_iter().take(limit).collect())
+    }
+}
+
+impl Draft<'_> {
+    pub(super) fn record(&self, id: &TokenId) -> Result<Option<Record>, StoreError> {
+        let key = layout::record(id);
+        self.get(&key)?.map(|value| codec::decode_record(&key, id.clone(), &value)).transpose()
+    }
+
+    // Returns the use that the claim holds, and first marks it as reported again. If an earlier caller could still
+    // refund it, a third caller could spend the use that this caller acts on.
+    pub(super) fn answer_again(&mut self, id: &TokenId, claim: &ClaimId) -> Result<Option<Held>, StoreError> {
+        let key = layout::claim(id, claim);
+        let Some(value) = self.get(&key)? else { return Ok(None) };
+        let Claim { held, answered_again } = codec::decode_claim(&key, &value)?;
+        if !answered_again {
+            let value = codec::encode_claim(&key, Claim { held, answered_again: true })?;
+            self.put(key, value);
+        }
+        Ok(Some(held))
+    }
+
+    pub(super) fn put(&mut self, key: Vec<u8>, value: Vec<u8>) {
+        self.own.insert(key, Some(value));
+    }
+
+    pub(super) fn put_record(&mut self, record: &Record) -> Result<(), StoreError> {
+        let key = layout::record(&record.id);
+        let value = codec::encode_record(&key, record)?;
+        self.put(key, value);
+        Ok(())
+    }
+
+    pub(super) fn remove(&mut self, key: Vec<u8>) {
+        self.own.insert(key, None);
+    }
+
+    /// Returns how many keys the operation has changed.
+    pub(super) fn changes(&self) -> usize {
+        self.own.len()
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,162 @@
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use token_core::Purpose;
+
+use super::*;
+use crate::{
+    ClaimId, Entity, Insert, KeyRing, Record, Refund, Spend, Terms,
+    embedded::engine::{Batch, memory::Memory},
+};
+
+/// An engine that cannot read the page that holds the claims.
+struct Damaged(Memory);
+
+struct DamagedView<'a>(<Memory as Engine>::View<'a>);
+
+impl Engine for Damaged {
+    type View<'a> = DamagedView<'a>;
+
+    fn view(&self) -> Result<Self::View<'_>, StoreError> {
+        self.0.view().map(DamagedView)
+    }
+
+    fn commit(&self, batch: &Batch) -> Result<(), StoreError> {
+        self.0.commit(batch)
+    }
+}
+
+impl View for DamagedView<'_> {
+    fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
+        View::get(&self.0, key)
+    }
+
+    fn scan(&self, from: &[u8], to: &[u8], limit: usize) -> Result<Vec<Pair>, StoreError> {
+        match from.starts_with(&layout::all_claims()) {
+            true => Err(StoreError::Corrupt { what: "a page" }),
+            false => self.0.scan(from, to, limit),
+        }
+    }
+}
+
+/// An engine whose disk is full after this many commits.
+struct Filling(Memory, AtomicUsize);
+
+impl Engine for Filling {
+    type View<'a> = <Memory as Engine>::View<'a>;
+
+    fn view(&self) -> Result<Self::View<'_>, StoreError> {
+        self.0.view()
+    }
+
+    fn commit(&self, batch: &Batch) -> Result<(), StoreError> {
+        match self.1.load(Ordering::SeqCst).checked_sub(1) {
+            None => Err(StoreError::Full),
+            Some(left) => {
+                self.1.store(left, Ordering::SeqCst);
+                self.0.commit(batch)
+            }
+        }
+    }
+}
+
+/// More than fit into two steps.
+const CLAIMS: u64 = 600;
+
+fn claim(number: u64) -> ClaimId {
+    ClaimId::new(number.to_be_bytes()).unwrap()
+}
+
+fn again(answer: &Spend) -> bool {
+    matches!(answer, Spend::Spent { repeated: true, .. })
+}
+
+fn record(keys: &KeyRing) -> Record {
+    let terms = Terms {
+        id: &TokenId::new(*b"token").unwrap(),
+        purpose: Purpose::SpaceSupport,
+        resource: None,
+        issuer: &Entity { kind: "user".into(), id: "u1".into() },
+        created: UnixTime::from_secs(1),
+        expires: Some(UnixTime::from_secs(5)),
+        use_limit: std::num::NonZeroU64::new(CLAIMS),
+    };
+    Record::new(terms, &token_core::RootKey::from_derived([1; 32]), keys).unwrap()
+}
+
+#[test]
+fn a_record_whose_claims_cannot_be_read_stays() {
+    let keys = KeyRing::generate().unwrap();
+    for spent in [false, true] {
+        let store = Kv::new(Damaged(Memory::default()));
+        let mut record = record(&keys);
+        record.use_limit = std::num::NonZeroU64::new(1);
+        assert_eq!(store.insert(&record).unwrap(), Insert::Inserted);
+        let granted = store.spend(&record.id, &claim(1)).unwrap();
+        let before = store.engine.get().unwrap().0.view().unwrap().clone();
+        let purged = match spent {
+            true => store.purge_spent(UnixTime::from_secs(5), Duration::ZERO, 9),
+            false => store.purge(UnixTime::from_secs(5), 9),
+        };
+        assert_eq!(purged.unwrap(), 0, "{granted:?}");
+        assert!(*store.engine.get().unwrap().0.view().unwrap() == before, "no claim outlives its record");
+    }
+}
+
+#[test]
+fn an_interrupted_purge_grants_nothing_anew() {
+    let keys = KeyRing::generate().unwrap();
+    for (spent, again_by) in [(false, "purge"), (true, "purge"), (false, "insert"), (true, "restore")] {
+        for commits in 0..5 {
+            let name = format!("{spent} {again_by} {commits}");
+            let store = Kv::new(Filling(Memory::default(), AtomicUsize::new(usize::MAX)));
+            let fresh = record(&keys);
+            let id = &fresh.id;
+            assert_eq!(store.insert(&fresh).unwrap(), Insert::Inserted);
+            let grants: Vec<_> =
+                (0..CLAIMS).map(|number| store.spend(id, &claim(number)).unwrap().grant().unwrap()).collect();
+            let purge = || match spent {
+                true => store.purge_spent(UnixTime::from_secs(5), Duration::ZERO, 9),
+                false => store.purge(UnixTime::from_secs(5), 9),
+            };
+            let fill = |after: usize| store.engine.get().unwrap().1.store(after, Ordering::SeqCst);
+            fill(commits);
+            let purged = purge();
+            fill(usize::MAX);
+            assert_eq!(purged.is_ok(), commits >= 3, "{name}: {purged:?}");
+
+            // Whole or absent, after each step.
+            let whole = store.get(id).unwrap().is_some();
+            assert_eq!(whole, commits == 0, "{name}");
+            let listed = store.claims(id, None, usize::MAX).unwrap().len();
+            assert_eq!((listed, store.counts().unwrap().claims), if whole { (600, 600) } else { (0, 0) });
+            assert!(store.check(None).unwrap().is_sound(), "{name}");
+            for number in [0, 300, 599] {
+                let answer = store.spend(id, &claim(number)).unwrap();
+                assert!(if whole { again(&answer) } else { answer == Spend::Absent }, "{name}: {answer:?}");
+                assert_eq!(store.claimed(id, &claim(number)).unwrap().is_some(), whole, "{name}");
+                let refund = store.refund(id, &claim(number), grants[0]).unwrap();
+                assert!(whole || refund == Refund::Absent, "{name}: {refund:?}");
+            }
+            if whole {
+                continue;
+            }
+            // Nothing is left for the next record with this id.
+            match again_by {
+                "purge" => assert_eq!(purge().unwrap(), 0, "{name}"),
+                "insert" => assert_eq!(store.insert(&fresh).unwrap(), Insert::Inserted),
+                _ => {
+                    let item = crate::Item::Token { record: fresh.clone(), claims: Vec::new() };
+                    assert_eq!(store.restore(&[item]).unwrap(), 1);
+                }
+            }
+            let kept = store.engine.get().unwrap().view().unwrap().scan(&[], &[0xff], usize::MAX).unwrap();
+            assert!(kept.iter().all(|(key, _)| layout::claim_of(key).is_none()), "{name}");
+            if again_by != "purge" {
+                let answer = store.spend(id, &claim(0)).unwrap();
+                assert!(matches!(answer, Spend::Spent { uses_left: Some(599), repeated: false, .. }));
+                assert_eq!(store.refund(id, &claim(0), grants[0]).unwrap(), Refund::NotClaimed);
+            }
+            assert!(store.check(None).unwrap().is_sound(), "{name}");
+        }
+    }
+}

@@ -1,0 +1,543 @@
+//! The stored form: readable for ever, and never misread when damaged.
+
+use token_core::Purpose;
+
+use super::*;
+use crate::{CheckReport, Fault, KeyRing, Owner, Terms, embedded::engine::memory::Memory};
+
+/// A store of version 3: the line of its key ring, then a key and a value per line.
+const GOLDEN: &str = include_str!("../../../tests/golden/store-v3.txt");
+
+fn hex(text: &str) -> Vec<u8> {
+    let (pairs, []) = text.as_bytes().as_chunks::<2>() else { panic!("half a byte") };
+    pairs.iter().map(|pair| u8::from_str_radix(str::from_utf8(pair).unwrap(), 16).unwrap()).collect()
+}
+
+fn golden() -> (KeyRing, Vec<Pair>) {
+    let mut lines = GOLDEN.lines();
+    let keys = KeyRing::from_text(lines.next().unwrap()).unwrap();
+    let pair = |line: &str| line.split_once(' ').map(|(key, value)| (hex(key), hex(value))).unwrap();
+    (keys, lines.map(pair).collect())
+}
+
+fn store(pairs: &[Pair]) -> Kv<Memory> {
+    let engine = Memory::default();
+    let batch = pairs.iter().map(|(key, value)| (key.clone(), Some(value.clone()))).collect();
+    engine.commit(&batch).unwrap();
+    Kv::new(engine)
+}
+
+impl Kv<Memory> {
+    /// Alters the value under a key.
+    pub(crate) fn damage(&self, key: &[u8]) {
+        let mut value = self.engine.get().unwrap().view().unwrap().get(key).unwrap().unwrap();
+        value[1] ^= 1;
+        self.engine
+            .get()
+            .unwrap()
+            .commit(&crate::embedded::engine::Batch::from([(key.to_vec(), Some(value))]))
+            .unwrap();
+    }
+}
+
+fn pairs(store: &Kv<Memory>) -> Vec<Pair> {
+    store.engine.get().unwrap().view().unwrap().scan(&[], &[0xff], usize::MAX).unwrap()
+}
+
+fn full() -> TokenId {
+    TokenId::new(*b"full\0\xff").unwrap()
+}
+
+fn plain() -> TokenId {
+    TokenId::new(*b"plain").unwrap()
+}
+
+fn claim() -> ClaimId {
+    ClaimId::new(*b"claim").unwrap()
+}
+
+fn repeated() -> ClaimId {
+    ClaimId::new(*b"repeated").unwrap()
+}
+
+/// Returns the grant of `claim`.
+fn grant() -> GrantId {
+    GrantId::from_bytes([1, 2, 3, 4, 5, 6, 7, 8])
+}
+
+/// Returns the grant of `repeated`.
+fn repeated_grant() -> GrantId {
+    GrantId::from_bytes([11, 12, 13, 14, 15, 16, 17, 18])
+}
+
+fn user() -> Entity {
+    Entity { kind: "user".into(), id: "u\u{e9}".into() }
+}
+
+fn space() -> Entity {
+    Entity { kind: "space".into(), id: "s1".into() }
+}
+
+#[test]
+fn a_store_of_version_3_is_read() {
+    let (keys, pairs) = golden();
+    layout::check_format(&pairs[0].1).unwrap();
+    let store = store(&pairs);
+
+    let record = store.get(&full()).unwrap().unwrap();
+    assert_eq!(keys.open(&record.root_key, record.owner()).unwrap().expose(), &[7; 32]);
+    assert_eq!(
+        record,
+        Record {
+            id: full(),
+            purpose: Purpose::SpaceSupport,
+            resource: Some(space()),
+            issuer: user(),
+            root_key: record.root_key.clone(),
+            created: UnixTime::from_secs(1_500_000_000),
+            expires: Some(UnixTime::from_secs(1_600_000_000)),
+            use_limit: std::num::NonZeroU64::new(300),
+            uses: 2,
+            revoked: false,
+            name: Some("a name".into()),
+        }
+    );
+    let record = store.get(&plain()).unwrap().unwrap();
+    assert_eq!(keys.open(&record.root_key, record.owner()).unwrap().expose(), &[8; 32]);
+    assert_eq!(
+        record,
+        Record {
+            id: plain(),
+            purpose: Purpose::Access,
+            resource: None,
+            issuer: user(),
+            root_key: record.root_key.clone(),
+            created: UnixTime::from_secs(0),
+            expires: None,
+            use_limit: None,
+            uses: u64::MAX,
+            revoked: true,
+            name: None,
+        }
+    );
+    let generation = store.generation(&user()).unwrap().unwrap();
+    let (subject, number) = (&user(), generation.number);
+    assert_eq!(number, 3);
+    let opened = keys.open(&generation.root_key, Owner::Generation { subject, number }).unwrap();
+    assert_eq!(opened.expose(), &[9; 32]);
+
+    assert_eq!(store.refund(&full(), &repeated(), repeated_grant()).unwrap(), Refund::Kept);
+    for (claim, left, grant) in [(claim(), 299, grant()), (repeated(), 298, repeated_grant())] {
+        let again = Spend::Spent { uses_left: Some(left), grant: Some(grant), repeated: true };
+        assert_eq!(store.spend(&full(), &claim).unwrap(), again);
+    }
+    for (filter, expected) in [
+        (Filter::All, vec![full(), plain()]),
+        (Filter::Issuer(user()), vec![full(), plain()]),
+        (Filter::Resource(space()), vec![full()]),
+        (Filter::ExpiresBefore(UnixTime::MAX), vec![full()]),
+    ] {
+        let page = store.list(&filter, None, 10).unwrap();
+        assert_eq!(page.records.into_iter().map(|record| record.id).collect::<Vec<_>>(), expected);
+    }
+}
+
+#[test]
+fn what_is_written_is_of_version_3() {
+    let (_, golden) = golden();
+    let old = store(&golden);
+    let new = store(&golden[..1]);
+    let full_record = old.get(&full()).unwrap().unwrap();
+    assert_eq!(new.insert(&Record { uses: 0, ..full_record.clone() }).unwrap(), Insert::Inserted);
+    assert_eq!(new.insert(&old.get(&plain()).unwrap().unwrap()).unwrap(), Insert::Inserted);
+    for (claim, left, grant, again) in [
+        (claim(), 299, grant(), false),
+        (repeated(), 298, repeated_grant(), false),
+        (repeated(), 298, repeated_grant(), true),
+    ] {
+        let spent = Spend::Spent { uses_left: Some(left), grant: Some(grant), repeated: again };
+        assert_eq!(new.spend_as(&full(), &claim, grant).unwrap(), spent);
+    }
+    let generation = old.generation(&user()).unwrap().unwrap();
+    let raised = new.write(move |draft| {
+        let key = layout::generation(&user());
+        let value = codec::encode_generation(&key, &generation)?;
+        draft.put(key, value);
+        Ok(())
+    });
+    raised.unwrap();
+    assert_eq!(pairs(&new), golden);
+
+    // So late that the record has expired.
+    let now = UnixTime::from_secs(1_600_000_000);
+    new.write(move |draft| newest::see(draft, now)).unwrap();
+    assert_eq!(new.purge(now, 10).unwrap(), 1);
+    let kept = |(key, _): &Pair| *key != layout::newest() && !key.windows(4).any(|part| part == b"full");
+    let left = |pairs: Vec<Pair>| -> Vec<Pair> { pairs.into_iter().filter(kept).collect() };
+    assert_eq!(pairs(&new).len(), left(pairs(&new)).len() + 1);
+    assert_eq!(left(pairs(&new)), left(golden), "a purge leaves nothing behind");
+}
+
+/// Returns the answers of the golden store; `Err` where it refuses.
+fn answers(store: &Kv<Memory>) -> Vec<Result<String, StoreError>> {
+    let tell = |filter| {
+        let page = store.list(&filter, None, 10)?;
+        for record in &page.records {
+            assert_eq!(store.get(&record.id).unwrap().as_ref(), Some(record));
+        }
+        match page.damaged.is_empty() {
+            true => Ok(format!("{page:?}")),
+            false => Err(StoreError::Corrupt { what: "those that are named" }),
+        }
+    };
+    vec![
+        store.get(&full()).map(|record| format!("{record:?}")),
+        store.get(&plain()).map(|record| format!("{record:?}")),
+        store.generation(&user()).map(|generation| format!("{generation:?}")),
+        store.spend(&full(), &claim()).map(|spend| format!("{spend:?}")),
+        store.claimed(&full(), &repeated()).map(|claimed| format!("{claimed:?}")),
+        tell(Filter::All),
+        tell(Filter::Issuer(user())),
+        tell(Filter::Resource(space())),
+        tell(Filter::ExpiresBefore(UnixTime::MAX)),
+        store.purge(UnixTime::from_secs(1), 0).map(|purged| format!("{purged}")),
+    ]
+}
+
+#[test]
+fn no_flipped_bit_and_no_cut_gives_a_wrong_answer() {
+    let (_, golden) = golden();
+    let right: Vec<String> = answers(&store(&golden)).into_iter().map(Result::unwrap).collect();
+    let mut refused = 0;
+    let mut check = |pairs: &[Pair]| {
+        let before = refused;
+        for (answer, right) in answers(&store(pairs)).into_iter().zip(&right) {
+            match answer {
+                Ok(answer) => assert_eq!(answer, *right),
+                Err(StoreError::Corrupt { .. } | StoreError::NewerVersion { .. }) => refused += 1,
+                Err(other) => panic!("{other:?}"),
+            }
+        }
+        assert!(refused > before, "the damage was noticed by somebody");
+    };
+    for at in 1..golden.len() {
+        let mut damaged = golden.clone();
+        for bit in 0..golden[at].1.len() * 8 {
+            damaged[at].1[bit / 8] ^= 1 << (bit % 8);
+            check(&damaged);
+            damaged[at].1[bit / 8] ^= 1 << (bit % 8);
+        }
+        for len in 0..golden[at].1.len() {
+            damaged[at].1.truncate(len);
+            check(&damaged);
+            damaged[at].1.clone_from(&golden[at].1);
+        }
+        // A sound value under another key.
+        for other in (1..golden.len()).filter(|other| *other != at) {
+            damaged[at].1.clone_from(&golden[other].1);
+            check(&damaged);
+        }
+    }
+}
+
+#[test]
+fn a_newer_and_an_older_value_are_told_from_a_damaged_one() {
+    let key = layout::record(&plain());
+    let read = |version| {
+        let mut value = vec![version, 0];
+        value.extend(codec::check(&[&key, &value]));
+        store(&[(key.clone(), value)]).get(&plain())
+    };
+    assert!(matches!(read(3), Err(StoreError::NewerVersion { found: 3, known: 2 })));
+    assert!(matches!(read(1), Err(StoreError::OlderVersion { found: 1, known: 2 })));
+}
+
+#[test]
+fn bytes_left_over_are_refused() {
+    let (_, mut golden) = golden();
+    for (key, value) in &mut golden[1..] {
+        value.truncate(value.len() - 8);
+        value.push(0);
+        let check = codec::check(&[key, value]);
+        value.extend(check);
+    }
+    let answers = answers(&store(&golden));
+    assert!(answers.iter().all(|answer| matches!(answer, Err(StoreError::Corrupt { .. }))), "{answers:?}");
+}
+
+/// Returns the golden store with a spent record that a purge has found, and the key ring.
+fn spent() -> (KeyRing, Vec<Pair>) {
+    let (keys, golden) = golden();
+    let store = store(&golden);
+    let mut spent = Record {
+        id: TokenId::new(*b"spent").unwrap(),
+        use_limit: std::num::NonZeroU64::new(1),
+        ..store.get(&full()).unwrap().unwrap()
+    };
+    spent.root_key = keys.seal(&token_core::RootKey::from_derived([1; 32]), spent.owner()).unwrap();
+    let record = Record { uses: 0, ..spent.clone() };
+    assert_eq!(store.insert(&record).unwrap(), Insert::Inserted);
+    assert!(matches!(store.spend(&spent.id, &claim()).unwrap(), Spend::Spent { repeated: false, .. }));
+    let retention = std::time::Duration::from_secs(9);
+    assert_eq!(store.purge_spent(UnixTime::from_secs(7), retention, 9).unwrap(), 1);
+    (keys, pairs(&store))
+}
+
+#[test]
+fn a_golden_store_is_sound() {
+    let (keys, golden) = golden();
+    let report = store(&golden).check(Some(&keys)).unwrap();
+    assert!(report.is_sound(), "{report:?}");
+    assert_eq!((report.records, report.claims, report.entries, report.generations), (2, 2, 4, 1));
+    assert_eq!(report.opened, 3);
+
+    let (keys, spent) = spent();
+    assert!(store(&spent).check(Some(&keys)).unwrap().is_sound());
+}
+
+#[test]
+fn a_check_finds_missing_values() {
+    let (_, whole) = spent();
+    for at in 1..whole.len() {
+        let mut lacking = whole.clone();
+        let (key, _) = lacking.remove(at);
+        let faults = store(&lacking).check(None).unwrap().faults;
+        // No other value refers to these, so that a check does not notice their absence: a claim, which may have
+        // been refunded, a generation, and the newest time.
+        let silent = matches!(key[0], 2 | 6) || key == layout::newest();
+        assert_eq!(faults.is_empty(), silent, "{key:?}: {faults:?}");
+    }
+}
+
+/// The moment between the commit of a void time and the note of it, when a spend already fails.
+#[test]
+fn what_is_void_on_disk_is_void_to_a_reader() {
+    let store = store(&golden().1);
+    let (key, time) = (layout::void(), UnixTime::MAX);
+    let value = codec::encode_time(&key, time).unwrap();
+    store.voiding.fetch_add(1, Ordering::AcqRel);
+    store.engine.get().unwrap().commit(&crate::embedded::engine::Batch::from([(key, Some(value))])).unwrap();
+    assert_eq!(store.spend(&full(), &ClaimId::new(*b"new").unwrap()).unwrap(), Spend::Revoked);
+    assert!(store.get(&full()).unwrap().unwrap().revoked);
+    assert!(store.list(&Filter::Issuer(user()), None, 1).unwrap().records[0].revoked);
+}
+
+#[test]
+fn a_check_finds_every_damaged_value() {
+    let (_, whole) = spent();
+    for at in 0..whole.len() {
+        let mut damaged = whole.clone();
+        let last = damaged[at].1.len() - 1;
+        damaged[at].1[last] ^= 0x80;
+        let report = store(&damaged).check(None).unwrap();
+        assert!(!report.is_sound(), "{:?}", damaged[at].0);
+    }
+}
+
+#[test]
+fn faults_are_told_apart() {
+    let (keys, whole) = spent();
+    let checked = |change: &dyn Fn(&Kv<Memory>), keys: Option<&KeyRing>| -> Vec<(Fault, u64)> {
+        let store = store(&whole);
+        change(&store);
+        store.check(keys).unwrap().faults.into_iter().collect()
+    };
+    let put = |store: &Kv<Memory>, key: Vec<u8>, value: Vec<u8>| {
+        store
+            .engine
+            .get()
+            .unwrap()
+            .commit(&crate::embedded::engine::Batch::from([(key, Some(value))]))
+            .unwrap();
+    };
+    let id = TokenId::new(*b"spent").unwrap();
+    let edit = |change: fn(&mut Record)| {
+        let id = &id;
+        move |store: &Kv<Memory>| {
+            let mut record = store.get(id).unwrap().unwrap();
+            change(&mut record);
+            let key = layout::record(id);
+            let value = codec::encode_record(&key, &record).unwrap();
+            put(store, key, value);
+        }
+    };
+    assert_eq!(checked(&|_| (), Some(&keys)), []);
+    assert_eq!(checked(&edit(|record| record.uses = 2), None), [(Fault::WrongUses, 1)]);
+    let unspent = checked(&edit(|record| record.uses = 0), None);
+    assert_eq!(unspent, [(Fault::WrongUses, 1), (Fault::StrayEntry, 1)]);
+    let unlimited = checked(&edit(|record| record.use_limit = None), None);
+    assert_eq!(unlimited, [(Fault::StrayClaim, 1), (Fault::StrayEntry, 1)]);
+    let moved = checked(&edit(|record| record.resource = None), None);
+    assert_eq!(moved, [(Fault::StrayEntry, 1)]);
+    let forged = edit(|record| record.root_key.nonce[0] ^= 1);
+    assert_eq!(checked(&forged, Some(&keys)), [(Fault::Forged, 1)]);
+    type Edit = fn(&mut Record);
+    let edits: [Edit; 6] = [
+        |record| record.purpose = Purpose::Access,
+        |record| record.issuer.id.push('1'),
+        |record| record.resource = None,
+        |record| record.created = UnixTime::MAX,
+        |record| record.expires = None,
+        |record| record.use_limit = None,
+    ];
+    for change in edits {
+        let found = checked(&edit(change), Some(&keys));
+        assert!(found.contains(&(Fault::Forged, 1)), "an edited record: {found:?}");
+    }
+    let unavailable = edit(|record| record.root_key.key_id = 77);
+    assert_eq!(checked(&unavailable, Some(&keys)), [(Fault::KeyUnavailable, 1)]);
+    assert_eq!(checked(&unavailable, None), []);
+    assert_eq!(checked(&|store| put(store, vec![99, 9], vec![]), None), [(Fault::UnknownKey, 1)]);
+    let claimed = |store: &Kv<Memory>| {
+        let key = layout::claim(&TokenId::new(*b"nobody").unwrap(), &claim());
+        let value = codec::encode_claim(
+            &key,
+            Claim { held: Held { uses_left: 0, grant: grant() }, answered_again: false },
+        )
+        .unwrap();
+        put(store, key, value);
+    };
+    assert_eq!(checked(&claimed, None), [(Fault::StrayClaim, 1)]);
+    let wrong = |store: &Kv<Memory>| {
+        let key = layout::claim(&id, &claim());
+        let value = codec::encode_claim(
+            &key,
+            Claim { held: Held { uses_left: 1, grant: grant() }, answered_again: false },
+        )
+        .unwrap();
+        put(store, key, value);
+    };
+    assert_eq!(checked(&wrong, None), [(Fault::WrongClaim, 1)]);
+}
+
+#[test]
+fn examples_are_few_and_counts_are_whole() {
+    let many: Vec<Pair> =
+        (0..1000_u16).map(|number| ([&[99], &number.to_be_bytes()[..]].concat(), vec![])).collect();
+    let report = store(&many).check(None).unwrap();
+    assert_eq!(report.faults[&Fault::UnknownKey], 1000);
+    assert_eq!(report.examples.len(), CheckReport::EXAMPLES);
+}
+
+/// Makes ten records that expire one after another, of which those with these numbers are damaged.
+fn damaged(numbers: &[u8]) -> Kv<Memory> {
+    let (keys, _) = golden();
+    let store = Kv::new(Memory::default());
+    for number in 0..10 {
+        let id = TokenId::new([number]).unwrap();
+        let root_key = token_core::RootKey::from_derived([number; 32]);
+        let terms = Terms {
+            id: &id,
+            purpose: Purpose::SpaceSupport,
+            resource: Some(&space()),
+            issuer: &user(),
+            created: UnixTime::from_secs(1),
+            expires: Some(UnixTime::from_secs(10 + u64::from(number))),
+            use_limit: std::num::NonZeroU64::new(1),
+        };
+        let record = Record { uses: 1, ..Record::new(terms, &root_key, &keys).unwrap() };
+        assert_eq!(store.insert(&record).unwrap(), Insert::Inserted);
+    }
+    let mut pairs = pairs(&store);
+    for (key, value) in &mut pairs {
+        if let Some(layout::Entry::Record(id)) = layout::entry_of(key)
+            && numbers.contains(&id.as_bytes()[0])
+        {
+            value[3] ^= 1;
+        }
+    }
+    self::store(&pairs)
+}
+
+fn numbers(ids: impl IntoIterator<Item = TokenId>) -> Vec<u8> {
+    ids.into_iter().map(|id| id.as_bytes()[0]).collect()
+}
+
+#[test]
+fn a_listing_goes_on_past_damage_and_names_it() {
+    for filter in [
+        Filter::All,
+        Filter::Resource(space()),
+        Filter::Issuer(user()),
+        Filter::ExpiresBefore(UnixTime::from_secs(19)),
+    ] {
+        let store = damaged(&[0, 4, 5, 9]);
+        let (mut whole, mut broken, mut after) = (Vec::new(), Vec::new(), None);
+        loop {
+            let page = store.list(&filter, after.as_deref(), 2).unwrap();
+            assert!(page.records.len() + page.damaged.len() == 2);
+            whole.extend(page.records.into_iter().map(|record| record.id));
+            broken.extend(page.damaged);
+            after = page.next;
+            if after.is_none() {
+                break;
+            }
+        }
+        assert_eq!((numbers(whole), numbers(broken)), (vec![1, 2, 3, 6, 7, 8], vec![0, 4, 5, 9]));
+        let first = store.revoke_all(&filter, None, 5).unwrap();
+        let rest = store.revoke_all(&filter, first.next.as_deref(), 5).unwrap();
+        assert_eq!((first.revoked, first.damaged, rest.revoked, rest.damaged), (3, 2, 3, 2));
+        assert_eq!(rest.next, None);
+    }
+    let counts = damaged(&[3]).counts().unwrap();
+    assert_eq!((counts.records, counts.damaged, counts.spent), (10, 1, 9));
+}
+
+#[test]
+fn purges_pass_over_what_is_damaged() {
+    for (all_in_one, numbers_damaged) in [(true, &[0, 1, 2, 9][..]), (false, &[0, 1, 2, 9]), (false, &[4])] {
+        let limit = if all_in_one { 100 } else { 2 };
+        let now = UnixTime::from_secs(19);
+        for spent in [false, true] {
+            let store = damaged(numbers_damaged);
+            let purge = || match spent {
+                true => store.purge_spent(now, std::time::Duration::ZERO, limit).unwrap(),
+                false => store.purge(now, limit).unwrap(),
+            };
+            let mut purged = 0;
+            loop {
+                let removed = purge();
+                purged += removed;
+                if removed < limit {
+                    break;
+                }
+            }
+            assert_eq!(purged, 10 - numbers_damaged.len());
+            let page = store.list(&Filter::All, None, 10).unwrap();
+            assert_eq!((page.records.len(), numbers(page.damaged)), (0, numbers_damaged.to_vec()));
+        }
+    }
+}
+
+#[test]
+fn a_key_that_a_damaged_record_may_need_stays() {
+    let (mut keys, _) = golden();
+    let old = keys.newest_id();
+    keys.rotate().unwrap();
+    let store = crate::MemoryStore(std::sync::Arc::new(damaged(&[7])));
+    let done = crate::rekey(&store, &keys, &mut |_| ()).unwrap();
+    assert_eq!((done.seen, done.resealed, done.damaged, done.failed), (9, 9, 1, 0));
+    assert_eq!(keys.remove(old, &[&done]), Err(crate::RemoveError::Needed { key_id: old }));
+}
+
+#[cfg(feature = "transfer")]
+#[test]
+fn an_export_leaves_out_what_is_damaged_and_names_it() {
+    let (_, mut golden) = golden();
+    let (_, claim) = golden
+        .iter_mut()
+        .find(|(key, _)| matches!(layout::entry_of(key), Some(layout::Entry::Claim(_))))
+        .unwrap();
+    claim[1] ^= 1;
+    for (store, tokens, damaged, generations) in [(damaged(&[2, 5]), 8, 2, 0), (store(&golden), 1, 1, 1)] {
+        let store = crate::MemoryStore(std::sync::Arc::new(store));
+        let mut export = Vec::new();
+        let moved = crate::export_to(&store, &mut export, &mut |_| ()).unwrap();
+        assert_eq!((moved.tokens, moved.damaged, moved.generations), (tokens, damaged, generations));
+        let mut export = std::io::Cursor::new(export);
+        let copy = crate::MemoryStore::new();
+        let read = crate::import(&copy, &mut export, crate::Epoch::Same, &mut |_| ()).unwrap();
+        assert_eq!((read.tokens, read.damaged, read.checksum), (tokens, damaged, moved.checksum));
+        assert_eq!(read.kept, tokens + generations);
+    }
+}

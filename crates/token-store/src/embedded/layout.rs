@@ -1,0 +1,289 @@
+//! The layout of the one ordered key space that every embedded backend has.
+//!
+//! ```text
+//! 00 "format"                          the version of the layout, u32 big-endian
+//! 00 "commits"                         how many commits there were, u64 big-endian (in sled only)
+//! 00 "newest"                          the newest creation time that was seen, to within ten minutes
+//! 00 "void"                            the void time: records created before it are void
+//! 01 id                                a record
+//! 02 len(id) id claim                  a claim on a record with a use limit
+//! 03 len(kind) kind len(id) id token   index: the records about a resource
+//! 04 len(kind) kind len(id) id token   index: the records of an issuer
+//! 05 expiry token                      index: the records that expire
+//! 06 len(kind) kind id                 the generation of a subject
+//! 07 token                             when a purge first found a spent record
+//! 08 time token                        index: the spent records by that time, 0 until then
+//! 09 token                             a note that claims of a purged record are left
+//! ```
+//!
+//! Lengths are u32 and times are u64, big-endian, so that byte order is the order of a listing. Every part of variable
+//! length except the last has its length before it. So no two keys with different parts are equal, and no key of one
+//! entity begins like those of another.
+
+use token_core::UnixTime;
+
+pub(crate) use crate::contract::codec::{
+    generation_key as generation, may_have_generation, record_key as record,
+};
+use crate::{
+    ClaimId, Entity, StoreError, TokenId,
+    contract::codec::{GENERATION, RECORD},
+};
+
+/// The version of the layout. A change that older releases of this software would misread raises it. Version 1 had no
+/// index of spent records. Version 2 sealed root keys for ids alone, and did not note claims that were left.
+pub(crate) const VERSION: u32 = 3;
+
+const META: u8 = 0;
+const CLAIM: u8 = 2;
+const RESOURCE: u8 = 3;
+const ISSUER: u8 = 4;
+const EXPIRY: u8 = 5;
+const SEEN: u8 = 7;
+const SPENT: u8 = 8;
+const LEFT: u8 = 9;
+
+/// The key of the version.
+pub(crate) fn format() -> Vec<u8> {
+    key(META, &[b"format"])
+}
+
+/// The key of the number of commits.
+#[cfg(feature = "sled")]
+pub(crate) fn commits() -> Vec<u8> {
+    key(META, &[b"commits"])
+}
+
+/// The key of the void time.
+pub(crate) fn void() -> Vec<u8> {
+    key(META, &[b"void"])
+}
+
+/// The key of the newest creation time.
+pub(crate) fn newest() -> Vec<u8> {
+    key(META, &[b"newest"])
+}
+
+/// The key of a claim.
+pub(crate) fn claim(id: &TokenId, claim: &ClaimId) -> Vec<u8> {
+    let mut key = claims(id);
+    key.extend_from_slice(claim.as_bytes());
+    key
+}
+
+/// Checks that this software can read the version that an engine holds.
+pub(crate) fn check_format(value: &[u8]) -> Result<(), StoreError> {
+    match value.try_into().map(u32::from_be_bytes) {
+        Ok(VERSION) => Ok(()),
+        Ok(found @ 1..VERSION) => Err(StoreError::OlderVersion { found, known: VERSION }),
+        Ok(found) if found > VERSION => Err(StoreError::NewerVersion { found, known: VERSION }),
+        _ => Err(StoreError::Corrupt { what: "the version of the layout" }),
+    }
+}
+
+/// The prefix of the claims on a record.
+pub(crate) fn claims(id: &TokenId) -> Vec<u8> {
+    key(CLAIM, &[&len(id.as_bytes()), id.as_bytes()])
+}
+
+/// The prefix of all claims.
+pub(crate) fn all_claims() -> Vec<u8> {
+    vec![CLAIM]
+}
+
+/// Returns the token and the claim that the key of a claim names.
+pub(crate) fn claim_of(key: &[u8]) -> Option<(TokenId, ClaimId)> {
+    let (len, rest) = key.strip_prefix(&[CLAIM])?.split_first_chunk::<4>()?;
+    let (id, claim) = rest.split_at_checked(usize::try_from(u32::from_be_bytes(*len)).ok()?)?;
+    Some((TokenId::new(id).ok()?, ClaimId::new(claim).ok()?))
+}
+
+/// The prefix of all records.
+pub(crate) fn records() -> Vec<u8> {
+    vec![RECORD]
+}
+
+/// The prefix of the index entries of a resource.
+pub(crate) fn resource(entity: &Entity) -> Vec<u8> {
+    of_entity(RESOURCE, entity)
+}
+
+/// The prefix of the index entries of an issuer.
+pub(crate) fn issuer(entity: &Entity) -> Vec<u8> {
+    of_entity(ISSUER, entity)
+}
+
+/// The prefix of the index entries by expiry.
+pub(crate) fn expiries() -> Vec<u8> {
+    vec![EXPIRY]
+}
+
+/// The prefix of the index entries of one expiry.
+pub(crate) fn expiry(at: UnixTime) -> Vec<u8> {
+    key(EXPIRY, &[&at.as_secs().to_be_bytes()])
+}
+
+/// The prefix of all generations.
+pub(crate) fn generations() -> Vec<u8> {
+    vec![GENERATION]
+}
+
+/// Returns the subject that the key of a generation names.
+pub(crate) fn subject_of(key: &[u8]) -> Option<Entity> {
+    let (len, rest) = key.strip_prefix(&[GENERATION])?.split_first_chunk::<4>()?;
+    let (kind, id) = rest.split_at_checked(usize::try_from(u32::from_be_bytes(*len)).ok()?)?;
+    let text = |bytes: &[u8]| str::from_utf8(bytes).ok().map(str::to_owned);
+    Some(Entity { kind: text(kind)?, id: text(id)? })
+}
+
+/// The key of the time at which a purge first found a spent record.
+pub(crate) fn seen(id: &TokenId) -> Vec<u8> {
+    key(SEEN, &[id.as_bytes()])
+}
+
+/// The prefix of the index entries of the spent records that a purge first found at this time; 0 for those not found
+/// yet.
+pub(crate) fn spent(seen: UnixTime) -> Vec<u8> {
+    key(SPENT, &[&seen.as_secs().to_be_bytes()])
+}
+
+/// The key that notes claims left of a purged record.
+pub(crate) fn left(id: &TokenId) -> Vec<u8> {
+    key(LEFT, &[id.as_bytes()])
+}
+
+/// The prefix of all such notes.
+pub(crate) fn all_left() -> Vec<u8> {
+    vec![LEFT]
+}
+
+/// The kind of entry under a key.
+pub(crate) enum Entry {
+    /// A number about the whole store.
+    Meta,
+    /// A record.
+    Record(TokenId),
+    /// A claim on a record.
+    Claim(TokenId),
+    /// An index entry of a record.
+    Index(TokenId),
+    /// The time at which a purge first found a spent record.
+    Seen(TokenId),
+    /// A note that claims are left of a purged record.
+    Left(TokenId),
+    /// The generation of a subject.
+    Generation(Entity),
+}
+
+/// Returns the kind of entry under a key; `None` if no version of the layout has such a key.
+pub(crate) fn entry_of(key: &[u8]) -> Option<Entry> {
+    let (space, rest) = key.split_first()?;
+    let id = |bytes: &[u8]| TokenId::new(bytes).ok();
+    match *space {
+        META => {
+            let known = [format(), newest(), void(), b"\0commits".to_vec()];
+            known.contains(&key.to_vec()).then_some(Entry::Meta)
+        }
+        RECORD => id(rest).map(Entry::Record),
+        CLAIM => claim_of(key).map(|(id, _)| Entry::Claim(id)),
+        RESOURCE | ISSUER => {
+            let part = |bytes: &'_ [u8]| -> Option<Vec<u8>> {
+                let (len, rest) = bytes.split_first_chunk::<4>()?;
+                rest.get(usize::try_from(u32::from_be_bytes(*len)).ok()?..).map(<[u8]>::to_vec)
+            };
+            id(&part(&part(rest)?)?).map(Entry::Index)
+        }
+        EXPIRY | SPENT => id(rest.get(size_of::<u64>()..)?).map(Entry::Index),
+        GENERATION => subject_of(key).map(Entry::Generation),
+        SEEN => id(rest).map(Entry::Seen),
+        LEFT => id(rest).map(Entry::Left),
+        _ => None,
+    }
+}
+
+/// Returns the key of a token's index entry under a prefix.
+pub(crate) fn entry(mut prefix: Vec<u8>, id: &TokenId) -> Vec<u8> {
+    prefix.extend_from_slice(id.as_bytes());
+    prefix
+}
+
+/// Returns the token that a key ends with.
+pub(crate) fn token(key: &[u8], prefix_len: usize) -> Result<TokenId, StoreError> {
+    key.get(prefix_len..)
+        .and_then(|id| TokenId::new(id).ok())
+        .ok_or(StoreError::Corrupt { what: "a key holds no token id" })
+}
+
+/// Returns the first key after all that begin with `prefix`; `None` if there is none.
+pub(crate) fn after_all(mut prefix: Vec<u8>) -> Option<Vec<u8>> {
+    while let Some(last) = prefix.pop() {
+        if let Some(next) = last.checked_add(1) {
+            prefix.push(next);
+            return Some(prefix);
+        }
+    }
+    None
+}
+
+/// Returns the first key after this one.
+pub(crate) fn next(mut key: Vec<u8>) -> Vec<u8> {
+    key.push(0);
+    key
+}
+
+fn of_entity(space: u8, entity: &Entity) -> Vec<u8> {
+    let (kind, id) = (entity.kind.as_bytes(), entity.id.as_bytes());
+    key(space, &[&len(kind), kind, &len(id), id])
+}
+
+fn key(space: u8, parts: &[&[u8]]) -> Vec<u8> {
+    let len = parts.iter().fold(1, |len: usize, part| len.saturating_add(part.len()));
+    let mut key = Vec::with_capacity(len);
+    key.push(space);
+    for part in parts {
+        key.extend_from_slice(part);
+    }
+    key
+}
+
+// A part too long for this belongs to a record that is too large to be stored; saturating cannot make two stored keys
+// equal.
+fn len(part: &[u8]) -> [u8; 4] {
+    u32::try_from(part.len()).unwrap_or(u32::MAX).to_be_bytes()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::contract::codec::MAX_KEY_LEN;
+
+    fn entity(kind: &str, id: &str) -> Entity {
+        Entity { kind: kind.into(), id: id.into() }
+    }
+
+    #[test]
+    fn parts_do_not_run_into_each_other() {
+        assert_ne!(resource(&entity("ab", "c")), resource(&entity("a", "bc")));
+        assert_ne!(generation(&entity("ab", "c")), generation(&entity("a", "bc")));
+        let (a, ab) = (TokenId::new(*b"a").unwrap(), TokenId::new(*b"ab").unwrap());
+        let (c, bc) = (ClaimId::new(*b"c").unwrap(), ClaimId::new(*b"bc").unwrap());
+        assert_ne!(claim(&ab, &c), claim(&a, &bc));
+        assert!(!claims(&ab).starts_with(&claims(&a)));
+        assert!(!resource(&entity("a", "bc")).starts_with(&resource(&entity("a", "b"))));
+    }
+
+    #[test]
+    fn a_subject_that_is_too_long_is_known_by_its_length() {
+        for len in [MAX_KEY_LEN - 10, MAX_KEY_LEN - 9, MAX_KEY_LEN - 8] {
+            let subject = entity("user", &"x".repeat(len));
+            assert_eq!(may_have_generation(&subject), generation(&subject).len() <= MAX_KEY_LEN);
+        }
+    }
+
+    #[test]
+    fn the_end_of_a_prefix_is_the_next_key_that_lacks_it() {
+        assert_eq!(after_all(vec![1, 2]), Some(vec![1, 3]));
+        assert_eq!(after_all(vec![1, 0xff, 0xff]), Some(vec![2]));
+        assert_eq!(after_all(vec![0xff]), None);
+    }
+}

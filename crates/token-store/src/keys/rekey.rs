@@ -1,0 +1,416 @@
+//! Re-sealing every key of a store under the newest key of the ring.
+
+use std::collections::BTreeSet;
+
+use token_core::RootKey;
+
+use crate::{
+    Administration, Entity, Filter, Generation, KeyPlace, KeyRing, OpenError, Owner, Record, Reseal,
+    SealError, SealedKey, StoreError, TokenId,
+};
+
+/// The number of records read at a time, and re-sealed in one step.
+const PAGE: usize = 256;
+
+/// The progress of a [`rekey`], or its result. The result proves which keys are no longer needed: [`KeyRing::remove`]
+/// requires it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rekeyed {
+    /// How many sealed keys were examined, in records and generations.
+    pub seen: u64,
+    /// How many of them were re-sealed.
+    pub resealed: u64,
+    /// How many records and generations are damaged, so that the key they need is unknown. They were not changed.
+    pub damaged: u64,
+    /// How many sealed keys do not open. They were not changed.
+    pub failed: u64,
+    /// The first [`Rekeyed::EXAMPLES`] keys that do not open, and why.
+    pub examples: Vec<(KeyPlace, OpenError)>,
+    newest: u32,
+    needed: BTreeSet<u32>,
+    // Set once the rekeying is done: a sealed key that only the newest key opens.
+    proof: Option<SealedKey>,
+}
+
+/// The subject of no temporary tokens: no generation has the number 0.
+static NOBODY: Entity = Entity { kind: String::new(), id: String::new() };
+const PROOF: Owner<'static> = Owner::Generation { subject: &NOBODY, number: 0 };
+
+impl Rekeyed {
+    /// The maximum number of examples.
+    pub const EXAMPLES: usize = 100;
+
+    /// Returns the id of the key that everything was sealed under.
+    #[must_use]
+    pub fn newest_id(&self) -> u32 {
+        self.newest
+    }
+}
+
+/// An error that stopped a rekeying. Completed steps stay done: call [`rekey`] again to resume.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum RekeyError {
+    /// The store failed.
+    #[error("the store failed")]
+    Store(#[from] StoreError),
+    /// No key was sealed.
+    #[error("no key was sealed")]
+    Seal(#[from] SealError),
+}
+
+/// An error in removing a key from its ring.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum RemoveError {
+    /// The ring does not hold this key.
+    #[error("the key ring holds no key {key_id}")]
+    Absent {
+        /// The id of the key.
+        key_id: u32,
+    },
+    /// This key seals.
+    #[error("key {key_id} is the one that seals")]
+    Newest {
+        /// Its id.
+        key_id: u32,
+    },
+    /// A sealed key that needs it does not open, or a record is too damaged to tell which key it needs.
+    #[error("key {key_id} is needed: something that is sealed under it was not sealed again")]
+    Needed {
+        /// Its id.
+        key_id: u32,
+    },
+    /// The proof is invalid: the rekeying was not done, used another ring, or preceded the ring's newest key.
+    #[error("nothing proves that key {key_id} is no longer needed: rekey first, under the newest key")]
+    Unproven {
+        /// Its id.
+        key_id: u32,
+    },
+}
+
+/// Re-seals every key under the newest key of the ring. Calls `progress` after each step.
+///
+/// Idempotent. Repeat an interrupted call, even one that was killed, to resume it: keys already sealed under the newest
+/// key are only read. Others may use the store meanwhile if they seal under the same newest key. A host that still
+/// mints under an older ring must be stopped, or given the new ring, before.
+///
+/// # Errors
+/// [`RekeyError`]. A record that is damaged or does not open is no error: it is counted and not changed.
+pub fn rekey<S: Administration + ?Sized>(
+    store: &S,
+    keys: &KeyRing,
+    progress: &mut dyn FnMut(&Rekeyed),
+) -> Result<Rekeyed, RekeyError> {
+    let mut walk = Walk { keys, told: Rekeyed::new(keys) };
+    let mut after: Option<Vec<u8>> = None;
+    loop {
+        let page = store.list(&Filter::All, after.as_deref(), PAGE)?;
+        walk.step(store, &page.records)?;
+        let damaged = u64::try_from(page.damaged.len()).unwrap_or(u64::MAX);
+        walk.told.damaged = walk.told.damaged.saturating_add(damaged);
+        progress(&walk.told);
+        match page.next {
+            Some(next) => after = Some(next),
+            None => break,
+        }
+    }
+    let mut after: Option<Vec<u8>> = None;
+    loop {
+        let page = store.generations(after.as_deref(), PAGE)?;
+        walk.step(store, &page.sound)?;
+        let damaged = u64::try_from(page.damaged.len()).unwrap_or(u64::MAX);
+        walk.told.damaged = walk.told.damaged.saturating_add(damaged);
+        progress(&walk.told);
+        match page.next {
+            Some(next) => after = Some(next),
+            None => break,
+        }
+    }
+    walk.told.proof = Some(keys.seal(&RootKey::from_derived([0; RootKey::LEN]), PROOF)?);
+    Ok(walk.told)
+}
+
+impl KeyRing {
+    /// Removes an old key, which opens nothing from then on. `proof` holds the result of a [`rekey`] under this ring
+    /// for every store that the ring is for. Keep a copy of the old ring for as long as backups of the stores are kept.
+    ///
+    /// # Errors
+    /// [`RemoveError`]; the ring is unchanged.
+    pub fn remove(&mut self, key_id: u32, proof: &[&Rekeyed]) -> Result<(), RemoveError> {
+        if !self.holds(key_id) {
+            return Err(RemoveError::Absent { key_id });
+        }
+        if key_id == self.newest_id() {
+            return Err(RemoveError::Newest { key_id });
+        }
+        let is_proof = |told: &&Rekeyed| {
+            told.newest == self.newest_id()
+                && told.proof.as_ref().is_some_and(|sealed| self.open(sealed, PROOF).is_ok())
+        };
+        if proof.is_empty() || !proof.iter().all(is_proof) {
+            return Err(RemoveError::Unproven { key_id });
+        }
+        if proof.iter().any(|proof| proof.damaged > 0 || proof.needed.contains(&key_id)) {
+            return Err(RemoveError::Needed { key_id });
+        }
+        self.forget(key_id);
+        Ok(())
+    }
+}
+
+impl Rekeyed {
+    fn new(keys: &KeyRing) -> Self {
+        Self {
+            seen: 0,
+            resealed: 0,
+            damaged: 0,
+            failed: 0,
+            examples: Vec::new(),
+            newest: keys.newest_id(),
+            needed: BTreeSet::new(),
+            proof: None,
+        }
+    }
+}
+
+struct Walk<'a> {
+    keys: &'a KeyRing,
+    told: Rekeyed,
+}
+
+impl Walk<'_> {
+    fn step<S: Administration + ?Sized, T: Sealed>(
+        &mut self,
+        store: &S,
+        page: &[T],
+    ) -> Result<(), RekeyError> {
+        let (mut changes, mut sealable) = (Vec::new(), Vec::new());
+        for item in page {
+            if let Some(change) = self.change(item)? {
+                changes.push(change);
+                sealable.push(item);
+            }
+            self.told.seen = self.told.seen.saturating_add(1);
+        }
+        let mut resealed = store.reseal(&changes)?;
+        if resealed < changes.len() {
+            // Some of them changed or were removed since they were read. Re-seal one at a time until nothing is left to
+            // change.
+            for item in sealable {
+                while let Some(now) = item.again(store)?
+                    && let Some(change) = self.change(&now)?
+                {
+                    resealed = resealed.saturating_add(store.reseal(&[change])?);
+                }
+            }
+        }
+        self.told.resealed = self.told.resealed.saturating_add(u64::try_from(resealed).unwrap_or(u64::MAX));
+        Ok(())
+    }
+
+    // Returns the change for a sealed key; `None` if it is sealed under the newest key already, or does not open.
+    fn change<T: Sealed>(&mut self, item: &T) -> Result<Option<Reseal>, SealError> {
+        let (sealed, owner) = item.sealed();
+        if sealed.key_id == self.told.newest {
+            return Ok(None);
+        }
+        match self.keys.open(sealed, owner) {
+            Ok(root_key) => {
+                let new = self.keys.seal(&root_key, owner)?;
+                Ok(Some(Reseal { place: item.place(), old: sealed.clone(), new }))
+            }
+            Err(error) => {
+                self.told.needed.insert(sealed.key_id);
+                self.told.failed = self.told.failed.saturating_add(1);
+                if self.told.examples.len() < Rekeyed::EXAMPLES {
+                    self.told.examples.push((item.place(), error));
+                }
+                Ok(None)
+            }
+        }
+    }
+}
+
+/// An item that holds a sealed key.
+trait Sealed: Sized {
+    fn sealed(&self) -> (&SealedKey, Owner<'_>);
+    fn place(&self) -> KeyPlace;
+    /// Reads the item again from the store.
+    fn again<S: Administration + ?Sized>(&self, store: &S) -> Result<Option<Self>, StoreError>;
+}
+
+impl Sealed for Record {
+    fn sealed(&self) -> (&SealedKey, Owner<'_>) {
+        (&self.root_key, self.owner())
+    }
+
+    fn place(&self) -> KeyPlace {
+        KeyPlace::Token(TokenId::clone(&self.id))
+    }
+
+    fn again<S: Administration + ?Sized>(&self, store: &S) -> Result<Option<Self>, StoreError> {
+        store.get(&self.id)
+    }
+}
+
+impl Sealed for (Entity, Generation) {
+    fn sealed(&self) -> (&SealedKey, Owner<'_>) {
+        let (subject, generation) = self;
+        (&generation.root_key, Owner::Generation { subject, number: generation.number })
+    }
+
+    fn place(&self) -> KeyPlace {
+        KeyPlace::Generation(self.0.clone())
+    }
+
+    fn again<S: Administration + ?Sized>(&self, store: &S) -> Result<Option<Self>, StoreError> {
+        Ok(store.generation(&self.0)?.map(|generation| (self.0.clone(), generation)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use token_core::{Purpose, UnixTime};
+
+    use super::*;
+    use crate::{Insert, MemoryStore, Raise, Terms, TokenStore};
+
+    fn id(number: u32) -> TokenId {
+        TokenId::new(number.to_be_bytes()).unwrap()
+    }
+
+    fn record(keys: &KeyRing, number: u32) -> Record {
+        let terms = Terms {
+            id: &id(number),
+            purpose: Purpose::SpaceSupport,
+            resource: None,
+            issuer: &Entity { kind: "user".into(), id: "u1".into() },
+            created: UnixTime::from_secs(1_500_000_000),
+            expires: None,
+            use_limit: None,
+        };
+        Record::new(terms, &RootKey::derive_any(&number.to_be_bytes()), keys).unwrap()
+    }
+
+    fn filled(keys: &KeyRing, records: u32) -> MemoryStore {
+        let store = MemoryStore::new();
+        for number in 0..records {
+            assert_eq!(store.insert(&record(keys, number)).unwrap(), Insert::Inserted);
+        }
+        for name in 0..3 {
+            let subject = Entity { kind: "user".into(), id: format!("u{name}") };
+            let owner = Owner::Generation { subject: &subject, number: 1 };
+            let root_key = keys.seal(&RootKey::from_derived([name; 32]), owner).unwrap();
+            assert_eq!(
+                store.raise_generation(&subject, &Generation { number: 1, root_key }).unwrap(),
+                Raise::Raised
+            );
+        }
+        store
+    }
+
+    #[test]
+    fn nothing_is_left_under_an_old_key_and_everything_opens() {
+        let mut keys = KeyRing::generate().unwrap();
+        let store = filled(&keys, 600);
+        keys.rotate().unwrap();
+        let mut told = Vec::new();
+        let done = rekey(&store, &keys, &mut |progress| told.push(progress.resealed)).unwrap();
+        assert_eq!((done.seen, done.resealed, done.failed), (603, 603, 0));
+        assert!(told.is_sorted() && told.len() > 3, "{told:?}");
+        keys.remove(1, &[&done]).unwrap();
+        let report = store.check(Some(&keys)).unwrap();
+        assert!(report.is_sound() && report.opened == 603, "{report:?}");
+        for number in 0..600 {
+            let record = store.get(&id(number)).unwrap().unwrap();
+            let opened = keys.open(&record.root_key, record.owner());
+            assert_eq!(opened.unwrap().expose(), RootKey::derive_any(&number.to_be_bytes()).expose());
+        }
+        assert_eq!(rekey(&store, &keys, &mut |_| ()).unwrap().resealed, 0, "and there is nothing more to do");
+    }
+
+    #[test]
+    fn an_interrupted_rekeying_goes_on() {
+        let mut keys = KeyRing::generate().unwrap();
+        let store = filled(&keys, 600);
+        keys.rotate().unwrap();
+        let stopped = std::panic::catch_unwind(|| rekey(&store, &keys, &mut |_| panic!("stopped"))).is_err();
+        assert!(stopped);
+        let rest = rekey(&store, &keys, &mut |_| ()).unwrap();
+        assert_eq!((rest.seen, rest.resealed), (603, 603 - 256));
+    }
+
+    #[test]
+    fn a_key_that_is_needed_stays() {
+        let mut keys = KeyRing::generate().unwrap();
+        let store = filled(&keys, 1);
+        let foreign = KeyRing::generate().unwrap();
+        let forged = record(&foreign, 9);
+        assert_eq!(store.insert(&forged).unwrap(), Insert::Inserted);
+        keys.rotate().unwrap();
+        let mut underway = None;
+        let done = rekey(&store, &keys, &mut |progress| underway = Some(progress.clone())).unwrap();
+        assert_eq!((done.resealed, done.failed), (4, 1));
+        assert_eq!(done.examples, [(KeyPlace::Token(id(9)), OpenError::Forged)]);
+        assert_eq!(keys.remove(1, &[&done]), Err(RemoveError::Needed { key_id: 1 }));
+        assert_eq!(keys.remove(2, &[&done]), Err(RemoveError::Newest { key_id: 2 }));
+        assert_eq!(keys.remove(3, &[&done]), Err(RemoveError::Absent { key_id: 3 }));
+        assert_eq!(keys.remove(1, &[]), Err(RemoveError::Unproven { key_id: 1 }));
+        assert_eq!(keys.remove(1, &[&underway.unwrap()]), Err(RemoveError::Unproven { key_id: 1 }));
+        let mut other = KeyRing::generate().unwrap();
+        other.rotate().unwrap();
+        let elsewhere = rekey(&MemoryStore::new(), &other, &mut |_| ()).unwrap();
+        assert_eq!(keys.remove(1, &[&elsewhere]), Err(RemoveError::Unproven { key_id: 1 }));
+        keys.rotate().unwrap();
+        assert_eq!(keys.remove(1, &[&done]), Err(RemoveError::Unproven { key_id: 1 }));
+        assert_eq!(keys.open(&forged.root_key, forged.owner()).unwrap_err(), OpenError::Forged);
+    }
+
+    #[test]
+    fn a_damaged_generation_stops_nothing_and_keeps_the_old_keys() {
+        let mut keys = KeyRing::generate().unwrap();
+        let store = filled(&keys, 2);
+        let subject = Entity { kind: "user".into(), id: "u1".into() };
+        store.0.damage(&crate::embedded::layout::generation(&subject));
+        keys.rotate().unwrap();
+        let done = rekey(&store, &keys, &mut |_| ()).unwrap();
+        assert_eq!((done.resealed, done.damaged), (4, 1));
+        assert_eq!(keys.remove(1, &[&done]), Err(RemoveError::Needed { key_id: 1 }));
+        let report = store.check(Some(&keys)).unwrap();
+        assert_eq!(
+            report.examples,
+            [(crate::Fault::DamagedGeneration, Some(KeyPlace::Generation(subject.clone())))]
+        );
+
+        // A new generation replaces it.
+        let owner = Owner::Generation { subject: &subject, number: 1 };
+        let root_key = keys.seal(&RootKey::from_derived([9; 32]), owner).unwrap();
+        assert_eq!(
+            store.raise_generation(&subject, &Generation { number: 1, root_key }).unwrap(),
+            Raise::Raised
+        );
+        keys.remove(1, &[&rekey(&store, &keys, &mut |_| ()).unwrap()]).unwrap();
+        assert!(store.check(Some(&keys)).unwrap().is_sound());
+    }
+
+    // A store in which another writer changes a key first, once.
+    #[test]
+    fn what_changes_meanwhile_is_sealed_as_well() {
+        let mut keys = KeyRing::generate().unwrap();
+        let store = filled(&keys, 2);
+        let forged = record(&KeyRing::generate().unwrap(), 9);
+        assert_eq!(store.insert(&forged).unwrap(), Insert::Inserted);
+        let page = store.list(&Filter::All, None, 9).unwrap().records;
+        let other = keys.seal(&RootKey::derive_any(b"another"), page[0].owner()).unwrap();
+        let change = Reseal { place: KeyPlace::Token(id(0)), old: page[0].root_key.clone(), new: other };
+        assert_eq!(store.reseal(&[change]).unwrap(), 1);
+        keys.rotate().unwrap();
+        let mut walk = Walk { keys: &keys, told: Rekeyed::new(&keys) };
+        walk.step(&store, &page).unwrap();
+        assert_eq!((walk.told.resealed, walk.told.failed, walk.told.examples.len()), (2, 1, 1));
+        let now = store.get(&id(0)).unwrap().unwrap();
+        let opened = keys.open(&now.root_key, now.owner()).unwrap();
+        assert_eq!((now.root_key.key_id, opened.expose()), (2, RootKey::derive_any(b"another").expose()));
+    }
+}
