@@ -1,7 +1,7 @@
 //! Moving tokens between stores of any kind, in a file of one JSON document per line.
 //!
 //! ```text
-//! {"onetoken_export":2}
+//! {"onetoken_export":1}
 //! {"token":{…}}
 //! {"generation":{…}}
 //! {"end":{"tokens":2,"generations":1,"sha256":"…"}}
@@ -35,11 +35,11 @@ use lines::Lines;
 mod document;
 mod lines;
 
-/// The version of the format. In version 1, root keys were sealed for fewer terms and claims named no grant.
-const VERSION: u32 = 2;
+/// The version of the format.
+const VERSION: u32 = 1;
 
 /// The first line of every export.
-const HEADER: &[u8] = b"{\"onetoken_export\":2}\n";
+const HEADER: &[u8] = b"{\"onetoken_export\":1}\n";
 
 /// The greatest length of a line in bytes: a token with more than 100,000 claims of 64 bytes. An import uses about ten
 /// times as much memory.
@@ -114,14 +114,6 @@ pub enum TransferError {
         /// The version found.
         found: u32,
         /// The newest version that can be read.
-        known: u32,
-    },
-    /// The file was written by an older version of this software, so that no key in it would open.
-    #[error("the export is of version {found}; this program knows version {known} alone")]
-    OlderVersion {
-        /// The version found.
-        found: u32,
-        /// The only version that can be read.
         known: u32,
     },
     /// A line is malformed.
@@ -248,7 +240,7 @@ pub fn export_to<S: Administration + ?Sized>(
     // A void time that was set during the export also covers what was written before.
     let revoke_before = store.revoke_before(UnixTime::from_secs(0))?.as_secs();
     if revoke_before > 0 {
-        out.line(&Document::VoidBefore(revoke_before))?;
+        out.line(&Document::RevokeBefore(revoke_before))?;
     }
     let checksum = finished(&out.hash);
     let Moved { tokens, generations, .. } = moved;
@@ -287,7 +279,7 @@ fn whole(file: &mut (impl Read + Seek)) -> Result<(Moved, UnixTime), TransferErr
             Document::Token(_) => add(&mut moved.tokens),
             Document::Generation(_) => add(&mut moved.generations),
             Document::Damaged(_) | Document::DamagedGeneration(_) => add(&mut moved.damaged),
-            Document::VoidBefore(secs) => revoke_before = revoke_before.max(UnixTime::from_secs(*secs)),
+            Document::RevokeBefore(secs) => revoke_before = revoke_before.max(UnixTime::from_secs(*secs)),
             _ => {}
         }
         hash.update(lines.text());

@@ -268,12 +268,7 @@ fn another_version_is_told_by_its_number() {
         drop(database);
         RedbStore::open(&file).unwrap_err()
     };
-    assert!(matches!(opened_as(4), StoreError::NewerVersion { found: 4, known: 3 }));
-    for found in [1, 2] {
-        assert!(
-            matches!(opened_as(found), StoreError::OlderVersion { found: told, known: 3 } if told == found)
-        );
-    }
+    assert!(matches!(opened_as(2), StoreError::NewerVersion { found: 2, known: 1 }));
 
     let marker = folder.join("onetoken-store");
     let text = fs::read_to_string(&marker).unwrap();

@@ -11,7 +11,7 @@
 //! Each version has structs of its own, which never change once released; the public types may. They borrow from the
 //! value and from the data to encode.
 
-use std::{cmp::Ordering, num::NonZeroU64};
+use std::num::NonZeroU64;
 
 use ring::digest;
 use serde::{Deserialize, Serialize};
@@ -35,17 +35,11 @@ pub(crate) const RECORD: u8 = 1;
 /// The first byte of the key of a generation.
 pub(crate) const GENERATION: u8 = 6;
 
-/// The version of a record's value. Version 1 sealed the root key for the id alone.
-const RECORD_VERSION: u8 = 2;
-
-/// The version of a claim's value. Version 1 did not name the grant.
-const CLAIM_VERSION: u8 = 2;
-
-/// The version of every other value.
+/// The version of every value.
 const VERSION: u8 = 1;
 
 #[derive(Serialize, Deserialize)]
-struct RecordV2<'a> {
+struct RecordV1<'a> {
     purpose: &'a str,
     #[serde(borrow)]
     resource: Option<EntityV1<'a>>,
@@ -82,7 +76,7 @@ struct GenerationV1<'a> {
 }
 
 #[derive(Serialize, Deserialize)]
-struct ClaimV2 {
+struct ClaimV1 {
     uses_left: u64,
     answered_again: bool,
     grant: [u8; 8],
@@ -109,8 +103,7 @@ pub(crate) struct Claim {
 pub(crate) fn encode_record(key: &[u8], record: &Record) -> Result<Vec<u8>, StoreError> {
     encode(
         key,
-        RECORD_VERSION,
-        &RecordV2 {
+        &RecordV1 {
             purpose: record.purpose.as_str(),
             resource: record.resource.as_ref().map(Into::into),
             issuer: (&record.issuer).into(),
@@ -127,8 +120,8 @@ pub(crate) fn encode_record(key: &[u8], record: &Record) -> Result<Vec<u8>, Stor
 
 /// Decodes the record `id` from the value under `key`.
 pub(crate) fn decode_record(key: &[u8], id: TokenId, value: &[u8]) -> Result<Record, StoreError> {
-    let RecordV2 { purpose, resource, issuer, root_key, created, expires, use_limit, uses, revoked, name } =
-        decode(key, RECORD_VERSION, value)?;
+    let RecordV1 { purpose, resource, issuer, root_key, created, expires, use_limit, uses, revoked, name } =
+        decode(key, value)?;
     Ok(Record {
         id,
         purpose: purpose.parse().map_err(|_| StoreError::Corrupt { what: "the purpose of a record" })?,
@@ -146,45 +139,45 @@ pub(crate) fn decode_record(key: &[u8], id: TokenId, value: &[u8]) -> Result<Rec
 
 /// Encodes a generation for its key.
 pub(crate) fn encode_generation(key: &[u8], generation: &Generation) -> Result<Vec<u8>, StoreError> {
-    encode(key, VERSION, &GenerationV1 { number: generation.number, root_key: (&generation.root_key).into() })
+    encode(key, &GenerationV1 { number: generation.number, root_key: (&generation.root_key).into() })
 }
 
 /// Decodes the generation from the value under `key`.
 pub(crate) fn decode_generation(key: &[u8], value: &[u8]) -> Result<Generation, StoreError> {
-    let GenerationV1 { number, root_key } = decode(key, VERSION, value)?;
+    let GenerationV1 { number, root_key } = decode(key, value)?;
     Ok(Generation { number, root_key: root_key.into() })
 }
 
 /// Encodes a claim for its key.
 pub(crate) fn encode_claim(key: &[u8], claim: Claim) -> Result<Vec<u8>, StoreError> {
     let Claim { held: Held { uses_left, grant }, answered_again } = claim;
-    encode(key, CLAIM_VERSION, &ClaimV2 { uses_left, answered_again, grant: grant.to_bytes() })
+    encode(key, &ClaimV1 { uses_left, answered_again, grant: grant.to_bytes() })
 }
 
 /// Decodes the claim from the value under `key`.
 pub(crate) fn decode_claim(key: &[u8], value: &[u8]) -> Result<Claim, StoreError> {
-    let ClaimV2 { uses_left, answered_again, grant } = decode(key, CLAIM_VERSION, value)?;
+    let ClaimV1 { uses_left, answered_again, grant } = decode(key, value)?;
     Ok(Claim { held: Held { uses_left, grant: GrantId::from_bytes(grant) }, answered_again })
 }
 
 /// Encodes a time for its key.
 pub(crate) fn encode_time(key: &[u8], time: UnixTime) -> Result<Vec<u8>, StoreError> {
-    encode(key, VERSION, &TimeV1 { secs: time.as_secs() })
+    encode(key, &TimeV1 { secs: time.as_secs() })
 }
 
 /// Decodes the time from the value under `key`.
 pub(crate) fn decode_time(key: &[u8], value: &[u8]) -> Result<UnixTime, StoreError> {
-    decode(key, VERSION, value).map(|TimeV1 { secs }| UnixTime::from_secs(secs))
+    decode(key, value).map(|TimeV1 { secs }| UnixTime::from_secs(secs))
 }
 
 /// Encodes an index entry for its key: nothing but the check of that key.
 pub(crate) fn encode_index(key: &[u8]) -> Result<Vec<u8>, StoreError> {
-    encode(key, VERSION, &IndexV1)
+    encode(key, &IndexV1)
 }
 
 /// Checks the index entry under `key`.
 pub(crate) fn decode_index(key: &[u8], value: &[u8]) -> Result<(), StoreError> {
-    decode(key, VERSION, value).map(|IndexV1| ())
+    decode(key, value).map(|IndexV1| ())
 }
 
 impl Record {
@@ -199,8 +192,7 @@ impl Record {
     /// Decodes the record `id` from the result of [`to_bytes`](Self::to_bytes).
     ///
     /// # Errors
-    /// [`StoreError::Corrupt`] if the bytes are damaged or are those of another record, [`StoreError::NewerVersion`],
-    /// [`StoreError::OlderVersion`].
+    /// [`StoreError::Corrupt`] if the bytes are damaged or are those of another record, [`StoreError::NewerVersion`].
     pub fn from_bytes(id: TokenId, bytes: &[u8]) -> Result<Self, StoreError> {
         decode_record(&record_key(&id), id, bytes)
     }
@@ -264,9 +256,9 @@ pub(crate) fn check(parts: &[&[u8]]) -> [u8; CHECK_LEN] {
     check
 }
 
-fn encode<V: Serialize>(key: &[u8], version: u8, payload: &V) -> Result<Vec<u8>, StoreError> {
+fn encode<V: Serialize>(key: &[u8], payload: &V) -> Result<Vec<u8>, StoreError> {
     // With a growing vector, postcard fails only on values of unknown length, and there are none.
-    let mut value = postcard::to_extend(payload, vec![version])
+    let mut value = postcard::to_extend(payload, vec![VERSION])
         .map_err(|_| StoreError::Corrupt { what: "a value to be stored" })?;
     let check = check(&[key, &value]);
     value.extend_from_slice(&check);
@@ -278,7 +270,7 @@ fn encode<V: Serialize>(key: &[u8], version: u8, payload: &V) -> Result<Vec<u8>,
     }
 }
 
-fn decode<'a, V: Deserialize<'a>>(key: &[u8], known: u8, value: &'a [u8]) -> Result<V, StoreError> {
+fn decode<'a, V: Deserialize<'a>>(key: &[u8], value: &'a [u8]) -> Result<V, StoreError> {
     let damaged = |what| StoreError::Corrupt { what };
     if value.len() > MAX_LEN {
         return Err(damaged("a value is longer than any that is stored"));
@@ -288,14 +280,14 @@ fn decode<'a, V: Deserialize<'a>>(key: &[u8], known: u8, value: &'a [u8]) -> Res
         return Err(damaged("a value does not match its checksum"));
     }
     let (&found, payload) = checked.split_first().ok_or(damaged("a value is cut short"))?;
-    match found.cmp(&known) {
-        Ordering::Equal => match postcard::take_from_bytes(payload) {
+    match found {
+        VERSION => match postcard::take_from_bytes(payload) {
             Ok((value, [])) => Ok(value),
             Ok(_) => Err(damaged("a value has bytes left over")),
             Err(_) => Err(damaged("a value cannot be read")),
         },
-        Ordering::Greater => Err(StoreError::NewerVersion { found: found.into(), known: known.into() }),
-        Ordering::Less => Err(StoreError::OlderVersion { found: found.into(), known: known.into() }),
+        0 => Err(damaged("a value of no version")),
+        _ => Err(StoreError::NewerVersion { found: found.into(), known: VERSION.into() }),
     }
 }
 

@@ -30,9 +30,8 @@ use crate::{
     contract::codec::{GENERATION, RECORD},
 };
 
-/// The version of the layout. A change that older releases of this software would misread raises it. Version 1 had no
-/// index of spent records. Version 2 sealed root keys for ids alone, and did not note claims that were left.
-pub(crate) const VERSION: u32 = 3;
+/// The version of the layout. A change that older releases of this software would misread raises it.
+pub(crate) const VERSION: u32 = 1;
 
 const META: u8 = 0;
 const CLAIM: u8 = 2;
@@ -75,7 +74,6 @@ pub(crate) fn claim(id: &TokenId, claim: &ClaimId) -> Vec<u8> {
 pub(crate) fn check_format(value: &[u8]) -> Result<(), StoreError> {
     match value.try_into().map(u32::from_be_bytes) {
         Ok(VERSION) => Ok(()),
-        Ok(found @ 1..VERSION) => Err(StoreError::OlderVersion { found, known: VERSION }),
         Ok(found) if found > VERSION => Err(StoreError::NewerVersion { found, known: VERSION }),
         _ => Err(StoreError::Corrupt { what: "the version of the layout" }),
     }

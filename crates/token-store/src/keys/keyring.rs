@@ -227,7 +227,7 @@ impl SealingKey {
 // whether it is present, so that no two owners have the same encoding.
 fn aad(key_id: u32, owner: Owner<'_>) -> Aad<Vec<u8>> {
     let mut aad = b"onetoken sealed root key\0".to_vec();
-    aad.push(2); // the version of the seal
+    aad.push(1); // the version of the seal
     aad.extend(key_id.to_be_bytes());
     match owner {
         Owner::Token(Terms { id, purpose, resource, issuer, created, expires, use_limit }) => {

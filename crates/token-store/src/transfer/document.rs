@@ -50,7 +50,7 @@ pub(super) enum Document {
     /// The subject of a generation that was left out likewise.
     DamagedGeneration(Entity),
     /// The void time of the store, in Unix seconds.
-    VoidBefore(u64),
+    RevokeBefore(u64),
     End(End),
 }
 
@@ -177,7 +177,7 @@ impl Document {
             Self::OnetokenExport(_)
             | Self::Damaged(_)
             | Self::DamagedGeneration(_)
-            | Self::VoidBefore(_)
+            | Self::RevokeBefore(_)
             | Self::End(_) => Ok(None),
         }
     }

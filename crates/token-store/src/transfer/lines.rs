@@ -50,9 +50,6 @@ impl<R: Read> Lines<R> {
             (1, Ok(Document::OnetokenExport(found))) if found > VERSION => {
                 Err(TransferError::NewerVersion { found, known: VERSION })
             }
-            (1, Ok(Document::OnetokenExport(found))) => {
-                Err(TransferError::OlderVersion { found, known: VERSION })
-            }
             (1, _) | (_, Ok(Document::OnetokenExport(_))) => Err(TransferError::NotAnExport),
             (_, Ok(document)) => Ok(Some(document)),
             (line, Err(source)) => Err(TransferError::Line { line, source }),

@@ -12,8 +12,8 @@ use crate::{
     TokenStore,
 };
 
-/// An export of version 2 with its key ring, written once and never changed.
-const GOLDEN: &str = include_str!("../../tests/golden/export-v2.jsonl");
+/// An export of version 1 with its key ring, written once and never changed.
+const GOLDEN: &str = include_str!("../../tests/golden/export-v1.jsonl");
 
 fn id(number: u32) -> TokenId {
     TokenId::new(number.to_be_bytes()).unwrap()
@@ -327,17 +327,17 @@ fn what_is_not_whole_is_refused_and_nothing_of_it_is_kept() {
         refused(&altered);
     }
     let text = String::from_utf8(bytes).unwrap();
-    let newer = text.replacen("\"onetoken_export\":2", "\"onetoken_export\":3", 1);
-    assert!(matches!(refused(newer.as_bytes()), TransferError::NewerVersion { found: 3, known: 2 }));
-    let older = text.replacen("\"onetoken_export\":2", "\"onetoken_export\":1", 1);
-    assert!(matches!(refused(older.as_bytes()), TransferError::OlderVersion { found: 1, known: 2 }));
+    let newer = text.replacen("\"onetoken_export\":1", "\"onetoken_export\":2", 1);
+    assert!(matches!(refused(newer.as_bytes()), TransferError::NewerVersion { found: 2, known: 1 }));
+    let none = text.replacen("\"onetoken_export\":1", "\"onetoken_export\":0", 1);
+    assert!(matches!(refused(none.as_bytes()), TransferError::NotAnExport));
     assert!(matches!(refused([text.as_str(), "{}\n"].concat().as_bytes()), TransferError::Line { .. }));
     assert!(matches!(refused(text.repeat(2).as_bytes()), TransferError::NotAnExport));
     assert!(matches!(refused(b"hello\n"), TransferError::NotAnExport));
 }
 
 #[test]
-fn an_export_of_version_2_is_read() {
+fn an_export_of_version_1_is_read() {
     let (keys, export) = GOLDEN.split_once('\n').unwrap();
     let keys = KeyRing::from_text(keys).unwrap();
     let (copy, moved) = imported(export.as_bytes(), Epoch::Same);

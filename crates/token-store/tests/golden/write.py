@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Writes store-v3.txt, from the description of the format and not by the code that it tests.
+"""Writes store-v1.txt, from the description of the format and not by the code that it tests.
 
 Run it for a new version of the format, into a new file. A file that has been released is never written again.
 Needs the package "cryptography".
@@ -31,7 +31,7 @@ def entity(kind, name):
 
 
 def sealed(key_id, key, nonce, plaintext, owner):
-    aad = b"onetoken sealed root key\0\2" + struct.pack(">I", key_id) + owner
+    aad = b"onetoken sealed root key\0\1" + struct.pack(">I", key_id) + owner
     return varint(key_id) + nonce + blob(ChaCha20Poly1305(key).encrypt(nonce, plaintext, aad))
 
 
@@ -58,15 +58,15 @@ def check(*parts):
 PAIRS = []
 
 
-def put(key, payload, version=1):
-    value = bytes([version]) + payload
+def put(key, payload):
+    value = b"\1" + payload
     PAIRS.append((key, value + check(key, value)))
 
 
 KEY = bytes(range(32))
 NONCE = bytes(range(100, 112))
 
-PAIRS.append((b"\0format", struct.pack(">I", 3)))
+PAIRS.append((b"\0format", struct.pack(">I", 1)))
 
 put(b"\0newest", varint(1_500_000_000))
 
@@ -83,10 +83,9 @@ put(
     blob(b"space-support") + optional(entity(*space)) + entity(*user) + root_key
     + varint(1_500_000_000) + optional(varint(1_600_000_000)) + optional(varint(300)) + varint(2) + b"\0"
     + optional(blob(b"a name")),
-    version=2,
 )
-put(b"\2" + length(token) + token + b"claim", varint(299) + b"\0" + bytes(range(1, 9)), version=2)
-put(b"\2" + length(token) + token + b"repeated", varint(298) + b"\1" + bytes(range(11, 19)), version=2)
+put(b"\2" + length(token) + token + b"claim", varint(299) + b"\0" + bytes(range(1, 9)))
+put(b"\2" + length(token) + token + b"repeated", varint(298) + b"\1" + bytes(range(11, 19)))
 put(b"\3" + length(space[0]) + space[0] + length(space[1]) + space[1] + token, b"")
 put(b"\4" + length(user[0]) + user[0] + length(user[1]) + user[1] + token, b"")
 put(b"\5" + struct.pack(">Q", 1_600_000_000) + token, b"")
@@ -94,22 +93,21 @@ put(b"\5" + struct.pack(">Q", 1_600_000_000) + token, b"")
 # A revoked record with as little as can be.
 token = b"plain"
 owner = (
-    b"\1" + sized(token) + sized(b"") + optional(None) + sized_entity(*user)
+    b"\1" + sized(token) + sized(b"access") + optional(None) + sized_entity(*user)
     + number(0) + optional(None) + optional(None)
 )
 root_key = sealed(1, KEY, NONCE, b"\x08" * 32, owner)
 put(
     b"\1" + token,
-    blob(b"") + optional(None) + entity(*user) + root_key
+    blob(b"access") + optional(None) + entity(*user) + root_key
     + varint(0) + optional(None) + optional(None) + varint(2**64 - 1) + b"\1" + optional(None),
-    version=2,
 )
 put(b"\4" + length(user[0]) + user[0] + length(user[1]) + user[1] + token, b"")
 
 owner = b"\2" + sized_entity(*user) + number(3)
 put(b"\6" + length(user[0]) + user[0] + user[1], varint(3) + sealed(1, KEY, NONCE, b"\x09" * 32, owner))
 
-with open("store-v3.txt", "x") as file:
+with open("store-v1.txt", "x") as file:
     digest = hashlib.sha256(b"onetoken sealing key\0" + struct.pack(">I", 1) + KEY).hexdigest()
     print(f"onetoken-keys-v1 1:{KEY.hex()}:{digest[:8]}", file=file)
     for key, value in sorted(PAIRS):

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Writes export-v2.jsonl, after the line of its key ring, from the description of the format and not by the code
+"""Writes export-v1.jsonl, after the line of its key ring, from the description of the format and not by the code
 that it tests.
 
 Run it for a new version of the format, into a new file. A file that has been released is never written again.
@@ -16,7 +16,7 @@ NONCE = bytes(range(100, 112))
 
 
 def sealed(plaintext, owner):
-    aad = b"onetoken sealed root key\0\2" + struct.pack(">I", 1) + owner
+    aad = b"onetoken sealed root key\0\1" + struct.pack(">I", 1) + owner
     ciphertext = ChaCha20Poly1305(KEY).encrypt(NONCE, plaintext, aad)
     return {"key_id": 1, "nonce": NONCE.hex(), "ciphertext": ciphertext.hex()}
 
@@ -38,11 +38,11 @@ def optional(value, write):
 
 
 def token(token_id, root_key, **rest):
-    record = {"id": token_id.hex(), "kind": "", "resource": None, "issuer": {"kind": "user", "id": "u\u00e9"}}
+    record = {"id": token_id.hex(), "purpose": "access", "resource": None, "issuer": {"kind": "user", "id": "u\u00e9"}}
     record |= {"root_key": None, "created": 0, "expires": None, "use_limit": None}
     record |= {"uses": 0, "revoked": False, "name": None, "claims": []}
     record |= rest
-    terms = sized(token_id) + sized(record["kind"].encode()) + optional(record["resource"], entity)
+    terms = sized(token_id) + sized(record["purpose"].encode()) + optional(record["resource"], entity)
     terms += entity(record["issuer"]) + number(record["created"])
     terms += optional(record["expires"], number) + optional(record["use_limit"], number)
     record["root_key"] = sealed(root_key, b"\1" + terms)
@@ -50,11 +50,11 @@ def token(token_id, root_key, **rest):
 
 
 LINES = [
-    {"onetoken_export": 2},
+    {"onetoken_export": 1},
     token(
         b"full\0\xff",
         b"\x07" * 32,
-        kind="space-support",
+        purpose="space-support",
         resource={"kind": "space", "id": "s1"},
         created=1_500_000_000,
         expires=1_600_000_000,
@@ -80,7 +80,7 @@ def so_far(lines):
 LINES.append({"generation": {"subject": subject, "number": 3, "root_key": sealed(b"\x09" * 32, owner)}})
 LINES.append({"revoke_before": 1_400_000_000})
 
-with open("export-v2.jsonl", "x", encoding="utf-8") as file:
+with open("export-v1.jsonl", "x", encoding="utf-8") as file:
     digest = hashlib.sha256(b"onetoken sealing key\0" + struct.pack(">I", 1) + KEY).hexdigest()
     print(f"onetoken-keys-v1 1:{KEY.hex()}:{digest[:8]}", file=file)
     end = {"tokens": 2, "generations": 1, "sha256": so_far(LINES)}
