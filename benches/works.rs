@@ -5,8 +5,8 @@ use std::hint::black_box;
 use macaroon::{Format as OracleFormat, Macaroon as OracleMacaroon, MacaroonKey, Verifier as OracleVerifier};
 use token_api::{Grant, MintRequest, Purpose};
 use token_core::{
-    Context, DecodeOptions, Encoding, Format, IdentifierV2, Interface, InviteType, LegacyType, Persistence,
-    Region, RootKey, Subject, Token, TokenType, TokenUse, UnixTime, Verifier, VerifyError, inspect,
+    CaveatTypes, Context, DecodeOptions, Encoding, Format, IdentifierV2, Interface, InviteType, LegacyType,
+    Persistence, Region, RootKey, Subject, Token, TokenType, UnixTime, Verifier, VerifyError, inspect,
 };
 use token_test::world::{SPACE, START, World};
 
@@ -113,7 +113,10 @@ fn context() -> Context<'static> {
     context
 }
 
-const SUPPORT: TokenUse = TokenUse::Legacy(LegacyType::SpaceSupport);
+/// Verifies a legacy token that invites to support a space.
+fn support<'a>(context: &'a Context<'a>) -> Verifier<'a> {
+    Verifier::new(context).supporting(CaveatTypes::LEGACY_INVITE).stating(Some(LegacyType::SpaceSupport))
+}
 
 /// The text of W1, in base64url.
 #[must_use]
@@ -140,7 +143,7 @@ fn one_caveat() -> Vec<Work> {
     let chain = chain_blocks(ID.as_bytes(), &[CAVEAT]);
     let check = |text: &str| {
         let context = Context::at(UnixTime::from_secs(START));
-        assert_eq!(verify(black_box(text), &Verifier::new(&context).used_as(SUPPORT)), Ok(None));
+        assert_eq!(verify(black_box(text), &support(&context)), Ok(None));
     };
     let (verified, decoded, attenuated, inspected) = (text.clone(), text.clone(), text.clone(), text.clone());
     let (oracle_verified, oracle_decoded, oracle_attenuated) =
@@ -235,7 +238,7 @@ fn eight_caveats() -> Work {
         name: "W3",
         what: "verify, 8 caveats",
         ours: Box::new(move || {
-            let verifier = Verifier::new(&context).used_as(TokenUse::Access);
+            let verifier = Verifier::new(&context).supporting(CaveatTypes::ACCESS);
             let until = UnixTime::from_secs(8_374_891_234);
             assert_eq!(verify(black_box(&text), &verifier), Ok(Some(until)));
         }),
@@ -257,8 +260,7 @@ fn forgery() -> Work {
         what: "refuse a forgery",
         ours: Box::new(move || {
             let context = Context::at(UnixTime::from_secs(START));
-            let verifier = Verifier::new(&context).used_as(SUPPORT);
-            assert_eq!(verify(black_box(&text), &verifier), Err(VerifyError::BadSignature));
+            assert_eq!(verify(black_box(&text), &support(&context)), Err(VerifyError::BadSignature));
         }),
         oracle: Some(Box::new(move || assert!(!oracle_verify(black_box(&padded), &verifier)))),
         blocks: Some(DERIVE_BLOCKS + chain_blocks(ID.as_bytes(), &[CAVEAT])),

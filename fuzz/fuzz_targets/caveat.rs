@@ -2,15 +2,15 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use token_core::{JsonPredicate, Predicate, TokenUse};
+use token_core::{CaveatTypes, JsonPredicate, Predicate};
 
 fuzz_target!(|bytes: &[u8]| {
     if let Some(predicate) = Predicate::read(bytes) {
         assert_eq!(predicate.to_string().as_bytes(), bytes);
         round_trip(&predicate);
-        let uses = [TokenUse::Access, TokenUse::AccessAsIdentity, TokenUse::Identity, TokenUse::Invite];
+        let modern = CaveatTypes::ACCESS.union(CaveatTypes::ACCESS_AS_IDENTITY);
         let is_legacy = matches!(predicate, Predicate::TokenType(_));
-        assert_eq!(uses.iter().any(|token_use| token_use.supports(&predicate)), !is_legacy);
+        assert_eq!(modern.contains(&predicate), !is_legacy);
     }
     if let Ok(JsonPredicate(written)) = serde_json::from_slice(bytes) {
         round_trip(&Predicate::read(written.as_ref()).expect("what JSON says can be read"));

@@ -5,16 +5,16 @@ use std::net::IpAddr;
 
 use libfuzzer_sys::fuzz_target;
 use token_core::{
-    Context, DecodeOptions, Interface, Macaroon, Predicate, Preflight, Region, RootKey, Scope, Service,
-    Subject, TokenUse, UnixTime, Verifier, VerifyError,
+    CaveatTypes, Context, DecodeOptions, Interface, Macaroon, Predicate, Preflight, Region, RootKey, Scope, Service,
+    Subject, UnixTime, Verifier, VerifyError,
 };
 
-const USES: [Option<TokenUse>; 5] = [
-    None,
-    Some(TokenUse::Access),
-    Some(TokenUse::AccessAsIdentity),
-    Some(TokenUse::Identity),
-    Some(TokenUse::Invite),
+const SUPPORTED: [CaveatTypes; 5] = [
+    CaveatTypes::ALL,
+    CaveatTypes::ACCESS,
+    CaveatTypes::ACCESS_AS_IDENTITY,
+    CaveatTypes::IDENTITY,
+    CaveatTypes::INVITE,
 ];
 
 // The first bytes are the request, the rest is a token as bytes and as lines of caveats.
@@ -38,8 +38,8 @@ fuzz_target!(|bytes: &[u8]| {
     context.interface = known(7).then_some(Interface::Rest);
     context.data_caveats_allowed = which & 0x10 != 0;
     context.scope = if which & 0x20 != 0 { Scope::IdentityToken } else { Scope::Unlimited };
-    let token_use = USES[usize::from(which & 0xf) % USES.len()];
-    let verifier = token_use.into_iter().fold(Verifier::new(&context), Verifier::used_as);
+    let supported = SUPPORTED[usize::from(which & 0xf) % SUPPORTED.len()];
+    let verifier = Verifier::new(&context).supporting(supported);
     let key = RootKey::from_derived([7; 32]);
 
     if let Ok((stranger, _)) = Macaroon::from_bytes(rest, &DecodeOptions::default()) {

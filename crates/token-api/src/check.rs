@@ -5,7 +5,7 @@ use std::cmp::Ordering;
 use ring::digest;
 use token_core::{
     Context, Identifier, IdentifierV2, InviteConsumer, Persistence, RootKey, Service, Subject, Token,
-    TokenType, TokenUse, UnixTime, Unmet, Verified, Verifier, VerifyError,
+    TokenType, UnixTime, Unmet, Verified, Verifier, VerifyError,
 };
 use token_store::{
     ClaimId, Entity, Generation, GrantId, Held, Refund, Spend, StoreError, TokenId, TokenStore,
@@ -152,8 +152,9 @@ impl<S: TokenStore, H: Host> Authority<S, H> {
         context.service = Some(context.service.unwrap_or(Service::ONEZONE));
         // A stale context must not revive a token that has expired in the meantime.
         context.now = context.now.max(self.now());
-        let verifier =
-            Verifier::new(&context).used_as(TokenUse::of(known.purpose, &identifier, context.scope));
+        let verifier = Verifier::new(&context)
+            .supporting(known.purpose.caveat_types(&identifier, context.scope))
+            .stating(known.purpose.legacy_type(&identifier));
         let verified = verifier.verify(token.macaroon(), &known.key);
         // Until the signature is confirmed, report nothing else.
         if let Err(VerifyError::BadSignature) = verified {

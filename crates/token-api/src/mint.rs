@@ -5,7 +5,7 @@ use std::{fmt, num::NonZeroU64};
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use token_core::{
     IdentifierV2, InviteType, LegacyType, Persistence, Predicate, PredicateBuf, RootKey, Scope, Subject,
-    Token, TokenType, TokenUse, UnixTime,
+    Token, TokenType, UnixTime,
 };
 use token_store::{Entity, Insert, Record, Terms, TokenId, TokenStore};
 
@@ -253,13 +253,12 @@ impl<S: TokenStore, H: Host> Authority<S, H> {
         if let Some(expires_at) = expires_at {
             token.attenuate(PredicateBuf::time(expires_at)).map_err(token_core::BuildError::from)?;
         }
-        let token_use = TokenUse::of(request.grant.purpose(), &token.identifier(), Scope::Unlimited);
+        let supported = request.grant.purpose().caveat_types(&token.identifier(), Scope::Unlimited);
         for (index, caveat) in request.caveats.iter().enumerate() {
             // A caveat that came as JSON may be one that `PredicateBuf::read` refuses to write.
             let written = PredicateBuf::read(caveat.as_str());
             let predicate = written.as_ref().and_then(|caveat| Predicate::read(caveat.as_ref()));
-            let supported = predicate.is_some_and(|predicate| token_use.supports(&predicate));
-            if !supported {
+            if !predicate.is_some_and(|predicate| supported.contains(&predicate)) {
                 return Err(MintError::UnsupportedCaveat { index });
             }
             token.attenuate(caveat).map_err(token_core::BuildError::from)?;

@@ -11,7 +11,7 @@ use clap::{
     builder::{NonEmptyStringValueParser, PossibleValue, PossibleValuesParser, TypedValueParser},
 };
 use token_api::Purpose;
-use token_core::{DecodeOptions, InviteType, IpMask, TokenUse, UnixTime};
+use token_core::{DecodeOptions, InviteType, IpMask, UnixTime};
 
 pub(crate) use self::{
     admin::{
@@ -233,16 +233,6 @@ fn hide_store(command: &mut clap::Command) {
         });
     }
     command.get_subcommands_mut().for_each(hide_store);
-}
-
-impl From<Use> for TokenUse {
-    fn from(used_as: Use) -> Self {
-        match used_as {
-            Use::Access => Self::Access,
-            Use::Identity => Self::Identity,
-            Use::Invite => Self::Invite,
-        }
-    }
 }
 
 /// Add conditions to a token, for which no key is needed

@@ -1,4 +1,4 @@
-//! Judges whether a predicate holds in a context, and which tokens may carry it (`onedata-tokens.md` §4).
+//! Judges whether a predicate holds in a context (`onedata-tokens.md` §4).
 
 use alloc::{string::String, vec::Vec};
 use core::{
@@ -7,64 +7,9 @@ use core::{
 };
 
 use crate::{
-    Context, GeoFilter, Identifier, LegacyType, Predicate, Purpose, Scope, Subject, UnixTime,
+    Context, GeoFilter, Predicate, Scope, Subject, UnixTime,
     predicate::{List, ListItem},
 };
-
-/// The use of a token. Decides which caveats it may carry (`onedata-tokens.md` §4.1).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum TokenUse {
-    /// An access token that acts.
-    Access,
-    /// An access token that only proves who its subject is.
-    AccessAsIdentity,
-    /// An identity token.
-    Identity,
-    /// An invitation.
-    Invite,
-    /// A legacy token of this type, which its caveat `tokenType = …` must not contradict. It may carry the caveats of
-    /// an invitation.
-    Legacy(LegacyType),
-}
-
-impl TokenUse {
-    /// Returns the use of a token for this purpose. Depends on the dialect of its identifier and, for an access token,
-    /// on the scope.
-    #[must_use]
-    pub const fn of(purpose: Purpose, identifier: &Identifier<'_>, scope: Scope) -> Self {
-        match (purpose, identifier) {
-            (Purpose::GroupSpaces, _) => Self::Legacy(LegacyType::SpaceCreate),
-            (Purpose::SpaceSupport, Identifier::Opaque(_)) => Self::Legacy(LegacyType::SpaceSupport),
-            (Purpose::SpaceSupport | Purpose::Invite(_), _) => Self::Invite,
-            (Purpose::Access, _) => match scope {
-                Scope::Unlimited => Self::Access,
-                Scope::IdentityToken => Self::AccessAsIdentity,
-            },
-            (Purpose::Identity, _) => Self::Identity,
-        }
-    }
-
-    /// Whether a token with this use may carry the caveat.
-    #[must_use]
-    pub const fn supports(self, predicate: &Predicate<'_>) -> bool {
-        match predicate {
-            Predicate::Time { .. }
-            | Predicate::Ip(_)
-            | Predicate::Asn(_)
-            | Predicate::GeoCountry(..)
-            | Predicate::GeoRegion(..)
-            | Predicate::Consumer(_) => true,
-            Predicate::Interface(_) => matches!(self, Self::Access | Self::AccessAsIdentity | Self::Identity),
-            Predicate::Service(_)
-            | Predicate::Api(_)
-            | Predicate::DataReadonly
-            | Predicate::DataPath(_)
-            | Predicate::DataObjectId(_) => matches!(self, Self::Access),
-            Predicate::IdentityScope => matches!(self, Self::AccessAsIdentity),
-            Predicate::TokenType(_) => matches!(self, Self::Legacy(_)),
-        }
-    }
-}
 
 /// Why a known caveat does not hold.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, thiserror::Error)]

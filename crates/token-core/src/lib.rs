@@ -34,7 +34,7 @@
 //! let token = Token::decode(&text, &DecodeOptions::default())?;
 //! let mut context = Context::at(UnixTime::from_secs(1_700_000_000));
 //! context.consumer = Some(Subject::Provider("p1"));
-//! let verifier = Verifier::new(&context).used_as(TokenUse::Invite);
+//! let verifier = Verifier::new(&context).supporting(CaveatTypes::INVITE);
 //! let verified = verifier.verify(token.macaroon(), &key)?;
 //! assert_eq!(verified.subject(), Some(Subject::User("u1")));
 //! assert_eq!(verified.expires_at(), Some(UnixTime::from_secs(1_800_000_000)));
@@ -138,12 +138,12 @@ mod token_type;
 mod verify;
 mod wire;
 
-pub use caveat::Caveat;
+pub use caveat::{Caveat, CaveatTypes};
 pub use context::{Context, Scope};
 pub use fingerprint::Fingerprint;
 pub use identifier::{Identifier, IdentifierError, IdentifierProblem, IdentifierV2, Persistence};
 pub use inspect::{Damage, Hint, Inspection, Report, inspect};
-pub use judge::{TokenUse, Unmet};
+pub use judge::Unmet;
 pub use limits::Limits;
 pub use mac::Signature;
 pub use macaroon::{FieldError, Macaroon};

@@ -16,6 +16,7 @@ pub use self::{
     json::JsonPredicate,
     list::{List, ListItem},
 };
+pub(crate) use nearest::FORMS;
 
 /// A typed view of a caveat's text. The text stays the truth.
 ///

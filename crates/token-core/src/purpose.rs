@@ -2,7 +2,10 @@
 
 use core::{fmt, str::FromStr};
 
-use crate::{Caveat, Identifier, InviteConsumer, InviteType, LegacyType, Macaroon, Predicate, TokenType};
+use crate::{
+    Caveat, CaveatTypes, Identifier, InviteConsumer, InviteType, LegacyType, Macaroon, Predicate, Scope,
+    TokenType,
+};
 
 /// What a token is for, in either dialect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -67,6 +70,29 @@ impl Purpose {
             },
             Self::Access | Self::Identity => return None,
         })
+    }
+
+    /// Returns the types of caveats that a token for this purpose may carry (`onedata-tokens.md` §4.1). They depend on
+    /// the dialect of its identifier and, for an access token, on the scope of the request.
+    #[must_use]
+    pub const fn caveat_types(self, identifier: &Identifier<'_>, scope: Scope) -> CaveatTypes {
+        match (self, scope) {
+            _ if self.legacy_type(identifier).is_some() => CaveatTypes::LEGACY_INVITE,
+            (Self::GroupSpaces | Self::SpaceSupport | Self::Invite(_), _) => CaveatTypes::INVITE,
+            (Self::Access, Scope::Unlimited) => CaveatTypes::ACCESS,
+            (Self::Access, Scope::IdentityToken) => CaveatTypes::ACCESS_AS_IDENTITY,
+            (Self::Identity, _) => CaveatTypes::IDENTITY,
+        }
+    }
+
+    /// Returns the type that a token for this purpose states in its caveat `tokenType = …`, if it is a legacy token.
+    #[must_use]
+    pub const fn legacy_type(self, identifier: &Identifier<'_>) -> Option<LegacyType> {
+        match (self, identifier) {
+            (Self::GroupSpaces, _) => Some(LegacyType::SpaceCreate),
+            (Self::SpaceSupport, Identifier::Opaque(_)) => Some(LegacyType::SpaceSupport),
+            _ => None,
+        }
     }
 
     /// Returns who may spend it.

@@ -8,8 +8,8 @@ use alloc::{
 use core::fmt;
 
 use crate::{
-    Caveat, CaveatKey, Context, Identifier, LegacyType, Limits, Macaroon, Predicate, RootKey, Subject,
-    TokenType, TokenUse, UnixTime, Unmet,
+    Caveat, CaveatKey, CaveatTypes, Context, Identifier, LegacyType, Limits, Macaroon, Predicate, RootKey,
+    Subject, TokenType, UnixTime, Unmet,
     judge::{Groups, judge},
     mac::ChainKey,
     macaroon::Span,
@@ -35,7 +35,8 @@ use crate::{
 #[derive(Clone, Copy)]
 pub struct Verifier<'a> {
     context: &'a Context<'a>,
-    token_use: Option<TokenUse>,
+    supported: CaveatTypes,
+    stated: Option<LegacyType>,
     exact: &'a [&'a [u8]],
     checks: &'a [&'a dyn Judge],
     limits: Limits,
@@ -91,7 +92,8 @@ impl<'a> Verifier<'a> {
     pub const fn new(context: &'a Context<'a>) -> Self {
         Self {
             context,
-            token_use: None,
+            supported: CaveatTypes::ALL,
+            stated: None,
             exact: &[],
             checks: &[],
             limits: Limits::ONEDATA,
@@ -99,10 +101,16 @@ impl<'a> Verifier<'a> {
         }
     }
 
-    /// Refuses caveats that a token with this use must not carry.
+    /// Refuses caveats of other types than these.
     #[must_use]
-    pub const fn used_as(self, token_use: TokenUse) -> Self {
-        Self { token_use: Some(token_use), ..self }
+    pub const fn supporting(self, types: CaveatTypes) -> Self {
+        Self { supported: types, ..self }
+    }
+
+    /// Refuses a caveat `tokenType = …` that states another type than this. A token without such a caveat is accepted.
+    #[must_use]
+    pub const fn stating(self, stated: Option<LegacyType>) -> Self {
+        Self { stated, ..self }
     }
 
     /// Also accepts every caveat whose bytes are exactly one of these.
@@ -255,7 +263,7 @@ impl<'a> Verifier<'a> {
         }
         // Judged by reference: moving it takes longer than judging it.
         let Some(predicate) = &read else { return Err(VerifyError::CaveatUnknown { at }) };
-        if self.token_use.is_some_and(|token_use| !token_use.supports(predicate)) {
+        if !self.supported.contains(predicate) {
             return Err(VerifyError::CaveatUnsupported { at });
         }
         if at.discharge.is_some() && predicate.is_enforced_later() {
@@ -267,8 +275,8 @@ impl<'a> Verifier<'a> {
                 None => *verified.legacy_type.get_or_insert(stated),
                 Some(_) => verified.legacy_type.unwrap_or(stated),
             };
-            match (self.token_use, first) {
-                (Some(TokenUse::Legacy(asked)), _) if asked != stated => {
+            match (self.stated, first) {
+                (Some(asked), _) if asked != stated => {
                     return Err(VerifyError::WrongType { stated });
                 }
                 (_, first) if first != stated => {
@@ -307,14 +315,13 @@ impl<'a> Verifier<'a> {
             let Some(predicate) = Predicate::read(text) else {
                 return Preflight::Refuted { index, why: Refutation::Unknown };
             };
-            if self.token_use.is_some_and(|token_use| !token_use.supports(&predicate)) {
+            if !self.supported.contains(&predicate) {
                 return Preflight::Refuted { index, why: Refutation::Unsupported };
             }
             let of_another_type = match predicate {
                 Predicate::TokenType(stated) => {
                     let first = *first_stated.get_or_insert(stated);
-                    stated != first
-                        || matches!(self.token_use, Some(TokenUse::Legacy(asked)) if asked != stated)
+                    stated != first || self.stated.is_some_and(|asked| asked != stated)
                 }
                 _ => false,
             };
@@ -367,7 +374,7 @@ impl fmt::Debug for Verifier<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Verifier")
             .field("context", self.context)
-            .field("token_use", &self.token_use)
+            .field("supported", &self.supported)
             .field("checks", &self.checks.len())
             .finish_non_exhaustive()
     }
@@ -459,8 +466,8 @@ pub enum VerifyError {
         /// Why it does not hold.
         why: Unmet,
     },
-    /// A token with this use must not carry such a caveat (`onedata-tokens.md` §4.1).
-    #[error("{at} is not supported by a token used so")]
+    /// The caveat is of a type that the verifier does not support.
+    #[error("{at} is of a type that this token must not carry")]
     CaveatUnsupported {
         /// The caveat.
         at: Place,
@@ -478,7 +485,7 @@ pub enum VerifyError {
         /// The caveat.
         at: Place,
     },
-    /// The token states a type other than its use.
+    /// The token states another type than the expected one.
     #[error("the token is of type {stated}")]
     WrongType {
         /// The stated type.
@@ -551,8 +558,8 @@ pub enum Refutation {
     /// The caveat does not hold.
     #[error("it does not hold: {0}")]
     Unmet(Unmet),
-    /// A token with this use must not carry the caveat.
-    #[error("a token used so does not support it")]
+    /// The caveat is of a type that the verifier does not support.
+    #[error("it is of a type that this token must not carry")]
     Unsupported,
     /// The caveat is unknown.
     #[error("it is not known")]

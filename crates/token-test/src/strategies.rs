@@ -10,8 +10,8 @@ use proptest::option;
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
 use token_core::{
-    Context, IdentifierV2, Interface, InviteType, LegacyType, Macaroon, Persistence, Region, RootKey, Scope,
-    Service, ServiceKind, Subject, TokenType, TokenUse, UnixTime,
+    CaveatTypes, Context, IdentifierV2, Interface, InviteType, LegacyType, Macaroon, Persistence, Region,
+    RootKey, Scope, Service, ServiceKind, Subject, TokenType, UnixTime,
 };
 
 const IDS: &[&str] = &["a", "b", "*", "p-1", "8f2c"];
@@ -305,9 +305,11 @@ pub fn facts() -> impl Strategy<Value = Facts> {
     )
 }
 
-/// What a modern token may be used as.
-pub fn token_use() -> impl Strategy<Value = TokenUse> {
-    select(&[TokenUse::Access, TokenUse::AccessAsIdentity, TokenUse::Identity, TokenUse::Invite][..])
+/// A row of the table of `onedata-tokens.md` §4.1, or every type of caveat.
+pub fn caveat_types() -> impl Strategy<Value = CaveatTypes> {
+    let rows =
+        [CaveatTypes::ACCESS, CaveatTypes::ACCESS_AS_IDENTITY, CaveatTypes::IDENTITY, CaveatTypes::INVITE];
+    prop_oneof![Just(CaveatTypes::ALL), select(rows.to_vec())]
 }
 
 /// A type of legacy tokens (before 20.02).

@@ -7,7 +7,7 @@ use std::{
 };
 
 use serde::Serialize;
-use token_core::{Identifier, Macaroon, RootKey, Scope, TokenType, TokenUse, UnixTime, Verifier};
+use token_core::{CaveatTypes, Identifier, Macaroon, RootKey, Scope, TokenType, UnixTime, Verifier};
 
 use super::{Answers, each_line};
 use crate::{
@@ -110,14 +110,11 @@ fn by_key(
     let (macaroon, _) = text.macaroon(&args.reading.options(), now)?;
     let exact: Vec<&[u8]> = args.exact.iter().map(String::as_bytes).collect();
     let mut context = args.request.context(now);
-    let token_use = args.used_as.map(|used_as| token_use(used_as, &macaroon));
-    if token_use == Some(TokenUse::AccessAsIdentity) {
+    let supported = args.used_as.map_or(CaveatTypes::ALL, |used_as| supported(used_as, &macaroon));
+    if supported == CaveatTypes::ACCESS_AS_IDENTITY {
         context.scope = Scope::IdentityToken;
     }
-    let mut verifier = Verifier::new(&context).exact(&exact);
-    if let Some(token_use) = token_use {
-        verifier = verifier.used_as(token_use);
-    }
+    let verifier = Verifier::new(&context).exact(&exact).supporting(supported);
     match verifier.verify_with(&macaroon, discharges, key) {
         Ok(verified) => {
             Ok(Accepted { stated: stated(&macaroon), ..Accepted::new(&macaroon, verified.expires_at()) })
@@ -137,12 +134,14 @@ fn by_store(args: &VerifyArgs, authority: &Issuer, text: &Text) -> Result<Accept
 }
 
 /// Accepts an access token as an identity token, by the rules for that.
-fn token_use(used_as: Use, macaroon: &Macaroon) -> TokenUse {
+fn supported(used_as: Use, macaroon: &Macaroon) -> CaveatTypes {
     let identifier = Identifier::read(macaroon.identifier()).ok();
     let token_type = identifier.as_ref().and_then(|identifier| identifier.v2()).map(|v2| v2.token_type);
     match (used_as, token_type) {
-        (Use::Identity, Some(TokenType::Access { .. })) => TokenUse::AccessAsIdentity,
-        _ => used_as.into(),
+        (Use::Identity, Some(TokenType::Access { .. })) => CaveatTypes::ACCESS_AS_IDENTITY,
+        (Use::Identity, _) => CaveatTypes::IDENTITY,
+        (Use::Access, _) => CaveatTypes::ACCESS,
+        (Use::Invite, _) => CaveatTypes::INVITE,
     }
 }
 

@@ -4,8 +4,8 @@ use alloc::vec::Vec;
 
 use super::Predicate;
 
-/// The form of the caveats of each name.
-const FORMS: [(&str, &str); 14] = [
+/// The name and the form of each type of caveat, in the order of the bits of [`CaveatTypes`](crate::CaveatTypes).
+pub(crate) const FORMS: [(&str, &str); 14] = [
     ("time", "time < SECONDS"),
     ("ip", "ip = ADDRESS/BITS|…"),
     ("asn", "asn = NUMBER|…"),

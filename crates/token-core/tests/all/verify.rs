@@ -3,8 +3,9 @@
 use core::net::{IpAddr, Ipv4Addr};
 
 use token_core::{
-    Context, Interface, LegacyType, Macaroon, Place, Predicate, Preflight, Refutation, Region, RootKey,
-    Scope, Service, Subject, TokenUse, UnixTime, Unmet, Verifier, VerifyError,
+    CaveatTypes, Context, Identifier, Interface, InviteType, LegacyType, Macaroon, Place, Predicate,
+    Preflight, Purpose, Refutation, Region, RootKey, Scope, Service, Subject, UnixTime, Unmet, Verifier,
+    VerifyError,
 };
 
 fn key() -> RootKey {
@@ -38,9 +39,24 @@ const HELD: Result<(), Unmet> = Ok(());
 const REFUTED: Result<(), Unmet> = Err(Unmet::Refuted);
 const NOT_KNOWN: Result<(), Unmet> = Err(Unmet::NotKnown);
 
-const LEGACY: TokenUse = TokenUse::Legacy(LegacyType::SpaceSupport);
-const USES: [TokenUse; 5] =
-    [TokenUse::Access, TokenUse::AccessAsIdentity, TokenUse::Identity, TokenUse::Invite, LEGACY];
+/// The purpose of a token, whether it is a legacy token, and the scope of the request.
+const USES: [(Purpose, bool, Scope); 5] = [
+    (Purpose::Access, false, Scope::Unlimited),
+    (Purpose::Access, false, Scope::IdentityToken),
+    (Purpose::Identity, false, Scope::Unlimited),
+    (Purpose::Invite(InviteType::UserJoinSpace), false, Scope::Unlimited),
+    (Purpose::SpaceSupport, true, Scope::Unlimited),
+];
+
+/// Sets what a verifier expects of a token with this use.
+fn expecting<'a>(
+    verifier: Verifier<'a>,
+    (purpose, is_legacy, scope): (Purpose, bool, Scope),
+) -> Verifier<'a> {
+    let identifier: &[u8] = if is_legacy { b"id" } else { b"2/nmd/usr-u/idn/id" };
+    let identifier = Identifier::read(identifier).unwrap();
+    verifier.supporting(purpose.caveat_types(&identifier, scope)).stating(purpose.legacy_type(&identifier))
+}
 
 /// `onedata-tokens.md` §4.1 and, for legacy tokens, §4.3: which token may carry which caveat, in the order of [`USES`].
 #[rustfmt::skip]
@@ -83,14 +99,12 @@ fn all_hold() -> Context<'static> {
 fn each_use_supports_what_the_table_says() {
     let context = all_hold();
     for (caveat, row) in SUPPORT {
-        let predicate = Predicate::read(caveat.as_bytes()).unwrap();
         assert_eq!(judged(caveat, &context), HELD);
         for (token_use, supported) in USES.into_iter().zip(row) {
-            assert_eq!(token_use.supports(&predicate), supported, "{caveat:?} by {token_use:?}");
-            let verifier = Verifier::new(&context).used_as(token_use);
+            let verifier = expecting(Verifier::new(&context), token_use);
             // The first caveat of a legacy token states its type.
             let (caveats, index): (&[&str], _) = match token_use {
-                LEGACY => (&["tokenType = space_support_token", caveat], 1),
+                (_, true, _) => (&["tokenType = space_support_token", caveat], 1),
                 _ => (&[caveat], 0),
             };
             let expected = if supported {
@@ -325,7 +339,7 @@ fn nothing_is_said_of_caveats_before_the_signature() {
         &[],
     ] {
         for token_use in USES {
-            let verifier = Verifier::new(&context).used_as(token_use);
+            let verifier = expecting(Verifier::new(&context), token_use);
             let answer = verifier.verify(&token(caveats), &other).map(drop);
             assert_eq!(answer, Err(VerifyError::BadSignature), "{caveats:?}");
         }
@@ -335,7 +349,7 @@ fn nothing_is_said_of_caveats_before_the_signature() {
 #[test]
 fn the_first_caveat_that_does_not_hold_is_named() {
     let context = now(5);
-    let invite = Verifier::new(&context).used_as(TokenUse::Invite);
+    let invite = Verifier::new(&context).supporting(CaveatTypes::INVITE);
     let expired = Unmet::Expired { valid_until: UnixTime::from_secs(1) };
     for (caveats, expected) in [
         (
@@ -439,7 +453,7 @@ fn a_legacy_token_has_one_type_and_keeps_it() {
         (&[support, create], wrong(LegacyType::SpaceCreate), contradicted.clone()),
         (&[create, support], wrong(LegacyType::SpaceCreate), contradicted),
     ] {
-        assert_eq!(verify(Verifier::new(&context).used_as(LEGACY), caveats), as_support, "{caveats:?}");
+        assert_eq!(verify(expecting(Verifier::new(&context), USES[4]), caveats), as_support, "{caveats:?}");
         assert_eq!(verify(Verifier::new(&context), caveats), as_any, "{caveats:?}");
     }
     let macaroon = token(&[support]);
@@ -453,7 +467,7 @@ fn preflight_refutes_what_is_known_to_fail() {
     let mut context = now(5);
     context.peer_ip = Some(Ipv4Addr::new(192, 0, 2, 7).into());
     context.interface = Some(Interface::Rest);
-    let invite = Verifier::new(&context).used_as(TokenUse::Invite);
+    let invite = Verifier::new(&context).supporting(CaveatTypes::INVITE);
     let any = Verifier::new(&context);
     let unmet = |index, why| Preflight::Refuted { index, why: Refutation::Unmet(why) };
     let expired = Unmet::Expired { valid_until: UnixTime::from_secs(5) };
@@ -468,7 +482,7 @@ fn preflight_refutes_what_is_known_to_fail() {
             Preflight::Refuted { index: 1, why: Refutation::Unsupported },
         ),
         (
-            Verifier::new(&context).used_as(LEGACY),
+            expecting(Verifier::new(&context), USES[4]),
             &["tokenType = space_create_token"],
             unmet(0, Unmet::Refuted),
         ),
@@ -512,8 +526,8 @@ fn preflight_never_says_that_a_token_is_good() {
 #[test]
 fn a_verifier_shows_what_it_judges_by() {
     let context = now(5);
-    let shown = format!("{:?}", Verifier::new(&context).used_as(TokenUse::Invite));
-    for part in ["Verifier", "Invite", "checks: 0"] {
+    let shown = format!("{:?}", Verifier::new(&context).supporting(CaveatTypes::INVITE));
+    for part in ["Verifier", "geo.region", "checks: 0"] {
         assert!(shown.contains(part), "{shown}");
     }
 }

@@ -3,8 +3,8 @@
 use std::cell::RefCell;
 
 use token_core::{
-    Caveat, CaveatKey, Context, DecodeOptions, FieldError, Format, Judge, Judgment, Limits, Macaroon, Place,
-    Preflight, Refutation, RootKey, TokenUse, UnixTime, Unmet, Verifier, VerifyError,
+    Caveat, CaveatKey, CaveatTypes, Context, DecodeOptions, FieldError, Format, Judge, Judgment, Limits,
+    Macaroon, Place, Preflight, Refutation, RootKey, UnixTime, Unmet, Verifier, VerifyError,
 };
 use token_test::vectors;
 
@@ -300,7 +300,7 @@ fn refusals_point_into_the_discharge() {
     };
     assert_eq!(answer(&["time < 9", "time < 5"], blue), Err(unmet));
     let unsupported = VerifyError::CaveatUnsupported { at: within(0, 0) };
-    assert_eq!(answer(&["data.readonly"], blue.used_as(TokenUse::Identity)), Err(unsupported));
+    assert_eq!(answer(&["data.readonly"], blue.supporting(CaveatTypes::IDENTITY)), Err(unsupported));
 }
 
 /// All signatures are checked before any caveat, in the root and in discharges.
@@ -360,7 +360,7 @@ fn checks_come_after_what_is_exact_and_before_the_vocabulary() {
     let judge = |caveat: &str, exact: &[&[u8]]| {
         let mut macaroon = root();
         macaroon.attenuate(caveat).unwrap();
-        let verifier = Verifier::new(&context).exact(exact).checks(checks).used_as(TokenUse::Identity);
+        let verifier = Verifier::new(&context).exact(exact).checks(checks).supporting(CaveatTypes::IDENTITY);
         let verified = verifier.verify(&macaroon, &root_key()).map(|it| it.expires_at());
         let order = asked.take();
         let preflight = verifier.preflight(&macaroon);

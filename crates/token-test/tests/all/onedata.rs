@@ -1,8 +1,8 @@
 //! Tokens that Onedata wrote: minted, read, verified, and attacked.
 
 use token_core::{
-    Caveat, DecodeOptions, Encoding, Format, Identifier, JsonPredicate, LegacyType, Macaroon, Predicate,
-    PredicateBuf, RootKey, Scope, Token, TokenUse, UnixTime, Verifier, VerifyError, inspect,
+    Caveat, CaveatTypes, DecodeOptions, Encoding, Format, Identifier, JsonPredicate, LegacyType, Macaroon,
+    Predicate, PredicateBuf, RootKey, Scope, Token, UnixTime, Verifier, VerifyError, inspect,
 };
 use token_test::strategies::Facts;
 use token_test::{bit_flips, text, truncations, vectors};
@@ -230,7 +230,8 @@ fn legacy_invitations_are_good_for_their_own_type_alone() {
         let token = decode(&golden.base62).unwrap();
         Facts::at(1).with(|context| {
             for asked in types {
-                let verifier = Verifier::new(context).used_as(TokenUse::Legacy(asked));
+                let verifier =
+                    Verifier::new(context).supporting(CaveatTypes::LEGACY_INVITE).stating(Some(asked));
                 let verified = verifier.verify(token.macaroon(), &golden.key()).map(|it| it.legacy_type());
                 let expected = match stated {
                     Some(stated) if stated != asked => Err(VerifyError::WrongType { stated }),

@@ -4,13 +4,13 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::Index;
 use token_core::{
-    Caveat, DecodeError, DecodeOptions, EncodeError, Encoding, Format, Identifier, JsonPredicate, Macaroon,
-    Place, Predicate, PredicateBuf, Preflight, RootKey, Token, TokenUse, Unit, UnixTime, Verifier,
-    VerifyError, inspect,
+    Caveat, CaveatTypes, DecodeError, DecodeOptions, EncodeError, Encoding, Format, Identifier,
+    JsonPredicate, LegacyType, Macaroon, Place, Predicate, PredicateBuf, Preflight, RootKey, Token, Unit,
+    UnixTime, Verifier, VerifyError, inspect,
 };
 use token_test::strategies::{
-    Damage, caveat, damage, facts, identifier, legacy_type, near_predicate, opaque_id, predicate, prefix,
-    recipe, token_like_text, token_use, wild_identifier,
+    Damage, caveat, caveat_types, damage, facts, identifier, legacy_type, near_predicate, opaque_id,
+    predicate, prefix, recipe, token_like_text, wild_identifier,
 };
 use token_test::text;
 
@@ -189,11 +189,11 @@ proptest! {
         kept in vec(predicate(), 0..3),
         more in vec(caveat(), 1..4),
         facts in facts(),
-        token_use in prop::option::of(token_use()),
+        supported in caveat_types(),
     ) {
         let mut recipe = recipe;
         recipe.caveats = kept;
-        narrowed_is_no_wider(&recipe, &more, &facts, token_use)?;
+        narrowed_is_no_wider(&recipe, &more, &facts, supported, None)?;
     }
 
     /// The same for legacy tokens (before 20.02), minted with or without their type.
@@ -212,7 +212,7 @@ proptest! {
         recipe.identifier = id;
         recipe.caveats = stated.iter().map(|stated| format!("tokenType = {stated}")).chain(kept).collect();
         let asked = stated.filter(|_| same).unwrap_or(asked);
-        narrowed_is_no_wider(&recipe, &more, &facts, Some(TokenUse::Legacy(asked)))?;
+        narrowed_is_no_wider(&recipe, &more, &facts, CaveatTypes::LEGACY_INVITE, Some(asked))?;
     }
 
     #[test]
@@ -239,10 +239,10 @@ proptest! {
 
     /// A token that is refuted without its key is refused with it, and at no later caveat.
     #[test]
-    fn preflight_refutes_only_what_would_be_refused(recipe in recipe(), facts in facts(), token_use in prop::option::of(token_use())) {
+    fn preflight_refutes_only_what_would_be_refused(recipe in recipe(), facts in facts(), supported in caveat_types()) {
         let macaroon = recipe.mint();
         facts.with(|context| {
-            let verifier = token_use.into_iter().fold(Verifier::new(context), Verifier::used_as);
+            let verifier = Verifier::new(context).supporting(supported);
             if let Preflight::Refuted { index, .. } = verifier.preflight(&macaroon) {
                 let refused_at = match verifier.verify(&macaroon, &recipe.key()) {
                     Err(VerifyError::CaveatUnmet { at: Place { discharge: None, index }, .. }
@@ -379,13 +379,14 @@ fn narrowed_is_no_wider(
     recipe: &token_test::strategies::Recipe,
     more: &[String],
     facts: &token_test::strategies::Facts,
-    token_use: Option<TokenUse>,
+    supported: CaveatTypes,
+    asked: Option<LegacyType>,
 ) -> Result<(), TestCaseError> {
     let (key, wide) = (recipe.key(), recipe.mint());
     let mut narrow = wide.clone();
     more.iter().for_each(|caveat| narrow.attenuate(caveat).unwrap());
     facts.with(|context| {
-        let verifier = token_use.into_iter().fold(Verifier::new(context), Verifier::used_as);
+        let verifier = Verifier::new(context).supporting(supported).stating(asked);
         match (verifier.verify(&wide, &key), verifier.verify(&narrow, &key)) {
             (Ok(wide), Ok(narrow)) => {
                 prop_assert!(
