@@ -5,7 +5,7 @@ use std::{fmt, time::Duration};
 use ring::rand::SystemRandom;
 use token_core::{Context, Inspection, Limits, RootKey, Subject, Token, UnixTime};
 use token_store::{
-    Entity, EntityKind, Filter, Generation, KeyRing, Owner, Page, Raise, Record, Revoke, SealedKey,
+    Cursor, Entity, EntityKind, Filter, Generation, KeyRing, Owner, Page, Raise, Record, Revoke, SealedKey,
     StoreError, TokenId, TokenStore,
 };
 
@@ -228,7 +228,7 @@ impl<S: TokenStore, H: Host> Authority<S, H> {
     ///
     /// # Errors
     /// [`StoreError`]
-    pub fn list(&self, filter: &Filter, after: Option<&[u8]>, limit: usize) -> Result<Page, StoreError> {
+    pub fn list(&self, filter: &Filter, after: Option<&Cursor>, limit: usize) -> Result<Page, StoreError> {
         self.store.list(filter, after, limit)
     }
 

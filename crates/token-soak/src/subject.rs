@@ -95,7 +95,7 @@ impl Subject for Guarded {
     fn spendable(&self, tell: Tell<'_>) -> Result<(), Cause> {
         let mut after = None;
         loop {
-            let page = self.store.list(&Filter::All, after.as_deref(), PAGE)?;
+            let page = self.store.list(&Filter::All, after.as_ref(), PAGE)?;
             if !page.damaged.is_empty() {
                 return Err(StoreError::Corrupt { what: "a record" }.into());
             }

@@ -12,9 +12,9 @@ use std::{
 use token_core::UnixTime;
 
 use crate::{
-    Administration, CheckReport, ClaimId, Counts, Entity, Filter, Generation, Generations, GrantId, Held,
-    Insert, Item, KeyPlace, KeyRing, Page, Raise, Record, Refund, Reseal, Retry, Revoke, Spend, StoreError,
-    Sweep, TokenId, TokenStore, embedded::layout, owned::Owned,
+    Administration, CheckReport, ClaimId, Counts, Cursor, Entity, Filter, Generation, Generations, GrantId,
+    Held, Insert, Item, KeyPlace, KeyRing, Page, Raise, Record, Refund, Reseal, Retry, Revoke, Spend,
+    StoreError, Sweep, TokenId, TokenStore, embedded::layout, owned::Owned,
 };
 use reads::{Reads, Source, Terms};
 
@@ -307,7 +307,7 @@ impl<S: TokenStore> TokenStore for CachedStore<S> {
         self.forgetting(id, self.store.revoke(id))
     }
 
-    fn list(&self, filter: &Filter, after: Option<&[u8]>, limit: usize) -> Result<Page, StoreError> {
+    fn list(&self, filter: &Filter, after: Option<&Cursor>, limit: usize) -> Result<Page, StoreError> {
         let page = self.store.list(filter, after, limit)?;
         // A caller that saw a record here must not see an older one afterwards.
         let listed = page.records.iter().map(|record| &record.id).chain(&page.damaged);
@@ -345,7 +345,7 @@ impl<S: TokenStore> TokenStore for CachedStore<S> {
 
 #[deny(clippy::missing_trait_methods)]
 impl<S: Administration> Administration for CachedStore<S> {
-    fn revoke_all(&self, filter: &Filter, after: Option<&[u8]>, limit: usize) -> Result<Sweep, StoreError> {
+    fn revoke_all(&self, filter: &Filter, after: Option<&Cursor>, limit: usize) -> Result<Sweep, StoreError> {
         self.forgetting_records(self.store.revoke_all(filter, after, limit))
     }
 
@@ -370,7 +370,7 @@ impl<S: Administration> Administration for CachedStore<S> {
         self.forgetting(id, self.store.claims(id, after, limit))
     }
 
-    fn generations(&self, after: Option<&[u8]>, limit: usize) -> Result<Generations, StoreError> {
+    fn generations(&self, after: Option<&Cursor>, limit: usize) -> Result<Generations, StoreError> {
         let page = self.store.generations(after, limit)?;
         let sound = page.sound.iter().map(|(subject, _)| subject);
         sound.chain(&page.damaged).for_each(|subject| self.cache.invalidate_generation(subject));

@@ -191,9 +191,9 @@ fn insert<S: TokenStore + ?Sized>(store: &S, record: &Record) {
 /// Returns every page of a listing, joined.
 fn pages<S: TokenStore + ?Sized>(store: &S, filter: &Filter, limit: usize) -> Vec<Record> {
     let mut records = Vec::new();
-    let mut after: Option<Vec<u8>> = None;
+    let mut after = None;
     loop {
-        let Page { records: page, damaged, next } = store.list(filter, after.as_deref(), limit).unwrap();
+        let Page { records: page, damaged, next } = store.list(filter, after.as_ref(), limit).unwrap();
         assert_eq!(damaged, []);
         assert!(page.len() <= limit);
         assert!(!page.is_empty() || next.is_none(), "an empty page has none after it");

@@ -10,6 +10,7 @@ mod report;
 mod store;
 
 pub use admin::{Administration, Counts, Generations, Item, Reseal, Sweep};
+pub use cursor::Cursor;
 pub use entity::{EntityKind, UnknownEntityKind};
 pub use error::{ClockWitness, LogPosition, Retry, StoreError};
 pub use record::{

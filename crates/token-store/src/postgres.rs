@@ -14,8 +14,8 @@ use token_core::UnixTime;
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 
 use crate::{
-    ClaimId, Entity, Filter, Generation, GrantId, Held, Insert, Invalidator, Page, Raise, Record, Refund,
-    Retry, Revoke, Spend, StoreError, TokenId, TokenStore, embedded::layout, owned::Owned,
+    ClaimId, Cursor, Entity, Filter, Generation, GrantId, Held, Insert, Invalidator, Page, Raise, Record,
+    Refund, Retry, Revoke, Spend, StoreError, TokenId, TokenStore, embedded::layout, owned::Owned,
 };
 use change::{Act, Change, Changed, Changes};
 use error::Failure;
@@ -286,7 +286,7 @@ impl TokenStore for PostgresStore {
         self.telling(|| layout::record(id), done)
     }
 
-    fn list(&self, filter: &Filter, after: Option<&[u8]>, limit: usize) -> Result<Page, StoreError> {
+    fn list(&self, filter: &Filter, after: Option<&Cursor>, limit: usize) -> Result<Page, StoreError> {
         listing::list(self, filter, after, limit)
     }
 

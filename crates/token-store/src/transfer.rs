@@ -181,9 +181,9 @@ pub fn export_to<S: Administration + ?Sized>(
     let mut out = Hashed { to: BufWriter::new(out), hash: digest::Context::new(&SHA256) };
     let mut moved = Moved::default();
     out.line(&Document::OnetokenExport(VERSION))?;
-    let mut after: Option<Vec<u8>> = None;
+    let mut after = None;
     loop {
-        let page = store.list(&Filter::All, after.as_deref(), PAGE)?;
+        let page = store.list(&Filter::All, after.as_ref(), PAGE)?;
         let mut damaged = page.damaged;
         for mut record in page.records {
             let claims = match claims(store, &record.id) {
@@ -217,7 +217,7 @@ pub fn export_to<S: Administration + ?Sized>(
         }
     }
     loop {
-        let page = store.generations(after.as_deref(), PAGE)?;
+        let page = store.generations(after.as_ref(), PAGE)?;
         let mut damaged = page.damaged;
         for (subject, generation) in page.sound {
             if !is_sound_generation(&subject, &generation) {

@@ -8,8 +8,8 @@ use std::{
 
 use token_core::UnixTime;
 use token_store::{
-    ClaimId, Entity, Filter, Generation, GrantId, Held, Insert, MemoryStore, Page, Raise, Record, Refund,
-    Revoke, Spend, StoreError, TokenId, TokenStore, conformance,
+    ClaimId, Cursor, Entity, Filter, Generation, GrantId, Held, Insert, MemoryStore, Page, Raise, Record,
+    Refund, Revoke, Spend, StoreError, TokenId, TokenStore, conformance,
 };
 
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -49,13 +49,14 @@ impl TokenStore for Broken {
     fn revoke(&self, id: &TokenId) -> Result<Revoke, StoreError> {
         self.0.revoke(id)
     }
-    fn list(&self, filter: &Filter, after: Option<&[u8]>, limit: usize) -> Result<Page, StoreError> {
+    fn list(&self, filter: &Filter, after: Option<&Cursor>, limit: usize) -> Result<Page, StoreError> {
         if self.1 != Defect::ForgetsTheFilterOfACursor {
             return self.0.list(filter, after, limit);
         }
-        let after = after.map(|place| filter.cursor(place));
-        let mut page = self.0.list(filter, after.as_deref(), limit)?;
-        page.next = page.next.map(|cursor| filter.place(&cursor).map(<[u8]>::to_vec)).transpose()?;
+        let after = after.map(|place| filter.cursor(place.as_bytes()));
+        let mut page = self.0.list(filter, after.as_ref(), limit)?;
+        page.next =
+            page.next.map(|cursor| filter.place(&cursor).map(|place| place.to_vec().into())).transpose()?;
         Ok(page)
     }
     fn purge(&self, now: UnixTime, limit: usize) -> Result<usize, StoreError> {

@@ -23,9 +23,9 @@ use std::{
 
 use token_core::{RootKey, UnixTime};
 use token_store::{
-    Administration, CacheConfig, CachedStore, ClaimId, Entity, Filter, Generation, GrantId, Held, Insert,
-    KeyPlace, KeyRing, MemoryStore, Owner, Page, Raise, Record, Refund, Reseal, Revoke, Spend, StoreError,
-    Terms, TokenId, TokenStore,
+    Administration, CacheConfig, CachedStore, ClaimId, Cursor, Entity, Filter, Generation, GrantId, Held,
+    Insert, KeyPlace, KeyRing, MemoryStore, Owner, Page, Raise, Record, Refund, Reseal, Revoke, Spend,
+    StoreError, Terms, TokenId, TokenStore,
 };
 
 const TTL: Duration = Duration::from_secs(3);
@@ -140,7 +140,7 @@ impl TokenStore for Far {
     fn revoke(&self, id: &TokenId) -> Result<Revoke, StoreError> {
         self.store.revoke(id)
     }
-    fn list(&self, filter: &Filter, after: Option<&[u8]>, limit: usize) -> Result<Page, StoreError> {
+    fn list(&self, filter: &Filter, after: Option<&Cursor>, limit: usize) -> Result<Page, StoreError> {
         self.store.list(filter, after, limit)
     }
     fn purge(&self, now: UnixTime, limit: usize) -> Result<usize, StoreError> {

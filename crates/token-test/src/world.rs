@@ -136,7 +136,7 @@ impl TokenStore for BrokenStore {
     fn revoke(&self, _: &TokenId) -> Result<Revoke, StoreError> {
         broken()
     }
-    fn list(&self, _: &Filter, _: Option<&[u8]>, _: usize) -> Result<Page, StoreError> {
+    fn list(&self, _: &Filter, _: Option<&token_store::Cursor>, _: usize) -> Result<Page, StoreError> {
         broken()
     }
     fn purge(&self, _: UnixTime, _: usize) -> Result<usize, StoreError> {

@@ -24,7 +24,7 @@ const PAGE: usize = 256;
 #[derive(Clone, Debug)]
 pub(crate) struct Cursor {
     now: UnixTime,
-    after: Vec<u8>,
+    after: token_store::Cursor,
 }
 
 impl FromStr for Cursor {
@@ -34,13 +34,13 @@ impl FromStr for Cursor {
         let (now, after) = text.split_once('-').ok_or(UsageError::Cursor)?;
         let now = now.parse().map_err(|_| UsageError::Cursor)?;
         let after = URL_SAFE_NO_PAD.decode(after).map_err(|_| UsageError::Cursor)?;
-        Ok(Self { now: UnixTime::from_secs(now), after })
+        Ok(Self { now: UnixTime::from_secs(now), after: after.into() })
     }
 }
 
 impl fmt::Display for Cursor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}-{}", self.now.as_secs(), URL_SAFE_NO_PAD.encode(&self.after))
+        write!(f, "{}-{}", self.now.as_secs(), URL_SAFE_NO_PAD.encode(self.after.as_bytes()))
     }
 }
 
@@ -48,7 +48,7 @@ impl fmt::Display for Cursor {
 struct Found {
     records: Vec<Record>,
     damaged: Vec<TokenId>,
-    next: Option<Vec<u8>>,
+    next: Option<token_store::Cursor>,
 }
 
 pub(super) fn run(args: &ListArgs, home: &HomeArgs, terminal: &mut Terminal) -> Result<Exit, Failure> {
@@ -103,7 +103,7 @@ fn find(args: &ListArgs, authority: &Issuer, now: UnixTime) -> Result<Found, Fai
     loop {
         let left = args.limit.map(|limit| limit.saturating_sub(found.records.len()));
         let limit = left.unwrap_or(PAGE).min(PAGE);
-        let page = match authority.list(&filter, found.next.as_deref(), limit) {
+        let page = match authority.list(&filter, found.next.as_ref(), limit) {
             Err(StoreError::InvalidCursor) => return Err(UsageError::Cursor.into()),
             page => page?,
         };

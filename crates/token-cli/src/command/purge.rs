@@ -75,7 +75,7 @@ fn batches(mut batch: impl FnMut() -> Result<usize, Failure>) -> Result<usize, F
 fn damaged(authority: &Issuer, by: UnixTime) -> Result<usize, Failure> {
     let (mut count, mut after) = (0_usize, None);
     loop {
-        let page = authority.store().list(&Filter::ExpiresBefore(by), after.as_deref(), BATCH)?;
+        let page = authority.store().list(&Filter::ExpiresBefore(by), after.as_ref(), BATCH)?;
         count = count.saturating_add(page.damaged.len());
         match page.next {
             None => return Ok(count),

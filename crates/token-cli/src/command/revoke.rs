@@ -110,7 +110,7 @@ fn sweep<'a>(
     }
     let mut after = None;
     loop {
-        let page = store.revoke_all(filter, after.as_deref(), PAGE)?;
+        let page = store.revoke_all(filter, after.as_ref(), PAGE)?;
         swept.count = swept.count.saturating_add(page.revoked);
         swept.damaged = swept.damaged.saturating_add(page.damaged);
         progress.tell(format_args!("{} tokens revoked", swept.count));

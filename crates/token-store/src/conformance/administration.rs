@@ -11,8 +11,8 @@ use token_core::UnixTime;
 
 use super::{FAR_AHEAD, Suite, again, claim, granted, holds, insert, pages, spend, won};
 use crate::{
-    Administration, Entity, Filter, GrantId, Held, Insert, Item, KeyPlace, KeyRing, Owner, Raise, Record,
-    Refund, Reseal, Spend, StoreError, TokenId,
+    Administration, Cursor, Entity, Filter, GrantId, Held, Insert, Item, KeyPlace, KeyRing, Owner, Raise,
+    Record, Refund, Reseal, Spend, StoreError, TokenId,
 };
 
 /// Later than every time of the suite, and not ahead of any clock.
@@ -48,7 +48,7 @@ fn revoking_all_of_something<S: Administration>(suite: &Suite, open: &impl Fn() 
     let sweep = |filter: &Filter, limit: usize| -> Vec<usize> {
         let (mut revoked, mut after) = (Vec::new(), None);
         loop {
-            let page = open().revoke_all(filter, after.as_deref(), limit).unwrap();
+            let page = open().revoke_all(filter, after.as_ref(), limit).unwrap();
             revoked.push(page.revoked);
             match page.next {
                 Some(next) => after = Some(next),
@@ -68,8 +68,11 @@ fn revoking_all_of_something<S: Administration>(suite: &Suite, open: &impl Fn() 
     let filter = Filter::Issuer(bob);
     let none = store.revoke_all(&filter, None, 0).unwrap();
     assert_eq!(none.revoked, 0);
-    assert_eq!(store.revoke_all(&filter, none.next.as_deref(), 9).unwrap().revoked, 2);
-    assert!(matches!(store.revoke_all(&filter, Some(b"nonsense"), 1), Err(StoreError::InvalidCursor)));
+    assert_eq!(store.revoke_all(&filter, none.next.as_ref(), 9).unwrap().revoked, 2);
+    assert!(matches!(
+        store.revoke_all(&filter, Some(&b"nonsense".to_vec().into()), 1),
+        Err(StoreError::InvalidCursor)
+    ));
 }
 
 // The other parts of the suite create their records later than this time.
@@ -299,7 +302,7 @@ fn claims_and_generations_are_paged<S: Administration>(suite: &Suite, store: &S)
     }
     let (mut found, mut after) = (Vec::new(), None);
     loop {
-        let page = store.generations(after.as_deref(), 2).unwrap();
+        let page = store.generations(after.as_ref(), 2).unwrap();
         assert!(page.sound.len() <= 2 && page.damaged.is_empty());
         found.extend(page.sound.into_iter().filter(|(subject, _)| subjects.contains(subject)));
         after = page.next;
@@ -310,17 +313,25 @@ fn claims_and_generations_are_paged<S: Administration>(suite: &Suite, store: &S)
     // An empty page leads to the same place as the previous page.
     let mut after = None;
     for _ in 0..3 {
-        let nothing = store.generations(after.as_deref(), 0).unwrap();
+        let nothing = store.generations(after.as_ref(), 0).unwrap();
         assert!(nothing.sound.is_empty() && nothing.damaged.is_empty());
         after = nothing.next;
         assert!(after.is_some(), "there are more");
     }
-    assert_eq!(store.generations(after.as_deref(), 2).unwrap(), store.generations(None, 2).unwrap());
+    assert_eq!(store.generations(after.as_ref(), 2).unwrap(), store.generations(None, 2).unwrap());
     let first = store.generations(None, 1).unwrap().next;
-    let nothing = store.generations(first.as_deref(), 0).unwrap().next;
-    let after = |cursor: Option<&[u8]>| store.generations(cursor, 1).unwrap();
-    assert_eq!(after(nothing.as_deref()), after(first.as_deref()));
-    assert!(matches!(store.generations(Some(b"none"), 2), Err(StoreError::InvalidCursor)));
+    let nothing = store.generations(first.as_ref(), 0).unwrap().next;
+    let after = |cursor: Option<&Cursor>| store.generations(cursor, 1).unwrap();
+    assert_eq!(after(nothing.as_ref()), after(first.as_ref()));
+    let cursor = first.unwrap();
+    for at in 0..cursor.as_bytes().len() {
+        let mut altered = cursor.as_bytes().to_vec();
+        altered[at] ^= 1;
+        for wrong in [altered, cursor.as_bytes()[..at].to_vec()] {
+            assert!(matches!(store.generations(Some(&wrong.into()), 2), Err(StoreError::InvalidCursor)));
+        }
+    }
+    assert!(matches!(store.list(&Filter::All, Some(&cursor), 2), Err(StoreError::InvalidCursor)));
     assert_eq!(found.len(), 3);
     for (subject, generation) in found {
         assert_eq!(store.generation(&subject).unwrap(), Some(generation));

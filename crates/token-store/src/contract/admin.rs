@@ -5,8 +5,8 @@ use std::time::Duration;
 use token_core::UnixTime;
 
 use crate::{
-    CheckReport, ClaimId, Entity, Filter, Generation, Held, KeyPlace, KeyRing, Record, SealedKey, StoreError,
-    TokenId, TokenStore,
+    CheckReport, ClaimId, Cursor, Entity, Filter, Generation, Held, KeyPlace, KeyRing, Record, SealedKey,
+    StoreError, TokenId, TokenStore,
 };
 
 /// Administration of many tokens at once, for the operator of a store.
@@ -23,7 +23,7 @@ pub trait Administration: TokenStore {
     /// # Errors
     /// [`StoreError`], such as [`StoreError::InvalidCursor`] for an `after` that did not come from a page of this
     /// sweep.
-    fn revoke_all(&self, filter: &Filter, after: Option<&[u8]>, limit: usize) -> Result<Sweep, StoreError>;
+    fn revoke_all(&self, filter: &Filter, after: Option<&Cursor>, limit: usize) -> Result<Sweep, StoreError>;
 
     /// Voids, in one step, all records created before `time`, including those inserted later. A void record counts as
     /// revoked.
@@ -75,7 +75,7 @@ pub trait Administration: TokenStore {
     /// # Errors
     /// [`StoreError`], such as [`StoreError::InvalidCursor`] for an `after` that did not come from a page of
     /// generations.
-    fn generations(&self, after: Option<&[u8]>, limit: usize) -> Result<Generations, StoreError>;
+    fn generations(&self, after: Option<&Cursor>, limit: usize) -> Result<Generations, StoreError>;
 
     /// Replaces sealed keys, all in one step. Skips a place that no longer holds the old key. Returns how many were
     /// replaced. [`rekey`](crate::rekey) calls this.
@@ -111,8 +111,8 @@ pub struct Sweep {
     pub revoked: usize,
     /// How many damaged records this page skipped.
     pub damaged: usize,
-    /// The cursor for the next page; `None` after the last page. Opaque; valid for the same filter on the same store.
-    pub next: Option<Vec<u8>>,
+    /// The cursor for the next page; `None` after the last page.
+    pub next: Option<Cursor>,
 }
 
 /// One page of generations.
@@ -122,8 +122,8 @@ pub struct Generations {
     pub sound: Vec<(Entity, Generation)>,
     /// The subjects whose generations are damaged.
     pub damaged: Vec<Entity>,
-    /// The cursor for the next page; `None` after the last page. Opaque.
-    pub next: Option<Vec<u8>>,
+    /// The cursor for the next page; `None` after the last page.
+    pub next: Option<Cursor>,
 }
 
 /// The number of records, claims and generations in a store.

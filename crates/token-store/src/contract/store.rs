@@ -4,7 +4,7 @@ use std::fmt;
 
 use token_core::UnixTime;
 
-use crate::{ClaimId, Entity, Generation, GrantId, Held, Record, StoreError, TokenId};
+use crate::{ClaimId, Cursor, Entity, Generation, GrantId, Held, Record, StoreError, TokenId};
 
 /// Stores token records.
 ///
@@ -92,13 +92,12 @@ pub trait TokenStore: fmt::Debug + Send + Sync {
     /// Returns one page of the records that pass the filter, ordered by id, or by expiry and then id under
     /// [`Filter::ExpiresBefore`].
     ///
-    /// `after` is the [`Page::next`] of the previous page. A cursor stays valid while others write; [`Filter::cursor`]
-    /// makes one. A page has at most `limit` records. Damaged records count toward `limit` and are listed by id only.
+    /// `after` is the [`Page::next`] of the previous page. A page has at most `limit` records. Damaged records count toward `limit` and are listed by id only.
     ///
     /// # Errors
     /// [`StoreError`], such as [`StoreError::InvalidCursor`] for an `after` that did not come from a page of this
     /// listing.
-    fn list(&self, filter: &Filter, after: Option<&[u8]>, limit: usize) -> Result<Page, StoreError>;
+    fn list(&self, filter: &Filter, after: Option<&Cursor>, limit: usize) -> Result<Page, StoreError>;
 
     /// Removes at most `limit` records that expired at or before `now`, the earliest first, with their claims.
     ///
@@ -242,6 +241,6 @@ pub struct Page {
     /// The ids whose records, or whose entries in the index of this filter, are damaged. They may or may not pass the
     /// filter.
     pub damaged: Vec<TokenId>,
-    /// The cursor for the next page; `None` on the last page. Opaque; valid for the same filter on the same store.
-    pub next: Option<Vec<u8>>,
+    /// The cursor for the next page; `None` on the last page.
+    pub next: Option<Cursor>,
 }

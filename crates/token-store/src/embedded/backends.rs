@@ -7,9 +7,9 @@ use std::{fmt, sync::Arc, time::Duration};
 use token_core::UnixTime;
 
 use crate::{
-    Administration, CheckReport, ClaimId, Counts, Entity, Filter, Generation, Generations, GrantId, Held,
-    Insert, Item, KeyRing, Page, Raise, Record, Refund, Reseal, Revoke, Spend, StoreError, Sweep, TokenId,
-    TokenStore, embedded::engine::memory::Memory, embedded::kv::Kv,
+    Administration, CheckReport, ClaimId, Counts, Cursor, Entity, Filter, Generation, Generations, GrantId,
+    Held, Insert, Item, KeyRing, Page, Raise, Record, Refund, Reseal, Revoke, Spend, StoreError, Sweep,
+    TokenId, TokenStore, embedded::engine::memory::Memory, embedded::kv::Kv,
 };
 
 /// Forwards every call of [`TokenStore`] to `$inner`.
@@ -39,7 +39,7 @@ macro_rules! delegate {
             $inner.revoke(id)
         }
 
-        fn list(&$self, filter: &Filter, after: Option<&[u8]>, limit: usize) -> Result<Page, StoreError> {
+        fn list(&$self, filter: &Filter, after: Option<&Cursor>, limit: usize) -> Result<Page, StoreError> {
             $inner.list(filter, after, limit)
         }
 
@@ -67,7 +67,7 @@ macro_rules! delegate_administration {
         fn revoke_all(
             &$self,
             filter: &Filter,
-            after: Option<&[u8]>,
+            after: Option<&Cursor>,
             limit: usize,
         ) -> Result<Sweep, StoreError> {
             $inner.revoke_all(filter, after, limit)
@@ -94,7 +94,7 @@ macro_rules! delegate_administration {
             $inner.claims(id, after, limit)
         }
 
-        fn generations(&$self, after: Option<&[u8]>, limit: usize) -> Result<Generations, StoreError> {
+        fn generations(&$self, after: Option<&Cursor>, limit: usize) -> Result<Generations, StoreError> {
             $inner.generations(after, limit)
         }
 

@@ -7,8 +7,8 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use token_core::UnixTime;
 
 use crate::{
-    ClaimId, Entity, Filter, Generation, GrantId, Held, Insert, Page, Raise, Record, Refund, Revoke, Spend,
-    StoreError, TokenId,
+    ClaimId, Cursor, Entity, Filter, Generation, GrantId, Held, Insert, Page, Raise, Record, Refund, Revoke,
+    Spend, StoreError, TokenId,
     contract::codec::{self, Claim},
     embedded::copy::Copy,
     embedded::engine::{Engine, Pair, View},
@@ -236,7 +236,7 @@ impl<E: Engine> Kv<E> {
     pub(crate) fn list(
         &self,
         filter: &Filter,
-        after: Option<&[u8]>,
+        after: Option<&Cursor>,
         limit: usize,
     ) -> Result<Page, StoreError> {
         let listing = Listing::new(filter);
@@ -248,7 +248,7 @@ impl<E: Engine> Kv<E> {
             pairs.truncate(limit);
             let next = more.then(|| match pairs.last() {
                 Some((key, _)) => listing.cursor(key),
-                None => after.map_or_else(|| listing.cursor(&[]), <[u8]>::to_vec),
+                None => after.cloned().unwrap_or_else(|| listing.cursor(&[])),
             });
             let mut page = Page { records: Vec::new(), damaged: Vec::new(), next };
             for pair in &pairs {

@@ -1,7 +1,7 @@
 //! Listings: the keys that a listing walks.
 
 use super::layout;
-use crate::{Filter, StoreError, TokenId};
+use crate::{Cursor, Filter, StoreError, TokenId};
 
 /// A walk over the keys of one filter.
 ///
@@ -37,7 +37,7 @@ impl Listing {
     }
 
     /// Returns the first key of the page.
-    pub(crate) fn start(&self, after: Option<&[u8]>) -> Result<Vec<u8>, StoreError> {
+    pub(crate) fn start(&self, after: Option<&Cursor>) -> Result<Vec<u8>, StoreError> {
         let Some(after) = after else { return Ok(self.prefix.clone()) };
         let rest = self.filter.place(after)?;
         let last = [self.prefix.as_slice(), rest].concat();
@@ -50,7 +50,7 @@ impl Listing {
     }
 
     /// Makes the cursor to the page after this key; to the first page if the key is empty.
-    pub(crate) fn cursor(&self, key: &[u8]) -> Vec<u8> {
+    pub(crate) fn cursor(&self, key: &[u8]) -> Cursor {
         self.filter.cursor(key.get(self.prefix.len()..).unwrap_or_default())
     }
 

@@ -103,9 +103,9 @@ pub fn rekey<S: Administration + ?Sized>(
     progress: &mut dyn FnMut(&Rekeyed),
 ) -> Result<Rekeyed, RekeyError> {
     let mut walk = Walk { keys, told: Rekeyed::new(keys) };
-    let mut after: Option<Vec<u8>> = None;
+    let mut after = None;
     loop {
-        let page = store.list(&Filter::All, after.as_deref(), PAGE)?;
+        let page = store.list(&Filter::All, after.as_ref(), PAGE)?;
         walk.step(store, &page.records)?;
         let damaged = u64::try_from(page.damaged.len()).unwrap_or(u64::MAX);
         walk.told.damaged = walk.told.damaged.saturating_add(damaged);
@@ -115,9 +115,9 @@ pub fn rekey<S: Administration + ?Sized>(
             None => break,
         }
     }
-    let mut after: Option<Vec<u8>> = None;
+    let mut after = None;
     loop {
-        let page = store.generations(after.as_deref(), PAGE)?;
+        let page = store.generations(after.as_ref(), PAGE)?;
         walk.step(store, &page.sound)?;
         let damaged = u64::try_from(page.damaged.len()).unwrap_or(u64::MAX);
         walk.told.damaged = walk.told.damaged.saturating_add(damaged);

@@ -19,8 +19,8 @@ use super::{
     session::{Parameter, Session},
 };
 use crate::{
-    Administration, CheckReport, ClaimId, ClockWitness, Counts, Filter, Generation, Generations, Held, Item,
-    KeyPlace, KeyRing, Record, Reseal, StoreError, Sweep, TokenId, embedded::layout,
+    Administration, CheckReport, ClaimId, ClockWitness, Counts, Cursor, Filter, Generation, Generations,
+    Held, Item, KeyPlace, KeyRing, Record, Reseal, StoreError, Sweep, TokenId, embedded::layout,
 };
 
 /// How far a host's clock may be ahead of the server's, in seconds. Clocks that are synchronized differ by less.
@@ -63,7 +63,7 @@ pub(super) fn purge(store: &PostgresStore, now: UnixTime, limit: usize) -> Resul
 
 #[deny(clippy::missing_trait_methods)]
 impl Administration for PostgresStore {
-    fn revoke_all(&self, filter: &Filter, after: Option<&[u8]>, limit: usize) -> Result<Sweep, StoreError> {
+    fn revoke_all(&self, filter: &Filter, after: Option<&Cursor>, limit: usize) -> Result<Sweep, StoreError> {
         const SQL: &str = "
             WITH locked AS MATERIALIZED (
                 SELECT id FROM onetoken.tokens WHERE id = ANY($1::bytea[]) AND NOT revoked AND {mark}
@@ -75,11 +75,11 @@ impl Administration for PostgresStore {
             )
             SELECT count(*) FROM done";
         let walk = Walk::new(filter, after, limit)?;
-        let (filter, after) = (filter.clone(), after.map(<[u8]>::to_vec));
+        let (filter, after) = (filter.clone(), after.cloned());
         let swept = self.run(&self.0.administration, Repeat::OtherWrite, move |session| {
             let (walk, filter, after) = (walk.clone(), filter.clone(), after.clone());
             Box::pin(async move {
-                let (found, next) = page(walk.records(session).await?, &filter, after.as_deref(), limit);
+                let (found, next) = page(walk.records(session).await?, &filter, after.as_ref(), limit);
                 let sound = found.iter().filter(|found| found.record.is_ok());
                 let ids: Vec<&[u8]> = sound.map(|found| found.id.as_bytes()).collect();
                 let revoked = number(session, SQL, &[&ids]).await?;
@@ -189,14 +189,11 @@ impl Administration for PostgresStore {
         })
     }
 
-    fn generations(&self, after: Option<&[u8]>, limit: usize) -> Result<Generations, StoreError> {
+    fn generations(&self, after: Option<&Cursor>, limit: usize) -> Result<Generations, StoreError> {
         const SQL: &str = "
             SELECT subject, generation FROM onetoken.generations
             WHERE subject > $1::bytea ORDER BY subject LIMIT $2::bigint";
-        if after.is_some_and(|after| !after.starts_with(&layout::generations())) {
-            return Err(StoreError::InvalidCursor);
-        }
-        let after = after.unwrap_or_default().to_vec();
+        let after = after.map_or(Ok(&[][..]), Generations::place)?.to_vec();
         // One row more than the limit shows whether there is another page.
         let wanted = i64::try_from(limit.saturating_add(1)).unwrap_or(i64::MAX);
         self.run(&self.0.administration, Repeat::Reads, move |session| {
@@ -216,9 +213,8 @@ impl Administration for PostgresStore {
                     }
                 }
                 page.next = match rows.last() {
-                    Some(last) if more => Some(get(last, 0)?),
-                    None if more && after.is_empty() => Some(layout::generations()),
-                    None if more => Some(after),
+                    Some(last) if more => Some(Generations::cursor(get(last, 0)?)),
+                    None if more => Some(Generations::cursor(&after)),
                     _ => None,
                 };
                 Ok(page)

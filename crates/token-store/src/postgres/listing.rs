@@ -8,7 +8,9 @@ use super::{
     kind::{Repeat, Stored, bigint, get},
     session::{Parameter, Session},
 };
-use crate::{Filter, Page, Record, StoreError, TokenId, embedded::layout, embedded::listing::Listing};
+use crate::{
+    Cursor, Filter, Page, Record, StoreError, TokenId, embedded::layout, embedded::listing::Listing,
+};
 
 /// A record that a listing has found.
 pub(super) struct Found {
@@ -29,7 +31,7 @@ pub(super) struct Walk {
 
 impl Walk {
     // Reads one record more than the limit: it shows whether there is another page.
-    pub(super) fn new(filter: &Filter, after: Option<&[u8]>, limit: usize) -> Result<Self, StoreError> {
+    pub(super) fn new(filter: &Filter, after: Option<&Cursor>, limit: usize) -> Result<Self, StoreError> {
         let listing = Listing::new(filter);
         let from = listing.rest(&listing.start(after)?).to_vec();
         let limit = i64::try_from(limit.saturating_add(1)).unwrap_or(i64::MAX);
@@ -92,15 +94,15 @@ impl Walk {
 pub(super) fn page(
     mut found: Vec<Found>,
     filter: &Filter,
-    after: Option<&[u8]>,
+    after: Option<&Cursor>,
     limit: usize,
-) -> (Vec<Found>, Option<Vec<u8>>) {
+) -> (Vec<Found>, Option<Cursor>) {
     let listing = Listing::new(filter);
     let more = found.len() > limit;
     found.truncate(limit);
     let next = more.then(|| match found.last() {
         Some(last) => listing.cursor(&key(filter, last)),
-        None => after.map_or_else(|| listing.cursor(&[]), <[u8]>::to_vec),
+        None => after.cloned().unwrap_or_else(|| listing.cursor(&[])),
     });
     (found, next)
 }
@@ -108,7 +110,7 @@ pub(super) fn page(
 pub(super) fn list(
     store: &PostgresStore,
     filter: &Filter,
-    after: Option<&[u8]>,
+    after: Option<&Cursor>,
     limit: usize,
 ) -> Result<Page, StoreError> {
     let walk = Walk::new(filter, after, limit)?;

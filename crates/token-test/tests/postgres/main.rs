@@ -840,7 +840,7 @@ fn every_input_is_kept_unchanged_or_refused() {
 fn listed(store: &PostgresStore, filter: &Filter) -> Vec<Record> {
     let (mut records, mut after) = (Vec::new(), None);
     loop {
-        let page = store.list(filter, after.as_deref(), 100).unwrap();
+        let page = store.list(filter, after.as_ref(), 100).unwrap();
         records.extend(page.records);
         after = page.next;
         if after.is_none() {

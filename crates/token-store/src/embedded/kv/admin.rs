@@ -6,7 +6,8 @@ use token_core::UnixTime;
 
 use super::{Kv, group::Draft, index_entries, listed, newest, present_number, revoke_before, spent};
 use crate::{
-    ClaimId, Counts, Filter, Generations, Held, Item, KeyPlace, Record, Reseal, StoreError, Sweep, TokenId,
+    ClaimId, Counts, Cursor, Filter, Generations, Held, Item, KeyPlace, Record, Reseal, StoreError, Sweep,
+    TokenId,
     contract::codec::{self, Claim},
     embedded::engine::{Engine, Pair, View},
     embedded::layout,
@@ -20,12 +21,12 @@ impl<E: Engine> Kv<E> {
     pub(crate) fn revoke_all(
         &self,
         filter: &Filter,
-        after: Option<&[u8]>,
+        after: Option<&Cursor>,
         limit: usize,
     ) -> Result<Sweep, StoreError> {
         let (filter, listing) = (filter.clone(), Listing::new(filter));
         let from = listing.start(after)?;
-        let nothing = after.map_or_else(|| listing.cursor(&[]), <[u8]>::to_vec);
+        let nothing = after.cloned().unwrap_or_else(|| listing.cursor(&[]));
         self.write(move |draft| {
             let mut pairs = draft.scan(&from, listing.end(), limit.saturating_add(1))?;
             let more = pairs.len() > limit;
@@ -138,20 +139,26 @@ impl<E: Engine> Kv<E> {
         })
     }
 
-    pub(crate) fn generations(&self, after: Option<&[u8]>, limit: usize) -> Result<Generations, StoreError> {
+    pub(crate) fn generations(
+        &self,
+        after: Option<&Cursor>,
+        limit: usize,
+    ) -> Result<Generations, StoreError> {
         let all = layout::generations();
-        if after.is_some_and(|after| !after.starts_with(&all)) {
-            return Err(StoreError::InvalidCursor);
-        }
-        let from = after.map_or_else(|| all.clone(), |after| layout::next(after.to_vec()));
+        let from = match after.map(Generations::place).transpose()? {
+            None | Some([]) => all.clone(),
+            Some(place) => layout::next([&all, place].concat()),
+        };
         let end = layout::after_all(all.clone()).unwrap_or_default();
         self.read(|view| {
             // One more than requested, to detect the last page.
             let mut pairs = view.scan(&from, &end, limit.saturating_add(1))?;
             let more = pairs.len() > limit;
             pairs.truncate(limit);
-            let last = || after.unwrap_or(&all).to_vec();
-            let next = more.then(|| pairs.last().map_or_else(last, |(key, _)| key.clone()));
+            let next = more.then(|| match pairs.last() {
+                Some((key, _)) => Generations::cursor(key.get(all.len()..).unwrap_or_default()),
+                None => after.cloned().unwrap_or_else(|| Generations::cursor(&[])),
+            });
             let mut page = Generations { sound: Vec::new(), damaged: Vec::new(), next };
             for (key, value) in &pairs {
                 // No call looks up a key that names no subject; `check` reports it.

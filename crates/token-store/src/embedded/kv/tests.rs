@@ -464,7 +464,7 @@ fn a_listing_goes_on_past_damage_and_names_it() {
         let store = damaged(&[0, 4, 5, 9]);
         let (mut whole, mut broken, mut after) = (Vec::new(), Vec::new(), None);
         loop {
-            let page = store.list(&filter, after.as_deref(), 2).unwrap();
+            let page = store.list(&filter, after.as_ref(), 2).unwrap();
             assert!(page.records.len() + page.damaged.len() == 2);
             whole.extend(page.records.into_iter().map(|record| record.id));
             broken.extend(page.damaged);
@@ -475,7 +475,7 @@ fn a_listing_goes_on_past_damage_and_names_it() {
         }
         assert_eq!((numbers(whole), numbers(broken)), (vec![1, 2, 3, 6, 7, 8], vec![0, 4, 5, 9]));
         let first = store.revoke_all(&filter, None, 5).unwrap();
-        let rest = store.revoke_all(&filter, first.next.as_deref(), 5).unwrap();
+        let rest = store.revoke_all(&filter, first.next.as_ref(), 5).unwrap();
         assert_eq!((first.revoked, first.damaged, rest.revoked, rest.damaged), (3, 2, 3, 2));
         assert_eq!(rest.next, None);
     }
