@@ -6,7 +6,10 @@
 //! - [`oracle`]: an independent implementation to compare with.
 //! - [`peer`]: other libraries to exchange tokens with.
 //! - `postgres` (a feature): a server for the tests of that backend.
+//! - [`files`]: trees of files.
 //! - [`hostile`]: input that is crafted to cost its reader time, memory or stack.
+//! - [`records`]: records of stores, their ids and claims.
+//! - `stores` (a feature): the stores of one process, by name.
 //! - [`strategies`]: identifiers, caveats, requests and corruption for property tests.
 //! - [`text`]: the encodings and packets of tokens, implemented independently of the library.
 //! - [`SplitMix64`]: random but repeatable inputs.
@@ -31,6 +34,7 @@
 
 use std::io::Write as _;
 
+pub mod files;
 pub mod hex;
 pub mod hostile;
 mod mutation;
@@ -39,6 +43,9 @@ pub mod peer;
 #[cfg(feature = "postgres")]
 pub mod postgres;
 mod random;
+pub mod records;
+#[cfg(feature = "stores")]
+pub mod stores;
 pub mod strategies;
 pub mod text;
 pub mod vectors;

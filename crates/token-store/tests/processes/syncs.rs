@@ -1,65 +1,54 @@
 //! Every acknowledged write is on disk. strace shows the order in which a process writes, syncs and acknowledges. It
 //! also fails the syncs one by one: the store must then report neither a success nor a panic.
 //!
-//! This binary is its own subject: called with an engine and a directory, it makes a store, works on it, and prints a
-//! line for each answer. Where strace is missing or may not trace, nothing is tested, and the output says so;
-//! `ONETOKEN_REQUIRE_STRACE=1` makes that a failure.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    clippy::string_slice,
-    clippy::arithmetic_side_effects,
-    clippy::print_stdout,
-    clippy::print_stderr,
-    reason = "a test: a panic is how it fails"
-)]
+//! `ONETOKEN_REQUIRE_STRACE=1` makes it a failure that strace is missing or may not trace.
 
 use std::{
     collections::HashMap,
     env, fs,
-    io::Write,
+    num::NonZeroU64,
     path::Path,
     process::{Command, Output, Stdio},
     sync::atomic::{AtomicBool, Ordering},
     thread,
 };
 
-use token_core::{RootKey, UnixTime};
-use token_store::{
-    ClaimId, Entity, Generation, KeyRing, Owner, Record, RedbStore, SledStore, StoreError, Terms, TokenId,
-    TokenStore,
+use token_core::UnixTime;
+use token_store::{Entity, Generation, KeyRing, Owner, SledStore, StoreError, Terms, TokenStore};
+use token_test::{
+    not_run,
+    records::{claim, generation, generation_key, id, record, terms, user},
+    stores::{self, Backend, SLED},
 };
 
+use crate::tell;
+
 const ROUNDS: u8 = 2;
+/// When the tokens expire.
+const END: UnixTime = UnixTime::from_secs(1_500_000_001);
 // The length of a file is not among them: a write beyond the end is synced with its length, and redb cuts off unused
 // space after the sync of the commit that frees it.
 const CALLS: &str = "trace=?open,?openat,?mkdir,?mkdirat,?link,?linkat,?write,?writev,?pwrite64,?pwritev,?pwritev2,\
                      ?fsync,?fdatasync";
 
-fn main() {
-    let arguments: Vec<String> = env::args().skip(1).collect();
-    match arguments.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
-        ["subject", "sled with neighbor", path] => with_neighbor(Path::new(path)),
-        ["subject", "open sled", path] => open_sled(Path::new(path)),
-        ["subject", engine, path] => subject(engine, Path::new(path)),
-        ["--list", ..] => {}
-        _ if !strace_works() => {
-            assert!(env::var_os("ONETOKEN_REQUIRE_STRACE").is_none(), "strace is missing or may not trace");
-            eprintln!(
-                "NOT TESTED: the order of writes, syncs and answers. strace is missing or may not trace."
-            );
-        }
-        _ => {
-            for engine in ["redb", "sled"] {
-                acknowledged_is_synced(engine);
-                failed_syncs_are_told(engine);
-            }
-            late_failures_of_sled_are_told();
-            failed_reads_of_sled_cost_nothing();
-            threads_that_sled_does_not_get_are_told();
-        }
+pub(crate) fn run() {
+    if !strace_works() {
+        return not_run("ONETOKEN_REQUIRE_STRACE", "an strace that may trace");
+    }
+    for engine in ["redb", "sled"] {
+        acknowledged_is_synced(engine);
+        failed_syncs_are_told(engine);
+    }
+    late_failures_of_sled_are_told();
+    failed_reads_of_sled_cost_nothing();
+    threads_that_sled_does_not_get_are_told();
+}
+
+pub(crate) fn child(what: &str, path: &Path) {
+    match what {
+        "sled with neighbor" => with_neighbor(path),
+        "open sled" => open_sled(path),
+        engine => subject(stores::named(engine), path),
     }
 }
 
@@ -69,28 +58,19 @@ fn strace_works() -> bool {
     status.is_ok_and(|status| status.success())
 }
 
-fn tell(line: &str) {
-    // One system call for each line.
-    std::io::stdout().write_all(format!("{line}\n").as_bytes()).unwrap();
-}
-
-fn subject(engine: &str, path: &Path) {
+fn subject(backend: Backend, path: &Path) {
     let Ok(keys) = KeyRing::create(path.with_file_name("keys")) else {
         tell("failed");
         return tell("closed");
     };
     tell("kept keys");
-    let store: Result<Box<dyn TokenStore>, StoreError> = match engine {
-        "redb" => RedbStore::create(path).map(|store| Box::new(store) as _),
-        _ => SledStore::create(path).map(|store| Box::new(store) as _),
-    };
-    match store {
+    match (backend.create)(path) {
         Ok(store) => {
             tell("created");
             if let Err(error) = work(&*store, &keys) {
                 // Memory may differ from the disk, so that the store must neither read nor sync again.
                 if let StoreError::Unknown(_) = error {
-                    let id = TokenId::new(*b"i").unwrap();
+                    let id = id("i");
                     assert!(matches!(store.get(&id), Err(StoreError::Poisoned)));
                     assert!(matches!(store.revoke(&id), Err(StoreError::Poisoned)));
                 }
@@ -108,37 +88,25 @@ fn with_neighbor(path: &Path) {
     let done = AtomicBool::new(false);
     thread::scope(|scope| {
         scope.spawn(|| {
-            let subject = Entity { kind: "user".into(), id: "u1".into() };
             let keys = KeyRing::generate().unwrap();
             for number in (1..).take_while(|_| !done.load(Ordering::Relaxed)) {
-                let owner = Owner::Generation { subject: &subject, number };
-                let root_key = keys.seal(&RootKey::from_derived([7; 32]), owner).unwrap();
-                let _ = neighbor.raise_generation(&subject, &Generation { number, root_key }).unwrap();
+                let _ = neighbor.raise_generation(user(), &generation(&keys, number)).unwrap();
             }
         });
-        subject("sled", path);
+        subject(SLED, path);
         done.store(true, Ordering::Relaxed);
     });
 }
 
 /// Makes every call that changes something, and prints a line after each answer.
 fn work(store: &dyn TokenStore, keys: &KeyRing) -> Result<(), StoreError> {
-    let subject = Entity { kind: "user".into(), id: "u1".into() };
     for number in 0..ROUNDS {
-        let id = TokenId::new([b'i', number]).unwrap();
-        let [first, second] = [b"1", b"2"].map(|claim| ClaimId::new(*claim).unwrap());
-        let key = RootKey::from_derived([number; 32]);
-        let terms = Terms {
-            id: &id,
-            purpose: token_core::Purpose::SpaceSupport,
-            resource: None,
-            issuer: &subject,
-            created: UnixTime::from_secs(1),
-            expires: Some(UnixTime::from_secs(2)),
-            use_limit: std::num::NonZeroU64::new(2),
-        };
+        let id = id(number);
+        let [first, second] = ["1", "2"].map(claim);
+        let expires = Some(END);
+        let terms = Terms { expires, use_limit: NonZeroU64::new(2), ..terms(&id) };
         let (inserted, spent, refunded, revoked) = (
-            store.insert(&Record::new(terms, &key, keys).unwrap()),
+            store.insert(&record(keys, terms)),
             || store.spend(&id, &first),
             |grant| store.refund(&id, &second, grant),
             || store.revoke(&id),
@@ -159,10 +127,9 @@ fn work(store: &dyn TokenStore, keys: &KeyRing) -> Result<(), StoreError> {
         let _ = revoked()?;
         tell("revoked");
         let number = u64::from(number) + 1;
-        let root_key = keys.seal(&key, Owner::Generation { subject: &subject, number }).unwrap();
-        let _ = store.raise_generation(&subject, &Generation { number, root_key })?;
+        let _ = store.raise_generation(user(), &generation(keys, number))?;
         tell("raised");
-        assert_eq!(store.purge(UnixTime::from_secs(2), 10)?, 1);
+        assert_eq!(store.purge(END, 10)?, 1);
         tell("purged");
     }
     Ok(())
@@ -176,7 +143,7 @@ fn trace(engine: &str, dir: &Path, options: &[&str]) -> (Trace, Output) {
         .arg(&file)
         .args(options)
         .arg(env::current_exe().unwrap())
-        .args(["subject", engine])
+        .args(["traced", engine])
         .arg(dir.join("store"))
         .output()
         .unwrap();
@@ -228,7 +195,7 @@ fn late_failures_of_sled_are_told() {
             .args(["-e", &format!("inject=sync_file_range:error=EIO:delay_enter=300000:when={at}")])
             .args(["timeout", "60"])
             .arg(env::current_exe().unwrap())
-            .args(["subject", engine])
+            .args(["traced", engine])
             .arg(dir.join("store"))
             .output()
             .unwrap();
@@ -267,7 +234,7 @@ fn failed_reads_of_sled_cost_nothing() {
     for number in 0..RECORDS {
         let subject = user(number);
         let owner = Owner::Generation { subject: &subject, number: 1 };
-        let root_key = keys.seal(&RootKey::from_derived([7; 32]), owner).unwrap();
+        let root_key = keys.seal(&generation_key(), owner).unwrap();
         let _ = store.raise_generation(&subject, &Generation { number: 1, root_key }).unwrap();
     }
     drop(store);
@@ -279,7 +246,7 @@ fn failed_reads_of_sled_cost_nothing() {
             .args(options)
             .args(["timeout", "60"])
             .arg(env::current_exe().unwrap())
-            .args(["subject", "open sled"])
+            .args(["traced", "open sled"])
             .arg(&path)
             .output()
             .unwrap();
@@ -311,7 +278,7 @@ fn threads_that_sled_does_not_get_are_told() {
             .args(["-f", "-qq", "-o", "/dev/null", "-e", "trace=?clone,?clone3", "-e"])
             .arg(format!("inject=?clone,?clone3:error=EAGAIN:when={from}+"))
             .arg(env::current_exe().unwrap())
-            .args(["subject", "open sled"])
+            .args(["traced", "open sled"])
             .arg(&path)
             .output()
             .unwrap();

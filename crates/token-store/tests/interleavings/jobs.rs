@@ -1,24 +1,12 @@
 //! Every interleaving of a few threads that hand jobs to one queue. Each job is done once, in turn, by one thread at a
 //! time, and each thread gets the result of its own job. A lost wake-up shows as a deadlock.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::arithmetic_side_effects,
-    reason = "a test: a panic is how it fails"
-)]
-
-#[path = "../src/embedded/queue.rs"]
-#[allow(unreachable_pub, reason = "as in the library, it is used within the crate")]
-mod queue;
-
-/// loom's primitives, in place of the library's.
-mod sync {
-    pub(crate) use loom::sync::{Arc, Condvar, Mutex, MutexGuard};
-}
 
 use loom::{model::Builder, thread};
-use queue::Queue;
-use sync::{Arc, Mutex};
+
+use crate::{
+    queue::Queue,
+    sync::{Arc, Mutex},
+};
 
 /// A disk that one thread at a time writes to.
 struct Disk {

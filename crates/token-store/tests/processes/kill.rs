@@ -1,22 +1,9 @@
 //! A process that mints and spends is killed again and again, or its disk fails. No acknowledged write is lost.
-//!
-//! This binary is its own victim: called with an engine and a directory, it writes until it is killed, and prints a
-//! line for each answer of the store.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    clippy::string_slice,
-    clippy::arithmetic_side_effects,
-    clippy::print_stdout,
-    reason = "a test: a panic is how it fails"
-)]
 
 use std::{
     collections::BTreeMap,
     env,
-    io::{BufRead, BufReader, Write},
+    io::{BufRead, BufReader},
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     sync::mpsc,
@@ -24,84 +11,62 @@ use std::{
     time::Duration,
 };
 
-use token_core::{RootKey, UnixTime};
-use token_store::{
-    ClaimId, Entity, Insert, KeyRing, Record, RedbStore, SledStore, Spend, StoreError, Terms, TokenId,
-    TokenStore,
+use token_store::{Insert, KeyRing, Record, Spend, StoreError, TokenStore};
+use token_test::{
+    records::{claim, id, record, root_key, terms},
+    stores::{Backend, EMBEDDED, Store, named},
 };
+
+use crate::tell;
 
 const KILLS: u64 = 20;
 const THREADS: u64 = 2;
 
-fn main() {
-    let arguments: Vec<String> = env::args().skip(1).collect();
-    match arguments.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
-        ["victim", engine, dir, round] => victim(engine, Path::new(dir), round.parse().unwrap()),
-        ["--list", ..] => {}
-        ["limited", engine, dir] => limited(engine, Path::new(dir)),
-        _ => ["redb", "sled"].into_iter().for_each(|engine| {
-            kill(engine);
-            fail(engine);
-        }),
+pub(crate) fn run() {
+    for backend in EMBEDDED {
+        kill(backend);
+        fail(backend);
     }
 }
 
-fn open(engine: &str, dir: &Path) -> Box<dyn TokenStore> {
-    let path = dir.join("store");
-    match engine {
-        "redb" => Box::new(RedbStore::open_or_create(path).unwrap()),
-        _ => Box::new(SledStore::open_or_create(path).unwrap()),
+pub(crate) fn child(arguments: &[&str]) {
+    match *arguments {
+        ["writes", engine, dir, round] => victim(named(engine), dir.as_ref(), round),
+        ["fails", engine, dir] => limited(named(engine), dir.as_ref()),
+        _ => panic!("{arguments:?}"),
     }
+}
+
+fn open(backend: Backend, dir: &Path) -> Store {
+    (backend.open_or_create)(&dir.join("store")).unwrap()
 }
 
 fn keys(dir: &Path) -> PathBuf {
     dir.join("keys")
 }
 
-fn claim() -> ClaimId {
-    ClaimId::new(*b"claim").unwrap()
-}
-
-fn root_key(id: &str) -> RootKey {
-    RootKey::derive_any(id.as_bytes())
-}
-
-fn victim(engine: &str, dir: &Path, round: u64) {
-    let (store, keys) = (open(engine, dir), KeyRing::load(keys(dir)).unwrap());
-    let tell = |line: String| std::io::stdout().write_all(line.as_bytes()).unwrap();
-    tell("opened\n".into());
+fn victim(backend: Backend, dir: &Path, round: &str) {
+    let (store, keys) = (open(backend, dir), KeyRing::load(keys(dir)).unwrap());
+    tell("opened");
     thread::scope(|scope| {
         for thread in 0..THREADS {
             let (store, keys) = (&store, &keys);
             scope.spawn(move || {
                 for number in 0.. {
                     let text = format!("{round}.{thread}.{number}");
-                    let id = TokenId::new(text.as_bytes()).unwrap();
-                    assert_eq!(store.insert(&record(keys, &id, &text)).unwrap(), Insert::Inserted);
-                    tell(format!("minted {text}\n"));
+                    let id = id(&text);
+                    assert_eq!(store.insert(&record(keys, terms(&id))).unwrap(), Insert::Inserted);
+                    tell(&format!("minted {text}"));
                     if number % 2 == 0 {
-                        tell(format!("spending {text}\n"));
-                        let first = store.spend(&id, &claim()).unwrap();
+                        tell(&format!("spending {text}"));
+                        let first = store.spend(&id, &claim("claim")).unwrap();
                         assert!(matches!(first, Spend::Spent { uses_left: Some(0), repeated: false, .. }));
-                        tell(format!("spent {text}\n"));
+                        tell(&format!("spent {text}"));
                     }
                 }
             });
         }
     });
-}
-
-fn record(keys: &KeyRing, id: &TokenId, text: &str) -> Record {
-    let terms = Terms {
-        id,
-        purpose: token_core::Purpose::SpaceSupport,
-        resource: None,
-        issuer: &Entity { kind: "user".into(), id: "u1".into() },
-        created: UnixTime::from_secs(1_500_000_000),
-        expires: None,
-        use_limit: std::num::NonZeroU64::new(1),
-    };
-    Record::new(terms, &root_key(text), keys).unwrap()
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -111,14 +76,15 @@ enum Known {
     Spent,
 }
 
-fn kill(engine: &str) {
+fn kill(backend: Backend) {
+    let engine = backend.name;
     let dir = tempfile::tempdir().unwrap();
     let keys = KeyRing::create(keys(dir.path())).unwrap();
     let mut known = BTreeMap::new();
     for round in 0..KILLS {
         let before = known.len();
-        run_and_kill(engine, dir.path(), round, &mut known);
-        check(&*open(engine, dir.path()), &keys, &known);
+        run_and_kill(backend, dir.path(), round, &mut known);
+        check(&*open(backend, dir.path()), &keys, &known);
         assert!(known.len() >= before);
     }
     let spent = known.values().filter(|known| **known == Known::Spent).count();
@@ -126,9 +92,9 @@ fn kill(engine: &str) {
     println!("{engine}: {KILLS} kills, {} minted, {spent} spent: none lost, none revived", known.len());
 }
 
-fn run_and_kill(engine: &str, dir: &Path, round: u64, known: &mut BTreeMap<String, Known>) {
+fn run_and_kill(backend: Backend, dir: &Path, round: u64, known: &mut BTreeMap<String, Known>) {
     let mut victim: Child = Command::new(env::current_exe().unwrap())
-        .args(["victim", engine])
+        .args(["killed", "writes", backend.name])
         .arg(dir)
         .arg(round.to_string())
         .stdout(Stdio::piped())
@@ -163,20 +129,16 @@ fn run_and_kill(engine: &str, dir: &Path, round: u64, known: &mut BTreeMap<Strin
 
 fn check(store: &dyn TokenStore, keys: &KeyRing, known: &BTreeMap<String, Known>) {
     for (text, known) in known {
-        let id = TokenId::new(text.as_bytes()).unwrap();
+        let id = id(text);
         let record = store.get(&id).unwrap().unwrap_or_else(|| panic!("{text} was minted and is lost"));
         let opened = keys.open(&record.root_key, record.owner()).unwrap();
-        assert_eq!(opened.expose(), root_key(text).expose());
+        assert_eq!(opened.expose(), root_key(&id).expose());
         match (known, record.uses) {
             (Known::Minted, 0) | (Known::Spending, 0 | 1) => {}
             (Known::Spent, 1) => {
-                let again = store.spend(&id, &claim()).unwrap();
+                let again = store.spend(&id, &claim("claim")).unwrap();
                 assert!(matches!(again, Spend::Spent { uses_left: Some(0), repeated: true, .. }), "{text}");
-                assert_eq!(
-                    store.spend(&id, &ClaimId::new(*b"other").unwrap()).unwrap(),
-                    Spend::Exhausted,
-                    "{text}"
-                );
+                assert_eq!(store.spend(&id, &claim("other")).unwrap(), Spend::Exhausted, "{text}");
             }
             (known, uses) => panic!("{text} is {known:?} and has {uses} uses"),
         }
@@ -184,20 +146,19 @@ fn check(store: &dyn TokenStore, keys: &KeyRing, known: &BTreeMap<String, Known>
 }
 
 /// Writes until the store fails, and then makes further calls.
-fn limited(engine: &str, dir: &Path) {
-    let (store, keys) = (open(engine, dir), KeyRing::load(keys(dir)).unwrap());
-    let tell = |line: String| std::io::stdout().write_all(line.as_bytes()).unwrap();
+fn limited(backend: Backend, dir: &Path) {
+    let (store, keys) = (open(backend, dir), KeyRing::load(keys(dir)).unwrap());
     for number in 0.. {
         let text = format!("{number}");
-        let id = TokenId::new(text.as_bytes()).unwrap();
-        let record = Record { name: Some("large".repeat(4000)), ..record(&keys, &id, &text) };
-        let Err(error) = store.insert(&record).and_then(|_| store.spend(&id, &claim())) else {
-            tell(format!("spent {text}\n"));
+        let id = id(&text);
+        let record = Record { name: Some("large".repeat(4000)), ..record(&keys, terms(&id)) };
+        let Err(error) = store.insert(&record).and_then(|_| store.spend(&id, &claim("claim"))) else {
+            tell(&format!("spent {text}"));
             continue;
         };
-        tell(format!("failed {}\n", kind(&error)));
-        tell(format!("failed {}\n", store.insert(&record).map_or_else(|error| kind(&error), |_| "not")));
-        tell(format!("failed {}\n", store.get(&id).map_or_else(|error| kind(&error), |_| "not")));
+        tell(&format!("failed {}", kind(&error)));
+        tell(&format!("failed {}", store.insert(&record).map_or_else(|error| kind(&error), |_| "not")));
+        tell(&format!("failed {}", store.get(&id).map_or_else(|error| kind(&error), |_| "not")));
         return;
     }
 }
@@ -213,14 +174,14 @@ fn kind(error: &StoreError) -> &'static str {
 }
 
 /// Makes the system refuse, in the middle of the work, every write past the 4th MiB of a file.
-#[cfg(unix)]
-fn fail(engine: &str) {
+fn fail(backend: Backend) {
+    let engine = backend.name;
     let dir = tempfile::tempdir().unwrap();
     let keys = KeyRing::create(keys(dir.path())).unwrap();
     let output = Command::new("sh")
         .args(["-c", "trap '' XFSZ; ulimit -f 8192; exec \"$@\"", "sh"])
         .arg(env::current_exe().unwrap())
-        .args(["limited", engine])
+        .args(["killed", "fails", backend.name])
         .arg(dir.path())
         .output()
         .unwrap();
@@ -240,9 +201,6 @@ fn fail(engine: &str) {
         "io" => {}
         other => panic!("{engine}: {other}"),
     }
-    check(&*open(engine, dir.path()), &keys, &known);
+    check(&*open(backend, dir.path()), &keys, &known);
     println!("{engine}: failed ({first}) after {} were spent: none lost, none revived", known.len());
 }
-
-#[cfg(not(unix))]
-fn fail(_engine: &str) {}

@@ -1,51 +1,14 @@
 //! Stores at paths that hold something else, or are shared, moved or replaced.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    clippy::string_slice,
-    clippy::arithmetic_side_effects,
-    clippy::print_stdout,
-    reason = "a test: a panic is how it fails"
-)]
 
-use std::{
-    fs,
-    path::{Path, PathBuf},
+use std::{fs, path::Path};
+
+use token_core::UnixTime;
+use token_store::{KeyRing, Raise, RedbStore, Retry, SledStore, StoreError, TokenStore};
+use token_test::{
+    files::{content, copy},
+    records::{generation, id, user},
+    stores::{Backend, EMBEDDED, REDB, SLED},
 };
-
-use token_store::{RedbStore, SledStore, StoreError, TokenStore};
-
-type Make = fn(&Path) -> Result<Box<dyn TokenStore>, StoreError>;
-
-#[derive(Clone, Copy)]
-struct Backend {
-    create: Make,
-    open: Make,
-}
-
-const REDB: Backend = Backend {
-    create: |path| RedbStore::create(path).map(|store| Box::new(store) as _),
-    open: |path| RedbStore::open(path).map(|store| Box::new(store) as _),
-};
-
-const SLED: Backend = Backend {
-    create: |path| SledStore::create(path).map(|store| Box::new(store) as _),
-    open: |path| SledStore::open(path).map(|store| Box::new(store) as _),
-};
-
-/// Returns everything below a path, with its content.
-fn content(path: &Path) -> Vec<(PathBuf, Option<Vec<u8>>)> {
-    if path.is_file() {
-        return vec![(path.to_owned(), Some(fs::read(path).unwrap()))];
-    }
-    let mut all = vec![(path.to_owned(), None)];
-    let mut names: Vec<PathBuf> = fs::read_dir(path).unwrap().map(|entry| entry.unwrap().path()).collect();
-    names.sort();
-    all.extend(names.iter().flat_map(|path| content(path)));
-    all
-}
 
 fn foreign_redb(path: &Path) {
     const TABLE: redb::TableDefinition<'_, u64, u64> = redb::TableDefinition::new("theirs");
@@ -141,7 +104,7 @@ fn another_programs_redb_keeps_its_data() {
 
 #[test]
 fn a_new_store_stands_where_nothing_stood() {
-    for backend in [REDB, SLED] {
+    for backend in EMBEDDED {
         let dir = tempfile::tempdir().unwrap();
         assert!(matches!((backend.create)(&dir.path().join("absent/store")), Err(StoreError::Io(_))));
         assert!(content(dir.path()).len() == 1, "nothing was made for it");
@@ -156,7 +119,7 @@ fn a_new_store_stands_where_nothing_stood() {
 
 #[test]
 fn opening_makes_nothing() {
-    for backend in [REDB, SLED] {
+    for backend in EMBEDDED {
         let dir = tempfile::tempdir().unwrap();
         for path in ["store", "absent/store"].map(|name| dir.path().join(name)) {
             let error = (backend.open)(&path).unwrap_err();
@@ -172,7 +135,7 @@ fn opening_makes_nothing() {
 
 #[test]
 fn a_store_is_not_made_anew() {
-    for backend in [REDB, SLED] {
+    for backend in EMBEDDED {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("store");
         drop((backend.create)(&path).unwrap());
@@ -216,7 +179,7 @@ fn a_new_store_is_its_owners() {
 
 #[test]
 fn a_second_open_is_told_that_it_is_one() {
-    for backend in [REDB, SLED] {
+    for backend in EMBEDDED {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("store");
         let first = (backend.create)(&path).unwrap();
@@ -233,20 +196,16 @@ fn a_second_open_is_told_that_it_is_one() {
 /// As a daemon does.
 #[test]
 fn a_process_may_change_its_directory() {
-    for Backend { create, open } in [REDB, SLED] {
+    for Backend { create, open, .. } in EMBEDDED {
         let dir = tempfile::tempdir().unwrap();
         std::env::set_current_dir(&dir).unwrap();
         let store = create(Path::new("store")).unwrap();
         std::env::set_current_dir("/").unwrap();
-        let subject = token_store::Entity::user("u1");
-        let keys = token_store::KeyRing::generate().unwrap();
-        let owner = token_store::Owner::Generation { subject: &subject, number: 1 };
-        let root_key = keys.seal(&token_core::RootKey::from_derived([7; 32]), owner).unwrap();
-        let generation = token_store::Generation { number: 1, root_key };
-        assert_eq!(store.raise_generation(&subject, &generation).unwrap(), token_store::Raise::Raised);
+        let generation = generation(&KeyRing::generate().unwrap(), 1);
+        assert_eq!(store.raise_generation(user(), &generation).unwrap(), Raise::Raised);
         drop(store);
         let store = open(&dir.path().join("store")).unwrap();
-        assert_eq!(store.generation(&subject).unwrap(), Some(generation));
+        assert_eq!(store.generation(user()).unwrap(), Some(generation));
     }
 }
 
@@ -339,44 +298,26 @@ fn an_unfinished_snapshot_of_sled_is_set_aside() {
     }
 }
 
-/// Copies a file or a directory. A program that copies would hold the locks of other tests until it has begun.
-fn copy(from: &Path, to: &Path) {
-    if from.is_file() {
-        fs::copy(from, to).unwrap();
-        return;
-    }
-    fs::create_dir(to).unwrap();
-    for entry in fs::read_dir(from).unwrap() {
-        let entry = entry.unwrap();
-        copy(&entry.path(), &to.join(entry.file_name()));
-    }
-}
-
-const KINDS: [(Backend, Make); 2] = [
-    (REDB, |path| RedbStore::inspect(path).map(|store| Box::new(store) as _)),
-    (SLED, |path| SledStore::inspect(path).map(|store| Box::new(store) as _)),
-];
-
 #[test]
 fn an_inspection_leaves_the_store_alone() {
-    for (backend, inspect) in KINDS {
+    for backend in EMBEDDED {
+        let inspect = backend.inspect;
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("store");
         let nothing = inspect(&path);
         assert!(matches!(nothing, Err(StoreError::NotFound { path: named }) if named == path));
         assert!(!path.exists());
 
-        let id = token_store::TokenId::new(*b"a").unwrap();
         let store = (backend.create)(&path).unwrap();
         assert!(matches!(inspect(&path), Err(StoreError::AlreadyOpen { path: named }) if named == path));
         drop(store);
         let before = content(&path);
         let store = inspect(&path).unwrap();
-        assert_eq!(store.get(&id).unwrap(), None);
-        assert!(matches!(store.revoke(&id), Err(StoreError::ReadOnly)));
+        assert_eq!(store.get(&id("a")).unwrap(), None);
+        assert!(matches!(store.revoke(&id("a")), Err(StoreError::ReadOnly)));
         let another = inspect(&path).unwrap();
-        assert_eq!(another.purge(token_core::UnixTime::MAX, 0).unwrap(), 0);
-        assert!(matches!(another.purge(token_core::UnixTime::MAX, 1), Err(StoreError::ReadOnly)));
+        assert_eq!(another.purge(UnixTime::MAX, 0).unwrap(), 0);
+        assert!(matches!(another.purge(UnixTime::MAX, 1), Err(StoreError::ReadOnly)));
         drop((store, another));
         assert_eq!(content(&path), before);
         drop((backend.open)(&path).unwrap());
@@ -385,7 +326,7 @@ fn an_inspection_leaves_the_store_alone() {
 
 #[test]
 fn an_inspection_makes_no_store_of_what_is_none() {
-    for (_, inspect) in KINDS {
+    for Backend { inspect, .. } in EMBEDDED {
         let dir = tempfile::tempdir().unwrap();
         for (name, make) in [
             ("an empty directory", (|path| fs::create_dir(path).unwrap()) as fn(&Path)),
@@ -431,14 +372,9 @@ type Loss = (&'static str, Option<Backend>, fn(&Path));
 #[cfg(unix)]
 #[test]
 fn a_store_that_is_moved_or_replaced_while_it_is_open_stops() {
-    let subject = token_store::Entity { kind: "user".into(), id: "u1".into() };
-    let keys = token_store::KeyRing::generate().unwrap();
-    let raise = |store: &dyn TokenStore, number: u64| {
-        let owner = token_store::Owner::Generation { subject: &subject, number };
-        let root_key = keys.seal(&token_core::RootKey::from_derived([7; 32]), owner).unwrap();
-        store.raise_generation(&subject, &token_store::Generation { number, root_key })
-    };
-    let raised = token_store::Raise::Raised;
+    let keys = KeyRing::generate().unwrap();
+    let raise =
+        |store: &dyn TokenStore, number: u64| store.raise_generation(user(), &generation(&keys, number));
     let ways: [Loss; 7] = [
         ("moved", None, |path| fs::rename(path, path.with_file_name("aside")).unwrap()),
         ("its directory moved", None, |path| {
@@ -463,29 +399,29 @@ fn a_store_that_is_moved_or_replaced_while_it_is_open_stops() {
         ("its log removed", Some(SLED), |path| fs::remove_file(path.join("db")).unwrap()),
         ("its marker removed", Some(SLED), |path| fs::remove_file(path.join("onetoken-store")).unwrap()),
     ];
-    for backend in [REDB, SLED] {
+    for backend in EMBEDDED {
         for (way, only, lose) in ways {
-            if only.is_some_and(|only| only.open as usize != backend.open as usize) {
+            if only.is_some_and(|only| only.name != backend.name) {
                 continue;
             }
             let dir = tempfile::tempdir().unwrap();
             fs::create_dir(dir.path().join("in")).unwrap();
             let path = dir.path().join("in/store");
             let store = (backend.create)(&path).unwrap();
-            assert_eq!(raise(&*store, 1).unwrap(), raised);
+            assert_eq!(raise(&*store, 1).unwrap(), Raise::Raised);
             lose(&path);
             let error = raise(&*store, 2).unwrap_err();
             assert!(
                 matches!(&error, StoreError::Replaced { path: named } if *named == path),
                 "{way}: {error}"
             );
-            assert_eq!(error.retry(), token_store::Retry::Ask);
-            assert!(matches!(store.generation(&subject), Err(StoreError::Replaced { .. })), "{way}");
+            assert_eq!(error.retry(), Retry::Ask);
+            assert!(matches!(store.generation(user()), Err(StoreError::Replaced { .. })), "{way}");
             if way == "replaced by a copy" {
                 let other = (backend.open)(&path).unwrap();
-                assert_eq!(raise(&*other, 2).unwrap(), raised);
+                assert_eq!(raise(&*other, 2).unwrap(), Raise::Raised);
                 assert!(matches!(raise(&*store, 2), Err(StoreError::Replaced { .. })));
-                assert_eq!(other.generation(&subject).unwrap().unwrap().number, 2);
+                assert_eq!(other.generation(user()).unwrap().unwrap().number, 2);
             }
         }
     }

@@ -1,6 +1,9 @@
 //! Every backend, and every wrapper of one, passes the conformance suite.
 
+use std::sync::Arc;
+
 use token_store::{Administration, CacheConfig, CachedStore, MemoryStore, conformance};
+use token_test::stores::{Backend, REDB, SLED};
 
 #[test]
 fn memory() {
@@ -10,15 +13,8 @@ fn memory() {
 
 #[test]
 fn boxed_and_shared() {
-    let store = std::sync::Arc::new(MemoryStore::new());
+    let store = Arc::new(MemoryStore::new());
     conformance::administration(|| Box::new(store.clone()) as Box<dyn Administration>);
-}
-
-#[cfg(feature = "redb")]
-#[test]
-fn redb() {
-    let dir = tempfile::tempdir().unwrap();
-    conformance::administration(|| token_store::RedbStore::open_or_create(dir.path().join("store")).unwrap());
 }
 
 #[test]
@@ -28,9 +24,17 @@ fn cached_memory() {
     assert!(store.metrics().hits > 0, "the cache was passed by");
 }
 
-#[cfg(feature = "sled")]
+fn on_disk(backend: Backend) {
+    let dir = tempfile::tempdir().unwrap();
+    conformance::administration(|| (backend.open_or_create)(&dir.path().join("store")).unwrap());
+}
+
+#[test]
+fn redb() {
+    on_disk(REDB);
+}
+
 #[test]
 fn sled() {
-    let dir = tempfile::tempdir().unwrap();
-    conformance::administration(|| token_store::SledStore::open_or_create(dir.path().join("store")).unwrap());
+    on_disk(SLED);
 }

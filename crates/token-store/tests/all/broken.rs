@@ -1,5 +1,4 @@
 //! The conformance suite names the promise that a broken store breaks.
-#![allow(clippy::unwrap_used, reason = "a test: a panic is how it fails")]
 
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},

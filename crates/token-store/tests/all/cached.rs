@@ -1,12 +1,4 @@
 //! When a cache may answer by itself, and when it must ask the store.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    clippy::arithmetic_side_effects,
-    reason = "a test: a panic is how it fails"
-)]
 
 use std::{
     cell::Cell,
@@ -21,49 +13,25 @@ use std::{
     time::{Duration, Instant},
 };
 
-use token_core::{RootKey, UnixTime};
+use token_core::UnixTime;
 use token_store::{
     Administration, CacheConfig, CachedStore, ClaimId, Cursor, Entity, Filter, Generation, GrantId, Held,
-    Insert, KeyPlace, KeyRing, MemoryStore, Owner, Page, Raise, Record, Refund, Reseal, Revoke, Spend,
-    StoreError, Terms, TokenId, TokenStore,
+    Insert, KeyPlace, KeyRing, MemoryStore, Page, Raise, Record, Refund, Reseal, Revoke, Spend, StoreError,
+    Terms, TokenId, TokenStore,
 };
+use token_test::records::{self, claim, generation, id, terms, user};
 
 const TTL: Duration = Duration::from_secs(3);
 const ABSENT_TTL: Duration = Duration::from_secs(1);
 const OUTAGE: Duration = Duration::from_secs(60);
 const TICK: Duration = Duration::from_millis(1);
 
-fn id(name: impl ToString) -> TokenId {
-    TokenId::new(name.to_string().into_bytes()).unwrap()
-}
-
-fn claim(name: impl ToString) -> ClaimId {
-    ClaimId::new(name.to_string().into_bytes()).unwrap()
-}
-
 // Ignores the answer of a call.
 fn done<T>(_: T) {}
 
-fn user() -> Entity {
-    Entity { kind: "user".into(), id: "u1".into() }
-}
-
 fn record(keys: &KeyRing, id: &TokenId, limit: Option<u64>) -> Record {
-    let terms = Terms {
-        id,
-        purpose: token_core::Purpose::SpaceSupport,
-        resource: None,
-        issuer: &user(),
-        created: UnixTime::from_secs(1_500_000_000),
-        expires: Some(UnixTime::from_secs(1_500_003_600)),
-        use_limit: limit.and_then(NonZeroU64::new),
-    };
-    Record::new(terms, &RootKey::derive_any(id.as_bytes()), keys).unwrap()
-}
-
-fn generation(keys: &KeyRing, number: u64) -> Generation {
-    let owner = Owner::Generation { subject: &user(), number };
-    Generation { number, root_key: keys.seal(&RootKey::derive_any(b"generation"), owner).unwrap() }
+    let (expires, use_limit) = (Some(UnixTime::from_secs(1_500_003_600)), limit.and_then(NonZeroU64::new));
+    records::record(keys, Terms { expires, use_limit, ..terms(id) })
 }
 
 /// A store in memory that counts reads. It fails, panics, or holds a read back on request.
@@ -178,7 +146,7 @@ impl Host {
     }
 
     /// Inserts a record at another host.
-    fn insert(&self, name: impl ToString, limit: Option<u64>) -> TokenId {
+    fn insert(&self, name: impl std::fmt::Display, limit: Option<u64>) -> TokenId {
         let id = id(name);
         assert_eq!(self.far.store.insert(&record(&self.keys, &id, limit)).unwrap(), Insert::Inserted);
         id
@@ -186,7 +154,7 @@ impl Host {
 
     fn raise(&self, number: u64) {
         let next = generation(&self.keys, number);
-        assert_eq!(self.far.store.raise_generation(&user(), &next).unwrap(), Raise::Raised);
+        assert_eq!(self.far.store.raise_generation(user(), &next).unwrap(), Raise::Raised);
     }
 
     fn pass(&self, time: Duration) {
@@ -198,7 +166,7 @@ impl Host {
     }
 
     fn number(&self) -> u64 {
-        self.cached.generation(&user()).unwrap().unwrap().number
+        self.cached.generation(user()).unwrap().unwrap().number
     }
 }
 
@@ -287,7 +255,7 @@ fn that_there_is_none_serves_shorter() {
     host.pass(TICK);
     assert!(host.cached.get(&id).unwrap().is_some());
 
-    assert!(host.cached.generation(&user()).unwrap().is_none());
+    assert!(host.cached.generation(user()).unwrap().is_none());
     host.raise(1);
     host.pass(ABSENT_TTL);
     assert_eq!(host.number(), 1);
@@ -383,11 +351,11 @@ fn what_was_read_before_a_change_is_not_kept_after_it() {
     assert_eq!(overtaken(&host, || uses(&new), purge), None);
 
     host.raise(1);
-    let raise = |number| done(cached.raise_generation(&user(), &generation(&host.keys, number)).unwrap());
+    let raise = |number| done(cached.raise_generation(user(), &generation(&host.keys, number)).unwrap());
     assert_eq!(overtaken(&host, || host.number(), || raise(2)), 2);
     let elsewhere = || {
         host.raise(3);
-        cached.invalidator().invalidate_generation(&user());
+        cached.invalidator().invalidate_generation(user());
     };
     assert_eq!(overtaken(&host, || host.number(), elsewhere), 3);
     let refused = || {
@@ -409,21 +377,21 @@ fn administration_forgets_what_it_changes() {
     let (a, b, c) = (insert(&keys, "a", None), insert(&keys, "b", None), insert(&keys, "c", Some(1)));
     let get = |id: &TokenId| store.get(id).unwrap();
     let first = get(&a).unwrap().root_key;
-    assert_eq!(store.raise_generation(&user(), &generation(&keys, 1)).unwrap(), Raise::Raised);
-    let old = store.generation(&user()).unwrap().unwrap().root_key;
+    assert_eq!(store.raise_generation(user(), &generation(&keys, 1)).unwrap(), Raise::Raised);
+    let old = store.generation(user()).unwrap().unwrap().root_key;
 
     keys.rotate().unwrap();
     let new = generation(&keys, 1).root_key;
-    let place = KeyPlace::Generation(user());
+    let place = KeyPlace::Generation(user().clone());
     assert_eq!(store.reseal(&[Reseal { place, old, new: new.clone() }]).unwrap(), 1);
-    assert_eq!(store.generation(&user()).unwrap().unwrap().root_key, new);
+    assert_eq!(store.generation(user()).unwrap().unwrap().root_key, new);
     let new = record(&keys, &a, None).root_key;
     let place = KeyPlace::Token(a.clone());
     assert_eq!(store.reseal(&[Reseal { place, old: first, new: new.clone() }]).unwrap(), 1);
     assert_eq!(get(&a).unwrap().root_key, new);
 
     assert!(!get(&a).unwrap().revoked && !get(&b).unwrap().revoked);
-    assert_eq!(store.revoke_all(&Filter::Issuer(user()), None, 1).unwrap().revoked, 1);
+    assert_eq!(store.revoke_all(&Filter::Issuer(user().clone()), None, 1).unwrap().revoked, 1);
     assert!(get(&a).unwrap().revoked && !get(&b).unwrap().revoked);
     let _void = store.revoke_before(UnixTime::from_secs(1_500_000_001)).unwrap();
     assert!(get(&b).unwrap().revoked);
@@ -449,7 +417,7 @@ fn an_error_is_not_kept() {
     for error in [unreachable(), Some(StoreError::Poisoned), Some(StoreError::Corrupt { what: "a record" })] {
         host.far.fail(error);
         assert!(host.cached.get(&id).is_err());
-        assert!(host.cached.generation(&user()).is_err());
+        assert!(host.cached.generation(user()).is_err());
         host.far.fail(None);
         assert!(host.cached.get(&id).unwrap().is_some());
         host.cached.invalidator().invalidate_all();
@@ -511,7 +479,7 @@ fn a_generation_serves_longer_when_the_store_cannot_be_reached() {
     host.pass(OUTAGE - TICK);
     assert_eq!(host.number(), 2);
     host.pass(TICK);
-    assert!(matches!(host.cached.generation(&user()), Err(StoreError::Io(_))));
+    assert!(matches!(host.cached.generation(user()), Err(StoreError::Io(_))));
     host.far.fail(None);
     assert_eq!(host.number(), 3);
 }
@@ -523,9 +491,9 @@ fn a_generation_does_not_outlast_what_somebody_has_to_mend() {
     assert_eq!(host.number(), 1);
     host.pass(TTL);
     host.far.fail(Some(StoreError::Corrupt { what: "a generation" }));
-    assert!(matches!(host.cached.generation(&user()), Err(StoreError::Corrupt { .. })));
+    assert!(matches!(host.cached.generation(user()), Err(StoreError::Corrupt { .. })));
     host.far.fail(unreachable());
-    assert!(matches!(host.cached.generation(&user()), Err(StoreError::Io(_))), "it was forgotten");
+    assert!(matches!(host.cached.generation(user()), Err(StoreError::Io(_))), "it was forgotten");
 }
 
 #[test]
@@ -533,24 +501,24 @@ fn a_generation_that_somebody_tried_to_raise_serves_nobody() {
     let host = Host::new();
     host.raise(1);
     assert_eq!(host.number(), 1);
-    let tried = host.cached.raise_generation(&user(), &generation(&host.keys, 7)).unwrap();
+    let tried = host.cached.raise_generation(user(), &generation(&host.keys, 7)).unwrap();
     assert_eq!(tried, Raise::Stale { present: 1 });
     host.far.fail(unreachable());
-    assert!(host.cached.generation(&user()).is_err());
+    assert!(host.cached.generation(user()).is_err());
 }
 
 #[test]
 fn the_present_generation_is_the_store_s() {
     let host =
         Host::with(CacheConfig { ttl: Duration::MAX, absent_ttl: Duration::MAX, ..CacheConfig::default() });
-    let present = || host.cached.present_generation(&user()).unwrap().map(|generation| generation.number);
-    assert_eq!((host.cached.generation(&user()).unwrap(), present()), (None, None));
+    let present = || host.cached.present_generation(user()).unwrap().map(|generation| generation.number);
+    assert_eq!((host.cached.generation(user()).unwrap(), present()), (None, None));
     for number in 1..4 {
         host.raise(number);
         assert_eq!((present(), host.number()), (Some(number), number), "and is not forgotten afterwards");
     }
     host.far.fail(unreachable());
-    host.cached.present_generation(&user()).unwrap_err();
+    host.cached.present_generation(user()).unwrap_err();
 }
 
 #[test]

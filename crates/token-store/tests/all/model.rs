@@ -1,22 +1,16 @@
 //! Random operations on ids of random bytes, compared with the simplest model of a store.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    clippy::string_slice,
-    clippy::arithmetic_side_effects,
-    clippy::print_stdout,
-    reason = "a test: a panic is how it fails"
-)]
 
 use std::{collections::BTreeMap, num::NonZeroU64};
 
 use proptest::{collection::vec, prelude::*};
-use token_core::{RootKey, UnixTime};
+use token_core::UnixTime;
 use token_store::{
-    CacheConfig, CachedStore, ClaimId, Entity, Filter, GrantId, Held, Insert, KeyRing, MemoryStore, Record,
-    Refund, Revoke, Spend, Terms, TokenId, TokenStore,
+    CacheConfig, CachedStore, Entity, Filter, GrantId, Held, Insert, KeyRing, MemoryStore, Record, Refund,
+    Revoke, Spend, Terms, TokenId, TokenStore,
+};
+use token_test::{
+    records::{claim, record, terms},
+    stores::{Backend, REDB, SLED},
 };
 
 #[derive(Clone, Debug)]
@@ -110,10 +104,6 @@ impl Model {
     }
 }
 
-fn claim(number: u8) -> ClaimId {
-    ClaimId::new([number]).unwrap()
-}
-
 fn entity(number: u8) -> Entity {
     Entity { kind: "user".into(), id: "u".repeat(number.into()) }
 }
@@ -129,15 +119,14 @@ fn run(store: &dyn TokenStore, keys: &KeyRing, ids: &[Vec<u8>], operations: Vec<
                 let id = id_at(id);
                 let entity = entity(number);
                 let terms = Terms {
-                    id,
-                    purpose: token_core::Purpose::SpaceSupport,
                     resource: (number == 1).then_some(&entity),
                     issuer: &entity,
                     created: UnixTime::from_secs(0),
                     expires: expires.map(UnixTime::from_secs),
                     use_limit: NonZeroU64::new(limit),
+                    ..terms(id)
                 };
-                let record = Record::new(terms, &RootKey::from_derived([number; 32]), keys).unwrap();
+                let record = record(keys, terms);
                 let present = model.0.contains_key(id);
                 let expected = if present { Insert::Exists } else { Insert::Inserted };
                 assert_eq!(store.insert(&record).unwrap(), expected);
@@ -195,6 +184,12 @@ fn run(store: &dyn TokenStore, keys: &KeyRing, ids: &[Vec<u8>], operations: Vec<
     }
 }
 
+fn on_disk(backend: Backend, ids: &[Vec<u8>], operations: Vec<Operation>) {
+    let dir = tempfile::tempdir().unwrap();
+    let store = (backend.create)(&dir.path().join("store")).unwrap();
+    run(&store, &KeyRing::generate().unwrap(), ids, operations);
+}
+
 proptest! {
     #[test]
     fn memory_does_what_the_model_does((ids, operations) in operations()) {
@@ -212,19 +207,13 @@ proptest! {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(16))]
 
-    #[cfg(feature = "redb")]
     #[test]
     fn redb_does_what_the_model_does((ids, operations) in operations()) {
-        let dir = tempfile::tempdir().unwrap();
-        let store = token_store::RedbStore::open_or_create(dir.path().join("store")).unwrap();
-        run(&store, &KeyRing::generate().unwrap(), &ids, operations);
+        on_disk(REDB, &ids, operations);
     }
 
-    #[cfg(feature = "sled")]
     #[test]
     fn sled_does_what_the_model_does((ids, operations) in operations()) {
-        let dir = tempfile::tempdir().unwrap();
-        let store = token_store::SledStore::open_or_create(dir.path().join("store")).unwrap();
-        run(&store, &KeyRing::generate().unwrap(), &ids, operations);
+        on_disk(SLED, &ids, operations);
     }
 }

@@ -1,14 +1,4 @@
 //! Stores that were damaged at rest: the right answer or a typed error, never a wrong one.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    clippy::string_slice,
-    clippy::arithmetic_side_effects,
-    clippy::print_stdout,
-    reason = "a test: a panic is how it fails"
-)]
 
 use std::{
     fs,
@@ -16,56 +6,22 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use token_core::{RootKey, UnixTime};
-use token_store::{
-    ClaimId, Entity, Filter, Insert, KeyRing, OpenError, Record, RedbStore, Revoke, SledStore, Spend,
-    StoreError, Terms, TokenId, TokenStore,
+use token_core::UnixTime;
+use token_store::{Filter, Insert, KeyRing, OpenError, Record, Revoke, Spend, StoreError, Terms, TokenStore};
+use token_test::{
+    files::{content, copy},
+    records::{self, claim, id, root_key, terms, user},
+    stores::{Backend, EMBEDDED, REDB, SLED},
 };
 
 const RECORDS: u8 = 60;
 const FLIPS: usize = 60;
 
-type Make = fn(&Path) -> Result<Box<dyn TokenStore>, StoreError>;
-
-#[derive(Clone, Copy)]
-struct Backend {
-    create: Make,
-    open: Make,
-}
-
-const REDB: Backend = Backend {
-    create: |path| RedbStore::create(path).map(|store| Box::new(store) as _),
-    open: |path| RedbStore::open(path).map(|store| Box::new(store) as _),
-};
-
-const SLED: Backend = Backend {
-    create: |path| SledStore::create(path).map(|store| Box::new(store) as _),
-    open: |path| SledStore::open(path).map(|store| Box::new(store) as _),
-};
-
-fn id(number: u8) -> TokenId {
-    TokenId::new([b'i', number]).unwrap()
-}
-
-fn claim() -> ClaimId {
-    ClaimId::new(*b"claim").unwrap()
-}
-
-fn issuer() -> Entity {
-    Entity { kind: "user".into(), id: "u1".into() }
-}
-
 fn record(keys: &KeyRing, number: u8) -> Record {
-    let terms = Terms {
-        id: &id(number),
-        purpose: token_core::Purpose::SpaceSupport,
-        resource: None,
-        issuer: &issuer(),
-        created: UnixTime::from_secs(1_500_000_000),
-        expires: Some(UnixTime::from_secs(1_600_000_000)),
-        use_limit: NonZeroU64::new(2),
-    };
-    let record = Record::new(terms, &RootKey::from_derived([number; 32]), keys).unwrap();
+    // In the order of their numbers.
+    let id = id(format!("{number:02}"));
+    let expires = Some(UnixTime::from_secs(1_600_000_000));
+    let record = records::record(keys, Terms { expires, use_limit: NonZeroU64::new(2), ..terms(&id) });
     Record { name: Some(format!("number {number}")), ..record }
 }
 
@@ -76,7 +32,7 @@ fn fill(store: &dyn TokenStore, keys: &KeyRing) -> Vec<Record> {
             let mut record = record(keys, number);
             assert_eq!(store.insert(&record).unwrap(), Insert::Inserted);
             if number % 3 > 0 {
-                let first = store.spend(&record.id, &claim()).unwrap();
+                let first = store.spend(&record.id, &claim("claim")).unwrap();
                 assert!(matches!(first, Spend::Spent { uses_left: Some(1), repeated: false, .. }));
                 record.uses = 1;
             }
@@ -97,8 +53,8 @@ struct Outcomes {
 }
 
 /// Makes every call on a damaged store. Each answer must be true.
-fn question(open: Make, path: &Path, keys: &KeyRing, records: &[Record], outcomes: &mut Outcomes) {
-    let store = match open(path) {
+fn question(backend: Backend, path: &Path, keys: &KeyRing, records: &[Record], outcomes: &mut Outcomes) {
+    let store = match (backend.open)(path) {
         Ok(store) => store,
         Err(error) => {
             typed(&error);
@@ -111,17 +67,17 @@ fn question(open: Make, path: &Path, keys: &KeyRing, records: &[Record], outcome
         typed(&error);
         errors += 1;
     };
-    for (number, record) in (0..).zip(records) {
+    for record in records {
         match store.get(&record.id) {
             Ok(found) => {
                 assert_eq!(found.as_ref(), Some(record));
                 let opened = keys.open(&found.unwrap().root_key, record.owner()).unwrap();
-                assert_eq!(opened.expose(), &[number; 32]);
+                assert_eq!(opened.expose(), root_key(&record.id).expose());
             }
             Err(error) => note(error),
         }
         if record.uses == 1 {
-            match store.spend(&record.id, &claim()) {
+            match store.spend(&record.id, &claim("claim")) {
                 Ok(answer) => {
                     assert!(matches!(answer, Spend::Spent { uses_left: Some(1), repeated: true, .. }));
                 }
@@ -129,7 +85,7 @@ fn question(open: Make, path: &Path, keys: &KeyRing, records: &[Record], outcome
             }
         }
     }
-    for filter in [Filter::All, Filter::Issuer(issuer()), Filter::ExpiresBefore(UnixTime::MAX)] {
+    for filter in [Filter::All, Filter::Issuer(user().clone()), Filter::ExpiresBefore(UnixTime::MAX)] {
         match store.list(&filter, None, usize::MAX) {
             // No record is another, and none is missing unnoticed. An id may be damaged too.
             Ok(page) => {
@@ -162,38 +118,15 @@ fn typed(error: &StoreError) {
     );
 }
 
-fn copy(from: &Path, to: &Path) {
-    if from.is_dir() {
-        fs::create_dir(to).unwrap();
-        for entry in fs::read_dir(from).unwrap() {
-            let name = entry.unwrap().file_name();
-            copy(&from.join(&name), &to.join(&name));
-        }
-    } else {
-        fs::copy(from, to).unwrap();
-    }
-}
-
 fn remove(path: &Path) {
     if path.is_dir() { fs::remove_dir_all(path).unwrap() } else { fs::remove_file(path).unwrap() }
 }
 
-fn files(path: &Path) -> Vec<PathBuf> {
-    if path.is_file() {
-        return vec![path.to_owned()];
-    }
-    let mut files: Vec<PathBuf> =
-        fs::read_dir(path).unwrap().flat_map(|entry| files(&entry.unwrap().path())).collect();
-    files.sort();
-    files
-}
-
 /// Returns every byte that is not zero, by file and position: zero bytes are mostly never read.
 fn targets(path: &Path) -> Vec<(PathBuf, usize)> {
-    files(path)
-        .into_iter()
-        .flat_map(|file| {
-            let bytes = fs::read(&file).unwrap();
+    let files = content(path).into_iter().filter_map(|(file, bytes)| Some((file, bytes?)));
+    files
+        .flat_map(|(file, bytes)| {
             let at: Vec<usize> = (0..bytes.len()).filter(|at| bytes[*at] != 0).collect();
             at.into_iter().map(move |at| (file.clone(), at))
         })
@@ -219,7 +152,7 @@ fn damage(
 
     let mut outcomes = Outcomes::default();
     copy(&whole, &damaged);
-    question(backend.open, &damaged, &keys, &records, &mut outcomes);
+    question(backend, &damaged, &keys, &records, &mut outcomes);
     assert_eq!(outcomes.unharmed, 1, "an undamaged copy answers everything");
     remove(&damaged);
     for (file, harm) in harms(&targets(&whole)) {
@@ -231,7 +164,7 @@ fn damage(
         let mut bytes = fs::read(&target).unwrap();
         harm(&mut bytes);
         fs::write(&target, bytes).unwrap();
-        question(backend.open, &damaged, &keys, &records, &mut outcomes);
+        question(backend, &damaged, &keys, &records, &mut outcomes);
         remove(&damaged);
     }
     outcomes
@@ -312,7 +245,7 @@ fn cut_and_zeroed_sled() {
 #[test]
 fn a_sealed_key_of_another_record_does_not_open() {
     let keys = KeyRing::generate().unwrap();
-    for backend in [REDB, SLED] {
+    for backend in EMBEDDED {
         let dir = tempfile::tempdir().unwrap();
         let store = (backend.create)(&dir.path().join("store")).unwrap();
         let [a, b] = [record(&keys, 1), record(&keys, 2)];

@@ -1,27 +1,14 @@
 //! Every interleaving of a few threads that read through one cache while one of them changes the value. No read returns
 //! the value before a change that has returned. A lost wake-up shows as a deadlock.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::arithmetic_side_effects,
-    reason = "a test: a panic is how it fails"
-)]
-
-#[path = "../src/cached/reads.rs"]
-#[allow(unreachable_pub, dead_code, reason = "as in the library, it is used within the crate")]
-mod reads;
-
-/// loom's primitives, in place of the library's.
-mod sync {
-    pub(crate) use loom::sync::{Arc, Condvar, Mutex, MutexGuard};
-}
 
 use std::time::{Duration, Instant};
 
 use loom::{model::Builder, sync::atomic::AtomicU64, sync::atomic::Ordering::SeqCst, thread};
-use reads::{Reads, Terms};
-use sync::Arc;
+
+use crate::{
+    reads::{Reads, Terms},
+    sync::Arc,
+};
 
 /// A far store of one number, and a cache of it.
 struct Host {
