@@ -3,7 +3,7 @@
 use std::hint::black_box;
 
 use macaroon::{Format as OracleFormat, Macaroon as OracleMacaroon, MacaroonKey, Verifier as OracleVerifier};
-use token_api::{Grant, MintRequest, Purpose};
+use token_api::{MintRequest, Purpose};
 use token_core::{
     CaveatTypes, Context, DecodeOptions, Encoding, Format, IdentifierV2, Interface, InviteType, LegacyType,
     Persistence, Region, RootKey, Subject, Token, TokenType, UnixTime, Verifier, VerifyError, inspect,
@@ -270,8 +270,7 @@ fn forgery() -> Work {
 /// Verifies this many stored tokens at once. Panics if one is refused.
 pub fn many(tokens: usize) -> impl Fn() + Sync {
     let world = World::new();
-    let grant = Grant::SpaceSupport { space: SPACE, dialect: None };
-    let request = MintRequest::new(grant, Subject::User("owner"));
+    let request = MintRequest::space_support(SPACE, Subject::User("owner"));
     let texts: Vec<_> = (0..tokens).map(|_| world.authority.mint(&request).unwrap().token).collect();
     move || {
         let context = world.authority.context();
@@ -283,8 +282,8 @@ pub fn many(tokens: usize) -> impl Fn() + Sync {
 /// Everything that a server does: draw the id and the secret, seal and store them; then look up, open and verify.
 fn authority() -> Work {
     let work = |world: &World| {
-        let grant = Grant::SpaceSupport { space: SPACE, dialect: None };
-        let minted = world.authority.mint(&MintRequest::new(grant, Subject::User("owner"))).unwrap();
+        let request = MintRequest::space_support(SPACE, Subject::User("owner"));
+        let minted = world.authority.mint(&request).unwrap();
         let context = world.authority.context();
         let accepted = world.authority.verify(&minted.token, Some(Purpose::SpaceSupport), &context).unwrap();
         assert_eq!(accepted.uses_left, Some(1));

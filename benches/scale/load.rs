@@ -14,7 +14,7 @@ use std::{
 
 use hdrhistogram::Histogram;
 use serde_json::{Value, json};
-use token_api::{Authority, Config, Grant, Host, HostError, MintRequest, Purpose};
+use token_api::{Authority, Config, Host, HostError, MintRequest, Purpose};
 use token_core::Subject;
 #[cfg(feature = "sled")]
 use token_store::SledStore;
@@ -164,9 +164,9 @@ pub(crate) fn work(store: &Store, plan: &Plan, tell: &mut impl FnMut(Value)) -> 
         told("mint", &minted.pace);
         let consumed = phase(threads, minted.results.len(), Duration::MAX, |index| {
             let token = minted.results.get(index).ok_or("no token")?;
-            let (claim, context) = (authority.draw_claim()?, authority.context());
-            let (kind, who) = (Purpose::SpaceSupport, Subject::Provider("p1"));
-            let consumed = authority.spend(token, kind, who, &claim, &context)?;
+            let (claim, mut context) = (authority.draw_claim()?, authority.context());
+            context.consumer = Some(Subject::Provider("p1"));
+            let consumed = authority.spend(token, Purpose::SpaceSupport, &claim, &context)?;
             if consumed.repeated { Err("a new claim is an old one".into()) } else { Ok(()) }
         })?;
         told("consume", &consumed.pace);
@@ -181,8 +181,7 @@ pub(crate) fn work(store: &Store, plan: &Plan, tell: &mut impl FnMut(Value)) -> 
 /// One of a thousand spaces, by one of a hundred users.
 fn mint(authority: &Worked, index: usize) -> Outcome<String> {
     let (space, user) = (format!("space-{:028}", index % 1_000), format!("user-{:027}", index % 100));
-    let grant = Grant::SpaceSupport { space: &space, dialect: None };
-    Ok(authority.mint(&MintRequest::new(grant, Subject::User(&user)))?.token)
+    Ok(authority.mint(&MintRequest::space_support(&space, Subject::User(&user)))?.token)
 }
 
 /// Each token once, in an order that no cache can predict.

@@ -2,9 +2,7 @@
 
 use std::{error::Error, fs, path::Path};
 
-use token_api::{
-    Authority, ClaimId, Client, Config, Entity, Host, HostError, KeyRing, Purpose, RedbStore, Subject,
-};
+use token_api::{Authority, ClaimId, Config, Entity, Host, HostError, KeyRing, Purpose, RedbStore, Subject};
 
 /// One space, and one user who may have it supported: your server's own knowledge.
 struct Members;
@@ -36,12 +34,12 @@ pub(crate) fn run(home: &Path) -> Result<(), Box<dyn Error>> {
     let authority = Authority::new(store, keys, Members, Config::default())?;
 
     // GET /spaces/s1/providers/token
-    let body = authority.get_space_provider_token(&Client::user("u1"), "s1")?;
+    let body = authority.get_space_provider_token(Some(Subject::User("u1")), "s1")?;
 
     // A provider presents the token. The claim names this spend: a retry gets the same answer and costs nothing.
-    let (provider, claim) = (Subject::Provider("p1"), ClaimId::new("request 1")?);
-    let spend =
-        || authority.spend(&body.token, Purpose::SpaceSupport, provider, &claim, &authority.context());
+    let (claim, mut context) = (ClaimId::new("request 1")?, authority.context());
+    context.consumer = Some(Subject::Provider("p1"));
+    let spend = || authority.spend(&body.token, Purpose::SpaceSupport, &claim, &context);
     assert!(!spend()?.repeated);
     assert!(spend()?.repeated);
     Ok(())

@@ -7,41 +7,27 @@ use std::{
 
 use token_core::UnixTime;
 
-/// Tells the time.
-pub trait Clock: Send + Sync {
-    /// Returns the present time.
-    fn now(&self) -> UnixTime;
-}
-
-/// The operating system's clock. A time before 1970 counts as 1970.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct SystemClock;
-
-impl Clock for SystemClock {
-    fn now(&self) -> UnixTime {
-        UnixTime::from_secs(SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs()))
-    }
-}
-
-impl<F: Fn() -> UnixTime + Send + Sync> Clock for F {
-    fn now(&self) -> UnixTime {
-        self()
-    }
-}
-
 /// A clock that never goes back, so that an expired token stays expired while the process lives.
-pub(crate) struct ForwardClock {
-    clock: Box<dyn Clock>,
+pub(crate) struct Clock {
+    time: Box<dyn Fn() -> UnixTime + Send + Sync>,
     latest: AtomicU64,
 }
 
-impl ForwardClock {
-    pub(crate) fn new(clock: Box<dyn Clock>) -> Self {
-        Self { clock, latest: AtomicU64::new(0) }
+impl Clock {
+    pub(crate) fn new(time: impl Fn() -> UnixTime + Send + Sync + 'static) -> Self {
+        Self { time: Box::new(time), latest: AtomicU64::new(0) }
+    }
+
+    /// The operating system's clock. A time before 1970 counts as 1970.
+    pub(crate) fn system() -> Self {
+        Self::new(|| {
+            let since = SystemTime::now().duration_since(UNIX_EPOCH);
+            UnixTime::from_secs(since.map_or(0, |since| since.as_secs()))
+        })
     }
 
     pub(crate) fn now(&self) -> UnixTime {
-        let now = self.clock.now().as_secs();
+        let now = (self.time)().as_secs();
         UnixTime::from_secs(self.latest.fetch_max(now, Ordering::Relaxed).max(now))
     }
 }

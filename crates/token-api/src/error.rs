@@ -1,9 +1,9 @@
 //! The errors of an authority, one type for each operation.
 
 use token_core::{DecodeError, EncodeError, InviteConsumer, UnixTime, VerifyError};
-use token_store::{OpenError, SealError, StoreError};
+use token_store::{InvalidId, OpenError, SealError, StoreError};
 
-use crate::{HostError, Purpose, Spent};
+use crate::{HostError, Purpose};
 
 /// Why a token was not minted.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -64,6 +64,7 @@ pub enum MintError {
 
 /// Why a token was not accepted: it was refused, or the authority could not decide.
 #[derive(Clone, Debug, thiserror::Error)]
+#[expect(clippy::exhaustive_enums, reason = "there is no third case, and a caller handles both")]
 pub enum AcceptError {
     /// The token is refused.
     #[error(transparent)]
@@ -129,9 +130,19 @@ pub enum Failure {
     /// A new key was not sealed.
     #[error("a new key was not sealed")]
     Seal(#[from] SealError),
-    /// The operating system gave no random bytes, or bytes that it gave before.
+    /// The operating system gave no random bytes.
     #[error("the operating system gives no random bytes")]
     Random,
+    /// A new token's id, drawn at random, is taken: the operating system repeats its random bytes.
+    #[error("a random id is taken: the operating system repeats its random bytes")]
+    IdTaken,
+    /// The store does not take an id that the authority made.
+    #[error(transparent)]
+    Id(#[from] InvalidId),
+    /// The context of a spend names no consumer. Set [`Context::consumer`](token_core::Context::consumer), to
+    /// [`Subject::Nobody`](token_core::Subject::Nobody) for a client without credentials.
+    #[error("the context of a spend names no consumer")]
+    NoConsumer,
     /// The host could not answer.
     #[error(transparent)]
     Host(#[from] HostError),
@@ -142,56 +153,6 @@ pub enum Failure {
     /// written by hand.
     #[error("every generation of the subject has been used")]
     NoGenerationLeft,
-}
-
-/// A token was not spent, or the action that it was spent on failed.
-#[derive(Clone, Debug, thiserror::Error)]
-pub enum SpendError<E> {
-    /// The token was not spent: it was refused, or the authority could not decide.
-    #[error(transparent)]
-    Accept(#[from] AcceptError),
-    /// The action failed.
-    #[error("the action failed; {the_use}")]
-    Action {
-        /// The action's error.
-        #[source]
-        action: E,
-        /// What became of the use.
-        the_use: TheUse,
-    },
-    /// The action failed, and the refund failed too: retry it with
-    /// [`Authority::refund`](crate::Authority::refund) and `spent`.
-    #[error("the action failed, and the use could not be given back")]
-    NotRefunded {
-        /// The action's error.
-        #[source]
-        action: E,
-        /// Why the refund failed.
-        refund: StoreError,
-        /// The use to give back.
-        spent: Box<Spent>,
-    },
-}
-
-/// What became of a use whose action failed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum TheUse {
-    /// It can be spent again.
-    GivenBack,
-    /// It stays spent: the claim was retried, and another call may have run the action.
-    StaysSpent,
-    /// Uses of this token are not counted, or its record is gone: there was no use to give back.
-    NotCounted,
-}
-
-impl std::fmt::Display for TheUse {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(match self {
-            Self::GivenBack => "the use was given back",
-            Self::StaysSpent => "the use stays spent, since another call may have acted under the same claim",
-            Self::NotCounted => "its uses are not counted",
-        })
-    }
 }
 
 /// Formats an error and its causes on one line.

@@ -38,6 +38,28 @@ pub trait Host: Send + Sync {
     }
 }
 
+/// Whether a subject may issue a token.
+pub(crate) enum Permission {
+    Granted,
+    Denied,
+    /// The resource of the token does not exist.
+    NoResource,
+}
+
+/// Asks the host whether the issuer may issue a token for this purpose. A token without a resource needs no permission.
+pub(crate) fn permission(
+    host: &impl Host,
+    issuer: Subject<'_>,
+    purpose: Purpose,
+    resource: Option<&Entity>,
+) -> Result<Permission, HostError> {
+    let Some(resource) = resource else { return Ok(Permission::Granted) };
+    if !host.exists(resource)? {
+        return Ok(Permission::NoResource);
+    }
+    Ok(if host.may(issuer, purpose, resource)? { Permission::Granted } else { Permission::Denied })
+}
+
 /// Implements `Host` for pointers to a host.
 macro_rules! behind_a_pointer {
     ($($pointer:ty),*) => {$(

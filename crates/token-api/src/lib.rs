@@ -10,8 +10,7 @@
 //!
 //! ```
 //! use token_api::{
-//!     Authority, ClaimId, Config, Entity, Grant, Host, HostError, KeyRing, Purpose, MemoryStore, MintRequest,
-//!     Subject,
+//!     Authority, ClaimId, Config, Entity, Host, HostError, KeyRing, MemoryStore, MintRequest, Purpose, Subject,
 //! };
 //!
 //! /// One space, and one user who may mint support tokens for it.
@@ -29,12 +28,12 @@
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! let authority = Authority::new(MemoryStore::new(), KeyRing::generate()?, Members, Config::default())?;
-//! let grant = Grant::SpaceSupport { space: "s1", dialect: None };
-//! let minted = authority.mint(&MintRequest::new(grant, Subject::User("u1")))?;
+//! let minted = authority.mint(&MintRequest::space_support("s1", Subject::User("u1")))?;
 //!
 //! // A provider presents the token. The claim names this spend: a retry costs nothing.
-//! let (context, claim) = (authority.context(), ClaimId::new("request 1")?);
-//! let spend = |claim| authority.spend(&minted.token, Purpose::SpaceSupport, Subject::Provider("p1"), claim, &context);
+//! let (mut context, claim) = (authority.context(), ClaimId::new("request 1")?);
+//! context.consumer = Some(Subject::Provider("p1"));
+//! let spend = |claim| authority.spend(&minted.token, Purpose::SpaceSupport, claim, &context);
 //! assert_eq!(spend(&claim)?.accepted.resource.map(|space| space.id), Some("s1".to_owned()));
 //! assert!(spend(&claim)?.repeated);
 //! assert!(spend(&ClaimId::new("request 2")?).is_err());
@@ -63,13 +62,13 @@
 //!
 //! ```
 //! # use std::sync::Arc;
-//! # use token_api::{ApiError, Authority, Client, Failure, Host, SpaceSupportToken, TokenStore};
-//! async fn space_token<S, H>(authority: Arc<Authority<S, H>>, client: Client, id: String) -> Result<SpaceSupportToken, ApiError>
+//! # use token_api::{ApiError, Authority, Host, SpaceSupportToken, Subject, TokenStore};
+//! async fn space_token<S, H>(authority: Arc<Authority<S, H>>, user: String, id: String) -> Result<SpaceSupportToken, ApiError>
 //! where
 //!     S: TokenStore + 'static,
 //!     H: Host + 'static,
 //! {
-//!     let mint = move || authority.get_space_provider_token(&client, &id);
+//!     let mint = move || authority.get_space_provider_token(Some(Subject::User(&user)), &id);
 //!     tokio::task::spawn_blocking(mint).await.map_err(|_| ApiError::SERVER_ERROR)?
 //! }
 //! ```
@@ -83,25 +82,30 @@
 //! re-exported as modules. Features: `redb`, `sled` and `postgres` for the stores, `rayon` for
 //! [`Authority::verify_many`], and `test-random` for tests that need the same token every time.
 #![forbid(unsafe_code)]
+#![warn(unnameable_types, clippy::exhaustive_enums)]
 
 mod authority;
-mod check;
 mod clock;
+mod config;
 mod error;
 mod host;
 mod mint;
 mod random;
 mod rest;
+mod spend;
+mod subject;
 mod third_party;
+mod verify;
 
-pub use authority::{Absence, Authority, Config, Dialect, InspectError, Inspected, Lifetime};
-pub use check::{Accepted, Spent};
-pub use clock::{Clock, SystemClock};
-pub use error::{AcceptError, Failure, MintError, Refusal, SpendError, TheUse};
+pub use authority::{Authority, Inspected};
+pub use config::{Absence, Config, Dialect, Lifetime};
+pub use error::{AcceptError, Failure, MintError, Refusal};
 pub use host::{Host, HostError};
-pub use mint::{Grant, MintRequest, Minted};
-pub use rest::{ApiError, Client, SpaceInviteToken, SpaceSupportToken};
+pub use mint::{MintRequest, Minted};
+pub use rest::{ApiError, SpaceInviteToken, SpaceSupportToken};
+pub use spend::{SpendError, Spent};
 pub use third_party::{ThirdPartyError, add_third_party};
+pub use verify::{Accepted, TokenInput};
 
 pub use token_core;
 #[doc(no_inline)]

@@ -4,74 +4,26 @@ use std::{fmt, num::NonZeroU64};
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use token_core::{
-    IdentifierV2, InviteType, LegacyType, Persistence, Predicate, PredicateBuf, RootKey, Scope, Subject,
+    BuildError, IdentifierV2, InviteType, Persistence, Predicate, PredicateBuf, RootKey, Scope, Subject,
     Token, TokenType, UnixTime,
 };
 use token_store::{Entity, Insert, Record, Terms, TokenId, TokenStore};
 
-use crate::{Absence, Authority, Dialect, Failure, Host, Lifetime, MintError, Purpose, authority::entity};
+use crate::{
+    Absence, Authority, Dialect, Failure, Host, Lifetime, MintError, Purpose,
+    host::{Permission, permission},
+    subject::{entity, is_id, is_issuer},
+};
 
-/// What a token grants.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Grant<'a> {
-    /// To create a space for the group and support it. Legacy dialect only.
-    GroupSpaces {
-        /// The id of the group.
-        group: &'a str,
-    },
-    /// To support the space.
-    SpaceSupport {
-        /// The id of the space.
-        space: &'a str,
-        /// The token's dialect; `None`: the configured one.
-        dialect: Option<Dialect>,
-    },
-    /// To accept another invitation.
-    Invite {
-        /// The type of invitation.
-        invite: InviteType,
-        /// The id of the entity that it invites to.
-        target: &'a str,
-    },
-    /// To act for the subject.
-    Access {
-        /// The session that the token is bound to.
-        session: Option<&'a str>,
-    },
-    /// To prove who the subject is.
-    Identity,
-}
-
-impl Grant<'_> {
-    /// Returns the purpose of a token that grants this.
-    #[must_use]
-    pub fn purpose(&self) -> Purpose {
-        match self {
-            Self::GroupSpaces { .. } => Purpose::GroupSpaces,
-            Self::SpaceSupport { .. } => Purpose::SpaceSupport,
-            Self::Invite { invite, .. } => Purpose::invite(*invite),
-            Self::Access { .. } => Purpose::Access,
-            Self::Identity => Purpose::Identity,
-        }
-    }
-
-    fn resource(&self) -> Option<Entity> {
-        match *self {
-            Self::GroupSpaces { group } => Some(Entity::group(group)),
-            Self::SpaceSupport { space, .. } => Some(Entity::space(space)),
-            Self::Invite { invite, target } => {
-                Some(Entity { kind: invite.target_kind().to_owned(), id: target.to_owned() })
-            }
-            Self::Access { .. } | Self::Identity => None,
-        }
-    }
-}
-
-/// A request for a token. Start from [`MintRequest::new`] and change the fields that differ.
+/// A request for a token. Start from the constructor for its purpose and change the fields that differ.
 #[derive(Clone, Debug)]
 pub struct MintRequest<'a> {
-    /// What the token grants.
-    pub grant: Grant<'a>,
+    purpose: Purpose,
+    resource: Option<Entity>,
+    /// What a version-2 identifier states; `None`: there is no such identifier for the purpose.
+    token_type: Option<TokenType<'a>>,
+    /// `None`: as configured.
+    dialect: Option<Dialect>,
     /// The authenticated user or provider that requests the token.
     pub issuer: Subject<'a>,
     /// How long the token is valid; `None`: as configured.
@@ -89,14 +41,78 @@ pub struct MintRequest<'a> {
 }
 
 impl<'a> MintRequest<'a> {
-    /// Makes a request with the defaults for this grant.
+    /// Requests a token to create a space for the group and support it, in the legacy dialect.
     #[must_use]
-    pub const fn new(grant: Grant<'a>, issuer: Subject<'a>) -> Self {
-        let use_limit = match grant {
-            Grant::Access { .. } | Grant::Identity => None,
-            _ => Some(NonZeroU64::MIN),
-        };
-        Self { grant, issuer, lifetime: None, use_limit, temporary: false, caveats: Vec::new(), name: None }
+    pub fn group_spaces(group: &str, issuer: Subject<'a>) -> Self {
+        Self {
+            resource: Some(Entity::group(group)),
+            use_limit: Some(NonZeroU64::MIN),
+            ..Self::new(Purpose::GroupSpaces, None, Some(Dialect::Legacy), issuer)
+        }
+    }
+
+    /// Requests a token to support the space, in the configured dialect. For the modern dialect, whatever is
+    /// configured, request the invitation [`InviteType::SupportSpace`].
+    #[must_use]
+    pub fn space_support(space: &'a str, issuer: Subject<'a>) -> Self {
+        Self { dialect: None, ..Self::invite(InviteType::SupportSpace, space, issuer) }
+    }
+
+    /// Requests an invitation of this type to the entity with the id `target`, in the modern dialect.
+    #[must_use]
+    pub fn invite(invite: InviteType, target: &'a str, issuer: Subject<'a>) -> Self {
+        let token_type = TokenType::Invite { invite, target };
+        Self {
+            resource: Some(Entity { kind: invite.target_kind().to_owned(), id: target.to_owned() }),
+            use_limit: Some(NonZeroU64::MIN),
+            ..Self::new(Purpose::invite(invite), Some(token_type), Some(Dialect::Modern), issuer)
+        }
+    }
+
+    /// Requests a token to act for the issuer.
+    #[must_use]
+    pub const fn access(issuer: Subject<'a>) -> Self {
+        let token_type = TokenType::Access { session: None };
+        Self::new(Purpose::Access, Some(token_type), Some(Dialect::Modern), issuer)
+    }
+
+    /// Requests a token to act for the issuer within this session.
+    #[must_use]
+    pub const fn access_in(session: &'a str, issuer: Subject<'a>) -> Self {
+        let token_type = TokenType::Access { session: Some(session) };
+        Self::new(Purpose::Access, Some(token_type), Some(Dialect::Modern), issuer)
+    }
+
+    /// Requests a token to prove who the issuer is.
+    #[must_use]
+    pub const fn identity(issuer: Subject<'a>) -> Self {
+        Self::new(Purpose::Identity, Some(TokenType::Identity), Some(Dialect::Modern), issuer)
+    }
+
+    const fn new(
+        purpose: Purpose,
+        token_type: Option<TokenType<'a>>,
+        dialect: Option<Dialect>,
+        issuer: Subject<'a>,
+    ) -> Self {
+        Self {
+            purpose,
+            resource: None,
+            token_type,
+            dialect,
+            issuer,
+            lifetime: None,
+            use_limit: None,
+            temporary: false,
+            caveats: Vec::new(),
+            name: None,
+        }
+    }
+
+    /// Returns the purpose of the token.
+    #[must_use]
+    pub const fn purpose(&self) -> Purpose {
+        self.purpose
     }
 }
 
@@ -128,8 +144,8 @@ impl<S: TokenStore, H: Host> Authority<S, H> {
     /// [`MintError`]; no record is then stored, except perhaps after
     /// [`StoreError::Unknown`](token_store::StoreError::Unknown).
     pub fn mint(&self, request: &MintRequest<'_>) -> Result<Minted, MintError> {
-        let purpose = request.grant.purpose();
-        if !is_issuer(request.issuer) {
+        let (purpose, issuer) = (request.purpose, request.issuer);
+        if !is_issuer(issuer) {
             return Err(MintError::InvalidIssuer);
         }
         if let Some(name) = request.name.filter(|name| name.len() > MAX_NAME_LEN) {
@@ -138,70 +154,57 @@ impl<S: TokenStore, H: Host> Authority<S, H> {
         if request.temporary && request.use_limit.is_some() {
             return Err(MintError::TemporaryUnlimited);
         }
-        let resource = request.grant.resource();
-        if let Some(resource) = &resource {
-            if !is_id(&resource.id) {
-                return Err(MintError::InvalidId);
-            }
-            self.authorize(request.issuer, purpose, resource)?;
+        if request.resource.as_ref().is_some_and(|resource| !is_id(&resource.id)) {
+            return Err(MintError::InvalidId);
         }
+        self.authorize(request)?;
 
         let now = self.now();
         let expires_at = self.expiry(request, now)?;
         let (key, id) = self.draw()?;
-        let id = URL_SAFE_NO_PAD.encode(id);
-        let minted = match request.temporary {
-            true => {
-                let (generation, key) = self.temporary_key(request.issuer)?;
-                let token =
-                    self.write(request, &key, &id, Persistence::Temporary { generation }, expires_at)?;
-                Minted { token, id: token_id(&id)?, expires_at }
-            }
-            false => {
-                let token = self.write(request, &key, &id, Persistence::Named, expires_at)?;
-                let id = token_id(&id)?;
-                let terms = Terms {
-                    id: &id,
-                    purpose,
-                    resource: resource.as_ref(),
-                    issuer: &entity(request.issuer),
-                    created: now,
-                    expires: expires_at,
-                    use_limit: request.use_limit,
-                };
-                let mut record = Record::new(terms, &key, &self.keys).map_err(Failure::from)?;
-                record.name = request.name.map(str::to_owned);
-                match self.store.insert(&record).map_err(Failure::from)? {
-                    Insert::Inserted => Minted { token, id, expires_at },
-                    // Two draws of 256 random bits do not collide by chance.
-                    Insert::Exists => return Err(Failure::Random.into()),
-                }
+        let text = URL_SAFE_NO_PAD.encode(id);
+        let id = TokenId::new(text.as_str()).map_err(Failure::from)?;
+        let token = if request.temporary {
+            let (generation, key) = self.temporary_key(issuer)?;
+            self.write(request, &key, &text, Persistence::Temporary { generation }, expires_at)?
+        } else {
+            let token = self.write(request, &key, &text, Persistence::Named, expires_at)?;
+            let terms = Terms {
+                id: &id,
+                purpose,
+                resource: request.resource.as_ref(),
+                issuer: &entity(issuer),
+                created: now,
+                expires: expires_at,
+                use_limit: request.use_limit,
+            };
+            let mut record = Record::new(terms, &key, &self.keys).map_err(Failure::from)?;
+            record.name = request.name.map(str::to_owned);
+            match self.store.insert(&record).map_err(Failure::from)? {
+                Insert::Inserted => token,
+                Insert::Exists => return Err(Failure::IdTaken.into()),
             }
         };
-        tracing::info!(id = %minted.id, %purpose, issuer = %request.issuer, temporary = request.temporary, "minted");
-        Ok(minted)
+        tracing::info!(%id, %purpose, %issuer, temporary = request.temporary, "minted");
+        Ok(Minted { token, id, expires_at })
     }
 
-    pub(crate) fn authorize(
-        &self,
-        issuer: Subject<'_>,
-        purpose: Purpose,
-        resource: &Entity,
-    ) -> Result<(), MintError> {
-        if !self.host.exists(resource).map_err(Failure::from)? {
-            let told = self.config.absence == Absence::Told
-                || self.host.may_see(issuer, resource).map_err(Failure::from)?;
-            if told {
-                return Err(MintError::NoSuchResource);
+    fn authorize(&self, request: &MintRequest<'_>) -> Result<(), MintError> {
+        let (issuer, resource) = (request.issuer, request.resource.as_ref());
+        let permission = permission(&self.host, issuer, request.purpose, resource).map_err(Failure::from)?;
+        match (permission, resource) {
+            (Permission::Granted, _) => Ok(()),
+            (Permission::NoResource, Some(resource)) => {
+                let told = self.config.absence == Absence::Told
+                    || self.host.may_see(issuer, resource).map_err(Failure::from)?;
+                if told {
+                    return Err(MintError::NoSuchResource);
+                }
+                tracing::info!(%issuer, kind = resource.kind, "no such resource; the issuer does not learn it");
+                Err(MintError::NotAllowed)
             }
-            tracing::info!(%issuer, kind = resource.kind, "no such resource; the issuer does not learn it");
-            return Err(MintError::NotAllowed);
+            _ => Err(MintError::NotAllowed),
         }
-        let allowed = match purpose.privilege() {
-            Some(_) => self.host.may(issuer, purpose, resource).map_err(Failure::from)?,
-            None => true,
-        };
-        if allowed { Ok(()) } else { Err(MintError::NotAllowed) }
     }
 
     /// The token's expiry: the earlier of its lifetime's end and the requested time caveats.
@@ -227,33 +230,24 @@ impl<S: TokenStore, H: Host> Authority<S, H> {
         persistence: Persistence,
         expires_at: Option<UnixTime>,
     ) -> Result<String, MintError> {
-        let modern = |token_type| {
-            let identifier = IdentifierV2 { persistence, subject: request.issuer, token_type, id };
-            Token::mint(key, &self.config.domain, &identifier)
-        };
-        let legacy = |legacy_type| {
-            let mut token = Token::mint_legacy(key, &self.config.location, id)?;
-            token.attenuate(PredicateBuf::token_type(legacy_type))?;
-            Ok::<_, token_core::BuildError>(token)
-        };
-        let mut token = match request.grant {
-            Grant::GroupSpaces { .. } if request.temporary => return Err(MintError::NotTemporary),
-            Grant::GroupSpaces { .. } => legacy(LegacyType::SpaceCreate)?,
-            Grant::SpaceSupport { space, dialect } => match dialect.unwrap_or(self.config.dialect) {
-                Dialect::Legacy if request.temporary => return Err(MintError::NotTemporary),
-                Dialect::Legacy => legacy(LegacyType::SpaceSupport)?,
-                Dialect::Modern => {
-                    modern(TokenType::Invite { invite: InviteType::SupportSpace, target: space })?
+        let mut token = match (request.token_type, request.dialect.unwrap_or(self.config.dialect)) {
+            (Some(token_type), Dialect::Modern) => {
+                let identifier = IdentifierV2 { persistence, subject: request.issuer, token_type, id };
+                Token::mint(key, &self.config.domain, &identifier)?
+            }
+            _ if request.temporary => return Err(MintError::NotTemporary),
+            _ => {
+                let mut token = Token::mint_legacy(key, &self.config.location, id)?;
+                if let Some(stated) = request.purpose.legacy_type(&token.identifier()) {
+                    token.attenuate(PredicateBuf::token_type(stated)).map_err(BuildError::from)?;
                 }
-            },
-            Grant::Invite { invite, target } => modern(TokenType::Invite { invite, target })?,
-            Grant::Access { session } => modern(TokenType::Access { session })?,
-            Grant::Identity => modern(TokenType::Identity)?,
+                token
+            }
         };
         if let Some(expires_at) = expires_at {
-            token.attenuate(PredicateBuf::time(expires_at)).map_err(token_core::BuildError::from)?;
+            token.attenuate(PredicateBuf::time(expires_at)).map_err(BuildError::from)?;
         }
-        let supported = request.grant.purpose().caveat_types(&token.identifier(), Scope::Unlimited);
+        let supported = request.purpose.caveat_types(&token.identifier(), Scope::Unlimited);
         for (index, caveat) in request.caveats.iter().enumerate() {
             // A caveat that came as JSON may be one that `PredicateBuf::read` refuses to write.
             let written = PredicateBuf::read(caveat.as_str());
@@ -261,34 +255,14 @@ impl<S: TokenStore, H: Host> Authority<S, H> {
             if !predicate.is_some_and(|predicate| supported.contains(&predicate)) {
                 return Err(MintError::UnsupportedCaveat { index });
             }
-            token.attenuate(caveat).map_err(token_core::BuildError::from)?;
+            token.attenuate(caveat).map_err(BuildError::from)?;
         }
         let text = token.encode()?;
         // Does not hand out a token that decoding would refuse.
-        self.decode(&text).map_err(|_| MintError::TooLarge)?;
+        Token::decode(&text, &self.decoding()).map_err(|_| MintError::TooLarge)?;
         Ok(text)
     }
 }
 
-fn token_id(id: &str) -> Result<TokenId, Failure> {
-    TokenId::new(id).map_err(|_| Failure::Random)
-}
-
 /// The longest name of a record, in bytes.
 const MAX_NAME_LEN: usize = 256;
-
-/// Whether the authority mints tokens for this subject.
-pub(crate) fn is_issuer(subject: Subject<'_>) -> bool {
-    match subject {
-        Subject::User(id) | Subject::Provider(id) => is_id(id),
-        _ => false,
-    }
-}
-
-/// Whether this is an id. Ids are written into identifiers and caveats, so they must not contain the separators
-/// of these, nor `*`, which means anyone there.
-fn is_id(id: &str) -> bool {
-    const MAX_LEN: usize = 128;
-    let allowed = |byte: u8| byte.is_ascii_graphic() && !matches!(byte, b'/' | b'|' | b':' | b'*');
-    (1..=MAX_LEN).contains(&id.len()) && id.bytes().all(allowed)
-}

@@ -21,7 +21,7 @@ impl Random {
             Self::System(random) => random.fill(bytes).map_err(|_| Failure::Random),
             #[cfg(feature = "test-random")]
             Self::Test(random) => {
-                random.lock().map_err(|_| Failure::Random)?(bytes);
+                random.lock().unwrap_or_else(std::sync::PoisonError::into_inner)(bytes);
                 Ok(())
             }
         }

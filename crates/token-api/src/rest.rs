@@ -11,43 +11,9 @@ use std::fmt;
 
 use serde::Serialize;
 use token_core::Subject;
-use token_store::{Entity, InvalidId, StoreError, TokenStore};
+use token_store::{InvalidId, TokenStore};
 
-use crate::{
-    AcceptError, Authority, Failure, Grant, Host, MintError, MintRequest,
-    authority::{entity, subject},
-    error::report,
-};
-
-/// The client of an endpoint, as the server authenticated it. Owned, so that it can move to another thread.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Client {
-    /// The request had no credentials, or invalid ones.
-    Unauthenticated,
-    /// The request had the credentials of this user or provider.
-    Authenticated(Entity),
-}
-
-impl Client {
-    /// Returns a client with the credentials of this user.
-    #[must_use]
-    pub fn user(id: impl Into<String>) -> Self {
-        Self::Authenticated(Entity::user(id))
-    }
-
-    /// Returns a client with the credentials of this provider.
-    #[must_use]
-    pub fn provider(id: impl Into<String>) -> Self {
-        Self::Authenticated(Entity::provider(id))
-    }
-}
-
-/// A client with the credentials of this subject.
-impl From<Subject<'_>> for Client {
-    fn from(subject: Subject<'_>) -> Self {
-        Self::Authenticated(entity(subject))
-    }
-}
+use crate::{AcceptError, Authority, Failure, Host, MintError, MintRequest, error::report};
 
 /// The body of `GET /groups/{id}/spaces/token`: `{"token":"…"}`. Send it with `Cache-Control: no-store`.
 #[derive(Clone, Serialize)]
@@ -160,13 +126,6 @@ impl From<MintError> for ApiError {
 }
 
 /// Omits the cause, which is for the log.
-impl From<StoreError> for ApiError {
-    fn from(_: StoreError) -> Self {
-        Self::SERVER_ERROR
-    }
-}
-
-/// Omits the cause, which is for the log.
 impl From<Failure> for ApiError {
     fn from(_: Failure) -> Self {
         Self::SERVER_ERROR
@@ -192,48 +151,47 @@ impl From<AcceptError> for ApiError {
 
 impl<S: TokenStore, H: Host> Authority<S, H> {
     /// Mints a token with which a provider can create a space for the group and support it:
-    /// `GET /groups/{id}/spaces/token`. The client needs `group_create_space_token` in the group.
+    /// `GET /groups/{id}/spaces/token`. The client is the authenticated user or provider; `None`: its credentials are
+    /// missing or invalid. It needs `group_create_space_token` in the group.
     ///
     /// # Errors
     /// [`ApiError`] with the documented status 400, 401, 403, 404 or 500. By default, only clients that may see the
     /// group get 404 ([`Absence`](crate::Absence)).
     pub fn create_group_spaces_token(
         &self,
-        client: &Client,
+        client: Option<Subject<'_>>,
         group_id: &str,
     ) -> Result<SpaceInviteToken, ApiError> {
-        let token = self.answer(client, Grant::GroupSpaces { group: group_id })?;
+        let issuer = client.ok_or(ApiError::UNAUTHENTICATED)?;
+        let token = self.answer(&MintRequest::group_spaces(group_id, issuer))?;
         Ok(SpaceInviteToken { token })
     }
 
-    /// Mints a token with which a provider can support the space: `GET /spaces/{id}/providers/token`. The client
-    /// needs `space_add_provider` in the space.
+    /// Mints a token with which a provider can support the space: `GET /spaces/{id}/providers/token`. The client is
+    /// the authenticated user or provider; `None`: its credentials are missing or invalid. It needs
+    /// `space_add_provider` in the space.
     ///
     /// # Errors
     /// [`ApiError`] with the documented status 400, 401, 403, 404 or 500. By default, only clients that may see the
     /// space get 404 ([`Absence`](crate::Absence)).
     pub fn get_space_provider_token(
         &self,
-        client: &Client,
+        client: Option<Subject<'_>>,
         space_id: &str,
     ) -> Result<SpaceSupportToken, ApiError> {
-        let token = self.answer(client, Grant::SpaceSupport { space: space_id, dialect: None })?;
+        let issuer = client.ok_or(ApiError::UNAUTHENTICATED)?;
+        let token = self.answer(&MintRequest::space_support(space_id, issuer))?;
         Ok(SpaceSupportToken { token })
     }
 
-    fn answer(&self, client: &Client, grant: Grant<'_>) -> Result<String, ApiError> {
-        let Client::Authenticated(client) = client else { return Err(ApiError::UNAUTHENTICATED) };
-        // Minting refuses `Nobody` as an issuer.
-        let issuer = subject(client).unwrap_or(Subject::Nobody);
-        match self.mint(&MintRequest::new(grant, issuer)) {
-            Ok(minted) => Ok(minted.token),
-            Err(error) => {
-                match &error {
-                    MintError::Failed(_) => tracing::error!(%issuer, reason = report(&error), "not minted"),
-                    _ => tracing::warn!(%issuer, reason = report(&error), "not minted"),
-                }
-                Err(error.into())
+    fn answer(&self, request: &MintRequest<'_>) -> Result<String, ApiError> {
+        let minted = self.mint(request).inspect_err(|error| {
+            let (issuer, reason) = (request.issuer, report(error));
+            match error {
+                MintError::Failed(_) => tracing::error!(%issuer, reason, "not minted"),
+                _ => tracing::warn!(%issuer, reason, "not minted"),
             }
-        }
+        });
+        Ok(minted?.token)
     }
 }

@@ -58,7 +58,7 @@ impl<S: TokenStore> World<S> {
             move || UnixTime::from_secs(now.load(Ordering::SeqCst))
         };
         let keys = KeyRing::generate().unwrap();
-        let authority = Authority::with_clock(store, keys, Arc::clone(&members), config, clock).unwrap();
+        let authority = Authority::new(store, keys, Arc::clone(&members), config).unwrap().with_clock(clock);
         Self { authority, members, now }
     }
 

@@ -17,7 +17,7 @@ use crate::{
 pub(super) fn run(args: &ConsumeArgs, home: &HomeArgs, terminal: &mut Terminal) -> Result<Exit, Failure> {
     // A use is lost if its answer does not arrive.
     terminal.must_be_open()?;
-    let consumer = args.request.consumer().ok_or(UsageError::NoConsumer)?;
+    args.request.consumer().ok_or(UsageError::NoConsumer)?;
     if let Some(name) = &args.claim {
         drop(claim(name)?);
     }
@@ -33,7 +33,7 @@ pub(super) fn run(args: &ConsumeArgs, home: &HomeArgs, terminal: &mut Terminal) 
     };
     let claim = claim(&name)?;
     let context = args.request.context(args.request.at().unwrap_or_else(|| authority.now()));
-    let spent = authority.spend(text.as_str()?, args.expect, consumer, &claim, &context);
+    let spent = authority.spend(&token, args.expect, &claim, &context);
     drop(authority);
     let spent = spent.map_err(|error| Failure::spending(error, token.macaroon(), &name))?;
     let written = match args.json {

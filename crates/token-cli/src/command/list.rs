@@ -103,7 +103,7 @@ fn find(args: &ListArgs, authority: &Issuer, now: UnixTime) -> Result<Found, Fai
     loop {
         let left = args.limit.map(|limit| limit.saturating_sub(found.records.len()));
         let limit = left.unwrap_or(PAGE).min(PAGE);
-        let page = match authority.list(&filter, found.next.as_ref(), limit) {
+        let page = match authority.store().list(&filter, found.next.as_ref(), limit) {
             Err(StoreError::InvalidCursor) => return Err(UsageError::Cursor.into()),
             page => page?,
         };

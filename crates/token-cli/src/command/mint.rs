@@ -10,8 +10,10 @@ use std::{
 };
 
 use serde::Serialize;
-use token_api::{Dialect, Grant, Lifetime, MintError, MintRequest, Minted, add_third_party};
-use token_core::{DecodeOptions, Encoding, Format, Macaroon, PredicateBuf, Subject, Token, UnixTime};
+use token_api::{Lifetime, MintError, MintRequest, Minted, add_third_party};
+use token_core::{
+    DecodeOptions, Encoding, Format, InviteType, Macaroon, PredicateBuf, Subject, Token, UnixTime,
+};
 
 use super::print_token;
 use crate::{
@@ -33,20 +35,29 @@ pub(super) fn run(mint: &Mint, home: &HomeArgs, terminal: &mut Terminal) -> Resu
     match mint {
         Mint::Raw(args) => raw(args, terminal),
         Mint::GroupSpaces(args) => {
-            let grant = Grant::GroupSpaces { group: &args.group };
-            stored(&request(grant, &args.stored)?, &args.stored.form, home, terminal)
+            let request = MintRequest::group_spaces(&args.group, issuer(&args.stored)?);
+            stored(&formed(request, &args.stored.form), &args.stored.form, home, terminal)
         }
         Mint::SpaceSupport(args) => {
-            let dialect = args.modern.then_some(Dialect::Modern);
-            let mut request = request(Grant::SpaceSupport { space: &args.space, dialect }, &args.stored)?;
+            let (space, issuer) = (&args.space, issuer(&args.stored)?);
+            let request = match args.modern {
+                true => MintRequest::invite(InviteType::SupportSpace, space, issuer),
+                false => MintRequest::space_support(space, issuer),
+            };
+            let mut request = formed(request, &args.stored.form);
             request.use_limit = args.uses.limit();
             stored(&request, &args.stored.form, home, terminal)
         }
         Mint::Invite(args) => invite(args, home, terminal),
         Mint::Access(args) => {
-            own(Grant::Access { session: args.session.as_deref() }, &args.own, home, terminal)
+            let subject = subject(&args.own)?;
+            let request = match &args.session {
+                Some(session) => MintRequest::access_in(session, subject),
+                None => MintRequest::access(subject),
+            };
+            own(request, &args.own, home, terminal)
         }
-        Mint::Identity(args) => own(Grant::Identity, args, home, terminal),
+        Mint::Identity(args) => own(MintRequest::identity(subject(args)?), args, home, terminal),
     }
 }
 
@@ -98,8 +109,8 @@ fn stated(condition: &Condition) -> Result<Stated<'_>, UsageError> {
 }
 
 fn invite(args: &InviteArgs, home: &HomeArgs, terminal: &mut Terminal) -> Result<Exit, Failure> {
-    let grant = Grant::Invite { invite: args.invite, target: &args.target };
-    let mut request = request(grant, &args.stored)?;
+    let request = MintRequest::invite(args.invite, &args.target, issuer(&args.stored)?);
+    let mut request = formed(request, &args.stored.form);
     request.use_limit = match args.uses {
         Some(Uses::AtMost(_)) if args.temporary => {
             return Err(Failure::minting(MintError::TemporaryUnlimited));
@@ -114,22 +125,30 @@ fn invite(args: &InviteArgs, home: &HomeArgs, terminal: &mut Terminal) -> Result
 }
 
 /// Mints a token that speaks for its issuer.
-fn own(grant: Grant<'_>, args: &SelfArgs, home: &HomeArgs, terminal: &mut Terminal) -> Result<Exit, Failure> {
-    let subject = Subject::read(&args.subject).ok_or(UsageError::Consumers)?;
-    let mut request = MintRequest::new(grant, subject);
-    request.lifetime = args.form.ttl.map(Ttl::lifetime);
+fn own<'a>(
+    request: MintRequest<'a>,
+    args: &'a SelfArgs,
+    home: &HomeArgs,
+    terminal: &mut Terminal,
+) -> Result<Exit, Failure> {
+    let mut request = formed(request, &args.form);
     request.temporary = args.temporary;
     request.caveats = predicates(&args.caveat)?;
-    request.name = args.form.name.as_deref();
     stored(&request, &args.form, home, terminal)
 }
 
-fn request<'a>(grant: Grant<'a>, args: &'a StoredArgs) -> Result<MintRequest<'a>, Failure> {
-    let issuer = Subject::read(&args.issuer).ok_or(UsageError::Consumers)?;
-    let mut request = MintRequest::new(grant, issuer);
-    request.lifetime = args.form.ttl.map(Ttl::lifetime);
-    request.name = args.form.name.as_deref();
-    Ok(request)
+fn issuer(args: &StoredArgs) -> Result<Subject<'_>, UsageError> {
+    Subject::read(&args.issuer).ok_or(UsageError::Consumers)
+}
+
+fn subject(args: &SelfArgs) -> Result<Subject<'_>, UsageError> {
+    Subject::read(&args.subject).ok_or(UsageError::Consumers)
+}
+
+fn formed<'a>(mut request: MintRequest<'a>, form: &'a Form) -> MintRequest<'a> {
+    request.lifetime = form.ttl.map(Ttl::lifetime);
+    request.name = form.name.as_deref();
+    request
 }
 
 fn predicates(texts: &[String]) -> Result<Vec<PredicateBuf>, Failure> {

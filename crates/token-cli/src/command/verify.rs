@@ -126,7 +126,7 @@ fn by_key(
 fn by_store(args: &VerifyArgs, authority: &Issuer, text: &Text) -> Result<Accepted, Failure> {
     let now = args.request.at().unwrap_or_else(|| authority.now());
     let token = text.token(now)?;
-    match authority.verify(text.as_str()?, args.expect, &args.request.context(now)) {
+    match authority.verify(&token, args.expect, &args.request.context(now)) {
         Ok(accepted) if accepted.uses_left == Some(0) => Err(Refusal::exhausted().into()),
         Ok(accepted) => Ok(Accepted::by_store(accepted)),
         Err(error) => Err(Failure::checking(error, token.macaroon())),

@@ -1,9 +1,7 @@
 //! The README's program is the compiled example, and can run again and again.
-#![cfg(feature = "redb")]
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 #[allow(dead_code, reason = "the program's `main` is for people")]
-#[path = "../examples/embedding.rs"]
+#[path = "../../examples/embedding.rs"]
 mod embedding;
 
 use std::fs;

@@ -1,21 +1,20 @@
 //! Two hosts that share a store, each behind a cache of its own.
-#![allow(clippy::panic, clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::time::Duration;
 
-use token_api::{AcceptError, Authority, Config, Grant, Lifetime, MintRequest, Purpose, Refusal};
+use token_api::{AcceptError, Authority, Config, Lifetime, MintRequest, Purpose, Refusal};
 use token_core::{InviteType, Subject, UnixTime};
 use token_store::{CacheConfig, CachedStore, ClaimId, KeyRing, MemoryStore};
 use token_test::world::{Members, SPACE, START};
 
-const KEYS: &str =
-    "onetoken-keys-v1 1:000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f:3d6c986d";
+use crate::{KEYS, by, with};
 
 fn host(shared: &MemoryStore) -> Authority<CachedStore<MemoryStore>, Members> {
     let forever = CacheConfig { ttl: Duration::MAX, absent_ttl: Duration::MAX, ..CacheConfig::default() };
     let store = CachedStore::new(shared.clone(), forever);
     let (keys, config) = (KeyRing::from_text(KEYS).unwrap(), Config::default());
-    Authority::with_clock(store, keys, Members::default(), config, || UnixTime::from_secs(START)).unwrap()
+    let authority = Authority::new(store, keys, Members::default(), config).unwrap();
+    authority.with_clock(|| UnixTime::from_secs(START))
 }
 
 #[test]
@@ -23,15 +22,15 @@ fn a_temporary_invitation_voided_on_one_host_is_spent_on_no_other() {
     let shared = MemoryStore::new();
     let (here, there) = (host(&shared), host(&shared));
     let owner = Subject::User("owner");
-    let minted = here.mint(&MintRequest {
-        temporary: true,
-        use_limit: None,
-        lifetime: Some(Lifetime::For(Duration::from_secs(900))),
-        ..MintRequest::new(Grant::Invite { invite: InviteType::UserJoinSpace, target: SPACE }, owner)
-    });
+    let minted = here.mint(&with(MintRequest::invite(InviteType::UserJoinSpace, SPACE, owner), |request| {
+        request.temporary = true;
+        request.use_limit = None;
+        request.lifetime = Some(Lifetime::For(Duration::from_secs(900)));
+    }));
     let token = minted.unwrap().token;
     let (kind, guest) = (Purpose::Invite(InviteType::UserJoinSpace), Subject::User("guest"));
-    let spend = |name: &str| there.spend(&token, kind, guest, &ClaimId::new(name).unwrap(), &there.context());
+    let spend =
+        |name: &str| there.spend(&token, kind, &ClaimId::new(name).unwrap(), &by(guest, &there.context()));
     assert!(spend("before").is_ok());
     there.verify(&token, Some(kind), &there.context()).unwrap();
 

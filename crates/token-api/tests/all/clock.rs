@@ -1,24 +1,15 @@
 //! A clock that goes back, forward, and to before 1970, under every verb and over every store.
-#![allow(
-    clippy::arithmetic_side_effects,
-    clippy::indexing_slicing,
-    clippy::panic,
-    clippy::unwrap_used,
-    reason = "a test fails by panicking"
-)]
 
 use std::{cell::Cell, num::NonZeroU64, time::Duration};
 
-use token_api::{
-    AcceptError, Client, Grant, Lifetime, MintRequest, Minted, Purpose, Refusal, SpendError, Spent,
-};
+use token_api::{AcceptError, Lifetime, MintRequest, Minted, Purpose, Refusal, SpendError, Spent};
 use token_core::{InviteType, Subject, UnixTime, Unmet, VerifyError};
-use token_store::{ClaimId, Filter, MemoryStore, RedbStore, Refund, Revoke, SledStore, TokenId, TokenStore};
+use token_store::{Filter, MemoryStore, RedbStore, Refund, Revoke, SledStore, TokenId, TokenStore};
 use token_test::world::{GROUP, SPACE, START, World};
 
-const OWNER: Subject<'_> = Subject::User("owner");
+use crate::{DAY, OWNER, PROVIDER, by, claim, with};
+
 const HOUR: u64 = 60 * 60;
-const DAY: u64 = 24 * HOUR;
 const YEAR: u64 = 365 * DAY;
 
 /// The times of the clock, in turn. The system's clock returns 0 for any time before 1970.
@@ -53,10 +44,6 @@ struct Held {
     spent: Option<Spent>,
 }
 
-fn claim(name: impl Into<Vec<u8>>) -> ClaimId {
-    ClaimId::new(name).unwrap()
-}
-
 fn every_verb<S: TokenStore>(store: S) {
     let world = World::over(store);
     let held = held(&world);
@@ -74,7 +61,7 @@ fn every_verb<S: TokenStore>(store: S) {
     }
 
     // Every record has expired and is purged, though the clock shows 1970.
-    let stored = world.authority.list(&Filter::All, None, usize::MAX).unwrap().records.len();
+    let stored = world.authority.store().list(&Filter::All, None, usize::MAX).unwrap().records.len();
     assert_eq!(world.authority.purge(None, usize::MAX).unwrap(), stored);
     for token in held.iter().filter(|token| token.spent.is_some()) {
         let gone = world.authority.verify(&token.minted.token, None, &world.authority.context());
@@ -86,31 +73,29 @@ fn every_verb<S: TokenStore>(store: S) {
 
 /// Tokens of every kind and dialect, valid for an hour or a week.
 fn held<S: TokenStore>(world: &World<S>) -> Vec<Held> {
-    let grants = [
-        (Grant::GroupSpaces { group: GROUP }, false, Subject::Provider("p1")),
-        (Grant::SpaceSupport { space: SPACE, dialect: None }, false, Subject::Provider("p1")),
-        (Grant::Invite { invite: InviteType::UserJoinSpace, target: SPACE }, false, Subject::User("u1")),
-        (Grant::Access { session: None }, false, Subject::User("owner")),
-        (Grant::Access { session: None }, true, Subject::User("owner")),
-        (Grant::Identity, true, Subject::User("owner")),
+    let requests = [
+        (MintRequest::group_spaces(GROUP, OWNER), false, PROVIDER),
+        (MintRequest::space_support(SPACE, OWNER), false, PROVIDER),
+        (MintRequest::invite(InviteType::UserJoinSpace, SPACE, OWNER), false, Subject::User("u1")),
+        (MintRequest::access(OWNER), false, OWNER),
+        (MintRequest::access(OWNER), true, OWNER),
+        (MintRequest::identity(OWNER), true, OWNER),
     ];
     let mut held = Vec::new();
     for lasts in [HOUR, 7 * DAY] {
-        for (grant, temporary, consumer) in grants {
-            let minted = world.authority.mint(&MintRequest {
-                lifetime: Some(Lifetime::For(Duration::from_secs(lasts))),
-                temporary,
-                use_limit: if temporary { None } else { NonZeroU64::new(100) },
-                ..MintRequest::new(grant, OWNER)
-            });
+        for (request, temporary, consumer) in requests.clone() {
+            let kind = request.purpose();
+            let minted = world.authority.mint(&with(request, |request| {
+                request.lifetime = Some(Lifetime::For(Duration::from_secs(lasts)));
+                request.temporary = temporary;
+                request.use_limit = if temporary { None } else { NonZeroU64::new(100) };
+            }));
             let minted = minted.unwrap();
             let context = world.authority.context();
-            let spent = world
-                .authority
-                .spend(&minted.token, grant.purpose(), consumer, &claim("first"), &context)
-                .unwrap();
+            let spent =
+                world.authority.spend(&minted.token, kind, &claim("first"), &by(consumer, &context)).unwrap();
             let spent = (!temporary).then_some(spent);
-            held.push(Held { minted, kind: grant.purpose(), consumer, expires: START + lasts, spent });
+            held.push(Held { minted, kind, consumer, expires: START + lasts, spent });
         }
     }
     held
@@ -130,7 +115,7 @@ fn says_expired(error: &AcceptError) -> bool {
 fn old<S: TokenStore>(world: &World<S>, token: &Held, latest: u64, step: usize) {
     let (authority, text, expired) = (&world.authority, &token.minted.token, token.expires <= latest);
     let context = authority.context();
-    let spend = |name: String| authority.spend(text, token.kind, token.consumer, &claim(name), &context);
+    let spend = |name: String| authority.spend(text, token.kind, &claim(name), &by(token.consumer, &context));
 
     for judged in [
         authority.verify(text, Some(token.kind), &context).map(drop),
@@ -143,7 +128,7 @@ fn old<S: TokenStore>(world: &World<S>, token: &Held, latest: u64, step: usize) 
     }
     let acted = Cell::new(false);
     let name = claim(format!("step {step}, with"));
-    let done = authority.spend_with(text, token.kind, token.consumer, &name, &context, |_| {
+    let done = authority.spend_with(text, token.kind, &name, &by(token.consumer, &context), |_| {
         acted.set(true);
         Err::<(), _>("it gives the use back")
     });
@@ -164,14 +149,9 @@ fn old<S: TokenStore>(world: &World<S>, token: &Held, latest: u64, step: usize) 
 
 fn new<S: TokenStore>(world: &World<S>, latest: u64) {
     let authority = &world.authority;
-    let client = Client::from(OWNER);
     let in_a_week = UnixTime::from_secs(latest.saturating_add(7 * DAY));
-    let mint = |grant, temporary| {
-        let minted = authority.mint(&MintRequest {
-            temporary,
-            use_limit: if temporary { None } else { NonZeroU64::new(1) },
-            ..MintRequest::new(grant, OWNER)
-        });
+    let mint = |request: MintRequest<'_>| {
+        let minted = authority.mint(&request);
         let minted = minted.unwrap();
         assert_eq!(minted.expires_at, Some(in_a_week), "by the latest time that was seen");
         minted
@@ -181,11 +161,11 @@ fn new<S: TokenStore>(world: &World<S>, latest: u64) {
         // No time is later than the greatest one.
         Err(error) => assert!(latest == u64::MAX && says_expired(&error), "{error}"),
     };
-    holds(&authority.create_group_spaces_token(&client, GROUP).unwrap().token);
-    holds(&authority.get_space_provider_token(&client, SPACE).unwrap().token);
-    holds(&mint(Grant::Identity, true).token);
+    holds(&authority.create_group_spaces_token(Some(OWNER), GROUP).unwrap().token);
+    holds(&authority.get_space_provider_token(Some(OWNER), SPACE).unwrap().token);
+    holds(&mint(with(MintRequest::identity(OWNER), |request| request.temporary = true)).token);
 
-    let revoked = mint(Grant::Access { session: None }, false);
+    let revoked = mint(with(MintRequest::access(OWNER), |request| request.use_limit = NonZeroU64::new(1)));
     assert_eq!(authority.revoke(&revoked.id).unwrap(), Revoke::Revoked);
     let judged = authority.verify(&revoked.token, None, &authority.context());
     assert!(matches!(judged, Err(AcceptError::Refused(Refusal::Revoked))));
@@ -197,7 +177,7 @@ fn new<S: TokenStore>(world: &World<S>, latest: u64) {
 
 fn listed<S: TokenStore>(world: &World<S>, held: &[Held], latest: u64) {
     let by_now = Filter::ExpiresBefore(world.authority.now());
-    let listed = world.authority.list(&by_now, None, usize::MAX).unwrap().records;
+    let listed = world.authority.store().list(&by_now, None, usize::MAX).unwrap().records;
     let ids: Vec<&TokenId> = listed.iter().map(|record| &record.id).collect();
     for token in held.iter().filter(|token| token.spent.is_some()) {
         assert_eq!(ids.contains(&&token.minted.id), token.expires <= latest);

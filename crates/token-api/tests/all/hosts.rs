@@ -1,10 +1,4 @@
 //! Two hosts, each with a cache of its own, over one store.
-#![allow(
-    clippy::arithmetic_side_effects,
-    clippy::panic,
-    clippy::unwrap_used,
-    reason = "a test fails by panicking"
-)]
 
 use std::{
     num::NonZeroU64,
@@ -16,13 +10,12 @@ use std::{
     time::{Duration, Instant},
 };
 
-use token_api::{AcceptError, Accepted, Authority, Config, Grant, MintRequest, Purpose, Refusal};
-use token_core::{Subject, UnixTime};
+use token_api::{Accepted, Authority, Config, MintRequest, Purpose, Refusal};
+use token_core::UnixTime;
 use token_store::{CacheConfig, CachedStore, ClaimId, KeyRing, MemoryStore, TokenStore};
-use token_test::world::{Members, SPACE, START};
+use token_test::world::{Members, START};
 
-const OWNER: Subject<'_> = Subject::User("owner");
-const PROVIDER: Subject<'_> = Subject::Provider("p1");
+use crate::{OWNER, PROVIDER, by, refusal, with};
 
 type Host = Authority<CachedStore<MemoryStore>, Arc<Members>>;
 
@@ -47,8 +40,8 @@ impl Hosts {
             let cached = CachedStore::with_clock(store.clone(), cache.clone(), move || *now.lock().unwrap());
             let time = || UnixTime::from_secs(START);
             let keys = KeyRing::load(&ring).unwrap();
-            Authority::with_clock(cached, keys, Arc::new(Members::default()), Config::default(), time)
-                .unwrap()
+            let members = Arc::new(Members::default());
+            Authority::new(cached, keys, members, Config::default()).unwrap().with_clock(time)
         };
         let (a, b) = (host(), host());
         Self { a, b, ttl, clock }
@@ -60,8 +53,7 @@ impl Hosts {
 }
 
 fn support(use_limit: u64) -> MintRequest<'static> {
-    let grant = Grant::SpaceSupport { space: SPACE, dialect: None };
-    MintRequest { use_limit: NonZeroU64::new(use_limit), ..MintRequest::new(grant, OWNER) }
+    with(crate::support(), |request| request.use_limit = NonZeroU64::new(use_limit))
 }
 
 fn verify(host: &Host, text: &str) -> Result<Accepted, Refusal> {
@@ -70,15 +62,8 @@ fn verify(host: &Host, text: &str) -> Result<Accepted, Refusal> {
 
 fn spend(host: &Host, text: &str, claim: &str) -> Result<Option<u64>, Refusal> {
     let claim = ClaimId::new(claim).unwrap();
-    let spent = host.spend(text, Purpose::SpaceSupport, PROVIDER, &claim, &host.context());
+    let spent = host.spend(text, Purpose::SpaceSupport, &claim, &by(PROVIDER, &host.context()));
     spent.map(|spent| spent.uses_left).map_err(refusal)
-}
-
-fn refusal(error: AcceptError) -> Refusal {
-    match error {
-        AcceptError::Refused(refusal) => refusal,
-        AcceptError::Failed(failure) => panic!("{failure}"),
-    }
 }
 
 #[test]
@@ -153,7 +138,7 @@ fn racing_hosts_spend_a_token_no_more_often_than_it_allows() {
 #[test]
 fn what_is_voided_by_one_host_the_other_refuses_when_the_time_to_live_ends() {
     let hosts = Hosts::new();
-    let access = MintRequest { temporary: true, ..MintRequest::new(Grant::Access { session: None }, OWNER) };
+    let access = with(MintRequest::access(OWNER), |request| request.temporary = true);
     let old = hosts.b.mint(&access).unwrap();
     verify(&hosts.a, &old.token).unwrap();
     verify(&hosts.b, &old.token).unwrap();

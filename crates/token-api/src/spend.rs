@@ -1,0 +1,218 @@
+//! Spending.
+
+use ring::digest;
+use token_core::{Context, InviteConsumer, Subject, Token, Unmet, VerifyError};
+use token_store::{ClaimId, GrantId, Held, Refund, Spend, TokenStore};
+
+use crate::{
+    AcceptError, Accepted, Authority, Failure, Host, Purpose, Refusal,
+    host::{Permission, permission},
+    verify::{TokenInput, log},
+};
+
+/// A use that was taken.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Spent {
+    /// The token.
+    pub accepted: Accepted,
+    /// The key under which the use is stored: a hash of the consumer and its claim.
+    claim: ClaimId,
+    /// The grant of this use; `None`: there is no use to give back.
+    grant: Option<GrantId>,
+    /// How many uses are left; `None`: no limit.
+    pub uses_left: Option<u64>,
+    /// Whether this call is a retry: an earlier call took the use under this claim, and this one took nothing.
+    pub repeated: bool,
+}
+
+/// A token was not spent, or the action that it was spent on failed.
+#[derive(Clone, Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum SpendError<E> {
+    /// The token was not spent: it was refused, or the authority could not decide.
+    #[error(transparent)]
+    Accept(#[from] AcceptError),
+    /// The action failed.
+    #[error("the action failed")]
+    Action {
+        /// The action's error.
+        #[source]
+        action: E,
+        /// What became of the use.
+        refund: Refund,
+    },
+    /// The action failed, and the refund failed too: retry it with [`Authority::refund`] and `spent`.
+    #[error("the action failed, and the use could not be given back")]
+    NotRefunded {
+        /// The action's error.
+        #[source]
+        action: E,
+        /// Why the refund failed.
+        failure: Failure,
+        /// The use to give back.
+        spent: Box<Spent>,
+    },
+}
+
+impl<S: TokenStore, H: Host> Authority<S, H> {
+    /// Spends one use of a token for the context's consumer. Call it before the action that the use pays for: a crash
+    /// then wastes at most a use, and never grants one twice.
+    ///
+    /// Idempotent per consumer and claim: the claim names the spend, and a retry under the same claim gets the same
+    /// answer and takes no use. This holds even if the token has since been exhausted, revoked or has expired. Retry
+    /// after [`StoreError::Unknown`](token_store::StoreError::Unknown) or a lost reply. Another consumer gains nothing
+    /// from this consumer's claim. Uses of a temporary token are not counted.
+    ///
+    /// [`Subject::Nobody`] has no claims, since its requests cannot be distinguished: each call takes another use, and
+    /// a call whose outcome is unknown cannot be retried.
+    ///
+    /// # Errors
+    /// [`AcceptError`], for example [`Failure::NoConsumer`] for a context without a consumer. After
+    /// [`StoreError::Unknown`](token_store::StoreError::Unknown), retry under the same claim.
+    pub fn spend(
+        &self,
+        token: &(impl TokenInput + ?Sized),
+        expect: Purpose,
+        claim: &ClaimId,
+        context: &Context<'_>,
+    ) -> Result<Spent, AcceptError> {
+        let consumer = context.consumer.ok_or(Failure::NoConsumer)?;
+        let token = self.decode(token)?;
+        let spent = self.take_use(&token, expect, consumer, claim, context);
+        match &spent {
+            Ok(Spent { accepted, repeated, .. }) => {
+                tracing::info!(id = %accepted.id, purpose = %expect, %consumer, repeated, "spent");
+            }
+            Err(error) => log(&token, error),
+        }
+        spent
+    }
+
+    fn take_use(
+        &self,
+        token: &Token,
+        expect: Purpose,
+        consumer: Subject<'_>,
+        claim: &ClaimId,
+        context: &Context<'_>,
+    ) -> Result<Spent, AcceptError> {
+        let (mut accepted, mut valid) = self.judge(token, Some(expect), context, S::generation)?;
+        if !accepted.stored {
+            // A temporary token has no record, so its generation decides: read it from the store, past the cache. A
+            // forged token was refused above and cannot cause this read.
+            (accepted, valid) = self.judge(token, Some(expect), context, S::present_generation)?;
+        }
+        let claim = match consumer {
+            Subject::Nobody => self.draw_claim()?,
+            consumer => claim_of(consumer, claim)?,
+        };
+        let valid = valid.map_err(AcceptError::from);
+        let (uses_left, grant, repeated) = match valid.and_then(|()| self.admit(&accepted, consumer)) {
+            Ok(()) if !accepted.stored => (None, None, false),
+            Ok(()) => match self.store.spend(&accepted.id, &claim).map_err(Failure::from)? {
+                Spend::Spent { uses_left, grant, repeated } => (uses_left, grant, repeated),
+                Spend::Exhausted => return Err(Refusal::Exhausted.into()),
+                Spend::Revoked => return Err(Refusal::Revoked.into()),
+                Spend::Absent => return Err(Refusal::Unknown.into()),
+            },
+            // A use that was granted stays granted if the token became invalid afterwards: the consumer may
+            // have lost the reply and acted all the same.
+            Err(AcceptError::Refused(refusal)) if accepted.stored && came_later(&refusal) => {
+                let held = self.store.claimed(&accepted.id, &claim).map_err(Failure::from)?;
+                let Held { uses_left, grant } = held.ok_or(refusal)?;
+                (Some(uses_left), Some(grant), true)
+            }
+            Err(error) => return Err(error),
+        };
+        Ok(Spent { accepted, claim, grant, uses_left, repeated })
+    }
+
+    /// Checks that this consumer may spend the token, and that its issuer may still grant it.
+    fn admit(&self, accepted: &Accepted, consumer: Subject<'_>) -> Result<(), AcceptError> {
+        let needed = accepted.purpose.consumer();
+        let fits = match needed {
+            InviteConsumer::User => matches!(consumer, Subject::User(_)),
+            InviteConsumer::Provider => matches!(consumer, Subject::Provider(_)),
+            InviteConsumer::Anyone => true,
+        };
+        if !fits {
+            return Err(Refusal::WrongConsumer { needed }.into());
+        }
+        let resource = accepted.resource.as_ref();
+        match permission(&self.host, accepted.issuer(), accepted.purpose, resource).map_err(Failure::from)? {
+            Permission::Granted => Ok(()),
+            Permission::Denied | Permission::NoResource => Err(Refusal::NoLongerAllowed.into()),
+        }
+    }
+
+    /// Spends one use, runs the action, and gives the use back if the action fails.
+    ///
+    /// [`Spent::repeated`] says that this call is a retry: an earlier call may already have run the action. Once a
+    /// claim has been retried, no failure gives its use back ([`Refund::Kept`]), since another call may have succeeded.
+    /// If the process dies in between, or the action panics, the use stays spent.
+    ///
+    /// # Errors
+    /// [`SpendError`], which carries the action's own error.
+    pub fn spend_with<T, E>(
+        &self,
+        token: &(impl TokenInput + ?Sized),
+        expect: Purpose,
+        claim: &ClaimId,
+        context: &Context<'_>,
+        action: impl FnOnce(&Spent) -> Result<T, E>,
+    ) -> Result<(Spent, T), SpendError<E>> {
+        let spent = self.spend(token, expect, claim, context)?;
+        match action(&spent) {
+            Ok(done) => Ok((spent, done)),
+            Err(action) => Err(match self.refund(&spent) {
+                Ok(refund) => SpendError::Action { action, refund },
+                Err(failure) => SpendError::NotRefunded { action, failure, spent: Box::new(spent) },
+            }),
+        }
+    }
+
+    /// Gives this use back. The caller vouches that the action has not happened and will not. A use whose claim has
+    /// been retried stays spent ([`Refund::Kept`]). A second refund changes nothing ([`Refund::NotClaimed`]), even if
+    /// the claim has been made anew in between.
+    ///
+    /// # Errors
+    /// [`Failure`]; retry.
+    pub fn refund(&self, spent: &Spent) -> Result<Refund, Failure> {
+        let Some(grant) = spent.grant else { return Ok(Refund::NotClaimed) };
+        let refunded = self.store.refund(&spent.accepted.id, &spent.claim, grant)?;
+        tracing::info!(id = %spent.accepted.id, outcome = ?refunded, "refund");
+        Ok(refunded)
+    }
+
+    /// Draws a random claim, for a spend that will not be retried.
+    ///
+    /// # Errors
+    /// [`Failure`]
+    pub fn draw_claim(&self) -> Result<ClaimId, Failure> {
+        let (_, id) = self.draw()?;
+        Ok(ClaimId::new(id)?)
+    }
+}
+
+/// Hashes the consumer into its claim: the same claim of two consumers is two claims.
+fn claim_of(consumer: Subject<'_>, claim: &ClaimId) -> Result<ClaimId, Failure> {
+    let consumer = consumer.to_string();
+    let mut context = digest::Context::new(&digest::SHA256);
+    context.update(b"onetoken claim\0");
+    context.update(&u64::try_from(consumer.len()).unwrap_or(u64::MAX).to_be_bytes());
+    context.update(consumer.as_bytes());
+    context.update(claim.as_bytes());
+    Ok(ClaimId::new(context.finish().as_ref())?)
+}
+
+/// Whether a valid token can reach this refusal later, without a change to its text.
+const fn came_later(refusal: &Refusal) -> bool {
+    matches!(
+        refusal,
+        Refusal::Revoked
+            | Refusal::Expired { .. }
+            | Refusal::NoLongerAllowed
+            | Refusal::Verify(VerifyError::CaveatUnmet { why: Unmet::Expired { .. }, .. })
+    )
+}

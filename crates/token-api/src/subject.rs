@@ -1,0 +1,36 @@
+//! Subjects as tokens name them, and the same subjects as entities of the store.
+
+use token_core::Subject;
+use token_store::{Entity, EntityKind};
+
+/// Converts a subject to the store's type.
+pub(crate) fn entity(subject: Subject<'_>) -> Entity {
+    Entity { kind: subject.kind().to_owned(), id: subject.id().unwrap_or_default().to_owned() }
+}
+
+/// Converts an entity to the subject that it stands for.
+pub(crate) fn subject(entity: &Entity) -> Option<Subject<'_>> {
+    match entity.known_kind() {
+        Some(EntityKind::User) => Some(Subject::User(&entity.id)),
+        Some(EntityKind::Provider) => Some(Subject::Provider(&entity.id)),
+        Some(EntityKind::Group) => Some(Subject::Group(&entity.id)),
+        None if entity.kind == Subject::Nobody.kind() => Some(Subject::Nobody),
+        _ => None,
+    }
+}
+
+/// Whether the authority mints tokens for this subject.
+pub(crate) fn is_issuer(subject: Subject<'_>) -> bool {
+    match subject {
+        Subject::User(id) | Subject::Provider(id) => is_id(id),
+        _ => false,
+    }
+}
+
+/// Whether this is an id. Ids are written into identifiers and caveats, so they must not contain the separators
+/// of these, nor `*`, which means anyone there.
+pub(crate) fn is_id(id: &str) -> bool {
+    const MAX_LEN: usize = 128;
+    let allowed = |byte: u8| byte.is_ascii_graphic() && !matches!(byte, b'/' | b'|' | b':' | b'*');
+    (1..=MAX_LEN).contains(&id.len()) && id.bytes().all(allowed)
+}

@@ -1,0 +1,309 @@
+//! Verifying.
+
+use std::{borrow::Cow, cmp::Ordering};
+
+use token_core::{
+    Context, DecodeError, DecodeOptions, Identifier, IdentifierV2, Persistence, RootKey, Service, Subject,
+    Token, TokenType, UnixTime, Verified, Verifier, VerifyError,
+};
+use token_store::{Entity, Generation, StoreError, TokenId, TokenStore};
+
+use crate::{
+    AcceptError, Authority, Failure, Host, Purpose, Refusal,
+    error::report,
+    subject::{entity, is_issuer, subject},
+};
+
+/// A token that a call is given: a text, or a [`Token`] that the caller has decoded.
+pub trait TokenInput {
+    /// Returns the token. The options are for decoding a text.
+    ///
+    /// # Errors
+    /// [`DecodeError`] for a text that is not a token.
+    fn token(&self, options: &DecodeOptions) -> Result<Cow<'_, Token>, DecodeError>;
+}
+
+impl TokenInput for Token {
+    fn token(&self, _: &DecodeOptions) -> Result<Cow<'_, Token>, DecodeError> {
+        Ok(Cow::Borrowed(self))
+    }
+}
+
+impl TokenInput for str {
+    fn token(&self, options: &DecodeOptions) -> Result<Cow<'_, Token>, DecodeError> {
+        Token::decode(self, options).map(Cow::Owned)
+    }
+}
+
+impl TokenInput for String {
+    fn token(&self, options: &DecodeOptions) -> Result<Cow<'_, Token>, DecodeError> {
+        self.as_str().token(options)
+    }
+}
+
+/// A token that was accepted.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Accepted {
+    /// The token, with the caveats that the host has to enforce after verification
+    /// ([`Predicate::is_enforced_later`](token_core::Predicate::is_enforced_later)) among others.
+    pub token: Token,
+    /// The id under which the token is stored, spent and revoked.
+    pub id: TokenId,
+    /// What the token is for.
+    pub purpose: Purpose,
+    /// The resource that it grants access to.
+    pub resource: Option<Entity>,
+    issuer: Entity,
+    /// When it expires: the earliest time among its record and its caveats. From then on it is refused.
+    pub expires_at: Option<UnixTime>,
+    /// Whether it has a record, so that its uses are counted.
+    pub stored: bool,
+    /// How many uses its record had left when it was read; `None`: no limit, or no record. Other calls may spend
+    /// them in the meantime: only [`Authority::spend`] decides.
+    pub uses_left: Option<u64>,
+}
+
+impl Accepted {
+    /// Returns the subject that the token acts for, or that invites.
+    #[must_use]
+    pub fn issuer(&self) -> Subject<'_> {
+        // Verification admits known kinds only.
+        subject(&self.issuer).unwrap_or(Subject::Nobody)
+    }
+}
+
+impl<S: TokenStore, H: Host> Authority<S, H> {
+    /// Verifies a token for a request. Does not spend it: [`Accepted::uses_left`] says whether a use is left.
+    ///
+    /// Make the context with [`Authority::context`]. A context without a service stands for Onezone itself. The
+    /// authority judges by the later of the context's time and its own: a stale context does not revive an expired
+    /// token, and a context from the future expires tokens early.
+    ///
+    /// Does not check the session that an access token is bound to (`act:SESSION`). A host that mints such tokens
+    /// compares the session in [`Accepted::token`] with the session of the request.
+    ///
+    /// # Errors
+    /// [`AcceptError`], which distinguishes a refused token from an authority that failed.
+    pub fn verify(
+        &self,
+        token: &(impl TokenInput + ?Sized),
+        expect: Option<Purpose>,
+        context: &Context<'_>,
+    ) -> Result<Accepted, AcceptError> {
+        let token = self.decode(token)?;
+        let judged = self.judge(&token, expect, context, S::generation);
+        let accepted = judged.and_then(|(accepted, valid)| Ok(valid.map(|()| accepted)?));
+        match &accepted {
+            Ok(accepted) => tracing::debug!(id = %accepted.id, purpose = %accepted.purpose, "accepted"),
+            Err(error) => log(&token, error),
+        }
+        accepted
+    }
+
+    /// Verifies many tokens as [`verify`](Self::verify) does, and returns the answers in their order. With the feature
+    /// `rayon`, its threads share the work; the answers are the same.
+    pub fn verify_many(
+        &self,
+        tokens: &[impl TokenInput + Sync],
+        expect: Option<Purpose>,
+        context: &Context<'_>,
+    ) -> Vec<Result<Accepted, AcceptError>> {
+        let verify = |token| self.verify(token, expect, context);
+        #[cfg(feature = "rayon")]
+        {
+            use rayon::prelude::*;
+            /// A token takes some microseconds to verify, and about one to hand to another thread.
+            const LEAST_AT_ONCE: usize = 16;
+            tokens.par_iter().with_min_len(LEAST_AT_ONCE).map(verify).collect()
+        }
+        #[cfg(not(feature = "rayon"))]
+        tokens.iter().map(verify).collect()
+    }
+
+    /// Decodes the token if it came as a text.
+    pub(crate) fn decode<'t>(
+        &self,
+        token: &'t (impl TokenInput + ?Sized),
+    ) -> Result<Cow<'t, Token>, Refusal> {
+        let token = token.token(&self.decoding()).map_err(Refusal::from);
+        token.inspect_err(|reason| tracing::warn!(%reason, "refused"))
+    }
+
+    /// Confirms that the token was minted here, and only then judges whether it is valid now. Returns an authentic token
+    /// even if it is refused: a spend may have an earlier answer for it.
+    pub(crate) fn judge(
+        &self,
+        token: &Token,
+        expect: Option<Purpose>,
+        context: &Context<'_>,
+        read: ReadGeneration<S>,
+    ) -> Result<(Accepted, Result<(), Refusal>), AcceptError> {
+        // Can this authority have minted it? A forger can write an id or a subject of any length, so they are checked
+        // before they are copied, looked up or cached.
+        let identifier = token.identifier();
+        if identifier.id().len() > TokenId::MAX_LEN {
+            return Err(Refusal::Unknown.into());
+        }
+        let id = TokenId::new(identifier.id()).map_err(|_| Refusal::Unknown)?;
+        let issued = match identifier.v2() {
+            Some(&IdentifierV2 {
+                persistence: Persistence::Temporary { generation },
+                subject,
+                token_type,
+                ..
+            }) => self.temporary(subject, generation, token_type, read),
+            _ => self.stored(&id),
+        };
+        // Does the signature match? A token that is not known here takes the same work as a forged one.
+        let issued = match issued {
+            Err(AcceptError::Refused(refusal)) => {
+                let _ = Verifier::new(context).verify(token.macaroon(), &self.decoy_key()?);
+                return Err(refusal.into());
+            }
+            issued => issued?,
+        };
+        let mut context = context.clone();
+        context.service = Some(context.service.unwrap_or(Service::ONEZONE));
+        // A stale context must not revive a token that has expired in the meantime.
+        context.now = context.now.max(self.now());
+        let verifier = Verifier::new(&context)
+            .supporting(issued.purpose.caveat_types(&identifier, context.scope))
+            .stating(issued.purpose.legacy_type(&identifier));
+        let verified = verifier.verify(token.macaroon(), &issued.key);
+        if let Err(VerifyError::BadSignature) = verified {
+            return Err(Refusal::Verify(VerifyError::BadSignature).into());
+        }
+        // It was minted here. Is it the expected one, and valid now?
+        if !issued.agrees(&identifier) {
+            let what = "a record contradicts the token that it is about";
+            return Err(Failure::Store(StoreError::Corrupt { what }).into());
+        }
+        if expect.is_some_and(|expect| expect != issued.purpose) {
+            return Err(Refusal::WrongType { found: issued.purpose }.into());
+        }
+        let by_caveats = verified.as_ref().ok().and_then(Verified::expires_at);
+        let valid = match issued.expires.filter(|at| *at <= context.now) {
+            _ if issued.revoked => Err(Refusal::Revoked),
+            Some(at) => Err(Refusal::Expired { at }),
+            None => verified.map(drop).map_err(Refusal::from),
+        };
+        let accepted = Accepted {
+            token: token.clone(),
+            id,
+            purpose: issued.purpose,
+            resource: issued.resource,
+            issuer: issued.issuer,
+            expires_at: issued.expires.into_iter().chain(by_caveats).min(),
+            stored: issued.stored,
+            uses_left: issued.uses_left,
+        };
+        Ok((accepted, valid))
+    }
+
+    /// Looks a token with a record up.
+    fn stored(&self, id: &TokenId) -> Result<Issued, AcceptError> {
+        let record = self.store.get(id).map_err(Failure::from)?.ok_or(Refusal::Unknown)?;
+        // The first check: a record that was edited without the key ring does not open.
+        let key = self.keys.open(&record.root_key, record.owner()).map_err(Failure::from)?;
+        subject(&record.issuer).ok_or(Failure::UnknownIssuer)?;
+        Ok(Issued {
+            key,
+            purpose: record.purpose,
+            resource: record.resource,
+            issuer: record.issuer,
+            expires: record.expires,
+            revoked: record.revoked,
+            stored: true,
+            uses_left: record.use_limit.map(|limit| limit.get().saturating_sub(record.uses)),
+        })
+    }
+
+    /// Looks the key of a temporary token up; the identifier says the rest.
+    fn temporary(
+        &self,
+        subject: Subject<'_>,
+        generation: u64,
+        token_type: TokenType<'_>,
+        read: ReadGeneration<S>,
+    ) -> Result<Issued, AcceptError> {
+        if !is_issuer(subject) {
+            return Err(Refusal::Unknown.into());
+        }
+        let issuer = entity(subject);
+        let present = read(&self.store, &issuer).map_err(Failure::from)?.ok_or(Refusal::Unknown)?;
+        match present.number.cmp(&generation) {
+            Ordering::Less => return Err(Refusal::Unknown.into()),
+            // That generation's secret is gone, so a token cannot be distinguished from a forgery.
+            Ordering::Greater => return Err(Refusal::Revoked.into()),
+            Ordering::Equal => {}
+        }
+        let key = self.open_generation(&issuer, &present)?;
+        let (purpose, resource) = purpose_of(token_type);
+        Ok(Issued {
+            key,
+            purpose,
+            resource: resource.map(|(kind, id)| Entity { kind: kind.to_owned(), id: id.to_owned() }),
+            issuer,
+            expires: None,
+            revoked: false,
+            stored: false,
+            uses_left: None,
+        })
+    }
+}
+
+/// Logs the reason under the token's id.
+pub(crate) fn log(token: &Token, error: &AcceptError) {
+    let identifier = token.identifier();
+    let id = identifier.id().get(..TokenId::MAX_LEN).unwrap_or(identifier.id()).escape_ascii();
+    match error {
+        AcceptError::Refused(reason) => tracing::warn!(%id, %reason, "refused"),
+        AcceptError::Failed(reason) => tracing::error!(%id, reason = report(reason), "failed"),
+    }
+}
+
+/// Reads the generation of a subject: possibly from a cache, or from the store itself.
+type ReadGeneration<S> = fn(&S, &Entity) -> Result<Option<Generation>, StoreError>;
+
+/// The facts of a token as it was issued: from its record, or from its generation and its identifier.
+struct Issued {
+    key: RootKey,
+    purpose: Purpose,
+    resource: Option<Entity>,
+    issuer: Entity,
+    expires: Option<UnixTime>,
+    revoked: bool,
+    stored: bool,
+    uses_left: Option<u64>,
+}
+
+impl Issued {
+    /// Whether the token's identifier agrees with these facts, as far as it states any.
+    fn agrees(&self, identifier: &Identifier<'_>) -> bool {
+        let Some(stated) = identifier.v2() else {
+            return matches!(self.purpose, Purpose::GroupSpaces | Purpose::SpaceSupport);
+        };
+        let is = |entity: &Entity, kind: &str, id: &str| entity.kind == kind && entity.id == id;
+        let (purpose, resource) = purpose_of(stated.token_type);
+        let same_resource = match (&self.resource, resource) {
+            (Some(resource), Some((kind, id))) => is(resource, kind, id),
+            (resource, stated) => resource.is_none() && stated.is_none(),
+        };
+        let subject = stated.subject;
+        self.purpose == purpose
+            && same_resource
+            && is(&self.issuer, subject.kind(), subject.id().unwrap_or_default())
+    }
+}
+
+/// The purpose of a token of this type, and the kind and id of its resource.
+fn purpose_of(token_type: TokenType<'_>) -> (Purpose, Option<(&'static str, &str)>) {
+    match token_type {
+        TokenType::Access { .. } => (Purpose::Access, None),
+        TokenType::Identity => (Purpose::Identity, None),
+        TokenType::Invite { invite, target } => {
+            (Purpose::invite(invite), Some((invite.target_kind(), target)))
+        }
+    }
+}
