@@ -1,6 +1,6 @@
 //! The knowledge that only the embedding program has.
 
-use std::{error::Error, sync::Arc};
+use std::{error::Error, ops::Deref, sync::Arc};
 
 use token_core::{Purpose, Subject};
 use token_store::Entity;
@@ -60,31 +60,20 @@ pub(crate) fn permission(
     Ok(if host.may(issuer, purpose, resource)? { Permission::Granted } else { Permission::Denied })
 }
 
-/// Implements `Host` for pointers to a host.
-macro_rules! behind_a_pointer {
-    ($($pointer:ty),*) => {$(
-        impl<H: Host + ?Sized> Host for $pointer {
-            fn exists(&self, resource: &Entity) -> Result<bool, HostError> {
-                H::exists(self, resource)
-            }
+/// A pointer to a host is a host.
+impl<P: Deref<Target: Host> + Send + Sync> Host for P {
+    fn exists(&self, resource: &Entity) -> Result<bool, HostError> {
+        (**self).exists(resource)
+    }
 
-            fn may(
-                &self,
-                subject: Subject<'_>,
-                purpose: Purpose,
-                resource: &Entity,
-            ) -> Result<bool, HostError> {
-                H::may(self, subject, purpose, resource)
-            }
+    fn may(&self, subject: Subject<'_>, purpose: Purpose, resource: &Entity) -> Result<bool, HostError> {
+        (**self).may(subject, purpose, resource)
+    }
 
-            fn may_see(&self, subject: Subject<'_>, resource: &Entity) -> Result<bool, HostError> {
-                H::may_see(self, subject, resource)
-            }
-        }
-    )*};
+    fn may_see(&self, subject: Subject<'_>, resource: &Entity) -> Result<bool, HostError> {
+        (**self).may_see(subject, resource)
+    }
 }
-
-behind_a_pointer!(Arc<H>, Box<H>, &H);
 
 /// The host could not answer.
 #[derive(Clone, Debug, thiserror::Error)]
