@@ -2,14 +2,18 @@
 
 use std::fmt;
 
-use ring::rand::SystemRandom;
 use token_core::{Context, Damage, DecodeOptions, Identifier, Inspection, RootKey, Subject, UnixTime};
 use token_store::{
     Entity, Generation, KeyRing, Owner, Raise, Record, Revoke, SealedKey, StoreError, TokenId, TokenStore,
 };
 use zeroize::Zeroizing;
 
-use crate::{Config, Failure, Host, clock::Clock, random::Random, subject::entity};
+use crate::{
+    Config, Failure, Host,
+    clock::Clock,
+    random::{self, Random},
+    subject::entity,
+};
 
 /// Mints, verifies and spends tokens.
 ///
@@ -32,11 +36,18 @@ impl<S: TokenStore, H: Host> Authority<S, H> {
     /// # Errors
     /// [`Failure`] when the operating system gives no random bytes.
     pub fn new(store: S, keys: KeyRing, host: H, config: Config) -> Result<Self, Failure> {
-        let random = Random::System(SystemRandom::new());
         let mut secret = Zeroizing::new([0; 32]);
-        random.fill(secret.as_mut_slice())?;
+        random::system(secret.as_mut_slice())?;
         let decoy = keys.seal(&RootKey::from_derived(*secret), decoy_owner(&entity(Subject::Nobody)))?;
-        Ok(Self { store, keys, host, config, clock: Clock::system(), random, decoy })
+        Ok(Self {
+            store,
+            keys,
+            host,
+            config,
+            clock: Clock::system(),
+            random: Box::new(random::system),
+            decoy,
+        })
     }
 
     /// Replaces the system's clock.
@@ -51,7 +62,11 @@ impl<S: TokenStore, H: Host> Authority<S, H> {
     #[cfg(feature = "test-random")]
     #[must_use]
     pub fn with_test_random(mut self, random: impl FnMut(&mut [u8]) + Send + 'static) -> Self {
-        self.random = Random::Test(std::sync::Mutex::new(Box::new(random)));
+        let random = std::sync::Mutex::new(random);
+        self.random = Box::new(move |bytes| {
+            random.lock().unwrap_or_else(std::sync::PoisonError::into_inner)(bytes);
+            Ok(())
+        });
         self
     }
 
@@ -162,7 +177,7 @@ impl<S: TokenStore, H: Host> Authority<S, H> {
     /// Draws a root key and 32 bytes for an id, in one call to the operating system.
     pub(crate) fn draw(&self) -> Result<(RootKey, [u8; 32]), Failure> {
         let mut bytes = Zeroizing::new([[0; 32]; 2]);
-        self.random.fill(bytes.as_flattened_mut())?;
+        (self.random)(bytes.as_flattened_mut())?;
         let [secret, id] = &*bytes;
         Ok((RootKey::derive_any(secret), *id))
     }

@@ -1,9 +1,8 @@
 //! Third-party caveats, with a random nonce.
 
-use ring::rand::{SecureRandom as _, SystemRandom};
 use token_core::{CaveatKey, CaveatNonce, FieldError, Macaroon};
 
-use crate::Failure;
+use crate::{Failure, random};
 
 /// Appends a third-party caveat as [`Macaroon::add_third_party`] does, under a random nonce.
 ///
@@ -38,7 +37,7 @@ pub fn add_third_party(
     key: &CaveatKey,
 ) -> Result<(), ThirdPartyError> {
     let mut nonce = CaveatNonce::default();
-    SystemRandom::new().fill(&mut nonce).map_err(|_| Failure::Random)?;
+    random::system(&mut nonce)?;
     Ok(macaroon.add_third_party(location, identifier, key, &nonce)?)
 }
 
@@ -52,37 +51,4 @@ pub enum ThirdPartyError {
     /// The operating system gave no random bytes.
     #[error(transparent)]
     Failed(#[from] Failure),
-}
-
-#[cfg(test)]
-mod tests {
-    use token_core::{Caveat, RootKey};
-
-    use super::*;
-
-    #[test]
-    fn every_caveat_has_a_nonce_of_its_own() {
-        let key = CaveatKey::from_derived([8; 32]);
-        let vid = || {
-            let mut macaroon = Macaroon::mint(&RootKey::from_derived([7; 32]), "l", b"i").unwrap();
-            add_third_party(&mut macaroon, "there", b"caveat", &key).unwrap();
-            match macaroon.caveats().next().unwrap() {
-                Caveat::ThirdParty { vid, location: b"there", identifier: b"caveat" } => vid.to_vec(),
-                other => panic!("{other:?}"),
-            }
-        };
-        // The same key under the same signature: under one nonce the two would be equal.
-        let (first, second) = (vid(), vid());
-        assert_ne!(first[..24], second[..24]);
-        assert_ne!(first[40..], second[40..]);
-    }
-
-    #[test]
-    fn what_cannot_be_appended_changes_nothing() {
-        let mut macaroon = Macaroon::mint(&RootKey::from_derived([7; 32]), "l", b"i").unwrap();
-        let before = *macaroon.signature().expose();
-        let error = add_third_party(&mut macaroon, "l", b"", &CaveatKey::from_derived([8; 32])).unwrap_err();
-        assert!(matches!(error, ThirdPartyError::Field(FieldError::Empty)), "{error:?}");
-        assert_eq!((macaroon.caveats().len(), *macaroon.signature().expose()), (0, before));
-    }
 }

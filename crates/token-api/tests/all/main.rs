@@ -20,6 +20,7 @@ mod readme;
 mod secrecy;
 #[cfg(feature = "test-random")]
 mod seeded;
+mod third_party;
 
 use token_api::{AcceptError, MintRequest, Refusal};
 use token_core::{Context, Subject};
