@@ -18,7 +18,7 @@ impl Host for Members {
 }
 
 /// Makes the key ring and the store where there is neither. Where one of them is missing, a person has to restore it:
-/// a new one in its place would void every token.
+/// with a new one in its place, no token would be valid.
 fn open(home: &Path) -> Result<(KeyRing, RedbStore), Box<dyn Error>> {
     let (keys, store) = (home.join("keys"), home.join("tokens.redb"));
     if keys.try_exists()? || store.try_exists()? {

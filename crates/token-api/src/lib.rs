@@ -54,11 +54,9 @@
 //!
 //! # Asynchronous servers
 //!
-//! A write (mint, spend, refund, revoke, purge) waits for a disk sync or a database server. On a worker, it blocks
-//! every other task of that worker. Measured with two tokio workers over redb: 300 mints on the workers took 1.82 s and
-//! made a timer 418 ms late. In `spawn_blocking` they took 19 ms, since callers share a sync, and the timer was 5 ms
-//! late. A verification over an embedded store reads memory: 3 to 5 µs on the worker, 20 to 26 µs in
-//! `spawn_blocking`. So:
+//! A write (mint, spend, refund, revoke, purge) waits for a disk sync or a database server, and would block every
+//! other task of its worker. A verification over an embedded store reads memory: 3 to 5 µs on the worker, 20 to 26 µs
+//! in `spawn_blocking`. `docs/EMBEDDING.md` has the measurements. So:
 //!
 //! ```
 //! # use std::sync::Arc;

@@ -51,8 +51,8 @@ impl<'a> MintRequest<'a> {
         }
     }
 
-    /// Requests a token to support the space, in the configured dialect. For the modern dialect, whatever is
-    /// configured, request the invitation [`InviteType::SupportSpace`].
+    /// Requests a token to support the space, in the configured dialect. An [`invite`](Self::invite) of type
+    /// [`InviteType::SupportSpace`] is in the modern dialect under any configuration.
     #[must_use]
     pub fn space_support(space: &'a str, issuer: Subject<'a>) -> Self {
         Self { dialect: None, ..Self::invite(InviteType::SupportSpace, space, issuer) }

@@ -99,7 +99,7 @@ pub(crate) struct Revoked {
     /// How long the cache keeps a record, in seconds
     #[arg(long, default_value_t = 3)]
     pub(crate) ttl: u64,
-    /// Do not listen to what others void
+    /// Do not listen for revocations by others
     #[arg(long)]
     pub(crate) deaf: bool,
 }

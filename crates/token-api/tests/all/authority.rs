@@ -542,7 +542,7 @@ fn no_invitation_passes_for_another() {
 }
 
 #[test]
-fn temporary_tokens_are_not_stored_and_are_voided_together() {
+fn temporary_tokens_are_not_stored_and_are_revoked_together() {
     let world = World::new();
     let request = with(MintRequest::access(OWNER), |request| {
         request.temporary = true;
@@ -594,7 +594,7 @@ fn the_last_generation_is_not_raised() {
 }
 
 #[test]
-fn a_damaged_generation_is_written_over_by_voiding() {
+fn a_damaged_generation_is_replaced_by_revoking() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("store");
     let world = World::over(RedbStore::create(&path).unwrap());

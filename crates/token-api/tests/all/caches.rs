@@ -18,7 +18,7 @@ fn host(shared: &MemoryStore) -> Authority<CachedStore<MemoryStore>, Members> {
 }
 
 #[test]
-fn a_temporary_invitation_voided_on_one_host_is_spent_on_no_other() {
+fn a_temporary_invitation_revoked_on_one_host_is_spent_on_no_other() {
     let shared = MemoryStore::new();
     let (here, there) = (host(&shared), host(&shared));
     let owner = Subject::User("owner");

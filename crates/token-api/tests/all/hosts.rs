@@ -136,7 +136,7 @@ fn racing_hosts_spend_a_token_no_more_often_than_it_allows() {
 }
 
 #[test]
-fn what_is_voided_by_one_host_the_other_refuses_when_the_time_to_live_ends() {
+fn what_is_revoked_by_one_host_the_other_refuses_when_the_time_to_live_ends() {
     let hosts = Hosts::new();
     let access = with(MintRequest::access(OWNER), |request| request.temporary = true);
     let old = hosts.b.mint(&access).unwrap();
@@ -144,16 +144,16 @@ fn what_is_voided_by_one_host_the_other_refuses_when_the_time_to_live_ends() {
     verify(&hosts.b, &old.token).unwrap();
     assert_eq!(hosts.a.revoke_temporary(OWNER).unwrap(), 2);
     assert!(matches!(verify(&hosts.a, &old.token), Err(Refusal::Revoked)));
-    // The other host mints under its cached generation. Such a token is void too, like the old one.
-    let void = hosts.b.mint(&access).unwrap();
-    assert!(matches!(verify(&hosts.a, &void.token), Err(Refusal::Revoked)));
+    // The other host mints under its cached generation. That generation is revoked too.
+    let stale = hosts.b.mint(&access).unwrap();
+    assert!(matches!(verify(&hosts.a, &stale.token), Err(Refusal::Revoked)));
     hosts.pass(hosts.ttl);
-    for token in [&old.token, &void.token] {
+    for token in [&old.token, &stale.token] {
         assert!(matches!(verify(&hosts.b, token), Err(Refusal::Revoked)));
     }
     let new = hosts.b.mint(&access).unwrap();
     verify(&hosts.a, &new.token).unwrap();
-    // The stale cache of the other host does not mislead its voiding.
+    // The stale cache of the other host does not mislead its own revocation.
     assert_eq!(hosts.a.revoke_temporary(OWNER).unwrap(), 3);
     assert_eq!(hosts.b.revoke_temporary(OWNER).unwrap(), 4);
     assert_eq!(hosts.a.store().store().generation(&token_owner()).unwrap().unwrap().number, 4);
