@@ -2,6 +2,10 @@
 //!
 //! - `cargo run --release -p token-bench --bin ratios`: the works W1 to W9 beside the crate `macaroon` and the floor
 //!   that SHA-256 sets.
+//! - `scale`: how costs grow with caveats, length, threads and records.
+//! - `durable`, `shared`: the stores on disk beside their bare engines, and a PostgreSQL server beside bare
+//!   connections.
+//! - `churn`: what remains of many tokens that are minted, spent and purged.
 //! - `scripts/instructions`: how many instructions W1 to W8 take, compared with the recorded counts.
 //! - `cargo bench -p token-bench`: `core` mints, reads, verifies, attenuates and inspects one token; `store` inserts,
 //!   gets and spends a record, by backend; `hostile` reads the worst inputs.
@@ -13,4 +17,5 @@
 )]
 
 pub mod allocations;
+pub mod machine;
 pub mod works;

@@ -3,7 +3,7 @@
 
 benches/peers/run draws with `peers`. To draw the output of the program `scale`:
 
-    cargo run --release -p token-bench --features sled --bin scale | benches/plot.py docs/scale.svg
+    cargo run --release -p token-bench --bin scale | benches/plot.py docs/scale.svg
 """
 
 import json

@@ -6,62 +6,40 @@ use std::num::NonZeroU64;
 use std::time::Duration;
 
 use criterion::{Criterion, criterion_group, criterion_main};
-use token_core::{RootKey, UnixTime};
-#[cfg(feature = "sled")]
-use token_store::SledStore;
-use token_store::{
-    CacheConfig, CachedStore, ClaimId, Entity, KeyRing, MemoryStore, Record, RedbStore, Spend, Terms,
-    TokenId, TokenStore,
+use token_core::UnixTime;
+use token_store::{ClaimId, Entity, KeyRing, Record, Spend, Terms, TokenId, TokenStore};
+use token_test::{
+    SplitMix64,
+    records::{record, terms},
+    stores,
+    world::SPACE,
 };
 
-/// Numbers the ids, which must be new in each round.
-#[derive(Default)]
-struct Numbers(u64);
-
-impl Numbers {
-    fn next(&mut self) -> [u8; 32] {
-        self.0 = self.0.wrapping_add(1);
-        let mut id = [0; 32];
-        // Ids are random in production, so consecutive tokens are not neighbors in the key space.
-        let spread = self.0.wrapping_mul(0x9e37_79b9_7f4a_7c15).to_be_bytes();
-        id.iter_mut().zip(spread.into_iter().chain(self.0.to_be_bytes())).for_each(|(to, from)| *to = from);
-        id
-    }
-}
-
-fn record(keys: &KeyRing, id: [u8; 32]) -> Record {
-    let id = TokenId::new(id).unwrap();
-    let space = Entity { kind: "space".into(), id: "9ueUeoZA6KXxNgzlvqmmrbzqE_BQiaHEEDC21sY1Kuc".into() };
-    let terms = Terms {
-        id: &id,
-        purpose: token_core::Purpose::SpaceSupport,
-        resource: Some(&space),
-        issuer: &Entity { kind: "user".into(), id: "u1".into() },
-        created: UnixTime::from_secs(1_700_000_000),
-        expires: Some(UnixTime::from_secs(1_700_604_800)),
-        use_limit: NonZeroU64::new(u64::MAX),
-    };
-    Record::new(terms, &RootKey::from_derived([7; 32]), keys).unwrap()
-}
-
-fn calls(criterion: &mut Criterion, name: &str, store: &impl TokenStore) {
+fn calls(criterion: &mut Criterion, name: &str, store: &dyn TokenStore) {
     let keys = KeyRing::generate().unwrap();
-    let mut numbers = Numbers::default();
-    let kept = record(&keys, numbers.next());
+    let mut random = SplitMix64::new(1);
+    let id = TokenId::new(random.bytes(32)).unwrap();
+    let terms = Terms {
+        resource: Some(&Entity::space(SPACE)),
+        expires: Some(UnixTime::from_secs(1_600_000_000)),
+        use_limit: NonZeroU64::new(u64::MAX),
+        ..terms(&id)
+    };
+    let kept = record(&keys, terms);
     let _ = store.insert(&kept).unwrap();
     let mut group = criterion.benchmark_group(name);
     group.sample_size(10).warm_up_time(Duration::from_millis(500)).measurement_time(Duration::from_secs(2));
     // The record is sealed once, outside of the measurement: the store treats any sealed key alike.
     group.bench_function("insert", |bencher| {
         bencher.iter(|| {
-            let record = Record { id: TokenId::new(numbers.next()).unwrap(), ..kept.clone() };
+            let record = Record { id: TokenId::new(random.bytes(32)).unwrap(), ..kept.clone() };
             store.insert(black_box(&record)).unwrap()
         });
     });
     group.bench_function("get", |bencher| bencher.iter(|| store.get(black_box(&kept.id)).unwrap().unwrap()));
     group.bench_function("spend", |bencher| {
         bencher.iter(|| {
-            let claim = ClaimId::new(numbers.next()).unwrap();
+            let claim = ClaimId::new(random.bytes(32)).unwrap();
             let spent = store.spend(black_box(&kept.id), &claim).unwrap();
             assert!(matches!(spent, Spend::Spent { repeated: false, .. }));
         });
@@ -70,12 +48,10 @@ fn calls(criterion: &mut Criterion, name: &str, store: &impl TokenStore) {
 }
 
 fn backends(criterion: &mut Criterion) {
-    calls(criterion, "memory", &MemoryStore::new());
-    calls(criterion, "cached memory", &CachedStore::new(MemoryStore::new(), CacheConfig::default()));
     let directory = tempfile::tempdir().unwrap();
-    calls(criterion, "redb", &RedbStore::create(directory.path().join("store.redb")).unwrap());
-    #[cfg(feature = "sled")]
-    calls(criterion, "sled", &SledStore::create(directory.path().join("store.sled")).unwrap());
+    for backend in stores::ALL {
+        calls(criterion, backend.name, &*(backend.create)(&directory.path().join(backend.name)).unwrap());
+    }
 }
 
 criterion_group!(benches, backends);

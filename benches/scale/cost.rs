@@ -11,7 +11,7 @@ use token_core::{
     Context, DecodeOptions, Encoding, Format, Limits, Macaroon, RootKey, Subject, UnixTime, Verifier,
 };
 
-use crate::Outcome;
+use token_bench::machine::Outcome;
 
 const CAVEATS: [usize; 10] = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000];
 const BYTES: [usize; 9] = [100, 300, 1_000, 3_000, 10_000, 30_000, 100_000, 300_000, 1 << 20];

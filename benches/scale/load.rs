@@ -3,7 +3,6 @@
 use std::{
     fs,
     io::{BufRead as _, BufReader, BufWriter, Write as _},
-    path::Path,
     sync::{
         Barrier,
         atomic::{AtomicUsize, Ordering},
@@ -15,12 +14,12 @@ use std::{
 use hdrhistogram::Histogram;
 use serde_json::{Value, json};
 use token_api::{Authority, Config, Host, HostError, MintRequest, Purpose};
+use token_bench::machine::{self, Outcome};
 use token_core::Subject;
-#[cfg(feature = "sled")]
-use token_store::SledStore;
-use token_store::{Administration, Entity, KeyRing, MemoryStore, RedbStore};
+use token_store::{Administration, Entity, KeyRing};
+use token_test::{SplitMix64, stores::named};
 
-use crate::{Engine, Outcome, Plan, Store, machine};
+use crate::{Plan, Store};
 
 /// The numbers of threads.
 const WORKERS: [usize; 3] = [1, 16, 64];
@@ -50,30 +49,14 @@ fn authority(store: Box<dyn Administration>, keys: KeyRing) -> Outcome<Worked> {
     Ok(Authority::new(store, keys, Anything, Config::default())?)
 }
 
-fn create(engine: Engine, place: &Path) -> Outcome<Box<dyn Administration>> {
-    let path = place.join("store");
-    Ok(match engine {
-        Engine::Memory => Box::new(MemoryStore::new()),
-        Engine::Redb => Box::new(RedbStore::create(path)?),
-        #[cfg(feature = "sled")]
-        Engine::Sled => Box::new(SledStore::create(path)?),
-    })
-}
-
-fn open(engine: Engine, place: &Path) -> Outcome<Box<dyn Administration>> {
-    let path = place.join("store");
-    Ok(match engine {
-        Engine::Memory => return Err("a store in memory is not opened".into()),
-        Engine::Redb => Box::new(RedbStore::open(path)?),
-        #[cfg(feature = "sled")]
-        Engine::Sled => Box::new(SledStore::open(path)?),
-    })
+fn create(store: &Store) -> Outcome<Box<dyn Administration>> {
+    Ok((named(&store.engine).create)(&store.place.join("store"))?)
 }
 
 /// Creates a store on disk and fills it. The keys and a sample of the tokens are kept beside it.
 pub(crate) fn fill(store: &Store, tell: &mut impl FnMut(Value)) -> Outcome<()> {
     let keys = KeyRing::create(store.place.join("keys"))?;
-    let authority = authority(create(store.engine, &store.place)?, keys)?;
+    let authority = authority(create(store)?, keys)?;
     let tokens = fill_up(&authority, store, tell)?;
     drop(authority);
     let mut file = BufWriter::new(fs::File::create(store.place.join("tokens"))?);
@@ -83,7 +66,7 @@ pub(crate) fn fill(store: &Store, tell: &mut impl FnMut(Value)) -> Outcome<()> {
     file.flush()?;
     let bytes = machine::on_disk(&store.place.join("store"))?;
     tell(json!({
-        "measure": "disk", "store": store.engine.as_str(), "records": store.records,
+        "measure": "disk", "store": store.engine, "records": store.records,
         "bytes": bytes, "bytes_per_record": per(bytes, store.records),
     }));
     Ok(())
@@ -96,18 +79,17 @@ fn fill_up(authority: &Worked, store: &Store, tell: &mut impl FnMut(Value)) -> O
         let token = mint(authority, index)?;
         Ok(index.is_multiple_of(every).then_some(token))
     };
-    let threads = match store.engine {
+    let threads = match store.engine.as_str() {
         // More threads would leave memory arenas behind, which would distort the store's memory.
-        Engine::Memory => thread::available_parallelism()?.get(),
-        // Enough for full batches, so that hundreds of mints share a sync.
-        Engine::Redb => 512,
+        "memory" => thread::available_parallelism()?.get(),
         // With 512 it takes longer, and 7 GiB of memory for a million records instead of half a GiB.
-        #[cfg(feature = "sled")]
-        Engine::Sled => 64,
+        "sled" => 64,
+        // Enough for full batches, so that hundreds of mints share a sync.
+        _ => 512,
     };
     let filled = phase(threads, store.records, Duration::MAX, mint)?;
     tell(json!({
-        "measure": "fill", "store": store.engine.as_str(), "records": store.records,
+        "measure": "fill", "store": store.engine, "records": store.records,
         "threads": threads, "seconds": filled.pace.time.as_secs_f64(),
         "per_second": filled.pace.per_second(), "peak_bytes": machine::peak()?,
     }));
@@ -117,10 +99,10 @@ fn fill_up(authority: &Worked, store: &Store, tell: &mut impl FnMut(Value)) -> O
 /// Opens a store and measures it with more and more threads.
 pub(crate) fn work(store: &Store, plan: &Plan, tell: &mut impl FnMut(Value)) -> Outcome<()> {
     let name = store.engine.as_str();
-    let (tokens, before, authority) = match store.engine {
-        Engine::Memory => {
+    let (tokens, before, authority) = match name {
+        "memory" => {
             let before = machine::resident()?;
-            let authority = authority(create(store.engine, &store.place)?, KeyRing::generate()?)?;
+            let authority = authority(create(store)?, KeyRing::generate()?)?;
             (fill_up(&authority, store, tell)?, before, authority)
         }
         _ => {
@@ -130,7 +112,7 @@ pub(crate) fn work(store: &Store, plan: &Plan, tell: &mut impl FnMut(Value)) -> 
             let sync = machine::sync_time(&store.place)?;
             let before = machine::resident()?;
             let start = Instant::now();
-            let opened = open(store.engine, &store.place)?;
+            let opened = (named(&store.engine).open)(&store.place.join("store"))?;
             tell(json!({
                 "measure": "open", "store": name, "records": store.records,
                 "seconds": start.elapsed().as_secs_f64(), "sync_us": sync.as_secs_f64() * 1e6,
@@ -184,10 +166,9 @@ fn mint(authority: &Worked, index: usize) -> Outcome<String> {
     Ok(authority.mint(&MintRequest::space_support(&space, Subject::User(&user)))?.token)
 }
 
-/// Each token once, in an order that no cache can predict.
+/// One token at random, so that no cache can predict it.
 fn pick<T>(all: &[T], index: usize) -> Option<&T> {
-    let spread = u64::try_from(index).ok()?.wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(29);
-    all.get(usize::try_from(spread.checked_rem(u64::try_from(all.len()).ok()?)?).ok()?)
+    all.get(SplitMix64::new(u64::try_from(index).ok()?).below(all.len()))
 }
 
 #[expect(clippy::cast_precision_loss, reason = "a figure to read")]

@@ -2,7 +2,7 @@
 //! records in its store.
 //!
 //! ```text
-//! cargo run --release -p token-bench --features sled --bin scale | benches/plot.py docs/scale.svg
+//! cargo run --release -p token-bench --bin scale | benches/plot.py docs/scale.svg
 //! ```
 //!
 //! Standard output has one JSON object per line, whose `measure` names the measurement; standard error has progress
@@ -18,21 +18,19 @@
 
 mod cost;
 mod load;
-mod machine;
 mod table;
 
 use std::{
-    error::Error,
     io::{BufRead as _, BufReader},
     path::{Path, PathBuf},
     process::{Command, Stdio},
     time::Duration,
 };
 
-use clap::{Parser, Subcommand, ValueEnum};
+use clap::{Parser, Subcommand};
 use serde_json::Value;
-
-type Outcome<T> = Result<T, Box<dyn Error + Send + Sync>>;
+use token_bench::machine::{self, Outcome};
+use token_test::stores::{Backend, MEMORY, REDB, SLED};
 
 /// Measures how costs grow with caveats, length, threads and records.
 #[derive(Debug, Parser)]
@@ -59,29 +57,10 @@ enum Part {
 
 #[derive(Clone, Debug, clap::Args)]
 struct Store {
-    engine: Engine,
+    engine: String,
     records: usize,
     /// The directory for its files and those that the parts exchange.
     place: PathBuf,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum Engine {
-    Memory,
-    Redb,
-    #[cfg(feature = "sled")]
-    Sled,
-}
-
-impl Engine {
-    const fn as_str(self) -> &'static str {
-        match self {
-            Self::Memory => "memory",
-            Self::Redb => "redb",
-            #[cfg(feature = "sled")]
-            Self::Sled => "sled",
-        }
-    }
 }
 
 /// The amount of work.
@@ -138,25 +117,22 @@ fn all(plan: &Plan, directory: Option<&Path>) -> Outcome<()> {
         Some(directory) => tempfile::tempdir_in(directory)?,
         None => tempfile::tempdir()?,
     };
-    for engine in Engine::value_variants() {
+    for Backend { name, is_durable, .. } in [MEMORY, REDB, SLED] {
         for &records in plan.records {
-            let place = directory.path().join(format!("{}-{records}", engine.as_str()));
+            let place = directory.path().join(format!("{name}-{records}"));
             std::fs::create_dir(&place)?;
-            let store = Store { engine: *engine, records, place };
-            if *engine != Engine::Memory {
-                eprintln!("{}: filling with {records} records", engine.as_str());
+            let store = Store { engine: name.to_owned(), records, place };
+            if is_durable {
+                eprintln!("{name}: filling with {records} records");
                 part("fill", &store, plan, &mut tell)?;
             }
-            eprintln!("{}: working with {records} records", engine.as_str());
+            eprintln!("{name}: working with {records} records");
             part("work", &store, plan, &mut tell)?;
             std::fs::remove_dir_all(&store.place)?;
         }
     }
     tell(machine::line());
     eprintln!("\n{}", table::all(&lines));
-    if !cfg!(feature = "sled") {
-        eprintln!("sled was not measured: --features sled");
-    }
     Ok(())
 }
 
@@ -167,7 +143,7 @@ fn part(name: &str, store: &Store, plan: &Plan, tell: &mut impl FnMut(Value)) ->
         command.arg("--quick");
     }
     let mut child = command
-        .args([name, store.engine.as_str(), &store.records.to_string()])
+        .args([name, &store.engine, &store.records.to_string()])
         .arg(&store.place)
         .stdout(Stdio::piped())
         .spawn()?;

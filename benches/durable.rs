@@ -1,7 +1,7 @@
 //! Measures the cost of the store over its bare engine, on the disk of the given directory: durable mints by one caller
 //! and by 64, and reads that open the seal.
 //!
-//! `cargo run --release -p onetoken-store --all-features --example durable -- DIRECTORY [SECONDS]`
+//! `cargo run --release -p token-bench --bin durable -- DIRECTORY [SECONDS]`
 //!
 //! The bare engine writes the same keys and values as the store: one commit each for a lone caller; for 64 callers,
 //! from one thread that commits all that wait. Runs alternate, so that both meet the same disk.
@@ -28,8 +28,13 @@ use std::{
 };
 
 use redb::ReadableDatabase;
-use token_core::{RootKey, UnixTime};
-use token_store::{Entity, Insert, KeyRing, Record, RedbStore, SledStore, Terms, TokenId, TokenStore};
+use token_core::UnixTime;
+use token_store::{Entity, Insert, KeyRing, Record, Terms, TokenId, TokenStore};
+use token_test::{
+    SplitMix64,
+    records::{self, id, terms},
+    stores::{Backend, REDB, SLED},
+};
 
 const TABLE: redb::TableDefinition<'static, &'static [u8], &'static [u8]> =
     redb::TableDefinition::new("bare");
@@ -46,16 +51,8 @@ fn main() {
     let seconds: f64 = arguments.next().map_or(2.0, |text| text.parse().expect("a number of seconds"));
     let dir = tempfile::tempdir_in(dir).unwrap();
     let run = Run { keys: KeyRing::generate().unwrap(), time: Duration::from_secs_f64(seconds) };
-    run.engine(
-        "redb",
-        &RedbStore::open_or_create(dir.path().join("redb-store")).unwrap(),
-        &bare_redb(dir.path()),
-    );
-    run.engine(
-        "sled",
-        &SledStore::open_or_create(dir.path().join("sled-store")).unwrap(),
-        &bare_sled(dir.path()),
-    );
+    run.engine(REDB, dir.path(), &bare_redb(dir.path()));
+    run.engine(SLED, dir.path(), &bare_sled(dir.path()));
 }
 
 /// An engine without a store around it.
@@ -122,24 +119,21 @@ struct Run {
 
 impl Run {
     fn record(&self, round: usize, number: u64) -> Record {
-        let id = TokenId::new(format!(
-            "{:021x}.{round:02}.{number:018x}",
-            number.wrapping_mul(0x9e37_79b9_7f4a_7c15)
-        ));
-        let id = id.unwrap();
+        // Ids in no order, as those of real tokens.
+        let spread = SplitMix64::new(number).next_u64();
+        let id = id(format!("{spread:021x}.{round:02}.{number:018x}"));
         let terms = Terms {
-            id: &id,
-            purpose: token_core::Purpose::SpaceSupport,
-            resource: Some(&Entity { kind: "space".into(), id: format!("s{}", number % 1000) }),
-            issuer: &Entity { kind: "user".into(), id: format!("u{}", number % 1000) },
-            created: UnixTime::from_secs(1_500_000_000),
+            resource: Some(&Entity::space(format!("s{}", number % 1000))),
+            issuer: &Entity::user(format!("u{}", number % 1000)),
             expires: Some(UnixTime::from_secs(1_600_000_000 + number % 1000)),
-            use_limit: std::num::NonZeroU64::new(1),
+            ..terms(&id)
         };
-        Record::new(terms, &RootKey::from_derived([7; 32]), &self.keys).unwrap()
+        records::record(&self.keys, terms)
     }
 
-    fn engine(&self, name: &str, store: &impl TokenStore, bare: &impl Bare) {
+    fn engine(&self, backend: Backend, dir: &Path, bare: &impl Bare) {
+        let name = backend.name;
+        let store = &*(backend.create)(&dir.join(format!("{name}-store"))).unwrap();
         let mut rates: [Vec<f64>; 7] = Default::default();
         for round in 0..ROUNDS {
             rates[0].push(self.store_mints(store, 1, round));
@@ -180,7 +174,7 @@ impl Run {
         println!("    over a bare get alone:             {bare_get:8.0}  ratio {:.2}", get / bare_get);
     }
 
-    fn store_mints(&self, store: &impl TokenStore, callers: u64, round: usize) -> f64 {
+    fn store_mints(&self, store: &dyn TokenStore, callers: u64, round: usize) -> f64 {
         self.callers(callers, |number| {
             assert_eq!(store.insert(&self.record(round, number)).unwrap(), Insert::Inserted);
         })

@@ -1,7 +1,7 @@
 //! Measures a shared store on a PostgreSQL server: durable mints, reads and spends by 64 callers; the same mints over
 //! 64 connections that each write one row at a time; and a lone caller.
 //!
-//! `cargo run --release -p onetoken-store --features postgres --example shared -- postgres://USER@HOST/DATABASE [SECONDS]`
+//! `cargo run --release -p token-bench --features postgres --bin shared -- postgres://USER@HOST/DATABASE [SECONDS]`
 //!
 //! Use a new database. Runs of both kinds alternate, so that both meet the same machine.
 #![allow(
@@ -17,7 +17,6 @@
 )]
 
 use std::{
-    num::NonZeroU64,
     sync::{
         Mutex,
         atomic::{AtomicBool, Ordering},
@@ -26,11 +25,11 @@ use std::{
     time::{Duration, Instant},
 };
 
-use token_core::{RootKey, UnixTime};
+use token_core::UnixTime;
 use token_store::{
-    ClaimId, Entity, Insert, KeyRing, PostgresConfig, PostgresStore, Record, Revoke, Spend, Terms, TokenId,
-    TokenStore,
+    Entity, Insert, KeyRing, PostgresConfig, PostgresStore, Record, Revoke, Spend, Terms, TokenId, TokenStore,
 };
+use token_test::records::{self, terms};
 
 const CALLERS: u64 = 64;
 const ROUNDS: usize = 3;
@@ -72,7 +71,7 @@ fn main() {
             assert!(store.get(&id(&name, caller, number % 8)).unwrap().is_some());
             true
         });
-        let claim = ClaimId::new("a claim").unwrap();
+        let claim = records::claim("a claim");
         // Until the first caller has no token left.
         run.measure(CALLERS, "spend, shared", |caller, number| {
             match store.spend(&id(&name, caller, number), &claim).unwrap() {
@@ -94,7 +93,7 @@ fn main() {
 }
 
 fn id(name: &str, caller: u64, number: u64) -> TokenId {
-    TokenId::new(format!("{name}-{caller}-{number}")).unwrap()
+    records::id(format!("{name}-{caller}-{number}"))
 }
 
 struct Run {
@@ -104,16 +103,14 @@ struct Run {
 
 impl Run {
     fn record(&self, name: &str, caller: u64, number: u64) -> Record {
+        let id = id(name, caller, number);
         let terms = Terms {
-            id: &id(name, caller, number),
-            purpose: token_core::Purpose::SpaceSupport,
-            resource: Some(&Entity { kind: "space".into(), id: format!("s{}", number % 1000) }),
-            issuer: &Entity { kind: "user".into(), id: format!("u{}", number % 1000) },
-            created: UnixTime::from_secs(1_500_000_000),
+            resource: Some(&Entity::space(format!("s{}", number % 1000))),
+            issuer: &Entity::user(format!("u{}", number % 1000)),
             expires: Some(UnixTime::from_secs(1_600_000_000)),
-            use_limit: NonZeroU64::new(1),
+            ..terms(&id)
         };
-        Record::new(terms, &RootKey::from_derived([7; 32]), &self.keys).unwrap()
+        records::record(&self.keys, terms)
     }
 
     /// Runs this many callers until the time is over or one of them has nothing to do. Returns the calls per second.

@@ -1,6 +1,6 @@
 //! Measures the disk space and the memory left after many tokens are minted and spent, with a retention of zero.
 //!
-//! `cargo run --release -p onetoken-store --all-features --example churn -- redb|sled DIRECTORY [CYCLES]`
+//! `cargo run --release -p token-bench --bin churn -- redb|sled DIRECTORY [CYCLES]`
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -11,46 +11,41 @@
 )]
 
 use std::{
-    fs,
-    num::NonZeroU64,
     path::Path,
     sync::atomic::{AtomicBool, AtomicU64, Ordering},
     thread,
     time::{Duration, Instant},
 };
 
-use token_core::{RootKey, UnixTime};
+use token_bench::machine::{on_disk, resident};
+use token_core::UnixTime;
 use token_store::{
-    Administration, ClaimId, Entity, Insert, KeyRing, Record, RedbStore, SledStore, Spend, Terms, TokenId,
+    Administration as _, Entity, Insert, KeyRing, Record, Spend, Terms, TokenId, TokenStore as _,
+};
+use token_test::{
+    records::{self, CREATED, claim, id, root_key, terms},
+    stores::{Backend, named},
 };
 
 const CALLERS: u64 = 64;
 /// The number of tokens that stay all the time.
 const KEPT: u64 = 10_000;
-/// The creation time of all tokens.
-const CREATED: UnixTime = UnixTime::from_secs(1_500_000_000);
-const MIB: u64 = 1024 * 1024;
 
 fn main() {
     let mut arguments = std::env::args().skip(1);
     let (engine, dir) = (arguments.next().expect("an engine"), arguments.next().expect("a directory"));
     let cycles: u64 = arguments.next().map_or(1_000_000, |text| text.parse().expect("a number of cycles"));
     let dir = tempfile::tempdir_in(dir).unwrap();
-    let path = dir.path().join("store");
-    match engine.as_str() {
-        "redb" => churn(&path, &|| RedbStore::open_or_create(&path).unwrap(), cycles),
-        "sled" => churn(&path, &|| SledStore::open_or_create(&path).unwrap(), cycles),
-        other => panic!("no engine {other}"),
-    }
+    churn(named(&engine), &dir.path().join("store"), cycles);
 }
 
-fn churn<S: Administration>(path: &Path, open: &dyn Fn() -> S, cycles: u64) {
+fn churn(backend: Backend, path: &Path, cycles: u64) {
     let keys = KeyRing::generate().unwrap();
-    let store = open();
+    let store = (backend.open_or_create)(path).unwrap();
     callers(KEPT, |number| {
         assert_eq!(store.insert(&record(&keys, &format!("kept {number}"))).unwrap(), Insert::Inserted);
     });
-    println!("{KEPT} tokens that stay: {} on disk, {} in memory", mib(disk(path)), mib(memory()));
+    println!("{KEPT} tokens that stay: {} on disk, {} in memory", disk(path), memory());
 
     let (cycled, stop, begun) = (AtomicU64::new(0), AtomicBool::new(false), Instant::now());
     thread::scope(|scope| {
@@ -64,24 +59,24 @@ fn churn<S: Administration>(path: &Path, open: &dyn Fn() -> S, cycles: u64) {
         callers(cycles, |number| {
             let record = record(&keys, &format!("cycle {number}"));
             assert_eq!(store.insert(&record).unwrap(), Insert::Inserted);
-            let won = store.spend(&record.id, &ClaimId::new(*b"claim").unwrap()).unwrap();
+            let won = store.spend(&record.id, &claim("claim")).unwrap();
             assert!(matches!(won, Spend::Spent { uses_left: Some(0), repeated: false, .. }));
             let done = cycled.fetch_add(1, Ordering::Relaxed) + 1;
             if done.is_multiple_of(cycles.div_ceil(10)) {
-                let (disk, memory) = (mib(disk(path)), mib(memory()));
+                let (disk, memory) = (disk(path), memory());
                 println!("{done} cycles in {:?}: {disk} on disk, {memory} in memory", begun.elapsed());
             }
         });
         stop.store(true, Ordering::Relaxed);
     });
     while store.purge_spent(CREATED, Duration::ZERO, 2000).unwrap() > 0 {}
-    println!("all purged: {} on disk, {} in memory", mib(disk(path)), mib(memory()));
+    println!("all purged: {} on disk, {} in memory", disk(path), memory());
     assert_eq!(store.counts().unwrap().records, KEPT);
     drop(store);
-    println!("closed: {} on disk", mib(disk(path)));
+    println!("closed: {} on disk", disk(path));
     let begun = Instant::now();
-    let store = open();
-    println!("opened again in {:?}: {} on disk", begun.elapsed(), mib(disk(path)));
+    let store = (backend.open_or_create)(path).unwrap();
+    println!("opened again in {:?}: {} on disk", begun.elapsed(), disk(path));
     assert!(store.check(Some(&keys)).unwrap().is_sound());
 }
 
@@ -103,37 +98,20 @@ fn callers(jobs: u64, job: impl Fn(u64) + Sync) {
 
 fn record(keys: &KeyRing, name: &str) -> Record {
     // Ids in no order, as those of real tokens.
-    let root_key = RootKey::derive_any(name.as_bytes());
-    let id = TokenId::new(root_key.expose().as_slice()).unwrap();
-    let terms = Terms {
-        id: &id,
-        purpose: token_core::Purpose::SpaceSupport,
-        resource: Some(&Entity { kind: "space".into(), id: "s1".into() }),
-        issuer: &Entity { kind: "user".into(), id: "u1".into() },
-        created: CREATED,
-        expires: Some(UnixTime::from_secs(1_600_000_000)),
-        use_limit: NonZeroU64::new(1),
-    };
-    Record::new(terms, &root_key, keys).unwrap()
+    let id = TokenId::new(*root_key(&id(name)).expose()).unwrap();
+    let (space, expires) = (Entity::space("s1"), Some(UnixTime::from_secs(1_600_000_000)));
+    records::record(keys, Terms { resource: Some(&space), expires, ..terms(&id) })
 }
 
-/// Returns the disk space of the files in bytes, as `du` counts it.
-fn disk(path: &Path) -> u64 {
-    use std::os::unix::fs::MetadataExt;
+fn disk(path: &Path) -> String {
     // A file may disappear meanwhile.
-    let Ok(metadata) = fs::metadata(path) else { return 0 };
-    let inside = fs::read_dir(path).into_iter().flatten().flatten().map(|entry| disk(&entry.path()));
-    metadata.blocks() * 512 + inside.sum::<u64>()
+    on_disk(path).map_or("?".into(), mib)
 }
 
-/// Returns the memory in use, in bytes.
-fn memory() -> u64 {
-    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let line = status.lines().find(|line| line.starts_with("VmRSS:"));
-    let kib = line.and_then(|line| line.split_whitespace().nth(1)).and_then(|kib| kib.parse::<u64>().ok());
-    kib.unwrap_or_default() * 1024
+fn memory() -> String {
+    mib(resident().unwrap())
 }
 
 fn mib(bytes: u64) -> String {
-    format!("{} MiB", bytes / MIB)
+    format!("{} MiB", bytes >> 20)
 }

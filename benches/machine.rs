@@ -1,6 +1,7 @@
 //! The machine, and its figures of this process and its files.
 
 use std::{
+    error::Error,
     fs::{self, File},
     io::Write as _,
     os::unix::fs::MetadataExt as _,
@@ -10,10 +11,12 @@ use std::{
 
 use serde_json::{Value, json};
 
-use crate::Outcome;
+/// A result of anything that a measurement needs.
+pub type Outcome<T> = Result<T, Box<dyn Error + Send + Sync>>;
 
 /// Returns the machine, the time and the load, without the figures that the machine does not provide.
-pub(crate) fn line() -> Value {
+#[must_use]
+pub fn line() -> Value {
     let read = |path: &str| fs::read_to_string(path).unwrap_or_default();
     let cpus = read("/proc/cpuinfo");
     let model = cpus.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": "));
@@ -28,12 +31,18 @@ pub(crate) fn line() -> Value {
 }
 
 /// Returns the resident memory of this process, in bytes.
-pub(crate) fn resident() -> Outcome<u64> {
+///
+/// # Errors
+/// If the system does not say.
+pub fn resident() -> Outcome<u64> {
     status("VmRSS:")
 }
 
 /// Returns the peak resident memory of this process, in bytes.
-pub(crate) fn peak() -> Outcome<u64> {
+///
+/// # Errors
+/// If the system does not say.
+pub fn peak() -> Outcome<u64> {
     status("VmHWM:")
 }
 
@@ -45,7 +54,10 @@ fn status(field: &str) -> Outcome<u64> {
 }
 
 /// Returns the disk space of a file or of all files in a directory, in bytes.
-pub(crate) fn on_disk(path: &Path) -> Outcome<u64> {
+///
+/// # Errors
+/// If the files cannot be read.
+pub fn on_disk(path: &Path) -> Outcome<u64> {
     let metadata = fs::symlink_metadata(path)?;
     let mut bytes = metadata.blocks() * 512;
     if metadata.is_dir() {
@@ -57,7 +69,10 @@ pub(crate) fn on_disk(path: &Path) -> Outcome<u64> {
 }
 
 /// Measures how long the disk takes to sync a block of 4 KiB: the median of some. No durable write can be faster.
-pub(crate) fn sync_time(directory: &Path) -> Outcome<Duration> {
+///
+/// # Errors
+/// If the disk fails.
+pub fn sync_time(directory: &Path) -> Outcome<Duration> {
     const ROUNDS: usize = 31;
     let path = directory.join("sync");
     let mut file = File::create(&path)?;
