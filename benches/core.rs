@@ -18,13 +18,13 @@ fn token(caveats: usize) -> Token {
     token
 }
 
-fn context() -> Context<'static> {
+fn context() -> Context {
     let mut context = Context::at(UnixTime::from_secs(1));
     context.peer_ip = Some([172, 98, 11, 23].into());
     context.asn = Some(322);
-    context.country = Some("PL");
-    context.regions = Some(&[token_core::Region::Eu]);
-    context.consumer = Some(token_core::Subject::User("user-id"));
+    context.country = Some("PL".into());
+    context.regions = Some([token_core::Region::Eu].into());
+    context.consumer = Some(token_core::Subject::User("user-id".into()));
     context.interface = Some(token_core::Interface::Graphsync);
     context
 }

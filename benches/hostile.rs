@@ -115,15 +115,14 @@ fn main() -> ExitCode {
         Report::tell("verified", name, len, || verify(verifier.within(lifted)));
     }
     let groups: Vec<String> = (0..hostile::GROUPS).map(|n| format!("g{n}")).collect();
-    let groups: Vec<&str> = groups.iter().map(String::as_str).collect();
     let mut consumer = context.clone();
-    consumer.consumer = Some(Subject::User("u1"));
-    consumer.consumer_groups = Some(&groups);
+    consumer.consumer = Some(Subject::User("u1".into()));
+    consumer.consumer_groups = Some(groups);
     consumer.peer_ip = Some([192, 0, 2, 7].into());
     consumer.asn = Some(2);
-    consumer.country = Some("FR");
-    consumer.regions = Some(&[Region::Europe, Region::Asia]);
-    consumer.service = Some(Service::ONEZONE);
+    consumer.country = Some("FR".into());
+    consumer.regions = Some([Region::Europe, Region::Asia].into());
+    consumer.service = Some(Service::ONEZONE.into_owned());
     consumer.data_caveats_allowed = true;
     for (name, macaroon) in hostile::long_lists() {
         let len = macaroon.to_bytes(Format::V2).unwrap().len();

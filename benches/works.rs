@@ -19,7 +19,7 @@ const ADDED: &str = "time < 1700604800";
 /// The location of the invitation of W3.
 pub const DOMAIN: &str = "domain.example.com";
 /// The identifier of the invitation of W3.
-pub const IDENTIFIER: IdentifierV2<'_> = IdentifierV2 {
+pub const IDENTIFIER: IdentifierV2<&str> = IdentifierV2 {
     persistence: Persistence::Named,
     subject: Subject::User("invitation-sender"),
     token_type: TokenType::Invite { invite: InviteType::SupportSpace, target: "SpaceId" },
@@ -102,19 +102,19 @@ fn oracle_verifier(caveats: &[&str]) -> OracleVerifier {
     verifier
 }
 
-fn context() -> Context<'static> {
+fn context() -> Context {
     let mut context = Context::at(UnixTime::from_secs(START));
     context.peer_ip = Some([172, 98, 11, 23].into());
     context.asn = Some(322);
-    context.country = Some("PL");
-    context.regions = Some(&[Region::Eu]);
-    context.consumer = Some(Subject::User("user-id"));
+    context.country = Some("PL".into());
+    context.regions = Some([Region::Eu].into());
+    context.consumer = Some(Subject::User("user-id".into()));
     context.interface = Some(Interface::Graphsync);
     context
 }
 
 /// Verifies a legacy token that invites to support a space.
-fn support<'a>(context: &'a Context<'a>) -> Verifier<'a> {
+fn support(context: &Context) -> Verifier<'_> {
     Verifier::new(context).supporting(CaveatTypes::LEGACY_INVITE).stating(Some(LegacyType::SpaceSupport))
 }
 

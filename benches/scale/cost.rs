@@ -57,7 +57,7 @@ fn cost(predicates: &[String], format: Format, time: Duration) -> Outcome<(f64, 
     limits.text *= 2;
     let options = DecodeOptions::within(limits);
     let mut context = Context::at(UnixTime::from_secs(1_700_000_000));
-    context.consumer = Some(Subject::User("the-one"));
+    context.consumer = Some(Subject::User("the-one".into()));
     let key = || RootKey::derive_any(black_box(b"verySecretSecret5"));
     let identifier = b"2/nmd/usr-u1/ssp:s1:ge/id";
     let mint = || -> Outcome<String> {

@@ -38,7 +38,7 @@ impl Host for Anything {
         Ok(true)
     }
 
-    fn may(&self, _: Subject<'_>, _: Purpose, _: &Entity) -> Result<bool, HostError> {
+    fn may(&self, _: Subject<&str>, _: Purpose, _: &Entity) -> Result<bool, HostError> {
         Ok(true)
     }
 }
@@ -147,7 +147,7 @@ pub(crate) fn work(store: &Store, plan: &Plan, tell: &mut impl FnMut(Value)) -> 
         let consumed = phase(threads, minted.results.len(), Duration::MAX, |index| {
             let token = minted.results.get(index).ok_or("no token")?;
             let (claim, mut context) = (authority.draw_claim()?, authority.context());
-            context.consumer = Some(Subject::Provider("p1"));
+            context.consumer = Some(Subject::Provider("p1".into()));
             let consumed = authority.spend(token, Purpose::SpaceSupport, &claim, &context)?;
             if consumed.repeated { Err("a new claim is an old one".into()) } else { Ok(()) }
         })?;

@@ -12,7 +12,7 @@ impl Host for Members {
         Ok(*resource == Entity::space("s1"))
     }
 
-    fn may(&self, who: Subject<'_>, what: Purpose, _: &Entity) -> Result<bool, HostError> {
+    fn may(&self, who: Subject<&str>, what: Purpose, _: &Entity) -> Result<bool, HostError> {
         Ok(who == Subject::User("u1") && what == Purpose::SpaceSupport)
     }
 }
@@ -38,7 +38,7 @@ pub(crate) fn run(home: &Path) -> Result<(), Box<dyn Error>> {
 
     // A provider presents the token. The claim names this spend: a retry gets the same answer and costs nothing.
     let (claim, mut context) = (ClaimId::new("request 1")?, authority.context());
-    context.consumer = Some(Subject::Provider("p1"));
+    context.consumer = Some(Subject::Provider("p1".into()));
     let spend = || authority.spend(&body.token, Purpose::SpaceSupport, &claim, &context);
     assert!(!spend()?.repeated);
     assert!(spend()?.repeated);

@@ -78,7 +78,7 @@ impl<S: TokenStore, H: Host> Authority<S, H> {
 
     /// Returns the context of a request made now. The caller fills in the other facts.
     #[must_use]
-    pub fn context(&self) -> Context<'static> {
+    pub fn context(&self) -> Context {
         Context::at(self.now())
     }
 
@@ -115,7 +115,7 @@ impl<S: TokenStore, H: Host> Authority<S, H> {
     ///
     /// # Errors
     /// [`Failure`], for example [`Failure::NoGenerationLeft`].
-    pub fn revoke_temporary(&self, subject: Subject<'_>) -> Result<u64, Failure> {
+    pub fn revoke_temporary(&self, subject: Subject<&str>) -> Result<u64, Failure> {
         let subject = entity(subject);
         loop {
             let present = match self.store.generation(&subject) {
@@ -143,7 +143,7 @@ impl<S: TokenStore, H: Host> Authority<S, H> {
 
     /// Returns the present generation of the subject's temporary tokens and its root key. Starts generation 1 if the
     /// subject has none.
-    pub(crate) fn temporary_key(&self, subject: Subject<'_>) -> Result<(u64, RootKey), Failure> {
+    pub(crate) fn temporary_key(&self, subject: Subject<&str>) -> Result<(u64, RootKey), Failure> {
         let subject = entity(subject);
         loop {
             if let Some(generation) = self.store.generation(&subject)? {

@@ -22,7 +22,7 @@ pub trait Host: Send + Sync {
     ///
     /// # Errors
     /// [`HostError`] when the host cannot answer; no token is then minted or spent.
-    fn may(&self, subject: Subject<'_>, purpose: Purpose, resource: &Entity) -> Result<bool, HostError>;
+    fn may(&self, subject: Subject<&str>, purpose: Purpose, resource: &Entity) -> Result<bool, HostError>;
 
     /// Whether the subject may learn that a resource does not exist. The authority asks only about absent resources,
     /// and not with [`Absence::Told`](crate::Absence::Told).
@@ -32,7 +32,7 @@ pub trait Host: Send + Sync {
     ///
     /// # Errors
     /// [`HostError`] when the host cannot answer; no token is then minted or spent.
-    fn may_see(&self, subject: Subject<'_>, resource: &Entity) -> Result<bool, HostError> {
+    fn may_see(&self, subject: Subject<&str>, resource: &Entity) -> Result<bool, HostError> {
         let _ = (subject, resource);
         Ok(false)
     }
@@ -49,7 +49,7 @@ pub(crate) enum Permission {
 /// Asks the host whether the issuer may issue a token for this purpose. A token without a resource needs no permission.
 pub(crate) fn permission(
     host: &impl Host,
-    issuer: Subject<'_>,
+    issuer: Subject<&str>,
     purpose: Purpose,
     resource: Option<&Entity>,
 ) -> Result<Permission, HostError> {
@@ -66,11 +66,11 @@ impl<P: Deref<Target: Host> + Send + Sync> Host for P {
         (**self).exists(resource)
     }
 
-    fn may(&self, subject: Subject<'_>, purpose: Purpose, resource: &Entity) -> Result<bool, HostError> {
+    fn may(&self, subject: Subject<&str>, purpose: Purpose, resource: &Entity) -> Result<bool, HostError> {
         (**self).may(subject, purpose, resource)
     }
 
-    fn may_see(&self, subject: Subject<'_>, resource: &Entity) -> Result<bool, HostError> {
+    fn may_see(&self, subject: Subject<&str>, resource: &Entity) -> Result<bool, HostError> {
         (**self).may_see(subject, resource)
     }
 }

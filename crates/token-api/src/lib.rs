@@ -21,7 +21,7 @@
 //!         Ok(*resource == Entity::space("s1"))
 //!     }
 //!
-//!     fn may(&self, subject: Subject<'_>, purpose: Purpose, _: &Entity) -> Result<bool, HostError> {
+//!     fn may(&self, subject: Subject<&str>, purpose: Purpose, _: &Entity) -> Result<bool, HostError> {
 //!         Ok(subject == Subject::User("u1") && purpose == Purpose::SpaceSupport)
 //!     }
 //! }
@@ -32,7 +32,7 @@
 //!
 //! // A provider presents the token. The claim names this spend: a retry costs nothing.
 //! let (mut context, claim) = (authority.context(), ClaimId::new("request 1")?);
-//! context.consumer = Some(Subject::Provider("p1"));
+//! context.consumer = Some(Subject::Provider("p1".into()));
 //! let spend = |claim| authority.spend(&minted.token, Purpose::SpaceSupport, claim, &context);
 //! assert_eq!(spend(&claim)?.accepted.resource.map(|space| space.id), Some("s1".to_owned()));
 //! assert!(spend(&claim)?.repeated);

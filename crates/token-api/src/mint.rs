@@ -21,11 +21,11 @@ pub struct MintRequest<'a> {
     purpose: Purpose,
     resource: Option<Entity>,
     /// What a version-2 identifier states; `None`: there is no such identifier for the purpose.
-    token_type: Option<TokenType<'a>>,
+    token_type: Option<TokenType<&'a str>>,
     /// `None`: as configured.
     dialect: Option<Dialect>,
     /// The authenticated user or provider that requests the token.
-    pub issuer: Subject<'a>,
+    pub issuer: Subject<&'a str>,
     /// How long the token is valid; `None`: as configured.
     pub lifetime: Option<Lifetime>,
     /// How often the token may be spent; `None`: no limit. Default: once, and no limit for access and identity
@@ -43,7 +43,7 @@ pub struct MintRequest<'a> {
 impl<'a> MintRequest<'a> {
     /// Requests a token to create a space for the group and support it, in the legacy dialect.
     #[must_use]
-    pub fn group_spaces(group: &str, issuer: Subject<'a>) -> Self {
+    pub fn group_spaces(group: &str, issuer: Subject<&'a str>) -> Self {
         Self {
             resource: Some(Entity::group(group)),
             use_limit: Some(NonZeroU64::MIN),
@@ -54,13 +54,13 @@ impl<'a> MintRequest<'a> {
     /// Requests a token to support the space, in the configured dialect. An [`invite`](Self::invite) of type
     /// [`InviteType::SupportSpace`] is in the modern dialect under any configuration.
     #[must_use]
-    pub fn space_support(space: &'a str, issuer: Subject<'a>) -> Self {
+    pub fn space_support(space: &'a str, issuer: Subject<&'a str>) -> Self {
         Self { dialect: None, ..Self::invite(InviteType::SupportSpace, space, issuer) }
     }
 
     /// Requests an invitation of this type to the entity with the id `target`, in the modern dialect.
     #[must_use]
-    pub fn invite(invite: InviteType, target: &'a str, issuer: Subject<'a>) -> Self {
+    pub fn invite(invite: InviteType, target: &'a str, issuer: Subject<&'a str>) -> Self {
         let token_type = TokenType::Invite { invite, target };
         Self {
             resource: Some(Entity { kind: invite.target_kind().to_owned(), id: target.to_owned() }),
@@ -71,29 +71,29 @@ impl<'a> MintRequest<'a> {
 
     /// Requests a token to act for the issuer.
     #[must_use]
-    pub const fn access(issuer: Subject<'a>) -> Self {
+    pub const fn access(issuer: Subject<&'a str>) -> Self {
         let token_type = TokenType::Access { session: None };
         Self::new(Purpose::Access, Some(token_type), Some(Dialect::Modern), issuer)
     }
 
     /// Requests a token to act for the issuer within this session.
     #[must_use]
-    pub const fn access_in(session: &'a str, issuer: Subject<'a>) -> Self {
+    pub const fn access_in(session: &'a str, issuer: Subject<&'a str>) -> Self {
         let token_type = TokenType::Access { session: Some(session) };
         Self::new(Purpose::Access, Some(token_type), Some(Dialect::Modern), issuer)
     }
 
     /// Requests a token to prove who the issuer is.
     #[must_use]
-    pub const fn identity(issuer: Subject<'a>) -> Self {
+    pub const fn identity(issuer: Subject<&'a str>) -> Self {
         Self::new(Purpose::Identity, Some(TokenType::Identity), Some(Dialect::Modern), issuer)
     }
 
     const fn new(
         purpose: Purpose,
-        token_type: Option<TokenType<'a>>,
+        token_type: Option<TokenType<&'a str>>,
         dialect: Option<Dialect>,
-        issuer: Subject<'a>,
+        issuer: Subject<&'a str>,
     ) -> Self {
         Self {
             purpose,

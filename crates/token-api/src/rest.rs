@@ -159,7 +159,7 @@ impl<S: TokenStore, H: Host> Authority<S, H> {
     /// group get 404 ([`Absence`](crate::Absence)).
     pub fn create_group_spaces_token(
         &self,
-        client: Option<Subject<'_>>,
+        client: Option<Subject<&str>>,
         group_id: &str,
     ) -> Result<SpaceInviteToken, ApiError> {
         let issuer = client.ok_or(ApiError::UNAUTHENTICATED)?;
@@ -176,7 +176,7 @@ impl<S: TokenStore, H: Host> Authority<S, H> {
     /// space get 404 ([`Absence`](crate::Absence)).
     pub fn get_space_provider_token(
         &self,
-        client: Option<Subject<'_>>,
+        client: Option<Subject<&str>>,
         space_id: &str,
     ) -> Result<SpaceSupportToken, ApiError> {
         let issuer = client.ok_or(ApiError::UNAUTHENTICATED)?;

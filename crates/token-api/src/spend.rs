@@ -75,9 +75,9 @@ impl<S: TokenStore, H: Host> Authority<S, H> {
         token: &(impl TokenInput + ?Sized),
         expect: Purpose,
         claim: &ClaimId,
-        context: &Context<'_>,
+        context: &Context,
     ) -> Result<Spent, AcceptError> {
-        let consumer = context.consumer.ok_or(Failure::NoConsumer)?;
+        let consumer = context.consumer.as_ref().ok_or(Failure::NoConsumer)?.as_deref();
         let token = self.decode(token)?;
         let spent = self.take_use(&token, expect, consumer, claim, context);
         match &spent {
@@ -93,9 +93,9 @@ impl<S: TokenStore, H: Host> Authority<S, H> {
         &self,
         token: &Token,
         expect: Purpose,
-        consumer: Subject<'_>,
+        consumer: Subject<&str>,
         claim: &ClaimId,
-        context: &Context<'_>,
+        context: &Context,
     ) -> Result<Spent, AcceptError> {
         let (mut accepted, mut valid) = self.judge(token, Some(expect), context, S::generation)?;
         if !accepted.stored {
@@ -129,7 +129,7 @@ impl<S: TokenStore, H: Host> Authority<S, H> {
     }
 
     /// Checks that this consumer may spend the token, and that its issuer may still grant it.
-    fn admit(&self, accepted: &Accepted, consumer: Subject<'_>) -> Result<(), AcceptError> {
+    fn admit(&self, accepted: &Accepted, consumer: Subject<&str>) -> Result<(), AcceptError> {
         let needed = accepted.purpose.consumer();
         let fits = match needed {
             InviteConsumer::User => matches!(consumer, Subject::User(_)),
@@ -159,7 +159,7 @@ impl<S: TokenStore, H: Host> Authority<S, H> {
         token: &(impl TokenInput + ?Sized),
         expect: Purpose,
         claim: &ClaimId,
-        context: &Context<'_>,
+        context: &Context,
         action: impl FnOnce(&Spent) -> Result<T, E>,
     ) -> Result<(Spent, T), SpendError<E>> {
         let spent = self.spend(token, expect, claim, context)?;
@@ -196,7 +196,7 @@ impl<S: TokenStore, H: Host> Authority<S, H> {
 }
 
 /// Hashes the consumer into its claim: the same claim of two consumers is two claims.
-fn claim_of(consumer: Subject<'_>, claim: &ClaimId) -> Result<ClaimId, Failure> {
+fn claim_of(consumer: Subject<&str>, claim: &ClaimId) -> Result<ClaimId, Failure> {
     let consumer = consumer.to_string();
     let mut context = digest::Context::new(&digest::SHA256);
     context.update(b"onetoken claim\0");

@@ -4,23 +4,23 @@ use token_core::Subject;
 use token_store::{Entity, EntityKind};
 
 /// Converts a subject to the store's type.
-pub(crate) fn entity(subject: Subject<'_>) -> Entity {
+pub(crate) fn entity(subject: Subject<&str>) -> Entity {
     Entity { kind: subject.kind().to_owned(), id: subject.id().unwrap_or_default().to_owned() }
 }
 
 /// Converts an entity to the subject that it stands for.
-pub(crate) fn subject(entity: &Entity) -> Option<Subject<'_>> {
+pub(crate) fn subject(entity: &Entity) -> Option<Subject<&str>> {
     match entity.known_kind() {
         Some(EntityKind::User) => Some(Subject::User(&entity.id)),
         Some(EntityKind::Provider) => Some(Subject::Provider(&entity.id)),
         Some(EntityKind::Group) => Some(Subject::Group(&entity.id)),
-        None if entity.kind == Subject::Nobody.kind() => Some(Subject::Nobody),
+        None if entity.kind == Subject::<&str>::Nobody.kind() => Some(Subject::Nobody),
         _ => None,
     }
 }
 
 /// Whether the authority mints tokens for this subject.
-pub(crate) fn is_issuer(subject: Subject<'_>) -> bool {
+pub(crate) fn is_issuer(subject: Subject<&str>) -> bool {
     match subject {
         Subject::User(id) | Subject::Provider(id) => is_id(id),
         _ => false,

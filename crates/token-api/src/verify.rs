@@ -67,7 +67,7 @@ pub struct Accepted {
 impl Accepted {
     /// Returns the subject that the token acts for, or that invites.
     #[must_use]
-    pub fn issuer(&self) -> Subject<'_> {
+    pub fn issuer(&self) -> Subject<&str> {
         // Verification admits known kinds only.
         subject(&self.issuer).unwrap_or(Subject::Nobody)
     }
@@ -89,7 +89,7 @@ impl<S: TokenStore, H: Host> Authority<S, H> {
         &self,
         token: &(impl TokenInput + ?Sized),
         expect: Option<Purpose>,
-        context: &Context<'_>,
+        context: &Context,
     ) -> Result<Accepted, AcceptError> {
         let token = self.decode(token)?;
         let judged = self.judge(&token, expect, context, S::generation);
@@ -107,7 +107,7 @@ impl<S: TokenStore, H: Host> Authority<S, H> {
         &self,
         tokens: &[impl TokenInput + Sync],
         expect: Option<Purpose>,
-        context: &Context<'_>,
+        context: &Context,
     ) -> Vec<Result<Accepted, AcceptError>> {
         let verify = |token| self.verify(token, expect, context);
         #[cfg(feature = "rayon")]
@@ -136,7 +136,7 @@ impl<S: TokenStore, H: Host> Authority<S, H> {
         &self,
         token: &Token,
         expect: Option<Purpose>,
-        context: &Context<'_>,
+        context: &Context,
         read: ReadGeneration<S>,
     ) -> Result<(Accepted, Result<(), Refusal>), AcceptError> {
         // Can this authority have minted it? A forger can write an id or a subject of any length, so they are checked
@@ -163,11 +163,11 @@ impl<S: TokenStore, H: Host> Authority<S, H> {
             }
             issued => issued?,
         };
-        let mut context = context.clone();
-        context.service = Some(context.service.unwrap_or(Service::ONEZONE));
         // A stale context must not revive a token that has expired in the meantime.
-        context.now = context.now.max(self.now());
-        let verifier = Verifier::new(&context)
+        let now = context.now.max(self.now());
+        let verifier = Verifier::new(context)
+            .at(now)
+            .serving(context.service.as_ref().map_or(Service::ONEZONE, Service::as_deref))
             .supporting(issued.purpose.caveat_types(&identifier, context.scope))
             .stating(issued.purpose.legacy_type(&identifier));
         let verified = verifier.verify(token.macaroon(), &issued.key);
@@ -183,7 +183,7 @@ impl<S: TokenStore, H: Host> Authority<S, H> {
             return Err(Refusal::WrongType { found: issued.purpose }.into());
         }
         let by_caveats = verified.as_ref().ok().and_then(Verified::expires_at);
-        let valid = match issued.expires.filter(|at| *at <= context.now) {
+        let valid = match issued.expires.filter(|at| *at <= now) {
             _ if issued.revoked => Err(Refusal::Revoked),
             Some(at) => Err(Refusal::Expired { at }),
             None => verified.map(drop).map_err(Refusal::from),
@@ -222,9 +222,9 @@ impl<S: TokenStore, H: Host> Authority<S, H> {
     /// Looks the key of a temporary token up; the identifier says the rest.
     fn temporary(
         &self,
-        subject: Subject<'_>,
+        subject: Subject<&str>,
         generation: u64,
-        token_type: TokenType<'_>,
+        token_type: TokenType<&str>,
         read: ReadGeneration<S>,
     ) -> Result<Issued, AcceptError> {
         if !is_issuer(subject) {
@@ -298,7 +298,7 @@ impl Issued {
 }
 
 /// The purpose of a token of this type, and the kind and id of its resource.
-fn purpose_of(token_type: TokenType<'_>) -> (Purpose, Option<(&'static str, &str)>) {
+fn purpose_of(token_type: TokenType<&str>) -> (Purpose, Option<(&'static str, &str)>) {
     match token_type {
         TokenType::Access { .. } => (Purpose::Access, None),
         TokenType::Identity => (Purpose::Identity, None),

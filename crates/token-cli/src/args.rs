@@ -11,7 +11,7 @@ use clap::{
     builder::{NonEmptyStringValueParser, PossibleValue, PossibleValuesParser, TypedValueParser},
 };
 use token_api::Purpose;
-use token_core::{DecodeOptions, InviteType, IpMask, UnixTime};
+use token_core::{DecodeOptions, InviteType, IpMask, Subject, UnixTime};
 
 pub(crate) use self::{
     admin::{
@@ -261,7 +261,7 @@ pub(crate) struct ConfineArgs {
     pub(crate) ip: Vec<IpMask>,
     /// Good for this consumer alone, or for one of several: usr-ID, grp-ID, prv-ID
     #[arg(long, value_name = "SUBJECT", value_parser = request::consumer)]
-    pub(crate) consumer: Vec<String>,
+    pub(crate) consumer: Vec<Subject>,
     #[command(flatten)]
     pub(crate) reading: Reading,
     /// Print a JSON document: {"token":"…"}

@@ -96,7 +96,7 @@ pub(crate) fn stated(macaroon: &Macaroon) -> Vec<(&'static str, String)> {
     rows
 }
 
-fn kind(token_type: &TokenType<'_>) -> String {
+fn kind(token_type: &TokenType<&str>) -> String {
     match token_type {
         TokenType::Access { session: None } => "access token".to_owned(),
         TokenType::Access { session: Some(session) } => {

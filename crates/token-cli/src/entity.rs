@@ -45,15 +45,15 @@ pub(crate) fn issuer(text: &str) -> Result<Entity, request::InvalidIssuer> {
     Ok(entity(Subject::read(&text).ok_or(request::InvalidIssuer)?))
 }
 
-fn entity(subject: Subject<'_>) -> Entity {
+fn entity(subject: Subject<&str>) -> Entity {
     Entity { kind: subject.kind().to_owned(), id: subject.id().unwrap_or_default().to_owned() }
 }
 
 /// The form of Onedata's JSON: `{"type":"user","id":"…"}`.
 pub(crate) struct Named<'a>(Cow<'a, Entity>);
 
-impl From<Subject<'_>> for Named<'_> {
-    fn from(subject: Subject<'_>) -> Self {
+impl From<Subject<&str>> for Named<'_> {
+    fn from(subject: Subject<&str>) -> Self {
         Self::from(entity(subject))
     }
 }

@@ -29,10 +29,10 @@ pub(crate) struct RequestArgs {
     region: Vec<Region>,
     /// Who uses the token: usr-ID, grp-ID or prv-ID
     #[arg(long, value_name = "SUBJECT", value_parser = consumer, help_heading = "Context")]
-    consumer: Option<String>,
+    consumer: Option<Subject>,
     /// The service that asks, such as opw-ID
-    #[arg(long, value_name = "SERVICE", value_parser = service, help_heading = "Context")]
-    service: Option<String>,
+    #[arg(long, value_name = "SERVICE", help_heading = "Context")]
+    service: Option<Service>,
     /// The interface that the request comes in by
     #[arg(long, value_name = "NAME", value_parser = interface(), help_heading = "Context")]
     interface: Option<Interface>,
@@ -53,18 +53,18 @@ impl RequestArgs {
     }
 
     /// The given consumer, if any.
-    pub(crate) fn consumer(&self) -> Option<Subject<'_>> {
-        self.consumer.as_deref().and_then(Subject::read)
+    pub(crate) fn consumer(&self) -> Option<Subject<&str>> {
+        self.consumer.as_ref().map(Subject::as_deref)
     }
 
-    pub(crate) fn context(&self, now: UnixTime) -> Context<'_> {
+    pub(crate) fn context(&self, now: UnixTime) -> Context {
         let mut context = Context::at(now);
         context.peer_ip = self.ip;
         context.asn = self.asn;
-        context.country = self.country.as_deref();
-        context.regions = (!self.region.is_empty()).then_some(self.region.as_slice());
-        context.service = self.service.as_deref().and_then(Service::read);
-        context.consumer = self.consumer();
+        context.country = self.country.clone();
+        context.regions = (!self.region.is_empty()).then(|| self.region.clone());
+        context.service = self.service.clone();
+        context.consumer = self.consumer.clone();
         context.interface = self.interface;
         context.data_caveats_allowed = self.allow_data_caveats;
         context
@@ -95,10 +95,10 @@ fn country(text: &str) -> Result<String, InvalidCountry> {
 struct InvalidCountry;
 
 /// A user, a group or a provider.
-pub(crate) fn consumer(text: &str) -> Result<String, InvalidConsumer> {
-    match Subject::read(text) {
-        None | Some(Subject::Nobody) => Err(InvalidConsumer),
-        Some(_) => Ok(text.to_owned()),
+pub(crate) fn consumer(text: &str) -> Result<Subject, InvalidConsumer> {
+    match text.parse() {
+        Err(_) | Ok(Subject::Nobody) => Err(InvalidConsumer),
+        Ok(subject) => Ok(subject),
     }
 }
 
@@ -117,11 +117,3 @@ pub(crate) fn issuer(text: &str) -> Result<String, InvalidIssuer> {
 #[derive(Clone, Copy, Debug, thiserror::Error)]
 #[error("neither usr-ID nor prv-ID: users and providers have tokens, and nobody else")]
 pub(crate) struct InvalidIssuer;
-
-fn service(text: &str) -> Result<String, InvalidService> {
-    Service::read(text).map(|_| text.to_owned()).ok_or(InvalidService)
-}
-
-#[derive(Clone, Copy, Debug, thiserror::Error)]
-#[error("none of ozw-ID, ozp-ID, opw-ID and opp-ID")]
-struct InvalidService;

@@ -1,5 +1,6 @@
 //! The facts of one request.
 
+use alloc::{string::String, vec::Vec};
 use core::net::IpAddr;
 
 use crate::{
@@ -19,11 +20,11 @@ use crate::{
 ///
 /// let mut context = Context::at(UnixTime::from_secs(1_700_000_000));
 /// context.peer_ip = Some([192, 0, 2, 7].into());
-/// context.consumer = Some(Subject::Provider("p1"));
+/// context.consumer = Some(Subject::Provider("p1".into()));
 /// ```
 #[derive(Clone, Debug)]
 #[non_exhaustive]
-pub struct Context<'a> {
+pub struct Context {
     /// The time of the request.
     pub now: UnixTime,
     /// The address that the request comes from. Caveats name IPv4 addresses only; an IPv4-mapped IPv6 address counts
@@ -32,15 +33,15 @@ pub struct Context<'a> {
     /// The autonomous system of that address.
     pub asn: Option<u32>,
     /// The country of that address, as an ISO 3166-1 alpha-2 code.
-    pub country: Option<&'a str>,
+    pub country: Option<String>,
     /// The regions of that address; a member of the European Union is in [`Region::Europe`] and [`Region::Eu`].
-    pub regions: Option<&'a [Region]>,
+    pub regions: Option<Vec<Region>>,
     /// The authenticated service that makes the request.
-    pub service: Option<Service<'a>>,
+    pub service: Option<Service>,
     /// The authenticated user of the token.
-    pub consumer: Option<Subject<'a>>,
+    pub consumer: Option<Subject>,
     /// The ids of the groups that the consumer, a user, is an effective member of.
-    pub consumer_groups: Option<&'a [&'a str]>,
+    pub consumer_groups: Option<Vec<String>>,
     /// Whether the consumer, a user, is a direct member of any group.
     pub consumer_in_any_group: Option<bool>,
     /// The interface through which the request came.
@@ -62,7 +63,7 @@ pub enum Scope {
     IdentityToken,
 }
 
-impl Context<'_> {
+impl Context {
     /// Makes a context at that time, without any other facts.
     #[must_use]
     pub const fn at(now: UnixTime) -> Self {

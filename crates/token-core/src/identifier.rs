@@ -13,20 +13,20 @@ pub enum Identifier<'a> {
     /// A bare name: legacy tokens (before 20.02) and macaroons of other programs have one.
     Opaque(&'a [u8]),
     /// Version 2, as Onedata has written it since 20.02.
-    V2(IdentifierV2<'a>),
+    V2(IdentifierV2<&'a str>),
 }
 
-/// `2/persistence/subject/type/id`
+/// `2/persistence/subject/type/id`. `IdentifierV2` owns its parts; `IdentifierV2<&str>` borrows them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct IdentifierV2<'a> {
+pub struct IdentifierV2<S = String> {
     /// Whether the token is stored.
     pub persistence: Persistence,
     /// The subject that the token acts for, or that invites.
-    pub subject: Subject<'a>,
+    pub subject: Subject<S>,
     /// The type of the token.
-    pub token_type: TokenType<'a>,
+    pub token_type: TokenType<S>,
     /// The token's id: not empty, without `/`.
-    pub id: &'a str,
+    pub id: S,
 }
 
 /// Whether a token is stored.
@@ -72,7 +72,7 @@ impl<'a> Identifier<'a> {
 
     /// Returns the version-2 identifier, if it is one.
     #[must_use]
-    pub const fn v2(&self) -> Option<&IdentifierV2<'a>> {
+    pub const fn v2(&self) -> Option<&IdentifierV2<&'a str>> {
         match self {
             Self::V2(identifier) => Some(identifier),
             Self::Opaque(_) => None,
@@ -86,7 +86,7 @@ fn is_integer(bytes: &[u8]) -> bool {
     !digits.is_empty() && digits.iter().all(u8::is_ascii_digit)
 }
 
-impl<'a> IdentifierV2<'a> {
+impl<'a> IdentifierV2<&'a str> {
     fn read(bytes: &'a [u8]) -> Result<Self, IdentifierError> {
         let text = core::str::from_utf8(bytes).map_err(|error| IdentifierError {
             problem: IdentifierProblem::NotUtf8,
@@ -119,14 +119,28 @@ impl<'a> IdentifierV2<'a> {
             id: Some(id).filter(|id| !id.is_empty()).ok_or(bad(IdentifierProblem::Id, id_at))?,
         })
     }
+}
+
+impl<S: AsRef<str>> IdentifierV2<S> {
+    /// Returns the same identifier, which borrows this one's parts.
+    #[must_use]
+    pub fn as_deref(&self) -> IdentifierV2<&str> {
+        IdentifierV2 {
+            persistence: self.persistence,
+            subject: self.subject.as_deref(),
+            token_type: self.token_type.as_deref(),
+            id: self.id.as_ref(),
+        }
+    }
 
     /// Writes the identifier.
     ///
     /// # Errors
     /// [`IdentifierError`] when a part contains a separator, so that it would read back as a different identifier.
     pub fn write(&self) -> Result<String, IdentifierError> {
-        let text = format!("2/{}/{}/{}/{}", self.persistence, self.subject, self.token_type, self.id);
-        match IdentifierV2::read(text.as_bytes())? == *self {
+        let IdentifierV2 { persistence, subject, token_type, id } = self.as_deref();
+        let text = format!("2/{persistence}/{subject}/{token_type}/{id}");
+        match IdentifierV2::read(text.as_bytes())? == self.as_deref() {
             true => Ok(text),
             false => Err(IdentifierError { problem: IdentifierProblem::Type, at: 0 }),
         }
@@ -167,14 +181,14 @@ impl Serialize for Persistence {
 }
 
 /// `{"version":2,"persistence":…,"subject":…,"type":…,"id":…}`
-impl Serialize for IdentifierV2<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+impl<S: AsRef<str>> Serialize for IdentifierV2<S> {
+    fn serialize<Z: Serializer>(&self, serializer: Z) -> Result<Z::Ok, Z::Error> {
         let mut map = serializer.serialize_struct("IdentifierV2", 5)?;
         map.serialize_field("version", &2)?;
         map.serialize_field("persistence", &self.persistence)?;
         map.serialize_field("subject", &self.subject)?;
         map.serialize_field("type", &self.token_type)?;
-        map.serialize_field("id", self.id)?;
+        map.serialize_field("id", self.id.as_ref())?;
         map.end()
     }
 }

@@ -96,7 +96,7 @@ impl Inspection {
 
     /// Returns the identifier's fields, if it is a version-2 identifier.
     #[must_use]
-    pub fn token(&self) -> Option<IdentifierV2<'_>> {
+    pub fn token(&self) -> Option<IdentifierV2<&str>> {
         Identifier::read(self.identifier()?).ok()?.v2().copied()
     }
 

@@ -7,7 +7,7 @@ use core::{
 };
 
 use crate::{
-    Context, GeoFilter, Predicate, Scope, Subject, UnixTime,
+    Context, GeoFilter, Predicate, Scope, Service, Subject, UnixTime,
     predicate::{List, ListItem},
 };
 
@@ -32,60 +32,114 @@ pub enum Unmet {
     Other(String),
 }
 
-/// Judges the predicate. `groups` are those of the context.
-pub(crate) fn judge(
-    predicate: &Predicate<'_>,
-    context: &Context<'_>,
-    groups: &Groups<'_>,
-) -> Result<(), Unmet> {
-    match *predicate {
-        Predicate::Time { valid_until } => match context.now < valid_until {
-            true => Ok(()),
-            false => Err(Unmet::Expired { valid_until }),
-        },
-        Predicate::Ip(masks) => {
-            let peer = context.peer_ip.ok_or(Unmet::NotKnown)?.to_canonical();
-            holds(matches!(peer, IpAddr::V4(peer) if masks.iter().any(|mask| mask.contains(peer))))
-        }
-        Predicate::Asn(list) => {
-            let asn = context.asn.ok_or(Unmet::NotKnown)?;
-            holds(list.iter().any(|listed| listed == asn))
-        }
-        // If the country is unknown, neither list admits.
-        Predicate::GeoCountry(filter, list) => {
-            let country = context.country.ok_or(Unmet::NotKnown)?;
-            filtered(filter, list, |listed| listed.code() == country)
-        }
-        Predicate::GeoRegion(filter, list) => {
-            let regions = context.regions.ok_or(Unmet::NotKnown)?;
-            filtered(filter, list, |listed| regions.contains(&listed))
-        }
-        Predicate::Service(list) => {
-            let service = context.service.ok_or(Unmet::NotKnown)?;
-            holds(list.iter().any(|listed| listed.admits(service)))
-        }
-        Predicate::Consumer(list) => {
-            let consumer = context.consumer.ok_or(Unmet::NotKnown)?;
-            let mut refuted = Unmet::Refuted;
-            for listed in list.iter() {
-                match admits_consumer(listed, consumer, context, groups) {
-                    Some(true) => return Ok(()),
-                    Some(false) => {}
-                    None => refuted = Unmet::NotKnown,
-                }
-            }
-            Err(refuted)
-        }
-        Predicate::Interface(interface) => holds(context.interface.ok_or(Unmet::NotKnown)? == interface),
-        // Enforced by the service, operation by operation (§4.2).
-        Predicate::Api(_) => Ok(()),
-        Predicate::DataReadonly | Predicate::DataPath(_) | Predicate::DataObjectId(_) => {
-            holds(context.data_caveats_allowed)
-        }
-        Predicate::IdentityScope => holds(context.scope == Scope::IdentityToken),
-        // The verifier compares it with the expected type.
-        Predicate::TokenType(_) => Ok(()),
+/// A request, as one verification sees it.
+///
+/// The holder of a token decides how many groups its caveats name, and a user may be in thousands. The first few
+/// lookups are linear, which suffices for an honest token. After these, the groups are sorted, once.
+pub(crate) struct Request<'a> {
+    pub(crate) context: &'a Context,
+    /// In place of the context's.
+    pub(crate) now: UnixTime,
+    /// In place of the context's.
+    pub(crate) service: Option<Service<&'a str>>,
+    lookups: Cell<usize>,
+    sorted: OnceCell<Vec<&'a str>>,
+}
+
+impl<'a> Request<'a> {
+    /// Sorting some thousand groups takes as long as this number of linear lookups.
+    const LOOKUPS_UNSORTED: usize = 16;
+
+    pub(crate) const fn new(context: &'a Context, now: UnixTime, service: Option<Service<&'a str>>) -> Self {
+        Self { context, now, service, lookups: Cell::new(0), sorted: OnceCell::new() }
     }
+
+    /// Judges whether the predicate holds.
+    pub(crate) fn judge(&self, predicate: &Predicate<'_>) -> Result<(), Unmet> {
+        let context = self.context;
+        match *predicate {
+            Predicate::Time { valid_until } => match self.now < valid_until {
+                true => Ok(()),
+                false => Err(Unmet::Expired { valid_until }),
+            },
+            Predicate::Ip(masks) => {
+                let peer = context.peer_ip.ok_or(Unmet::NotKnown)?.to_canonical();
+                holds(matches!(peer, IpAddr::V4(peer) if masks.iter().any(|mask| mask.contains(peer))))
+            }
+            Predicate::Asn(list) => {
+                let asn = context.asn.ok_or(Unmet::NotKnown)?;
+                holds(list.iter().any(|listed| listed == asn))
+            }
+            // If the country is unknown, neither list admits.
+            Predicate::GeoCountry(filter, list) => {
+                let country = context.country.as_deref().ok_or(Unmet::NotKnown)?;
+                filtered(filter, list, |listed| listed.code() == country)
+            }
+            Predicate::GeoRegion(filter, list) => {
+                let regions = context.regions.as_deref().ok_or(Unmet::NotKnown)?;
+                filtered(filter, list, |listed| regions.contains(&listed))
+            }
+            Predicate::Service(list) => {
+                let service = self.service.ok_or(Unmet::NotKnown)?;
+                holds(list.iter().any(|listed| listed.admits(service)))
+            }
+            Predicate::Consumer(list) => {
+                let consumer = context.consumer.as_ref().ok_or(Unmet::NotKnown)?.as_deref();
+                let mut refuted = Unmet::Refuted;
+                for listed in list.iter() {
+                    match self.admits(listed, consumer) {
+                        Some(true) => return Ok(()),
+                        Some(false) => {}
+                        None => refuted = Unmet::NotKnown,
+                    }
+                }
+                Err(refuted)
+            }
+            Predicate::Interface(interface) => holds(context.interface.ok_or(Unmet::NotKnown)? == interface),
+            // Enforced by the service, operation by operation (§4.2).
+            Predicate::Api(_) => Ok(()),
+            Predicate::DataReadonly | Predicate::DataPath(_) | Predicate::DataObjectId(_) => {
+                holds(context.data_caveats_allowed)
+            }
+            Predicate::IdentityScope => holds(context.scope == Scope::IdentityToken),
+            // The verifier compares it with the expected type.
+            Predicate::TokenType(_) => Ok(()),
+        }
+    }
+
+    /// Whether a listed subject admits the consumer. `None` if the consumer's groups decide and are unknown.
+    fn admits(&self, listed: Subject<&str>, consumer: Subject<&str>) -> Option<bool> {
+        match (listed, consumer) {
+            (Subject::User("*"), Subject::User(_)) | (Subject::Provider("*"), Subject::Provider(_)) => {
+                Some(true)
+            }
+            (Subject::Group("*"), Subject::User(_)) => self.context.consumer_in_any_group,
+            (Subject::Group(group), Subject::User(_)) => self.is_in(group),
+            (listed, consumer) => Some(listed == consumer),
+        }
+    }
+
+    /// Whether the consumer is in the group. `None` if the groups are unknown.
+    fn is_in(&self, group: &str) -> Option<bool> {
+        let given = self.context.consumer_groups.as_deref()?;
+        let lookups = self.lookups.get().saturating_add(1);
+        self.lookups.set(lookups);
+        if lookups <= Self::LOOKUPS_UNSORTED {
+            return Some(given.iter().any(|given| given == group));
+        }
+        let sorted = self.sorted.get_or_init(|| {
+            let mut sorted: Vec<&str> = given.iter().map(String::as_str).collect();
+            sorted.sort_unstable_by_key(by_length);
+            sorted
+        });
+        Some(sorted.binary_search_by_key(&by_length(&group), by_length).is_ok())
+    }
+}
+
+/// Sorts groups by length first. Lengths are adjacent in memory and ids are not, so a lookup rejects a name of another
+/// length quickly; and a token has room for fewer names that are as long as ids.
+fn by_length<'a>(group: &&'a str) -> (usize, &'a str) {
+    (group.len(), group)
 }
 
 fn holds(condition: bool) -> Result<(), Unmet> {
@@ -98,60 +152,4 @@ fn filtered<'a, T: ListItem<'a>>(
     matches: impl Fn(T) -> bool,
 ) -> Result<(), Unmet> {
     holds(list.iter().any(matches) == (filter == GeoFilter::Whitelist))
-}
-
-/// Whether a listed subject admits the consumer. `None` if the consumer's groups decide and are unknown.
-fn admits_consumer(
-    listed: Subject<'_>,
-    consumer: Subject<'_>,
-    context: &Context<'_>,
-    groups: &Groups<'_>,
-) -> Option<bool> {
-    match (listed, consumer) {
-        (Subject::User("*"), Subject::User(_)) | (Subject::Provider("*"), Subject::Provider(_)) => Some(true),
-        (Subject::Group("*"), Subject::User(_)) => context.consumer_in_any_group,
-        (Subject::Group(group), Subject::User(_)) => groups.contain(group),
-        (listed, consumer) => Some(listed == consumer),
-    }
-}
-
-/// Sorts groups by length first. Lengths are adjacent in memory and ids are not, so a lookup rejects a name of another
-/// length quickly; and a token has room for fewer names that are as long as ids.
-fn by_length<'a>(group: &&'a str) -> (usize, &'a str) {
-    (group.len(), group)
-}
-
-/// The groups of a consumer, for one verification.
-///
-/// The holder of a token decides how many groups its caveats name, and a user may be in thousands. The first few
-/// lookups are linear, which suffices for an honest token. After these, the groups are sorted, once.
-pub(crate) struct Groups<'a> {
-    given: Option<&'a [&'a str]>,
-    lookups: Cell<usize>,
-    sorted: OnceCell<Vec<&'a str>>,
-}
-
-impl<'a> Groups<'a> {
-    /// Sorting some thousand groups takes as long as this number of linear lookups.
-    const LOOKUPS_UNSORTED: usize = 16;
-
-    pub(crate) const fn of(context: &Context<'a>) -> Self {
-        Self { given: context.consumer_groups, lookups: Cell::new(0), sorted: OnceCell::new() }
-    }
-
-    /// Whether the consumer is in the group. `None` if the groups are unknown.
-    fn contain(&self, group: &str) -> Option<bool> {
-        let given = self.given?;
-        let lookups = self.lookups.get().saturating_add(1);
-        self.lookups.set(lookups);
-        if lookups <= Self::LOOKUPS_UNSORTED {
-            return Some(given.contains(&group));
-        }
-        let sorted = self.sorted.get_or_init(|| {
-            let mut sorted = given.to_vec();
-            sorted.sort_unstable_by_key(by_length);
-            sorted
-        });
-        Some(sorted.binary_search_by_key(&by_length(&group), by_length).is_ok())
-    }
 }

@@ -33,14 +33,14 @@
 //! // Onezone verifies the presented token against the facts of the request: the signature first, then each caveat.
 //! let token = Token::decode(&text, &DecodeOptions::default())?;
 //! let mut context = Context::at(UnixTime::from_secs(1_700_000_000));
-//! context.consumer = Some(Subject::Provider("p1"));
+//! context.consumer = Some(Subject::Provider("p1".into()));
 //! let verifier = Verifier::new(&context).supporting(CaveatTypes::INVITE);
 //! let verified = verifier.verify(token.macaroon(), &key)?;
 //! assert_eq!(verified.subject(), Some(Subject::User("u1")));
 //! assert_eq!(verified.expires_at(), Some(UnixTime::from_secs(1_800_000_000)));
 //!
 //! // Another provider is refused. The error names the caveat.
-//! context.consumer = Some(Subject::Provider("p2"));
+//! context.consumer = Some(Subject::Provider("p2".into()));
 //! let refused = Verifier::new(&context).verify(token.macaroon(), &key).unwrap_err();
 //! assert_eq!(refused, VerifyError::CaveatUnmet { at: Place { discharge: None, index: 0 }, why: Unmet::Refuted });
 //!
@@ -151,10 +151,11 @@ pub use predicate::{
     ApiPattern, Country, DataPath, GeoFilter, Interface, IpMask, JsonPredicate, List, ListError, ListItem,
     ObjectId, Predicate, PredicateBuf, Region,
 };
-pub use purpose::{Purpose, StatedPurpose, UnknownPurpose};
+pub use purpose::{Purpose, StatedPurpose};
 pub use seal::CaveatNonce;
 pub use secret::{CaveatKey, RootKey, ShortSecret};
 pub use service::{Service, ServiceKind};
+pub use split::ParseError;
 pub use subject::Subject;
 pub use time::UnixTime;
 pub use token::{BuildError, Token};

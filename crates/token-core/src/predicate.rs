@@ -43,9 +43,9 @@ pub enum Predicate<'a> {
     /// `geo.region = NAME|…` or `!=`: one of the peer's regions is, or none is, one of these.
     GeoRegion(GeoFilter, List<'a, Region>),
     /// `service = CODE-ID|…`: the requesting service is one of these.
-    Service(List<'a, Service<'a>>),
+    Service(List<'a, Service<&'a str>>),
     /// `consumer = CODE-ID|…`: the consumer is one of these, or a member of one of these groups.
-    Consumer(List<'a, Subject<'a>>),
+    Consumer(List<'a, Subject<&'a str>>),
     /// `interface = NAME`: the request came through it.
     Interface(Interface),
     /// `api = SERVICE/OPERATION/RESOURCE|…`: enforced operation by operation, after verification.

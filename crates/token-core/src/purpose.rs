@@ -3,8 +3,8 @@
 use core::{fmt, str::FromStr};
 
 use crate::{
-    Caveat, CaveatTypes, Identifier, InviteConsumer, InviteType, LegacyType, Macaroon, Predicate, Scope,
-    TokenType,
+    Caveat, CaveatTypes, Identifier, InviteConsumer, InviteType, LegacyType, Macaroon, ParseError, Predicate,
+    Scope, TokenType,
 };
 
 /// What a token is for, in either dialect.
@@ -114,9 +114,9 @@ impl fmt::Display for Purpose {
 
 /// `group-spaces`, `space-support`, `access`, `identity`, or an invite type by its name or three-letter code.
 impl FromStr for Purpose {
-    type Err = UnknownPurpose;
+    type Err = ParseError;
 
-    fn from_str(text: &str) -> Result<Self, UnknownPurpose> {
+    fn from_str(text: &str) -> Result<Self, ParseError> {
         Ok(match text {
             "group-spaces" => Self::GroupSpaces,
             "space-support" => Self::SpaceSupport,
@@ -124,16 +124,12 @@ impl FromStr for Purpose {
             "identity" => Self::Identity,
             other => {
                 let invite = InviteType::from_name(other).or_else(|| InviteType::from_code(other));
-                Self::invite(invite.ok_or(UnknownPurpose)?)
+                let unknown = "none of group-spaces, space-support, access, identity, nor the name or code of an invite type";
+                Self::invite(invite.ok_or(ParseError(unknown))?)
             }
         })
     }
 }
-
-/// The text names no purpose.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("none of group-spaces, space-support, access, identity, nor the name or code of an invite type")]
-pub struct UnknownPurpose;
 
 /// The purpose that a token states, unverified: anyone can write such a token. A program may route a token by it,
 /// never authorize by it; only [`Verified`](crate::Verified) or the issuer says what the token allows.
@@ -141,7 +137,7 @@ pub struct UnknownPurpose;
 #[non_exhaustive]
 pub enum StatedPurpose<'a> {
     /// Stated by the version-2 identifier, as in every token since 20.02.
-    Modern(TokenType<'a>),
+    Modern(TokenType<&'a str>),
     /// Stated by the first caveat `tokenType = …` of a legacy token.
     Legacy(LegacyType),
     /// Not stated, as in a legacy token that acts for a user (a *client token*).

@@ -1,10 +1,11 @@
 //! Onedata's services, as caveats and prefixes name them (`onedata-tokens.md` §3).
 
-use core::fmt;
+use alloc::{borrow::ToOwned as _, string::String};
+use core::{fmt, str::FromStr};
 
 use serde::{Serialize, Serializer};
 
-use crate::split;
+use crate::{ParseError, split};
 
 /// A kind of service.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -47,17 +48,19 @@ impl Serialize for ServiceKind {
 }
 
 /// One service, such as `opw-provider1`. In a caveat the id `*` stands for every service of the kind.
+///
+/// `Service` owns its id; `Service<&str>` borrows it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Service<'a> {
+pub struct Service<S = String> {
     /// The kind of service.
     pub kind: ServiceKind,
     /// The id of the cluster's provider, or `onezone`.
-    pub id: &'a str,
+    pub id: S,
 }
 
-impl<'a> Service<'a> {
+impl<'a> Service<&'a str> {
     /// Onezone: `ozw-onezone`.
-    pub const ONEZONE: Service<'static> = Service { kind: ServiceKind::OzWorker, id: "onezone" };
+    pub const ONEZONE: Self = Self { kind: ServiceKind::OzWorker, id: "onezone" };
 
     /// Reads `code-ID`. The id is not empty and contains no `|`, which separates ids in a caveat.
     #[must_use]
@@ -68,13 +71,37 @@ impl<'a> Service<'a> {
     }
 
     /// Whether a caveat that names `self` admits `other`.
-    pub(crate) fn admits(&self, other: Service<'_>) -> bool {
+    pub(crate) fn admits(&self, other: Service<&str>) -> bool {
         self.kind == other.kind && (self.id == "*" || self.id == other.id)
     }
 }
 
-impl fmt::Display for Service<'_> {
+impl<S: AsRef<str>> Service<S> {
+    /// Returns the same service, which borrows this one's id.
+    #[must_use]
+    pub fn as_deref(&self) -> Service<&str> {
+        Service { kind: self.kind, id: self.id.as_ref() }
+    }
+
+    /// Returns the same service with an id of its own.
+    #[must_use]
+    pub fn into_owned(self) -> Service {
+        Service { kind: self.kind, id: self.id.as_ref().to_owned() }
+    }
+}
+
+/// As [`Service::read`].
+impl FromStr for Service {
+    type Err = ParseError;
+
+    fn from_str(text: &str) -> Result<Self, ParseError> {
+        let service = Service::read(text).ok_or(ParseError("none of ozw-ID, ozp-ID, opw-ID and opp-ID"))?;
+        Ok(service.into_owned())
+    }
+}
+
+impl<S: AsRef<str>> fmt::Display for Service<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}-{}", self.kind.code(), self.id)
+        write!(f, "{}-{}", self.kind.code(), self.id.as_ref())
     }
 }

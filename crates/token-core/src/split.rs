@@ -58,6 +58,11 @@ impl<'a> Iterator for Parts<'a> {
     }
 }
 
+/// The text does not have the form of the value that it should name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct ParseError(pub(crate) &'static str);
+
 #[cfg(test)]
 mod tests {
     use super::*;

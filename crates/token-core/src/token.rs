@@ -36,7 +36,11 @@ impl Token {
     /// # Errors
     /// [`BuildError`] when the subject is neither a user nor a provider, a part of the identifier contains a separator,
     /// or a field is too long.
-    pub fn mint(key: &RootKey, location: &str, identifier: &IdentifierV2<'_>) -> Result<Self, BuildError> {
+    pub fn mint(
+        key: &RootKey,
+        location: &str,
+        identifier: &IdentifierV2<impl AsRef<str>>,
+    ) -> Result<Self, BuildError> {
         if !matches!(identifier.subject, Subject::User(_) | Subject::Provider(_)) {
             return Err(BuildError::Subject);
         }

@@ -1,18 +1,19 @@
 //! The types of tokens (`onedata-tokens.md` §3 and §4.3).
 
+use alloc::string::String;
 use core::fmt;
 
 use serde::{Serialize, Serializer, ser::SerializeMap};
 
 use crate::split;
 
-/// The type of a token with a version-2 identifier.
+/// The type of a token with a version-2 identifier. `TokenType` owns its texts; `TokenType<&str>` borrows them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum TokenType<'a> {
+pub enum TokenType<S = String> {
     /// Acts for its subject, `act` or `act:SESSION`.
     Access {
         /// The session that the token is bound to.
-        session: Option<&'a str>,
+        session: Option<S>,
     },
     /// Proves who its subject is, `idn`.
     Identity,
@@ -21,11 +22,11 @@ pub enum TokenType<'a> {
         /// The type of invitation.
         invite: InviteType,
         /// The id of the entity that it invites to.
-        target: &'a str,
+        target: S,
     },
 }
 
-impl<'a> TokenType<'a> {
+impl<'a> TokenType<&'a str> {
     /// Reads the type as in an identifier. A session contains no `/`; a target contains neither `/` nor `:`.
     ///
     /// Only `ssp` has parameters. Their value has had no meaning since 21.02, but 20.02 wrote several values, so any
@@ -51,14 +52,26 @@ impl<'a> TokenType<'a> {
     }
 }
 
-/// As in an identifier, with the parameters that Onedata writes.
-impl fmt::Display for TokenType<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl<S: AsRef<str>> TokenType<S> {
+    /// Returns the same type, which borrows this one's texts.
+    #[must_use]
+    pub fn as_deref(&self) -> TokenType<&str> {
         match self {
-            Self::Access { session: None } => f.write_str("act"),
-            Self::Access { session: Some(session) } => write!(f, "act:{session}"),
-            Self::Identity => f.write_str("idn"),
-            Self::Invite { invite, target } => {
+            Self::Access { session } => TokenType::Access { session: session.as_ref().map(S::as_ref) },
+            Self::Identity => TokenType::Identity,
+            Self::Invite { invite, target } => TokenType::Invite { invite: *invite, target: target.as_ref() },
+        }
+    }
+}
+
+/// As in an identifier, with the parameters that Onedata writes.
+impl<S: AsRef<str>> fmt::Display for TokenType<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.as_deref() {
+            TokenType::Access { session: None } => f.write_str("act"),
+            TokenType::Access { session: Some(session) } => write!(f, "act:{session}"),
+            TokenType::Identity => f.write_str("idn"),
+            TokenType::Invite { invite, target } => {
                 write!(f, "{}:{target}:{}", invite.code(), invite.parameters())
             }
         }
@@ -66,14 +79,14 @@ impl fmt::Display for TokenType<'_> {
 }
 
 /// `{"accessToken":{}}`, `{"identityToken":{}}`, `{"inviteToken":{"inviteType":…, …}}`
-impl Serialize for TokenType<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+impl<S: AsRef<str>> Serialize for TokenType<S> {
+    fn serialize<Z: Serializer>(&self, serializer: Z) -> Result<Z::Ok, Z::Error> {
         let mut outer = serializer.serialize_map(Some(1))?;
-        match self {
-            Self::Access { session } => outer.serialize_entry("accessToken", &Session(*session))?,
-            Self::Identity => outer.serialize_entry("identityToken", &Empty {})?,
-            Self::Invite { invite, target } => {
-                outer.serialize_entry("inviteToken", &Invitation { invite: *invite, target })?;
+        match self.as_deref() {
+            TokenType::Access { session } => outer.serialize_entry("accessToken", &Session { session })?,
+            TokenType::Identity => outer.serialize_entry("identityToken", &Empty {})?,
+            TokenType::Invite { invite, target } => {
+                outer.serialize_entry("inviteToken", &Invitation { invite, target })?;
             }
         }
         outer.end()
@@ -83,16 +96,10 @@ impl Serialize for TokenType<'_> {
 #[derive(Serialize)]
 struct Empty {}
 
-struct Session<'a>(Option<&'a str>);
-
-impl Serialize for Session<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut map = serializer.serialize_map(Some(usize::from(self.0.is_some())))?;
-        if let Some(session) = self.0 {
-            map.serialize_entry("sessionId", session)?;
-        }
-        map.end()
-    }
+#[derive(Serialize)]
+struct Session<'a> {
+    #[serde(rename = "sessionId", skip_serializing_if = "Option::is_none")]
+    session: Option<&'a str>,
 }
 
 struct Invitation<'a> {

@@ -9,11 +9,7 @@ use core::fmt;
 
 use crate::{
     Caveat, CaveatKey, CaveatTypes, Context, Identifier, LegacyType, Limits, Macaroon, Predicate, RootKey,
-    Subject, TokenType, UnixTime, Unmet,
-    judge::{Groups, judge},
-    mac::ChainKey,
-    macaroon::Span,
-    seal,
+    Service, Subject, TokenType, UnixTime, Unmet, judge::Request, mac::ChainKey, macaroon::Span, seal,
 };
 
 /// Verifies macaroons against the facts of one request.
@@ -34,7 +30,9 @@ use crate::{
 /// ```
 #[derive(Clone, Copy)]
 pub struct Verifier<'a> {
-    context: &'a Context<'a>,
+    context: &'a Context,
+    now: UnixTime,
+    service: Option<Service<&'a str>>,
     supported: CaveatTypes,
     stated: Option<LegacyType>,
     exact: &'a [&'a [u8]],
@@ -89,9 +87,11 @@ pub enum Judgment {
 impl<'a> Verifier<'a> {
     /// Makes a verifier that judges Onedata's caveats by this context, on tokens of any type.
     #[must_use]
-    pub const fn new(context: &'a Context<'a>) -> Self {
+    pub fn new(context: &'a Context) -> Self {
         Self {
             context,
+            now: context.now,
+            service: context.service.as_ref().map(Service::as_deref),
             supported: CaveatTypes::ALL,
             stated: None,
             exact: &[],
@@ -99,6 +99,18 @@ impl<'a> Verifier<'a> {
             limits: Limits::ONEDATA,
             unused_discharges: false,
         }
+    }
+
+    /// Judges at this time, not at the context's.
+    #[must_use]
+    pub const fn at(self, now: UnixTime) -> Self {
+        Self { now, ..self }
+    }
+
+    /// Judges as if this service made the request, not the context's.
+    #[must_use]
+    pub const fn serving(self, service: Service<&'a str>) -> Self {
+        Self { service: Some(service), ..self }
     }
 
     /// Refuses caveats of other types than these.
@@ -161,11 +173,11 @@ impl<'a> Verifier<'a> {
     ) -> Result<Verified<'t>, VerifyError> {
         let order = self.confirm(macaroon, discharges, key)?;
         let mut verified = Verified { macaroon, expires_at: None, legacy_type: None };
-        let groups = Groups::of(self.context);
-        self.admit_all(None, macaroon, &groups, &mut verified)?;
+        let request = Request::new(self.context, self.now, self.service);
+        self.admit_all(None, macaroon, &request, &mut verified)?;
         for index in order {
             if let Some(discharge) = discharges.get(index) {
-                self.admit_all(Some(index), discharge, &groups, &mut verified)?;
+                self.admit_all(Some(index), discharge, &request, &mut verified)?;
             }
         }
         Ok(verified)
@@ -223,7 +235,7 @@ impl<'a> Verifier<'a> {
         &self,
         discharge: Option<usize>,
         macaroon: &Macaroon,
-        groups: &Groups<'_>,
+        request: &Request<'_>,
         verified: &mut Verified<'_>,
     ) -> Result<(), VerifyError> {
         let parts = &macaroon.parts;
@@ -233,7 +245,7 @@ impl<'a> Verifier<'a> {
             let bytes = parts.bytes(caveat.identifier);
             let text =
                 text.and_then(|text| text.get(start..end)).or_else(|| core::str::from_utf8(bytes).ok());
-            self.admit(Place { discharge, index }, bytes, text, groups, verified)?;
+            self.admit(Place { discharge, index }, bytes, text, request, verified)?;
         }
         Ok(())
     }
@@ -243,7 +255,7 @@ impl<'a> Verifier<'a> {
         at: Place,
         bytes: &[u8],
         text: Option<&str>,
-        groups: &Groups<'_>,
+        request: &Request<'_>,
         verified: &mut Verified<'_>,
     ) -> Result<(), VerifyError> {
         let read = text.and_then(Predicate::read_text);
@@ -285,7 +297,7 @@ impl<'a> Verifier<'a> {
                 _ => {}
             }
         }
-        judge(predicate, self.context, groups).map_err(|why| VerifyError::CaveatUnmet { at, why })
+        request.judge(predicate).map_err(|why| VerifyError::CaveatUnmet { at, why })
     }
 
     fn check(&self, text: &[u8]) -> Judgment {
@@ -299,7 +311,7 @@ impl<'a> Verifier<'a> {
     /// Not a verification: a macaroon that is not refuted may still be forged.
     pub fn preflight(&self, macaroon: &Macaroon) -> Preflight {
         let mut first_stated = None;
-        let groups = Groups::of(self.context);
+        let request = Request::new(self.context, self.now, self.service);
         for (index, caveat) in macaroon.caveats().enumerate() {
             let Caveat::FirstParty { predicate: text } = caveat else { continue };
             if self.exact.contains(&text) {
@@ -325,7 +337,7 @@ impl<'a> Verifier<'a> {
                 }
                 _ => false,
             };
-            match judge(&predicate, self.context, &groups) {
+            match request.judge(&predicate) {
                 _ if of_another_type => {
                     return Preflight::Refuted { index, why: Refutation::Unmet(Unmet::Refuted) };
                 }
@@ -424,13 +436,13 @@ impl<'t> Verified<'t> {
     /// Returns the subject that the token acts for, or that invites. `None` for an opaque identifier: the issuer's
     /// record has it.
     #[must_use]
-    pub fn subject(&self) -> Option<Subject<'t>> {
+    pub fn subject(&self) -> Option<Subject<&'t str>> {
         self.identifier()?.v2().map(|identifier| identifier.subject)
     }
 
     /// Returns the type in a version-2 identifier, with the target of an invitation.
     #[must_use]
-    pub fn token_type(&self) -> Option<TokenType<'t>> {
+    pub fn token_type(&self) -> Option<TokenType<&'t str>> {
         self.identifier()?.v2().map(|identifier| identifier.token_type)
     }
 

@@ -11,7 +11,7 @@ use proptest::prelude::*;
 use proptest::sample::{Index, select};
 use token_core::{
     CaveatTypes, Context, IdentifierV2, Interface, InviteType, LegacyType, Macaroon, Persistence, Region,
-    RootKey, Scope, Service, ServiceKind, Subject, TokenType, UnixTime,
+    RootKey, Scope, ServiceKind, Subject, TokenType, UnixTime,
 };
 
 const IDS: &[&str] = &["a", "b", "*", "p-1", "8f2c"];
@@ -109,56 +109,35 @@ pub fn near_predicate() -> impl Strategy<Value = String> {
     )
 }
 
-/// An identifier with its parts.
-#[derive(Clone, Debug)]
-pub struct OwnedIdentifier {
-    generation: Option<u64>,
-    subject: (usize, String),
-    token_type: (usize, String),
-    id: String,
-}
-
-impl OwnedIdentifier {
-    /// The identifier.
-    #[must_use]
-    pub fn borrow(&self) -> IdentifierV2<'_> {
-        let subject = self.subject.1.as_str();
-        let target = self.token_type.1.as_str();
-        IdentifierV2 {
-            persistence: self
-                .generation
-                .map_or(Persistence::Named, |generation| Persistence::Temporary { generation }),
-            subject: match self.subject.0 {
-                0 => Subject::User(subject),
-                1 => Subject::Provider(subject),
-                2 => Subject::Group(subject),
-                _ => Subject::Nobody,
-            },
-            token_type: match self.token_type.0 {
-                0 => TokenType::Access { session: None },
-                1 => TokenType::Access { session: Some(target) },
-                2 => TokenType::Identity,
-                invite => TokenType::Invite { invite: InviteType::all().nth(invite - 3).unwrap(), target },
-            },
-            id: &self.id,
-        }
-    }
+fn identifier_of(part: impl Strategy<Value = String> + Clone) -> impl Strategy<Value = IdentifierV2> {
+    let parts = (option::of(any::<u64>()), (0..4_usize, part.clone()), (0..17_usize, part.clone()), part);
+    parts.prop_map(|(generation, (subject, subject_id), (token_type, target), id)| IdentifierV2 {
+        persistence: generation
+            .map_or(Persistence::Named, |generation| Persistence::Temporary { generation }),
+        subject: match subject {
+            0 => Subject::User(subject_id),
+            1 => Subject::Provider(subject_id),
+            2 => Subject::Group(subject_id),
+            _ => Subject::Nobody,
+        },
+        token_type: match token_type {
+            0 => TokenType::Access { session: None },
+            1 => TokenType::Access { session: Some(target) },
+            2 => TokenType::Identity,
+            invite => TokenType::Invite { invite: InviteType::all().nth(invite - 3).unwrap(), target },
+        },
+        id,
+    })
 }
 
 /// An identifier of version 2 whose parts hold anything but separators.
-pub fn identifier() -> impl Strategy<Value = OwnedIdentifier> {
-    let part = || prop_oneof![3 => "[0-9a-zA-Z_-]{1,12}", 1 => "[^/|:\\x00*]{1,6}"];
-    (option::of(any::<u64>()), (0..4_usize, part()), (0..17_usize, part()), part()).prop_map(
-        |(generation, subject, token_type, id)| OwnedIdentifier { generation, subject, token_type, id },
-    )
+pub fn identifier() -> impl Strategy<Value = IdentifierV2> {
+    identifier_of(prop_oneof![3 => "[0-9a-zA-Z_-]{1,12}", 1 => "[^/|:\\x00*]{1,6}"])
 }
 
 /// An identifier of version 2 whose parts hold anything at all.
-pub fn wild_identifier() -> impl Strategy<Value = OwnedIdentifier> {
-    let part = || prop_oneof!["[a:/|*]{0,4}", "\\PC{0,6}"];
-    (option::of(any::<u64>()), (0..4_usize, part()), (0..17_usize, part()), part()).prop_map(
-        |(generation, subject, token_type, id)| OwnedIdentifier { generation, subject, token_type, id },
-    )
+pub fn wild_identifier() -> impl Strategy<Value = IdentifierV2> {
+    identifier_of(prop_oneof!["[a:/|*]{0,4}", "\\PC{0,6}"])
 }
 
 /// The id of a legacy token (before 20.02).
@@ -200,73 +179,13 @@ impl Recipe {
 
 /// A token with text caveats, some of them unknown.
 pub fn recipe() -> impl Strategy<Value = Recipe> {
-    let identifier = prop_oneof![opaque_id(), identifier().prop_map(|it| it.borrow().write().unwrap())];
+    let identifier = prop_oneof![opaque_id(), identifier().prop_map(|it| it.write().unwrap())];
     (vec(any::<u8>(), 0..80), "\\PC{0,20}", identifier, vec(caveat(), 0..6))
         .prop_map(|(secret, location, identifier, caveats)| Recipe { secret, location, identifier, caveats })
 }
 
-/// A request that owns its facts.
-#[derive(Clone, Debug)]
-#[expect(missing_docs, reason = "the fields are those of `Context`")]
-pub struct Facts {
-    pub now: u64,
-    pub peer_ip: Option<IpAddr>,
-    pub asn: Option<u32>,
-    pub country: Option<String>,
-    pub regions: Option<Vec<Region>>,
-    pub service: Option<String>,
-    pub consumer: Option<String>,
-    pub groups: Vec<String>,
-    pub in_any_group: bool,
-    pub interface: Option<Interface>,
-    pub data_caveats_allowed: bool,
-    pub scope: Scope,
-}
-
-impl Facts {
-    /// A request with no fact but the time.
-    #[must_use]
-    pub const fn at(now: u64) -> Self {
-        Self {
-            now,
-            peer_ip: None,
-            asn: None,
-            country: None,
-            regions: None,
-            service: None,
-            consumer: None,
-            groups: Vec::new(),
-            in_any_group: false,
-            interface: None,
-            data_caveats_allowed: false,
-            scope: Scope::Unlimited,
-        }
-    }
-
-    /// Passes the request on as a type of the library.
-    ///
-    /// # Panics
-    /// If the service or the consumer is malformed.
-    pub fn with<T>(&self, then: impl FnOnce(&Context<'_>) -> T) -> T {
-        let groups: Vec<&str> = self.groups.iter().map(String::as_str).collect();
-        let mut context = Context::at(UnixTime::from_secs(self.now));
-        context.peer_ip = self.peer_ip;
-        context.asn = self.asn;
-        context.country = self.country.as_deref();
-        context.regions = self.regions.as_deref();
-        context.service = self.service.as_deref().map(|text| Service::read(text).unwrap());
-        context.consumer = self.consumer.as_deref().map(|text| Subject::read(text).unwrap());
-        context.consumer_groups = Some(&groups);
-        context.consumer_in_any_group = Some(self.in_any_group);
-        context.interface = self.interface;
-        context.data_caveats_allowed = self.data_caveats_allowed;
-        context.scope = self.scope;
-        then(&context)
-    }
-}
-
 /// A request in the world that [`predicate`] draws from.
-pub fn facts() -> impl Strategy<Value = Facts> {
+pub fn facts() -> impl Strategy<Value = Context> {
     let address = prop_oneof![
         4 => select(ADDRESSES).prop_map(|ip| ip.parse().unwrap()),
         1 => Just(IpAddr::from([0_u8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 192, 0, 2, 7])),
@@ -288,19 +207,18 @@ pub fn facts() -> impl Strategy<Value = Facts> {
     let interface = select(&[Interface::Rest, Interface::Oneclient, Interface::Graphsync][..]);
     let scope = prop_oneof![Just(Scope::Unlimited), Just(Scope::IdentityToken)];
     (0..6_u64, place, who, option::weighted(0.8, interface), prop::bool::weighted(0.8), scope).prop_map(
-        |(now, place, who, interface, data_caveats_allowed, scope)| Facts {
-            now,
-            peer_ip: place.0,
-            asn: place.1,
-            country: place.2,
-            regions: place.3.map(|indices| indices.into_iter().map(|index| Region::ALL[index]).collect()),
-            service: who.0,
-            consumer: who.1,
-            groups: who.2,
-            in_any_group: who.3,
-            interface,
-            data_caveats_allowed,
-            scope,
+        |(now, place, who, interface, data_caveats_allowed, scope)| {
+            let mut context = Context::at(UnixTime::from_secs(now));
+            (context.peer_ip, context.asn, context.country) = (place.0, place.1, place.2);
+            context.regions = place.3.map(|all| all.into_iter().map(|index| Region::ALL[index]).collect());
+            context.service = who.0.map(|text| text.parse().unwrap());
+            context.consumer = who.1.map(|text| text.parse().unwrap());
+            context.consumer_groups = Some(who.2);
+            context.consumer_in_any_group = Some(who.3);
+            context.interface = interface;
+            context.data_caveats_allowed = data_caveats_allowed;
+            context.scope = scope;
+            context
         },
     )
 }

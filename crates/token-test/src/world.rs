@@ -100,11 +100,11 @@ impl Host for Members {
         self.answer(known && !self.all_gone.load(Ordering::SeqCst))
     }
 
-    fn may(&self, subject: Subject<'_>, _: Purpose, _: &Entity) -> Result<bool, HostError> {
+    fn may(&self, subject: Subject<&str>, _: Purpose, _: &Entity) -> Result<bool, HostError> {
         self.answer(subject == Subject::User("owner") && !self.owner_is_out.load(Ordering::SeqCst))
     }
 
-    fn may_see(&self, subject: Subject<'_>, _: &Entity) -> Result<bool, HostError> {
+    fn may_see(&self, subject: Subject<&str>, _: &Entity) -> Result<bool, HostError> {
         self.answer(subject == Subject::User("owner"))
     }
 }

@@ -78,7 +78,7 @@ fn forged() {
     let verify = |number: u32| {
         let subject = number.to_string().repeat(LEN).get(..LEN).unwrap().to_owned();
         let persistence = Persistence::Temporary { generation: 1 };
-        let (subject, token_type) = (Subject::User(&subject), TokenType::Identity);
+        let (subject, token_type) = (Subject::User(subject.as_str()), TokenType::Identity);
         let identifier = IdentifierV2 { persistence, subject, token_type, id: "id" };
         let token = Token::mint(&key, "here", &identifier).unwrap();
         let text = token.written_as(Format::V2, Encoding::Base64Url).encode().unwrap();

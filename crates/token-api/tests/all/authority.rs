@@ -748,7 +748,7 @@ fn a_stale_context_revives_nothing_and_a_future_one_expires_early() {
     let access = MintRequest::access(OWNER);
     let temporary = with(access.clone(), |request| request.temporary = true);
     let (support, tokens) = (mint(&world, &support()), [mint(&world, &access), mint(&world, &temporary)]);
-    let spend = |name: &str, context: &Context<'_>| {
+    let spend = |name: &str, context: &Context| {
         world.authority.spend(&support.token, Purpose::SpaceSupport, &claim(name), &by(PROVIDER, context))
     };
     let future = Context::at(UnixTime::from_secs(START + 8 * DAY));

@@ -37,7 +37,7 @@ fn what_has_expired_stays_expired_in_sled() {
 struct Held {
     minted: Minted,
     kind: Purpose,
-    consumer: Subject<'static>,
+    consumer: Subject<&'static str>,
     /// When it expires.
     expires: u64,
     /// A use that was taken at that time, if its uses are counted.

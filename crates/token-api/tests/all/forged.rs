@@ -10,7 +10,7 @@ use token_test::{
 
 use crate::by;
 
-fn forged(subject: Subject<'_>, id: &str) -> String {
+fn forged(subject: Subject<&str>, id: &str) -> String {
     let persistence = Persistence::Temporary { generation: 1 };
     let identifier = IdentifierV2 { persistence, subject, token_type: TokenType::Identity, id };
     // `Token::mint` would refuse: it mints for users and providers only.

@@ -27,8 +27,8 @@ use token_core::{Context, Subject};
 use token_store::ClaimId;
 use token_test::world::SPACE;
 
-const OWNER: Subject<'_> = Subject::User("owner");
-const PROVIDER: Subject<'_> = Subject::Provider("p1");
+const OWNER: Subject<&str> = Subject::User("owner");
+const PROVIDER: Subject<&str> = Subject::Provider("p1");
 const DAY: u64 = 24 * 60 * 60;
 
 /// A key ring in text form.
@@ -51,9 +51,9 @@ fn with<'a>(mut request: MintRequest<'a>, change: impl FnOnce(&mut MintRequest<'
 }
 
 /// The context of the same request by this consumer.
-fn by<'a>(consumer: Subject<'a>, context: &Context<'a>) -> Context<'a> {
+fn by(consumer: Subject<&str>, context: &Context) -> Context {
     let mut context = context.clone();
-    context.consumer = Some(consumer);
+    context.consumer = Some(consumer.into_owned());
     context
 }
 

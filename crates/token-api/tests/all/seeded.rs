@@ -11,7 +11,7 @@ impl Host for Everything {
         Ok(true)
     }
 
-    fn may(&self, _: Subject<'_>, _: Purpose, _: &Entity) -> Result<bool, HostError> {
+    fn may(&self, _: Subject<&str>, _: Purpose, _: &Entity) -> Result<bool, HostError> {
         Ok(true)
     }
 }

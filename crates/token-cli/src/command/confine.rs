@@ -20,7 +20,7 @@ pub(super) fn run(args: &ConfineArgs, terminal: &mut Terminal) -> Result<Exit, F
         predicates.push(PredicateBuf::ip(args.ip.iter().copied()).map_err(|_| UsageError::Addresses)?);
     }
     if !args.consumer.is_empty() {
-        let consumers = args.consumer.iter().filter_map(|consumer| Subject::read(consumer));
+        let consumers = args.consumer.iter().map(Subject::as_deref);
         predicates.push(PredicateBuf::consumer(consumers).map_err(|_| UsageError::Consumers)?);
     }
     if args.caveat.is_empty() && predicates.is_empty() {

@@ -137,11 +137,11 @@ fn own<'a>(
     stored(&request, &args.form, home, terminal)
 }
 
-fn issuer(args: &StoredArgs) -> Result<Subject<'_>, UsageError> {
+fn issuer(args: &StoredArgs) -> Result<Subject<&str>, UsageError> {
     Subject::read(&args.issuer).ok_or(UsageError::Consumers)
 }
 
-fn subject(args: &SelfArgs) -> Result<Subject<'_>, UsageError> {
+fn subject(args: &SelfArgs) -> Result<Subject<&str>, UsageError> {
     Subject::read(&args.subject).ok_or(UsageError::Consumers)
 }
 

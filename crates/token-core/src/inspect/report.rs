@@ -76,7 +76,7 @@ impl Serialize for Text<'_> {
 #[derive(Serialize)]
 struct Reading<'a> {
     #[serde(flatten)]
-    token: IdentifierV2<'a>,
+    token: IdentifierV2<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     service: Option<ServiceKind>,
 }

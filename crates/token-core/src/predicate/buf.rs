@@ -95,7 +95,7 @@ impl PredicateBuf {
     ///
     /// # Errors
     /// [`ListError`]
-    pub fn service<'a>(services: impl IntoIterator<Item = Service<'a>>) -> Result<Self, ListError> {
+    pub fn service<'a>(services: impl IntoIterator<Item = Service<&'a str>>) -> Result<Self, ListError> {
         list("service =", services)
     }
 
@@ -103,7 +103,7 @@ impl PredicateBuf {
     ///
     /// # Errors
     /// [`ListError`], also for [`Subject::Nobody`], which no caveat can name.
-    pub fn consumer<'a>(subjects: impl IntoIterator<Item = Subject<'a>>) -> Result<Self, ListError> {
+    pub fn consumer<'a>(subjects: impl IntoIterator<Item = Subject<&'a str>>) -> Result<Self, ListError> {
         list("consumer =", subjects)
     }
 

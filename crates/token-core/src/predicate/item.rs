@@ -6,16 +6,16 @@ use core::{fmt, net::Ipv4Addr, str::FromStr};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 
 use super::{canonical_u64, list::ListItem};
-use crate::{Service, Subject, split};
+use crate::{ParseError, Service, Subject, split};
 
-impl<'a> ListItem<'a> for Service<'a> {
+impl<'a> ListItem<'a> for Service<&'a str> {
     fn read(text: &'a str) -> Option<Self> {
         Service::read(text)
     }
 }
 
 /// Every subject but [`Subject::Nobody`].
-impl<'a> ListItem<'a> for Subject<'a> {
+impl<'a> ListItem<'a> for Subject<&'a str> {
     fn read(text: &'a str) -> Option<Self> {
         Subject::read(text).filter(|subject| *subject != Subject::Nobody)
     }
@@ -58,17 +58,12 @@ impl<'a> ListItem<'a> for IpMask {
 
 /// An address, alone or with `/` and a number of bits.
 impl FromStr for IpMask {
-    type Err = InvalidIpMask;
+    type Err = ParseError;
 
-    fn from_str(text: &str) -> Result<Self, InvalidIpMask> {
-        Self::read(text).ok_or(InvalidIpMask)
+    fn from_str(text: &str) -> Result<Self, ParseError> {
+        Self::read(text).ok_or(ParseError("not an IPv4 address, alone or with a mask of /0 to /32"))
     }
 }
-
-/// The text is not an IPv4 address, alone or with `/` and 0 to 32.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("not an IPv4 address, alone or with a mask of /0 to /32")]
-pub struct InvalidIpMask;
 
 impl fmt::Display for IpMask {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -152,17 +147,14 @@ impl<'a> ListItem<'a> for Region {
 }
 
 impl FromStr for Region {
-    type Err = InvalidRegion;
+    type Err = ParseError;
 
-    fn from_str(text: &str) -> Result<Self, InvalidRegion> {
-        Self::read(text).ok_or(InvalidRegion)
+    fn from_str(text: &str) -> Result<Self, ParseError> {
+        Self::read(text).ok_or(ParseError(
+            "none of Africa, Antarctica, Asia, Europe, EU, NorthAmerica, Oceania, SouthAmerica",
+        ))
     }
 }
-
-/// The text is not the name of a region.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("none of Africa, Antarctica, Asia, Europe, EU, NorthAmerica, Oceania, SouthAmerica")]
-pub struct InvalidRegion;
 
 impl fmt::Display for Region {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -200,17 +192,12 @@ impl Interface {
 }
 
 impl FromStr for Interface {
-    type Err = InvalidInterface;
+    type Err = ParseError;
 
-    fn from_str(text: &str) -> Result<Self, InvalidInterface> {
-        Self::read(text).ok_or(InvalidInterface)
+    fn from_str(text: &str) -> Result<Self, ParseError> {
+        Self::read(text).ok_or(ParseError("none of rest, oneclient, graphsync"))
     }
 }
-
-/// The text is not the name of an interface.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("none of rest, oneclient, graphsync")]
-pub struct InvalidInterface;
 
 impl fmt::Display for Interface {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -5,7 +5,7 @@ use token_core::{
     RootKey, Subject, Token, TokenType,
 };
 
-fn v2(text: &str) -> IdentifierV2<'_> {
+fn v2(text: &str) -> IdentifierV2<&str> {
     match Identifier::read(text.as_bytes()) {
         Ok(Identifier::V2(identifier)) => identifier,
         other => panic!("{text:?}: {other:?}"),

@@ -3,7 +3,7 @@
 use std::{io, num::NonZeroU64};
 
 use serde::{Deserialize, Serialize};
-use token_core::{UnixTime, UnknownPurpose};
+use token_core::{ParseError, UnixTime};
 
 use crate::{
     ClaimId, Entity, Generation, GrantId, Held, InvalidId, Item, Record, SealedKey, TokenId,
@@ -25,7 +25,7 @@ pub enum InvalidDocument {
     Id(#[from] InvalidId),
     /// The purpose of a token is unknown.
     #[error("a token for an unknown purpose")]
-    Purpose(#[source] UnknownPurpose),
+    Purpose(#[source] ParseError),
     /// No store holds such a token or generation: it has more uses than its limit, contradicts its claims, has a number
     /// that no generation has, or is too large.
     #[error("a token or a generation that contradicts itself, or is too large for a store")]

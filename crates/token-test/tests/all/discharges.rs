@@ -35,7 +35,7 @@ fn discharge(number: u8) -> Macaroon {
     Macaroon::discharge(&key(number), "third", &[number]).unwrap()
 }
 
-fn at(secs: u64) -> Context<'static> {
+fn at(secs: u64) -> Context {
     Context::at(UnixTime::from_secs(secs))
 }
 
@@ -416,7 +416,7 @@ fn third_party_caveats_take_the_fields_that_others_take() {
 fn a_discharge_carries_nothing_that_is_enforced_later() {
     let mut context = at(5);
     context.data_caveats_allowed = true;
-    context.service = Some(token_core::Service::ONEZONE);
+    context.service = Some(token_core::Service::ONEZONE.into_owned());
     context.interface = Some(token_core::Interface::Oneclient);
     let verifier = Verifier::new(&context);
     for caveat in [

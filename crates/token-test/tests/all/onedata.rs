@@ -1,10 +1,10 @@
 //! Tokens that Onedata wrote: minted, read, verified, and attacked.
 
 use token_core::{
-    Caveat, CaveatTypes, DecodeOptions, Encoding, Format, Identifier, JsonPredicate, LegacyType, Macaroon,
-    Predicate, PredicateBuf, RootKey, Scope, Token, UnixTime, Verifier, VerifyError, inspect,
+    Caveat, CaveatTypes, Context, DecodeOptions, Encoding, Format, Identifier, JsonPredicate, LegacyType,
+    Macaroon, Predicate, PredicateBuf, RootKey, Scope, Service, Subject, Token, UnixTime, Verifier,
+    VerifyError, inspect,
 };
-use token_test::strategies::Facts;
 use token_test::{bit_flips, text, truncations, vectors};
 
 /// The members that both files of vectors share.
@@ -65,8 +65,8 @@ impl Golden {
     }
 
     /// A request in which all caveats hold: the first value that each admits.
-    fn satisfied(&self) -> Facts {
-        let mut facts = Facts::at(1);
+    fn satisfied(&self) -> Context {
+        let mut facts = Context::at(UnixTime::from_secs(1));
         for predicate in self.predicates() {
             match predicate {
                 Predicate::Ip(masks) => {
@@ -78,8 +78,8 @@ impl Golden {
                     facts.country = list.iter().next().map(|it| it.code().into())
                 }
                 Predicate::GeoRegion(_, list) => facts.regions = Some(list.iter().take(1).collect()),
-                Predicate::Service(list) => facts.service = list.iter().next().map(|it| it.to_string()),
-                Predicate::Consumer(list) => facts.consumer = list.iter().next().map(|it| it.to_string()),
+                Predicate::Service(list) => facts.service = list.iter().next().map(Service::into_owned),
+                Predicate::Consumer(list) => facts.consumer = list.iter().next().map(Subject::into_owned),
                 Predicate::Interface(interface) => facts.interface = Some(interface),
                 Predicate::DataReadonly | Predicate::DataPath(_) | Predicate::DataObjectId(_) => {
                     facts.data_caveats_allowed = true;
@@ -92,7 +92,7 @@ impl Golden {
     }
 
     fn verify(&self, macaroon: &Macaroon, key: &RootKey) -> Result<(), VerifyError> {
-        self.satisfied().with(|context| Verifier::new(context).verify(macaroon, key).map(drop))
+        Verifier::new(&self.satisfied()).verify(macaroon, key).map(drop)
     }
 }
 
@@ -193,22 +193,15 @@ fn caveats_come_out_of_json_as_they_went_in() {
 fn they_are_verified_with_their_secret() {
     for golden in Golden::all() {
         let token = decode(&golden.base62).unwrap();
-        golden.satisfied().with(|context| {
-            let verified = Verifier::new(context).verify(token.macaroon(), &golden.key()).unwrap();
-            let expiry = golden.predicates().filter_map(|predicate| match predicate {
-                Predicate::Time { valid_until } => Some(valid_until),
-                _ => None,
-            });
-            assert_eq!(verified.expires_at(), expiry.min(), "{}", golden.name);
-            assert_eq!(verified.identifier(), Some(token.identifier()), "{}", golden.name);
-            assert_eq!(verified.subject(), token.identifier().v2().map(|it| it.subject), "{}", golden.name);
-            assert_eq!(
-                verified.token_type(),
-                token.identifier().v2().map(|it| it.token_type),
-                "{}",
-                golden.name
-            );
+        let verified = Verifier::new(&golden.satisfied()).verify(token.macaroon(), &golden.key()).unwrap();
+        let expiry = golden.predicates().filter_map(|predicate| match predicate {
+            Predicate::Time { valid_until } => Some(valid_until),
+            _ => None,
         });
+        assert_eq!(verified.expires_at(), expiry.min(), "{}", golden.name);
+        assert_eq!(verified.identifier(), Some(token.identifier()), "{}", golden.name);
+        assert_eq!(verified.subject(), token.identifier().v2().map(|it| it.subject), "{}", golden.name);
+        assert_eq!(verified.token_type(), token.identifier().v2().map(|it| it.token_type), "{}", golden.name);
     }
 }
 
@@ -228,18 +221,16 @@ fn legacy_invitations_are_good_for_their_own_type_alone() {
     for golden in Golden::all().iter().filter(|golden| golden.token.is_none()) {
         let stated = golden.caveats[0].strip_prefix("tokenType = ").and_then(LegacyType::from_name);
         let token = decode(&golden.base62).unwrap();
-        Facts::at(1).with(|context| {
-            for asked in types {
-                let verifier =
-                    Verifier::new(context).supporting(CaveatTypes::LEGACY_INVITE).stating(Some(asked));
-                let verified = verifier.verify(token.macaroon(), &golden.key()).map(|it| it.legacy_type());
-                let expected = match stated {
-                    Some(stated) if stated != asked => Err(VerifyError::WrongType { stated }),
-                    _ => Ok(stated),
-                };
-                assert_eq!(verified, expected, "{} as {asked}", golden.name);
-            }
-        });
+        let facts = Context::at(UnixTime::from_secs(1));
+        for asked in types {
+            let verifier = Verifier::new(&facts).supporting(CaveatTypes::LEGACY_INVITE).stating(Some(asked));
+            let verified = verifier.verify(token.macaroon(), &golden.key()).map(|it| it.legacy_type());
+            let expected = match stated {
+                Some(stated) if stated != asked => Err(VerifyError::WrongType { stated }),
+                _ => Ok(stated),
+            };
+            assert_eq!(verified, expected, "{} as {asked}", golden.name);
+        }
     }
 }
 
@@ -272,18 +263,16 @@ fn every_bit_outside_the_location_matters_in_both_encodings() {
         assert_eq!(&bytes[location.clone()], golden.location.as_bytes());
         let facts = golden.satisfied();
         let mut relocated = 0;
-        facts.with(|context| {
-            let verifier = Verifier::new(context);
-            for (index, forged) in bit_flips(&bytes) {
-                for text in [text::base62(&forged), text::base64url(&forged)] {
-                    let accepted =
-                        decode(&text).is_ok_and(|token| verifier.verify(token.macaroon(), &key).is_ok());
-                    let may_be = location.contains(&index);
-                    assert!(may_be || !accepted, "{}: byte {index} was flipped unnoticed", golden.name);
-                    relocated += u32::from(accepted);
-                }
+        let verifier = Verifier::new(&facts);
+        for (index, forged) in bit_flips(&bytes) {
+            for text in [text::base62(&forged), text::base64url(&forged)] {
+                let accepted =
+                    decode(&text).is_ok_and(|token| verifier.verify(token.macaroon(), &key).is_ok());
+                let may_be = location.contains(&index);
+                assert!(may_be || !accepted, "{}: byte {index} was flipped unnoticed", golden.name);
+                relocated += u32::from(accepted);
             }
-        });
+        }
         // Seven bits of each byte, each of which leaves ASCII as ASCII.
         assert_eq!(relocated, 7 * 2 * u32::try_from(golden.location.len()).unwrap(), "{}", golden.name);
     }
