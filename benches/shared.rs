@@ -26,9 +26,8 @@ use std::{
 };
 
 use token_core::UnixTime;
-use token_store::{
-    Entity, Insert, KeyRing, PostgresConfig, PostgresStore, Record, Revoke, Spend, Terms, TokenId, TokenStore,
-};
+use token_store::{Entity, Insert, KeyRing, Record, Revoke, Spend, Terms, TokenId, TokenStore};
+use token_store_postgres::{PostgresConfig, PostgresStore};
 use token_test::records::{self, terms};
 
 const CALLERS: u64 = 64;

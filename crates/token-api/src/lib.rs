@@ -126,4 +126,4 @@ pub use token_store::{
 };
 #[cfg(feature = "postgres")]
 #[doc(no_inline)]
-pub use token_store::{PostgresConfig, PostgresStore};
+pub use token_store_postgres::{PostgresConfig, PostgresStore};

@@ -10,7 +10,8 @@ use std::{
     thread,
 };
 
-use token_store::{ClaimId, PostgresStore, Spend, TokenId, TokenStore};
+use token_store::{ClaimId, Spend, TokenId, TokenStore};
+use token_store_postgres::PostgresStore;
 
 use crate::{
     args::Contend,

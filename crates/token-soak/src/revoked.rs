@@ -6,9 +6,8 @@ use std::{
     time::{Duration, Instant, SystemTime},
 };
 
-use token_store::{
-    CacheConfig, CachedStore, Insert, KeyRing, PostgresStore, Revoke, StoreError, TokenId, TokenStore,
-};
+use token_store::{CacheConfig, CachedStore, Insert, KeyRing, Revoke, StoreError, TokenId, TokenStore};
+use token_store_postgres::PostgresStore;
 
 use crate::{
     args::Revoked,

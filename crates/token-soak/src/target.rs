@@ -5,10 +5,8 @@ use std::{
     str::FromStr,
 };
 
-use token_store::{
-    Administration, KeyFileError, KeyRing, MemoryStore, PostgresConfig, PostgresStore, RedbStore, SledStore,
-    StoreError,
-};
+use token_store::{Administration, KeyFileError, KeyRing, MemoryStore, RedbStore, SledStore, StoreError};
+use token_store_postgres::{PostgresConfig, PostgresStore};
 
 use crate::{args::At, failure::Cause};
 

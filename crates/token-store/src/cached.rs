@@ -14,7 +14,7 @@ use token_core::UnixTime;
 use crate::{
     Administration, CheckReport, ClaimId, Counts, Cursor, Entity, Filter, Generation, Generations, GrantId,
     Held, Insert, Item, KeyPlace, KeyRing, Page, Raise, Record, Refund, Reseal, Retry, Revoke, Spend,
-    StoreError, Sweep, TokenId, TokenStore, embedded::layout, owned::Owned,
+    StoreError, Sweep, TokenId, TokenStore, contract::codec, owned::Owned,
 };
 use reads::{Reads, Source, Terms};
 
@@ -320,7 +320,7 @@ impl<S: TokenStore> TokenStore for CachedStore<S> {
     }
 
     fn generation(&self, subject: &Entity) -> Result<Option<Generation>, StoreError> {
-        if !layout::may_have_generation(subject) {
+        if !codec::is_stored(subject) {
             return self.store.generation(subject);
         }
         let Cache { generations, clock, answered, .. } = self.cache.0.get()?;

@@ -62,7 +62,7 @@
 //! | [`MemoryStore`] | a map | lost with the process |
 //! | `RedbStore` | one file, [redb](https://docs.rs/redb); the one to use | each write is two syncs; opening checks every page, about a second per million records |
 //! | `SledStore` | a directory, [sled](https://docs.rs/sled) 0.34 | a beta engine without further releases, whose known faults are guarded against; reads wait for a write in flight; opens and purges with 8 MiB free, and does all other writes with 16; if a power cut coincides with damage to the end of its log, the damage may go unnoticed |
-//! | `PostgresStore` | a PostgreSQL server, which many hosts share | a lost connection leaves a write in doubt; retry under the same claim |
+//! | `PostgresStore` of [onetoken-store-postgres](https://docs.rs/onetoken-store-postgres) | a PostgreSQL server, which many hosts share | a lost connection leaves a write in doubt; retry under the same claim |
 //!
 //! Only one process at a time can open a store, except a `PostgresStore`. If a process is forked while a store is open,
 //! the child gets [`StoreError::Forked`], in memory too: open stores after the fork. A store whose file is removed,
@@ -82,14 +82,12 @@
 //!
 //! [`CachedStore`] is a cache in front of any of them, for hosts that verify tokens far from their store.
 //!
-//! A store of your own implements [`TokenStore`], stores [`Record::to_bytes`], makes its cursors with
-//! [`Filter::cursor`], and passes `conformance::all`.
+//! A store of your own implements [`TokenStore`] with what [`kit`] offers, and passes `conformance::all`.
 //!
 //! # Features
 //!
 //! - `redb` (default): `RedbStore`.
 //! - `sled`: `SledStore`.
-//! - `postgres`: `PostgresStore`.
 //! - `transfer`: `export`, `export_to`, `verify_export` and `import`, which move tokens between stores in a file.
 //! - `conformance`: the suite that every backend must pass.
 #![forbid(unsafe_code)]
@@ -105,9 +103,8 @@ mod contract;
 mod disk;
 mod embedded;
 mod keys;
+pub mod kit;
 mod owned;
-#[cfg(feature = "postgres")]
-mod postgres;
 mod sync;
 #[cfg(feature = "transfer")]
 mod transfer;
@@ -128,7 +125,5 @@ pub use keys::{
     KeyFile, KeyFileError, KeyRing, KeySource, KeySourceError, KeyTextError, KeyVariable, OpenError, Owner,
     RekeyError, Rekeyed, RemoveError, SealError, rekey,
 };
-#[cfg(feature = "postgres")]
-pub use postgres::{InvalidPostgresUrl, PostgresConfig, PostgresMetrics, PostgresStore};
 #[cfg(feature = "transfer")]
 pub use transfer::{Epoch, InvalidDocument, Moved, TransferError, export, export_to, import, verify_export};

@@ -2,7 +2,8 @@
 
 use std::{fmt, io, sync::Arc};
 
-use token_store::{PostgresConfig, PostgresStore, StoreError};
+use token_store::StoreError;
+use token_store_postgres::{PostgresConfig, PostgresStore};
 
 /// The URL as given. Checked at its use, since the parser of the command line would quote it.
 #[derive(Clone, PartialEq, Eq)]

@@ -159,7 +159,6 @@ pub struct Reseal {
 
 /// An item to move from store to store.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
 pub enum Item {
     /// A record, with the claims on it and the use that each holds.
     Token {

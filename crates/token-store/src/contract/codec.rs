@@ -23,8 +23,11 @@ use crate::{Entity, Generation, GrantId, Held, Record, SealedKey, StoreError, To
 /// narrowest engine (see `engine::sled`) and hold for all, so that every store accepts the same records.
 pub(crate) const MAX_LEN: usize = 24 * 1024;
 
-/// The greatest length of a key, in bytes. It leaves an entity a kibibyte beside the longest token id.
-pub(crate) const MAX_KEY_LEN: usize = 1024 + 512 + 16;
+/// The greatest length of an entity, its kind and its id together, in bytes.
+const MAX_ENTITY_LEN: usize = 1024;
+
+/// The greatest length of a key, in bytes: an entity, the longest token id, and what the layout adds.
+pub(crate) const MAX_KEY_LEN: usize = MAX_ENTITY_LEN + TokenId::MAX_LEN + 16;
 
 /// The length of a check, in bytes.
 pub(super) const CHECK_LEN: usize = 8;
@@ -101,6 +104,7 @@ pub(crate) struct Claim {
 
 /// Encodes a record for its key.
 pub(crate) fn encode_record(key: &[u8], record: &Record) -> Result<Vec<u8>, StoreError> {
+    record.resource.iter().chain([&record.issuer]).try_for_each(check_entity)?;
     encode(
         key,
         &RecordV1 {
@@ -204,6 +208,7 @@ impl Generation {
     /// # Errors
     /// [`StoreError::TooLarge`].
     pub fn to_bytes(&self, subject: &Entity) -> Result<Vec<u8>, StoreError> {
+        check_entity(subject)?;
         encode_generation(&generation_key(subject), self)
     }
 
@@ -223,18 +228,39 @@ pub(crate) fn record_key(id: &TokenId) -> Vec<u8> {
 
 /// The key of the generation of a subject.
 pub(crate) fn generation_key(subject: &Entity) -> Vec<u8> {
-    let (kind, id) = (subject.kind.as_bytes(), subject.id.as_bytes());
-    // A part too long for its length belongs to a key that is too long to be stored.
-    let len = u32::try_from(kind.len()).unwrap_or(u32::MAX).to_be_bytes();
-    [[GENERATION].as_slice(), &len, kind, id].concat()
+    [&[GENERATION], entity_bytes(subject).as_slice()].concat()
 }
 
-/// Returns whether a store can hold a generation of this subject: its key must not be too long. Call this before
-/// copying or looking up a subject of unbounded length.
-pub(crate) fn may_have_generation(subject: &Entity) -> bool {
-    const BEFORE: usize = 5; // the space, and the length of the kind
-    let parts = subject.kind.len().saturating_add(subject.id.len());
-    parts.saturating_add(BEFORE) <= MAX_KEY_LEN
+// The kind, with its length before it, and the id.
+pub(crate) fn entity_bytes(entity: &Entity) -> Vec<u8> {
+    let (kind, id) = (entity.kind.as_bytes(), entity.id.as_bytes());
+    // A part too long for its length belongs to an entity that is too large to be stored.
+    let len = u32::try_from(kind.len()).unwrap_or(u32::MAX).to_be_bytes();
+    [len.as_slice(), kind, id].concat()
+}
+
+/// Returns the entity that [`entity_bytes`] encoded.
+pub(crate) fn entity_of(bytes: &[u8]) -> Option<Entity> {
+    let (len, rest) = bytes.split_first_chunk::<4>()?;
+    let (kind, id) = rest.split_at_checked(usize::try_from(u32::from_be_bytes(*len)).ok()?)?;
+    let text = |bytes: &[u8]| str::from_utf8(bytes).ok().map(str::to_owned);
+    Some(Entity { kind: text(kind)?, id: text(id)? })
+}
+
+/// Returns whether a store keeps this entity. Call this before copying or looking up an entity of unbounded length.
+pub(crate) fn is_stored(entity: &Entity) -> bool {
+    entity_len(entity) <= MAX_ENTITY_LEN
+}
+
+fn entity_len(entity: &Entity) -> usize {
+    entity.kind.len().saturating_add(entity.id.len())
+}
+
+fn check_entity(entity: &Entity) -> Result<(), StoreError> {
+    match entity_len(entity) {
+        len if len > MAX_ENTITY_LEN => Err(StoreError::TooLarge { len, max: MAX_ENTITY_LEN }),
+        _ => Ok(()),
+    }
 }
 
 /// Returns the first 8 bytes of the SHA-256 of these parts, each with its length.

@@ -64,7 +64,6 @@ pub struct SealedKey {
 
 /// Where a sealed key is stored.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
 pub enum KeyPlace {
     /// In the record of a token.
     Token(TokenId),

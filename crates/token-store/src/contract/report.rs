@@ -3,9 +3,10 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     fmt,
+    num::NonZeroU64,
 };
 
-use crate::{KeyPlace, KeyRing, OpenError, Owner, SealedKey, TokenId};
+use crate::{Entity, Generation, KeyPlace, KeyRing, OpenError, Owner, Record, SealedKey, TokenId};
 
 /// The result of [`Administration::check`](crate::Administration::check).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -39,16 +40,63 @@ impl CheckReport {
         self.faults.is_empty()
     }
 
-    pub(crate) fn find(&mut self, fault: Fault, token: Option<&TokenId>) {
+    /// Counts a record, and reports whether it is damaged and, given a key ring, whether its key opens. Returns the
+    /// record if it is sound. For a store of your own.
+    pub fn record(&mut self, id: &TokenId, stored: &[u8], keys: Option<&KeyRing>) -> Option<Record> {
+        add(&mut self.records);
+        let Ok(record) = Record::from_bytes(id.clone(), stored) else {
+            self.find(Fault::DamagedRecord, Some(id));
+            return None;
+        };
+        self.opens(keys, &record.root_key, record.owner());
+        Some(record)
+    }
+
+    /// Reports a record with more uses than its limit or fewer uses than claims. For a store of your own.
+    pub fn uses(&mut self, record: &Record, claims: u64) {
+        if record.use_limit.is_some_and(|limit| record.uses > limit.get()) || claims > record.uses {
+            self.find(Fault::WrongUses, Some(&record.id));
+        }
+    }
+
+    /// Counts a claim, and reports whether it can hold a use. `use_limit` is that of the claim's record; `None` if there
+    /// is no such record. For a store of your own.
+    pub fn claim(&mut self, id: &TokenId, uses_left: u64, use_limit: Option<NonZeroU64>) {
+        add(&mut self.claims);
+        match use_limit {
+            None => self.find(Fault::StrayClaim, Some(id)),
+            Some(limit) if uses_left >= limit.get() => self.find(Fault::WrongClaim, Some(id)),
+            Some(_) => {}
+        }
+    }
+
+    /// Counts a generation, and reports whether it is damaged and, given a key ring, whether its key opens. Returns the
+    /// generation if it is sound. For a store of your own.
+    pub fn generation(
+        &mut self,
+        subject: &Entity,
+        stored: &[u8],
+        keys: Option<&KeyRing>,
+    ) -> Option<Generation> {
+        add(&mut self.generations);
+        let Ok(generation) = Generation::from_bytes(subject, stored) else {
+            self.find_at(Fault::DamagedGeneration, Some(KeyPlace::Generation(subject.clone())));
+            return None;
+        };
+        self.opens(keys, &generation.root_key, Owner::Generation { subject, number: generation.number });
+        Some(generation)
+    }
+
+    /// Reports another fault. For a store of your own.
+    pub fn find(&mut self, fault: Fault, token: Option<&TokenId>) {
         self.find_at(fault, token.cloned().map(KeyPlace::Token));
     }
 
-    // Records whether a sealed key opens, if there is a key ring.
-    pub(crate) fn opens(&mut self, keys: Option<&KeyRing>, sealed: &SealedKey, owner: Owner<'_>) {
+    fn opens(&mut self, keys: Option<&KeyRing>, sealed: &SealedKey, owner: Owner<'_>) {
         let Some(keys) = keys else { return };
         let fault = match keys.open(sealed, owner) {
             Ok(_) => {
-                self.opened = self.opened.saturating_add(1);
+                add(&mut self.opened);
                 return;
             }
             Err(OpenError::KeyUnavailable { key_id }) => {
@@ -64,13 +112,16 @@ impl CheckReport {
         self.find_at(fault, Some(place));
     }
 
-    pub(crate) fn find_at(&mut self, fault: Fault, place: Option<KeyPlace>) {
-        let count = self.faults.entry(fault).or_default();
-        *count = count.saturating_add(1);
+    fn find_at(&mut self, fault: Fault, place: Option<KeyPlace>) {
+        add(self.faults.entry(fault).or_default());
         if self.examples.len() < Self::EXAMPLES {
             self.examples.push((fault, place));
         }
     }
+}
+
+fn add(count: &mut u64) {
+    *count = count.saturating_add(1);
 }
 
 /// A fault in a store.

@@ -221,7 +221,6 @@ pub enum Raise {
 
 /// Which records [`TokenStore::list`] returns.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
 pub enum Filter {
     /// All records.
     All,

@@ -266,7 +266,7 @@ impl<E: Engine> Kv<E> {
     }
 
     pub(crate) fn generation(&self, subject: &Entity) -> Result<Option<Generation>, StoreError> {
-        if !layout::may_have_generation(subject) {
+        if !codec::is_stored(subject) {
             return Ok(None);
         }
         let key = layout::generation(subject);
@@ -279,7 +279,7 @@ impl<E: Engine> Kv<E> {
 
     pub(crate) fn raise_generation(&self, subject: &Entity, next: &Generation) -> Result<Raise, StoreError> {
         let key = layout::generation(subject);
-        let value = codec::encode_generation(&key, next)?;
+        let value = next.to_bytes(subject)?;
         let number = next.number;
         self.write(move |draft| {
             let present = present_number(draft, &key)?;
@@ -339,7 +339,7 @@ fn listed(
 }
 
 /// Returns the index keys of a record.
-pub(crate) fn index_entries(record: &Record) -> impl Iterator<Item = Vec<u8>> {
+fn index_entries(record: &Record) -> impl Iterator<Item = Vec<u8>> {
     let prefixes = [
         record.resource.as_ref().map(layout::resource),
         Some(layout::issuer(&record.issuer)),

@@ -54,12 +54,6 @@ impl Listing {
         self.filter.cursor(key.get(self.prefix.len()..).unwrap_or_default())
     }
 
-    /// Returns the rest of a key after the prefix of the walk.
-    #[cfg(feature = "postgres")]
-    pub(crate) fn rest<'a>(&self, key: &'a [u8]) -> &'a [u8] {
-        key.get(self.prefix.len()..).unwrap_or_default()
-    }
-
     /// Returns the token of a key.
     pub(crate) fn token(&self, key: &[u8]) -> Result<TokenId, StoreError> {
         layout::token(key, self.token_at)

@@ -32,9 +32,10 @@ use proptest::{collection::vec, prelude::*, sample::select};
 use token_core::{RootKey, UnixTime};
 use token_store::{
     Administration, CacheConfig, CachedStore, ClaimId, Entity, Filter, Generation, GrantId, Held, Insert,
-    Item, KeyRing, PostgresConfig, PostgresStore, Raise, Record, Refund, Retry, Revoke, Spend, StoreError,
-    Terms, TokenId, TokenStore, conformance,
+    Item, KeyRing, Raise, Record, Refund, Retry, Revoke, Spend, StoreError, Terms, TokenId, TokenStore,
+    conformance,
 };
+use token_store_postgres::{PostgresConfig, PostgresStore};
 use token_test::postgres::{self, Raw};
 
 mod session;

@@ -15,7 +15,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-use token_store::{PostgresStore, Retry, Revoke, StoreError, TokenStore as _};
+use token_store::{Retry, Revoke, StoreError, TokenStore as _};
+use token_store_postgres::PostgresStore;
 use token_test::postgres;
 
 use crate::{

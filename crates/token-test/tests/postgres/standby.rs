@@ -10,9 +10,10 @@ use std::{
 
 use token_core::UnixTime;
 use token_store::{
-    Administration as _, Entity, Filter, Generation, Item, KeyPlace, PostgresStore, Reseal, Revoke, Spend,
-    StoreError, TokenStore as _,
+    Administration as _, Entity, Filter, Generation, Item, KeyPlace, Reseal, Revoke, Spend, StoreError,
+    TokenStore as _,
 };
+use token_store_postgres::PostgresStore;
 use token_test::postgres::{self, Server};
 
 use crate::{GRANT, claim, config, id, insert, plain, record, store, until, won};

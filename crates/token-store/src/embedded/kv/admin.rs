@@ -231,7 +231,7 @@ impl<E: Engine> Kv<E> {
                         let key = layout::generation(&subject);
                         let is_later = generation.number > present_number(draft, &key)?;
                         if is_later {
-                            let value = codec::encode_generation(&key, &generation)?;
+                            let value = generation.to_bytes(&subject)?;
                             draft.put(key, value);
                         }
                         is_later

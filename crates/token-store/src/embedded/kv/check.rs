@@ -2,7 +2,7 @@
 
 use super::{Kv, admin::PAGE, index_entries, newest, record, revoke_before, spent};
 use crate::{
-    CheckReport, Fault, KeyPlace, KeyRing, Owner, Record, StoreError, TokenId,
+    CheckReport, Fault, KeyRing, Record, StoreError, TokenId,
     contract::codec,
     embedded::engine::{Engine, Pair, View},
     embedded::layout::{self, Entry},
@@ -47,7 +47,7 @@ impl<V: View> Check<'_, V> {
     fn pair(&mut self, key: &[u8], value: &[u8]) -> Result<(), StoreError> {
         match layout::entry_of(key) {
             Some(Entry::Meta) => self.meta(key, value),
-            Some(Entry::Record(id)) => self.record(key, id, value)?,
+            Some(Entry::Record(id)) => self.record(&id, value)?,
             Some(Entry::Claim(id)) => self.claim(key, &id, value)?,
             Some(Entry::Index(id)) => self.index(key, &id, value)?,
             Some(Entry::Seen(id)) => {
@@ -71,19 +71,7 @@ impl<V: View> Check<'_, V> {
                     self.report.find(Fault::StrayEntry, Some(&id));
                 }
             }
-            Some(Entry::Generation(subject)) => {
-                add(&mut self.report.generations);
-                match codec::decode_generation(key, value) {
-                    Err(_) => {
-                        let place = Some(KeyPlace::Generation(subject));
-                        self.report.find_at(Fault::DamagedGeneration, place);
-                    }
-                    Ok(generation) => {
-                        let owner = Owner::Generation { subject: &subject, number: generation.number };
-                        self.report.opens(self.keys, &generation.root_key, owner);
-                    }
-                }
-            }
+            Some(Entry::Generation(subject)) => drop(self.report.generation(&subject, value, self.keys)),
             None => self.report.find(Fault::UnknownKey, None),
         }
         Ok(())
@@ -105,25 +93,18 @@ impl<V: View> Check<'_, V> {
         }
     }
 
-    fn record(&mut self, key: &[u8], id: TokenId, value: &[u8]) -> Result<(), StoreError> {
-        add(&mut self.report.records);
-        let Ok(record) = codec::decode_record(key, id.clone(), value) else {
-            self.report.find(Fault::DamagedRecord, Some(&id));
-            return Ok(());
-        };
+    fn record(&mut self, id: &TokenId, value: &[u8]) -> Result<(), StoreError> {
+        let Some(record) = self.report.record(id, value, self.keys) else { return Ok(()) };
         for entry in index_entries(&record) {
             if self.view.get(&entry)?.is_none() {
-                self.report.find(Fault::MissingEntry, Some(&id));
+                self.report.find(Fault::MissingEntry, Some(id));
             }
         }
-        if record.is_spent() && self.view.get(&self.spent_entry(&id)?)?.is_none() {
-            self.report.find(Fault::MissingEntry, Some(&id));
+        if record.is_spent() && self.view.get(&self.spent_entry(id)?)?.is_none() {
+            self.report.find(Fault::MissingEntry, Some(id));
         }
-        let over = record.use_limit.is_some_and(|limit| record.uses > limit.get());
-        if over || self.claims_on(&record)? > record.uses {
-            self.report.find(Fault::WrongUses, Some(&id));
-        }
-        self.report.opens(self.keys, &record.root_key, record.owner());
+        let claims = self.claims_on(&record)?;
+        self.report.uses(&record, claims);
         Ok(())
     }
 

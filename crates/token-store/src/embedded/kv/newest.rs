@@ -4,13 +4,10 @@
 use token_core::UnixTime;
 
 use super::group::Draft;
-use crate::{ClockWitness, StoreError, contract::codec, embedded::engine::View, embedded::layout};
+use crate::{StoreError, contract::codec, embedded::engine::View, embedded::layout, kit};
 
 /// How many seconds the noted time may lag behind, so that few inserts write it.
 const LAG: u64 = 10 * 60;
-
-/// How many seconds a caller's time may be ahead of the noted time: how long a store may be idle.
-const AHEAD: u64 = 90 * 24 * 3600;
 
 /// Notes the creation time of a record.
 pub(super) fn see(draft: &mut Draft<'_>, created: UnixTime) -> Result<(), StoreError> {
@@ -29,12 +26,7 @@ pub(super) fn see(draft: &mut Draft<'_>, created: UnixTime) -> Result<(), StoreE
 
 /// Refuses a time that is too far ahead. A store that has never kept a record accepts any time.
 pub(super) fn believe(view: &impl View, now: UnixTime) -> Result<(), StoreError> {
-    match newest(view)? {
-        Some(newest) if now.as_secs() > newest.as_secs().saturating_add(AHEAD) => {
-            Err(StoreError::ClockAhead { now, witness: ClockWitness::NewestToken(newest), bound: AHEAD })
-        }
-        _ => Ok(()),
-    }
+    kit::refuse_far_ahead(now, newest(view)?)
 }
 
 /// Returns the noted time; `None` if no record was ever kept.
@@ -52,6 +44,7 @@ mod tests {
     use super::*;
     use crate::{
         Administration, Entity, Insert, Item, KeyRing, MemoryStore, Record, Terms, TokenId, TokenStore,
+        kit::AHEAD,
     };
 
     const START: UnixTime = UnixTime::from_secs(1_500_000_000);

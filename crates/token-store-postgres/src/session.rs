@@ -28,20 +28,19 @@ use tokio_postgres::{
 };
 use tokio_postgres_rustls::MakeRustlsConnect;
 
-use super::{
+use crate::{
     config::PostgresConfig,
     error::{self, Failure},
-    hosts,
     log::{self, Log, Reached},
-    schema, tls,
+    tls,
 };
-use crate::{LogPosition, StoreError};
+use token_store::{LogPosition, StoreError};
 
 /// A parameter of a statement.
-pub(super) type Parameter<'a> = &'a (dyn ToSql + Sync);
+pub(crate) type Parameter<'a> = &'a (dyn ToSql + Sync);
 
 /// After this time without use, a connection is checked first. Shorter than the idle timeouts of common firewalls.
-pub(super) const IDLE: Duration = Duration::from_secs(30);
+pub(crate) const IDLE: Duration = Duration::from_secs(30);
 
 /// How long the server may take to answer that check, or to close a connection after the goodbye.
 const COURTESY: Duration = Duration::from_secs(2);
@@ -64,24 +63,24 @@ const REACHED: &str = "
 
 /// The server to connect to.
 #[derive(Clone)]
-pub(super) struct Target {
-    pub(super) config: PostgresConfig,
-    pub(super) place: String,
-    pub(super) log: Arc<Log>,
+pub(crate) struct Target {
+    pub(crate) config: PostgresConfig,
+    pub(crate) place: String,
+    pub(crate) log: Arc<Log>,
     tls: Option<MakeRustlsConnect>,
 }
 
 impl Target {
-    pub(super) fn new(config: &PostgresConfig) -> Result<Self, StoreError> {
+    pub(crate) fn new(config: &PostgresConfig) -> Result<Self, StoreError> {
         let tls = config.tls.as_ref().map(tls::connector).transpose()?;
         Ok(Self { config: config.clone(), place: config.to_string(), log: Arc::default(), tls })
     }
 }
 
 /// A connection to a server that keeps what it acknowledges.
-pub(super) struct Session {
-    pub(super) client: Client,
-    pub(super) place: String,
+pub(crate) struct Session {
+    pub(crate) client: Client,
+    pub(crate) place: String,
     driver: JoinHandle<()>,
     // Dropped with the session, which ends the driver.
     held: oneshot::Sender<Infallible>,
@@ -98,16 +97,9 @@ pub(super) struct Session {
 }
 
 impl Session {
-    /// Connects to the primary and checks the version of the tables. A statement takes at most `limit`.
-    pub(super) async fn open(target: &Target, limit: Option<Duration>) -> Result<Self, Failure> {
-        let session = hosts::primary(target, limit, None).await?;
-        schema::check(&session).await?;
-        Ok(session)
-    }
-
     /// Connects to one server. Fails if the server takes no writes. Notifications go to `notices` until the
     /// connection is lost or `notices` is full.
-    pub(super) async fn login(
+    pub(crate) async fn login(
         target: &Target,
         server: &Config,
         limit: Option<Duration>,
@@ -211,12 +203,12 @@ impl Session {
     }
 
     /// Returns the timeline of the server; 0 if the server has none.
-    pub(super) fn timeline(&self) -> u32 {
+    pub(crate) fn timeline(&self) -> u32 {
         self.reached.map_or(0, |reached| reached.end.timeline)
     }
 
     /// Returns the session if its server has every acknowledged write.
-    pub(super) fn admitted(self) -> Result<Self, Failure> {
+    pub(crate) fn admitted(self) -> Result<Self, Failure> {
         let Some(reached) = self.reached else { return Ok(self) };
         match self.log.admit(&reached) {
             Ok(()) => Ok(self),
@@ -231,7 +223,7 @@ impl Session {
     }
 
     /// Runs statements without parameters, which must be safe to repeat. Returns their rows as text.
-    pub(super) async fn simple(&self, sql: &str) -> Result<Vec<Vec<Option<String>>>, Failure> {
+    pub(crate) async fn simple(&self, sql: &str) -> Result<Vec<Vec<Option<String>>>, Failure> {
         let row = |message| match message {
             SimpleQueryMessage::Row(row) => {
                 Some((0..row.len()).map(|at| row.get(at).map(str::to_owned)).collect())
@@ -249,7 +241,7 @@ impl Session {
     }
 
     /// Runs one statement that reads. A failover may still lose what it reads.
-    pub(super) async fn query(
+    pub(crate) async fn query(
         &self,
         sql: &'static str,
         parameters: &[Parameter<'_>],
@@ -264,7 +256,7 @@ impl Session {
 
     /// Runs one statement, which contains `{mark}`, as a transaction. The answer is durable even if nothing changed:
     /// the standby has everything on which the answer rests.
-    pub(super) async fn write(
+    pub(crate) async fn write(
         &self,
         sql: &'static str,
         parameters: &[Parameter<'_>],
@@ -298,7 +290,7 @@ impl Session {
     }
 
     /// Waits until the standby has everything committed so far. For answers that rest on reads.
-    pub(super) async fn settle(&self) -> Result<(), Failure> {
+    pub(crate) async fn settle(&self) -> Result<(), Failure> {
         self.write("SELECT 1 WHERE {mark}", &[]).await.map(drop)
     }
 
@@ -347,16 +339,16 @@ impl Session {
     }
 
     /// Marks the connection as broken, so that its lane closes it.
-    pub(super) fn abandon(&self) {
+    pub(crate) fn abandon(&self) {
         self.abandoned.set(true);
     }
 
-    pub(super) fn is_broken(&self) -> bool {
+    pub(crate) fn is_broken(&self) -> bool {
         self.abandoned.get() || self.client.is_closed() || self.timeline() < self.log.newest()
     }
 
     /// Whether the connection can be used. Asks the server after a long time without use.
-    pub(super) async fn is_sound(&self) -> bool {
+    pub(crate) async fn is_sound(&self) -> bool {
         if self.used.get().elapsed() > IDLE && !self.is_broken() {
             self.used.set(Instant::now());
             if !matches!(timeout(COURTESY, self.client.check_connection()).await, Ok(Ok(()))) {
@@ -367,14 +359,14 @@ impl Session {
     }
 
     /// Says goodbye and waits until the connection is closed.
-    pub(super) async fn close(self) {
+    pub(crate) async fn close(self) {
         let Self { client, held, driver, .. } = self;
         drop((client, held));
         drop(driver.await);
     }
 
     /// The error for an answer that no such server gives.
-    pub(super) fn strange(&self, what: &'static str) -> StoreError {
+    pub(crate) fn strange(&self, what: &'static str) -> StoreError {
         StoreError::NotAStore { path: self.place.clone().into(), found: what }
     }
 }

@@ -3,11 +3,11 @@
 //! Migration crates depend on parsers of files, dates and regular expressions, and none for this driver keeps two
 //! hosts from migrating at once. Some statements in one transaction suffice.
 
-use super::{
+use crate::{
     error::{self, Failure},
     session::Session,
 };
-use crate::StoreError;
+use token_store::StoreError;
 
 /// The statements that migrate the tables from each version to the next.
 const STEPS: [&str; 1] = [include_str!("schema/1.sql")];
@@ -18,7 +18,7 @@ const KNOWN: u32 = 1;
 const _: () = assert!(STEPS.len() == KNOWN as usize);
 
 /// Checks that the tables have the version that this program needs.
-pub(super) async fn check(session: &Session) -> Result<(), Failure> {
+pub(crate) async fn check(session: &Session) -> Result<(), Failure> {
     match version(session, "").await? {
         None => Err(Failure::Refused(StoreError::NotFound { path: session.place.clone().into() })),
         Some(found) if found < KNOWN => {
@@ -32,7 +32,7 @@ pub(super) async fn check(session: &Session) -> Result<(), Failure> {
 }
 
 /// Creates or migrates the tables.
-pub(super) async fn migrate(session: &Session) -> Result<(), Failure> {
+pub(crate) async fn migrate(session: &Session) -> Result<(), Failure> {
     /// How often to try if other hosts migrate at the same time.
     const ATTEMPTS: usize = 5;
     let mut attempt = 0_usize;

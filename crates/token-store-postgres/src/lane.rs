@@ -5,6 +5,7 @@
 //! a claim or a new token that the batch already holds waits for the next batch.
 
 use std::{
+    any::Any,
     collections::{HashSet, VecDeque},
     io,
     pin::pin,
@@ -13,34 +14,31 @@ use std::{
 };
 
 use futures_util::future::{LocalBoxFuture, join, join5};
-use ring::rand::{SecureRandom as _, SystemRandom};
-use tokio::{
-    sync::mpsc::UnboundedReceiver,
-    time::{sleep, timeout},
-};
+use token_store::StoreError;
+use tokio::{sync::mpsc::UnboundedReceiver, time::timeout};
 
-use super::{
+use crate::{
+    backoff::pause,
     change::Changes,
     error::{self, Failure, timed_out},
-    kind::{Generations, Gets, Inserts, Kind, Repeat},
+    hosts,
+    kind::{Generations, Gets, Inserts, Kind, Repeat, parameters},
     metrics::Meter,
     notices::Notices,
-    session::{Parameter, Session, Target},
+    session::{Session, Target},
 };
-use crate::StoreError;
 
 /// The most callers that share a batch.
 const MAX_BATCH: usize = 256;
 
-/// How long to wait before the first retry, and at most before any.
-const FIRST_DELAY: Duration = Duration::from_millis(2);
+/// How long to wait at most before a retry.
 const LONGEST_DELAY: Duration = Duration::from_millis(500);
 
 /// How often calls in the queue are checked for their timeout.
 const LOOK_AROUND: Duration = Duration::from_millis(100);
 
 /// A call in the queue.
-pub(super) enum Job {
+pub(crate) enum Job {
     Insert(Call<Inserts>),
     Get(Call<Gets>),
     Change(Call<Changes>),
@@ -50,29 +48,29 @@ pub(super) enum Job {
 }
 
 /// A batched call of one caller.
-pub(super) struct Call<K: Kind> {
-    pub(super) ask: K::Ask,
-    pub(super) waits: Waits<K::Answer>,
+pub(crate) struct Call<K: Kind> {
+    pub(crate) ask: K::Ask,
+    pub(crate) waits: Waits<K::Answer>,
 }
 
-/// A call that is not batched: a function of a connection, which stores its answer itself.
-pub(super) struct Other {
-    pub(super) run: Task,
-    pub(super) waits: Waits<()>,
-    pub(super) repeat: Repeat,
+/// A call that is not batched. It may run several times.
+pub(crate) struct Other {
+    pub(crate) run: Task,
+    pub(crate) waits: Waits<Box<dyn Any + Send>>,
+    pub(crate) repeat: Repeat,
 }
 
-/// May run several times.
-pub(super) type Task = Box<dyn for<'s> Fn(&'s Session) -> LocalBoxFuture<'s, Result<(), Failure>> + Send>;
+pub(crate) type Task =
+    Box<dyn for<'s> Fn(&'s Session) -> LocalBoxFuture<'s, Result<Box<dyn Any + Send>, Failure>> + Send>;
 
 /// A waiting caller.
-pub(super) struct Waits<T> {
+pub(crate) struct Waits<T> {
     /// When to stop retrying if nothing has happened yet.
-    pub(super) until: Instant,
-    pub(super) since: Instant,
-    pub(super) reply: SyncSender<Result<T, StoreError>>,
+    pub(crate) until: Instant,
+    pub(crate) since: Instant,
+    pub(crate) reply: SyncSender<Result<T, StoreError>>,
     /// Why an earlier attempt may have taken effect.
-    pub(super) in_doubt: Option<Arc<io::Error>>,
+    pub(crate) in_doubt: Option<Arc<io::Error>>,
 }
 
 impl<T> Waits<T> {
@@ -90,7 +88,7 @@ impl<T> Waits<T> {
 }
 
 impl Job {
-    fn subject(&self) -> Option<Vec<u8>> {
+    fn subject(&self) -> Option<(Vec<u8>, Vec<u8>)> {
         match self {
             Self::Insert(call) => Inserts::subject(&call.ask),
             Self::Change(call) => Changes::subject(&call.ask),
@@ -125,18 +123,18 @@ impl Job {
 }
 
 /// A queue and its connection.
-pub(super) struct Lane {
-    pub(super) jobs: UnboundedReceiver<Job>,
-    pub(super) target: Target,
+pub(crate) struct Lane {
+    pub(crate) jobs: UnboundedReceiver<Job>,
+    pub(crate) target: Target,
     /// How long one statement may take.
-    pub(super) limit: Option<Duration>,
-    pub(super) session: Option<Session>,
-    pub(super) meter: Arc<Meter>,
+    pub(crate) limit: Option<Duration>,
+    pub(crate) session: Option<Session>,
+    pub(crate) meter: Arc<Meter>,
 }
 
 impl Lane {
     /// Serves the queue until every sender is dropped.
-    pub(super) async fn run(mut self) {
+    pub(crate) async fn run(mut self) {
         let mut waiting = VecDeque::new();
         let mut failed = 0_u32;
         // Why the last attempt to connect failed.
@@ -207,7 +205,7 @@ async fn connected(
         session.close().await;
     }
     meter.connecting();
-    Session::open(target, limit).await
+    hosts::open(target, limit).await
 }
 
 // Waits for `underway`. Meanwhile fails the calls in the queue whose time is over.
@@ -252,7 +250,7 @@ impl Batch {
     /// Takes the first calls of the queue, no two about the same subject.
     fn take(waiting: &mut VecDeque<Job>) -> Self {
         let mut batch = Self::default();
-        let mut subjects: HashSet<Vec<u8>> = HashSet::new();
+        let mut subjects: HashSet<(Vec<u8>, Vec<u8>)> = HashSet::new();
         let mut left = VecDeque::new();
         let mut taken = 0_usize;
         while let Some(job) = waiting.pop_front() {
@@ -386,7 +384,7 @@ async fn ask<K: Kind>(
     }
     let asks: Vec<&K::Ask> = calls.iter().map(|call| &call.ask).collect();
     let columns = K::parameters(&asks);
-    let parameters: Vec<Parameter<'_>> = columns.iter().map(|column| &**column as Parameter<'_>).collect();
+    let parameters = parameters(&columns);
     let rows = match K::READS {
         true => session.query(sql, &parameters).await?,
         false => session.write(sql, &parameters).await?,
@@ -398,8 +396,8 @@ async fn settle_other(session: &Session, mut other: Other) -> Option<Other> {
     let mut attempt = 0_u32;
     loop {
         let failure = match (other.run)(session).await {
-            Ok(()) => {
-                other.waits.tell(Ok(()));
+            Ok(answer) => {
+                other.waits.tell(Ok(answer));
                 return None;
             }
             Err(failure) if other.repeat == Repeat::Reads => failure.of_reading(),
@@ -428,20 +426,4 @@ async fn settle_other(session: &Session, mut other: Other) -> Option<Other> {
             }
         }
     }
-}
-
-// Waits for a random part of a delay that doubles with each attempt, so that callers that collided do not collide
-// again.
-pub(super) async fn pause(attempt: u32, longest: Duration) {
-    if attempt == 0 {
-        return;
-    }
-    let longest = FIRST_DELAY.saturating_mul(2_u32.saturating_pow(attempt)).min(longest);
-    let mut random = [0; 4];
-    // Without random bytes it waits for the whole delay.
-    let part = match SystemRandom::new().fill(&mut random) {
-        Ok(()) => f64::from(u32::from_be_bytes(random)) / f64::from(u32::MAX),
-        Err(_) => 1.0,
-    };
-    sleep(longest.mul_f64(part)).await;
 }

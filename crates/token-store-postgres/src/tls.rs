@@ -8,10 +8,10 @@ use rustls::{
 };
 use tokio_postgres_rustls::MakeRustlsConnect;
 
-use super::config::Tls;
-use crate::StoreError;
+use crate::config::Tls;
+use token_store::StoreError;
 
-pub(super) fn connector(tls: &Tls) -> Result<MakeRustlsConnect, StoreError> {
+pub(crate) fn connector(tls: &Tls) -> Result<MakeRustlsConnect, StoreError> {
     let refused = |error: io::Error| StoreError::Io(Arc::new(error));
     let mut roots = RootCertStore::empty();
     match &tls.roots {

@@ -9,21 +9,21 @@ use std::sync::{
     atomic::{AtomicBool, AtomicU32, Ordering},
 };
 
-use crate::LogPosition;
+use token_store::LogPosition;
 
 /// The log of a server.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Reached {
-    pub(super) end: LogPosition,
+pub(crate) struct Reached {
+    pub(crate) end: LogPosition,
     /// Where its timeline began. `None` if the server was restarted since.
-    pub(super) began: Option<u64>,
+    pub(crate) began: Option<u64>,
     /// The acknowledged position before the server was asked. Other connections may have acknowledged more since.
-    pub(super) acknowledged: LogPosition,
+    pub(crate) acknowledged: LogPosition,
 }
 
 /// What the connections of one store know of the log. Lost when the process ends.
 #[derive(Debug, Default)]
-pub(super) struct Log {
+pub(crate) struct Log {
     newest: AtomicU32,
     acknowledged: Mutex<LogPosition>,
     used: AtomicBool,
@@ -32,7 +32,7 @@ pub(super) struct Log {
 impl Log {
     /// Returns the highest timeline of any server that took writes. A connection to a lower one leads to a former
     /// primary.
-    pub(super) fn newest(&self) -> u32 {
+    pub(crate) fn newest(&self) -> u32 {
         self.newest.load(Ordering::Acquire)
     }
 
@@ -40,7 +40,7 @@ impl Log {
     ///
     /// # Errors
     /// The position up to which the server has the acknowledged log, and the acknowledged position.
-    pub(super) fn admit(&self, reached: &Reached) -> Result<(), (LogPosition, LogPosition)> {
+    pub(crate) fn admit(&self, reached: &Reached) -> Result<(), (LogPosition, LogPosition)> {
         let Reached { end, began, acknowledged } = *reached;
         let newest = self.newest.fetch_max(end.timeline, Ordering::AcqRel);
         let holds = match end.timeline > acknowledged.timeline {
@@ -54,13 +54,13 @@ impl Log {
     }
 
     /// Returns the position of the log at the last acknowledgement.
-    pub(super) fn acknowledged(&self) -> LogPosition {
+    pub(crate) fn acknowledged(&self) -> LogPosition {
         *self.lock()
     }
 
     /// Records an acknowledged position. Returns false and records nothing for a former primary: its writes are lost,
     /// since its log has diverged.
-    pub(super) fn acknowledge(&self, position: LogPosition) -> bool {
+    pub(crate) fn acknowledge(&self, position: LogPosition) -> bool {
         if position.timeline < self.newest() {
             return false;
         }
@@ -73,12 +73,12 @@ impl Log {
     }
 
     /// Records that the store is in use.
-    pub(super) fn using(&self) {
+    pub(crate) fn using(&self) {
         self.used.store(true, Ordering::Relaxed);
     }
 
     /// Whether the store was in use since the last call of this function.
-    pub(super) fn was_used(&self) -> bool {
+    pub(crate) fn was_used(&self) -> bool {
         self.used.swap(false, Ordering::Relaxed)
     }
 
@@ -88,14 +88,14 @@ impl Log {
 }
 
 /// Parses a position as the server writes it: `16/B374D848`.
-pub(super) fn position(text: &str) -> Option<u64> {
+pub(crate) fn position(text: &str) -> Option<u64> {
     let (high, low) = text.split_once('/')?;
     let half = |digits: &str| u32::from_str_radix(digits, 16).ok();
     Some(u64::from(half(high)?) << 32 | u64::from(half(low)?))
 }
 
 /// Returns the timeline in the name of a log file, which has 24 digits.
-pub(super) fn timeline(file: &str) -> Option<u32> {
+pub(crate) fn timeline(file: &str) -> Option<u32> {
     u32::from_str_radix(file.get(..8)?, 16).ok()
 }
 

@@ -2,13 +2,13 @@
 
 use std::collections::HashMap;
 
+use token_store::{Insert, Record, StoreError, TokenId, kit};
 use tokio_postgres::{Row, types::ToSql};
 
-use super::error::Failure;
-use crate::{Insert, Record, StoreError, TokenId, contract::codec, embedded::kv, embedded::layout};
+use crate::{error::Failure, session::Parameter};
 
 /// A kind of batched call.
-pub(super) trait Kind: Sized + 'static {
+pub(crate) trait Kind: Sized + 'static {
     /// The question of one caller.
     type Ask: Send;
     /// The answer to one caller.
@@ -24,7 +24,7 @@ pub(super) trait Kind: Sized + 'static {
     const SQL_SKIPPING: &'static str = Self::SQL;
 
     /// The subject of a row, if a statement may hold only one row about it.
-    fn subject(ask: &Self::Ask) -> Option<Vec<u8>>;
+    fn subject(ask: &Self::Ask) -> Option<(Vec<u8>, Vec<u8>)>;
 
     /// Whether the call may be repeated.
     fn repeat(ask: &Self::Ask) -> Repeat;
@@ -39,7 +39,7 @@ pub(super) trait Kind: Sized + 'static {
 
 /// Whether a call may be repeated if its outcome is unknown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Repeat {
+pub(crate) enum Repeat {
     /// Only reads; a retry is always safe.
     Reads,
     /// Idempotent write. Reports [`StoreError::Unknown`] if every attempt fails.
@@ -49,33 +49,30 @@ pub(super) enum Repeat {
 }
 
 /// Inserts new records.
-pub(super) struct Inserts;
+pub(crate) struct Inserts;
 
 /// A record as a row of the table.
 #[derive(Clone)]
-pub(super) struct NewRecord {
-    pub(super) id: Vec<u8>,
-    pub(super) record: Vec<u8>,
-    pub(super) resource: Option<Vec<u8>>,
-    pub(super) issuer: Vec<u8>,
-    pub(super) created: i64,
-    pub(super) expires: Option<i64>,
-    pub(super) use_limit: Option<i64>,
-    pub(super) uses: i64,
-    pub(super) revoked: bool,
+pub(crate) struct NewRecord {
+    pub(crate) id: Vec<u8>,
+    pub(crate) record: Vec<u8>,
+    pub(crate) resource: Option<Vec<u8>>,
+    pub(crate) issuer: Option<Vec<u8>>,
+    pub(crate) created: i64,
+    pub(crate) expires: Option<i64>,
+    pub(crate) use_limit: Option<i64>,
+    pub(crate) uses: i64,
+    pub(crate) revoked: bool,
 }
 
 impl NewRecord {
     /// Builds the row. Fails for records that every store refuses.
-    pub(super) fn new(record: &Record) -> Result<Self, StoreError> {
-        for entry in kv::index_entries(record) {
-            codec::encode_index(&entry)?;
-        }
+    pub(crate) fn new(record: &Record) -> Result<Self, StoreError> {
         Ok(Self {
             id: record.id.as_bytes().to_vec(),
             record: record.to_bytes()?,
-            resource: record.resource.as_ref().map(layout::resource),
-            issuer: layout::issuer(&record.issuer),
+            resource: record.resource.as_ref().and_then(kit::entity_key),
+            issuer: kit::entity_key(&record.issuer),
             created: bigint(record.created.as_secs()),
             expires: record.expires.map(|time| bigint(time.as_secs())),
             use_limit: record.use_limit.map(|limit| bigint(limit.get())),
@@ -84,12 +81,12 @@ impl NewRecord {
         })
     }
 
-    pub(super) fn columns<'a>(rows: &[&'a Self]) -> Vec<Column<'a>> {
+    pub(crate) fn columns<'a>(rows: &[&'a Self]) -> Vec<Column<'a>> {
         vec![
             column(rows, |row| &*row.id),
             column(rows, |row| &*row.record),
             column(rows, |row| row.resource.as_deref()),
-            column(rows, |row| &*row.issuer),
+            column(rows, |row| row.issuer.as_deref()),
             column(rows, |row| row.created),
             column(rows, |row| row.expires),
             column(rows, |row| row.use_limit),
@@ -119,8 +116,8 @@ impl Kind for Inserts {
         ON CONFLICT (id) DO NOTHING
         RETURNING id";
 
-    fn subject(ask: &NewRecord) -> Option<Vec<u8>> {
-        Some(ask.id.clone())
+    fn subject(ask: &NewRecord) -> Option<(Vec<u8>, Vec<u8>)> {
+        Some((ask.id.clone(), Vec::new()))
     }
 
     fn repeat(_: &NewRecord) -> Repeat {
@@ -144,7 +141,7 @@ impl Kind for Inserts {
 }
 
 /// Reads records.
-pub(super) struct Gets;
+pub(crate) struct Gets;
 
 impl Kind for Gets {
     type Ask = TokenId;
@@ -157,7 +154,7 @@ impl Kind for Gets {
         FROM unnest($1::bytea[]) WITH ORDINALITY AS a(id, n)
         JOIN onetoken.tokens t ON t.id = a.id";
 
-    fn subject(_: &TokenId) -> Option<Vec<u8>> {
+    fn subject(_: &TokenId) -> Option<(Vec<u8>, Vec<u8>)> {
         None
     }
 
@@ -179,7 +176,7 @@ impl Kind for Gets {
 }
 
 /// A record as the table has it.
-pub(super) struct Stored {
+pub(crate) struct Stored {
     record: Vec<u8>,
     uses: u64,
     revoked: bool,
@@ -187,7 +184,7 @@ pub(super) struct Stored {
 
 impl Stored {
     /// Reads three columns from index `at`: `record`, `uses`, and whether it is revoked or void.
-    pub(super) fn read(row: &Row, at: usize) -> Result<Self, StoreError> {
+    pub(crate) fn read(row: &Row, at: usize) -> Result<Self, StoreError> {
         Ok(Self {
             record: get(row, at)?,
             uses: count(get(row, at.saturating_add(1))?)?,
@@ -196,7 +193,7 @@ impl Stored {
     }
 
     /// The record with this id.
-    pub(super) fn record(self, id: TokenId) -> Result<Record, StoreError> {
+    pub(crate) fn record(self, id: TokenId) -> Result<Record, StoreError> {
         let record = Record::from_bytes(id, &self.record)?;
         // The column saturates at `i64::MAX`; the record has the exact count.
         let uses = if self.uses == i64::MAX.unsigned_abs() { self.uses.max(record.uses) } else { self.uses };
@@ -205,10 +202,10 @@ impl Stored {
 }
 
 /// Reads generations.
-pub(super) struct Generations;
+pub(crate) struct Generations;
 
 impl Kind for Generations {
-    // The subject's key in the layout.
+    // The key of the subject.
     type Ask = Vec<u8>;
     type Answer = Option<Vec<u8>>;
 
@@ -219,7 +216,7 @@ impl Kind for Generations {
         FROM unnest($1::bytea[]) WITH ORDINALITY AS a(subject, n)
         JOIN onetoken.generations g ON g.subject = a.subject";
 
-    fn subject(_: &Vec<u8>) -> Option<Vec<u8>> {
+    fn subject(_: &Vec<u8>) -> Option<(Vec<u8>, Vec<u8>)> {
         None
     }
 
@@ -241,40 +238,55 @@ impl Kind for Generations {
 }
 
 /// A column of a table as an array parameter.
-pub(super) type Column<'a> = Box<dyn ToSql + Sync + 'a>;
+pub(crate) type Column<'a> = Box<dyn ToSql + Sync + 'a>;
 
-pub(super) fn column<'a, A, T>(asks: &[&'a A], part: impl Fn(&'a A) -> T) -> Column<'a>
+pub(crate) fn column<'a, A, T>(asks: &[&'a A], part: impl Fn(&'a A) -> T) -> Column<'a>
 where
     T: ToSql + Sync + 'a,
 {
     Box::new(asks.iter().map(|ask| part(ask)).collect::<Vec<T>>())
 }
 
+/// Columns as the parameters of a statement.
+pub(crate) fn parameters<'a>(columns: &'a [Column<'_>]) -> Vec<Parameter<'a>> {
+    columns.iter().map(|column| &**column as Parameter<'a>).collect()
+}
+
 /// Returns the place of the answer to a row.
-pub(super) fn numbered<'a, A>(answers: &'a mut [A], row: &Row) -> Result<&'a mut A, StoreError> {
+pub(crate) fn numbered<'a, A>(answers: &'a mut [A], row: &Row) -> Result<&'a mut A, StoreError> {
     let number: i64 = get(row, 0)?;
     let at = number.checked_sub(1).and_then(|at| usize::try_from(at).ok());
     at.and_then(|at| answers.get_mut(at)).ok_or(STRANGE)
 }
 
 /// Reads a column of a row.
-pub(super) fn get<'a, T: tokio_postgres::types::FromSql<'a>>(
+pub(crate) fn get<'a, T: tokio_postgres::types::FromSql<'a>>(
     row: &'a Row,
     at: usize,
 ) -> Result<T, StoreError> {
     row.try_get(at).map_err(|_| STRANGE)
 }
 
+/// Reads the first column of the first row.
+pub(crate) fn first<'a, T: tokio_postgres::types::FromSql<'a>>(rows: &'a [Row]) -> Result<T, StoreError> {
+    get(rows.first().ok_or(STRANGE)?, 0)
+}
+
 /// The server's answer does not fit the statement.
-pub(super) const STRANGE: StoreError = StoreError::Corrupt { what: "the server answers something else" };
+pub(crate) const STRANGE: StoreError = StoreError::Corrupt { what: "the server answers something else" };
 
 /// A time or a count as a column holds it. Larger values (times beyond the year 292 277 026 596) saturate; the record
 /// has the exact value.
-pub(super) fn bigint(number: u64) -> i64 {
+pub(crate) fn bigint(number: u64) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
 }
 
+/// A number of rows that a limit bounds.
+pub(crate) fn small(number: i64) -> Result<usize, StoreError> {
+    usize::try_from(number).map_err(|_| STRANGE)
+}
+
 /// A count from a column.
-pub(super) fn count(number: i64) -> Result<u64, StoreError> {
+pub(crate) fn count(number: i64) -> Result<u64, StoreError> {
     u64::try_from(number).map_err(|_| StoreError::Corrupt { what: "a count is negative" })
 }

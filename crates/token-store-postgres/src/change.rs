@@ -15,25 +15,25 @@
 //! If several rows are about one token under different claims, the first decides which operation is done. All rows
 //! that ask for that operation are served in order, as long as there are uses. The store asks the others again.
 
+use token_store::{ClaimId, GrantId, Held, Refund, Revoke, Spend, StoreError, TokenId};
 use tokio_postgres::Row;
 
-use super::{
+use crate::{
     error::Failure,
     kind::{Column, Kind, Repeat, STRANGE, column, count, get, numbered},
 };
-use crate::{ClaimId, GrantId, Held, Refund, Revoke, Spend, StoreError, TokenId, embedded::layout};
 
 /// Changes existing records.
-pub(super) struct Changes;
+pub(crate) struct Changes;
 
 /// One change.
-pub(super) struct Change {
-    pub(super) id: TokenId,
-    pub(super) act: Act,
+pub(crate) struct Change {
+    pub(crate) id: TokenId,
+    pub(crate) act: Act,
 }
 
 /// The operation to do.
-pub(super) enum Act {
+pub(crate) enum Act {
     /// Spends under this grant, unless the claim already holds one.
     Spend(ClaimId, GrantId),
     /// Reports a use that the claim holds, as spending again would.
@@ -69,7 +69,7 @@ impl Act {
 
 /// The outcome of a change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Changed {
+pub(crate) enum Changed {
     Absent,
     /// The claim already held a use.
     Held(Held),
@@ -84,7 +84,7 @@ pub(super) enum Changed {
 }
 
 impl Changed {
-    pub(super) fn spend(self) -> Result<Spend, StoreError> {
+    pub(crate) fn spend(self) -> Result<Spend, StoreError> {
         Ok(match self {
             Self::Absent => Spend::Absent,
             Self::Held(held) => spent(Some(held), true),
@@ -95,7 +95,7 @@ impl Changed {
         })
     }
 
-    pub(super) fn claimed(self) -> Result<Option<Held>, StoreError> {
+    pub(crate) fn claimed(self) -> Result<Option<Held>, StoreError> {
         match self {
             Self::Absent | Self::Unclaimed => Ok(None),
             Self::Held(held) => Ok(Some(held)),
@@ -103,7 +103,7 @@ impl Changed {
         }
     }
 
-    pub(super) fn refund(self) -> Result<Refund, StoreError> {
+    pub(crate) fn refund(self) -> Result<Refund, StoreError> {
         Ok(match self {
             Self::Absent => Refund::Absent,
             Self::Unclaimed => Refund::NotClaimed,
@@ -113,7 +113,7 @@ impl Changed {
         })
     }
 
-    pub(super) fn revoke(self) -> Result<Revoke, StoreError> {
+    pub(crate) fn revoke(self) -> Result<Revoke, StoreError> {
         match self {
             Self::Absent => Ok(Revoke::Absent),
             Self::Revoked => Ok(Revoke::Revoked),
@@ -127,12 +127,12 @@ fn spent(held: Option<Held>, repeated: bool) -> Spend {
 }
 
 /// A grant as the server keeps it.
-pub(super) const fn grant_column(grant: GrantId) -> i64 {
+pub(crate) const fn grant_column(grant: GrantId) -> i64 {
     i64::from_be_bytes(grant.to_bytes())
 }
 
 /// The grant that the server kept.
-pub(super) const fn grant_of(column: i64) -> GrantId {
+pub(crate) const fn grant_of(column: i64) -> GrantId {
     GrantId::from_bytes(column.to_be_bytes())
 }
 
@@ -233,11 +233,9 @@ impl Kind for Changes {
     const SQL: &'static str = changing!("");
     const SQL_SKIPPING: &'static str = changing!("SKIP LOCKED");
 
-    fn subject(ask: &Change) -> Option<Vec<u8>> {
-        Some(match ask.act.claim() {
-            Some(claim) => layout::claim(&ask.id, claim),
-            None => layout::record(&ask.id),
-        })
+    fn subject(ask: &Change) -> Option<(Vec<u8>, Vec<u8>)> {
+        let claim = ask.act.claim().map(|claim| claim.as_bytes().to_vec());
+        Some((ask.id.as_bytes().to_vec(), claim.unwrap_or_default()))
     }
 
     // Both are idempotent: a retry reports the same outcome.

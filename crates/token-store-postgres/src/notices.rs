@@ -8,24 +8,24 @@
 use std::{cell::RefCell, convert::Infallible, pin::pin, sync::Arc, time::Duration};
 
 use futures_util::future::select;
+use token_store::{Entity, Invalidator, TokenId, kit};
 use tokio::{
     sync::mpsc::{UnboundedReceiver, channel},
     time::{Instant, sleep, timeout},
 };
 use tokio_postgres::Row;
 
-use super::{
+use crate::{
+    backoff::pause,
     error::Failure,
     hosts,
     kind::{Column, Kind, Repeat, column},
-    lane::pause,
     metrics::Meter,
     session::Target,
 };
-use crate::{Invalidator, embedded::layout};
 
 /// How long a call that voids something waits until its notice is sent.
-pub(super) const PATIENCE: Duration = Duration::from_secs(2);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(2);
 
 /// How long to wait at most before listening again.
 const LONGEST_DELAY: Duration = Duration::from_secs(5);
@@ -39,56 +39,92 @@ const COST_OF_EVERYTHING: u32 = 100;
 /// How long the listener pauses after a flood of notices.
 const RESPITE: Duration = Duration::from_secs(5);
 
-/// The key of a notice about everything: no other key is empty.
-pub(super) const EVERYTHING: Vec<u8> = Vec::new();
+/// What a notice is about.
+pub(crate) enum Subject {
+    Everything,
+    Token(TokenId),
+    Generation(Entity),
+}
 
-/// The longest key, in bytes: a notice has less than 8,000 characters, two for each byte.
-const MAX_LEN: usize = 3_900;
+impl Subject {
+    // A server takes notices of less than 8,000 characters; those of the longest ids have some 2,100.
+    fn to_text(&self) -> String {
+        let hex = |kind: &str, bytes: &[u8]| {
+            bytes.iter().fold(kind.to_owned(), |text, byte| format!("{text}{byte:02x}"))
+        };
+        match self {
+            Self::Everything => String::new(),
+            Self::Token(id) => hex("t", id.as_bytes()),
+            Self::Generation(subject) => {
+                kit::entity_key(subject).map_or_else(String::new, |key| hex("g", &key))
+            }
+        }
+    }
 
-/// Sends notices of keys.
-pub(super) struct Notices;
+    // Any user of the database can send notices. One that is not understood is about everything.
+    fn of_text(text: &str) -> Self {
+        let bytes = |hex: &str| -> Option<Vec<u8>> {
+            let (pairs, []) = hex.as_bytes().as_chunks::<2>() else { return None };
+            let digit = |byte: u8| u8::try_from(char::from(byte).to_digit(16)?).ok();
+            pairs.iter().map(|[high, low]| Some(digit(*high)? << 4 | digit(*low)?)).collect()
+        };
+        let token = || TokenId::new(bytes(text.strip_prefix('t')?)?).ok().map(Self::Token);
+        let generation = || kit::entity_of(&bytes(text.strip_prefix('g')?)?).map(Self::Generation);
+        token().or_else(generation).unwrap_or(Self::Everything)
+    }
+
+    fn invalidate(&self, cache: &Invalidator) {
+        match self {
+            Self::Everything => cache.invalidate_all(),
+            Self::Token(id) => cache.invalidate(id),
+            Self::Generation(subject) => cache.invalidate_generation(subject),
+        }
+    }
+}
+
+/// Sends notices.
+pub(crate) struct Notices;
 
 impl Kind for Notices {
-    // The key of a record or of a subject's generation in the layout.
-    type Ask = Vec<u8>;
+    type Ask = Subject;
     type Answer = ();
 
     // A notice may be lost.
     const READS: bool = true;
 
     const SQL: &'static str = "
-        SELECT pg_notify('onetoken', encode(a.key, 'hex')) FROM unnest($1::bytea[]) AS a(key)";
+        SELECT pg_notify('onetoken', a.notice) FROM unnest($1::text[]) AS a(notice)";
 
-    fn subject(_: &Vec<u8>) -> Option<Vec<u8>> {
+    fn subject(_: &Subject) -> Option<(Vec<u8>, Vec<u8>)> {
         None
     }
 
     // A retry would repeat for ever on a server that warns at every notice.
-    fn repeat(_: &Vec<u8>) -> Repeat {
+    fn repeat(_: &Subject) -> Repeat {
         Repeat::OtherWrite
     }
 
-    fn parameters<'a>(asks: &[&'a Vec<u8>]) -> Vec<Column<'a>> {
-        vec![column(asks, |key| if key.len() > MAX_LEN { &[] } else { &**key })]
+    fn parameters<'a>(asks: &[&'a Subject]) -> Vec<Column<'a>> {
+        vec![column(asks, Subject::to_text)]
     }
 
-    fn answers(asks: &[&Vec<u8>], _: &[Row]) -> Result<Vec<Option<()>>, Failure> {
+    fn answers(asks: &[&Subject], _: &[Row]) -> Result<Vec<Option<()>>, Failure> {
         Ok(vec![Some(()); asks.len()])
     }
 }
 
 /// Receives the notices of all hosts and invalidates what they name in the caches.
-pub(super) struct Listener {
+pub(crate) struct Listener {
     /// The caches. The listener connects once there is one.
-    pub(super) caches: UnboundedReceiver<Invalidator>,
-    pub(super) target: Target,
-    pub(super) limit: Option<Duration>,
-    pub(super) meter: Arc<Meter>,
+    pub(crate) caches: UnboundedReceiver<Invalidator>,
+    pub(crate) target: Target,
+    pub(crate) limit: Option<Duration>,
+    pub(crate) meter: Arc<Meter>,
 }
 
 impl Listener {
     /// Listens until the store is dropped.
-    pub(super) async fn run(self) {
+    pub(crate) async fn run(self) {
         let Self { mut caches, target, limit, meter } = self;
         let Some(first) = caches.recv().await else { return };
         let known = RefCell::new(vec![first]);
@@ -158,13 +194,14 @@ async fn hear(
                 if since.elapsed() >= Duration::from_secs(1) {
                     (since, cost) = (Instant::now(), 0);
                 }
-                let entry = entry(&notice);
-                cost = cost.saturating_add(if entry.is_some() { 1 } else { COST_OF_EVERYTHING });
+                let subject = Subject::of_text(&notice);
+                let is_everything = matches!(subject, Subject::Everything);
+                cost = cost.saturating_add(if is_everything { COST_OF_EVERYTHING } else { 1 });
                 if cost > MOST {
                     lasted = Heard::Flooded;
                     break;
                 }
-                known.borrow().iter().for_each(|cache| apply(entry.as_ref(), cache));
+                known.borrow().iter().for_each(|cache| subject.invalidate(cache));
                 meter.heard();
             }
             Err(_) if session.is_sound().await => {}
@@ -181,53 +218,29 @@ async fn hear(
     Ok(lasted)
 }
 
-// Any user of the database can send notices. One that is not understood invalidates everything.
-fn apply(entry: Option<&layout::Entry>, cache: &Invalidator) {
-    match entry {
-        Some(layout::Entry::Record(id)) => cache.invalidate(id),
-        Some(layout::Entry::Generation(subject)) => cache.invalidate_generation(subject),
-        _ => cache.invalidate_all(),
-    }
-}
-
-// The entry that a notice names; `None` for everything.
-fn entry(notice: &str) -> Option<layout::Entry> {
-    let entry = key(notice).as_deref().and_then(layout::entry_of)?;
-    matches!(entry, layout::Entry::Record(_) | layout::Entry::Generation(_)).then_some(entry)
-}
-
-fn key(notice: &str) -> Option<Vec<u8>> {
-    let (pairs, []) = notice.as_bytes().as_chunks::<2>() else { return None };
-    let digit = |byte: u8| u8::try_from(char::from(byte).to_digit(16)?).ok();
-    pairs.iter().map(|[high, low]| Some(digit(*high)? << 4 | digit(*low)?)).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{CacheConfig, CachedStore, Entity, MemoryStore, TokenId, TokenStore as _};
-
-    fn hex(key: &[u8]) -> String {
-        key.iter().map(|byte| format!("{byte:02x}")).collect()
-    }
+    use token_store::{CacheConfig, CachedStore, MemoryStore, TokenStore as _};
 
     #[test]
     fn a_notice_is_about_what_it_names_and_anything_else_about_everything() {
         let (id, other) = (TokenId::new([0, 255]).unwrap(), TokenId::new("T").unwrap());
         let subject = Entity { kind: "user".into(), id: "u1".into() };
-        let of_id = hex(&layout::record(&id));
-        let of_subject = hex(&layout::generation(&subject));
+        let of_id = Subject::Token(id.clone()).to_text();
+        let of_subject = Subject::Generation(subject.clone()).to_text();
         // The flags say which of the three reads ask the store again. Absent records are cached too.
         for (notice, forgotten) in [
             (&*of_id, [true, false, false]),
             (&*of_subject, [false, false, true]),
             ("", [true; 3]),
-            ("0", [true; 3]),
-            ("zz", [true; 3]),
-            ("+1+1", [true; 3]),
-            ("\u{e9}", [true; 3]),
-            ("ff00", [true; 3]),
-            ("01", [true; 3]),
+            ("t0", [true; 3]),
+            ("tzz", [true; 3]),
+            ("t+1+1", [true; 3]),
+            ("t\u{e9}", [true; 3]),
+            ("x00", [true; 3]),
+            ("t", [true; 3]),
+            ("g00", [true; 3]),
         ] {
             let store = CachedStore::new(
                 MemoryStore::new(),
@@ -244,7 +257,7 @@ mod tests {
             };
             assert_eq!([0, 1, 2].map(read), [true; 3]);
             assert_eq!([0, 1, 2].map(read), [false; 3]);
-            apply(entry(notice).as_ref(), &store.invalidator());
+            Subject::of_text(notice).invalidate(&store.invalidator());
             assert_eq!([0, 1, 2].map(read), forgotten, "{notice:?}");
         }
     }

@@ -2,18 +2,21 @@
 
 use std::{fmt, net::IpAddr, path::PathBuf, str::FromStr, time::Duration};
 
-use tokio_postgres::config::{Host, SslMode};
+use tokio_postgres::{
+    Config,
+    config::{Host, SslMode},
+};
 
-use super::{error::shown, hosts};
+use crate::error::shown;
 
 /// A PostgreSQL server and how to connect to it, parsed from a URL:
 ///
 /// ```
-/// use token_store::PostgresConfig;
+/// use token_store_postgres::PostgresConfig;
 ///
 /// let config: PostgresConfig = "postgres://onetoken:secret@db1,db2/tokens?sslrootcert=/etc/ca.pem".parse()?;
 /// assert_eq!(config.to_string(), "postgres://onetoken@db1:5432,db2:5432/tokens");
-/// # Ok::<(), token_store::InvalidPostgresUrl>(())
+/// # Ok::<(), token_store_postgres::InvalidPostgresUrl>(())
 /// ```
 ///
 /// It reads these parameters in addition to those of [`tokio_postgres::Config`]:
@@ -23,7 +26,7 @@ use super::{error::shown, hosts};
 /// | `sslmode` | `verify-full`: TLS, with a valid certificate that names the host; `require` and `verify-ca` mean the same here. `disable`: no TLS. The default is `verify-full`, or `disable` for a Unix socket or a loopback address. `allow` and `prefer` are refused, since a man in the middle can turn them into `disable` |
 /// | `sslrootcert` | the file of trusted certificates (PEM); if absent or `system`, those of the operating system |
 /// | `sslcert`, `sslkey` | the client's own certificate and key, if the server asks for one (PEM) |
-/// | `durable` | `no`: also accept a server that may lose acknowledged writes (see [`StoreError::NotDurable`](crate::StoreError::NotDurable)). For tests |
+/// | `durable` | `no`: also accept a server that may lose acknowledged writes (see [`StoreError::NotDurable`](token_store::StoreError::NotDurable)). For tests |
 ///
 /// If there are several hosts, or several addresses of one, the store connects to all of them at once and uses the
 /// primary: of the servers that take writes, the one with the highest timeline. `target_session_attrs` and
@@ -31,21 +34,21 @@ use super::{error::shown, hosts};
 #[derive(Clone)]
 pub struct PostgresConfig {
     // One for each host.
-    pub(super) hosts: Vec<tokio_postgres::Config>,
-    pub(super) tls: Option<Tls>,
-    pub(super) require_durable: bool,
-    pub(super) readers: usize,
-    pub(super) writers: usize,
-    pub(super) statement_timeout: Duration,
-    pub(super) call_timeout: Duration,
+    pub(crate) hosts: Vec<Config>,
+    pub(crate) tls: Option<Tls>,
+    pub(crate) require_durable: bool,
+    pub(crate) readers: usize,
+    pub(crate) writers: usize,
+    pub(crate) statement_timeout: Duration,
+    pub(crate) call_timeout: Duration,
     place: String,
 }
 
 /// The trusted certificates and the client's own.
 #[derive(Clone)]
-pub(super) struct Tls {
-    pub(super) roots: Option<PathBuf>,
-    pub(super) identity: Option<(PathBuf, PathBuf)>,
+pub(crate) struct Tls {
+    pub(crate) roots: Option<PathBuf>,
+    pub(crate) identity: Option<(PathBuf, PathBuf)>,
 }
 
 /// The text is no URL of a PostgreSQL server.
@@ -93,7 +96,7 @@ impl PostgresConfig {
     }
 
     /// Sets how long one statement may take: 10 s by default. Statements of listings and administration may take six
-    /// times as long. [`counts`](crate::Administration::counts) and [`check`](crate::Administration::check) read
+    /// times as long. [`counts`](token_store::Administration::counts) and [`check`](token_store::Administration::check) read
     /// everything on connections of their own and have no limit.
     #[must_use]
     pub fn statement_timeout(mut self, timeout: Duration) -> Self {
@@ -104,7 +107,7 @@ impl PostgresConfig {
 
     /// Sets how long a call waits for its turn and retries while nothing has happened yet (the server is unreachable
     /// or asks for a retry): 60 s by default, longer than a cluster manager takes to promote a standby. The call then
-    /// fails with an error whose [`retry`](crate::StoreError::retry) is safe. Once its statement is sent, the call
+    /// fails with an error whose [`retry`](token_store::StoreError::retry) is safe. Once its statement is sent, the call
     /// waits for the statement timeout and some seconds more, in which the server may still report the outcome.
     #[must_use]
     pub fn call_timeout(mut self, timeout: Duration) -> Self {
@@ -143,7 +146,7 @@ impl FromStr for PostgresConfig {
             Some(_) => return Err(InvalidPostgresUrl::Parameter { parameter: "durable" }),
         };
         // The parser's error may contain the password.
-        let mut server: tokio_postgres::Config =
+        let mut server: Config =
             format!("{base}?{}", rest.join("&")).parse().map_err(|_| InvalidPostgresUrl::Malformed)?;
         if server.get_hosts().is_empty() && server.get_hostaddrs().is_empty() {
             return Err(InvalidPostgresUrl::Malformed);
@@ -178,7 +181,7 @@ impl FromStr for PostgresConfig {
         }
         Ok(Self {
             place: place(&server),
-            hosts: hosts::split(&server).ok_or(InvalidPostgresUrl::Malformed)?,
+            hosts: split(&server).ok_or(InvalidPostgresUrl::Malformed)?,
             tls,
             require_durable,
             readers: 2,
@@ -221,7 +224,7 @@ fn path(value: &str) -> Result<PathBuf, InvalidPostgresUrl> {
 
 // Whether the connection stays on this machine: a Unix socket or a loopback address. An address given beside a name
 // decides, since the driver connects to it.
-fn is_local(server: &tokio_postgres::Config) -> bool {
+fn is_local(server: &Config) -> bool {
     if !server.get_hostaddrs().is_empty() {
         return server.get_hostaddrs().iter().all(IpAddr::is_loopback);
     }
@@ -234,7 +237,7 @@ fn is_local(server: &tokio_postgres::Config) -> bool {
     })
 }
 
-fn place(server: &tokio_postgres::Config) -> String {
+fn place(server: &Config) -> String {
     let ports = server.get_ports();
     let port = |at: usize| ports.get(at).or(ports.first()).copied().unwrap_or(5432);
     let mut hosts: Vec<String> = Vec::new();
@@ -254,6 +257,66 @@ fn place(server: &tokio_postgres::Config) -> String {
     let user = server.get_user().map(|user| format!("{user}@")).unwrap_or_default();
     let database = server.get_dbname().or(server.get_user()).unwrap_or_default();
     shown(&format!("postgres://{user}{}/{database}", hosts.join(",")))
+}
+
+// Splits the configuration into one for each host. `None` if the numbers of hosts, addresses and ports do not match.
+fn split(server: &Config) -> Option<Vec<Config>> {
+    let (names, addresses, ports) = (server.get_hosts(), server.get_hostaddrs(), server.get_ports());
+    let count = names.len().max(addresses.len());
+    let fits = |len: usize, may: usize| len == count || len <= may;
+    if !fits(names.len(), 0) || !fits(addresses.len(), 0) || !fits(ports.len(), 1) {
+        return None;
+    }
+    let one = |at| {
+        let mut one = without_hosts(server);
+        match names.get(at) {
+            Some(Host::Tcp(name)) => drop(one.host(name)),
+            #[cfg(unix)]
+            Some(Host::Unix(path)) => drop(one.host_path(path)),
+            None => {}
+        }
+        if let Some(address) = addresses.get(at) {
+            one.hostaddr(*address);
+        }
+        one.port(ports.get(at).or(ports.first()).copied().unwrap_or(5432));
+        one
+    };
+    Some((0..count).map(one).collect())
+}
+
+fn without_hosts(server: &Config) -> Config {
+    let mut one = Config::new();
+    if let Some(user) = server.get_user() {
+        one.user(user);
+    }
+    if let Some(password) = server.get_password() {
+        one.password(password);
+    }
+    if let Some(database) = server.get_dbname() {
+        one.dbname(database);
+    }
+    if let Some(options) = server.get_options() {
+        one.options(options);
+    }
+    if let Some(name) = server.get_application_name() {
+        one.application_name(name);
+    }
+    if let Some(time) = server.get_connect_timeout() {
+        one.connect_timeout(*time);
+    }
+    if let Some(time) = server.get_tcp_user_timeout() {
+        one.tcp_user_timeout(*time);
+    }
+    if let Some(interval) = server.get_keepalives_interval() {
+        one.keepalives_interval(interval);
+    }
+    if let Some(retries) = server.get_keepalives_retries() {
+        one.keepalives_retries(retries);
+    }
+    one.keepalives(server.get_keepalives()).keepalives_idle(server.get_keepalives_idle());
+    one.ssl_mode(server.get_ssl_mode()).ssl_negotiation(server.get_ssl_negotiation());
+    one.channel_binding(server.get_channel_binding());
+    one
 }
 
 #[cfg(test)]

@@ -10,6 +10,7 @@ use futures_util::{
     future::join_all,
     stream::{FuturesUnordered, StreamExt as _},
 };
+use token_store::StoreError;
 use tokio::{
     net::lookup_host,
     sync::mpsc::Sender,
@@ -17,11 +18,11 @@ use tokio::{
 };
 use tokio_postgres::{Config, config::Host};
 
-use super::{
+use crate::{
     error::{self, Failure},
+    schema,
     session::{Session, Target},
 };
-use crate::StoreError;
 
 /// How long one server may take to answer a login, as a multiple of the connect timeout: once to connect, once to log
 /// in.
@@ -31,73 +32,20 @@ const LOGIN: u32 = 2;
 const GRACE: Duration = Duration::from_millis(500);
 
 /// How often a store in use checks whether another server has become the primary.
-pub(super) const WATCH: Duration = Duration::from_secs(2);
+pub(crate) const WATCH: Duration = Duration::from_secs(2);
 
 /// How long a lookup of a host name may take.
 const LOOKUP: Duration = Duration::from_secs(2);
 
-/// Splits the configuration into one for each host. `None` if the numbers of hosts, addresses and ports do not match.
-pub(super) fn split(server: &Config) -> Option<Vec<Config>> {
-    let (names, addresses, ports) = (server.get_hosts(), server.get_hostaddrs(), server.get_ports());
-    let count = names.len().max(addresses.len());
-    let fits = |len: usize, may: usize| len == count || len <= may;
-    if !fits(names.len(), 0) || !fits(addresses.len(), 0) || !fits(ports.len(), 1) {
-        return None;
-    }
-    let one = |at| {
-        let mut one = without_hosts(server);
-        match names.get(at) {
-            Some(Host::Tcp(name)) => drop(one.host(name)),
-            #[cfg(unix)]
-            Some(Host::Unix(path)) => drop(one.host_path(path)),
-            None => {}
-        }
-        if let Some(address) = addresses.get(at) {
-            one.hostaddr(*address);
-        }
-        one.port(ports.get(at).or(ports.first()).copied().unwrap_or(5432));
-        one
-    };
-    Some((0..count).map(one).collect())
+/// Connects to the primary and checks the version of the tables. A statement takes at most `limit`.
+pub(crate) async fn open(target: &Target, limit: Option<Duration>) -> Result<Session, Failure> {
+    let session = primary(target, limit, None).await?;
+    schema::check(&session).await?;
+    Ok(session)
 }
 
-fn without_hosts(server: &Config) -> Config {
-    let mut one = Config::new();
-    if let Some(user) = server.get_user() {
-        one.user(user);
-    }
-    if let Some(password) = server.get_password() {
-        one.password(password);
-    }
-    if let Some(database) = server.get_dbname() {
-        one.dbname(database);
-    }
-    if let Some(options) = server.get_options() {
-        one.options(options);
-    }
-    if let Some(name) = server.get_application_name() {
-        one.application_name(name);
-    }
-    if let Some(time) = server.get_connect_timeout() {
-        one.connect_timeout(*time);
-    }
-    if let Some(time) = server.get_tcp_user_timeout() {
-        one.tcp_user_timeout(*time);
-    }
-    if let Some(interval) = server.get_keepalives_interval() {
-        one.keepalives_interval(interval);
-    }
-    if let Some(retries) = server.get_keepalives_retries() {
-        one.keepalives_retries(retries);
-    }
-    one.keepalives(server.get_keepalives()).keepalives_idle(server.get_keepalives_idle());
-    one.ssl_mode(server.get_ssl_mode()).ssl_negotiation(server.get_ssl_negotiation());
-    one.channel_binding(server.get_channel_binding());
-    one
-}
-
-/// Connects to the primary.
-pub(super) async fn primary(
+/// Connects to the primary. Notifications go to `notices`.
+pub(crate) async fn primary(
     target: &Target,
     limit: Option<Duration>,
     notices: Option<&Sender<String>>,
@@ -143,7 +91,7 @@ pub(super) async fn primary(
 
 /// Checks for ever whether another server has become the primary, so that connections to the former one are
 /// abandoned.
-pub(super) async fn watch(target: &Target, limit: Option<Duration>) -> Infallible {
+pub(crate) async fn watch(target: &Target, limit: Option<Duration>) -> Infallible {
     loop {
         sleep(WATCH).await;
         if target.log.was_used() {

@@ -4,11 +4,11 @@ use std::{error::Error as _, io, sync::Arc};
 
 use tokio_postgres::error::{Severity, SqlState};
 
-use crate::StoreError;
+use token_store::StoreError;
 
 /// Why a statement failed.
 #[derive(Clone, Debug)]
-pub(super) enum Failure {
+pub(crate) enum Failure {
     /// Nothing happened; a retry on this connection may succeed.
     Again(Arc<io::Error>),
     /// Nothing happened; a retry on another connection may succeed.
@@ -21,7 +21,7 @@ pub(super) enum Failure {
 
 impl Failure {
     /// Turns doubt into a safe retry, for statements that only read.
-    pub(super) fn of_reading(self) -> Self {
+    pub(crate) fn of_reading(self) -> Self {
         match self {
             Self::Doubt(cause) => Self::Elsewhere(StoreError::Io(cause)),
             failure => failure,
@@ -29,7 +29,7 @@ impl Failure {
     }
 
     /// The error of a write.
-    pub(super) fn into_error(self) -> StoreError {
+    pub(crate) fn into_error(self) -> StoreError {
         match self {
             Self::Again(cause) => StoreError::Io(cause),
             Self::Elsewhere(error) | Self::Refused(error) => error,
@@ -53,7 +53,7 @@ struct Said {
 }
 
 /// Makes text of a server safe to print: one line, without control characters, and of limited length.
-pub(super) fn shown(text: &str) -> String {
+pub(crate) fn shown(text: &str) -> String {
     /// In characters. PostgreSQL's own messages are shorter.
     const LONGEST: usize = 400;
     let mut shown = String::new();
@@ -70,7 +70,7 @@ pub(super) fn shown(text: &str) -> String {
 }
 
 /// The source of an error.
-pub(super) fn cause(error: &tokio_postgres::Error) -> Arc<io::Error> {
+pub(crate) fn cause(error: &tokio_postgres::Error) -> Arc<io::Error> {
     let kind = match error.source().and_then(|source| source.downcast_ref::<io::Error>()) {
         Some(source) => source.kind(),
         None => io::ErrorKind::Other,
@@ -91,12 +91,12 @@ pub(super) fn cause(error: &tokio_postgres::Error) -> Arc<io::Error> {
     Arc::new(cause)
 }
 
-pub(super) fn timed_out(what: &'static str) -> Arc<io::Error> {
+pub(crate) fn timed_out(what: &'static str) -> Arc<io::Error> {
     Arc::new(io::Error::new(io::ErrorKind::TimedOut, what))
 }
 
 /// Classifies the failure of a statement that was sent.
-pub(super) fn of_statement(error: &tokio_postgres::Error, place: &str) -> Failure {
+pub(crate) fn of_statement(error: &tokio_postgres::Error, place: &str) -> Failure {
     let Some(said) = error.as_db_error() else { return Failure::Doubt(cause(error)) };
     // idle_session_timeout: the server closed the connection before it received the statement.
     if said.code().code() == "57P05" {
@@ -127,7 +127,7 @@ pub(super) fn of_statement(error: &tokio_postgres::Error, place: &str) -> Failur
 }
 
 /// Classifies the failure of a connection attempt.
-pub(super) fn of_connecting(error: &tokio_postgres::Error, place: &str) -> Failure {
+pub(crate) fn of_connecting(error: &tokio_postgres::Error, place: &str) -> Failure {
     match error.code() {
         // No such database.
         Some(code) if *code == SqlState::INVALID_CATALOG_NAME => {
@@ -145,7 +145,7 @@ pub(super) fn of_connecting(error: &tokio_postgres::Error, place: &str) -> Failu
     }
 }
 
-pub(super) fn unreachable(place: &str, source: Arc<io::Error>) -> StoreError {
+pub(crate) fn unreachable(place: &str, source: Arc<io::Error>) -> StoreError {
     StoreError::Unreachable { place: place.to_owned(), source }
 }
 

@@ -21,7 +21,7 @@ pub struct PostgresMetrics {
     pub longest_wait: Duration,
     /// Calls that were asked again, since another change was faster or the server asked for a retry.
     pub retries: u64,
-    /// Calls that ended with [`StoreError::Unknown`](crate::StoreError::Unknown).
+    /// Calls that ended with [`StoreError::Unknown`](token_store::StoreError::Unknown).
     pub in_doubt: u64,
     /// Attempts to connect.
     pub connects: u64,
@@ -33,7 +33,7 @@ pub struct PostgresMetrics {
 }
 
 #[derive(Debug, Default)]
-pub(super) struct Meter {
+pub(crate) struct Meter {
     batches: AtomicU64,
     calls: AtomicU64,
     longest_batch: AtomicU64,
@@ -47,7 +47,7 @@ pub(super) struct Meter {
 }
 
 impl Meter {
-    pub(super) fn batch(&self, waits: impl Iterator<Item = Duration>) {
+    pub(crate) fn batch(&self, waits: impl Iterator<Item = Duration>) {
         let mut calls = 0_usize;
         for wait in waits {
             let micros = u64::try_from(wait.as_micros()).unwrap_or(u64::MAX);
@@ -62,27 +62,27 @@ impl Meter {
         }
     }
 
-    pub(super) fn again(&self, calls: usize) {
+    pub(crate) fn again(&self, calls: usize) {
         add(&self.retries, number(calls));
     }
 
-    pub(super) fn in_doubt(&self, calls: usize) {
+    pub(crate) fn in_doubt(&self, calls: usize) {
         add(&self.in_doubt, number(calls));
     }
 
-    pub(super) fn connecting(&self) {
+    pub(crate) fn connecting(&self) {
         add(&self.connects, 1);
     }
 
-    pub(super) fn listening(&self) {
+    pub(crate) fn listening(&self) {
         add(&self.listens, 1);
     }
 
-    pub(super) fn heard(&self) {
+    pub(crate) fn heard(&self) {
         add(&self.notices, 1);
     }
 
-    pub(super) fn read(&self) -> PostgresMetrics {
+    pub(crate) fn read(&self) -> PostgresMetrics {
         let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         PostgresMetrics {
             batches: read(&self.batches),

@@ -1,0 +1,335 @@
+//! Administration: calls on many records at once.
+
+use std::{
+    collections::{BTreeMap, btree_map::Entry},
+    time::Duration,
+};
+
+use token_core::UnixTime;
+use token_store::{
+    Administration, CheckReport, ClaimId, Counts, Cursor, Filter, Generation, Generations, Held, Item,
+    KeyPlace, KeyRing, Record, Reseal, StoreError, Sweep, TokenId, kit,
+};
+
+use crate::{
+    change::{grant_column, grant_of},
+    check,
+    error::Failure,
+    kind::{NewRecord, Repeat, STRANGE, bigint, column, count, first, get, parameters, small},
+    listing::Listing,
+    notices::Subject,
+    purge,
+    session::Session,
+    store::PostgresStore,
+};
+
+#[deny(clippy::missing_trait_methods)]
+impl Administration for PostgresStore {
+    fn revoke_all(&self, filter: &Filter, after: Option<&Cursor>, limit: usize) -> Result<Sweep, StoreError> {
+        const SQL: &str = "
+            WITH locked AS MATERIALIZED (
+                SELECT id FROM onetoken.tokens WHERE id = ANY($1::bytea[]) AND NOT revoked AND {mark}
+                ORDER BY id FOR NO KEY UPDATE
+            ), done AS (
+                UPDATE onetoken.tokens t SET revoked = true, changes = t.changes + 1
+                FROM locked l WHERE t.id = l.id
+                RETURNING t.id
+            )
+            SELECT count(*) FROM done";
+        let listing = Listing::new(filter, after, limit)?;
+        let swept = self.administer(Repeat::OtherWrite, listing, |session, listing| {
+            Box::pin(async move {
+                let page = listing.page(session).await?;
+                let ids: Vec<&[u8]> = page.records.iter().map(|record| record.id.as_bytes()).collect();
+                let revoked = small(first(&session.write(SQL, &[&ids]).await?)?)?;
+                Ok(Sweep { revoked, damaged: page.damaged.len(), next: page.next })
+            })
+        });
+        self.announce(Subject::Everything, swept)
+    }
+
+    fn revoke_before(&self, time: UnixTime) -> Result<UnixTime, StoreError> {
+        const SQL: &str = "
+            UPDATE onetoken.store SET revoke_before = greatest(revoke_before, $1::bigint)
+            WHERE {mark} RETURNING revoke_before";
+        purge::refuse_far_ahead(self, time)?;
+        let revoked = self.administer(Repeat::SameWrite, time, |session, time| {
+            Box::pin(async move {
+                let rows = session.write(SQL, &[&bigint(time.as_secs())]).await?;
+                Ok(UnixTime::from_secs(count(first(&rows)?)?))
+            })
+        });
+        self.announce(Subject::Everything, revoked)
+    }
+
+    fn counts(&self) -> Result<Counts, StoreError> {
+        const SQL: &str = "
+            SELECT count(*), count(*) FILTER (WHERE t.uses >= t.use_limit),
+                   count(*) FILTER (WHERE t.revoked OR t.created < (SELECT s.revoke_before FROM onetoken.store s)),
+                   count(t.expires),
+                   (SELECT count(*) FROM onetoken.claims), (SELECT count(*) FROM onetoken.generations)
+            FROM onetoken.tokens t";
+        self.apart(async |session| {
+            let rows = session.query(SQL, &[]).await?;
+            let row = rows.first().ok_or(STRANGE)?;
+            // Counting does not decode the records, so it finds none damaged.
+            let mut counts = Counts::default();
+            counts.records = count(get(row, 0)?)?;
+            counts.spent = count(get(row, 1)?)?;
+            counts.revoked = count(get(row, 2)?)?;
+            counts.expiring = count(get(row, 3)?)?;
+            counts.claims = count(get(row, 4)?)?;
+            counts.generations = count(get(row, 5)?)?;
+            Ok(counts)
+        })
+    }
+
+    fn purge_spent(&self, now: UnixTime, retention: Duration, limit: usize) -> Result<usize, StoreError> {
+        purge::spent(self, now, retention, limit)
+    }
+
+    fn claims(
+        &self,
+        id: &TokenId,
+        after: Option<&ClaimId>,
+        limit: usize,
+    ) -> Result<Vec<(ClaimId, Held)>, StoreError> {
+        const SQL: &str = "
+            SELECT claim, uses_left, grant_id FROM onetoken.claims
+            WHERE id = $1::bytea AND claim > $2::bytea ORDER BY claim LIMIT $3::bigint";
+        let after = after.map(|claim| claim.as_bytes().to_vec()).unwrap_or_default();
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        self.administer(Repeat::Reads, (id.clone(), after, limit), |session, (id, after, limit)| {
+            Box::pin(async move {
+                let rows = session.query(SQL, &[&id.as_bytes(), after, limit]).await?;
+                let claim = |row| {
+                    let claim = ClaimId::new(get::<&[u8]>(row, 0)?);
+                    let claim = claim.map_err(|_| StoreError::Corrupt { what: "the id of a claim" })?;
+                    Ok((claim, Held { uses_left: count(get(row, 1)?)?, grant: grant_of(get(row, 2)?) }))
+                };
+                rows.iter().map(claim).collect()
+            })
+        })
+    }
+
+    fn generations(&self, after: Option<&Cursor>, limit: usize) -> Result<Generations, StoreError> {
+        const SQL: &str = "
+            SELECT subject, generation FROM onetoken.generations
+            WHERE subject > $1::bytea ORDER BY subject LIMIT $2::bigint";
+        // A place is the key of a page's last subject.
+        let after = after.map_or(Ok(&[][..]), Generations::place)?.to_vec();
+        self.administer(Repeat::Reads, (after, limit), |session, (after, limit)| {
+            Box::pin(async move {
+                // One row more than the limit shows whether there is another page.
+                let wanted = i64::try_from(limit.saturating_add(1)).unwrap_or(i64::MAX);
+                let mut rows = session.query(SQL, &[after, &wanted]).await?;
+                let more = rows.len() > *limit;
+                rows.truncate(*limit);
+                let mut page = Generations { sound: Vec::new(), damaged: Vec::new(), next: None };
+                let mut last = after.as_slice();
+                for row in &rows {
+                    last = get(row, 0)?;
+                    // No call looks up a key that is not a subject's; `check` reports it.
+                    let Some(subject) = kit::entity_of(last) else { continue };
+                    match Generation::from_bytes(&subject, get(row, 1)?) {
+                        Ok(generation) => page.sound.push((subject, generation)),
+                        Err(StoreError::Corrupt { .. }) => page.damaged.push(subject),
+                        Err(error) => return Err(error.into()),
+                    }
+                }
+                page.next = more.then(|| Generations::cursor(last));
+                Ok(page)
+            })
+        })
+    }
+
+    fn reseal(&self, changes: &[Reseal]) -> Result<usize, StoreError> {
+        self.administer(Repeat::OtherWrite, changes.to_vec(), |session, changes| {
+            Box::pin(reseal(session, changes))
+        })
+    }
+
+    fn restore(&self, items: &[Item]) -> Result<usize, StoreError> {
+        let restored = self.administer(Repeat::OtherWrite, Restored::new(items)?, |session, restored| {
+            Box::pin(restored.keep(session))
+        });
+        self.announce(Subject::Everything, restored)
+    }
+
+    fn check(&self, keys: Option<&KeyRing>) -> Result<CheckReport, StoreError> {
+        self.apart(async |session| {
+            session.simple("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await?;
+            check::check(session, keys).await
+        })
+    }
+}
+
+/// Where a sealed key is: in a token's record or in a generation, by the row's key.
+type Place = (bool, Vec<u8>);
+
+fn place(place: &KeyPlace) -> Place {
+    match place {
+        KeyPlace::Token(id) => (true, id.as_bytes().to_vec()),
+        // No row has the empty key.
+        KeyPlace::Generation(subject) => (false, kit::entity_key(subject).unwrap_or_default()),
+    }
+}
+
+async fn reseal(session: &Session, changes: &[Reseal]) -> Result<usize, Failure> {
+    const READ: &str = "
+        SELECT true, id, record FROM onetoken.tokens WHERE id = ANY($1::bytea[])
+        UNION ALL
+        SELECT false, subject, generation FROM onetoken.generations WHERE subject = ANY($1::bytea[])";
+    const WRITE: &str = "
+        WITH asked AS MATERIALIZED (
+            SELECT * FROM unnest($1::boolean[], $2::bytea[], $3::bytea[], $4::bytea[]) AS a(of_token, key, old, new)
+            WHERE {mark}
+        ), locked AS MATERIALIZED (
+            SELECT t.id, a.new FROM onetoken.tokens t JOIN asked a ON a.of_token AND a.key = t.id AND a.old = t.record
+            ORDER BY t.id FOR NO KEY UPDATE OF t
+        ), records AS (
+            UPDATE onetoken.tokens t SET record = l.new, changes = t.changes + 1 FROM locked l WHERE t.id = l.id
+            RETURNING t.id
+        ), locked_generations AS MATERIALIZED (
+            SELECT g.subject, a.new FROM onetoken.generations g
+            JOIN asked a ON NOT a.of_token AND a.key = g.subject AND a.old = g.generation
+            ORDER BY g.subject FOR NO KEY UPDATE OF g
+        ), generations AS (
+            UPDATE onetoken.generations g SET generation = l.new FROM locked_generations l WHERE g.subject = l.subject
+            RETURNING g.subject
+        )
+        SELECT (SELECT count(*) FROM records) + (SELECT count(*) FROM generations)";
+    let keys: Vec<Vec<u8>> = changes.iter().map(|change| place(&change.place).1).collect();
+    let mut found: BTreeMap<Place, Vec<u8>> = BTreeMap::new();
+    for row in session.query(READ, &[&keys]).await? {
+        found.insert((get(&row, 0)?, get(&row, 1)?), get(&row, 2)?);
+    }
+    // The stored value and the new one, of each row that still holds the old key.
+    let mut replaced: BTreeMap<Place, (&[u8], Vec<u8>)> = BTreeMap::new();
+    for change in changes {
+        let place = place(&change.place);
+        let Some(old) = found.get(&place) else { continue };
+        if let Some(new) = resealed(change, old)? {
+            replaced.insert(place, (old, new));
+        }
+    }
+    let found: Vec<_> = replaced.iter().collect();
+    let rows: Vec<_> = found.iter().collect();
+    let columns = [
+        column(&rows, |((of_token, _), _)| *of_token),
+        column(&rows, |((_, key), _)| &**key),
+        column(&rows, |(_, (old, _))| *old),
+        column(&rows, |(_, (_, new))| &**new),
+    ];
+    Ok(small(first(&session.write(WRITE, &parameters(&columns)).await?)?)?)
+}
+
+// Returns the stored value with the new key in place of the old, or `None` if it holds another key.
+fn resealed(change: &Reseal, stored: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
+    let Reseal { place, old, new } = change;
+    Ok(match place {
+        KeyPlace::Token(id) => {
+            let record = Record::from_bytes(id.clone(), stored)?;
+            match record.root_key == *old {
+                true => Some(Record { root_key: new.clone(), ..record }.to_bytes()?),
+                false => None,
+            }
+        }
+        KeyPlace::Generation(subject) => {
+            let generation = Generation::from_bytes(subject, stored)?;
+            match generation.root_key == *old {
+                true => Some(Generation { root_key: new.clone(), ..generation }.to_bytes(subject)?),
+                false => None,
+            }
+        }
+    })
+}
+
+/// Items of another store, as rows.
+struct Restored {
+    records: Vec<NewRecord>,
+    claims: Vec<(Vec<u8>, Vec<u8>, Held)>,
+    generations: Vec<(Vec<u8>, i64, Vec<u8>)>,
+}
+
+impl Restored {
+    // Keeps the first of several tokens with one id, revoked if any of them is, and the latest generation of a
+    // subject: a statement cannot change a row twice.
+    fn new(items: &[Item]) -> Result<Self, StoreError> {
+        let mut tokens: BTreeMap<&TokenId, (NewRecord, BTreeMap<&ClaimId, Held>)> = BTreeMap::new();
+        let mut generations: BTreeMap<Vec<u8>, (i64, Vec<u8>)> = BTreeMap::new();
+        for item in items {
+            match item {
+                Item::Token { record, claims } => match tokens.entry(&record.id) {
+                    Entry::Occupied(first) => first.into_mut().0.revoked |= record.revoked,
+                    Entry::Vacant(free) => {
+                        let claims = claims.iter().map(|(claim, held)| (claim, *held)).collect();
+                        free.insert((NewRecord::new(record)?, claims));
+                    }
+                },
+                Item::Generation { subject, generation } => {
+                    let (number, value) = (bigint(generation.number), generation.to_bytes(subject)?);
+                    let latest = generations.entry(kit::entity_key(subject).unwrap_or_default()).or_default();
+                    if number > latest.0 {
+                        *latest = (number, value);
+                    }
+                }
+            }
+        }
+        let (mut records, mut claims) = (Vec::new(), Vec::new());
+        for (id, (record, on_it)) in tokens {
+            let row =
+                |(claim, held): (&ClaimId, _)| (id.as_bytes().to_vec(), claim.as_bytes().to_vec(), held);
+            claims.extend(on_it.into_iter().map(row));
+            records.push(record);
+        }
+        let generations = generations.into_iter().map(|(subject, (number, value))| (subject, number, value));
+        Ok(Self { records, claims, generations: generations.collect() })
+    }
+
+    async fn keep(&self, session: &Session) -> Result<usize, Failure> {
+        // The other store may have acknowledged the claim, so its use stays spent: `answered_again` is true.
+        const SQL: &str = "
+            WITH kept AS (
+                INSERT INTO onetoken.tokens
+                    (id, record, resource, issuer, created, expires, use_limit, uses, revoked, spent_seen)
+                SELECT id, record, resource, issuer, created, expires, use_limit, uses, revoked,
+                       CASE WHEN uses >= use_limit THEN 0 END
+                FROM unnest($1::bytea[], $2::bytea[], $3::bytea[], $4::bytea[], $5::bigint[], $6::bigint[],
+                            $7::bigint[], $8::bigint[], $9::boolean[])
+                    AS a(id, record, resource, issuer, created, expires, use_limit, uses, revoked)
+                WHERE {mark}
+                ORDER BY id
+                -- Also covers a row that another host inserted after the snapshot of this statement.
+                ON CONFLICT (id) DO UPDATE SET revoked = true, changes = tokens.changes + 1
+                    WHERE excluded.revoked AND NOT tokens.revoked
+                RETURNING id, changes
+            ), claims AS (
+                INSERT INTO onetoken.claims (id, claim, uses_left, grant_id, answered_again)
+                SELECT a.id, a.claim, a.uses_left, a.grant_id, true
+                FROM unnest($10::bytea[], $11::bytea[], $12::bigint[], $13::bigint[])
+                    AS a(id, claim, uses_left, grant_id)
+                JOIN kept k ON k.id = a.id AND k.changes = 0
+            ), generations AS (
+                INSERT INTO onetoken.generations (subject, number, generation)
+                SELECT subject, number, generation
+                FROM unnest($14::bytea[], $15::bigint[], $16::bytea[]) AS a(subject, number, generation)
+                ORDER BY subject
+                ON CONFLICT (subject) DO UPDATE SET number = excluded.number, generation = excluded.generation
+                    WHERE excluded.number > generations.number
+                RETURNING subject
+            )
+            SELECT (SELECT count(*) FROM kept) + (SELECT count(*) FROM generations)";
+        let mut columns = NewRecord::columns(&self.records.iter().collect::<Vec<_>>());
+        let claims: Vec<_> = self.claims.iter().collect();
+        columns.push(column(&claims, |(id, ..)| &**id));
+        columns.push(column(&claims, |(_, claim, _)| &**claim));
+        columns.push(column(&claims, |(.., held)| bigint(held.uses_left)));
+        columns.push(column(&claims, |(.., held)| grant_column(held.grant)));
+        let generations: Vec<_> = self.generations.iter().collect();
+        columns.push(column(&generations, |(subject, ..)| &**subject));
+        columns.push(column(&generations, |(_, number, _)| *number));
+        columns.push(column(&generations, |(.., generation)| &**generation));
+        Ok(small(first(&session.write(SQL, &parameters(&columns)).await?)?)?)
+    }
+}

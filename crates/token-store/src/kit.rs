@@ -1,0 +1,103 @@
+//! What a store of your own needs besides the contract.
+//!
+//! | a store | by |
+//! |---|---|
+//! | encodes what it keeps, and refuses what is too large | [`Record::to_bytes`], [`Generation::to_bytes`] |
+//! | finds records by resource and issuer, and generations by subject | [`entity_key`], [`entity_of`] |
+//! | gives each use a grant of its own | [`GrantId::draw`] |
+//! | leads from page to page | [`Filter::cursor`], [`Filter::place`]; [`Generations::cursor`], [`Generations::place`] |
+//! | refuses to purge by a clock that is wrong | [`refuse_far_ahead`] |
+//! | refuses to work in a forked process | [`Owned`] |
+//! | reports a check | [`CheckReport::record`], [`CheckReport::claim`] and the others |
+//!
+//! Two rules are the store's own to keep. It marks a claim that it answers a second time, and refuses to refund a
+//! marked claim ([`Refund::Kept`]). And it reports a record that was created before the time of
+//! [`Administration::revoke_before`] as revoked.
+//!
+//! `examples/sqlite.rs` is a whole store over SQLite.
+
+#[cfg(doc)]
+use crate::{Administration, CheckReport, Filter, Generation, Generations, GrantId, Record, Refund};
+use crate::{ClockWitness, Entity, StoreError, contract::codec};
+use token_core::UnixTime;
+
+pub use crate::owned::Owned;
+
+/// How many seconds a caller's time may be ahead of the newest record: how long a store may be idle.
+pub(crate) const AHEAD: u64 = 90 * 24 * 3600;
+
+/// Encodes an entity, so that a store finds what belongs to it. Different entities have different keys. Returns `None`
+/// for an entity that is too large to be stored: no record and no generation of it exists.
+///
+/// ```
+/// use token_store::{Entity, kit};
+///
+/// let space = Entity::space("s1");
+/// let key = kit::entity_key(&space).ok_or("too large")?;
+/// assert_eq!(kit::entity_of(&key), Some(space));
+/// assert_eq!(kit::entity_key(&Entity::space("x".repeat(2000))), None);
+/// # Ok::<(), &str>(())
+/// ```
+#[must_use]
+pub fn entity_key(entity: &Entity) -> Option<Vec<u8>> {
+    codec::is_stored(entity).then(|| codec::entity_bytes(entity))
+}
+
+/// Decodes the entity from the result of [`entity_key`]. Returns `None` for other bytes.
+#[must_use]
+pub fn entity_of(key: &[u8]) -> Option<Entity> {
+    codec::entity_of(key)
+}
+
+/// Refuses a time that is more than 90 days ahead of the newest record, because the caller's clock must be wrong.
+/// `newest` is the latest [`Record::created`] of all records that were ever inserted or restored, purged ones included.
+/// Without such a record this accepts any time.
+///
+/// # Errors
+/// [`StoreError::ClockAhead`]
+pub fn refuse_far_ahead(now: UnixTime, newest: Option<UnixTime>) -> Result<(), StoreError> {
+    match newest {
+        Some(newest) if now.as_secs() > newest.as_secs().saturating_add(AHEAD) => {
+            Err(StoreError::ClockAhead { now, witness: ClockWitness::NewestToken(newest), bound: AHEAD })
+        }
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use token_core::{Purpose, RootKey};
+
+    use super::*;
+    use crate::{Generation, KeyRing, Owner, Record, Terms, TokenId};
+
+    #[test]
+    fn an_entity_has_a_key_if_every_store_keeps_it() {
+        let (keys, key) = (KeyRing::generate().unwrap(), RootKey::from_derived([1; 32]));
+        for (len, stored) in [(1019, true), (1020, true), (1021, false)] {
+            let entity = Entity::user("x".repeat(len));
+            assert_eq!(entity_key(&entity).is_some(), stored);
+            let terms = Terms {
+                id: &TokenId::new(vec![7; TokenId::MAX_LEN]).unwrap(),
+                purpose: Purpose::Access,
+                resource: Some(&entity),
+                issuer: &entity,
+                created: UnixTime::from_secs(1),
+                expires: None,
+                use_limit: None,
+            };
+            assert_eq!(Record::new(terms, &key, &keys).unwrap().to_bytes().is_ok(), stored);
+            let owner = Owner::Generation { subject: &entity, number: 1 };
+            let generation = Generation { number: 1, root_key: keys.seal(&key, owner).unwrap() };
+            assert_eq!(generation.to_bytes(&entity).is_ok(), stored);
+        }
+    }
+
+    #[test]
+    fn only_a_key_is_an_entity() {
+        for key in [b"".as_slice(), b"\0\0\0", b"\0\0\0\x05user", b"\0\0\0\x01\xff", b"\xff\xff\xff\xff"] {
+            assert_eq!(entity_of(key), None, "{key:?}");
+        }
+        assert_eq!(entity_of(&[0; 4]), Some(Entity { kind: String::new(), id: String::new() }));
+    }
+}
