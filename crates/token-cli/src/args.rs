@@ -2,9 +2,10 @@
 
 mod admin;
 mod conditions;
+mod cursor;
 mod mint;
 
-use std::{ffi::OsString, mem, path::PathBuf};
+use std::{ffi::OsString, mem, path::PathBuf, time::Duration};
 
 use clap::{
     Args as ClapArgs, ColorChoice, Parser, Subcommand, ValueEnum,
@@ -14,26 +15,25 @@ use token_api::Purpose;
 use token_core::{DecodeOptions, InviteType, IpMask, Subject, UnixTime};
 
 pub(crate) use self::{
-    admin::{
-        CheckArgs, CountsArgs, ExportArgs, ImportArgs, ListArgs, PurgeArgs, RekeyArgs, RevokeArgs, Revoked,
-    },
-    conditions::{Condition, Conditions},
-    mint::{Form, InviteArgs, Mint, RawArgs, SelfArgs, StoredArgs, TokenEncoding, Ttl, Uses},
+    admin::{ExportArgs, ImportArgs, ListArgs, PurgeArgs, RekeyArgs, RevokeArgs},
+    conditions::Condition,
+    cursor::Cursor,
+    mint::{Form, InviteArgs, Mint, RawArgs, SelfArgs, TokenEncoding},
 };
 use crate::{
     home::HomeArgs,
     key::KeyArgs,
     request::{self, RequestArgs},
-    time::{self, Seconds},
+    time,
 };
 
 /// Mint, inspect, verify, attenuate and spend Onedata tokens (macaroons).
 ///
-/// Give a token as `-`, or leave it out, to have it read from standard input. That keeps it out of the shell's
-/// history and of the list of processes.
+/// Give `-` for a token, or leave it out, to read it from standard input. That keeps it out of the shell's history
+/// and of the list of processes.
 ///
-/// Exit codes: 0 done, accepted; 1 refused; 2 the command line is wrong; 3 the token is malformed; 4 the
-/// store or another file cannot be used, or is damaged.
+/// Exit codes: 0 done or accepted; 1 refused; 2 the command line is wrong; 3 the token is malformed; 4 the store or
+/// another file is damaged or cannot be used.
 #[derive(Parser)]
 #[command(
     name = "onetoken",
@@ -44,9 +44,12 @@ use crate::{
   onetoken mint space-support 9ueUeoZA6KXxNgzlvqmmrbzqE_BQiaHEEDC21sY1Kuc"
 )]
 pub(crate) struct Args {
-    /// When to color output for people; `auto` does on a terminal, unless NO_COLOR is set
+    /// When to color output for people; `auto` colors it on a terminal, unless NO_COLOR is set
     #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
     pub(crate) color: ColorChoice,
+    /// Print a JSON document instead of text for people
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
     #[command(flatten)]
     pub(crate) home: HomeArgs,
     #[command(subcommand)]
@@ -69,101 +72,113 @@ pub(crate) enum Command {
     Consume(ConsumeArgs),
     Revoke(RevokeArgs),
     List(ListArgs),
-    Counts(CountsArgs),
+    /// Count the records, claims and generations in the store
+    #[command(after_help = "Example:
+  onetoken mint space-support s1
+  onetoken counts --json")]
+    Counts,
     Purge(PurgeArgs),
-    Check(CheckArgs),
+    /// Check whether the store is sound
+    ///
+    /// Reads a copy and changes nothing. Checks every page, record, claim and index entry, and that every sealed key
+    /// opens. The copy is made in the directory for temporary files (TMPDIR) and needs as much space as the store.
+    #[command(after_help = "Example:
+  onetoken mint space-support s1
+  onetoken check")]
+    Check,
     Rekey(RekeyArgs),
     Export(ExportArgs),
     Import(ImportArgs),
     Init(InitArgs),
-    Completions(CompletionsArgs),
-    Man(ManArgs),
+    /// Print completions for a shell
+    #[command(after_help = "Example:
+  onetoken completions bash > onetoken.bash")]
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
+    /// Print the manual page, or write one for each command into a directory
+    #[command(after_help = "Example:
+  onetoken man man1")]
+    Man {
+        /// The directory; it is created if it does not exist
+        dir: Option<PathBuf>,
+    },
 }
 
 /// How strictly tokens are read.
 #[derive(ClapArgs)]
 pub(crate) struct Reading {
-    /// Also read tokens of other libraries that break the rules of the format; the signature is checked as ever
+    /// Also read tokens of other libraries that break rules of the format; the signature is checked all the same
     #[arg(long)]
-    compat: bool,
+    pub(crate) compat: bool,
 }
 
 impl Reading {
-    pub(crate) const fn is_liberal(&self) -> bool {
-        self.compat
-    }
-
     pub(crate) fn options(&self) -> DecodeOptions {
         if self.compat { DecodeOptions::compat() } else { DecodeOptions::default() }
     }
 }
 
-/// Show what a token says of itself, without a key
+/// Show what a token states, without a key
 ///
-/// Confirms nothing: anyone can write such a token. Of a damaged token it shows what is wrong, where, and what can be
-/// read before that.
+/// This proves nothing, since anyone can write such a token. For a damaged token, it shows what is wrong, where, and
+/// the fields before the damage.
 #[derive(ClapArgs)]
 #[command(after_help = "Example:
   onetoken mint raw --location onezone --identifier id7 --secret example \\
     --caveat \"time < 1496140144\" | onetoken inspect --json")]
 pub(crate) struct InspectArgs {
-    /// The token; `-`, or nothing, to read it from standard input
+    /// The token; give `-` or nothing to read it from standard input
     pub(crate) token: Option<OsString>,
-    /// Print a JSON document
-    #[arg(long)]
-    pub(crate) json: bool,
     /// Read a token from each line of standard input and print a JSON document for each
     #[arg(long)]
     pub(crate) lines: bool,
-    /// Show the signature. Anyone who sees it together with the rest can use the token
+    /// Show the signature. Anyone who sees it with the rest of the token can use the token
     #[arg(long)]
     pub(crate) show_signature: bool,
-    /// The time to judge expiry at, in RFC 3339 or Unix seconds [default: now]
+    /// The time at which to judge expiry, in RFC 3339 or Unix seconds [default: now]
     #[arg(long, value_name = "TIME", value_parser = time::parse_time)]
     pub(crate) at: Option<UnixTime>,
     #[command(flatten)]
     pub(crate) reading: Reading,
 }
 
-/// Tell whether a token is good for a request, by the store or by a key
+/// Verify a token for a request, by the store or by a key
 ///
-/// Without a key, the token has to be one that was minted into the store. The signatures of the token and of all
-/// discharges are checked first. Then each caveat has to hold in the context that the options describe. A caveat
-/// about something that no option describes does not hold. Each third-party caveat needs a discharge of its own,
-/// which the third party makes and the holder binds to the token (see `onetoken bind`). Further discharges are
-/// refused.
+/// Without a key, the store must hold the token's record. The signatures of the token and of all discharges are
+/// checked first. Then each caveat must hold in the context that the options describe. A caveat about a fact that no
+/// option gives does not hold. Each third-party caveat needs its own discharge, which the third party makes and the
+/// holder binds to the token (see `onetoken bind`). Unused discharges are refused.
 #[derive(ClapArgs)]
 #[command(after_help = "Example:
   onetoken mint raw --location onezone --identifier id7 --secret example \\
     --caveat \"ip = 192.0.2.0/24\" |
     onetoken verify --secret example --ip 192.0.2.7")]
 pub(crate) struct VerifyArgs {
-    /// The token; `-`, or nothing, to read it from standard input
+    /// The token; give `-` or nothing to read it from standard input
     pub(crate) token: Option<OsString>,
     #[command(flatten)]
     pub(crate) key: KeyArgs,
-    /// Accept a caveat that is exactly this text; may be given several times
+    /// Accept a caveat with exactly this text; may be repeated
     #[arg(long, value_name = "TEXT", requires = "key", help_heading = "Key")]
     pub(crate) exact: Vec<String>,
-    /// A bound discharge; may be given several times, in any order. `-` reads one from standard input
+    /// A bound discharge; may be repeated, in any order. `-` reads one from standard input
     ///
-    /// Without the token a bound discharge is good for nothing, so it is the token that is best kept off the
-    /// command line.
+    /// A bound discharge is worthless without the token, so keep the token rather than the discharge off the command
+    /// line.
     #[arg(long, value_name = "TOKEN", requires = "key", help_heading = "Key")]
     pub(crate) discharge: Vec<OsString>,
-    /// Refuse caveats that a token of this type does not support
+    /// Refuse caveats that tokens of this type do not support
     #[arg(long = "as", value_name = "TYPE", requires = "key", help_heading = "Key")]
     pub(crate) used_as: Option<Use>,
-    /// Refuse a token of another type; the store knows the type
-    #[arg(long, value_name = "TYPE", conflicts_with = "key", value_parser = kind())]
+    /// Refuse a token of another type, according to the store
+    #[arg(long, value_name = "TYPE", conflicts_with = "key", value_parser = purpose())]
     pub(crate) expect: Option<Purpose>,
     #[command(flatten)]
     pub(crate) request: RequestArgs,
     #[command(flatten)]
     pub(crate) reading: Reading,
-    /// Print a JSON document
-    #[arg(long)]
-    pub(crate) json: bool,
     /// Read a token from each line of standard input and print a JSON document for each
     #[arg(long)]
     pub(crate) lines: bool,
@@ -179,12 +194,12 @@ pub(crate) enum Use {
     Invite,
 }
 
-/// A kind of token by its name, or an invite type by its code, with the names that completions offer.
-fn kind() -> impl TypedValueParser<Value = Purpose> {
+/// A purpose by its name, or an invite type by its name or code, with the names that completions offer.
+fn purpose() -> impl TypedValueParser<Value = Purpose> {
     let others = [Purpose::GroupSpaces, Purpose::Access, Purpose::Identity];
     let invites = InviteType::all().map(|invite| {
         let value = PossibleValue::new(Purpose::invite(invite).as_str()).alias(invite.code());
-        // Of one kind the name is another than that of the invite type.
+        // The purpose of one invite type has another name than the type.
         value.alias(invite.name())
     });
     PossibleValuesParser::new(others.map(Purpose::as_str).into_iter().map(PossibleValue::new).chain(invites))
@@ -192,7 +207,7 @@ fn kind() -> impl TypedValueParser<Value = Purpose> {
 }
 
 /// RFC 1123 §2.1: labels of letters, digits and hyphens.
-fn domain(text: &str) -> Result<String, InvalidDomain> {
+fn domain(text: &str) -> Result<String, &'static str> {
     const LONGEST: usize = 253;
     const LONGEST_LABEL: usize = 63;
     let is_label = |label: &str| {
@@ -201,15 +216,9 @@ fn domain(text: &str) -> Result<String, InvalidDomain> {
             && !label.starts_with('-')
             && !label.ends_with('-')
     };
-    match text.len() <= LONGEST && text.split('.').all(is_label) {
-        true => Ok(text.to_owned()),
-        false => Err(InvalidDomain),
-    }
+    let is_domain = text.len() <= LONGEST && text.split('.').all(is_label);
+    is_domain.then(|| text.to_owned()).ok_or("not a domain, such as onezone.example.com")
 }
-
-#[derive(Clone, Copy, Debug, thiserror::Error)]
-#[error("not a domain, such as onezone.example.com")]
-struct InvalidDomain;
 
 /// The commands that use no store, so their help has none of its options.
 const WITHOUT_STORE: [&str; 6] = ["inspect", "confine", "bind", "raw", "completions", "man"];
@@ -217,7 +226,7 @@ const WITHOUT_STORE: [&str; 6] = ["inspect", "confine", "bind", "raw", "completi
 /// Builds the command, and hides the store's options from the help of commands that use none.
 pub(crate) fn built(mut command: clap::Command) -> clap::Command {
     command.build();
-    command.get_subcommands_mut().for_each(hide_store);
+    command.get_subcommands_mut().for_each(hide_unused);
     command
 }
 
@@ -225,56 +234,59 @@ pub(crate) fn uses_store(command: &clap::Command) -> bool {
     !WITHOUT_STORE.contains(&command.get_name())
 }
 
-fn hide_store(command: &mut clap::Command) {
-    if !uses_store(command) {
-        *command = mem::take(command).mut_args(|arg| match arg.get_id().as_str() {
-            "home" | "store" | "wait" => arg.hide(true),
-            _ => arg,
-        });
+fn hide_unused(command: &mut clap::Command) {
+    let hidden: &[&str] = match command.get_name() {
+        "completions" | "man" => &["home", "store", "wait", "json"],
+        _ if !uses_store(command) => &["home", "store", "wait"],
+        _ => &[],
+    };
+    if !hidden.is_empty() {
+        let hide = |arg: clap::Arg| {
+            let is_hidden = arg.is_hide_set() || hidden.contains(&arg.get_id().as_str());
+            arg.hide(is_hidden)
+        };
+        *command = mem::take(command).mut_args(hide);
     }
-    command.get_subcommands_mut().for_each(hide_store);
+    command.get_subcommands_mut().for_each(hide_unused);
 }
 
-/// Add conditions to a token, for which no key is needed
+/// Confine a token by further conditions, without a key
 ///
-/// Prints a token that is good for less than the one that went in. Nobody can remove a condition. The conditions are
-/// added in this order: caveats as given, time, addresses, consumers. The token keeps its format and encoding, but
-/// v1 JSON becomes v2 JSON.
+/// Prints a token that allows less than the given one. Nobody can remove a condition. The conditions are added in this
+/// order: caveats as given, time, addresses, consumers. The token keeps its format and encoding, but v1 JSON becomes
+/// v2 JSON. --json prints {"token":"…"}.
 #[derive(ClapArgs)]
 #[command(after_help = "Example:
   onetoken mint raw --location onezone --identifier id7 --secret example |
     onetoken confine --ttl 15m --ip 192.0.2.0/24 --consumer prv-p1")]
 pub(crate) struct ConfineArgs {
-    /// The token; `-`, or nothing, to read it from standard input
+    /// The token; give `-` or nothing to read it from standard input
     pub(crate) token: Option<OsString>,
-    /// A condition; may be given several times
+    /// A condition; may be repeated
     #[arg(long, value_name = "TEXT", value_parser = NonEmptyStringValueParser::new())]
     pub(crate) caveat: Vec<String>,
-    /// Let it expire after this time: 90s, 15m, 24h, 7d, 1w, 1d12h
+    /// The token expires after this time: 90s, 15m, 24h, 7d, 1w, 1d12h
     #[arg(long, value_name = "DURATION", value_parser = time::parse_ttl, conflicts_with = "expires")]
-    pub(crate) ttl: Option<Seconds>,
-    /// Let it expire at this time, in RFC 3339 or Unix seconds
+    pub(crate) ttl: Option<Duration>,
+    /// The token expires at this time, in RFC 3339 or Unix seconds
     #[arg(long, value_name = "TIME", value_parser = time::parse_time)]
     pub(crate) expires: Option<UnixTime>,
-    /// Good from this IPv4 network alone, or from one of several
+    /// The token is good only from this IPv4 network; may be repeated to allow several
     #[arg(long, value_name = "MASK")]
     pub(crate) ip: Vec<IpMask>,
-    /// Good for this consumer alone, or for one of several: usr-ID, grp-ID, prv-ID
+    /// The token is good only for this consumer: usr-ID, grp-ID or prv-ID; may be repeated to allow several
     #[arg(long, value_name = "SUBJECT", value_parser = request::consumer)]
     pub(crate) consumer: Vec<Subject>,
     #[command(flatten)]
     pub(crate) reading: Reading,
-    /// Print a JSON document: {"token":"…"}
-    #[arg(long)]
-    pub(crate) json: bool,
 }
 
-/// Bind a discharge to the token that it is presented with
+/// Bind a discharge to the token that it belongs to
 ///
-/// A third party confirms a caveat by a discharge: a token whose identifier is that of the caveat, minted under the
-/// caveat's key. The holder binds it, which makes it worthless with any other token. Bind last: a caveat that is
-/// added to the token or to the discharge afterwards unbinds it. The bound discharge keeps the format and encoding of
-/// the discharge.
+/// A third party confirms a caveat by a discharge: a token with the caveat's identifier, minted under the caveat's key.
+/// The holder binds it, so that it is worthless with any other token. Bind last: a later caveat of the token or of the
+/// discharge breaks the binding. The bound discharge keeps the discharge's format and encoding. --json prints
+/// {"token":"…"}.
 #[derive(ClapArgs)]
 #[command(after_help = "Example:
   root=$(onetoken mint raw --location https://bank.example --identifier id7 \\
@@ -290,41 +302,36 @@ pub(crate) struct BindArgs {
     pub(crate) discharge: OsString,
     #[command(flatten)]
     pub(crate) reading: Reading,
-    /// Print a JSON document: {"token":"…"}
-    #[arg(long)]
-    pub(crate) json: bool,
 }
 
 /// Spend one use of a token
 ///
-/// A use that was spent stays spent. Each spend has a name, its claim, which makes it idempotent: a retry with the same
-/// claim and consumer gets the same answer and spends no second use. Retry that way when a call was interrupted. Name
-/// the claim yourself, or take it from the message that appears when the store fails or the answer cannot be written.
-/// Where the store fails, --json also has `retry`: `safe` (nothing happened), `ask` (it may have happened; retry with
-/// --claim) or `never` (remove the cause first).
+/// A spent use stays spent. Each spend has a name, its claim, which makes it idempotent: a retry with the same claim and
+/// consumer gets the same answer and spends no second use. Retry an interrupted call that way. Name the claim yourself,
+/// or take it from the message that appears if the store fails or the answer cannot be written. If the store fails, the
+/// document of --json has `retry`: `safe` (nothing happened), `ask` (the use may be spent; retry with --claim) or
+/// `never` (remove the cause first).
 #[derive(ClapArgs)]
 #[command(after_help = "Example:
   onetoken mint space-support 9ueUeoZA6KXxNgzlvqmmrbzqE_BQiaHEEDC21sY1Kuc |
     onetoken consume --expect space-support --consumer prv-p1 --json")]
 pub(crate) struct ConsumeArgs {
-    /// The token; `-`, or nothing, to read it from standard input
+    /// The token; give `-` or nothing to read it from standard input
     pub(crate) token: Option<OsString>,
-    /// The type that the token has to have
-    #[arg(long, value_name = "TYPE", value_parser = kind())]
+    /// The type that the token must have
+    #[arg(long, value_name = "TYPE", value_parser = purpose())]
     pub(crate) expect: Purpose,
-    /// The name of this spend, unique for its consumer [default: a random one]
+    /// The name of this spend, unique among those of the consumer [default: a random name]
     #[arg(long, value_name = "ID", allow_hyphen_values = true)]
     pub(crate) claim: Option<String>,
     #[command(flatten)]
     pub(crate) request: RequestArgs,
-    /// Print a JSON document
-    #[arg(long)]
-    pub(crate) json: bool,
 }
 
 /// Make a home: a key ring, a configuration and an empty store
 ///
-/// Overwrites nothing. `onetoken mint` also makes a home, where there is none or an empty directory.
+/// Overwrites nothing. `onetoken mint` also makes a home if there is none, or only an empty directory. --json prints
+/// {"home":"…"}.
 #[derive(ClapArgs)]
 #[command(after_help = "Example:
   onetoken init --home ./tokens")]
@@ -335,25 +342,4 @@ pub(crate) struct InitArgs {
     /// The location of legacy tokens (Onedata before 20.02)
     #[arg(long, value_parser = NonEmptyStringValueParser::new())]
     pub(crate) location: Option<String>,
-    /// Print a JSON document: {"home":"…"}
-    #[arg(long)]
-    pub(crate) json: bool,
-}
-
-/// Print completions for a shell
-#[derive(ClapArgs)]
-#[command(after_help = "Example:
-  onetoken completions bash > onetoken.bash")]
-pub(crate) struct CompletionsArgs {
-    /// The shell
-    pub(crate) shell: clap_complete::Shell,
-}
-
-/// Print the manual page, or write one for each command into a directory
-#[derive(ClapArgs)]
-#[command(after_help = "Example:
-  onetoken man man1")]
-pub(crate) struct ManArgs {
-    /// The directory; it is made where there is none
-    pub(crate) dir: Option<PathBuf>,
 }

@@ -2,14 +2,12 @@
 
 mod bind;
 mod check;
-mod completions;
 mod confine;
 mod consume;
-mod counts;
 mod export;
 mod import;
-mod init;
 mod inspect;
+mod lines;
 mod list;
 mod man;
 mod mint;
@@ -18,25 +16,22 @@ mod rekey;
 mod revoke;
 mod verify;
 
-pub(crate) use self::list::Cursor;
-
-use std::{io, ops::ControlFlow};
-
+use clap::CommandFactory as _;
 use serde::Serialize;
-use token_core::{DecodeOptions, EncodeError, Macaroon};
 
 use crate::{
-    args::{Args, Command},
-    error::{Exit, Failure, Malformed},
-    input::{Lines, Text},
+    args::{Args, Command, InitArgs},
+    error::Failure,
+    exit::Exit,
+    home::HomeArgs,
     output::Terminal,
-    progress::Progress,
+    store::Mode,
 };
 
-pub(crate) fn run(args: &Args, terminal: &mut Terminal) -> Result<Exit, Failure> {
+pub(crate) fn run(args: &Args, terminal: &Terminal) -> Result<Exit, Failure> {
     let home = &args.home;
     match &args.command {
-        Command::Init(args) => init::run(args, home, terminal),
+        Command::Init(args) => init(args, home, terminal),
         Command::Mint(mint) => mint::run(mint, home, terminal),
         Command::Inspect(args) => inspect::run(args, terminal),
         Command::Verify(args) => verify::run(args, home, terminal),
@@ -45,93 +40,59 @@ pub(crate) fn run(args: &Args, terminal: &mut Terminal) -> Result<Exit, Failure>
         Command::Consume(args) => consume::run(args, home, terminal),
         Command::Revoke(args) => revoke::run(args, home, terminal),
         Command::List(args) => list::run(args, home, terminal),
-        Command::Counts(args) => counts::run(args, home, terminal),
+        Command::Counts => counts(home, terminal),
         Command::Purge(args) => purge::run(args, home, terminal),
-        Command::Check(args) => check::run(args, home, terminal),
+        Command::Check => check::run(home, terminal),
         Command::Rekey(args) => rekey::run(args, home, terminal),
         Command::Export(args) => export::run(args, home, terminal),
         Command::Import(args) => import::run(args, home, terminal),
-        Command::Completions(args) => completions::run(args, terminal),
-        Command::Man(args) => man::run(args, terminal),
+        Command::Completions { shell } => completions(*shell, terminal),
+        Command::Man { dir } => man::run(dir.as_deref(), terminal),
     }
 }
 
-/// Answers each line of standard input; a failed line does not stop the others. `answer` writes the document of a line,
-/// or returns the error.
-fn each_line(
-    terminal: &mut Terminal,
-    answer: impl Fn(&Text, &mut Terminal) -> Result<(), Failure>,
-) -> Result<Exit, Failure> {
-    let mut answers = Answers::new(terminal);
-    for line in Lines::new(io::stdin()) {
-        let line = line.map_err(Failure::Input)?;
-        if answers.write(|terminal| answer(&line, terminal))?.is_break() {
-            break;
-        }
+fn init(args: &InitArgs, home: &HomeArgs, terminal: &Terminal) -> Result<Exit, Failure> {
+    #[derive(Serialize)]
+    struct Document<'a> {
+        home: &'a str,
     }
-    Ok(answers.worst())
+    let home = &*home.init(args.domain.as_deref(), args.location.as_deref())?.display().to_string();
+    let text = format_args!("made a key ring, a configuration and an empty store in {home}\n");
+    terminal.answer(&Document { home }, text)?;
+    Ok(Exit::Done)
 }
 
-/// The documents of lines, and the worst exit code among them.
-struct Answers<'a> {
-    terminal: &'a mut Terminal,
-    progress: Progress,
-    written: u64,
-    worst: Exit,
+fn counts(home: &HomeArgs, terminal: &Terminal) -> Result<Exit, Failure> {
+    #[derive(Serialize)]
+    struct Document {
+        records: u64,
+        damaged: u64,
+        spent: u64,
+        revoked: u64,
+        expiring: u64,
+        claims: u64,
+        generations: u64,
+    }
+    let token_store::Counts { records, damaged, spent, revoked, expiring, claims, generations, .. } =
+        home.open(Mode::Existing)?.store.counts()?;
+    let text = format_args!(
+        "records     {records}
+  damaged   {damaged}
+  spent     {spent}
+  revoked   {revoked}
+  expiring  {expiring}
+claims      {claims}
+generations {generations}
+"
+    );
+    terminal.answer(&Document { records, damaged, spent, revoked, expiring, claims, generations }, text)?;
+    Ok(Exit::of_damage(damaged > 0))
 }
 
-impl<'a> Answers<'a> {
-    fn new(terminal: &'a mut Terminal) -> Self {
-        // On a terminal the documents themselves show the progress.
-        let progress = if terminal.is_terminal() { Progress::hidden() } else { Progress::new() };
-        Self { terminal, progress, written: 0, worst: Exit::Done }
-    }
-
-    const fn worst(&self) -> Exit {
-        self.worst
-    }
-
-    /// Writes the document of a line, or of its failure. Ends when the reader closes the output.
-    fn write(
-        &mut self,
-        answer: impl FnOnce(&mut Terminal) -> Result<(), Failure>,
-    ) -> Result<ControlFlow<()>, Failure> {
-        self.written = self.written.saturating_add(1);
-        let written = match answer(self.terminal) {
-            Err(failure) if !matches!(failure, Failure::Output(_)) => {
-                self.worst = self.worst.max(failure.exit());
-                self.terminal.document(&failure.document().of_line(self.written))
-            }
-            written => written,
-        };
-        self.progress.tell(format_args!("{} lines", self.written));
-        match written {
-            Err(Failure::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => {
-                Ok(ControlFlow::Break(()))
-            }
-            written => written.map(ControlFlow::Continue),
-        }
-    }
-}
-
-#[derive(Serialize)]
-struct TokenDocument<'a> {
-    token: &'a str,
-}
-
-/// Prints a token that this command made, for readers with these options.
-fn print_token(
-    terminal: &mut Terminal,
-    written: Result<String, EncodeError>,
-    options: &DecodeOptions,
-    json: bool,
-) -> Result<Exit, Failure> {
-    let text = written.map_err(Malformed::field)?;
-    // Its readers have the same limits: better to hit them here.
-    Macaroon::from_text(&text, options).map_err(|error| Malformed::result(&error))?;
-    match json {
-        true => terminal.document(&TokenDocument { token: &text })?,
-        false => terminal.text(format_args!("{text}\n"))?,
-    }
+fn completions(shell: clap_complete::Shell, terminal: &Terminal) -> Result<Exit, Failure> {
+    // Not straight to standard output: the generator panics if it cannot write.
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut Args::command(), "onetoken", &mut script);
+    terminal.bytes(&script)?;
     Ok(Exit::Done)
 }

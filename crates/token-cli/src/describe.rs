@@ -3,12 +3,13 @@
 use std::fmt;
 
 use token_core::{
-    Caveat, Format, Identifier, Inspection, LegacyType, Macaroon, Persistence, Predicate, TokenType, UnixTime,
+    Caveat, Format, Identifier, IdentifierV2, Inspection, LegacyType, Persistence, Predicate, TokenType,
+    UnixTime,
 };
 
 use crate::{
-    error::Failure,
-    output::{Plain, Style, Terminal},
+    bytes::Plain,
+    output::{Style, Terminal},
     time::Expiry,
 };
 
@@ -20,19 +21,7 @@ pub(crate) struct Description<'a> {
     pub(crate) whole: bool,
     /// Whether to show the signature.
     pub(crate) signature: bool,
-}
-
-impl Terminal {
-    /// Short and aligned.
-    pub(crate) fn describe(&mut self, description: &Description<'_>) -> Result<(), Failure> {
-        let page = Page { description, terminal: self }.to_string();
-        self.text(page)
-    }
-}
-
-struct Page<'a> {
-    description: &'a Description<'a>,
-    terminal: &'a Terminal,
+    pub(crate) terminal: &'a Terminal,
 }
 
 /// One line, with the name in its own column.
@@ -40,14 +29,15 @@ fn row(f: &mut fmt::Formatter<'_>, name: &str, value: impl fmt::Display) -> fmt:
     writeln!(f, "{name:<12}{value}")
 }
 
-impl fmt::Display for Page<'_> {
+/// Short and aligned.
+impl fmt::Display for Description<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Description { inspection, now, whole, signature } = *self.description;
+        let Description { inspection, now, whole, signature, terminal } = *self;
         let heading = match whole {
-            true => "not verified: anyone can have written this",
-            false => "damaged: this is what can be read, and none of it is verified",
+            true => "not verified: anyone could have written this",
+            false => "damaged: only this part can be read, and none of it is verified",
         };
-        writeln!(f, "{}", self.terminal.paint(Style::Warning, heading))?;
+        writeln!(f, "{}", terminal.paint(Style::Warning, heading))?;
         if let Some(encoding) = inspection.encoding() {
             let words = [Some(encoding.as_str()), inspection.format().map(Format::as_str)];
             let words = words.into_iter().flatten().collect::<Vec<_>>().join(", ");
@@ -58,17 +48,31 @@ impl fmt::Display for Page<'_> {
         }
         if let Some(identifier) = inspection.identifier() {
             row(f, "identifier", Plain(identifier))?;
-            self.identifier(f, identifier)?;
         }
-        if let Some(legacy) = inspection.caveats().find_map(stated_type) {
-            row(f, "type", Legacy(legacy))?;
+        for (name, value) in stated(inspection.identifier().unwrap_or_default(), inspection.caveats()) {
+            row(f, name, value)?;
+        }
+        if let Some(IdentifierV2 { id, persistence, .. }) = inspection.token() {
+            row(f, "id", Plain(id.as_bytes()))?;
+            match persistence {
+                Persistence::Named => row(f, "kept", "named")?,
+                Persistence::Temporary { generation } => {
+                    row(f, "kept", format_args!("temporary, generation {generation}"))?;
+                }
+            }
+        }
+        if let Some(service) = inspection.service() {
+            row(f, "service", service.code())?;
         }
         for (index, caveat) in inspection.caveats().enumerate() {
             let name = if index == 0 { "caveats" } else { "" };
-            row(f, name, format_args!("{index}  {}", Shown { caveat, now, terminal: self.terminal }))?;
+            row(f, name, format_args!("{index}  {}", shown(caveat, now, terminal)))?;
         }
         match inspection.expires_at() {
-            Some(at) => row(f, "expires", format_args!("{at} ({})", self.expiry(at, now)))?,
+            Some(at) => {
+                let style = if at <= now { Style::Bad } else { Style::Good };
+                row(f, "expires", format_args!("{at} ({})", terminal.paint(style, Expiry { at, now })))?;
+            }
             None if whole => row(f, "expires", "never")?,
             None => {}
         }
@@ -81,17 +85,21 @@ impl fmt::Display for Page<'_> {
     }
 }
 
-/// Rows with the purpose and the subject of an authentic token.
-pub(crate) fn stated(macaroon: &Macaroon) -> Vec<(&'static str, String)> {
+/// Rows with the purpose and the subject that an identifier or a legacy token's caveats state.
+pub(crate) fn stated<'a>(
+    identifier: &[u8],
+    mut caveats: impl Iterator<Item = Caveat<'a>>,
+) -> Vec<(&'static str, String)> {
     let mut rows = Vec::new();
-    if let Ok(Identifier::V2(identifier)) = Identifier::read(macaroon.identifier()) {
+    if let Ok(Identifier::V2(identifier)) = Identifier::read(identifier) {
         rows.push(("type", kind(&identifier.token_type)));
         if let TokenType::Invite { invite, target } = identifier.token_type {
             rows.push((invite.target_kind(), Plain(target.as_bytes()).to_string()));
         }
         rows.push(("subject", Plain(identifier.subject.to_string().as_bytes()).to_string()));
-    } else if let Some(legacy) = macaroon.caveats().find_map(stated_type) {
-        rows.push(("type", Legacy(legacy).to_string()));
+    }
+    if let Some(legacy) = caveats.find_map(stated_type) {
+        rows.push(("type", format!("legacy {} token", modern_name(legacy))));
     }
     rows
 }
@@ -116,15 +124,6 @@ fn stated_type(caveat: Caveat<'_>) -> Option<LegacyType> {
     }
 }
 
-/// A legacy type, by its modern name.
-struct Legacy(LegacyType);
-
-impl fmt::Display for Legacy {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "legacy {} token", modern_name(self.0))
-    }
-}
-
 const fn modern_name(legacy: LegacyType) -> &'static str {
     match legacy {
         LegacyType::SpaceCreate => "group-spaces",
@@ -137,57 +136,19 @@ const fn modern_name(legacy: LegacyType) -> &'static str {
     }
 }
 
-impl Page<'_> {
-    /// The rows of a version-2 identifier.
-    fn identifier(&self, f: &mut fmt::Formatter<'_>, bytes: &[u8]) -> fmt::Result {
-        let Ok(Identifier::V2(identifier)) = Identifier::read(bytes) else { return Ok(()) };
-        row(f, "type", kind(&identifier.token_type))?;
-        if let TokenType::Invite { invite, target } = identifier.token_type {
-            row(f, invite.target_kind(), Plain(target.as_bytes()))?;
+/// A caveat, and what Onedata makes of it.
+fn shown(caveat: Caveat<'_>, now: UnixTime, terminal: &Terminal) -> String {
+    let (text, style, note) = match caveat {
+        Caveat::ThirdParty { identifier, location, .. } => {
+            (identifier, Style::Faint, format!("(third party, {})", Plain(location)))
         }
-        row(f, "subject", Plain(identifier.subject.to_string().as_bytes()))?;
-        row(f, "id", Plain(identifier.id.as_bytes()))?;
-        match identifier.persistence {
-            Persistence::Named => row(f, "kept", "named")?,
-            Persistence::Temporary { generation } => {
-                row(f, "kept", format_args!("temporary, generation {generation}"))?;
-            }
-        }
-        match self.description.inspection.service() {
-            None => Ok(()),
-            Some(service) => row(f, "service", service.code()),
-        }
-    }
-
-    fn expiry(&self, at: UnixTime, now: UnixTime) -> impl fmt::Display {
-        let style = if at <= now { Style::Bad } else { Style::Good };
-        self.terminal.paint(style, Expiry { at, now })
-    }
-}
-
-struct Shown<'a> {
-    caveat: Caveat<'a>,
-    now: UnixTime,
-    terminal: &'a Terminal,
-}
-
-impl fmt::Display for Shown<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let text = match self.caveat {
-            Caveat::FirstParty { predicate } => predicate,
-            Caveat::ThirdParty { identifier, location, .. } => {
-                let note = format!("(third party, {})", Plain(location));
-                return write!(f, "{}  {}", Plain(identifier), self.terminal.paint(Style::Faint, note));
-            }
-        };
-        write!(f, "{}", Plain(text))?;
-        match Predicate::read(text) {
-            None => write!(f, "  {}", self.terminal.paint(Style::Warning, "(not understood)")),
+        Caveat::FirstParty { predicate } => match Predicate::read(predicate) {
+            None => (predicate, Style::Warning, "(not understood)".to_owned()),
             Some(Predicate::Time { valid_until: at }) => {
-                let expiry = Expiry { at, now: self.now };
-                write!(f, "  {}", self.terminal.paint(Style::Faint, format_args!("({at}, {expiry})")))
+                (predicate, Style::Faint, format!("({at}, {})", Expiry { at, now }))
             }
-            Some(_) => Ok(()),
-        }
-    }
+            Some(_) => return Plain(predicate).to_string(),
+        },
+    };
+    format!("{}  {}", Plain(text), terminal.paint(style, note))
 }

@@ -1,20 +1,21 @@
 //! Users, groups, spaces and the like as the store names them.
 
-use std::{borrow::Cow, error::Error, fmt};
-
-use serde::{Serialize, Serializer, ser::SerializeStruct as _};
+use serde::Serialize;
 use token_core::{InviteType, Subject};
 use token_store::Entity;
 
-use crate::{output::Plain, request};
+use crate::{bytes::Plain, request};
 
 /// Reads `KIND:ID`, of a kind that tokens can target.
-pub(crate) fn resource(text: &str) -> Result<Entity, InvalidResource> {
+pub(crate) fn resource(text: &str) -> Result<Entity, String> {
     match text.split_once(':') {
         Some((kind, id)) if !id.is_empty() && kinds().any(|known| known == kind) => {
             Ok(Entity { kind: kind.to_owned(), id: id.to_owned() })
         }
-        _ => Err(InvalidResource),
+        _ => {
+            let kinds = kinds().collect::<Vec<_>>().join(", ");
+            Err(format!("not KIND:ID, such as space:ID; the kinds are {kinds}"))
+        }
     }
 }
 
@@ -25,24 +26,14 @@ fn kinds() -> impl Iterator<Item = &'static str> {
     InviteType::all().map(InviteType::target_kind).filter(move |kind| last.replace(*kind) != Some(*kind))
 }
 
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct InvalidResource;
-
-impl fmt::Display for InvalidResource {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("not KIND:ID, such as space:ID; the kinds are")?;
-        kinds()
-            .enumerate()
-            .try_for_each(|(index, kind)| write!(f, "{} {kind}", if index == 0 { "" } else { "," }))
-    }
+/// Reads `usr-ID` or `prv-ID`.
+pub(crate) fn issuer(text: &str) -> Result<Entity, &'static str> {
+    request::issuer(text).map(|subject| entity(subject.as_deref()))
 }
 
-impl Error for InvalidResource {}
-
-/// Reads `usr-ID` or `prv-ID`.
-pub(crate) fn issuer(text: &str) -> Result<Entity, request::InvalidIssuer> {
-    let text = request::issuer(text)?;
-    Ok(entity(Subject::read(&text).ok_or(request::InvalidIssuer)?))
+/// A number of uses, or `unlimited`.
+pub(crate) fn limit(uses: Option<u64>) -> String {
+    uses.map_or_else(|| "unlimited".to_owned(), |uses| uses.to_string())
 }
 
 fn entity(subject: Subject<&str>) -> Entity {
@@ -50,51 +41,47 @@ fn entity(subject: Subject<&str>) -> Entity {
 }
 
 /// The form of Onedata's JSON: `{"type":"user","id":"…"}`.
-pub(crate) struct Named<'a>(Cow<'a, Entity>);
+#[derive(Serialize)]
+pub(crate) struct Named {
+    #[serde(rename = "type")]
+    kind: String,
+    id: String,
+}
 
-impl From<Subject<&str>> for Named<'_> {
+impl From<Subject<&str>> for Named {
     fn from(subject: Subject<&str>) -> Self {
         Self::from(entity(subject))
     }
 }
 
-impl<'a> From<&'a Entity> for Named<'a> {
-    fn from(entity: &'a Entity) -> Self {
-        Self(Cow::Borrowed(entity))
+impl From<&Entity> for Named {
+    fn from(entity: &Entity) -> Self {
+        Self::from(entity.clone())
     }
 }
 
-impl From<Entity> for Named<'_> {
-    fn from(entity: Entity) -> Self {
-        Self(Cow::Owned(entity))
+impl From<Entity> for Named {
+    fn from(Entity { kind, id }: Entity) -> Self {
+        Self { kind, id }
     }
 }
 
-impl Serialize for Named<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut named = serializer.serialize_struct("Named", 2)?;
-        named.serialize_field("type", &self.0.kind)?;
-        named.serialize_field("id", &self.0.id)?;
-        named.end()
-    }
-}
-
-impl Named<'_> {
+impl Named {
     /// The command line's form of a resource: `space:ID`.
     pub(crate) fn resource(&self) -> String {
-        let Entity { kind, id } = &*self.0;
+        let Self { kind, id } = self;
         format!("{}:{}", Plain(kind.as_bytes()), Plain(id.as_bytes()))
     }
 
     /// The command line's form of a subject: `usr-ID`.
     pub(crate) fn subject(&self) -> String {
-        let code = match self.0.kind.as_str() {
+        let code = match self.kind.as_str() {
             "user" => "usr",
             "oneprovider" => "prv",
             "group" => "grp",
             _ => return self.resource(),
         };
-        format!("{code}-{}", Plain(self.0.id.as_bytes()))
+        format!("{code}-{}", Plain(self.id.as_bytes()))
     }
 }
 
@@ -105,7 +92,7 @@ mod tests {
     #[test]
     fn every_kind_is_named_once() {
         let expected = "not KIND:ID, such as space:ID; the kinds are group, space, user, cluster, harvester, atmInventory";
-        assert_eq!(InvalidResource.to_string(), expected);
+        assert_eq!(resource("space").unwrap_err(), expected);
         for kind in kinds() {
             assert!(resource(&format!("{kind}:x")).is_ok());
         }

@@ -7,6 +7,7 @@ use std::{
     hash::{BuildHasher as _, Hasher as _, RandomState},
     io::{self, Write as _},
     path::{Path, PathBuf},
+    time::Duration,
 };
 
 use clap::Args;
@@ -19,10 +20,11 @@ use token_store::{
 };
 
 use crate::{
-    error::{Failure, UsageError},
+    error::{Failure, HomeError, UsageError},
+    files::{private_dir, private_file, sync_dir},
     output::Terminal,
-    store::{self, StoreUrl},
-    time::{self, Seconds},
+    store::{Mode, StoreUrl},
+    time,
 };
 
 const KEYS: &str = "keys";
@@ -51,22 +53,33 @@ pub(crate) struct Opened {
     pub(crate) url: StoreUrl,
     /// Whether it is the store of that home, not another named one.
     pub(crate) is_own: bool,
+    settings: Settings,
+}
+
+impl Opened {
+    #[expect(clippy::field_reassign_with_default, reason = "another crate may add fields to it")]
+    fn authority(self) -> Result<Issuer, Failure> {
+        let mut config = Config::default();
+        config.location = self.settings.location;
+        config.domain = self.settings.domain;
+        Ok(Authority::new(self.store, self.keys.load()?, Operator, config)?)
+    }
 }
 
 #[derive(Args)]
 pub(crate) struct HomeArgs {
-    /// Where the keys, the configuration and the store are [env: ONETOKEN_HOME] [default:
-    /// $XDG_DATA_HOME/onetoken]. The keys themselves may be in ONETOKEN_KEYS instead, as the file `keys` has them
+    /// The directory of the keys, the configuration and the store [env: ONETOKEN_HOME] [default:
+    /// $XDG_DATA_HOME/onetoken]. ONETOKEN_KEYS can hold the content of the file `keys` instead
     #[arg(long, global = true, value_name = "DIR", help_heading = "Store")]
     home: Option<PathBuf>,
-    /// Another store than the configured one: redb:PATH, sled:PATH, postgres://USER@HOST/DATABASE, or memory:,
-    /// which is forgotten when the command ends. `mint` and `import` make one that is not there
+    /// A store to use instead of the configured one: redb:PATH, sled:PATH, postgres://USER@HOST/DATABASE, or
+    /// memory:, which ends with the command. `mint` and `import` create it if it does not exist
     #[arg(long, global = true, value_name = "URL", help_heading = "Store")]
     store: Option<StoreUrl>,
-    /// How long to wait for a store that another process has open
+    /// How long to wait while another process has the store open
     #[arg(long, global = true, value_name = "DURATION", default_value = "30s", value_parser = time::parse_duration,
           help_heading = "Store")]
-    wait: Seconds,
+    wait: Duration,
 }
 
 /// The file `config.json`.
@@ -96,14 +109,14 @@ impl Default for Settings {
 }
 
 impl HomeArgs {
-    fn dir(&self) -> Result<PathBuf, Failure> {
+    fn dir(&self) -> Result<PathBuf, UsageError> {
         // An empty variable counts as unset, as in the XDG base directory specification.
         let variable = || env::var_os("ONETOKEN_HOME").filter(|dir| !dir.is_empty()).map(PathBuf::from);
         if let Some(dir) = self.home.clone().or_else(variable) {
             return Ok(dir);
         }
-        let absolute = |name: &str| env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
         // The XDG base directory specification ignores relative paths.
+        let absolute = |name: &str| env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
         let data =
             absolute("XDG_DATA_HOME").or_else(|| absolute("HOME").map(|home| home.join(".local/share")));
         Ok(data.ok_or(UsageError::NoHome)?.join("onetoken"))
@@ -111,7 +124,6 @@ impl HomeArgs {
 
     /// Makes a home for a Onezone of this domain and location, and returns its path.
     pub(crate) fn init(&self, domain: Option<&str>, location: Option<&str>) -> Result<PathBuf, Failure> {
-        self.must_last(&StoreUrl::default())?;
         let dir = self.dir()?;
         let mut settings = Settings::default();
         if let Some(domain) = domain {
@@ -128,16 +140,12 @@ impl HomeArgs {
 
     /// The authority of this home.
     pub(crate) fn authority(&self) -> Result<Issuer, Failure> {
-        let dir = self.dir()?;
-        let settings = Settings::read(&dir)?;
-        let store = self.store_of(&dir, &settings);
-        Self::over(store::open(&store, self.wait)?, &dir, settings)
+        self.open(Mode::Existing)?.authority()
     }
 
     /// The authority of this home, which is made if it is absent or empty. The store of an existing home must exist as
     /// well, unless another was named: an empty one in its place would know none of its tokens.
     pub(crate) fn authority_from_scratch(&self, terminal: &Terminal) -> Result<Issuer, Failure> {
-        self.must_last(&StoreUrl::default())?;
         let dir = self.dir()?;
         let settings = match Settings::read(&dir) {
             Err(HomeError::Missing { .. }) if self.may_begin(&dir)? => {
@@ -149,91 +157,52 @@ impl HomeArgs {
             }
             settings => settings?,
         };
-        self.must_last(&settings.store)?;
-        Self::over(self.named_or_there(&self.store_of(&dir, &settings), terminal)?, &dir, settings)
+        must_last(self.store.as_ref().unwrap_or(&settings.store))?;
+        self.open_or_create(terminal)?.authority()
     }
 
-    /// Refuses a store in memory: another process must be able to verify the minted tokens.
-    fn must_last(&self, configured: &StoreUrl) -> Result<(), UsageError> {
-        match self.store.as_ref().unwrap_or(configured) {
-            StoreUrl::Memory => Err(UsageError::ForgetfulStore),
-            _ => Ok(()),
-        }
-    }
-
-    /// The store of this home and its keys.
-    pub(crate) fn opened(&self) -> Result<Opened, Failure> {
-        self.open_by(|url| Ok(store::open(url, self.wait)?))
-    }
-
-    /// The same, but makes a store that is not the home's if it is absent.
-    pub(crate) fn opened_from_scratch(&self, terminal: &Terminal) -> Result<Opened, Failure> {
-        self.open_by(|url| self.named_or_there(url, terminal))
-    }
-
-    /// A copy of the store of this home and its keys, to read.
-    pub(crate) fn inspected(&self) -> Result<Opened, Failure> {
-        self.open_by(|url| Ok(store::inspect(url, self.wait)?))
-    }
-
-    /// A store besides the home's own.
-    pub(crate) fn other(&self, url: &StoreUrl) -> Result<Box<dyn Administration>, Failure> {
-        Ok(store::open(url, self.wait)?)
-    }
-
-    fn open_by(
-        &self,
-        open: impl FnOnce(&StoreUrl) -> Result<Box<dyn Administration>, Failure>,
-    ) -> Result<Opened, Failure> {
+    /// Opens the store of this home, or a copy of it.
+    pub(crate) fn open(&self, mode: Mode) -> Result<Opened, Failure> {
         let dir = self.dir()?;
         let io = |source| HomeError::Io { path: dir.clone(), source };
         let settings = Settings::read(&dir)?;
-        let url = self.store_of(&dir, &settings).absolute().map_err(io)?;
-        let own = settings.store.within(&dir);
-        let is_own = url == own.absolute().map_err(io)?;
+        let own = settings.store.within(&dir).absolute().map_err(io)?;
+        let url = match &self.store {
+            Some(store) => store.absolute().map_err(io)?,
+            None => own.clone(),
+        };
         // The store first: while it is open, no process replaces the keys.
-        let store = open(&url)?;
-        Ok(Opened { store, keys: keys(&dir), dir, url, is_own })
+        let store = url.open(mode, self.wait)?;
+        Ok(Opened { store, keys: keys(&dir), is_own: url == own, dir, url, settings })
     }
 
-    /// Opens the store. Makes it if it is absent and not the home's own.
-    fn named_or_there(
-        &self,
-        url: &StoreUrl,
-        terminal: &Terminal,
-    ) -> Result<Box<dyn Administration>, Failure> {
-        match store::open(url, self.wait) {
-            Err(HomeError::Store(StoreError::NotFound { path })) if self.store.is_some() => {
-                let store = store::open_or_create(url, self.wait)?;
+    /// Opens the store of this home. Makes a named one that is absent.
+    pub(crate) fn open_or_create(&self, terminal: &Terminal) -> Result<Opened, Failure> {
+        match self.open(Mode::Existing) {
+            Err(Failure::Store(StoreError::NotFound { path })) if self.store.is_some() => {
+                let opened = self.open(Mode::ExistingOrNew)?;
                 terminal.note(format_args!("made a new and empty store at {}", path.display()));
-                Ok(store)
+                Ok(opened)
             }
-            opened => Ok(opened?),
+            opened => opened,
         }
     }
 
-    fn store_of(&self, dir: &Path, settings: &Settings) -> StoreUrl {
-        self.store.clone().unwrap_or_else(|| settings.store.within(dir))
-    }
-
-    #[expect(clippy::field_reassign_with_default, reason = "another crate may add fields to it")]
-    fn over(store: Box<dyn Administration>, dir: &Path, settings: Settings) -> Result<Issuer, Failure> {
-        let keys = keys(dir).load().map_err(HomeError::from)?;
-        let mut config = Config::default();
-        config.location = settings.location;
-        config.domain = settings.domain;
-        Ok(Authority::new(store, keys, Operator, config)?)
+    /// Opens another store.
+    pub(crate) fn other(&self, url: &StoreUrl) -> Result<Box<dyn Administration>, StoreError> {
+        url.open(Mode::Existing, self.wait)
     }
 
     /// Makes the home. Each step can be the last: the configuration, written at the end, makes it a home. Returns
     /// `false` if another process was faster.
     fn set_up(&self, dir: &Path, mut settings: Settings) -> Result<bool, Failure> {
         let io = |source| HomeError::Io { path: dir.to_owned(), source };
-        private_dir(dir).map_err(io)?;
-        require_private(dir)?;
         if let Some(store) = &self.store {
             settings.store = store.absolute().map_err(io)?;
         }
+        must_last(&settings.store)?;
+        private_dir(dir).map_err(io)?;
+        require_private(dir)?;
         let (key_file, config) = (dir.join(KEYS), dir.join(CONFIG));
         let store = settings.store.within(dir);
         // In this order: another process that makes the home writes its keys before its store.
@@ -245,12 +214,12 @@ impl HomeArgs {
             (_, false, Some(path)) => return Err(HomeError::Orphan { path }.into()),
             (_, false, None) => match KeyRing::create(&key_file) {
                 Ok(_) | Err(KeyFileError::Exists { .. }) => {}
-                Err(error) => return Err(HomeError::Keys(error.into()).into()),
+                Err(error) => return Err(KeySourceError::from(error).into()),
             },
             // Given by the user or left by an interrupted attempt, if they are keys at all.
-            (_, true, _) => drop(keys(dir).load().map_err(HomeError::from)?),
+            (_, true, _) => drop(keys(dir).load()?),
         }
-        drop(store::open_or_create(&store, self.wait)?);
+        drop(store.open(Mode::ExistingOrNew, self.wait)?);
         Ok(settings.write(&config).map_err(io)?)
     }
 
@@ -277,6 +246,11 @@ impl HomeArgs {
         }
         Ok(true)
     }
+}
+
+/// Refuses a store in memory: another process must be able to verify the minted tokens.
+fn must_last(store: &StoreUrl) -> Result<(), UsageError> {
+    if matches!(store, StoreUrl::Memory) { Err(UsageError::ForgetfulStore) } else { Ok(()) }
 }
 
 /// The source of the keys of this home.
@@ -323,7 +297,7 @@ impl Settings {
         let Version { version } = serde_json::from_str(&text).map_err(unreadable)?;
         match version {
             VERSION => serde_json::from_str(&text).map_err(unreadable),
-            found => Err(HomeError::Version { path, found }),
+            found => Err(HomeError::Version { path, found, known: VERSION }),
         }
     }
 
@@ -346,41 +320,6 @@ impl Settings {
         sync_dir(path.parent().unwrap_or(Path::new(".")))?;
         Ok(true)
     }
-}
-
-/// Syncs a directory, and with it the names in it.
-#[cfg(unix)]
-pub(crate) fn sync_dir(dir: &Path) -> io::Result<()> {
-    fs::File::open(dir)?.sync_all()
-}
-
-/// Does nothing: where directories cannot be opened as files, the file system keeps their order.
-#[cfg(not(unix))]
-pub(crate) fn sync_dir(_dir: &Path) -> io::Result<()> {
-    Ok(())
-}
-
-/// A new file for its owner alone: the URL of a store may hold a password.
-#[cfg(unix)]
-pub(crate) fn private_file(path: &Path) -> io::Result<fs::File> {
-    use std::os::unix::fs::OpenOptionsExt as _;
-    fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)
-}
-
-#[cfg(not(unix))]
-pub(crate) fn private_file(path: &Path) -> io::Result<fs::File> {
-    fs::File::create_new(path)
-}
-
-#[cfg(unix)]
-fn private_dir(dir: &Path) -> io::Result<()> {
-    use std::os::unix::fs::DirBuilderExt as _;
-    fs::DirBuilder::new().recursive(true).mode(0o700).create(dir)
-}
-
-#[cfg(not(unix))]
-fn private_dir(dir: &Path) -> io::Result<()> {
-    fs::create_dir_all(dir)
 }
 
 /// Refuses a home that others may write to, since they could put their own key ring there. Also refuses a home or a key
@@ -436,33 +375,6 @@ impl Host for Operator {
     ) -> Result<bool, HostError> {
         Ok(true)
     }
-}
-
-/// The home cannot be made or used.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum HomeError {
-    #[error("{} exists and is not overwritten", path.display())]
-    Exists { path: PathBuf },
-    #[error("{} is a store without its keys, which new keys would not open", path.display())]
-    Orphan { path: PathBuf },
-    #[error("{} has mode {mode:o}: others than its owner may change what is in it; run `chmod 700 {}`", path.display(), path.display())]
-    Exposed { path: PathBuf, mode: u32 },
-    #[error(
-        "{} belongs to user {owner}, who may change the keys; run onetoken as that user, or `chown` it to this one", path.display()
-    )]
-    Foreign { path: PathBuf, owner: u32 },
-    #[error("{} is no home of onetoken: run `onetoken init` first", path.display())]
-    Missing { path: PathBuf },
-    #[error("{} holds no configuration", path.display())]
-    Config { path: PathBuf, source: serde_json::Error },
-    #[error("{} is of version {found}; this program knows version {VERSION}", path.display())]
-    Version { path: PathBuf, found: u32 },
-    #[error("{} cannot be used", path.display())]
-    Io { path: PathBuf, source: io::Error },
-    #[error(transparent)]
-    Keys(#[from] KeySourceError),
-    #[error("the store cannot be opened")]
-    Store(#[from] StoreError),
 }
 
 #[cfg(all(test, unix))]

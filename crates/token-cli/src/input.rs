@@ -2,7 +2,6 @@
 
 use std::{
     ffi::{OsStr, OsString},
-    fmt,
     fs::{self, File},
     io::{self, BufRead as _, BufReader, IsTerminal as _, Read},
     path::Path,
@@ -43,6 +42,14 @@ impl<'a> Source<'a> {
         }
     }
 
+    /// Standard input, from which `--lines` reads: no token may be given.
+    pub(crate) fn of_lines(argument: Option<&OsStr>) -> Result<Self, UsageError> {
+        argument
+            .is_none_or(|argument| argument == INPUT)
+            .then_some(Self::Input)
+            .ok_or(UsageError::TokenWithLines)
+    }
+
     pub(crate) fn read(self) -> Result<Text, Failure> {
         match self {
             Self::Argument(argument) => Ok(Text::Argument(argument.to_owned())),
@@ -58,6 +65,12 @@ impl<'a> Source<'a> {
             }
         }
     }
+}
+
+/// Refuses to read more than one token or secret from standard input.
+pub(crate) fn at_most_one(from_input: impl IntoIterator<Item = bool>) -> Result<(), UsageError> {
+    let count = from_input.into_iter().filter(|from_input| *from_input).count();
+    if count > 1 { Err(UsageError::InputTwice) } else { Ok(()) }
 }
 
 /// An argument in the place of a token.
@@ -86,19 +99,18 @@ impl Text {
 
     /// Inspects the token without a key. A malformed one is diagnosed as of `now`.
     pub(crate) fn inspection(&self, options: &DecodeOptions, now: UnixTime) -> Result<Inspection, Malformed> {
-        let damaged = |damage| self.with_hint(Malformed::token(damage, now));
+        let damaged = |damage| self.file_name().unwrap_or_else(|| Malformed::token(damage, now));
         inspect(self.as_str()?, options).map_err(damaged)
-    }
-
-    fn with_hint(&self, malformed: Malformed) -> Malformed {
-        self.file_name().unwrap_or(malformed)
     }
 
     /// The error for a caller who gave the name of a file or a pipe in place of a token.
     pub(crate) fn file_name(&self) -> Option<Malformed> {
         let Self::Argument(name) = self else { return None };
         let is_readable = fs::metadata(name).is_ok_and(|metadata| !metadata.is_dir());
-        is_readable.then(|| Malformed::file_name(ShellWord(name)))
+        // A shell takes it without quotes.
+        let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_./".contains(&byte);
+        let plain = name.to_str().filter(|name| name.bytes().all(is_plain));
+        is_readable.then(|| Malformed::file_name(plain.unwrap_or("FILE")))
     }
 
     /// Decodes the macaroon. A malformed one is diagnosed as of `now`.
@@ -107,36 +119,18 @@ impl Text {
         options: &DecodeOptions,
         now: UnixTime,
     ) -> Result<(Macaroon, Spelling), Malformed> {
-        let text = self.as_str()?;
-        let read = Macaroon::from_text(text, options);
-        read.map_err(|error| self.with_hint(diagnosis(text, &error, options, now)))
+        let read = Macaroon::from_text(self.as_str()?, options);
+        read.map_err(|error| self.diagnosis(error, options, now))
     }
 
     /// Decodes the token: unlike a macaroon, it has an identifier in Onedata's form.
     pub(crate) fn token(&self, now: UnixTime) -> Result<Token, Malformed> {
-        let (text, options) = (self.as_str()?, DecodeOptions::default());
-        let read = Token::decode(text, &options);
-        read.map_err(|error| self.with_hint(diagnosis(text, &error, &options, now)))
+        let options = DecodeOptions::default();
+        Token::decode(self.as_str()?, &options).map_err(|error| self.diagnosis(error, &options, now))
     }
-}
 
-/// A name as a shell takes it, if it needs no quotes.
-struct ShellWord<'a>(&'a OsStr);
-
-impl fmt::Display for ShellWord<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_./".contains(&byte);
-        match self.0.to_str().filter(|name| name.bytes().all(is_plain)) {
-            Some(name) => f.write_str(name),
-            None => f.write_str("FILE"),
-        }
-    }
-}
-
-fn diagnosis(text: &str, error: &DecodeError, options: &DecodeOptions, now: UnixTime) -> Malformed {
-    match inspect(text, options) {
-        Err(damage) => Malformed::token(damage, now),
-        Ok(_) => Malformed::result(error),
+    fn diagnosis(&self, error: DecodeError, options: &DecodeOptions, now: UnixTime) -> Malformed {
+        self.inspection(options, now).err().unwrap_or_else(|| error.into())
     }
 }
 
@@ -166,28 +160,11 @@ impl<R: Read> Lines<R> {
             return Ok(None);
         }
         if line.len() > most && !line.ends_with(b"\n") {
-            self.skip_line()?;
+            self.input.skip_until(b'\n')?;
             return Ok(Some(Text::TooLong));
         }
         cut_line_end(&mut line);
         Ok(Some(Text::Whole(line)))
-    }
-
-    fn skip_line(&mut self) -> io::Result<()> {
-        loop {
-            let buffer = match self.input.fill_buf() {
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-                buffer => buffer?,
-            };
-            let (taken, ends) = match buffer.iter().position(|byte| *byte == b'\n') {
-                Some(end) => (end.saturating_add(1), true),
-                None => (buffer.len(), buffer.is_empty()),
-            };
-            self.input.consume(taken);
-            if ends {
-                return Ok(());
-            }
-        }
     }
 }
 
@@ -213,9 +190,9 @@ fn cut_line_end(bytes: &mut Vec<u8>) {
     }
 }
 
-/// Reads all bytes of a file that holds a secret. `-` is standard input.
-pub(crate) fn secret(path: &Path) -> Result<Zeroizing<Vec<u8>>, Failure> {
-    let unusable = |source| Failure::File { path: path.to_owned(), source };
+/// Reads a file that holds a secret, without a line feed at its end unless it has exactly this length. `-` is standard
+/// input.
+pub(crate) fn secret(path: &Path, len: Option<usize>) -> Result<Zeroizing<Vec<u8>>, Failure> {
     // Full capacity from the start: a buffer that grows leaves copies of the secret behind.
     let mut bytes = Zeroizing::new(Vec::with_capacity(MAX_SECRET.saturating_add(1)));
     let read = if path.as_os_str() == INPUT {
@@ -223,10 +200,15 @@ pub(crate) fn secret(path: &Path) -> Result<Zeroizing<Vec<u8>>, Failure> {
     } else {
         File::open(path).and_then(|file| bounded(file, MAX_SECRET).read_to_end(&mut bytes))
     };
-    match read.map_err(unusable)? {
-        len if len > MAX_SECRET => Err(unusable(io::ErrorKind::FileTooLarge.into())),
-        _ => Ok(bytes),
+    let checked = match read {
+        Ok(read) if read > MAX_SECRET => Err(io::ErrorKind::FileTooLarge.into()),
+        read => read,
+    };
+    checked.map_err(|source| Failure::File { path: path.to_owned(), source })?;
+    if bytes.ends_with(b"\n") && Some(bytes.len()) != len {
+        bytes.pop();
     }
+    Ok(bytes)
 }
 
 #[cfg(test)]

@@ -8,20 +8,20 @@ use zeroize::Zeroizing;
 
 use crate::{
     error::{Failure, UsageError},
-    input::{self, Source},
+    input,
 };
 
 /// Exactly one of them. There is no `Debug`: it would show the secret.
 #[derive(Args)]
 #[group(id = "key", multiple = false)]
 struct Secret {
-    /// The secret as text; other users of the machine can see it in the list of processes
+    /// The secret as text; other users of the machine see it in the list of processes
     #[arg(long, value_name = "TEXT", allow_hyphen_values = true, help_heading = "Key")]
     secret: Option<String>,
-    /// The secret in hexadecimal; other users of the machine can see it in the list of processes
+    /// The secret in hexadecimal; other users of the machine see it in the list of processes
     #[arg(long, value_name = "HEX", help_heading = "Key")]
     secret_hex: Option<String>,
-    /// A file whose bytes are the secret, one line feed at its end aside; `-` is standard input
+    /// A file that holds the secret; one line feed at its end is ignored, and `-` is standard input
     #[arg(long, value_name = "PATH", help_heading = "Key")]
     secret_file: Option<PathBuf>,
 }
@@ -30,7 +30,7 @@ struct Secret {
 pub(crate) struct KeyArgs {
     #[command(flatten)]
     given: Secret,
-    /// Take the 32 bytes as the derived root key itself
+    /// The secret is the derived root key itself, of 32 bytes
     #[arg(long, requires = "key", help_heading = "Key")]
     raw_key: bool,
 }
@@ -42,9 +42,8 @@ impl KeyArgs {
         secret.is_some() || secret_hex.is_some() || secret_file.is_some()
     }
 
-    /// The key. `token` says where the token is read from, if one is.
-    pub(crate) fn root_key(&self, token: Option<Source<'_>>) -> Result<RootKey, Failure> {
-        let secret = self.secret(token)?;
+    pub(crate) fn root_key(&self) -> Result<RootKey, Failure> {
+        let secret = self.secret()?;
         if !self.raw_key {
             return match secret.is_empty() {
                 true => Err(UsageError::EmptySecret.into()),
@@ -61,7 +60,7 @@ impl KeyArgs {
         self.given.secret_file.as_ref().is_some_and(|path| path.as_os_str() == input::INPUT)
     }
 
-    fn secret(&self, token: Option<Source<'_>>) -> Result<Zeroizing<Vec<u8>>, Failure> {
+    fn secret(&self) -> Result<Zeroizing<Vec<u8>>, Failure> {
         let Secret { secret, secret_hex, secret_file } = &self.given;
         if let Some(text) = secret {
             return Ok(Zeroizing::new(text.as_bytes().to_vec()));
@@ -69,33 +68,19 @@ impl KeyArgs {
         if let Some(text) = secret_hex {
             return Ok(hex(text).ok_or(UsageError::SecretHex)?);
         }
-        let Some(path) = secret_file else { return Err(UsageError::NoKey.into()) };
-        if self.reads_input() && matches!(token, Some(Source::Input)) {
-            return Err(UsageError::InputTwice.into());
-        }
-        let mut bytes = input::secret(path)?;
+        let path = secret_file.as_ref().ok_or(UsageError::NoKey)?;
         // The bytes of a root key may end in a line feed.
-        let whole_key = self.raw_key && bytes.len() == RootKey::LEN;
-        if bytes.ends_with(b"\n") && !whole_key {
-            bytes.pop();
-        }
-        Ok(bytes)
+        input::secret(path, self.raw_key.then_some(RootKey::LEN))
     }
 }
 
-/// The key of a third-party caveat: a text, or `@PATH` for the content of a file. `None` if it is empty.
-pub(crate) fn caveat_key(text: &str) -> Result<Option<CaveatKey>, Failure> {
+/// The key of a third-party caveat: a text, or `@PATH` for the content of a file.
+pub(crate) fn caveat_key(text: &str) -> Result<CaveatKey, Failure> {
     let secret = match text.strip_prefix('@') {
         None => Zeroizing::new(text.as_bytes().to_vec()),
-        Some(path) => {
-            let mut bytes = input::secret(Path::new(path))?;
-            if bytes.ends_with(b"\n") {
-                bytes.pop();
-            }
-            bytes
-        }
+        Some(path) => input::secret(Path::new(path), None)?,
     };
-    Ok((!secret.is_empty()).then(|| CaveatKey::derive_any(&secret)))
+    if secret.is_empty() { Err(UsageError::EmptySecret.into()) } else { Ok(CaveatKey::derive_any(&secret)) }
 }
 
 fn hex(text: &str) -> Option<Zeroizing<Vec<u8>>> {

@@ -2,19 +2,24 @@
 
 use std::{
     env, fmt,
-    io::{self, IsTerminal as _, Write},
+    io::{self, IsTerminal as _, Write as _},
 };
 
-use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use clap::ColorChoice;
-use serde::{Serialize, Serializer, ser::SerializeStruct as _};
+use serde::Serialize;
+use token_core::{DecodeOptions, EncodeError, Macaroon};
 
-use crate::error::{Exit, Failure};
+use crate::{
+    bytes::Plain,
+    error::{Failure, Malformed},
+    exit::Exit,
+};
 
 /// Standard output and standard error.
 pub(crate) struct Terminal {
     out: io::Stdout,
     color: bool,
+    json: bool,
 }
 
 /// The role of a text, which decides its color.
@@ -27,7 +32,8 @@ pub(crate) enum Style {
 }
 
 impl Terminal {
-    pub(crate) fn new(color: ColorChoice) -> Self {
+    /// A terminal that prints answers as documents if `json` says so.
+    pub(crate) fn new(color: ColorChoice, json: bool) -> Self {
         let out = io::stdout();
         let color = match color {
             ColorChoice::Always => true,
@@ -37,23 +43,23 @@ impl Terminal {
                 out.is_terminal() && !refused
             }
         };
-        Self { out, color }
+        Self { out, color, json }
     }
 
-    /// Whether standard output is seen by a person.
+    /// Whether a person sees standard output.
     pub(crate) fn is_terminal(&self) -> bool {
         self.out.is_terminal()
+    }
+
+    /// Whether answers are documents.
+    pub(crate) const fn prints_json(&self) -> bool {
+        self.json
     }
 
     /// The width of a line in characters, where a person sees it.
     pub(crate) fn width(&self) -> Option<usize> {
         let (terminal_size::Width(width), _) = terminal_size::terminal_size_of(&self.out)?;
         Some(width.into())
-    }
-
-    /// Writes one document on a line of its own and flushes it.
-    pub(crate) fn document(&mut self, value: &impl Serialize) -> Result<(), Failure> {
-        Document::new(value).and_then(|document| document.write(&mut self.out)).map_err(Failure::Output)
     }
 
     /// Refuses a closed standard output, for output that must not get lost.
@@ -65,22 +71,52 @@ impl Terminal {
         }
     }
 
+    /// Writes the document, or the text for people.
+    pub(crate) fn answer(&self, document: &impl Serialize, text: impl fmt::Display) -> Result<(), Failure> {
+        if self.json { self.document(document) } else { self.text(text) }
+    }
+
+    /// Writes a token that this command made, for readers with these options.
+    pub(crate) fn token(
+        &self,
+        written: Result<String, EncodeError>,
+        options: &DecodeOptions,
+    ) -> Result<(), Failure> {
+        #[derive(Serialize)]
+        struct Document<'a> {
+            token: &'a str,
+        }
+        let token = &*written.map_err(Malformed::from)?;
+        // Its readers have the same limits: better to hit them here.
+        Macaroon::from_text(token, options).map_err(Malformed::from)?;
+        self.answer(&Document { token }, format_args!("{token}\n"))
+    }
+
+    /// Writes one document on a line of its own and flushes it. Writes nothing if it cannot be serialized.
+    pub(crate) fn document(&self, value: &impl Serialize) -> Result<(), Failure> {
+        let mut bytes = serde_json::to_vec(value).map_err(|error| Failure::Output(error.into()))?;
+        bytes.push(b'\n');
+        self.bytes(&bytes)
+    }
+
     /// Writes lines for people.
-    pub(crate) fn text(&mut self, text: impl fmt::Display) -> Result<(), Failure> {
-        let text = text.to_string();
-        self.bytes(text.as_bytes())
+    pub(crate) fn text(&self, text: impl fmt::Display) -> Result<(), Failure> {
+        self.bytes(text.to_string().as_bytes())
     }
 
     /// Writes exactly these bytes.
-    pub(crate) fn bytes(&mut self, bytes: &[u8]) -> Result<(), Failure> {
-        self.out.write_all(bytes).and_then(|()| self.out.flush()).map_err(Failure::Output)
+    pub(crate) fn bytes(&self, bytes: &[u8]) -> Result<(), Failure> {
+        let mut out = &self.out;
+        out.write_all(bytes).and_then(|()| out.flush()).map_err(Failure::Output)
     }
 
-    /// Reports a failure to people and, if asked, to programs.
-    pub(crate) fn failure(&mut self, failure: &Failure, json: bool) -> Exit {
-        if json {
-            // The reader has gone away and needs no document.
-            drop(self.document(&failure.document()));
+    /// Reports a failure to people and, if asked, to programs. A reader that closed the output wants no more of it.
+    pub(crate) fn failure(&self, failure: &Failure, json: bool) -> Exit {
+        match failure {
+            Failure::Output(error) if error.kind() == io::ErrorKind::BrokenPipe => return Exit::Done,
+            // If this fails too, standard error and the exit code remain.
+            _ if json => drop(self.document(&failure.document())),
+            _ => {}
         }
         self.note(failure);
         failure.exit()
@@ -101,18 +137,18 @@ impl Terminal {
         drop(writeln!(io::stderr().lock(), "onetoken: {}", Plain(message.as_bytes())));
     }
 
-    pub(crate) fn paint<T: fmt::Display>(&self, style: Style, text: T) -> Painted<T> {
-        Painted { style: self.color.then_some(style), text }
+    /// The text in its color, if there is color.
+    pub(crate) fn paint(&self, style: Style, text: impl fmt::Display) -> String {
+        // ECMA-48 §8.3.117
+        let code = match style {
+            _ if !self.color => return text.to_string(),
+            Style::Good => "32",
+            Style::Bad => "31",
+            Style::Warning => "33",
+            Style::Faint => "2",
+        };
+        format!("\u{1b}[{code}m{text}\u{1b}[0m")
     }
-}
-
-/// Turns an error of standard output into a failure, except that the reader has closed it.
-pub(crate) fn failed(error: &io::Error) -> Exit {
-    if error.kind() == io::ErrorKind::BrokenPipe {
-        return Exit::Done;
-    }
-    drop(writeln!(io::stderr().lock(), "onetoken: standard output cannot be written: {error}"));
-    Exit::Unusable
 }
 
 /// Rust opens `/dev/null` for reading and writing in the place of a closed standard stream, where shells open it
@@ -136,109 +172,4 @@ fn is_closed(out: &io::Stdout) -> io::Result<bool> {
 #[cfg(not(unix))]
 fn is_closed(_out: &io::Stdout) -> io::Result<bool> {
     Ok(false)
-}
-
-/// A text in its color, if there is color.
-pub(crate) struct Painted<T> {
-    style: Option<Style>,
-    text: T,
-}
-
-impl<T: fmt::Display> fmt::Display for Painted<T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // ECMA-48 §8.3.117
-        let code = match self.style {
-            None => return self.text.fmt(f),
-            Some(Style::Good) => "32",
-            Some(Style::Bad) => "31",
-            Some(Style::Warning) => "33",
-            Some(Style::Faint) => "2",
-        };
-        write!(f, "\u{1b}[{code}m{}\u{1b}[0m", self.text)
-    }
-}
-
-/// A document, serialized before any of it is written.
-pub(crate) struct Document(Vec<u8>);
-
-impl Document {
-    pub(crate) fn new(value: &impl Serialize) -> io::Result<Self> {
-        let mut bytes = serde_json::to_vec(value)?;
-        bytes.push(b'\n');
-        Ok(Self(bytes))
-    }
-
-    pub(crate) fn write(&self, out: &mut impl Write) -> io::Result<()> {
-        out.write_all(&self.0)?;
-        out.flush()
-    }
-}
-
-/// Bytes of a token in a document: a string, or `{"base64url":…}` if they are not UTF-8.
-#[derive(Clone, Debug)]
-pub(crate) struct Bytes(Vec<u8>);
-
-impl Bytes {
-    pub(crate) fn as_bytes(&self) -> &[u8] {
-        &self.0
-    }
-}
-
-impl From<&[u8]> for Bytes {
-    fn from(bytes: &[u8]) -> Self {
-        Self(bytes.to_vec())
-    }
-}
-
-impl Serialize for Bytes {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        match std::str::from_utf8(&self.0) {
-            Ok(text) => serializer.serialize_str(text),
-            Err(_) => {
-                let mut map = serializer.serialize_struct("Bytes", 1)?;
-                map.serialize_field("base64url", &URL_SAFE_NO_PAD.encode(&self.0))?;
-                map.end()
-            }
-        }
-    }
-}
-
-/// Escaped bytes of a token, for people: the author of the token must not steer the terminal.
-pub(crate) struct Plain<'a>(pub(crate) &'a [u8]);
-
-impl fmt::Display for Plain<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        use fmt::Write as _;
-        for chunk in self.0.utf8_chunks() {
-            for character in chunk.valid().chars() {
-                // Quotes and backslashes do no harm; `escape_debug` knows what does not print.
-                let mut escaped = character.escape_debug();
-                match (escaped.len(), character) {
-                    (1, _) | (_, '"' | '\'' | '\\') => f.write_char(character)?,
-                    _ => escaped.try_for_each(|part| f.write_char(part))?,
-                }
-            }
-            write!(f, "{}", chunk.invalid().escape_ascii())?;
-        }
-        Ok(())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn nothing_steers_the_terminal() {
-        let hostile = "a\u{1b}[2J\u{202e}b\n\u{7}\u{9b}é".as_bytes();
-        assert_eq!(Plain(hostile).to_string(), r"a\u{1b}[2J\u{202e}b\n\u{7}\u{9b}é");
-        assert_eq!(Plain(b"path = \"a\\b\" \xff").to_string(), r#"path = "a\b" \xff"#);
-    }
-
-    #[test]
-    fn bytes_that_are_no_text_are_base64url() {
-        let json = |bytes: &[u8]| serde_json::to_string(&Bytes::from(bytes)).unwrap();
-        assert_eq!(json(b"text"), r#""text""#);
-        assert_eq!(json(b"\xfb\xff"), r#"{"base64url":"-_8"}"#);
-    }
 }

@@ -8,16 +8,13 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::time::Span;
+use crate::{output::Terminal, time::Span};
 
 /// Work that ends sooner shows no progress.
 const FIRST: Duration = Duration::from_secs(1);
 
 /// The shortest time between two updates.
 const PAUSE: Duration = Duration::from_millis(100);
-
-/// How many characters a bar has.
-const WIDTH: u64 = 30;
 
 /// A line on standard error that is rewritten, if that is a terminal. Removed on drop.
 pub(crate) struct Progress {
@@ -31,9 +28,10 @@ impl Progress {
         Self { begun: Instant::now(), shown_at: None, shown: io::stderr().is_terminal() }
     }
 
-    /// A hidden one.
-    pub(crate) fn hidden() -> Self {
-        Self { shown: false, ..Self::new() }
+    /// Hidden if the answers themselves, on this terminal, show the progress.
+    pub(crate) fn beside(terminal: &Terminal) -> Self {
+        let progress = Self::new();
+        Self { shown: progress.shown && !terminal.is_terminal(), ..progress }
     }
 
     /// Whether it is visible; otherwise the caller can skip work that only it needs.
@@ -57,7 +55,7 @@ impl Progress {
 
     /// Shows how many of how many are done, and the time that the rest takes at this rate.
     pub(crate) fn tell_part(&mut self, done: u64, all: u64) {
-        self.tell(Bar { done, all, elapsed: self.begun.elapsed() });
+        self.tell(part(done, all, self.begun.elapsed()));
     }
 }
 
@@ -88,29 +86,16 @@ pub(crate) fn during<T>(doing: &str, work: impl FnOnce() -> T) -> T {
     })
 }
 
-/// A bar with the counts and the remaining time.
-struct Bar {
-    done: u64,
-    all: u64,
-    elapsed: Duration,
-}
-
-impl fmt::Display for Bar {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let part = |of: u64| {
-            let part = u128::from(self.done.min(self.all)).saturating_mul(of.into());
-            part.checked_div(self.all.into()).and_then(|part| usize::try_from(part).ok()).unwrap_or_default()
-        };
-        let (filled, width) = (part(WIDTH), usize::try_from(WIDTH).unwrap_or_default());
-        let (bar, rest) = ("#".repeat(filled), ".".repeat(width.saturating_sub(filled)));
-        write!(f, "[{bar}{rest}] {:>3} %  {} of {}", part(100), self.done, self.all)?;
-        let left =
-            u128::from(self.all.saturating_sub(self.done)).saturating_mul(self.elapsed.as_secs().into());
-        match left.checked_div(self.done.into()).and_then(|left| u64::try_from(left).ok()) {
-            None | Some(0) => Ok(()),
-            Some(left) => write!(f, ", about {} left", Span(left)),
-        }
-    }
+/// How many of how many are done, and about how long the rest takes at this rate.
+fn part(done: u64, all: u64, elapsed: Duration) -> String {
+    let ratio = |count: u64, by: u64, of: u64| {
+        let product = u128::from(count).saturating_mul(by.into());
+        product.checked_div(of.into()).and_then(|ratio| u64::try_from(ratio).ok())
+    };
+    let percent = ratio(done.min(all), 100, all).unwrap_or_default();
+    let left = ratio(all.saturating_sub(done), elapsed.as_secs(), done).filter(|left| *left > 0);
+    let left = left.map_or_else(String::new, |left| format!(", about {} left", Span(left)));
+    format!("{percent:>3} %  {done} of {all}{left}")
 }
 
 #[cfg(test)]
@@ -118,26 +103,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_bar_fills_up() {
-        let bar = |done, all| Bar { done, all, elapsed: Duration::ZERO }.to_string();
-        assert_eq!(bar(0, 4), "[..............................]   0 %  0 of 4");
-        assert_eq!(bar(1, 3), "[##########....................]  33 %  1 of 3");
-        assert_eq!(bar(5, 4), "[##############################] 100 %  5 of 4");
-        assert!(bar(u64::MAX - 1, u64::MAX).starts_with("[#############################.]  99 %"));
-        assert_eq!(bar(0, 0), "[..............................]   0 %  0 of 0");
-    }
-
-    #[test]
-    fn a_bar_tells_what_is_left() {
-        let bar = |done, all, secs| Bar { done, all, elapsed: Duration::from_secs(secs) }.to_string();
-        assert!(bar(1, 3, 10).ends_with("  1 of 3, about 20 seconds left"));
-        assert!(bar(1000, 181_000, 2).ends_with(", about 6 minutes left"));
-        for silent in [bar(0, 3, 10), bar(3, 3, 10), bar(2, 3, 0), bar(4, 3, 10)] {
-            assert!(!silent.contains("left"), "{silent}");
-        }
+    fn a_part_is_a_percentage_and_what_is_left() {
+        let part = |done, all, secs| part(done, all, Duration::from_secs(secs));
+        assert_eq!(part(0, 4, 10), "  0 %  0 of 4");
+        assert_eq!(part(1, 3, 10), " 33 %  1 of 3, about 20 seconds left");
+        assert_eq!(part(2, 3, 0), " 66 %  2 of 3");
+        assert_eq!(part(5, 4, 10), "100 %  5 of 4");
+        assert_eq!(part(0, 0, 10), "  0 %  0 of 0");
+        assert_eq!(part(1000, 181_000, 2), "  0 %  1000 of 181000, about 6 minutes left");
+        assert!(part(u64::MAX - 1, u64::MAX, 0).starts_with(" 99 %"));
         assert!(
-            bar(1, u64::MAX, u64::MAX).ends_with(&format!(" of {}", u64::MAX)),
-            "longer than can be shown_at"
+            part(1, u64::MAX, u64::MAX).ends_with(&format!(" of {}", u64::MAX)),
+            "longer than can be shown"
         );
     }
 }

@@ -12,31 +12,31 @@ use crate::{error::Failure, time};
 
 #[derive(Args)]
 pub(crate) struct RequestArgs {
-    /// The time, in RFC 3339 or Unix seconds; with a store, not earlier than now [default: now]
+    /// The time of the request, in RFC 3339 or Unix seconds; with a store, not earlier than now [default: now]
     #[arg(long, value_name = "TIME", value_parser = time::parse_time, help_heading = "Context")]
     at: Option<UnixTime>,
-    /// The address that the request comes from
+    /// The IP address of the caller
     #[arg(long, value_name = "ADDR", help_heading = "Context")]
     ip: Option<IpAddr>,
     /// The autonomous system of that address
     #[arg(long, value_name = "N", help_heading = "Context")]
     asn: Option<u32>,
-    /// The country of that address, by its two-letter code
+    /// The country of that address, as its two-letter code
     #[arg(long, value_name = "CC", value_parser = country, help_heading = "Context")]
     country: Option<String>,
-    /// A region of that address, such as Europe; may be given several times
+    /// A region of that address, such as Europe; may be repeated
     #[arg(long, value_name = "NAME", value_delimiter = ',', value_parser = region(), help_heading = "Context")]
     region: Vec<Region>,
-    /// Who uses the token: usr-ID, grp-ID or prv-ID
+    /// The consumer of the token: usr-ID, grp-ID or prv-ID
     #[arg(long, value_name = "SUBJECT", value_parser = consumer, help_heading = "Context")]
     consumer: Option<Subject>,
-    /// The service that asks, such as opw-ID
+    /// The service that receives the request, such as opw-ID
     #[arg(long, value_name = "SERVICE", help_heading = "Context")]
     service: Option<Service>,
-    /// The interface that the request comes in by
+    /// The interface that receives the request
     #[arg(long, value_name = "NAME", value_parser = interface(), help_heading = "Context")]
     interface: Option<Interface>,
-    /// Admit caveats that restrict access to data, which are enforced file by file later on
+    /// Accept caveats that restrict access to data; the service enforces them later, at each file
     #[arg(long, help_heading = "Context")]
     allow_data_caveats: bool,
 }
@@ -49,12 +49,11 @@ impl RequestArgs {
 
     /// The given time, or that of the clock.
     pub(crate) fn now(&self) -> Result<UnixTime, Failure> {
-        self.at.map_or_else(time::now, Ok)
+        Ok(self.at.map_or_else(time::now, Ok)?)
     }
 
-    /// The given consumer, if any.
-    pub(crate) fn consumer(&self) -> Option<Subject<&str>> {
-        self.consumer.as_ref().map(Subject::as_deref)
+    pub(crate) const fn has_consumer(&self) -> bool {
+        self.consumer.is_some()
     }
 
     pub(crate) fn context(&self, now: UnixTime) -> Context {
@@ -83,37 +82,23 @@ fn region() -> impl TypedValueParser<Value = Region> {
 }
 
 /// Upper case, as in address databases and in every caveat that can hold.
-fn country(text: &str) -> Result<String, InvalidCountry> {
-    match text.len() == 2 && text.bytes().all(|byte| byte.is_ascii_alphabetic()) {
-        true => Ok(text.to_ascii_uppercase()),
-        false => Err(InvalidCountry),
-    }
+fn country(text: &str) -> Result<String, &'static str> {
+    let is_code = text.len() == 2 && text.bytes().all(|byte| byte.is_ascii_alphabetic());
+    is_code.then(|| text.to_ascii_uppercase()).ok_or("not two letters")
 }
 
-#[derive(Clone, Copy, Debug, thiserror::Error)]
-#[error("not two letters")]
-struct InvalidCountry;
-
 /// A user, a group or a provider.
-pub(crate) fn consumer(text: &str) -> Result<Subject, InvalidConsumer> {
+pub(crate) fn consumer(text: &str) -> Result<Subject, &'static str> {
     match text.parse() {
-        Err(_) | Ok(Subject::Nobody) => Err(InvalidConsumer),
+        Err(_) | Ok(Subject::Nobody) => Err("none of usr-ID, grp-ID and prv-ID"),
         Ok(subject) => Ok(subject),
     }
 }
 
-#[derive(Clone, Copy, Debug, thiserror::Error)]
-#[error("none of usr-ID, grp-ID and prv-ID")]
-pub(crate) struct InvalidConsumer;
-
 /// Who can issue tokens and have tokens that speak for them: a user or a provider.
-pub(crate) fn issuer(text: &str) -> Result<String, InvalidIssuer> {
-    match Subject::read(text) {
-        Some(Subject::User(_) | Subject::Provider(_)) => Ok(text.to_owned()),
-        _ => Err(InvalidIssuer),
+pub(crate) fn issuer(text: &str) -> Result<Subject, &'static str> {
+    match text.parse() {
+        Ok(subject @ (Subject::User(_) | Subject::Provider(_))) => Ok(subject),
+        _ => Err("neither usr-ID nor prv-ID; only users and providers issue tokens"),
     }
 }
-
-#[derive(Clone, Copy, Debug, thiserror::Error)]
-#[error("neither usr-ID nor prv-ID: users and providers have tokens, and nobody else")]
-pub(crate) struct InvalidIssuer;

@@ -2,14 +2,12 @@
 
 use std::{
     fmt,
-    time::{SystemTime, UNIX_EPOCH},
+    time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
 use chrono::DateTime;
 use serde::{Serialize, Serializer};
 use token_core::UnixTime;
-
-use crate::error::Failure;
 
 const MINUTE: u64 = 60;
 const HOUR: u64 = 60 * MINUTE;
@@ -18,74 +16,62 @@ const WEEK: u64 = 7 * DAY;
 /// The mean year of the Gregorian calendar.
 const YEAR: u64 = 31_556_952;
 
-pub(crate) fn now() -> Result<UnixTime, Failure> {
+/// The clock shows a time before 1970.
+#[derive(Clone, Copy, Debug, thiserror::Error)]
+#[error("the system's clock shows a time before 1970; set it")]
+pub(crate) struct WrongClock;
+
+pub(crate) fn now() -> Result<UnixTime, WrongClock> {
     // A clock this wrong would revive expired tokens.
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).map_err(|_| Failure::Clock)?;
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).map_err(|_| WrongClock)?;
     Ok(UnixTime::from_secs(since.as_secs()))
 }
 
+const INVALID_TIME: &str =
+    "not a time from 1970 on, such as 2030-01-31T12:00:00Z, 2030-01-31 or Unix seconds";
+
 /// Reads RFC 3339, its date alone for the day's first second in UTC, or Unix seconds. Drops a fraction of a second.
-pub(crate) fn parse_time(text: &str) -> Result<UnixTime, InvalidTime> {
-    if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
-        return text.parse().map(UnixTime::from_secs).map_err(|_| InvalidTime);
-    }
-    let midnight = format!("{text}T00:00:00Z");
-    let read = DateTime::parse_from_rfc3339(text).or_else(|_| DateTime::parse_from_rfc3339(&midnight));
-    let secs = read.map_err(|_| InvalidTime)?.timestamp();
-    secs.try_into().map(UnixTime::from_secs).map_err(|_| InvalidTime)
+pub(crate) fn parse_time(text: &str) -> Result<UnixTime, &'static str> {
+    let secs = if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
+        text.parse().ok()
+    } else {
+        let midnight = format!("{text}T00:00:00Z");
+        let read = DateTime::parse_from_rfc3339(text).or_else(|_| DateTime::parse_from_rfc3339(&midnight));
+        read.ok().and_then(|time| time.timestamp().try_into().ok())
+    };
+    secs.map(UnixTime::from_secs).ok_or(INVALID_TIME)
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("not a time from 1970 on, such as 2030-01-31T12:00:00Z, 2030-01-31 or Unix seconds")]
-pub(crate) struct InvalidTime;
-
-/// A stretch of time in whole seconds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Seconds(pub(crate) u64);
+const INVALID_DURATION: &str = "not a duration, such as 90s, 15m, 24h, 7d, 1w or 1d12h";
 
 /// Reads `90s`, `15m`, `24h`, `7d`, `1w`, or several of these together, the longer units first: `1d12h`.
-pub(crate) fn parse_duration(text: &str) -> Result<Seconds, InvalidDuration> {
+pub(crate) fn parse_duration(text: &str) -> Result<Duration, &'static str> {
     const UNITS: [(char, u64); 5] = [('w', WEEK), ('d', DAY), ('h', HOUR), ('m', MINUTE), ('s', 1)];
-    let (mut rest, mut total) = (text, 0_u64);
-    for (unit, length) in UNITS {
-        let Some((digits, after)) = rest.split_once(unit) else { continue };
-        let is_number = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
-        let count: u64 = is_number.then(|| digits.parse().ok()).flatten().ok_or(InvalidDuration)?;
-        let part = count.checked_mul(length).ok_or(InvalidDuration)?;
-        total = total.checked_add(part).ok_or(InvalidDuration)?;
-        rest = after;
-    }
-    if text.is_empty() || !rest.is_empty() {
-        return Err(InvalidDuration);
-    }
-    Ok(Seconds(total))
+    let sum = || {
+        let (mut rest, mut total) = (text, 0_u64);
+        for (unit, length) in UNITS {
+            let Some((digits, after)) = rest.split_once(unit) else { continue };
+            // `parse` alone would take a plus sign.
+            let digits = Some(digits).filter(|digits| digits.bytes().all(|byte| byte.is_ascii_digit()))?;
+            total = total.checked_add(digits.parse::<u64>().ok()?.checked_mul(length)?)?;
+            rest = after;
+        }
+        (!text.is_empty() && rest.is_empty()).then_some(Duration::from_secs(total))
+    };
+    sum().ok_or(INVALID_DURATION)
 }
 
-/// A lifetime that a token can have from now on.
-pub(crate) fn parse_ttl(text: &str) -> Result<Seconds, InvalidTtl> {
-    let seconds = parse_duration(text)?;
+/// Reads a lifetime that a token can have from now on.
+pub(crate) fn parse_ttl(text: &str) -> Result<Duration, &'static str> {
+    let ttl = parse_duration(text)?;
     // If the clock cannot be read, the caller that needs the time fails.
     let now = now().unwrap_or(UnixTime::from_secs(0));
-    match now.plus_secs(seconds.0).to_rfc3339() {
-        _ if seconds.0 == 0 => Err(InvalidTtl::None),
-        Some(_) => Ok(seconds),
-        None => Err(InvalidTtl::TooLong),
+    match now.plus_secs(ttl.as_secs()).to_rfc3339() {
+        _ if ttl.is_zero() => Err("the token would expire at once"),
+        Some(_) => Ok(ttl),
+        None => Err("it ends after the year 9999, the last that RFC 3339 can write"),
     }
 }
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum InvalidTtl {
-    #[error(transparent)]
-    Duration(#[from] InvalidDuration),
-    #[error("the token would expire at once")]
-    None,
-    #[error("it ends after the year 9999, the last that RFC 3339 can write")]
-    TooLong,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("not a duration, such as 90s, 15m, 24h, 7d, 1w or 1d12h")]
-pub(crate) struct InvalidDuration;
 
 /// A time in a document: RFC 3339, or seconds if that cannot express it.
 #[derive(Clone, Copy)]
@@ -145,10 +131,7 @@ impl fmt::Display for Span {
             (DAY, 365, "day"),
             (YEAR, u64::MAX, "year"),
         ];
-        let rounded = |length: u64| {
-            let half = length.checked_div(2).unwrap_or_default();
-            self.0.saturating_add(half).checked_div(length).unwrap_or_default()
-        };
+        let rounded = |length: u64| self.0.saturating_add(length / 2).checked_div(length).unwrap_or_default();
         let counts = UNITS.into_iter().map(|(length, most, unit)| (rounded(length), most, unit));
         let (count, _, unit) = counts.into_iter().find(|(count, most, _)| count < most).unwrap_or_default();
         let plural = if count == 1 { "" } else { "s" };
@@ -179,7 +162,7 @@ mod tests {
             "1969-12-31T23:59:59Z",
             "18446744073709551616",
         ] {
-            assert_eq!(secs(bad), Err(InvalidTime), "{bad}");
+            assert_eq!(secs(bad), Err(INVALID_TIME), "{bad}");
         }
     }
 
@@ -189,18 +172,18 @@ mod tests {
             .into_iter()
             .chain([("1w", 604_800), ("1d12h", 129_600), ("1w1d1h1m1s", 694_861), ("0d5s", 5)])
         {
-            assert_eq!(parse_duration(text), Ok(Seconds(secs)), "{text}");
+            assert_eq!(parse_duration(text), Ok(Duration::from_secs(secs)), "{text}");
         }
         for bad in ["", "s", "90", "-1s", "+1s", "1 s", "1.5h", "1y", "1hs", "h1", "213503982334602d", "1é"]
             .into_iter()
             .chain(["12h1d", "1h1h", "1d 12h", "1d12", "dh", "30500568904943w1w"])
         {
-            assert_eq!(parse_duration(bad), Err(InvalidDuration), "{bad}");
+            assert_eq!(parse_duration(bad), Err(INVALID_DURATION), "{bad}");
         }
-        assert_eq!(parse_duration("0s"), Ok(Seconds(0)));
-        assert_eq!(parse_ttl("0s"), Err(InvalidTtl::None));
-        assert_eq!(parse_ttl("365000d"), Ok(Seconds(365_000 * DAY)));
-        assert_eq!(parse_ttl("3650000d"), Err(InvalidTtl::TooLong));
+        assert_eq!(parse_duration("0s"), Ok(Duration::ZERO));
+        assert_eq!(parse_ttl("0s"), Err("the token would expire at once"));
+        assert_eq!(parse_ttl("365000d"), Ok(Duration::from_secs(365_000 * DAY)));
+        assert!(parse_ttl("3650000d").is_err_and(|error| error.contains("9999")));
     }
 
     #[test]

@@ -1,17 +1,17 @@
 //! Parsing of the command line, with messages that repeat no argument that may be a token.
 
-use std::{ffi::OsString, io::Write as _};
+use std::ffi::OsString;
 
 use clap::{
     ColorChoice, CommandFactory as _, FromArgMatches as _,
     error::{ContextKind, ContextValue, ErrorKind},
 };
-use serde::Serialize;
 
 use crate::{
     args::{self, Args},
-    error::Exit,
-    output::{self, Document},
+    error::{Failure, UsageError},
+    exit::Exit,
+    output::Terminal,
 };
 
 /// Replaces an argument in a message that may be a token or a secret.
@@ -30,21 +30,10 @@ pub(crate) fn asks_for_json(line: &[OsString]) -> bool {
 
 /// The same setting as the parser finds, but early enough for the parser's own messages.
 fn color(line: &[OsString]) -> ColorChoice {
-    let of = |word: &str| match word {
-        "always" => ColorChoice::Always,
-        "never" => ColorChoice::Never,
-        _ => ColorChoice::Auto,
-    };
-    let mut options = options(line);
-    while let Some(argument) = options.next() {
-        if argument == "--color" {
-            return options.next().and_then(|word| word.to_str()).map_or(ColorChoice::Auto, of);
-        }
-        if let Some(word) = argument.to_str().and_then(|argument| argument.strip_prefix("--color=")) {
-            return of(word);
-        }
-    }
-    ColorChoice::Auto
+    let words = options(line).filter_map(|argument| argument.to_str());
+    let mut words = words.flat_map(|argument| argument.splitn(2, '='));
+    let option = words.find(|word| *word == "--color");
+    option.and_then(|_| words.next()).and_then(|word| word.parse().ok()).unwrap_or_default()
 }
 
 fn options(line: &[OsString]) -> impl Iterator<Item = &OsString> {
@@ -87,12 +76,14 @@ fn hide_values(mut error: clap::Error) -> clap::Error {
     error
 }
 
-/// Prints the mistake in the command line, or the requested help.
+/// Prints the requested help, or the mistake in the command line.
 pub(crate) fn report(error: clap::Error, json: bool) -> Exit {
+    let printed = error.print();
+    let terminal = Terminal::new(ColorChoice::Auto, json);
     if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) {
-        return match error.print() {
+        return match printed {
             Ok(()) => Exit::Done,
-            Err(error) => output::failed(&error),
+            Err(error) => terminal.failure(&Failure::Output(error), false),
         };
     }
     if json {
@@ -101,25 +92,9 @@ pub(crate) fn report(error: clap::Error, json: bool) -> Exit {
         let is_help = |line: &&str| line.starts_with("Usage:") || line.starts_with("For more information");
         let lines = text.lines().map(str::trim).take_while(|line| !is_help(line));
         let message = lines.filter(|line| !line.is_empty()).collect::<Vec<_>>().join(" ");
-        let message = message.trim_start_matches("error: ");
-        let document = Problem { error: Body { kind: "usage", message } };
-        if let Ok(document) = Document::new(&document) {
-            drop(document.write(&mut std::io::stdout().lock()));
-        }
+        let message = message.trim_start_matches("error: ").to_owned();
+        // If this fails too, standard error and the exit code remain.
+        drop(terminal.document(&Failure::from(UsageError::Parse(message)).document()));
     }
-    // A failed write cannot be reported.
-    drop(error.print());
-    drop(std::io::stderr().flush());
     Exit::Usage
-}
-
-#[derive(Serialize)]
-struct Problem<'a> {
-    error: Body<'a>,
-}
-
-#[derive(Serialize)]
-struct Body<'a> {
-    kind: &'static str,
-    message: &'a str,
 }

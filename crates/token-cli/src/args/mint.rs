@@ -7,15 +7,11 @@ use clap::{
     builder::{NonEmptyStringValueParser, PossibleValue, PossibleValuesParser, TypedValueParser},
     value_parser,
 };
-use token_core::{Encoding, Format, InviteType};
+use token_api::Lifetime;
+use token_core::{Encoding, Format, InviteType, Subject};
 
-use super::Conditions;
-use crate::{
-    error::UsageError,
-    key::KeyArgs,
-    request,
-    time::{self, InvalidTtl, Seconds},
-};
+use super::conditions::Conditions;
+use crate::{error::UsageError, key::KeyArgs, request, time};
 
 #[derive(Subcommand)]
 pub(crate) enum Mint {
@@ -34,32 +30,29 @@ pub(crate) enum Mint {
     Raw(RawArgs),
 }
 
-/// What all tokens have that a store keeps.
+/// The options of every token that a store keeps.
 #[derive(ClapArgs)]
 pub(crate) struct Form {
-    /// How long it holds: 90s, 15m, 24h, 7d, 1w, 1d12h, or `never` for a token that never expires [default: 7d]
+    /// The token expires after this time: 90s, 15m, 24h, 7d, 1w, 1d12h, or `never` [default: 7d]
     #[arg(long, value_name = "DURATION", value_parser = ttl)]
-    pub(crate) ttl: Option<Ttl>,
+    pub(crate) ttl: Option<Lifetime>,
     /// A name for the record, which `list` shows
     #[arg(long)]
     pub(crate) name: Option<String>,
-    /// How many to mint; each is printed on a line of its own [default: 1]
+    /// How many tokens to mint, each printed on its own line; --json prints one document, {"tokens":[…]} [default: 1]
     #[arg(long, value_name = "N", value_parser = value_parser!(u32).range(1..))]
     pub(crate) count: Option<u32>,
     /// The encoding of the token
     #[arg(long, default_value = "base62")]
     pub(crate) encoding: TokenEncoding,
-    /// Print a JSON document: {"token":"…","id":"…","expiresAt":"…"}; with --count a list of these, {"tokens":[…]}
-    #[arg(long)]
-    pub(crate) json: bool,
 }
 
-/// What all tokens have that one issues to others.
+/// The options of every token that its issuer gives to others.
 #[derive(ClapArgs)]
 pub(crate) struct StoredArgs {
-    /// Who issues it: usr-ID or prv-ID
+    /// The issuer: usr-ID or prv-ID
     #[arg(long, value_name = "SUBJECT", default_value = "usr-operator", value_parser = request::issuer)]
-    pub(crate) issuer: String,
+    pub(crate) issuer: Subject,
     #[command(flatten)]
     pub(crate) form: Form,
 }
@@ -88,7 +81,7 @@ pub(crate) struct SpaceSupportArgs {
     /// Mint a modern token (Onedata 20.02 and newer)
     #[arg(long)]
     pub(crate) modern: bool,
-    /// How many times it can be spent, or `unlimited`
+    /// How many times the token can be spent, or `unlimited`
     #[arg(long, value_name = "N", default_value = "1", value_parser = uses)]
     pub(crate) uses: Uses,
     #[command(flatten)]
@@ -100,19 +93,19 @@ pub(crate) struct SpaceSupportArgs {
 #[command(after_help = "Example:
   onetoken mint invite userJoinGroup g1 --issuer usr-u1 --uses 5")]
 pub(crate) struct InviteArgs {
-    /// What it invites to, by its name or its code
+    /// The type of invitation, by its name or its code
     #[arg(value_name = "TYPE", value_parser = invite())]
     pub(crate) invite: InviteType,
-    /// The id of what it invites to
+    /// The id of the entity that the token invites to
     #[arg(value_name = "TARGET_ID", allow_hyphen_values = true, value_parser = id)]
     pub(crate) target: String,
-    /// How many times it can be spent, or `unlimited` [default: 1; a temporary token: unlimited]
+    /// How many times the token can be spent, or `unlimited` [default: 1; for a temporary token: unlimited]
     #[arg(long, value_name = "N", value_parser = uses)]
     pub(crate) uses: Option<Uses>,
-    /// Keep no record: then its uses are not counted, and it cannot be revoked alone
+    /// Store no record; the uses of such a token are not counted, and it cannot be revoked alone
     #[arg(long)]
     pub(crate) temporary: bool,
-    /// A further condition; may be given several times
+    /// A further condition; may be repeated
     #[arg(long, value_name = "TEXT", value_parser = NonEmptyStringValueParser::new())]
     pub(crate) caveat: Vec<String>,
     #[command(flatten)]
@@ -121,7 +114,7 @@ pub(crate) struct InviteArgs {
 
 #[derive(ClapArgs)]
 pub(crate) struct AccessArgs {
-    /// The session that it is bound to
+    /// The session that the token is bound to
     #[arg(long, value_name = "ID", allow_hyphen_values = true, value_parser = id)]
     pub(crate) session: Option<String>,
     #[command(flatten)]
@@ -130,82 +123,61 @@ pub(crate) struct AccessArgs {
 
 #[derive(ClapArgs)]
 pub(crate) struct SelfArgs {
-    /// The subject that it acts or vouches for: usr-ID or prv-ID
+    /// The user or provider that the token stands for: usr-ID or prv-ID
     #[arg(long, value_name = "SUBJECT", value_parser = request::issuer)]
-    pub(crate) subject: String,
-    /// Keep no record: then it cannot be revoked alone
+    pub(crate) subject: Subject,
+    /// Store no record; such a token cannot be revoked alone
     #[arg(long)]
     pub(crate) temporary: bool,
-    /// A further condition; may be given several times
+    /// A further condition; may be repeated
     #[arg(long, value_name = "TEXT", value_parser = NonEmptyStringValueParser::new())]
     pub(crate) caveat: Vec<String>,
     #[command(flatten)]
     pub(crate) form: Form,
 }
 
+pub(super) const UNKNOWN_OPTION: &str = "there is no such option";
+
 /// Ids are base64url, so one in 64 begins like an option; a misspelled option must not become an id.
-fn id(text: &str) -> Result<String, UnknownOption> {
+fn id(text: &str) -> Result<String, &'static str> {
     const LONGEST_OPTION: usize = 20;
     if text.starts_with("--") && text.len() <= LONGEST_OPTION {
-        Err(UnknownOption)
+        Err(UNKNOWN_OPTION)
     } else {
         Ok(text.to_owned())
     }
 }
 
-#[derive(Clone, Copy, Debug, thiserror::Error)]
-#[error("there is no such option")]
-pub(super) struct UnknownOption;
+fn ttl(text: &str) -> Result<Lifetime, &'static str> {
+    if text == "never" { Ok(Lifetime::Forever) } else { time::parse_ttl(text).map(Lifetime::For) }
+}
 
-/// How long a token holds.
+/// How often a token can be spent, if there is a limit.
 #[derive(Clone, Copy)]
-pub(crate) enum Ttl {
-    For(Seconds),
-    Never,
-}
+pub(crate) struct Uses(pub(crate) Option<NonZeroU64>);
 
-fn ttl(text: &str) -> Result<Ttl, InvalidTtl> {
-    if text == "never" { Ok(Ttl::Never) } else { time::parse_ttl(text).map(Ttl::For) }
-}
-
-/// How often a token can be spent.
-#[derive(Clone, Copy)]
-pub(crate) enum Uses {
-    AtMost(NonZeroU64),
-    Unlimited,
-}
-
-fn uses(text: &str) -> Result<Uses, InvalidUses> {
+fn uses(text: &str) -> Result<Uses, &'static str> {
     if text == "unlimited" {
-        Ok(Uses::Unlimited)
-    } else {
-        text.parse().map(Uses::AtMost).map_err(|_| InvalidUses)
+        return Ok(Uses(None));
     }
+    text.parse().map(|limit| Uses(Some(limit))).map_err(|_| "neither a number from 1 on nor `unlimited`")
 }
-
-#[derive(Clone, Copy, Debug, thiserror::Error)]
-#[error("neither a number from 1 on nor `unlimited`")]
-struct InvalidUses;
 
 /// A type by its name or its code, with the names that completions offer.
 fn invite() -> impl TypedValueParser<Value = InviteType> {
     let all = InviteType::all()
         .map(|invite| PossibleValue::new(invite.name()).alias(invite.code()).help(invite.code()));
     PossibleValuesParser::new(all).try_map(|text| {
-        InviteType::from_name(&text).or_else(|| InviteType::from_code(&text)).ok_or(InvalidInvite)
+        InviteType::from_name(&text).or_else(|| InviteType::from_code(&text)).ok_or("not an invite type")
     })
 }
 
-#[derive(Clone, Copy, Debug, thiserror::Error)]
-#[error("no invite type")]
-struct InvalidInvite;
-
-/// Mint a macaroon of any identifier under a secret of your own
+/// Mint a macaroon with any identifier under a secret of your own
 ///
-/// The token is kept nowhere. Anyone who knows the secret can verify it.
+/// The token is not stored. Anyone who knows the secret can verify it. --json prints {"token":"…"}.
 ///
-/// A third party discharges a caveat with this command as well: --identifier is the caveat's and the secret is its
-/// KEY, from which discharges derive their keys as tokens do. `onetoken bind` then binds the discharge.
+/// A third party also mints its discharges with this command: the identifier is that of the caveat, and the secret is
+/// the caveat's KEY. `onetoken bind` then binds the discharge.
 #[derive(ClapArgs)]
 #[command(after_help = "Example:
   onetoken mint raw --location onezone --identifier id7 --secret example \\
@@ -230,35 +202,24 @@ pub(crate) struct RawArgs {
     /// The encoding: base62 (default) or base64url for v1, base64url for v2, none for v2j
     #[arg(long)]
     pub(crate) encoding: Option<TokenEncoding>,
-    /// Print a JSON document: {"token":"…"}
-    #[arg(long)]
-    pub(crate) json: bool,
 }
 
 impl RawArgs {
-    /// In which format and encoding it is to be written.
+    /// The format and the encoding to write the token in.
     pub(crate) fn written_as(&self) -> Result<(Format, Encoding), UsageError> {
-        Ok(match (self.format, self.encoding) {
-            (RawFormat::V1, None | Some(TokenEncoding::Base62)) => (Format::V1, Encoding::Base62),
-            (RawFormat::V1, Some(TokenEncoding::Base64Url)) => (Format::V1, Encoding::Base64Url),
-            (RawFormat::V2, None | Some(TokenEncoding::Base64Url)) => (Format::V2, Encoding::Base64Url),
-            (RawFormat::V2J, None) => (Format::V2J, Encoding::Json),
-            (RawFormat::V2, Some(TokenEncoding::Base62)) => {
-                return Err(UsageError::Encoding { format: "v2", encoding: "base62" });
-            }
-            (RawFormat::V2J, Some(TokenEncoding::Base62)) => {
-                return Err(UsageError::Encoding { format: "v2j", encoding: "base62" });
-            }
-            (RawFormat::V2J, Some(TokenEncoding::Base64Url)) => {
-                return Err(UsageError::Encoding { format: "v2j", encoding: "base64url" });
-            }
-        })
+        match (self.format, self.encoding) {
+            (RawFormat::V1, None | Some(TokenEncoding::Base62)) => Ok((Format::V1, Encoding::Base62)),
+            (RawFormat::V1, Some(TokenEncoding::Base64Url)) => Ok((Format::V1, Encoding::Base64Url)),
+            (RawFormat::V2, None | Some(TokenEncoding::Base64Url)) => Ok((Format::V2, Encoding::Base64Url)),
+            (RawFormat::V2J, None) => Ok((Format::V2J, Encoding::Json)),
+            _ => Err(UsageError::Encoding),
+        }
     }
 }
 
 #[derive(Clone, Copy, ValueEnum)]
 pub(crate) enum RawFormat {
-    /// Packets, as all of Onedata's tokens have them
+    /// Packets, the format of all of Onedata's tokens
     V1,
     /// Tagged fields
     V2,
@@ -269,7 +230,7 @@ pub(crate) enum RawFormat {
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum TokenEncoding {
-    /// Letters and digits alone
+    /// Only letters and digits
     Base62,
     /// RFC 4648 §5, without padding
     #[value(name = "base64url")]

@@ -6,12 +6,14 @@ use serde::Serialize;
 use token_store::{CheckReport, Fault, KeyPlace};
 
 use crate::{
-    args::CheckArgs,
+    bytes::Bytes,
     entity::Named,
-    error::{Exit, Failure},
-    home::{HomeArgs, HomeError},
-    output::{Bytes, Style, Terminal},
+    error::Failure,
+    exit::Exit,
+    home::HomeArgs,
+    output::{Style, Terminal},
     progress,
+    store::Mode,
 };
 
 #[derive(Serialize)]
@@ -26,46 +28,43 @@ struct Checked<'a> {
     /// The ids of keys that the ring lacks.
     missing_keys: &'a BTreeSet<u32>,
     faults: BTreeMap<&'a str, u64>,
-    examples: Vec<Example<'a>>,
+    examples: Vec<Example>,
 }
 
 #[derive(Serialize)]
-struct Example<'a> {
+struct Example {
     fault: &'static str,
     /// The id of the token at fault.
     id: Option<Bytes>,
     /// The subject of the temporary tokens at fault.
     #[serde(skip_serializing_if = "Option::is_none")]
-    subject: Option<Named<'a>>,
+    subject: Option<Named>,
 }
 
-pub(super) fn run(args: &CheckArgs, home: &HomeArgs, terminal: &mut Terminal) -> Result<Exit, Failure> {
-    let opened = home.inspected()?;
-    let keys = opened.keys.load().map_err(HomeError::from)?;
+pub(super) fn run(home: &HomeArgs, terminal: &Terminal) -> Result<Exit, Failure> {
+    let opened = home.open(Mode::Copy)?;
+    let keys = opened.keys.load()?;
     let report = progress::during("checking the store", || opened.store.check(Some(&keys)))?;
     drop(opened);
-    match args.json {
-        true => terminal.document(&document(&report))?,
-        false => print(&report, terminal)?,
-    }
+    terminal.answer(&document(&report), text(&report, terminal))?;
     note_unopened(&report, terminal);
-    Ok(if report.is_sound() { Exit::Done } else { Exit::Unusable })
+    Ok(Exit::of_damage(!report.is_sound()))
 }
 
-/// Says which key ring is needed, if it is another one.
+/// Says which key ring is needed, if it is not this one.
 pub(super) fn note_unopened(report: &CheckReport, terminal: &Terminal) {
     let count = |fault| report.faults.get(&fault).copied().unwrap_or_default();
     let (unavailable, forged) = (count(Fault::KeyUnavailable), count(Fault::Forged));
     if unavailable > 0 {
         let ids = report.missing_keys.iter().map(u32::to_string).collect::<Vec<_>>().join(", ");
         terminal.note(format_args!(
-            "{unavailable} sealed keys do not open: the key ring lacks key {ids}; use a ring that holds it, such as one \
-             that `rekey` kept in keys.old-N"
+            "{unavailable} sealed keys do not open, because the key ring lacks key {ids}; use a ring that holds it, \
+             such as a former one in keys.old-N"
         ));
     }
     if forged > 0 {
         terminal.note(format_args!(
-            "{forged} sealed keys do not open: they are damaged, or need the key ring of the store they came from"
+            "{forged} sealed keys do not open; either they are damaged, or their store had another key ring"
         ));
     }
 }
@@ -84,8 +83,8 @@ fn document(report: &CheckReport) -> Checked<'_> {
     }
 }
 
-impl<'a> Example<'a> {
-    fn new((fault, place): &'a (Fault, Option<KeyPlace>)) -> Self {
+impl Example {
+    fn new((fault, place): &(Fault, Option<KeyPlace>)) -> Self {
         let (id, subject) = match place {
             Some(KeyPlace::Token(id)) => (Some(id.as_bytes().into()), None),
             Some(KeyPlace::Generation(subject)) => (None, Some(subject.into())),
@@ -95,7 +94,7 @@ impl<'a> Example<'a> {
     }
 }
 
-fn print(report: &CheckReport, terminal: &mut Terminal) -> Result<(), Failure> {
+fn text(report: &CheckReport, terminal: &Terminal) -> String {
     let verdict = match report.is_sound() {
         true => terminal.paint(Style::Good, "sound"),
         false => terminal.paint(Style::Bad, "damaged"),
@@ -115,5 +114,5 @@ fn print(report: &CheckReport, terminal: &mut Terminal) -> Result<(), Failure> {
         };
         text.push_str(&format!("{place}  {fault}\n"));
     }
-    terminal.text(text)
+    text
 }

@@ -2,18 +2,18 @@
 
 use token_core::{Predicate, PredicateBuf, Subject};
 
-use super::print_token;
 use crate::{
     args::ConfineArgs,
-    error::{Exit, Failure, Malformed, Unwritable, UsageError},
+    error::{Failure, Malformed, Unwritable, UsageError},
+    exit::Exit,
     input::Source,
     output::Terminal,
     time,
 };
 
-pub(super) fn run(args: &ConfineArgs, terminal: &mut Terminal) -> Result<Exit, Failure> {
+pub(super) fn run(args: &ConfineArgs, terminal: &Terminal) -> Result<Exit, Failure> {
     let now = time::now()?;
-    let expires = args.expires.or(args.ttl.map(|ttl| now.plus_secs(ttl.0)));
+    let expires = args.expires.or(args.ttl.map(|ttl| now.plus_secs(ttl.as_secs())));
     let mut predicates = Vec::new();
     predicates.extend(expires.map(PredicateBuf::time));
     if !args.ip.is_empty() {
@@ -21,7 +21,7 @@ pub(super) fn run(args: &ConfineArgs, terminal: &mut Terminal) -> Result<Exit, F
     }
     if !args.consumer.is_empty() {
         let consumers = args.consumer.iter().map(Subject::as_deref);
-        predicates.push(PredicateBuf::consumer(consumers).map_err(|_| UsageError::Consumers)?);
+        predicates.push(PredicateBuf::consumer(consumers).map_err(|_| UsageError::Subject)?);
     }
     if args.caveat.is_empty() && predicates.is_empty() {
         return Err(UsageError::NoCaveat.into());
@@ -39,10 +39,11 @@ pub(super) fn run(args: &ConfineArgs, terminal: &mut Terminal) -> Result<Exit, F
                 terminal.note(format_args!("warning: {}: Onedata will refuse the token", Unwritable(caveat)))
             }
         }
-        macaroon.attenuate(caveat).map_err(Malformed::part)?;
+        macaroon.attenuate(caveat).map_err(Malformed::from)?;
     }
     for predicate in predicates {
-        macaroon.attenuate(predicate).map_err(Malformed::part)?;
+        macaroon.attenuate(predicate).map_err(Malformed::from)?;
     }
-    print_token(terminal, macaroon.spell(spelling), &options, args.json)
+    terminal.token(macaroon.spell(spelling), &options)?;
+    Ok(Exit::Done)
 }

@@ -7,17 +7,21 @@ use token_store::ClaimId;
 
 use crate::{
     args::ConsumeArgs,
-    entity::Named,
-    error::{Exit, Failure, UsageError},
+    bytes::Bytes,
+    entity::{Named, limit},
+    error::{Failure, UsageError},
+    exit::Exit,
     home::HomeArgs,
     input::Source,
-    output::{Bytes, Style, Terminal},
+    output::{Style, Terminal},
 };
 
-pub(super) fn run(args: &ConsumeArgs, home: &HomeArgs, terminal: &mut Terminal) -> Result<Exit, Failure> {
+pub(super) fn run(args: &ConsumeArgs, home: &HomeArgs, terminal: &Terminal) -> Result<Exit, Failure> {
     // A use is lost if its answer does not arrive.
     terminal.must_be_open()?;
-    args.request.consumer().ok_or(UsageError::NoConsumer)?;
+    if !args.request.has_consumer() {
+        return Err(UsageError::NoConsumer.into());
+    }
     if let Some(name) = &args.claim {
         drop(claim(name)?);
     }
@@ -35,15 +39,11 @@ pub(super) fn run(args: &ConsumeArgs, home: &HomeArgs, terminal: &mut Terminal) 
     let context = args.request.context(args.request.at().unwrap_or_else(|| authority.now()));
     let spent = authority.spend(&token, args.expect, &claim, &context);
     drop(authority);
-    let spent = spent.map_err(|error| Failure::spending(error, token.macaroon(), &name))?;
-    let written = match args.json {
-        true => terminal.document(&Answer::new(&spent)),
-        false => print(&spent, terminal),
-    };
-    written.map_err(|failure| {
+    let spent = spent.map_err(|error| Failure::checking(error, token.macaroon()).spending(&name))?;
+    terminal.answer(&Answer::new(&spent), people(&spent, terminal)).map_err(|failure| {
         terminal.note(format_args!(
-            "token {} was consumed, but the answer could not be written out; `--claim {name}` repeats it and \
-             spends no second use",
+            "a use of token {} was spent, but the answer could not be written; `--claim {name}` repeats it and spends no \
+             second use",
             spent.accepted.id
         ));
         failure.undelivered()
@@ -57,19 +57,19 @@ fn claim(text: &str) -> Result<ClaimId, UsageError> {
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Answer<'a> {
+struct Answer {
     consumed: bool,
     id: Bytes,
     #[serde(rename = "type")]
     kind: &'static str,
-    resource: Option<Named<'a>>,
-    issuer: Named<'a>,
+    resource: Option<Named>,
+    issuer: Named,
     uses_left: Option<u64>,
     repeated: bool,
 }
 
-impl<'a> Answer<'a> {
-    fn new(spent: &'a Spent) -> Self {
+impl Answer {
+    fn new(spent: &Spent) -> Self {
         let accepted = &spent.accepted;
         Self {
             consumed: true,
@@ -83,20 +83,17 @@ impl<'a> Answer<'a> {
     }
 }
 
-fn print(spent: &Spent, terminal: &mut Terminal) -> Result<(), Failure> {
+fn people(spent: &Spent, terminal: &Terminal) -> String {
     let accepted = &spent.accepted;
-    let left = spent.uses_left.map_or_else(|| "unlimited".to_owned(), |left| left.to_string());
-    let repeated = if spent.repeated { " before, under the same claim" } else { "" };
-    let mut text = format!(
-        "{}{repeated}\ntype        {}\nid          {}\n",
+    let resource = accepted.resource.as_ref().map(|resource| Named::from(resource).resource());
+    let resource = resource.map_or_else(String::new, |resource| format!("resource    {resource}\n"));
+    format!(
+        "{}{}\ntype        {}\nid          {}\n{resource}issuer      {}\nuses left   {}\n",
         terminal.paint(Style::Good, "consumed"),
+        if spent.repeated { " before, under the same claim" } else { "" },
         accepted.purpose,
-        accepted.id
-    );
-    if let Some(resource) = &accepted.resource {
-        text.push_str(&format!("resource    {}\n", Named::from(resource).resource()));
-    }
-    let issuer = Named::from(accepted.issuer()).subject();
-    text.push_str(&format!("issuer      {issuer}\nuses left   {left}\n"));
-    terminal.text(text)
+        accepted.id,
+        Named::from(accepted.issuer()).subject(),
+        limit(spent.uses_left),
+    )
 }

@@ -13,8 +13,9 @@ use token_store::{Epoch, Fault, Moved, TransferError};
 use super::export::Summary;
 use crate::{
     args::ImportArgs,
-    error::{Exit, Failure},
-    home::{HomeArgs, HomeError, Opened},
+    error::Failure,
+    exit::Exit,
+    home::{HomeArgs, Opened},
     input::INPUT,
     output::Terminal,
     progress::{self, Progress},
@@ -33,7 +34,7 @@ struct Imported {
     faults: u64,
 }
 
-pub(super) fn run(args: &ImportArgs, home: &HomeArgs, terminal: &mut Terminal) -> Result<Exit, Failure> {
+pub(super) fn run(args: &ImportArgs, home: &HomeArgs, terminal: &Terminal) -> Result<Exit, Failure> {
     let name = if args.file.as_os_str() == INPUT { Path::new("standard input") } else { &args.file };
     let transfer = |error| Failure::transfer(name, error);
     // All of it first: a slow writer of a pipe must not keep others from the store.
@@ -41,8 +42,8 @@ pub(super) fn run(args: &ImportArgs, home: &HomeArgs, terminal: &mut Terminal) -
     // And an incomplete export must not leave an empty store behind.
     let whole = progress::during("reading the export", || token_store::verify_export(&mut file));
     let all = whole.map_err(transfer)?.tokens;
-    let Opened { store, keys, .. } = home.opened_from_scratch(terminal)?;
-    let keys = keys.load().map_err(HomeError::from)?;
+    let Opened { store, keys, .. } = home.open_or_create(terminal)?;
+    let keys = keys.load()?;
     let mut progress = Progress::new();
     let mut tell = |moved: &Moved| progress.tell_part(moved.tokens, all);
     let epoch = if args.new_epoch { Epoch::New(&keys) } else { Epoch::Same };
@@ -58,13 +59,10 @@ pub(super) fn run(args: &ImportArgs, home: &HomeArgs, terminal: &mut Terminal) -
     let (summary, missing_keys) = (Summary::new(&moved), report.missing_keys);
     let imported = Imported { summary, kept: moved.kept, unopened, missing_keys, faults: all };
     if all > unopened {
-        terminal.note("this store is damaged; `onetoken check` tells where");
+        terminal.note("this store is damaged; `onetoken check` shows where");
     }
-    match args.json {
-        true => terminal.document(&imported)?,
-        false => terminal.text(format_args!("read {}; kept {}\n", imported.summary.text(), imported.kept))?,
-    }
-    Ok(Exit::of_damage(all.saturating_add(moved.damaged)))
+    terminal.answer(&imported, format_args!("read {}; kept {}\n", imported.summary, imported.kept))?;
+    Ok(Exit::of_damage(all > 0 || moved.damaged > 0))
 }
 
 /// Copies standard input to a file, since an export is read twice.

@@ -2,44 +2,42 @@
 
 use token_core::{Inspection, Report, UnixTime};
 
-use super::each_line;
+use super::lines;
 use crate::{
     args::InspectArgs,
     describe::Description,
-    error::{Exit, Failure, Malformed, UsageError},
+    error::{Failure, Malformed},
+    exit::Exit,
     input::{Source, Text},
     output::Terminal,
     time,
 };
 
-pub(super) fn run(args: &InspectArgs, terminal: &mut Terminal) -> Result<Exit, Failure> {
+pub(super) fn run(args: &InspectArgs, terminal: &Terminal) -> Result<Exit, Failure> {
     let now = args.at.map_or_else(time::now, Ok)?;
     if args.lines {
-        if matches!(Source::of(args.token.as_deref()), Ok(Source::Argument(_))) {
-            return Err(UsageError::TokenWithLines.into());
-        }
-        return each_line(terminal, |line, terminal| {
-            let inspection = read(line, args, now)?;
-            terminal.document(&report(&inspection, now, args))?;
-            Ok(())
-        });
+        Source::of_lines(args.token.as_deref())?;
+        return lines::each(terminal, |line| terminal.document(&report(&read(line, args, now)?, now, args)));
     }
     let text = Source::of(args.token.as_deref())?.read()?;
     match read(&text, args, now) {
-        Ok(inspection) if args.json => terminal.document(&report(&inspection, now, args))?,
         Ok(inspection) => {
-            let description =
-                Description { inspection: &inspection, now, whole: true, signature: args.show_signature };
-            terminal.describe(&description)?;
+            let text = Description {
+                inspection: &inspection,
+                now,
+                whole: true,
+                signature: args.show_signature,
+                terminal,
+            };
+            terminal.answer(&report(&inspection, now, args), text)?;
         }
         Err(malformed) => {
             // Without an encoding, nothing of the token was read.
-            let shown =
-                |(partial, _): &&(Box<Inspection>, UnixTime)| !args.json && partial.encoding().is_some();
-            if let Some((partial, now)) = malformed.partial.as_ref().filter(shown) {
-                let description =
-                    Description { inspection: partial, now: *now, whole: false, signature: false };
-                terminal.describe(&description)?;
+            if let Some((inspection, _)) = &malformed.partial
+                && inspection.encoding().is_some()
+                && !terminal.prints_json()
+            {
+                terminal.text(Description { inspection, now, whole: false, signature: false, terminal })?;
             }
             return Err(malformed.into());
         }

@@ -1,48 +1,23 @@
 //! `onetoken list`
 
-use std::{fmt, str::FromStr};
-
-use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde::Serialize;
 use token_core::UnixTime;
 use token_store::{Filter, Record, StoreError, TokenId};
 
 use crate::{
-    args::ListArgs,
-    entity::Named,
-    error::{Exit, Failure, UsageError},
+    args::{Cursor, ListArgs},
+    bytes::{Bytes, Plain},
+    entity::{Named, limit},
+    error::{Failure, UsageError},
+    exit::Exit,
     home::{HomeArgs, Issuer},
-    output::{Bytes, Plain, Terminal},
+    output::Terminal,
     table::Table,
     time::{Expiry, Stamp},
 };
 
 /// The page size of the calls to the store.
 const PAGE: usize = 256;
-
-/// The end of a page, and the time of the listing's first page: all pages judge expiry at the same time.
-#[derive(Clone, Debug)]
-pub(crate) struct Cursor {
-    now: UnixTime,
-    after: token_store::Cursor,
-}
-
-impl FromStr for Cursor {
-    type Err = UsageError;
-
-    fn from_str(text: &str) -> Result<Self, UsageError> {
-        let (now, after) = text.split_once('-').ok_or(UsageError::Cursor)?;
-        let now = now.parse().map_err(|_| UsageError::Cursor)?;
-        let after = URL_SAFE_NO_PAD.decode(after).map_err(|_| UsageError::Cursor)?;
-        Ok(Self { now: UnixTime::from_secs(now), after: after.into() })
-    }
-}
-
-impl fmt::Display for Cursor {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}-{}", self.now.as_secs(), URL_SAFE_NO_PAD.encode(self.after.as_bytes()))
-    }
-}
 
 /// A page of records.
 struct Found {
@@ -51,36 +26,33 @@ struct Found {
     next: Option<token_store::Cursor>,
 }
 
-pub(super) fn run(args: &ListArgs, home: &HomeArgs, terminal: &mut Terminal) -> Result<Exit, Failure> {
+pub(super) fn run(args: &ListArgs, home: &HomeArgs, terminal: &Terminal) -> Result<Exit, Failure> {
     let authority = home.authority()?;
     let now = args.after.as_ref().map_or_else(|| authority.now(), |cursor| cursor.now);
     let found = find(args, &authority, now)?;
     // A slow reader must not keep others from the store.
     drop(authority);
 
-    let Found { records, damaged, next } = &found;
-    let next = next.clone().map(|after| Cursor { now, after }.to_string());
-    let entries = records.iter().map(|record| Entry::new(record, now));
-    if args.json {
+    let Found { records, damaged, next } = found;
+    let next = next.map(|after| Cursor { now, after }.to_string());
+    let is_damaged = Exit::of_damage(!damaged.is_empty());
+    let mut entries = records.iter().map(|record| Entry::new(record, now));
+    if terminal.prints_json() {
         let damaged = damaged.iter().map(|id| id.as_bytes().into()).collect();
         terminal.document(&Listing { tokens: entries.collect(), damaged, next })?;
-        return Ok(exit(&found));
+        return Ok(is_damaged);
     }
     match args.lines {
-        true => entries.into_iter().try_for_each(|entry| terminal.document(&entry))?,
-        false => print(records, now, terminal)?,
+        true => entries.try_for_each(|entry| terminal.document(&entry))?,
+        false => print(&records, now, terminal)?,
     }
     for id in damaged {
         terminal.note(format_args!("{id} is damaged"));
     }
     if let Some(next) = next {
-        terminal.note(format_args!("there are more: --after {next}"));
+        terminal.note(format_args!("there are more tokens; continue with --after {next}"));
     }
-    Ok(exit(&found))
-}
-
-fn exit(found: &Found) -> Exit {
-    Exit::of_damage(found.damaged.len().try_into().unwrap_or(u64::MAX))
+    Ok(is_damaged)
 }
 
 fn find(args: &ListArgs, authority: &Issuer, now: UnixTime) -> Result<Found, Failure> {
@@ -135,8 +107,8 @@ struct Entry<'a> {
     id: Bytes,
     #[serde(rename = "type")]
     kind: &'a str,
-    resource: Option<Named<'a>>,
-    issuer: Named<'a>,
+    resource: Option<Named>,
+    issuer: Named,
     name: Option<&'a str>,
     created_at: Stamp,
     expires_at: Option<Stamp>,
@@ -164,7 +136,7 @@ impl<'a> Entry<'a> {
     }
 }
 
-fn print(records: &[Record], now: UnixTime, terminal: &mut Terminal) -> Result<(), Failure> {
+fn print(records: &[Record], now: UnixTime, terminal: &Terminal) -> Result<(), Failure> {
     if records.is_empty() {
         terminal.note("no tokens were found");
         return Ok(());
@@ -172,7 +144,6 @@ fn print(records: &[Record], now: UnixTime, terminal: &mut Terminal) -> Result<(
     let mut rows = vec![["ID", "TYPE", "RESOURCE", "ISSUER", "NAME", "USES", "STATE"].map(str::to_owned)];
     rows.extend(records.iter().map(|record| {
         let or_none = |text: Option<String>| text.unwrap_or_else(|| "-".to_owned());
-        let limit = record.use_limit.map_or_else(|| "unlimited".to_owned(), |limit| limit.to_string());
         let state = match record.expires {
             _ if record.revoked => "revoked".to_owned(),
             Some(at) => Expiry { at, now }.to_string(),
@@ -184,7 +155,7 @@ fn print(records: &[Record], now: UnixTime, terminal: &mut Terminal) -> Result<(
             or_none(record.resource.as_ref().map(|resource| Named::from(resource).resource())),
             Named::from(&record.issuer).subject(),
             or_none(record.name.as_ref().map(|name| Plain(name.as_bytes()).to_string())),
-            format!("{}/{limit}", record.uses),
+            format!("{}/{}", record.uses, limit(record.use_limit.map(Into::into))),
             state,
         ]
     }));

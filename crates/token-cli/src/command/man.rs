@@ -6,19 +6,20 @@ use clap::{Command, CommandFactory as _, builder::Resettable};
 use clap_mangen::Man;
 
 use crate::{
-    args::{self, Args, ManArgs},
-    error::{Exit, Failure},
+    args::{self, Args},
+    error::Failure,
+    exit::Exit,
     output::Terminal,
 };
 
-/// What each page has beside its help.
+/// The end of each page.
 const EXIT_STATUS: &str = r#".SH "EXIT STATUS"
 .TP
 0
-Done; of \fBverify\fR and \fBconsume\fR: accepted.
+Done; for \fBverify\fR and \fBconsume\fR: accepted.
 .TP
 1
-Refused; of \fBrevoke\fR: there is nothing to revoke.
+Refused; for \fBrevoke\fR: there is nothing to revoke.
 .TP
 2
 The command line is wrong.
@@ -27,48 +28,48 @@ The command line is wrong.
 The token, a caveat or an identifier is malformed.
 .TP
 4
-The store or another file cannot be used, or is damaged.
+The store or another file is damaged or cannot be used.
 .SH ENVIRONMENT
 .TP
 NO_COLOR
-If it is set and not empty, no output has color unless \fB\-\-color\fR asks for it.
+If set and not empty, output has no color unless \fB\-\-color\fR asks for it.
 "#;
 
-/// What the pages of commands with a store have besides.
+/// The further end of the pages of commands with a store.
 const STORE: &str = r#".TP
 ONETOKEN_HOME
-The home, unless \fB\-\-home\fR names one.
+The home, unless \fB\-\-home\fR names another.
 .TP
 ONETOKEN_KEYS
-The key ring itself, in place of the file \fIkeys\fR.
+The content of the key ring, instead of the file \fIkeys\fR.
 .TP
 XDG_DATA_HOME
-Where the home is by default; if unset, \fI~/.local/share\fR.
+The directory of the default home; if unset, \fI~/.local/share\fR.
 .TP
 TMPDIR
-Where \fBcheck\fR and \fBimport\fR put their temporary files.
+The directory of the temporary files of \fBcheck\fR and \fBimport\fR.
 .SH FILES
 .TP
 \fI~/.local/share/onetoken\fR
-The home: the default place of the files below.
+The default home, with the files below.
 .TP
 \fIkeys\fR
 The key ring. Anyone who has it and the store can mint and verify any token.
 .TP
 \fIconfig.json\fR
-The configuration: where tokens say they come from, and the URL of the store.
+The configuration: the locations of minted tokens, and the URL of the store.
 .TP
 \fIstore.redb\fR
 The store.
 "#;
 
-pub(super) fn run(args: &ManArgs, terminal: &mut Terminal) -> Result<Exit, Failure> {
+pub(super) fn run(dir: Option<&Path>, terminal: &Terminal) -> Result<Exit, Failure> {
     let command = args::built(Args::command().disable_help_subcommand(true));
-    match &args.dir {
+    match dir {
         None => terminal.bytes(&page(&command).map_err(Failure::Output)?)?,
         Some(dir) => {
             let written = fs::create_dir_all(dir).and_then(|()| write(&command, dir));
-            written.map_err(|source| Failure::File { path: dir.clone(), source })?;
+            written.map_err(|source| Failure::File { path: dir.to_owned(), source })?;
         }
     }
     Ok(Exit::Done)

@@ -6,22 +6,21 @@ use std::{
         mpsc,
     },
     thread,
-    time::Duration,
 };
 
 use serde::Serialize;
-use token_api::{Lifetime, MintError, MintRequest, Minted, add_third_party};
-use token_core::{
-    DecodeOptions, Encoding, Format, InviteType, Macaroon, PredicateBuf, Subject, Token, UnixTime,
-};
+use token_api::{MintError, MintRequest, Minted, add_third_party};
+use token_core::{DecodeOptions, Encoding, Format, InviteType, Macaroon, PredicateBuf, Token, UnixTime};
 
-use super::print_token;
 use crate::{
-    args::{Condition, Form, InviteArgs, Mint, RawArgs, SelfArgs, StoredArgs, TokenEncoding, Ttl, Uses},
-    error::{Exit, Failure, Malformed, UsageError},
+    args::{Condition, Form, InviteArgs, Mint, RawArgs, SelfArgs, TokenEncoding},
+    bytes::Bytes,
+    entity::limit,
+    error::{Failure, Malformed},
+    exit::Exit,
     home::{HomeArgs, Issuer},
     input, key,
-    output::{Bytes, Terminal},
+    output::Terminal,
     progress::Progress,
     time::{Stamp, Until},
 };
@@ -29,126 +28,83 @@ use crate::{
 /// How many tokens are minted at once.
 const MINTERS: usize = 16;
 
-pub(super) fn run(mint: &Mint, home: &HomeArgs, terminal: &mut Terminal) -> Result<Exit, Failure> {
+pub(super) fn run(mint: &Mint, home: &HomeArgs, terminal: &Terminal) -> Result<Exit, Failure> {
     // An unread token is lost, and its record would stay.
     terminal.must_be_open()?;
     match mint {
-        Mint::Raw(args) => raw(args, terminal),
+        Mint::Raw(args) => raw(args, terminal)?,
         Mint::GroupSpaces(args) => {
-            let request = MintRequest::group_spaces(&args.group, issuer(&args.stored)?);
-            stored(&formed(request, &args.stored.form), &args.stored.form, home, terminal)
+            let request = MintRequest::group_spaces(&args.group, args.stored.issuer.as_deref());
+            stored(request, &args.stored.form, home, terminal)?;
         }
         Mint::SpaceSupport(args) => {
-            let (space, issuer) = (&args.space, issuer(&args.stored)?);
-            let request = match args.modern {
+            let (space, issuer) = (&args.space, args.stored.issuer.as_deref());
+            let mut request = match args.modern {
                 true => MintRequest::invite(InviteType::SupportSpace, space, issuer),
                 false => MintRequest::space_support(space, issuer),
             };
-            let mut request = formed(request, &args.stored.form);
-            request.use_limit = args.uses.limit();
-            stored(&request, &args.stored.form, home, terminal)
+            request.use_limit = args.uses.0;
+            stored(request, &args.stored.form, home, terminal)?;
         }
-        Mint::Invite(args) => invite(args, home, terminal),
+        Mint::Invite(args) => invite(args, home, terminal)?,
         Mint::Access(args) => {
-            let subject = subject(&args.own)?;
+            let subject = args.own.subject.as_deref();
             let request = match &args.session {
                 Some(session) => MintRequest::access_in(session, subject),
                 None => MintRequest::access(subject),
             };
-            own(request, &args.own, home, terminal)
+            own(request, &args.own, home, terminal)?;
         }
-        Mint::Identity(args) => own(MintRequest::identity(subject(args)?), args, home, terminal),
+        Mint::Identity(args) => own(MintRequest::identity(args.subject.as_deref()), args, home, terminal)?,
     }
+    Ok(Exit::Done)
 }
 
-fn raw(args: &RawArgs, terminal: &mut Terminal) -> Result<Exit, Failure> {
+fn raw(args: &RawArgs, terminal: &Terminal) -> Result<(), Failure> {
     let (format, encoding) = args.written_as()?;
-    let conditions: Vec<Stated<'_>> = args.conditions.0.iter().map(stated).collect::<Result<_, _>>()?;
-    let from_input = conditions.iter().filter(|stated| stated.reads_input()).count();
-    if from_input.saturating_add(args.key.reads_input().into()) > 1 {
-        return Err(UsageError::InputTwice.into());
-    }
-    let key = args.key.root_key(None)?;
+    let conditions = &args.conditions.0;
+    let from_input = conditions.iter().map(Condition::reads_input);
+    input::at_most_one(from_input.chain([args.key.reads_input()]))?;
+    let key = args.key.root_key()?;
     let mut macaroon =
-        Macaroon::mint(&key, &args.location, args.identifier.as_bytes()).map_err(Malformed::part)?;
-    for stated in conditions {
-        match stated {
-            Stated::FirstParty(text) => macaroon.attenuate(text).map_err(Malformed::part)?,
-            Stated::ThirdParty { location, identifier, key } => {
-                let key = key::caveat_key(key)?.ok_or(UsageError::EmptySecret)?;
+        Macaroon::mint(&key, &args.location, args.identifier.as_bytes()).map_err(Malformed::from)?;
+    for condition in conditions {
+        match condition {
+            Condition::FirstParty(text) => macaroon.attenuate(text).map_err(Malformed::from)?,
+            Condition::ThirdParty { location, identifier, key } => {
+                let key = key::caveat_key(key)?;
                 add_third_party(&mut macaroon, location, identifier.as_bytes(), &key)?;
             }
         }
     }
-    print_token(terminal, macaroon.to_text(format, encoding), &DecodeOptions::default(), args.json)
+    terminal.token(macaroon.to_text(format, encoding), &DecodeOptions::default())
 }
 
-/// A parsed condition.
-enum Stated<'a> {
-    FirstParty(&'a str),
-    ThirdParty { location: &'a str, identifier: &'a str, key: &'a str },
-}
-
-impl Stated<'_> {
-    fn reads_input(&self) -> bool {
-        matches!(self, Self::ThirdParty { key, .. } if key.strip_prefix('@') == Some(input::INPUT))
-    }
-}
-
-/// Reads the fields from the end, since a location is commonly a URL with colons.
-fn stated(condition: &Condition) -> Result<Stated<'_>, UsageError> {
-    let text = match condition {
-        Condition::FirstParty(text) => return Ok(Stated::FirstParty(text)),
-        Condition::ThirdParty(text) => text,
-    };
-    let fields = text.rsplit_once(':').and_then(|(rest, key)| {
-        let (location, identifier) = rest.rsplit_once(':')?;
-        (!identifier.is_empty()).then_some(Stated::ThirdParty { location, identifier, key })
-    });
-    fields.ok_or(UsageError::ThirdParty)
-}
-
-fn invite(args: &InviteArgs, home: &HomeArgs, terminal: &mut Terminal) -> Result<Exit, Failure> {
-    let request = MintRequest::invite(args.invite, &args.target, issuer(&args.stored)?);
-    let mut request = formed(request, &args.stored.form);
+fn invite(args: &InviteArgs, home: &HomeArgs, terminal: &Terminal) -> Result<(), Failure> {
+    let mut request = MintRequest::invite(args.invite, &args.target, args.stored.issuer.as_deref());
     request.use_limit = match args.uses {
-        Some(Uses::AtMost(_)) if args.temporary => {
-            return Err(Failure::minting(MintError::TemporaryUnlimited));
+        Some(uses) if uses.0.is_some() && args.temporary => {
+            return Err(MintError::TemporaryUnlimited.into());
         }
-        Some(uses) => uses.limit(),
+        Some(uses) => uses.0,
         None if args.temporary => None,
         None => request.use_limit,
     };
     request.temporary = args.temporary;
     request.caveats = predicates(&args.caveat)?;
-    stored(&request, &args.stored.form, home, terminal)
+    stored(request, &args.stored.form, home, terminal)
 }
 
 /// Mints a token that speaks for its issuer.
-fn own<'a>(
-    request: MintRequest<'a>,
-    args: &'a SelfArgs,
+fn own(
+    mut request: MintRequest<'_>,
+    args: &SelfArgs,
     home: &HomeArgs,
-    terminal: &mut Terminal,
-) -> Result<Exit, Failure> {
-    let mut request = formed(request, &args.form);
+    terminal: &Terminal,
+) -> Result<(), Failure> {
     request.temporary = args.temporary;
     request.caveats = predicates(&args.caveat)?;
-    stored(&request, &args.form, home, terminal)
-}
-
-fn issuer(args: &StoredArgs) -> Result<Subject<&str>, UsageError> {
-    Subject::read(&args.issuer).ok_or(UsageError::Consumers)
-}
-
-fn subject(args: &SelfArgs) -> Result<Subject<&str>, UsageError> {
-    Subject::read(&args.subject).ok_or(UsageError::Consumers)
-}
-
-fn formed<'a>(mut request: MintRequest<'a>, form: &'a Form) -> MintRequest<'a> {
-    request.lifetime = form.ttl.map(Ttl::lifetime);
-    request.name = form.name.as_deref();
-    request
+    stored(request, &args.form, home, terminal)
 }
 
 fn predicates(texts: &[String]) -> Result<Vec<PredicateBuf>, Failure> {
@@ -156,24 +112,6 @@ fn predicates(texts: &[String]) -> Result<Vec<PredicateBuf>, Failure> {
         PredicateBuf::read(text.as_str()).ok_or_else(|| Malformed::caveat(index, text).into())
     };
     texts.iter().enumerate().map(read).collect()
-}
-
-impl Ttl {
-    fn lifetime(self) -> Lifetime {
-        match self {
-            Self::For(seconds) => Lifetime::For(Duration::from_secs(seconds.0)),
-            Self::Never => Lifetime::Forever,
-        }
-    }
-}
-
-impl Uses {
-    const fn limit(self) -> Option<std::num::NonZeroU64> {
-        match self {
-            Self::AtMost(limit) => Some(limit),
-            Self::Unlimited => None,
-        }
-    }
 }
 
 #[derive(Serialize)]
@@ -189,46 +127,49 @@ struct Documents {
     tokens: Vec<Document>,
 }
 
-fn stored(
-    request: &MintRequest<'_>,
-    form: &Form,
+fn stored<'a>(
+    mut request: MintRequest<'a>,
+    form: &'a Form,
     home: &HomeArgs,
-    terminal: &mut Terminal,
-) -> Result<Exit, Failure> {
+    terminal: &Terminal,
+) -> Result<(), Failure> {
+    request.lifetime = form.ttl;
+    request.name = form.name.as_deref();
     let authority = home.authority_from_scratch(terminal)?;
-    match form.count {
-        None => {
-            let minted = authority.mint(request).map_err(Failure::minting)?;
-            let now = authority.now();
-            // The slow reader of the tokens must not keep others from the store.
-            drop(authority);
-            hand_over(&minted, form, terminal)?;
-            summarize(&minted, request, form, now, terminal);
-        }
-        Some(count) if form.json => {
-            let mut tokens = Vec::new();
-            let minted = mint_many(&authority, request, count, |minted| {
-                tokens.push(form.document(&minted)?);
-                Ok(())
-            });
-            minted.inspect_err(|_| lost(terminal, tokens.len()))?;
-            drop(authority);
-            let count = tokens.len();
-            let written = terminal.document(&Documents { tokens });
-            written.inspect_err(|_| lost(terminal, count)).map_err(Failure::undelivered)?;
-        }
-        Some(count) => {
-            // On a terminal the tokens themselves show the progress.
-            let mut progress = if terminal.is_terminal() { Progress::hidden() } else { Progress::new() };
-            let mut done = 0_u64;
-            mint_many(&authority, request, count, |minted| {
-                done = done.saturating_add(1);
-                progress.tell_part(done, count.into());
-                hand_over(&minted, form, terminal)
-            })?;
-        }
+    let Some(count) = form.count else {
+        let minted = authority.mint(&request)?;
+        let now = authority.now();
+        // The slow reader of the tokens must not keep others from the store.
+        drop(authority);
+        hand_over(&minted, form, terminal)?;
+        summarize(&minted, &request, now, terminal);
+        return Ok(());
+    };
+    if terminal.prints_json() {
+        let mut tokens = Vec::new();
+        let minted = mint_many(&authority, &request, count, |minted| {
+            tokens.push(form.document(&minted)?);
+            Ok(())
+        });
+        drop(authority);
+        let count = tokens.len();
+        let written = minted.and_then(|()| terminal.document(&Documents { tokens }));
+        return written.map_err(|failure| {
+            if count > 0 {
+                terminal.note(format_args!(
+                    "{count} tokens were minted, but could not be written; `onetoken list` shows their records"
+                ));
+            }
+            failure.undelivered()
+        });
     }
-    Ok(Exit::Done)
+    let mut progress = Progress::beside(terminal);
+    let mut done = 0_u64;
+    mint_many(&authority, &request, count, |minted| {
+        done = done.saturating_add(1);
+        progress.tell_part(done, count.into());
+        hand_over(&minted, form, terminal)
+    })
 }
 
 /// Mints this many tokens, and passes on each as soon as it is minted. Several threads mint, because concurrent callers
@@ -254,7 +195,7 @@ fn mint_many(
         drop(sender);
         let mut outcome = Ok(());
         for minted in minted {
-            let taken = minted.map_err(Failure::minting).and_then(&mut take);
+            let taken = minted.map_err(Failure::from).and_then(&mut take);
             if taken.is_err() {
                 left.store(0, Ordering::Relaxed);
             }
@@ -265,37 +206,24 @@ fn mint_many(
 }
 
 /// Prints one token. If that fails, its record stays, and nobody has the token.
-fn hand_over(minted: &Minted, form: &Form, terminal: &mut Terminal) -> Result<(), Failure> {
+fn hand_over(minted: &Minted, form: &Form, terminal: &Terminal) -> Result<(), Failure> {
     let document = form.document(minted)?;
-    let written = match form.json {
-        true => terminal.document(&document),
-        false => terminal.text(format_args!("{}\n", document.token)),
-    };
-    written.map_err(|failure| {
+    terminal.answer(&document, format_args!("{}\n", document.token)).map_err(|failure| {
         terminal.note(format_args!(
-            "token {} was minted, but could not be written out; void it with `onetoken revoke {}`",
+            "token {} was minted, but could not be written; revoke it with `onetoken revoke {}`",
             minted.id, minted.id
         ));
-        Failure::undelivered(failure)
+        failure.undelivered()
     })
 }
 
-fn lost(terminal: &Terminal, count: usize) {
-    if count > 0 {
-        terminal.note(format_args!(
-            "{count} tokens were minted, but could not be written out; `onetoken list` shows their records"
-        ));
-    }
-}
-
 /// Describes a token on standard error, for the person who gets it bare.
-fn summarize(minted: &Minted, request: &MintRequest<'_>, form: &Form, now: UnixTime, terminal: &Terminal) {
-    let uses = match request.use_limit {
-        _ if request.temporary => "not counted".to_owned(),
-        None => "unlimited".to_owned(),
-        Some(limit) => limit.to_string(),
-    };
-    if !form.json {
+fn summarize(minted: &Minted, request: &MintRequest<'_>, now: UnixTime, terminal: &Terminal) {
+    if !terminal.prints_json() {
+        let uses = match request.temporary {
+            true => "not counted".to_owned(),
+            false => limit(request.use_limit.map(Into::into)),
+        };
         let expiry = Until { at: minted.expires_at, now };
         terminal.tell(format_args!("id          {}\nuses        {uses}\nexpires     {expiry}\n", minted.id));
     }
@@ -307,8 +235,8 @@ impl Form {
             TokenEncoding::Base62 => minted.token.clone(),
             TokenEncoding::Base64Url => {
                 let token = Token::decode(&minted.token, &DecodeOptions::default());
-                let token = token.map_err(|error| Malformed::result(&error))?;
-                token.written_as(Format::V1, Encoding::Base64Url).encode().map_err(Malformed::field)?
+                let token = token.map_err(Malformed::from)?;
+                token.written_as(Format::V1, Encoding::Base64Url).encode().map_err(Malformed::from)?
             }
         };
         Ok(Document { token, id: minted.id.as_bytes().into(), expires_at: minted.expires_at.map(Stamp) })

@@ -1,6 +1,6 @@
 //! `onetoken purge`
 
-use std::{num::NonZeroUsize, time::Duration};
+use std::num::NonZeroUsize;
 
 use serde::Serialize;
 use token_core::UnixTime;
@@ -8,7 +8,8 @@ use token_store::{Administration as _, Filter, TokenStore};
 
 use crate::{
     args::PurgeArgs,
-    error::{Exit, Failure},
+    error::Failure,
+    exit::Exit,
     home::{HomeArgs, Issuer},
     output::Terminal,
 };
@@ -28,14 +29,13 @@ struct Purged {
     damaged: Option<NonZeroUsize>,
 }
 
-pub(super) fn run(args: &PurgeArgs, home: &HomeArgs, terminal: &mut Terminal) -> Result<Exit, Failure> {
+pub(super) fn run(args: &PurgeArgs, home: &HomeArgs, terminal: &Terminal) -> Result<Exit, Failure> {
     let authority = home.authority()?;
     let now = authority.now();
     let purged = batches(|| Ok(authority.purge(args.before, BATCH)?))?;
-    let spent = args.retention.map(|retention| {
-        let retention = Duration::from_secs(retention.0);
-        batches(|| Ok(authority.store().purge_spent(now, retention, BATCH)?))
-    });
+    let spent = args
+        .retention
+        .map(|retention| batches(|| Ok(authority.store().purge_spent(now, retention, BATCH)?)));
     let spent = spent.transpose()?;
     let expired = damaged(&authority, args.before.map_or(now, |before| before.min(now)))?;
     let damaged = match args.retention {
@@ -44,20 +44,14 @@ pub(super) fn run(args: &PurgeArgs, home: &HomeArgs, terminal: &mut Terminal) ->
         Some(_) => usize::try_from(authority.store().counts()?.damaged).unwrap_or(usize::MAX).max(expired),
     };
     drop(authority);
-    match args.json {
-        true => terminal.document(&Purged { purged, spent, damaged: NonZeroUsize::new(damaged) })?,
-        false => {
-            terminal.text(format_args!("removed {purged} expired tokens\n"))?;
-            if let Some(spent) = spent {
-                terminal
-                    .text(format_args!("removed {spent} spent tokens, or found them for the first time\n"))?;
-            }
-        }
-    }
+    let spent_too =
+        spent.map(|spent| format!("removed {spent} spent tokens, or found them for the first time\n"));
+    let text = format_args!("removed {purged} expired tokens\n{}", spent_too.unwrap_or_default());
+    terminal.answer(&Purged { purged, spent, damaged: NonZeroUsize::new(damaged) }, text)?;
     if damaged > 0 {
-        terminal.note(format_args!("passed over {damaged} damaged tokens; `onetoken check` names them"));
+        terminal.note(format_args!("skipped {damaged} damaged tokens; `onetoken check` names them"));
     }
-    Ok(Exit::of_damage(damaged.try_into().unwrap_or(u64::MAX)))
+    Ok(Exit::of_damage(damaged > 0))
 }
 
 fn batches(mut batch: impl FnMut() -> Result<usize, Failure>) -> Result<usize, Failure> {

@@ -7,15 +7,17 @@ use std::{
 };
 
 use serde::Serialize;
-use token_store::{Administration, KeyFileError, KeyRing, Rekeyed};
+use token_store::{Administration, KeyFileError, KeyRing, KeySourceError, Rekeyed};
 
 use crate::{
     args::RekeyArgs,
-    error::{Exit, Failure, UsageError},
-    home::{HomeArgs, HomeError, Opened, keys_are_in_a_file, private_file, sync_dir},
+    error::{Failure, HomeError, UsageError},
+    exit::Exit,
+    files::{private_file, sync_dir},
+    home::{HomeArgs, Opened, keys_are_in_a_file},
     output::Terminal,
     progress::Progress,
-    store::StoreUrl,
+    store::{Mode, StoreUrl},
 };
 
 /// How many names for a former key ring are tried.
@@ -33,12 +35,12 @@ struct Done {
     former: Option<String>,
 }
 
-pub(super) fn run(args: &RekeyArgs, home: &HomeArgs, terminal: &mut Terminal) -> Result<Exit, Failure> {
-    let Opened { store, keys: source, dir, url, is_own } = home.opened()?;
+pub(super) fn run(args: &RekeyArgs, home: &HomeArgs, terminal: &Terminal) -> Result<Exit, Failure> {
+    let Opened { store, keys: source, dir, url, is_own, .. } = home.open(Mode::Existing)?;
     if !is_own {
         return Err(UsageError::RekeyOther.into());
     }
-    let mut keys = source.load().map_err(HomeError::from)?;
+    let mut keys = source.load()?;
     let underway = Underway(dir.join("rekeying"));
     let begun = underway.read().filter(|begun| keys.ids().len() > 1 && begun.key == keys.newest_id());
     let resumed = begun.is_some();
@@ -58,7 +60,7 @@ pub(super) fn run(args: &RekeyArgs, home: &HomeArgs, terminal: &mut Terminal) ->
     underway.begin(keys.newest_id(), also.iter().map(|(url, _)| url))?;
     if !resumed && let Err(error) = source.replace(&keys) {
         underway.end()?;
-        return Err(HomeError::from(error).into());
+        return Err(error.into());
     }
 
     let stores = [&store].into_iter().chain(also.iter().map(|(_, store)| store)).collect::<Vec<_>>();
@@ -75,7 +77,7 @@ pub(super) fn run(args: &RekeyArgs, home: &HomeArgs, terminal: &mut Terminal) ->
 
     let (mut removed, mut former) = (Vec::new(), None);
     if !args.keep_old {
-        let whole = source.load().map_err(HomeError::from)?;
+        let whole = source.load()?;
         let proofs = proofs.iter().collect::<Vec<_>>();
         let old = keys.ids().filter(|id| *id != keys.newest_id()).collect::<Vec<_>>();
         removed.extend(old.into_iter().filter(|id| keys.remove(*id, &proofs).is_ok()));
@@ -85,7 +87,7 @@ pub(super) fn run(args: &RekeyArgs, home: &HomeArgs, terminal: &mut Terminal) ->
             if keys_are_in_a_file() {
                 former = Some(keep_former(&whole, &dir, *last)?);
             }
-            source.replace(&keys).map_err(HomeError::from)?;
+            source.replace(&keys)?;
         }
     }
     let (failed, damaged) = (sum(|told| told.failed), sum(|told| told.damaged));
@@ -103,14 +105,11 @@ pub(super) fn run(args: &RekeyArgs, home: &HomeArgs, terminal: &mut Terminal) ->
     let (seen, resealed) = (sum(|told| told.seen), sum(|told| told.resealed));
     let former = former.map(|path| path.display().to_string());
     let done = Done { key: keys.newest_id(), resumed, seen, resealed, removed, former };
-    match args.json {
-        true => terminal.document(&done)?,
-        false => print(&done, terminal)?,
-    }
+    terminal.answer(&done, text(&done))?;
     Ok(Exit::Done)
 }
 
-fn print(done: &Done, terminal: &mut Terminal) -> Result<(), Failure> {
+fn text(done: &Done) -> String {
     let Done { key, resumed, seen, resealed, removed, former } = done;
     let begun = if *resumed { "resumed under key" } else { "added key" };
     let removed = match removed.as_slice() {
@@ -118,14 +117,11 @@ fn print(done: &Done, terminal: &mut Terminal) -> Result<(), Failure> {
         [one] => format!("; removed key {one}"),
         many => format!("; removed keys {}", many.iter().map(u32::to_string).collect::<Vec<_>>().join(", ")),
     };
-    terminal
-        .text(format_args!("{begun} {key}; sealed {resealed} of {seen} root keys under it{removed}\n"))?;
-    match former {
-        None => Ok(()),
-        Some(path) => terminal.text(format_args!(
-            "kept the former key ring in {path}: exports and copies of the store that are older than this need it\n"
-        )),
-    }
+    let former = former.as_ref().map(|path| {
+        format!("saved the former key ring in {path}; older exports and copies of the store need it\n")
+    });
+    let former = former.unwrap_or_default();
+    format!("{begun} {key}; sealed {resealed} of {seen} root keys under it{removed}\n{former}")
 }
 
 /// Keeps a ring beside its own file, named by the last key that is removed: `keys.old-1`. Overwrites no other file of
@@ -146,7 +142,7 @@ fn keep_former(keys: &KeyRing, dir: &Path, last: u32) -> Result<PathBuf, Failure
                 }
                 number = number.saturating_add(1);
             }
-            Err(error) => return Err(HomeError::Keys(error.into()).into()),
+            Err(error) => return Err(KeySourceError::from(error).into()),
         }
     }
 }

@@ -1,149 +1,134 @@
 //! `onetoken revoke`
 
 use serde::Serialize;
-use token_core::{DecodeOptions, IdentifierV2, Persistence, Subject, Token, UnixTime};
+use token_api::Refusal as Why;
+use token_core::{DecodeOptions, IdentifierV2, Persistence, Token, UnixTime};
 use token_store::{Administration as _, Filter, Revoke, TokenId, TokenStore as _};
 
 use crate::{
-    args::{self, RevokeArgs},
+    args::RevokeArgs,
+    bytes::Bytes,
     entity::Named,
-    error::{Exit, Failure, Refusal, UsageError},
+    error::{Failure, Refusal, UsageError},
+    exit::Exit,
     home::HomeArgs,
     input::{Source, Text},
-    output::{Bytes, Terminal},
+    output::Terminal,
     progress::Progress,
+    store::Mode,
     time::{self, Stamp},
 };
 
 /// How many records one step revokes, which bounds the wait of others.
 const PAGE: usize = 256;
 
-#[derive(Serialize)]
+/// What was revoked.
+#[derive(Default, Serialize)]
 struct Revoked {
     revoked: bool,
-    id: Bytes,
-}
-
-#[derive(Serialize)]
-struct Voided<'a> {
-    revoked: bool,
-    subject: &'a str,
-}
-
-#[derive(Default, Serialize)]
-struct Swept<'a> {
-    revoked: bool,
-    /// How many were not revoked before.
-    count: usize,
-    damaged: usize,
     #[serde(skip_serializing_if = "Option::is_none")]
-    resource: Option<Named<'a>>,
+    id: Option<Bytes>,
+    /// The subject of temporary tokens.
     #[serde(skip_serializing_if = "Option::is_none")]
-    issuer: Option<Named<'a>>,
-}
-
-#[derive(Serialize)]
-struct Void {
-    revoked: bool,
+    subject: Option<String>,
     /// The time in force.
-    before: Stamp,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    before: Option<Stamp>,
+    /// How many tokens were not revoked before.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    count: Option<usize>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    damaged: Option<usize>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    resource: Option<Named>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    issuer: Option<Named>,
 }
 
-pub(super) fn run(args: &RevokeArgs, home: &HomeArgs, terminal: &mut Terminal) -> Result<Exit, Failure> {
-    let args::Revoked { token, temporary: subject, resource, issuer, before } = &args.revoked;
-    if let Some(subject) = subject {
-        return temporary(subject, args.json, home, terminal);
+impl Revoked {
+    fn new() -> Self {
+        Self { revoked: true, ..Self::default() }
     }
-    if let Some(before) = before {
-        return void(*before, args.json, home, terminal);
+}
+
+pub(super) fn run(args: &RevokeArgs, home: &HomeArgs, terminal: &Terminal) -> Result<Exit, Failure> {
+    if let Some(subject) = &args.temporary {
+        home.authority()?.revoke_temporary(subject.as_deref())?;
+        let text = format_args!("revoked all temporary tokens of {subject}\n");
+        terminal.answer(&Revoked { subject: Some(subject.to_string()), ..Revoked::new() }, text)?;
+    } else if let Some(before) = args.before {
+        revoke_before(before, home, terminal)?;
+    } else if let Some(of) = &args.resource {
+        let answer = Revoked { resource: Some(of.into()), ..Revoked::new() };
+        return revoke_all(
+            &Filter::Resource(of.clone()),
+            &Named::from(of).resource(),
+            answer,
+            home,
+            terminal,
+        );
+    } else if let Some(of) = &args.issuer {
+        let answer = Revoked { issuer: Some(of.into()), ..Revoked::new() };
+        return revoke_all(&Filter::Issuer(of.clone()), &Named::from(of).subject(), answer, home, terminal);
+    } else {
+        revoke_one(&Source::of(args.token.as_deref())?.read()?, home, terminal)?;
     }
-    if let Some(of) = resource {
-        let answer = |swept| Swept { resource: Some(of.into()), ..swept };
-        let name = Named::from(of).resource();
-        return sweep(&Filter::Resource(of.clone()), name, answer, args.json, home, terminal);
-    }
-    if let Some(of) = issuer {
-        let answer = |swept| Swept { issuer: Some(of.into()), ..swept };
-        let name = Named::from(of).subject();
-        return sweep(&Filter::Issuer(of.clone()), name, answer, args.json, home, terminal);
-    }
-    let text = Source::of(token.as_deref())?.read()?;
-    let id = named(&text)?;
+    Ok(Exit::Done)
+}
+
+fn revoke_one(text: &Text, home: &HomeArgs, terminal: &Terminal) -> Result<(), Failure> {
+    let id = named(text)?;
     match (home.authority()?.revoke(&id)?, text.file_name()) {
         (Revoke::Revoked, _) => {}
         (Revoke::Absent, Some(file_name)) => return Err(file_name.into()),
-        (Revoke::Absent, None) => return Err(Refusal::unknown().into()),
+        (Revoke::Absent, None) => return Err(Refusal::from(Why::Unknown).into()),
     }
-    match args.json {
-        true => terminal.document(&Revoked { revoked: true, id: id.as_bytes().into() })?,
-        false => terminal.text(format_args!("revoked {id}\n"))?,
-    }
-    Ok(Exit::Done)
-}
-
-/// Voids all temporary tokens of one subject.
-fn temporary(text: &str, json: bool, home: &HomeArgs, terminal: &mut Terminal) -> Result<Exit, Failure> {
-    let subject = Subject::read(text).ok_or(UsageError::Consumers)?;
-    home.authority()?.revoke_temporary(subject)?;
-    match json {
-        true => terminal.document(&Voided { revoked: true, subject: text })?,
-        false => terminal.text(format_args!("revoked all temporary tokens of {subject}\n"))?,
-    }
-    Ok(Exit::Done)
+    let answer = Revoked { id: Some(id.as_bytes().into()), ..Revoked::new() };
+    terminal.answer(&answer, format_args!("revoked {id}\n"))
 }
 
 /// Revokes all tokens of a resource or an issuer.
-fn sweep<'a>(
+fn revoke_all(
     filter: &Filter,
-    of: String,
-    answer: impl FnOnce(Swept<'a>) -> Swept<'a>,
-    json: bool,
+    of: &str,
+    answer: Revoked,
     home: &HomeArgs,
-    terminal: &mut Terminal,
+    terminal: &Terminal,
 ) -> Result<Exit, Failure> {
-    let store = home.opened()?.store;
-    let mut progress = Progress::new();
-    let mut swept = Swept { revoked: true, ..Swept::default() };
+    let store = home.open(Mode::Existing)?.store;
     let found = store.list(filter, None, 1)?;
     if found.records.is_empty() && found.damaged.is_empty() && found.next.is_none() {
-        return Err(Failure::NothingFound { of });
+        return Err(Failure::NothingFound { of: of.to_owned() });
     }
-    let mut after = None;
+    let mut progress = Progress::new();
+    let (mut count, mut damaged, mut after) = (0_usize, 0_usize, None);
     loop {
         let page = store.revoke_all(filter, after.as_ref(), PAGE)?;
-        swept.count = swept.count.saturating_add(page.revoked);
-        swept.damaged = swept.damaged.saturating_add(page.damaged);
-        progress.tell(format_args!("{} tokens revoked", swept.count));
+        count = count.saturating_add(page.revoked);
+        damaged = damaged.saturating_add(page.damaged);
+        progress.tell(format_args!("{count} tokens revoked"));
         after = page.next;
         if after.is_none() {
             break;
         }
     }
     drop((progress, store));
-    let (count, damaged) = (swept.count, swept.damaged);
-    match json {
-        true => terminal.document(&answer(swept))?,
-        false => {
-            terminal.text(format_args!("revoked {count} tokens of {of}\n"))?;
-        }
-    }
+    let answer = Revoked { count: Some(count), damaged: Some(damaged), ..answer };
+    terminal.answer(&answer, format_args!("revoked {count} tokens of {of}\n"))?;
     if damaged > 0 {
-        terminal.note(format_args!("passed over {damaged} damaged tokens; `onetoken check` names them"));
+        terminal.note(format_args!("skipped {damaged} damaged tokens; `onetoken check` names them"));
     }
-    Ok(Exit::of_damage(damaged.try_into().unwrap_or(u64::MAX)))
+    Ok(Exit::of_damage(damaged > 0))
 }
 
-/// Voids all tokens minted before a time.
-fn void(before: UnixTime, json: bool, home: &HomeArgs, terminal: &mut Terminal) -> Result<Exit, Failure> {
+/// Revokes all tokens minted before a time.
+fn revoke_before(before: UnixTime, home: &HomeArgs, terminal: &Terminal) -> Result<(), Failure> {
     if before > time::now()? {
         return Err(UsageError::NotYet.into());
     }
-    let before = home.opened()?.store.revoke_before(before)?;
-    match json {
-        true => terminal.document(&Void { revoked: true, before: Stamp(before) })?,
-        false => terminal.text(format_args!("tokens that were minted before {before} are void\n"))?,
-    }
-    Ok(Exit::Done)
+    let before = home.open(Mode::Existing)?.store.revoke_before(before)?;
+    let answer = Revoked { before: Some(Stamp(before)), ..Revoked::new() };
+    terminal.answer(&answer, format_args!("revoked all tokens minted before {before}\n"))
 }
 
 /// The id, given as such or by its token.
@@ -164,5 +149,5 @@ fn named(text: &Text) -> Result<TokenId, Failure> {
             TokenId::new(identifier.id())
         }
     };
-    id.map_err(|_| Refusal::unknown().into())
+    id.map_err(|_| Refusal::from(Why::Unknown).into())
 }

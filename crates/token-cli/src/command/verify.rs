@@ -1,133 +1,99 @@
 //! `onetoken verify`
 
-use std::{
-    fmt, io, panic,
-    sync::mpsc::{self, Receiver},
-    thread,
-};
+use std::fmt;
 
 use serde::Serialize;
-use token_core::{CaveatTypes, Identifier, Macaroon, RootKey, Scope, TokenType, UnixTime, Verifier};
+use token_api::Refusal as Why;
+use token_core::{CaveatTypes, Identifier, Macaroon, RootKey, Scope, Token, TokenType, UnixTime, Verifier};
 
-use super::{Answers, each_line};
+use super::lines;
 use crate::{
     args::{Use, VerifyArgs},
+    bytes::{Bytes, Plain},
     describe::stated,
-    entity::Named,
-    error::{Exit, Failure, Refusal, UsageError},
+    entity::{Named, limit},
+    error::{Failure, Refusal, UsageError},
+    exit::Exit,
     home::{HomeArgs, Issuer},
-    input::{Lines, Source, Text},
-    output::{Bytes, Plain, Style, Terminal},
-    relay,
+    input::{self, Source, Text},
+    output::{Style, Terminal},
     time::{Stamp, Until},
 };
 
-pub(super) fn run(args: &VerifyArgs, home: &HomeArgs, terminal: &mut Terminal) -> Result<Exit, Failure> {
-    if args.reading.is_liberal() && !args.key.is_given() {
+pub(super) fn run(args: &VerifyArgs, home: &HomeArgs, terminal: &Terminal) -> Result<Exit, Failure> {
+    if args.reading.compat && !args.key.is_given() {
         return Err(UsageError::CompatByStore.into());
     }
-    if args.lines {
-        if matches!(Source::of(args.token.as_deref()), Ok(Source::Argument(_))) {
-            return Err(UsageError::TokenWithLines.into());
-        }
-        if !args.key.is_given() {
-            return lines_by_store(args, home, terminal);
-        }
-        let discharges = discharges(args, Source::Input)?;
-        let key = args.key.root_key(Some(Source::Input))?;
-        return each_line(terminal, |line, terminal| {
-            terminal.document(&by_key(args, &key, &discharges, line)?)
-        });
-    }
-    let source = Source::of(args.token.as_deref())?;
-    // Before opening the store, for which others wait. A key may be on standard input instead.
-    let discharges = discharges(args, source)?;
-    let text = source.read()?;
-    text.macaroon(&args.reading.options(), args.request.now()?)?;
-    let accepted = match args.key.is_given() {
-        true => by_key(args, &args.key.root_key(Some(source))?, &discharges, &text)?,
-        false => by_store(args, &home.authority()?, &text)?,
+    let source = match args.lines {
+        true => Source::of_lines(args.token.as_deref())?,
+        false => Source::of(args.token.as_deref())?,
     };
-    match args.json {
-        true => terminal.document(&accepted)?,
-        false => accepted.print(terminal, args.request.now()?)?,
-    }
-    Ok(Exit::Done)
-}
+    let discharges = args.discharge.iter().map(|text| Source::of(Some(text)));
+    let discharges: Vec<Source<'_>> = discharges.collect::<Result<_, _>>()?;
+    let from_input = discharges.iter().chain([&source]).map(|source| matches!(source, Source::Input));
+    input::at_most_one(from_input.chain([args.key.reads_input()]))?;
 
-/// Writes the answers on a thread of their own, so that their slow reader delays only them.
-fn lines_by_store(args: &VerifyArgs, home: &HomeArgs, terminal: &mut Terminal) -> Result<Exit, Failure> {
-    let batches = relay::batches(Lines::new(io::stdin()));
-    let (sender, receiver) = mpsc::sync_channel::<Vec<Result<Accepted, Failure>>>(1);
-    thread::scope(|scope| {
-        let writer = scope.spawn(move || write(&receiver, Answers::new(terminal)));
-        let judge = |authority: &Issuer, line: &Text| by_store(args, authority, line);
-        let judged = relay::judge(&batches, &sender, || home.authority(), judge);
-        drop(sender);
-        let written = writer.join().unwrap_or_else(|panic| panic::resume_unwind(panic))?;
-        judged.map(|()| written)
-    })
-}
-
-fn write(
-    receiver: &Receiver<Vec<Result<Accepted, Failure>>>,
-    mut answers: Answers<'_>,
-) -> Result<Exit, Failure> {
-    for answer in receiver.iter().flatten() {
-        if answers.write(|terminal| terminal.document(&answer?))?.is_break() {
-            break;
-        }
-    }
-    Ok(answers.worst())
-}
-
-/// The discharges; none may come from the token's own place.
-fn discharges(args: &VerifyArgs, token: Source<'_>) -> Result<Vec<Macaroon>, Failure> {
-    if args.discharge.is_empty() {
-        return Ok(Vec::new());
-    }
-    let sources: Vec<Source<'_>> =
-        args.discharge.iter().map(|text| Source::of(Some(text))).collect::<Result<_, _>>()?;
-    let from_input = sources.iter().chain([&token]).filter(|source| matches!(source, Source::Input)).count();
-    if from_input.saturating_add(args.key.reads_input().into()) > 1 {
-        return Err(UsageError::InputTwice.into());
-    }
     let (options, now) = (args.reading.options(), args.request.now()?);
     let read = |(index, source): (usize, Source<'_>)| match source.read()?.macaroon(&options, now) {
         Ok((macaroon, _)) => Ok(macaroon),
         Err(malformed) => Err(malformed.of_discharge(index).into()),
     };
-    sources.into_iter().enumerate().map(read).collect()
+    let discharges: Vec<Macaroon> =
+        discharges.into_iter().enumerate().map(read).collect::<Result<_, Failure>>()?;
+    let accepted = match (args.lines, args.key.is_given()) {
+        (true, true) => {
+            let key = args.key.root_key()?;
+            return lines::each(terminal, |line| {
+                let (macaroon, _) = line.macaroon(&options, args.request.now()?)?;
+                terminal.document(&by_key(args, &key, &discharges, &macaroon)?)
+            });
+        }
+        (true, false) => {
+            let judge = |authority: &Issuer, line: &Text| {
+                by_store(args, authority, &line.token(args.request.now()?)?)
+            };
+            return lines::each_by_store(terminal, || home.authority(), judge);
+        }
+        // The token first: waiting for it must not keep others from the store.
+        (false, true) => {
+            let (macaroon, _) = source.read()?.macaroon(&options, now)?;
+            by_key(args, &args.key.root_key()?, &discharges, &macaroon)?
+        }
+        (false, false) => {
+            let token = source.read()?.token(now)?;
+            by_store(args, &home.authority()?, &token)?
+        }
+    };
+    terminal.answer(&accepted, accepted.text(terminal, args.request.now()?))?;
+    Ok(Exit::Done)
 }
 
 fn by_key(
     args: &VerifyArgs,
     key: &RootKey,
     discharges: &[Macaroon],
-    text: &Text,
+    macaroon: &Macaroon,
 ) -> Result<Accepted, Failure> {
-    let now = args.request.now()?;
-    let (macaroon, _) = text.macaroon(&args.reading.options(), now)?;
     let exact: Vec<&[u8]> = args.exact.iter().map(String::as_bytes).collect();
-    let mut context = args.request.context(now);
-    let supported = args.used_as.map_or(CaveatTypes::ALL, |used_as| supported(used_as, &macaroon));
+    let mut context = args.request.context(args.request.now()?);
+    let supported = args.used_as.map_or(CaveatTypes::ALL, |used_as| supported(used_as, macaroon));
     if supported == CaveatTypes::ACCESS_AS_IDENTITY {
         context.scope = Scope::IdentityToken;
     }
     let verifier = Verifier::new(&context).exact(&exact).supporting(supported);
-    match verifier.verify_with(&macaroon, discharges, key) {
-        Ok(verified) => {
-            Ok(Accepted { stated: stated(&macaroon), ..Accepted::new(&macaroon, verified.expires_at()) })
-        }
-        Err(why) => Err(Failure::verifying(why, &macaroon, discharges)),
+    match verifier.verify_with(macaroon, discharges, key) {
+        Ok(verified) => Ok(Accepted {
+            stated: stated(macaroon.identifier(), macaroon.caveats()),
+            ..Accepted::new(macaroon, verified.expires_at())
+        }),
+        Err(why) => Err(Failure::verifying(why, macaroon, discharges)),
     }
 }
 
-fn by_store(args: &VerifyArgs, authority: &Issuer, text: &Text) -> Result<Accepted, Failure> {
+fn by_store(args: &VerifyArgs, authority: &Issuer, token: &Token) -> Result<Accepted, Failure> {
     let now = args.request.at().unwrap_or_else(|| authority.now());
-    let token = text.token(now)?;
-    match authority.verify(&token, args.expect, &args.request.context(now)) {
-        Ok(accepted) if accepted.uses_left == Some(0) => Err(Refusal::exhausted().into()),
+    match authority.verify(token, args.expect, &args.request.context(now)) {
+        Ok(accepted) if accepted.uses_left == Some(0) => Err(Refusal::from(Why::Exhausted).into()),
         Ok(accepted) => Ok(Accepted::by_store(accepted)),
         Err(error) => Err(Failure::checking(error, token.macaroon())),
     }
@@ -165,8 +131,8 @@ struct Accepted {
 struct Stored {
     #[serde(rename = "type")]
     kind: &'static str,
-    resource: Option<Named<'static>>,
-    issuer: Named<'static>,
+    resource: Option<Named>,
+    issuer: Named,
     uses_left: Option<u64>,
 }
 
@@ -192,7 +158,7 @@ impl Accepted {
         Self { purpose: Some(purpose), ..Self::new(accepted.token.macaroon(), accepted.expires_at) }
     }
 
-    fn print(&self, terminal: &mut Terminal, now: UnixTime) -> Result<(), Failure> {
+    fn text(&self, terminal: &Terminal, now: UnixTime) -> String {
         let mut text = format!("{}\n", terminal.paint(Style::Good, "valid"));
         let mut row = |name: &str, value: &dyn fmt::Display| text.push_str(&format!("{name:<12}{value}\n"));
         if let Some(Stored { kind, resource, issuer, uses_left }) = &self.purpose {
@@ -201,7 +167,7 @@ impl Accepted {
                 row("resource", &resource.resource());
             }
             row("issuer", &issuer.subject());
-            row("uses left", &uses_left.map_or_else(|| "unlimited".to_owned(), |left| left.to_string()));
+            row("uses left", &limit(*uses_left));
         }
         for (name, value) in &self.stated {
             row(name, value);
@@ -210,6 +176,6 @@ impl Accepted {
         row("identifier", &Plain(self.identifier.as_bytes()));
         let unsigned = terminal.paint(Style::Faint, "(not signed)");
         row("location", &format_args!("{} {unsigned}", Plain(self.location.as_bytes())));
-        terminal.text(text)
+        text
     }
 }

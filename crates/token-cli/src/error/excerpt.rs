@@ -4,7 +4,7 @@ use std::fmt;
 
 use token_core::Predicate;
 
-use crate::output::{Bytes, Plain};
+use crate::bytes::{Bytes, Plain};
 
 /// The text of a caveat, cut if it is long: the author of the token must not fill a log.
 #[derive(Debug)]

@@ -63,8 +63,8 @@ fn old_keys_are_kept_if_asked() {
     let people = home.run(["rekey"]).done().out;
     let former = home.path().join("keys.old-3");
     let expected = format!(
-        "added key 4; sealed 1 of 1 root keys under it; removed key 3\nkept the former key ring in {}: exports and \
-         copies of the store that are older than this need it\n",
+        "added key 4; sealed 1 of 1 root keys under it; removed key 3\nsaved the former key ring in {}; older exports and \
+         copies of the store need it\n",
         former.display()
     );
     assert_eq!(people, expected);

@@ -20,5 +20,7 @@ mod races;
 mod raw;
 mod run;
 mod store;
+#[cfg(target_os = "linux")]
+mod terminal;
 mod third_party;
 mod upkeep;

@@ -293,7 +293,7 @@ fn a_newer_configuration_is_told_apart() {
     let config = home.path().join("config.json");
     for (text, says) in [
         (r#"{"version":2,"stores":["redb:a"]}"#, "version 2"),
-        (r#"{"version":1,"stores":["redb:a"]}"#, "no configuration"),
+        (r#"{"version":1,"stores":["redb:a"]}"#, "not a configuration"),
     ] {
         fs::write(&config, text).unwrap();
         let outcome = home.run(["list", "--json"]);

@@ -17,8 +17,9 @@ fn on_terminal(home: &Home, columns: u32, args: &str) -> Command {
 }
 
 fn seen(home: &Home, columns: u32, args: &str) -> String {
-    let child = on_terminal(home, columns, args).spawn().expect("these tests need `script` of util-linux");
-    finish(child).done().out.replace("\r\n", "\n")
+    let child = on_terminal(home, columns, args).spawn();
+    // These tests need `script` of util-linux.
+    finish(child.unwrap()).done().out.replace("\r\n", "\n")
 }
 
 #[test]

@@ -146,25 +146,25 @@ fn where_there_is_nothing_to_revoke_it_says_so() {
     assert_eq!(home.run(["revoke", "--json", "--temporary", "grp-g1"]).error(2), "usage");
     let revoke = ["revoke", "--resource", "space:s1", "--json"];
     assert_eq!(home.run(revoke).done().json()["count"], 1);
-    assert_eq!(home.run(revoke).done().json()["count"], 0, "they are there, and void already");
+    assert_eq!(home.run(revoke).done().json()["count"], 0, "they are there, and revoked already");
 }
 
 #[test]
-fn what_is_older_than_a_time_is_void() {
+fn what_is_older_than_a_time_is_revoked() {
     for engine in ENGINES {
         let home = Home::over(engine);
         home.fill(engine, 3);
         let token = home.run(["mint", "space-support", "s1"]).token();
-        let void = |time: &str| home.run(["revoke", "--before", time, "--json"]);
-        assert_eq!(void("2099-01-01T00:00:00Z").error(2), "usage", "a time that is yet to come");
+        let revoke = |time: &str| home.run(["revoke", "--before", time, "--json"]);
+        assert_eq!(revoke("2099-01-01T00:00:00Z").error(2), "usage", "a time that is yet to come");
         let expected = json!({ "revoked": true, "before": "2023-11-14T22:13:20Z" });
-        assert_eq!(void("1700000000").done().json(), expected);
+        assert_eq!(revoke("1700000000").done().json(), expected);
         assert_eq!(home.run(["counts", "--json"]).json()["revoked"], 0, "they were minted at that time");
-        void("2023-11-14T22:13:21Z").done();
+        revoke("2023-11-14T22:13:21Z").done();
         assert_eq!(home.run(["counts", "--json"]).json()["revoked"], 3);
-        assert_eq!(void("100").done().json()["before"], "2023-11-14T22:13:21Z", "there is no way back");
-        let told = home.run(["revoke", "--before", "0"]).done().out;
-        assert_eq!(told, "tokens that were minted before 2023-11-14T22:13:21Z are void\n");
+        assert_eq!(revoke("100").done().json()["before"], "2023-11-14T22:13:21Z", "there is no way back");
+        let people = home.run(["revoke", "--before", "0"]).done().out;
+        assert_eq!(people, "revoked all tokens minted before 2023-11-14T22:13:21Z\n");
         assert_eq!(home.run(["verify", &token]).code, 0);
     }
 }

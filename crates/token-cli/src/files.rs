@@ -1,0 +1,38 @@
+//! Files for their owner alone, which a crash leaves whole or not at all.
+
+use std::{fs, io, path::Path};
+
+/// Syncs a directory, and with it the names in it.
+#[cfg(unix)]
+pub(crate) fn sync_dir(dir: &Path) -> io::Result<()> {
+    fs::File::open(dir)?.sync_all()
+}
+
+/// Does nothing: where directories cannot be opened as files, the file system keeps their order.
+#[cfg(not(unix))]
+pub(crate) fn sync_dir(_dir: &Path) -> io::Result<()> {
+    Ok(())
+}
+
+/// A new file for its owner alone: the URL of a store may hold a password.
+#[cfg(unix)]
+pub(crate) fn private_file(path: &Path) -> io::Result<fs::File> {
+    use std::os::unix::fs::OpenOptionsExt as _;
+    fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)
+}
+
+#[cfg(not(unix))]
+pub(crate) fn private_file(path: &Path) -> io::Result<fs::File> {
+    fs::File::create_new(path)
+}
+
+#[cfg(unix)]
+pub(crate) fn private_dir(dir: &Path) -> io::Result<()> {
+    use std::os::unix::fs::DirBuilderExt as _;
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(dir)
+}
+
+#[cfg(not(unix))]
+pub(crate) fn private_dir(dir: &Path) -> io::Result<()> {
+    fs::create_dir_all(dir)
+}
