@@ -3,29 +3,9 @@
 
 use libfuzzer_sys::fuzz_target;
 use token_core::{
-    Context, Interface, JsonPredicate, Macaroon, Predicate, Region, RootKey, UnixTime,
-    Verifier,
+    Context, Interface, JsonPredicate, Macaroon, Predicate, Region, RootKey, UnixTime, Verifier,
 };
-
-const FAMILIES: [&str; 17] = [
-    "time < ",
-    "ip = ",
-    "asn = ",
-    "geo.country = ",
-    "geo.country != ",
-    "geo.region = ",
-    "geo.region != ",
-    "service = ",
-    "consumer = ",
-    "interface = ",
-    "api = ",
-    "data.readonly",
-    "data.path = ",
-    "data.objectid = ",
-    "authorization = ",
-    "tokenType = ",
-    "",
-];
+use token_test::strategies::FAMILIES;
 
 // The first byte is the family, the rest is the value.
 fuzz_target!(|bytes: &[u8]| {

@@ -67,31 +67,9 @@ fn as_hex<S: serde::Serializer>(bytes: &[u8], to: S) -> Result<S::Ok, S::Error> 
     to.serialize_str(&hex::encode(bytes))
 }
 
-/// Characters with a meaning in packets and JSON, and others.
+/// Without zero bytes, which end a text in C.
 fn text(random: &mut SplitMix64, most: usize) -> String {
-    const CHARACTERS: &[char] = &[
-        'a',
-        'z',
-        '0',
-        '9',
-        'f',
-        ' ',
-        '\n',
-        '=',
-        '<',
-        '|',
-        '/',
-        ':',
-        '"',
-        '\\',
-        '\u{1}',
-        '\u{7f}',
-        '\u{e9}',
-        '\u{20ac}',
-        '\u{1f512}',
-    ];
-    let len = 1 + random.below(most);
-    (0..len).map(|_| *random.choose(CHARACTERS)).collect()
+    random.text(most).replace('\0', "\u{1}")
 }
 
 impl Plan {

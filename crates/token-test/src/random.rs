@@ -49,6 +49,13 @@ impl SplitMix64 {
         }
     }
 
+    /// Returns 1 to `most` characters, many of which have a meaning in packets or JSON.
+    pub fn text(&mut self, most: usize) -> String {
+        let characters: Vec<char> = "az09f  \n=<|/:\"\\\0\u{7f}é€🔒".chars().collect();
+        let len = 1 + self.below(most);
+        (0..len).map(|_| *self.choose(&characters)).collect()
+    }
+
     /// Returns this many bytes.
     #[must_use]
     pub fn bytes(&mut self, len: usize) -> Vec<u8> {

@@ -14,6 +14,27 @@ use token_core::{
     RootKey, Scope, ServiceKind, Subject, TokenType, UnixTime,
 };
 
+/// What the caveats of each type begin with, and last nothing, with which any caveat does.
+pub const FAMILIES: [&str; 17] = [
+    "time < ",
+    "ip = ",
+    "asn = ",
+    "geo.country = ",
+    "geo.country != ",
+    "geo.region = ",
+    "geo.region != ",
+    "service = ",
+    "consumer = ",
+    "interface = ",
+    "api = ",
+    "data.readonly",
+    "data.path = ",
+    "data.objectid = ",
+    "authorization = ",
+    "tokenType = ",
+    "",
+];
+
 const IDS: &[&str] = &["a", "b", "*", "p-1", "8f2c"];
 const ADDRESSES: &[&str] = &["192.0.2.7", "192.0.2.8", "10.1.2.3", "0.0.0.0", "255.255.255.255"];
 const COUNTRIES: &[&str] = &["PL", "FR", "DE", "UK"];

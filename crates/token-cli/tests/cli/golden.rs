@@ -22,27 +22,20 @@ struct Golden {
 }
 
 fn goldens() -> Vec<Golden> {
-    let modern = vectors::onedata().into_iter().map(|vector| Golden {
-        name: vector.name,
-        location: vector.onezone_domain,
-        identifier: vector.identifier,
-        caveats: vector.caveats,
-        key: ["--secret".into(), vector.secret],
-        signature: hex::encode(vector.signature),
-        texts: [("base62", vector.serialized_base62), ("base64url", vector.serialized_base64url)],
-        token: vector.token,
-    });
-    let legacy = vectors::onedata_legacy().into_iter().map(|vector| Golden {
+    let goldens = vectors::golden().into_iter().map(|vector| Golden {
+        key: match str::from_utf8(vector.secret()) {
+            Ok(secret) if vector.token.is_some() => ["--secret".into(), secret.into()],
+            _ => ["--secret-hex".into(), hex::encode(vector.secret())],
+        },
         name: vector.name,
         location: vector.location,
         identifier: vector.identifier,
         caveats: vector.caveats,
-        key: ["--secret-hex".into(), hex::encode(vector.secret)],
         signature: hex::encode(vector.signature),
-        texts: [("base62", vector.serialized_base62), ("base64url", vector.serialized_base64url)],
-        token: Value::Null,
+        texts: [("base62", vector.base62), ("base64url", vector.base64url)],
+        token: vector.token.unwrap_or_default(),
     });
-    modern.chain(legacy).collect()
+    goldens.collect()
 }
 
 fn options<'a>(name: &'a str, values: &'a [String]) -> impl Iterator<Item = &'a str> {

@@ -55,7 +55,7 @@ fn a_line_that_is_too_long_does_not_stop_the_others() {
 #[test]
 fn every_prefix_is_malformed() {
     for golden in token_test::vectors::onedata().into_iter().take(2) {
-        for token in [golden.serialized_base62, golden.serialized_base64url] {
+        for token in [golden.base62, golden.base64url] {
             let prefixes: String = (0..token.len()).map(|end| format!("{}\n", &token[..end])).collect();
             let outcome = piped(prefixes, ["inspect", "--lines"]);
             assert_eq!(outcome.code, 3);

@@ -1,35 +1,16 @@
 //! The vectors are the seed inputs of the fuzz targets. To regenerate them:
-//! `WRITE_FUZZ_CORPUS=1 cargo test -p token-test --test fuzz_corpus`
+//! `WRITE_FUZZ_CORPUS=1 cargo test -p token-test --test all fuzz_corpus`
 
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
 use token_core::Predicate;
+use token_test::strategies::FAMILIES;
 use token_test::{SplitMix64, hex, text, vectors};
 
 /// File names and contents by fuzz target.
 type Corpus = BTreeMap<&'static str, BTreeMap<String, Vec<u8>>>;
-
-/// In the order of the fuzz target `family`.
-const FAMILIES: [&str; 16] = [
-    "time < ",
-    "ip = ",
-    "asn = ",
-    "geo.country = ",
-    "geo.country != ",
-    "geo.region = ",
-    "geo.region != ",
-    "service = ",
-    "consumer = ",
-    "interface = ",
-    "api = ",
-    "data.readonly",
-    "data.path = ",
-    "data.objectid = ",
-    "authorization = ",
-    "tokenType = ",
-];
 
 /// A byte string and the rest, in the layout of libFuzzer's inputs: the length of the first is at the end.
 fn for_base62(identifier: &[u8], text: &str) -> Vec<u8> {
@@ -73,13 +54,7 @@ fn corpus() -> Corpus {
     let mut add = |target, name: &str, bytes: &[u8]| {
         corpus.entry(target).or_default().insert(name.replace(['/', ' '], "_"), bytes.to_vec());
     };
-    let modern = vectors::onedata()
-        .into_iter()
-        .map(|it| (it.name, it.identifier, it.caveats, it.serialized_base62, it.serialized_base64url));
-    let legacy = vectors::onedata_legacy()
-        .into_iter()
-        .map(|it| (it.name, it.identifier, it.caveats, it.serialized_base62, it.serialized_base64url));
-    for (name, identifier, caveats, base62, base64url) in modern.chain(legacy) {
+    for vectors::Golden { name, identifier, caveats, base62, base64url, .. } in vectors::golden() {
         for target in ["text", "inspect"] {
             add(target, &format!("{name}.base62"), base62.as_bytes());
             add(target, &format!("{name}.base64url"), format!("opw-{base64url}").as_bytes());

@@ -217,7 +217,7 @@ fn varints_are_read_as_the_cases_say() {
             problem,
             Problem::Varint { .. } | Problem::FieldTooLong { .. } | Problem::CutField { .. }
         );
-        assert!(refused, "{:?} ({}): {problem}", case.bytes, case.why);
+        assert!(refused, "{:?} ({}): {problem}", case.bytes, case.note);
     }
 }
 
@@ -226,7 +226,7 @@ fn varints_are_read_as_the_cases_say() {
 fn sections_are_read_as_the_cases_say() {
     let mut read = 0;
     for case in vectors::primitives().section_v2 {
-        let bytes = [&[2][..], &case.input, &[0, 6, 32], &[0; 32]].concat();
+        let bytes = [&[2][..], &case.bytes, &[0, 6, 32], &[0; 32]].concat();
         match Macaroon::from_bytes(bytes, &DecodeOptions::default()) {
             Ok((macaroon, _)) => {
                 assert!(case.ok, "{:?}", case.note);
@@ -234,7 +234,7 @@ fn sections_are_read_as_the_cases_say() {
                 read += 1;
             }
             Err(error) => {
-                let unassigned = case.input.is_empty() || case.input.contains(&7) || case.input == [0];
+                let unassigned = case.bytes.is_empty() || case.bytes.contains(&7) || case.bytes == [0];
                 assert!(!case.ok || unassigned, "{:?}: {error}", case.note);
             }
         }

@@ -19,3 +19,4 @@ mod onedata;
 mod oracle;
 mod peers;
 mod properties;
+mod vectors;

@@ -5,95 +5,40 @@ use token_core::{
     Macaroon, Predicate, PredicateBuf, RootKey, Scope, Service, Subject, Token, UnixTime, Verifier,
     VerifyError, inspect,
 };
-use token_test::{bit_flips, text, truncations, vectors};
+use token_test::vectors::{self, Golden};
+use token_test::{bit_flips, text, truncations};
 
-/// The members that both files of vectors share.
-struct Golden {
-    name: String,
-    secret: Vec<u8>,
-    location: String,
-    identifier: String,
-    caveats: Vec<String>,
-    signature: [u8; 32],
-    base62: String,
-    base64url: String,
-    /// The parsed version-2 identifier.
-    token: Option<serde_json::Value>,
+fn predicates(golden: &Golden) -> impl Iterator<Item = Predicate<'_>> {
+    golden.caveats.iter().map(|caveat| Predicate::read(caveat.as_bytes()).unwrap())
 }
 
-impl Golden {
-    fn all() -> Vec<Self> {
-        let modern = vectors::onedata().into_iter().map(|vector| Self {
-            name: vector.name,
-            secret: vector.secret.into_bytes(),
-            location: vector.onezone_domain,
-            identifier: vector.identifier,
-            caveats: vector.caveats,
-            signature: vector.signature,
-            base62: vector.serialized_base62,
-            base64url: vector.serialized_base64url,
-            token: Some(vector.token),
-        });
-        let legacy = vectors::onedata_legacy().into_iter().map(|vector| Self {
-            name: vector.name,
-            secret: vector.secret,
-            location: vector.location,
-            identifier: vector.identifier,
-            caveats: vector.caveats,
-            signature: vector.signature,
-            base62: vector.serialized_base62,
-            base64url: vector.serialized_base64url,
-            token: None,
-        });
-        modern.chain(legacy).collect()
-    }
-
-    fn key(&self) -> RootKey {
-        RootKey::derive_any(&self.secret)
-    }
-
-    fn texts(&self) -> [(&str, Encoding); 2] {
-        [(&self.base62, Encoding::Base62), (&self.base64url, Encoding::Base64Url)]
-    }
-
-    fn bytes(&self) -> Vec<u8> {
-        text::bytes(&self.base64url)
-    }
-
-    fn predicates(&self) -> impl Iterator<Item = Predicate<'_>> {
-        self.caveats.iter().map(|caveat| Predicate::read(caveat.as_bytes()).unwrap())
-    }
-
-    /// A request in which all caveats hold: the first value that each admits.
-    fn satisfied(&self) -> Context {
-        let mut facts = Context::at(UnixTime::from_secs(1));
-        for predicate in self.predicates() {
-            match predicate {
-                Predicate::Ip(masks) => {
-                    let text = masks.to_string();
-                    facts.peer_ip = Some(text.split('/').next().unwrap().parse().unwrap());
-                }
-                Predicate::Asn(list) => facts.asn = list.iter().next(),
-                Predicate::GeoCountry(_, list) => {
-                    facts.country = list.iter().next().map(|it| it.code().into())
-                }
-                Predicate::GeoRegion(_, list) => facts.regions = Some(list.iter().take(1).collect()),
-                Predicate::Service(list) => facts.service = list.iter().next().map(Service::into_owned),
-                Predicate::Consumer(list) => facts.consumer = list.iter().next().map(Subject::into_owned),
-                Predicate::Interface(interface) => facts.interface = Some(interface),
-                Predicate::DataReadonly | Predicate::DataPath(_) | Predicate::DataObjectId(_) => {
-                    facts.data_caveats_allowed = true;
-                }
-                Predicate::IdentityScope => facts.scope = Scope::IdentityToken,
-                Predicate::Time { .. } | Predicate::Api(_) | Predicate::TokenType(_) => {}
+/// A request in which all caveats hold: the first value that each admits.
+fn satisfied(golden: &Golden) -> Context {
+    let mut facts = Context::at(UnixTime::from_secs(1));
+    for predicate in predicates(golden) {
+        match predicate {
+            Predicate::Ip(masks) => {
+                let text = masks.to_string();
+                facts.peer_ip = Some(text.split('/').next().unwrap().parse().unwrap());
             }
+            Predicate::Asn(list) => facts.asn = list.iter().next(),
+            Predicate::GeoCountry(_, list) => facts.country = list.iter().next().map(|it| it.code().into()),
+            Predicate::GeoRegion(_, list) => facts.regions = Some(list.iter().take(1).collect()),
+            Predicate::Service(list) => facts.service = list.iter().next().map(Service::into_owned),
+            Predicate::Consumer(list) => facts.consumer = list.iter().next().map(Subject::into_owned),
+            Predicate::Interface(interface) => facts.interface = Some(interface),
+            Predicate::DataReadonly | Predicate::DataPath(_) | Predicate::DataObjectId(_) => {
+                facts.data_caveats_allowed = true;
+            }
+            Predicate::IdentityScope => facts.scope = Scope::IdentityToken,
+            Predicate::Time { .. } | Predicate::Api(_) | Predicate::TokenType(_) => {}
         }
-        facts
     }
+    facts
+}
 
-    fn verify(&self, macaroon: &Macaroon, key: &RootKey) -> Result<(), VerifyError> {
-        Verifier::new(&self.satisfied()).verify(macaroon, key).map(drop)
-    }
+fn verify(golden: &Golden, macaroon: &Macaroon, key: &RootKey) -> Result<(), VerifyError> {
+    Verifier::new(&satisfied(golden)).verify(macaroon, key).map(drop)
 }
 
 fn decode(text: &str) -> Result<Token, token_core::DecodeError> {
@@ -102,13 +47,15 @@ fn decode(text: &str) -> Result<Token, token_core::DecodeError> {
 
 #[test]
 fn they_are_minted_byte_for_byte() {
-    for golden in Golden::all() {
+    for golden in vectors::golden() {
         let identifier = Identifier::read(golden.identifier.as_bytes()).unwrap();
         let mut token = match identifier.v2() {
-            Some(identifier) => Token::mint(&golden.key(), &golden.location, identifier).unwrap(),
-            None => Token::mint_legacy(&golden.key(), &golden.location, &golden.identifier).unwrap(),
+            Some(identifier) => Token::mint(&golden.key().root_key(), &golden.location, identifier).unwrap(),
+            None => {
+                Token::mint_legacy(&golden.key().root_key(), &golden.location, &golden.identifier).unwrap()
+            }
         };
-        for predicate in golden.predicates() {
+        for predicate in predicates(&golden) {
             token.attenuate(predicate.to_string()).unwrap();
         }
         assert_eq!(token.macaroon().signature().expose(), &golden.signature, "{}", golden.name);
@@ -125,8 +72,8 @@ fn they_are_minted_byte_for_byte() {
 
 #[test]
 fn they_are_read_field_by_field_in_both_encodings() {
-    for golden in Golden::all() {
-        for (text, encoding) in golden.texts() {
+    for golden in vectors::golden() {
+        for (encoding, text) in golden.texts() {
             let token = decode(text).unwrap();
             assert_eq!((token.encoding(), token.service()), (encoding, None), "{}", golden.name);
             let macaroon = token.macaroon();
@@ -154,7 +101,7 @@ fn they_are_read_field_by_field_in_both_encodings() {
 #[test]
 fn identifiers_read_as_onedata_reads_them() {
     let mut modern = 0;
-    for golden in Golden::all() {
+    for golden in vectors::golden() {
         let token = decode(&golden.base62).unwrap();
         match (&golden.token, token.identifier()) {
             (Some(expected), Identifier::V2(identifier)) => {
@@ -177,7 +124,7 @@ fn identifiers_read_as_onedata_reads_them() {
 
 #[test]
 fn caveats_come_out_of_json_as_they_went_in() {
-    for golden in Golden::all() {
+    for golden in vectors::golden() {
         for caveat in &golden.caveats {
             let predicate = Predicate::read(caveat.as_bytes()).unwrap();
             assert_eq!(predicate.to_string(), *caveat);
@@ -191,10 +138,11 @@ fn caveats_come_out_of_json_as_they_went_in() {
 
 #[test]
 fn they_are_verified_with_their_secret() {
-    for golden in Golden::all() {
+    for golden in vectors::golden() {
         let token = decode(&golden.base62).unwrap();
-        let verified = Verifier::new(&golden.satisfied()).verify(token.macaroon(), &golden.key()).unwrap();
-        let expiry = golden.predicates().filter_map(|predicate| match predicate {
+        let verified =
+            Verifier::new(&satisfied(&golden)).verify(token.macaroon(), &golden.key().root_key()).unwrap();
+        let expiry = predicates(&golden).filter_map(|predicate| match predicate {
             Predicate::Time { valid_until } => Some(valid_until),
             _ => None,
         });
@@ -218,13 +166,14 @@ fn legacy_invitations_are_good_for_their_own_type_alone() {
         "provider_registration_token",
     ]
     .map(|name| LegacyType::from_name(name).unwrap());
-    for golden in Golden::all().iter().filter(|golden| golden.token.is_none()) {
+    for golden in vectors::golden().iter().filter(|golden| golden.token.is_none()) {
         let stated = golden.caveats[0].strip_prefix("tokenType = ").and_then(LegacyType::from_name);
         let token = decode(&golden.base62).unwrap();
         let facts = Context::at(UnixTime::from_secs(1));
         for asked in types {
             let verifier = Verifier::new(&facts).supporting(CaveatTypes::LEGACY_INVITE).stating(Some(asked));
-            let verified = verifier.verify(token.macaroon(), &golden.key()).map(|it| it.legacy_type());
+            let verified =
+                verifier.verify(token.macaroon(), &golden.key().root_key()).map(|it| it.legacy_type());
             let expected = match stated {
                 Some(stated) if stated != asked => Err(VerifyError::WrongType { stated }),
                 _ => Ok(stated),
@@ -236,19 +185,19 @@ fn legacy_invitations_are_good_for_their_own_type_alone() {
 
 #[test]
 fn any_other_secret_is_refused() {
-    for golden in Golden::all() {
+    for golden in vectors::golden() {
         let macaroon = Macaroon::from_bytes(golden.bytes(), &DecodeOptions::default()).unwrap().0;
-        golden.verify(&macaroon, &golden.key()).unwrap();
-        let flipped = bit_flips(&golden.secret).map(|(_, secret)| secret);
-        let cut = truncations(&golden.secret).map(<[u8]>::to_vec);
-        let longer = [[&golden.secret[..], b"\0"].concat(), Vec::new()];
+        verify(&golden, &macaroon, &golden.key().root_key()).unwrap();
+        let flipped = bit_flips(golden.secret()).map(|(_, secret)| secret);
+        let cut = truncations(golden.secret()).map(<[u8]>::to_vec);
+        let longer = [[golden.secret(), b"\0"].concat(), Vec::new()];
         for secret in flipped.chain(cut).chain(longer) {
-            let refused = golden.verify(&macaroon, &RootKey::derive_any(&secret));
+            let refused = verify(&golden, &macaroon, &RootKey::derive_any(&secret));
             assert_eq!(refused, Err(VerifyError::BadSignature), "{}", golden.name);
         }
         // The secret itself instead of the derived key, if it has the length of one.
-        if let Ok(raw) = <[u8; 32]>::try_from(&golden.secret[..]) {
-            let refused = golden.verify(&macaroon, &RootKey::from_derived(raw));
+        if let Ok(raw) = <[u8; 32]>::try_from(golden.secret()) {
+            let refused = verify(&golden, &macaroon, &RootKey::from_derived(raw));
             assert_eq!(refused, Err(VerifyError::BadSignature), "{}", golden.name);
         }
     }
@@ -257,11 +206,11 @@ fn any_other_secret_is_refused() {
 /// The location is not signed. Everything else is, or the decoder checks it.
 #[test]
 fn every_bit_outside_the_location_matters_in_both_encodings() {
-    for golden in Golden::all() {
-        let (bytes, key) = (golden.bytes(), golden.key());
+    for golden in vectors::golden() {
+        let (bytes, key) = (golden.bytes(), golden.key().root_key());
         let location = 13..13 + golden.location.len();
         assert_eq!(&bytes[location.clone()], golden.location.as_bytes());
-        let facts = golden.satisfied();
+        let facts = satisfied(&golden);
         let mut relocated = 0;
         let verifier = Verifier::new(&facts);
         for (index, forged) in bit_flips(&bytes) {
@@ -281,8 +230,8 @@ fn every_bit_outside_the_location_matters_in_both_encodings() {
 #[test]
 fn every_truncation_is_refused_and_diagnosed() {
     let options = DecodeOptions::default();
-    for golden in Golden::all() {
-        for (whole, _) in golden.texts() {
+    for golden in vectors::golden() {
+        for (_, whole) in golden.texts() {
             for prefix in truncations(whole.as_bytes()) {
                 let prefix = str::from_utf8(prefix).unwrap();
                 let error = decode(prefix).unwrap_err();
@@ -309,8 +258,8 @@ fn every_truncation_is_refused_and_diagnosed() {
 #[test]
 fn what_is_read_before_a_cut_is_true() {
     let options = DecodeOptions::default();
-    for golden in Golden::all() {
-        for (whole, encoding) in golden.texts() {
+    for golden in vectors::golden() {
+        for (encoding, whole) in golden.texts() {
             let mut seen = 0;
             for len in 20..whole.len() {
                 let partial = inspect(whole.get(..len).unwrap(), &options).unwrap_err().partial;
@@ -344,8 +293,8 @@ fn what_is_read_before_a_cut_is_true() {
 #[test]
 fn the_encodings_are_told_apart() {
     let options = DecodeOptions::default();
-    for golden in Golden::all() {
-        for (text, encoding) in golden.texts() {
+    for golden in vectors::golden() {
+        for (encoding, text) in golden.texts() {
             for prefix in ["", "opw-", "opp-"] {
                 let (_, spelling) = Macaroon::from_text(&format!("{prefix}{text}"), &options).unwrap();
                 assert_eq!(spelling.encoding, encoding, "{}", golden.name);

@@ -5,7 +5,7 @@
 use token_core::{
     Caveat, CaveatKey, Context, DecodeOptions, Encoding, Format, Macaroon, RootKey, UnixTime, Verifier,
 };
-use token_test::{Key, SplitMix64, oracle};
+use token_test::{Key, SplitMix64, hex, oracle, vectors};
 
 const TOKENS: usize = 10_000;
 
@@ -23,9 +23,9 @@ impl Drawn {
         Self {
             secret: random.bytes(secret_len),
             derived: random.bytes(32).try_into().unwrap(),
-            location: text(random, 1, 40),
-            identifier: text(random, 1, 80),
-            caveats: (0..random.below(9)).map(|_| text(random, 1, 60)).collect(),
+            location: random.text(40),
+            identifier: random.text(80),
+            caveats: (0..random.below(9)).map(|_| random.text(60)).collect(),
         }
     }
 
@@ -40,34 +40,6 @@ impl Drawn {
     fn exact(&self) -> Vec<&[u8]> {
         self.caveats.iter().map(String::as_bytes).collect()
     }
-}
-
-/// Characters that packets are made of, and others.
-fn text(random: &mut SplitMix64, least: usize, most: usize) -> String {
-    const CHARACTERS: &[char] = &[
-        'a',
-        'z',
-        '0',
-        '9',
-        'f',
-        ' ',
-        ' ',
-        '\n',
-        '=',
-        '<',
-        '|',
-        '/',
-        ':',
-        '"',
-        '\\',
-        '\0',
-        '\u{7f}',
-        '\u{e9}',
-        '\u{20ac}',
-        '\u{1f512}',
-    ];
-    let len = least + random.below(most - least + 1);
-    (0..len).map(|_| *random.choose(CHARACTERS)).collect()
 }
 
 #[test]
@@ -159,4 +131,51 @@ fn a_third_party_caveat_without_a_location_is_read_here_alone() {
     assert!(oracle::parse(&with("")).is_err());
     let (read, _) = Macaroon::from_bytes(with(""), &DecodeOptions::default()).unwrap();
     assert_eq!(read.to_bytes(Format::V2).unwrap(), with(""));
+}
+
+#[test]
+fn it_mints_the_golden_tokens() {
+    for golden in vectors::golden() {
+        let token = oracle::mint(golden.key(), &golden.location, &golden.identifier, &golden.caveats);
+        assert_eq!(token.signature, golden.signature, "{}", golden.name);
+        assert_eq!(token.base64.trim_end_matches('='), golden.base64url, "{}", golden.name);
+    }
+}
+
+#[test]
+fn it_reads_and_verifies_what_it_minted() {
+    let (key, caveats) = (Key::Secret(b"this is our super secret key"), ["time < 1", "data.readonly"]);
+    let token = oracle::mint(key, "onezone", "id", &caveats);
+    let parsed = oracle::parse(&token.v1).unwrap();
+    assert_eq!(parsed.location.as_deref(), Some("onezone"));
+    assert_eq!(parsed.identifier, b"id");
+    assert_eq!(parsed.caveats, caveats.map(|caveat| oracle::Read::FirstParty(caveat.into())));
+    assert_eq!(parsed.signature, token.signature);
+
+    oracle::verify(&token.v1, key, &caveats).unwrap();
+    let unmet = oracle::verify(&token.v1, key, &caveats[..1]).unwrap_err();
+    assert!(matches!(unmet, oracle::MacaroonError::CaveatNotSatisfied(_)));
+    let forged = oracle::verify(&token.v1, Key::Secret(b"another key"), &caveats).unwrap_err();
+    assert!(matches!(forged, oracle::MacaroonError::InvalidSignature));
+}
+
+#[test]
+fn a_derived_key_is_not_derived_again() {
+    let chain = vectors::primitives().hmac_chain;
+    let derived = Key::Derived(hex::decode(&chain[0].hex).try_into().unwrap());
+    let token = oracle::mint(derived, "http://mybank/", "we used our other secret key", &[] as &[&str]);
+    assert_eq!(hex::encode(token.signature), chain[1].hex);
+}
+
+/// If the cap were too high, this test would abort the process instead of failing.
+#[test]
+fn the_cap_keeps_it_on_its_stack() {
+    let packets = b"0007c \n".repeat(oracle::MAX_LEN / 7);
+    assert!(oracle::parse(&packets).is_err());
+}
+
+#[test]
+#[should_panic(expected = "overflow the oracle's stack")]
+fn longer_input_is_kept_away() {
+    let _ = oracle::parse(&[b'0'; oracle::MAX_LEN + 1]);
 }
