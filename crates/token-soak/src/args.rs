@@ -1,12 +1,10 @@
 //! The command line.
 
-use std::path::PathBuf;
-
 use clap::{Parser, Subcommand};
 
-use crate::target::StoreUrl;
+use crate::target::At;
 
-/// Works a store hard, and tells what it acknowledged.
+/// Works a store hard, and prints what it acknowledged.
 #[derive(Debug, Parser)]
 #[command(version)]
 pub(crate) struct Args {
@@ -18,8 +16,8 @@ pub(crate) struct Args {
 pub(crate) enum Command {
     /// Mint and spend until killed, or until the store fails.
     Run(Run),
-    /// Tell which tokens can still be spent.
-    Check(Check),
+    /// List the tokens that can still be spent.
+    Check(At),
     /// Spend one token from every thread at once, round after round.
     Race(Race),
     /// Spend the tokens that standard input names, each from every thread at once, over a connection for each.
@@ -31,20 +29,9 @@ pub(crate) enum Command {
     /// Mint, spend and purge.
     Churn(Churn),
     /// Have the store check all that it holds.
-    Audit(Audit),
+    Audit(At),
     /// Seal everything under the newest key.
     Rekey(Rekey),
-}
-
-/// A store and its keys.
-#[derive(Debug, clap::Args)]
-pub(crate) struct At {
-    /// redb:PATH, sled:PATH, postgres://USER@HOST/DATABASE, memory: or, as a control that is known to lose data, sled-unguarded:PATH
-    #[arg(long, value_name = "URL")]
-    pub(crate) store: StoreUrl,
-    /// The key file [default: the path of the store with .keys; a server has none, so name one]
-    #[arg(long, value_name = "FILE")]
-    pub(crate) keys: Option<PathBuf>,
 }
 
 #[derive(Debug, clap::Args)]
@@ -63,12 +50,6 @@ pub(crate) struct Run {
     /// How many more times to ask a store that has failed
     #[arg(long, default_value_t = 0)]
     pub(crate) past_errors: u32,
-}
-
-#[derive(Debug, clap::Args)]
-pub(crate) struct Check {
-    #[command(flatten)]
-    pub(crate) at: At,
 }
 
 #[derive(Debug, clap::Args)]
@@ -129,12 +110,6 @@ pub(crate) struct Churn {
     /// How many tokens to mint and spend
     #[arg(long, default_value_t = 1_000_000)]
     pub(crate) pairs: u64,
-}
-
-#[derive(Debug, clap::Args)]
-pub(crate) struct Audit {
-    #[command(flatten)]
-    pub(crate) at: At,
 }
 
 #[derive(Debug, clap::Args)]

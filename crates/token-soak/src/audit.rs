@@ -1,14 +1,18 @@
 //! Runs the store's own check.
 
-use crate::{args::Audit, failure::Failure, output::Output, target};
+use crate::{
+    failure::Failure,
+    output,
+    target::{self, At},
+};
 
-pub(crate) fn audit(args: &Audit, output: &Output) -> Result<(), Failure> {
-    let (store, keys) = target::with_keys(&args.at).map_err(Failure::Open)?;
+pub(crate) fn audit(at: &At) -> Result<(), Failure> {
+    let (store, keys) = target::with_keys(at).map_err(Failure::Open)?;
     let report = store.check(Some(&keys)).map_err(|error| Failure::Open(error.into()))?;
     let faults: u64 = report.faults.values().sum();
     for (fault, count) in &report.faults {
-        output.line(format_args!("FAULT {fault}: {count}"))?;
+        output::line(format_args!("FAULT {fault}: {count}"))?;
     }
-    output.line(format_args!("AUDIT {} {faults}", report.records))?;
+    output::line(format_args!("AUDIT {} {faults}", report.records))?;
     if report.is_sound() { Ok(()) } else { Err(Failure::Told(1)) }
 }

@@ -1,13 +1,13 @@
 //! Lists the tokens that a store still has.
 
-use crate::{args::Check, failure::Failure, output::Output, subject};
+use crate::{failure::Failure, output, subject, target::At};
 
-pub(crate) fn check(args: &Check, output: &Output) -> Result<(), Failure> {
-    let subject = subject::open(&args.at).map_err(Failure::Open)?;
+pub(crate) fn check(at: &At) -> Result<(), Failure> {
+    let subject = subject::open(at).map_err(Failure::Open)?;
     let mut found = Vec::new();
     let listed = subject.spendable(&mut |id, sound| found.push((id.to_owned(), sound)));
     for (id, sound) in found {
-        output.line(format_args!("K {id} {sound}"))?;
+        output::line(format_args!("K {id} {sound}"))?;
     }
     listed.map_err(Failure::Open)
 }

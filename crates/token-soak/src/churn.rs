@@ -3,7 +3,6 @@
 use std::{
     num::NonZeroU64,
     sync::atomic::{AtomicU64, Ordering},
-    thread,
     time::Duration,
 };
 
@@ -12,8 +11,7 @@ use token_store::{ClaimId, Insert, KeyRing, Spend, TokenId, TokenStore};
 use crate::{
     args::Churn,
     failure::{Cause, Failure},
-    output::Output,
-    random, subject, target,
+    output, random, subject, target, threads,
 };
 
 /// Spent tokens are purged each time that this many were minted.
@@ -22,39 +20,32 @@ const PURGED_EACH: u64 = 500;
 /// A line is printed each time that this many were minted.
 const TOLD_EACH: u64 = 10_000;
 
-pub(crate) fn churn(args: &Churn, output: &Output) -> Result<(), Failure> {
+pub(crate) fn churn(args: &Churn) -> Result<(), Failure> {
     let (store, keys) = target::with_keys(&args.at).map_err(Failure::Open)?;
     let name = random::fresh().map_err(Failure::Open)?;
     let started = AtomicU64::new(0);
-    let work = || -> Result<(), Failure> {
+    threads::each(0..args.threads, |_| {
         loop {
             let pair = started.fetch_add(1, Ordering::Relaxed);
             if pair >= args.pairs {
                 return Ok(());
             }
-            let id = format!("{name:016x}-{pair}");
-            mint_and_spend(&*store, &keys, &id).map_err(Failure::Underway)?;
+            mint_and_spend(&*store, &keys, &format!("{name:016x}-{pair}"))?;
             if pair.is_multiple_of(PURGED_EACH) {
-                let purged = store.purge_spent(subject::CREATED, Duration::ZERO, usize::MAX);
-                purged.map_err(|error| Failure::Underway(error.into()))?;
+                store.purge_spent(subject::CREATED, Duration::ZERO, usize::MAX)?;
             }
             if pair.is_multiple_of(TOLD_EACH) {
-                output.line(format_args!("S {pair}"))?;
+                output::line(format_args!("S {pair}"))?;
             }
         }
-    };
-    thread::scope(|scope| {
-        let threads: Vec<_> = (0..args.threads).map(|_| scope.spawn(work)).collect();
-        let outcomes = threads.into_iter().map(|thread| thread.join().unwrap_or(Err(Failure::Told(101))));
-        outcomes.fold(Ok(()), Result::and)
     })?;
-    output.line(format_args!("S {}", args.pairs))?;
+    output::line(format_args!("S {}", args.pairs))?;
     Ok(())
 }
 
 fn mint_and_spend(store: &dyn TokenStore, keys: &KeyRing, id: &str) -> Result<(), Cause> {
-    let id = TokenId::new(id).map_err(|_| Cause::Wrong)?;
-    let claim = ClaimId::new(*b"claim").map_err(|_| Cause::Wrong)?;
+    let id = TokenId::new(id)?;
+    let claim = ClaimId::new(*b"claim")?;
     let record = subject::record(keys, &id, NonZeroU64::new(1), None)?;
     match store.insert(&record)? {
         Insert::Inserted => {}

@@ -2,7 +2,7 @@
 
 use std::io;
 
-use token_store::{KeyFileError, RekeyError, RemoveError, Retry, SealError, StoreError};
+use token_store::{InvalidId, KeyFileError, RekeyError, RemoveError, Retry, SealError, StoreError};
 
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Failure {
@@ -116,6 +116,25 @@ impl From<RekeyError> for Cause {
             RekeyError::Seal(error) => Self::Seal(error),
             _ => Self::Wrong,
         }
+    }
+}
+
+/// A token or a claim has an id that no store takes.
+impl From<InvalidId> for Cause {
+    fn from(_: InvalidId) -> Self {
+        Self::Wrong
+    }
+}
+
+impl From<Cause> for Failure {
+    fn from(cause: Cause) -> Self {
+        Self::Underway(cause)
+    }
+}
+
+impl From<StoreError> for Failure {
+    fn from(error: StoreError) -> Self {
+        Self::Underway(error.into())
     }
 }
 

@@ -36,6 +36,7 @@ mod revoked;
 mod run;
 mod subject;
 mod target;
+mod threads;
 
 use std::process::ExitCode;
 
@@ -44,29 +45,27 @@ use clap::Parser as _;
 use crate::{
     args::{Args, Command},
     failure::Failure,
-    output::Output,
 };
 
 fn main() -> ExitCode {
     let args = Args::parse();
-    let output = Output::default();
     let outcome = match args.command {
-        Command::Run(run) => run::run(&run, &output),
-        Command::Check(check) => check::check(&check, &output),
-        Command::Race(race) => race::race(&race, &output),
-        Command::Contend(contend) => contend::contend(&contend, &output),
-        Command::Revoked(revoked) => revoked::revoked(&revoked, &output),
-        Command::Model(model) => model::model(&model, &output),
-        Command::Audit(audit) => audit::audit(&audit, &output),
-        Command::Rekey(rekey) => rekey::rekey(&rekey, &output),
-        Command::Churn(churn) => churn::churn(&churn, &output),
+        Command::Run(run) => run::run(&run),
+        Command::Check(check) => check::check(&check),
+        Command::Race(race) => race::race(&race),
+        Command::Contend(contend) => contend::contend(&contend),
+        Command::Revoked(revoked) => revoked::revoked(&revoked),
+        Command::Model(model) => model::model(&model),
+        Command::Audit(audit) => audit::audit(&audit),
+        Command::Rekey(rekey) => rekey::rekey(&rekey),
+        Command::Churn(churn) => churn::churn(&churn),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
             if !matches!(failure, Failure::Told(_)) {
                 // If this cannot be written either, the status shows it.
-                drop(output.line(format_args!("ERR {}", failure.kind())));
+                drop(output::line(format_args!("ERR {}", failure.kind())));
             }
             ExitCode::from(failure.status())
         }

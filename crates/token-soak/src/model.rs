@@ -3,10 +3,9 @@
 use std::{
     num::NonZeroU64,
     sync::{
-        Barrier, Mutex, PoisonError,
-        atomic::{AtomicBool, AtomicU64, Ordering},
+        Barrier, Mutex, OnceLock, PoisonError,
+        atomic::{AtomicU64, Ordering},
     },
-    thread,
 };
 
 use token_store::{ClaimId, GrantId, KeyRing, Record, TokenId, TokenStore};
@@ -15,9 +14,9 @@ use crate::{
     args::Model,
     failure::{Cause, Failure},
     linear::{self, CLAIMS, Call, Event, Seen},
-    output::Output,
+    output,
     random::{self, Random},
-    subject, target,
+    subject, target, threads,
 };
 
 /// How many tokens the threads share at a time.
@@ -28,7 +27,7 @@ const CALLS: u64 = 10;
 
 type Histories = [Vec<Event>; TOKENS];
 
-pub(crate) fn model(args: &Model, output: &Output) -> Result<(), Failure> {
+pub(crate) fn model(args: &Model) -> Result<(), Failure> {
     let (store, keys) = target::with_keys(&args.at).map_err(Failure::Open)?;
     let name = random::fresh().map_err(Failure::Open)?;
     let seed = args.seed.unwrap_or(name);
@@ -37,10 +36,9 @@ pub(crate) fn model(args: &Model, output: &Output) -> Result<(), Failure> {
     let rounds = args.histories.div_ceil(tokens);
     let barrier = Barrier::new(args.threads.into());
     let gathered = Mutex::new(Histories::default());
-    let failure = Mutex::new(None);
-    let failed = AtomicBool::new(false);
+    let failure = OnceLock::new();
     let wrong = AtomicU64::new(0);
-    let caller = &|thread: u16| -> Result<(), Failure> {
+    threads::each(0..args.threads, |thread| {
         for round in 0..rounds {
             let mut random = Random::new(seed ^ round.rotate_left(20) ^ u64::from(thread).rotate_left(56));
             let mut seen = Histories::default();
@@ -49,14 +47,13 @@ pub(crate) fn model(args: &Model, output: &Output) -> Result<(), Failure> {
             let called =
                 ids.and_then(|ids| (0..CALLS).try_for_each(|_| world.call(&ids, &mut random, &mut seen)));
             if let Err(cause) = called {
-                failed.store(true, Ordering::Relaxed);
-                failure.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(cause);
+                let _other_failed_first = failure.set(cause);
             }
             let mut all = gathered.lock().unwrap_or_else(PoisonError::into_inner);
             all.iter_mut().zip(seen).for_each(|(all, seen)| all.extend(seen));
             drop(all);
             barrier.wait();
-            if failed.load(Ordering::Relaxed) {
+            if failure.get().is_some() {
                 return Ok(());
             }
             if thread == 0 {
@@ -64,27 +61,22 @@ pub(crate) fn model(args: &Model, output: &Output) -> Result<(), Failure> {
                 for history in std::mem::take(&mut *all).iter().filter(|history| !linear::explained(history))
                 {
                     wrong.fetch_add(1, Ordering::Relaxed);
-                    output.line(format_args!("WRONG seed {seed} round {round}: {history:?}"))?;
+                    output::line(format_args!("WRONG seed {seed} round {round}: {history:?}"))?;
                 }
             }
         }
         Ok(())
-    };
-    thread::scope(|scope| {
-        let threads: Vec<_> = (0..args.threads).map(|thread| scope.spawn(move || caller(thread))).collect();
-        let outcomes = threads.into_iter().map(|thread| thread.join().unwrap_or(Err(Failure::Told(101))));
-        outcomes.fold(Ok(()), Result::and)
     })?;
-    if let Some(cause) = failure.into_inner().unwrap_or_else(PoisonError::into_inner) {
-        return Err(Failure::Underway(cause));
+    if let Some(cause) = failure.into_inner() {
+        return Err(cause.into());
     }
     let wrong = wrong.into_inner();
-    output.line(format_args!("MODEL {} {wrong}", rounds.saturating_mul(tokens)))?;
+    output::line(format_args!("MODEL {} {wrong}", rounds.saturating_mul(tokens)))?;
     if wrong == 0 { Ok(()) } else { Err(Failure::Told(1)) }
 }
 
 fn ids(name: u64, round: u64) -> Result<Vec<TokenId>, Cause> {
-    let id = |token| TokenId::new(format!("{name:016x}-{round}-{token}")).map_err(|_| Cause::Wrong);
+    let id = |token| Ok(TokenId::new(format!("{name:016x}-{round}-{token}"))?);
     (0..TOKENS).map(id).collect()
 }
 
@@ -102,7 +94,7 @@ impl World<'_> {
             return Err(Cause::Wrong);
         };
         let claim = usize::try_from(random.next()).unwrap_or_default() % CLAIMS;
-        let name = ClaimId::new(claim.to_be_bytes()).map_err(|_| Cause::Wrong)?;
+        let name = ClaimId::new(claim.to_be_bytes())?;
         let choice = random.below(16);
         let limit = random.below(4);
         let record = subject::record(self.keys, id, NonZeroU64::new(limit), None)?;

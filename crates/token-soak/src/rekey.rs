@@ -5,11 +5,10 @@ use token_store::Rekeyed;
 use crate::{
     args::Rekey,
     failure::{Cause, Failure},
-    output::Output,
-    target,
+    output, target,
 };
 
-pub(crate) fn rekey(args: &Rekey, output: &Output) -> Result<(), Failure> {
+pub(crate) fn rekey(args: &Rekey) -> Result<(), Failure> {
     let (store, mut keys) = target::with_keys(&args.at).map_err(Failure::Open)?;
     let file = target::key_file(&args.at);
     // The new key must be on disk before anything is sealed under it.
@@ -19,27 +18,26 @@ pub(crate) fn rekey(args: &Rekey, output: &Output) -> Result<(), Failure> {
             keys.replace(file).map_err(|error| Failure::Open(error.into()))?;
         }
     }
-    output.line(format_args!("OPEN"))?;
+    output::line(format_args!("OPEN"))?;
     let mut told = Ok(());
     let mut tell = |step: &Rekeyed| {
-        let line = output.line(format_args!("R {} {} {}", step.seen, step.resealed, step.failed));
+        let line = output::line(format_args!("R {} {} {}", step.seen, step.resealed, step.failed));
         told = std::mem::replace(&mut told, Ok(())).and(line);
     };
-    let done =
-        token_store::rekey(&*store, &keys, &mut tell).map_err(|error| Failure::Underway(error.into()))?;
+    let done = token_store::rekey(&*store, &keys, &mut tell).map_err(Cause::from)?;
     told?;
     if done.failed > 0 {
-        return Err(Failure::Underway(Cause::Wrong));
+        return Err(Cause::Wrong.into());
     }
     if args.remove_old {
         for id in 1..keys.newest_id() {
             match keys.remove(id, &[&done]) {
                 Ok(()) | Err(token_store::RemoveError::Absent { .. }) => {}
-                Err(error) => return Err(Failure::Underway(error.into())),
+                Err(error) => return Err(Cause::from(error).into()),
             }
         }
         if let Some(file) = &file {
-            keys.replace(file).map_err(|error| Failure::Underway(error.into()))?;
+            keys.replace(file).map_err(Cause::from)?;
         }
     }
     Ok(())

@@ -6,14 +6,13 @@ use std::{
     time::{Duration, Instant, SystemTime},
 };
 
-use token_store::{CacheConfig, CachedStore, Insert, KeyRing, Revoke, StoreError, TokenId, TokenStore};
+use token_store::{CacheConfig, CachedStore, Insert, KeyRing, Revoke, TokenId, TokenStore};
 use token_store_postgres::PostgresStore;
 
 use crate::{
     args::Revoked,
     failure::{Cause, Failure},
-    output::Output,
-    subject, target,
+    output, subject, target,
 };
 
 /// How long to wait for an expected event.
@@ -23,26 +22,25 @@ const PATIENCE: Duration = Duration::from_secs(60);
 const PAUSE: Duration = Duration::from_millis(1);
 
 /// Runs the commands of standard input. Times are microseconds since 1970, on which processes of one machine agree.
-pub(crate) fn revoked(args: &Revoked, output: &Output) -> Result<(), Failure> {
+pub(crate) fn revoked(args: &Revoked) -> Result<(), Failure> {
     let (host, keys) = host(args).map_err(Failure::Open)?;
-    output.line(format_args!("OPEN"))?;
+    output::line(format_args!("OPEN"))?;
     for line in io::stdin().lock().lines() {
         let line = line?;
-        let wrong = Failure::Underway(Cause::Wrong);
-        let Some((what, ids)) = tokens(&line) else { return Err(wrong) };
+        let (what, ids) = tokens(&line).ok_or(Cause::Wrong)?;
         match what {
             "mint" => {
-                mint(&host, &keys, &ids).map_err(Failure::Underway)?;
-                output.line(format_args!("M {line}"))?;
+                mint(&host, &keys, &ids)?;
+                output::line(format_args!("M {line}"))?;
             }
-            "watch" => watch(&host, ids, output)?,
+            "watch" => watch(&host, ids)?,
             "revoke" => {
                 for id in &ids {
-                    let Revoke::Revoked = host.revoke(id).map_err(underway)? else { return Err(wrong) };
-                    output.line(format_args!("V {id} {}", now()))?;
+                    let Revoke::Revoked = host.revoke(id)? else { return Err(Cause::Wrong.into()) };
+                    output::line(format_args!("V {id} {}", now()))?;
                 }
             }
-            _ => return Err(wrong),
+            _ => return Err(Cause::Wrong.into()),
         }
     }
     Ok(())
@@ -85,41 +83,37 @@ fn mint(host: &dyn TokenStore, keys: &KeyRing, ids: &[TokenId]) -> Result<(), Ca
 }
 
 // Reads all tokens as good, then polls them until none is good.
-fn watch(host: &dyn TokenStore, ids: Vec<TokenId>, output: &Output) -> Result<(), Failure> {
-    let good = |id: &TokenId| match host.get(id).map_err(underway)? {
+fn watch(host: &dyn TokenStore, ids: Vec<TokenId>) -> Result<(), Failure> {
+    let good = |id: &TokenId| match host.get(id)? {
         Some(record) => Ok(!record.revoked),
-        None => Err(Failure::Underway(Cause::Wrong)),
+        None => Err(Failure::from(Cause::Wrong)),
     };
     let begun = Instant::now();
     let mut left = Vec::new();
     for id in ids {
         let asked = now();
         if !good(&id)? {
-            return Err(Failure::Underway(Cause::Wrong));
+            return Err(Failure::from(Cause::Wrong));
         }
         left.push((id, asked));
     }
-    output.line(format_args!("S"))?;
+    output::line(format_args!("S"))?;
     while !left.is_empty() {
         if begun.elapsed() > PATIENCE {
-            return Err(Failure::Underway(Cause::Wrong));
+            return Err(Failure::from(Cause::Wrong));
         }
         let mut still = Vec::new();
         for (id, accepted) in left {
             let asked = now();
             match good(&id)? {
                 true => still.push((id, asked)),
-                false => output.line(format_args!("R {id} {accepted} {}", now()))?,
+                false => output::line(format_args!("R {id} {accepted} {}", now()))?,
             }
         }
         left = still;
         thread::sleep(PAUSE);
     }
     Ok(())
-}
-
-fn underway(error: StoreError) -> Failure {
-    Failure::Underway(error.into())
 }
 
 fn now() -> u128 {

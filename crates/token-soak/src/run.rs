@@ -1,28 +1,25 @@
 //! Mints and spends until killed.
 
-use std::{
-    sync::{
-        Mutex, PoisonError,
-        atomic::{AtomicU64, Ordering},
-    },
-    thread,
+use std::sync::{
+    Mutex, PoisonError,
+    atomic::{AtomicU64, Ordering},
 };
 
 use crate::{
     args::Run,
     failure::{Cause, Failure},
-    output::Output,
+    output,
     random::{self, Random},
     subject::{self, Subject},
     target::StoreUrl,
+    threads,
 };
 
-pub(crate) fn run(args: &Run, output: &Output) -> Result<(), Failure> {
+pub(crate) fn run(args: &Run) -> Result<(), Failure> {
     let subject = subject::open(&args.at).map_err(Failure::Open)?;
     let name = random::fresh().map_err(Failure::Open)?;
     let work = Work {
         subject: &*subject,
-        output,
         name,
         seed: args.seed.unwrap_or(name),
         left: AtomicU64::new(args.ops.unwrap_or(u64::MAX)),
@@ -30,16 +27,8 @@ pub(crate) fn run(args: &Run, output: &Output) -> Result<(), Failure> {
         past_errors: args.past_errors,
         asks_again: matches!(args.at.store, StoreUrl::Postgres(_)),
     };
-    output.line(format_args!("OPEN"))?;
-    let work = &work;
-    thread::scope(|scope| {
-        let others: Vec<_> =
-            (1..args.threads).map(|thread| scope.spawn(move || work.thread(thread))).collect();
-        // This thread is the first one, so that one thread means one.
-        let mine = work.thread(0);
-        let theirs = others.into_iter().map(|thread| thread.join().unwrap_or(Err(Failure::Told(101))));
-        theirs.fold(mine, Result::and)
-    })?;
+    output::line(format_args!("OPEN"))?;
+    threads::each(0..args.threads, |thread| work.thread(thread))?;
     match *work.errors.lock().unwrap_or_else(PoisonError::into_inner) {
         0 => Ok(()),
         _ => Err(Failure::Told(4)),
@@ -48,7 +37,6 @@ pub(crate) fn run(args: &Run, output: &Output) -> Result<(), Failure> {
 
 struct Work<'a> {
     subject: &'a dyn Subject,
-    output: &'a Output,
     // Distinguishes the ids of this run from those of other runs.
     name: u64,
     seed: u64,
@@ -80,7 +68,7 @@ impl Work<'_> {
                     let id = format!("{:016x}-{thread}-{number}", self.name);
                     let minted = self.resolved(&id, |again| self.subject.mint(&id, again))?;
                     if minted.is_ok() {
-                        self.output.line(format_args!("M {id}"))?;
+                        output::line(format_args!("M {id}"))?;
                         unspent.push(id);
                     }
                     minted
@@ -96,10 +84,10 @@ impl Work<'_> {
     }
 
     fn spend(&self, id: &str) -> Result<Result<(), Cause>, Failure> {
-        self.output.line(format_args!("B {id}"))?;
+        output::line(format_args!("B {id}"))?;
         let spent = self.resolved(id, |again| self.subject.spend(id, again))?;
         if spent.is_ok() {
-            self.output.line(format_args!("C {id}"))?;
+            output::line(format_args!("C {id}"))?;
         }
         Ok(spent)
     }
@@ -117,7 +105,7 @@ impl Work<'_> {
             && (cause.is_unknown() || in_doubt && cause.is_passing())
         {
             in_doubt = true;
-            self.output.line(format_args!("U {id}"))?;
+            output::line(format_args!("U {id}"))?;
             outcome = ask(true);
         }
         Ok(outcome)
@@ -135,7 +123,7 @@ impl Work<'_> {
             return Ok(false);
         }
         *errors = errors.saturating_add(1);
-        self.output.line(format_args!("ERR {}", cause.kind()))?;
+        output::line(format_args!("ERR {}", cause.kind()))?;
         if *errors <= self.past_errors {
             return Ok(true);
         }

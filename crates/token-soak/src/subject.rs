@@ -8,9 +8,8 @@ use token_store::{
 };
 
 use crate::{
-    args::At,
     failure::Cause,
-    target::{self, StoreUrl},
+    target::{self, At, StoreUrl},
 };
 
 /// How many records are listed at a time.
@@ -75,7 +74,7 @@ struct Guarded {
 
 impl Subject for Guarded {
     fn mint(&self, id: &str, again: bool) -> Result<(), Cause> {
-        let id = TokenId::new(id).map_err(|_| Cause::Wrong)?;
+        let id = TokenId::new(id)?;
         match self.store.insert(&record(&self.keys, &id, NonZeroU64::new(1), None)?)? {
             Insert::Inserted => Ok(()),
             Insert::Exists if again => Ok(()),
@@ -84,8 +83,8 @@ impl Subject for Guarded {
     }
 
     fn spend(&self, id: &str, again: bool) -> Result<(), Cause> {
-        let id = TokenId::new(id).map_err(|_| Cause::Wrong)?;
-        let claim = ClaimId::new(*b"claim").map_err(|_| Cause::Wrong)?;
+        let id = TokenId::new(id)?;
+        let claim = ClaimId::new(*b"claim")?;
         match self.store.spend(&id, &claim)? {
             Spend::Spent { uses_left: Some(0), repeated, .. } if again || !repeated => Ok(()),
             _ => Err(Cause::Wrong),

@@ -8,7 +8,18 @@ use std::{
 use token_store::{Administration, KeyFileError, KeyRing, MemoryStore, RedbStore, SledStore, StoreError};
 use token_store_postgres::{PostgresConfig, PostgresStore};
 
-use crate::{args::At, failure::Cause};
+use crate::failure::Cause;
+
+/// A store and its keys.
+#[derive(Debug, clap::Args)]
+pub(crate) struct At {
+    /// redb:PATH, sled:PATH, postgres://USER@HOST/DATABASE, memory: or, as a control that is known to lose data, sled-unguarded:PATH
+    #[arg(long, value_name = "URL")]
+    pub(crate) store: StoreUrl,
+    /// The key file [default: the path of the store with .keys; a server has none, so name one]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) keys: Option<PathBuf>,
+}
 
 /// A kind of store and its place.
 #[derive(Clone, Debug, PartialEq, Eq)]
