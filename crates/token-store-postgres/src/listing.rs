@@ -63,7 +63,7 @@ impl Listing {
         };
         let more = rows.len() > self.limit;
         rows.truncate(self.limit);
-        let mut page = Page { records: Vec::new(), damaged: Vec::new(), next: None };
+        let mut page = Page::default();
         let mut last = self.place.clone();
         for row in &rows {
             let (id, expires): (&[u8], i64) = (get(row, 0)?, get(row, 1)?);
@@ -72,11 +72,8 @@ impl Listing {
                 _ => id.to_vec(),
             };
             let id = TokenId::new(id).map_err(|_| StoreError::Corrupt { what: "the id of a record" })?;
-            match Stored::read(row, 2).and_then(|stored| stored.record(id.clone())) {
-                Ok(record) => page.records.push(record),
-                Err(StoreError::Corrupt { .. }) => page.damaged.push(id),
-                Err(error) => return Err(error.into()),
-            }
+            let record = Stored::read(row, 2).and_then(|stored| stored.record(id.clone()));
+            page.add(id, record)?;
         }
         page.next = more.then(|| self.filter.cursor(&last));
         Ok(page)

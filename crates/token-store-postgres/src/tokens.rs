@@ -80,27 +80,23 @@ impl TokenStore for PostgresStore {
         let value = next.to_bytes(subject)?;
         let key = kit::entity_key(subject).unwrap_or_default();
         let lane = lane_of(&self.0.writers, &key)?;
-        let input = (subject.clone(), key, value, next.number);
-        let raised = self.run(lane, Repeat::OtherWrite, input, |session, (subject, key, value, number)| {
+        let input = (subject.clone(), next.clone(), key, value);
+        let raised = self.run(lane, Repeat::OtherWrite, input, |session, (subject, next, key, value)| {
             Box::pin(async move {
                 let found = session.query(READ, &[key]).await?;
-                let stored = found.first().map(|row| get::<&[u8]>(row, 0)).transpose()?;
-                let present = match stored.map(|stored| Generation::from_bytes(subject, stored)) {
-                    // Overwritten: no temporary token is good under a damaged generation.
-                    None | Some(Err(StoreError::Corrupt { .. })) => 0,
-                    Some(generation) => generation?.number,
-                };
-                if present.checked_add(1) != Some(*number) {
+                let stored: Option<&[u8]> = found.first().map(|row| get(row, 0)).transpose()?;
+                let raise = kit::raise(subject, stored, next)?;
+                if raise != Raise::Raised {
                     session.settle().await?;
-                    return Ok(Raise::Stale { present });
+                    return Ok(raise);
                 }
-                let number = bigint(*number);
+                let number = bigint(next.number);
                 let raised = match &stored {
                     None => session.write(FIRST, &[key, &number, value]).await?,
                     Some(stored) => session.write(NEXT, &[key, &number, value, stored]).await?,
                 };
                 match raised.is_empty() {
-                    false => Ok(Raise::Raised),
+                    false => Ok(raise),
                     // Another host changed the row after it was read.
                     true => Err(Failure::Again(error::timed_out("others raise it as well"))),
                 }

@@ -4,10 +4,9 @@
 //!   it reads and what it writes (G2). Several processes may open the store.
 //! - SQLite syncs its log before it acknowledges a commit (G3). If a commit fails, its outcome is unknown, and the
 //!   store must be opened again.
-//! - The encoded record holds `uses` and `revoked`; the other columns only find records.
-//! - Numbers are stored as eight bytes: they keep their whole range, and sort.
+//! - The encoded record holds `uses` and `revoked`; the other columns only find records (see `sqlite.sql`).
 
-use std::{fs::File, io, path::Path, sync::Arc, sync::Mutex, sync::PoisonError, time::Duration};
+use std::{io, path::Path, sync::Arc, sync::Mutex, sync::PoisonError, time::Duration};
 
 use rusqlite::{Connection, ErrorCode, Params, Row, TransactionBehavior, params};
 use token_core::UnixTime;
@@ -16,15 +15,7 @@ use token_store::{
     Spend, StoreError, TokenId, TokenStore, kit,
 };
 
-const TABLES: &str = "BEGIN;
-    CREATE TABLE tokens (id BLOB PRIMARY KEY, record BLOB, resource BLOB, issuer BLOB, expires BLOB);
-    CREATE INDEX by_resource ON tokens (resource, id);
-    CREATE INDEX by_issuer ON tokens (issuer, id);
-    CREATE INDEX by_expiry ON tokens (expires, id);
-    CREATE TABLE claims (id BLOB, claim BLOB, uses_left BLOB, granted BLOB, again BOOLEAN, PRIMARY KEY (id, claim));
-    CREATE TABLE generations (subject BLOB PRIMARY KEY, generation BLOB);
-    CREATE TABLE newest (one INTEGER PRIMARY KEY, created BLOB); -- of all records ever, purged ones included
-    PRAGMA user_version = 1; COMMIT";
+const TABLES: &str = include_str!("sqlite.sql");
 const SETTINGS: &str = "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA fullfsync = ON";
 
 /// How many records one step of a purge removes.
@@ -39,10 +30,10 @@ struct SqliteStore(Arc<kit::Owned<Mutex<Option<Connection>>>>);
 impl SqliteStore {
     /// Creates a store in a new file.
     fn create(path: &Path) -> Outcome<Self> {
-        File::create_new(path).map_err(|error| match error.kind() {
-            io::ErrorKind::AlreadyExists => StoreError::Exists { path: path.into() },
-            _ => StoreError::Io(Arc::new(error)),
-        })?;
+        if path.exists() {
+            return Err(StoreError::Exists { path: path.into() });
+        }
+        // Of two processes at once, the second finds the tables of the first and fails.
         Connection::open(path).and_then(|new| new.execute_batch(TABLES)).map_err(failed)?;
         Self::open(path)
     }
@@ -114,11 +105,11 @@ impl Db<'_> {
         }))
     }
 
-    fn generation(&self, subject: &Entity) -> Outcome<Option<Generation>> {
-        // A forged token may name a subject of any length.
-        let Some(key) = kit::entity_key(subject) else { return Ok(None) };
-        let found = self.read("SELECT generation FROM generations WHERE subject = ?1", [key])?.pop();
-        found.map(|(stored,): (Vec<u8>,)| Generation::from_bytes(subject, &stored)).transpose()
+    fn generation(&self, subject: &Entity) -> Outcome<Option<Vec<u8>>> {
+        // A forged token may name a subject of any length, which has no key: nothing equals NULL.
+        let key = [kit::entity_key(subject)];
+        let found = self.read("SELECT generation FROM generations WHERE subject = ?1", key)?.pop();
+        Ok(found.map(|(stored,)| stored))
     }
 
     fn page(&self, filter: &Filter, after: Option<&Cursor>, limit: usize) -> Outcome<Page> {
@@ -139,16 +130,12 @@ impl Db<'_> {
         let rows = i64::try_from(limit).unwrap_or(i64::MAX).saturating_add(1);
         let sql = format!("SELECT id, record, coalesce(expires, x'') FROM tokens WHERE {which} LIMIT ?4");
         let found: Vec<(Vec<u8>, Vec<u8>, Vec<u8>)> = self.read(&sql, params![key, id, expiry, rows])?;
-        let mut page = Page { records: Vec::new(), damaged: Vec::new(), next: None };
+        let mut page = Page::default();
         let more = found.len() > limit;
         for (id, record, expires) in found.into_iter().take(limit) {
             place = if by_expiry { [expires, id.clone()].concat() } else { id.clone() };
             let id = TokenId::new(id).map_err(|_| StoreError::Corrupt { what: "the id of a record" })?;
-            match Record::from_bytes(id.clone(), &record) {
-                Ok(record) => page.records.push(record),
-                Err(StoreError::Corrupt { .. }) => page.damaged.push(id),
-                Err(error) => return Err(error),
-            }
+            page.add(id.clone(), Record::from_bytes(id, &record))?;
         }
         page.next = more.then(|| filter.cursor(&place));
         Ok(page)
@@ -249,7 +236,8 @@ impl TokenStore for SqliteStore {
     }
 
     fn generation(&self, subject: &Entity) -> Outcome<Option<Generation>> {
-        self.run(|db| db.generation(subject))
+        let found = self.run(|db| db.generation(subject))?;
+        found.map(|stored| Generation::from_bytes(subject, &stored)).transpose()
     }
 
     fn present_generation(&self, subject: &Entity) -> Outcome<Option<Generation>> {
@@ -259,15 +247,11 @@ impl TokenStore for SqliteStore {
     fn raise_generation(&self, subject: &Entity, next: &Generation) -> Outcome<Raise> {
         let new = params![kit::entity_key(subject), next.to_bytes(subject)?];
         self.run(|db| {
-            let present = match db.generation(subject) {
-                // No temporary token is good under a damaged generation, so it counts as none.
-                Err(StoreError::Corrupt { .. }) => 0,
-                found => found?.map_or(0, |found| found.number),
-            };
-            if present.checked_add(1) != Some(next.number) {
-                return Ok(Raise::Stale { present });
+            let raise = kit::raise(subject, db.generation(subject)?.as_deref(), next)?;
+            if raise == Raise::Raised {
+                db.write("INSERT OR REPLACE INTO generations VALUES (?1, ?2)", new)?;
             }
-            db.write("INSERT OR REPLACE INTO generations VALUES (?1, ?2)", new).map(|_| Raise::Raised)
+            Ok(raise)
         })
     }
 }

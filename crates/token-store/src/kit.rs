@@ -6,6 +6,8 @@
 //! | finds records by resource and issuer, and generations by subject | [`entity_key`], [`entity_of`] |
 //! | gives each use a grant of its own | [`GrantId::draw`] |
 //! | leads from page to page | [`Filter::cursor`], [`Filter::place`]; [`Generations::cursor`], [`Generations::place`] |
+//! | fills a page with sound and damaged records | [`Page::add`] |
+//! | raises a generation | [`raise`] |
 //! | refuses to purge by a clock that is wrong | [`refuse_far_ahead`] |
 //! | refuses to work in a forked process | [`Owned`] |
 //! | reports a check | [`CheckReport::record`], [`CheckReport::claim`] and the others |
@@ -16,10 +18,11 @@
 //!
 //! `examples/sqlite.rs` is a whole store over SQLite.
 
-#[cfg(doc)]
-use crate::{Administration, CheckReport, Filter, Generation, Generations, GrantId, Record, Refund};
-use crate::{ClockWitness, Entity, StoreError, contract::codec};
 use token_core::UnixTime;
+
+#[cfg(doc)]
+use crate::{Administration, CheckReport, Filter, Generations, GrantId, Page, Record, Refund};
+use crate::{ClockWitness, Entity, Generation, Raise, StoreError, contract::codec};
 
 pub use crate::owned::Owned;
 
@@ -64,12 +67,28 @@ pub fn refuse_far_ahead(now: UnixTime, newest: Option<UnixTime>) -> Result<(), S
     }
 }
 
+/// Decides whether the next generation of a subject may replace the stored one. The store writes it after
+/// [`Raise::Raised`]. A damaged generation counts as none, since no temporary token is good under it.
+///
+/// # Errors
+/// [`StoreError::NewerVersion`] or [`StoreError::OlderVersion`] if the stored generation cannot be read.
+pub fn raise(subject: &Entity, stored: Option<&[u8]>, next: &Generation) -> Result<Raise, StoreError> {
+    let present = match stored.map(|stored| Generation::from_bytes(subject, stored)) {
+        None | Some(Err(StoreError::Corrupt { .. })) => 0,
+        Some(generation) => generation?.number,
+    };
+    match present.checked_add(1) == Some(next.number) {
+        true => Ok(Raise::Raised),
+        false => Ok(Raise::Stale { present }),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use token_core::{Purpose, RootKey};
 
     use super::*;
-    use crate::{Generation, KeyRing, Owner, Record, Terms, TokenId};
+    use crate::{KeyRing, Owner, Record, Terms, TokenId};
 
     #[test]
     fn an_entity_has_a_key_if_every_store_keeps_it() {

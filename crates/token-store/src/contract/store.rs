@@ -233,7 +233,7 @@ pub enum Filter {
 }
 
 /// One page of a listing.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Page {
     /// The records, in order.
     pub records: Vec<Record>,
@@ -242,4 +242,19 @@ pub struct Page {
     pub damaged: Vec<TokenId>,
     /// The cursor for the next page; `None` on the last page.
     pub next: Option<Cursor>,
+}
+
+impl Page {
+    /// Adds the next record of the listing, or only its id if it is damaged. For a store of your own.
+    ///
+    /// # Errors
+    /// Those of `record`, except [`StoreError::Corrupt`].
+    pub fn add(&mut self, id: TokenId, record: Result<Record, StoreError>) -> Result<(), StoreError> {
+        match record {
+            Ok(record) => self.records.push(record),
+            Err(StoreError::Corrupt { .. }) => self.damaged.push(id),
+            Err(error) => return Err(error),
+        }
+        Ok(())
+    }
 }
