@@ -20,7 +20,7 @@ use tokio_postgres::Row;
 
 use crate::{
     error::Failure,
-    kind::{Column, Kind, Repeat, STRANGE, column, count, get, numbered},
+    kind::{Column, Kind, Repeat, STRANGE, Subject, column, count, get, numbered},
 };
 
 /// Changes existing records.
@@ -43,26 +43,13 @@ pub(crate) enum Act {
 }
 
 impl Act {
-    const fn name(&self) -> &'static str {
+    // The columns of a row: what to do, under which claim, and with which grant.
+    fn row(&self) -> (&'static str, Option<&ClaimId>, Option<i64>) {
         match self {
-            Self::Spend(..) => "spend",
-            Self::Claimed(_) => "claimed",
-            Self::Refund(..) => "refund",
-            Self::Revoke => "revoke",
-        }
-    }
-
-    fn claim(&self) -> Option<&ClaimId> {
-        match self {
-            Self::Spend(claim, _) | Self::Claimed(claim) | Self::Refund(claim, _) => Some(claim),
-            Self::Revoke => None,
-        }
-    }
-
-    fn grant(&self) -> Option<i64> {
-        match self {
-            Self::Spend(_, grant) | Self::Refund(_, grant) => Some(grant_column(*grant)),
-            Self::Claimed(_) | Self::Revoke => None,
+            Self::Spend(claim, grant) => ("spend", Some(claim), Some(grant_column(*grant))),
+            Self::Claimed(claim) => ("claimed", Some(claim), None),
+            Self::Refund(claim, grant) => ("refund", Some(claim), Some(grant_column(*grant))),
+            Self::Revoke => ("revoke", None, None),
         }
     }
 }
@@ -85,14 +72,16 @@ pub(crate) enum Changed {
 
 impl Changed {
     pub(crate) fn spend(self) -> Result<Spend, StoreError> {
-        Ok(match self {
-            Self::Absent => Spend::Absent,
-            Self::Held(held) => spent(Some(held), true),
-            Self::Spent(held) => spent(held, false),
-            Self::Exhausted => Spend::Exhausted,
-            Self::Revoked => Spend::Revoked,
+        let (held, repeated) = match self {
+            Self::Absent => return Ok(Spend::Absent),
+            Self::Exhausted => return Ok(Spend::Exhausted),
+            Self::Revoked => return Ok(Spend::Revoked),
+            Self::Spent(held) => (held, false),
+            Self::Held(held) => (Some(held), true),
             Self::Unclaimed | Self::Refunded | Self::Kept => return Err(STRANGE),
-        })
+        };
+        let (uses_left, grant) = held.map(|held| (held.uses_left, held.grant)).unzip();
+        Ok(Spend::Spent { uses_left, grant, repeated })
     }
 
     pub(crate) fn claimed(self) -> Result<Option<Held>, StoreError> {
@@ -104,13 +93,13 @@ impl Changed {
     }
 
     pub(crate) fn refund(self) -> Result<Refund, StoreError> {
-        Ok(match self {
-            Self::Absent => Refund::Absent,
-            Self::Unclaimed => Refund::NotClaimed,
-            Self::Refunded => Refund::Refunded,
-            Self::Kept => Refund::Kept,
-            _ => return Err(STRANGE),
-        })
+        match self {
+            Self::Absent => Ok(Refund::Absent),
+            Self::Unclaimed => Ok(Refund::NotClaimed),
+            Self::Refunded => Ok(Refund::Refunded),
+            Self::Kept => Ok(Refund::Kept),
+            _ => Err(STRANGE),
+        }
     }
 
     pub(crate) fn revoke(self) -> Result<Revoke, StoreError> {
@@ -120,10 +109,6 @@ impl Changed {
             _ => Err(STRANGE),
         }
     }
-}
-
-fn spent(held: Option<Held>, repeated: bool) -> Spend {
-    Spend::Spent { uses_left: held.map(|held| held.uses_left), grant: held.map(|held| held.grant), repeated }
 }
 
 /// A grant as the server keeps it.
@@ -233,8 +218,8 @@ impl Kind for Changes {
     const SQL: &'static str = changing!("");
     const SQL_SKIPPING: &'static str = changing!("SKIP LOCKED");
 
-    fn subject(ask: &Change) -> Option<(Vec<u8>, Vec<u8>)> {
-        let claim = ask.act.claim().map(|claim| claim.as_bytes().to_vec());
+    fn subject(ask: &Change) -> Option<Subject> {
+        let claim = ask.act.row().1.map(|claim| claim.as_bytes().to_vec());
         Some((ask.id.as_bytes().to_vec(), claim.unwrap_or_default()))
     }
 
@@ -249,9 +234,9 @@ impl Kind for Changes {
     fn parameters<'a>(asks: &[&'a Change]) -> Vec<Column<'a>> {
         vec![
             column(asks, |ask| ask.id.as_bytes()),
-            column(asks, |ask| ask.act.name()),
-            column(asks, |ask| ask.act.claim().map(|claim| claim.as_bytes())),
-            column(asks, |ask| ask.act.grant()),
+            column(asks, |ask| ask.act.row().0),
+            column(asks, |ask| ask.act.row().1.map(ClaimId::as_bytes)),
+            column(asks, |ask| ask.act.row().2),
         ]
     }
 

@@ -28,6 +28,14 @@ impl Failure {
         }
     }
 
+    /// Turns doubt into a safe retry, for what changes nothing if it is repeated.
+    pub(crate) fn of_nothing(self, place: &str) -> Self {
+        match self {
+            Self::Doubt(cause) => Self::Elsewhere(unreachable(place, cause)),
+            failure => failure,
+        }
+    }
+
     /// The error of a write.
     pub(crate) fn into_error(self) -> StoreError {
         match self {

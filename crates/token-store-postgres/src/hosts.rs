@@ -39,6 +39,7 @@ const LOOKUP: Duration = Duration::from_secs(2);
 
 /// Connects to the primary and checks the version of the tables. A statement takes at most `limit`.
 pub(crate) async fn open(target: &Target, limit: Option<Duration>) -> Result<Session, Failure> {
+    target.meter.add(|metrics| &mut metrics.connects, 1);
     let session = primary(target, limit, None).await?;
     schema::check(&session).await?;
     Ok(session)

@@ -24,10 +24,14 @@ pub(crate) trait Kind: Sized + 'static {
     const SQL_SKIPPING: &'static str = Self::SQL;
 
     /// The subject of a row, if a statement may hold only one row about it.
-    fn subject(ask: &Self::Ask) -> Option<(Vec<u8>, Vec<u8>)>;
+    fn subject(_: &Self::Ask) -> Option<Subject> {
+        None
+    }
 
     /// Whether the call may be repeated.
-    fn repeat(ask: &Self::Ask) -> Repeat;
+    fn repeat(_: &Self::Ask) -> Repeat {
+        Repeat::Reads
+    }
 
     /// The parameters of the statement.
     fn parameters<'a>(asks: &[&'a Self::Ask]) -> Vec<Column<'a>>;
@@ -36,6 +40,9 @@ pub(crate) trait Kind: Sized + 'static {
     /// the rows, from 1.
     fn answers(asks: &[&Self::Ask], rows: &[Row]) -> Result<Vec<Option<Self::Answer>>, Failure>;
 }
+
+/// A token, and a claim on it or nothing.
+pub(crate) type Subject = (Vec<u8>, Vec<u8>);
 
 /// Whether a call may be repeated if its outcome is unknown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -116,7 +123,7 @@ impl Kind for Inserts {
         ON CONFLICT (id) DO NOTHING
         RETURNING id";
 
-    fn subject(ask: &NewRecord) -> Option<(Vec<u8>, Vec<u8>)> {
+    fn subject(ask: &NewRecord) -> Option<Subject> {
         Some((ask.id.clone(), Vec::new()))
     }
 
@@ -154,24 +161,12 @@ impl Kind for Gets {
         FROM unnest($1::bytea[]) WITH ORDINALITY AS a(id, n)
         JOIN onetoken.tokens t ON t.id = a.id";
 
-    fn subject(_: &TokenId) -> Option<(Vec<u8>, Vec<u8>)> {
-        None
-    }
-
-    fn repeat(_: &TokenId) -> Repeat {
-        Repeat::Reads
-    }
-
     fn parameters<'a>(asks: &[&'a TokenId]) -> Vec<Column<'a>> {
         vec![column(asks, |id| id.as_bytes())]
     }
 
     fn answers(asks: &[&TokenId], rows: &[Row]) -> Result<Vec<Option<Self::Answer>>, Failure> {
-        let mut answers: Vec<_> = asks.iter().map(|_| Some(None)).collect();
-        for row in rows {
-            *numbered(&mut answers, row)? = Some(Some(Stored::read(row, 1)?));
-        }
-        Ok(answers)
+        found(asks.len(), rows, |row| Stored::read(row, 1))
     }
 }
 
@@ -183,7 +178,7 @@ pub(crate) struct Stored {
 }
 
 impl Stored {
-    /// Reads three columns from index `at`: `record`, `uses`, and whether it is revoked or void.
+    /// Reads three columns from index `at`: `record`, `uses`, and whether it counts as revoked.
     pub(crate) fn read(row: &Row, at: usize) -> Result<Self, StoreError> {
         Ok(Self {
             record: get(row, at)?,
@@ -216,25 +211,26 @@ impl Kind for Generations {
         FROM unnest($1::bytea[]) WITH ORDINALITY AS a(subject, n)
         JOIN onetoken.generations g ON g.subject = a.subject";
 
-    fn subject(_: &Vec<u8>) -> Option<(Vec<u8>, Vec<u8>)> {
-        None
-    }
-
-    fn repeat(_: &Vec<u8>) -> Repeat {
-        Repeat::Reads
-    }
-
     fn parameters<'a>(asks: &[&'a Vec<u8>]) -> Vec<Column<'a>> {
         vec![column(asks, |subject| &**subject)]
     }
 
     fn answers(asks: &[&Vec<u8>], rows: &[Row]) -> Result<Vec<Option<Self::Answer>>, Failure> {
-        let mut answers: Vec<_> = asks.iter().map(|_| Some(None)).collect();
-        for row in rows {
-            *numbered(&mut answers, row)? = Some(Some(get(row, 1)?));
-        }
-        Ok(answers)
+        found(asks.len(), rows, |row| get(row, 1))
     }
+}
+
+// The answers of a call that reads one row for each caller.
+fn found<T>(
+    count: usize,
+    rows: &[Row],
+    read: impl Fn(&Row) -> Result<T, StoreError>,
+) -> Result<Vec<Option<Option<T>>>, Failure> {
+    let mut answers: Vec<_> = (0..count).map(|_| Some(None)).collect();
+    for row in rows {
+        *numbered(&mut answers, row)? = Some(Some(read(row)?));
+    }
+    Ok(answers)
 }
 
 /// A column of a table as an array parameter.

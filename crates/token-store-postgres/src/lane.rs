@@ -22,7 +22,7 @@ use crate::{
     change::Changes,
     error::{self, Failure, timed_out},
     hosts,
-    kind::{Generations, Gets, Inserts, Kind, Repeat, parameters},
+    kind::{Generations, Gets, Inserts, Kind, Repeat, Subject, parameters},
     metrics::Meter,
     notices::Notices,
     session::{Session, Target},
@@ -87,38 +87,26 @@ impl<T> Waits<T> {
     }
 }
 
-impl Job {
-    fn subject(&self) -> Option<(Vec<u8>, Vec<u8>)> {
-        match self {
-            Self::Insert(call) => Inserts::subject(&call.ask),
-            Self::Change(call) => Changes::subject(&call.ask),
-            Self::Get(call) => Gets::subject(&call.ask),
-            Self::Generation(call) => Generations::subject(&call.ask),
-            Self::Notice(call) => Notices::subject(&call.ask),
-            Self::Other(_) => None,
+macro_rules! each {
+    ($job:expr, $call:ident => $then:expr) => {
+        match $job {
+            Job::Insert($call) => $then,
+            Job::Change($call) => $then,
+            Job::Get($call) => $then,
+            Job::Generation($call) => $then,
+            Job::Notice($call) => $then,
+            Job::Other($call) => $then,
         }
-    }
+    };
+}
 
+impl Job {
     fn is_over(&self) -> bool {
-        match self {
-            Self::Insert(call) => call.waits.is_over(),
-            Self::Change(call) => call.waits.is_over(),
-            Self::Get(call) => call.waits.is_over(),
-            Self::Generation(call) => call.waits.is_over(),
-            Self::Notice(call) => call.waits.is_over(),
-            Self::Other(other) => other.waits.is_over(),
-        }
+        each!(self, call => call.waits.is_over())
     }
 
     fn fail(self, error: StoreError) {
-        match self {
-            Self::Insert(call) => call.waits.tell(Err(error)),
-            Self::Change(call) => call.waits.tell(Err(error)),
-            Self::Get(call) => call.waits.tell(Err(error)),
-            Self::Generation(call) => call.waits.tell(Err(error)),
-            Self::Notice(call) => call.waits.tell(Err(error)),
-            Self::Other(other) => other.waits.tell(Err(error)),
-        }
+        each!(self, call => call.waits.tell(Err(error)))
     }
 }
 
@@ -129,7 +117,6 @@ pub(crate) struct Lane {
     /// How long one statement may take.
     pub(crate) limit: Option<Duration>,
     pub(crate) session: Option<Session>,
-    pub(crate) meter: Arc<Meter>,
 }
 
 impl Lane {
@@ -152,7 +139,7 @@ impl Lane {
             let late = in_vain.clone().unwrap_or_else(|| {
                 error::unreachable(&self.target.place, timed_out("no connection in time"))
             });
-            let connecting = connected(self.session.take(), &self.target, self.limit, &self.meter);
+            let connecting = connected(self.session.take(), &self.target, self.limit);
             let session = match in_time(connecting, &mut self.jobs, &mut waiting, &late).await {
                 Ok(session) => session,
                 Err(Failure::Elsewhere(error)) => {
@@ -170,7 +157,7 @@ impl Lane {
             self.target.log.using();
             in_vain = None;
             let late = StoreError::Io(timed_out("its turn did not come"));
-            let batch = Batch::take(&mut waiting).run(&session, &self.meter);
+            let batch = Batch::take(&mut waiting).run(&session, &self.target.meter);
             let again = in_time(batch, &mut self.jobs, &mut waiting, &late).await;
             // Unserved calls return to the front of the queue, in order.
             for job in again.into_iter().rev() {
@@ -196,7 +183,6 @@ async fn connected(
     present: Option<Session>,
     target: &Target,
     limit: Option<Duration>,
-    meter: &Meter,
 ) -> Result<Session, Failure> {
     if let Some(session) = present {
         if session.is_sound().await {
@@ -204,7 +190,6 @@ async fn connected(
         }
         session.close().await;
     }
-    meter.connecting();
     hosts::open(target, limit).await
 }
 
@@ -250,11 +235,16 @@ impl Batch {
     /// Takes the first calls of the queue, no two about the same subject.
     fn take(waiting: &mut VecDeque<Job>) -> Self {
         let mut batch = Self::default();
-        let mut subjects: HashSet<(Vec<u8>, Vec<u8>)> = HashSet::new();
+        let mut subjects: HashSet<Subject> = HashSet::new();
         let mut left = VecDeque::new();
         let mut taken = 0_usize;
         while let Some(job) = waiting.pop_front() {
-            let first = job.subject().is_none_or(|subject| subjects.insert(subject));
+            let subject = match &job {
+                Job::Insert(call) => Inserts::subject(&call.ask),
+                Job::Change(call) => Changes::subject(&call.ask),
+                _ => None,
+            };
+            let first = subject.is_none_or(|subject| subjects.insert(subject));
             if !first {
                 left.push_back(job);
                 continue;
@@ -363,13 +353,13 @@ async fn settle<K: Kind>(session: &Session, mut calls: Vec<Call<K>>, meter: &Met
                 for call in again.iter_mut().filter(|call| K::repeat(&call.ask) == Repeat::SameWrite) {
                     call.waits.in_doubt = Some(Arc::clone(&cause));
                 }
-                meter.in_doubt(in_doubt.len());
+                meter.add(|metrics| &mut metrics.in_doubt, in_doubt.len());
                 let error = StoreError::Unknown(Some(cause));
                 in_doubt.into_iter().for_each(|call| call.waits.tell(Err(error.clone())));
                 return again;
             }
         }
-        meter.again(calls.len());
+        meter.add(|metrics| &mut metrics.retries, calls.len());
     }
     Vec::new()
 }

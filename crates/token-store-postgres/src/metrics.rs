@@ -1,7 +1,7 @@
 //! Metrics.
 
 use std::{
-    sync::atomic::{AtomicU64, Ordering},
+    sync::{Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
@@ -32,75 +32,38 @@ pub struct PostgresMetrics {
     pub notices: u64,
 }
 
+/// The counters of one store.
 #[derive(Debug, Default)]
-pub(crate) struct Meter {
-    batches: AtomicU64,
-    calls: AtomicU64,
-    longest_batch: AtomicU64,
-    waited_micros: AtomicU64,
-    longest_wait_micros: AtomicU64,
-    retries: AtomicU64,
-    in_doubt: AtomicU64,
-    connects: AtomicU64,
-    listens: AtomicU64,
-    notices: AtomicU64,
-}
+pub(crate) struct Meter(Mutex<PostgresMetrics>);
 
 impl Meter {
-    pub(crate) fn batch(&self, waits: impl Iterator<Item = Duration>) {
-        let mut calls = 0_usize;
-        for wait in waits {
-            let micros = u64::try_from(wait.as_micros()).unwrap_or(u64::MAX);
-            add(&self.waited_micros, micros);
-            self.longest_wait_micros.fetch_max(micros, Ordering::Relaxed);
-            calls = calls.saturating_add(1);
-        }
-        if calls > 0 {
-            add(&self.batches, 1);
-            add(&self.calls, number(calls));
-            self.longest_batch.fetch_max(number(calls), Ordering::Relaxed);
-        }
-    }
-
-    pub(crate) fn again(&self, calls: usize) {
-        add(&self.retries, number(calls));
-    }
-
-    pub(crate) fn in_doubt(&self, calls: usize) {
-        add(&self.in_doubt, number(calls));
-    }
-
-    pub(crate) fn connecting(&self) {
-        add(&self.connects, 1);
-    }
-
-    pub(crate) fn listening(&self) {
-        add(&self.listens, 1);
-    }
-
-    pub(crate) fn heard(&self) {
-        add(&self.notices, 1);
-    }
-
     pub(crate) fn read(&self) -> PostgresMetrics {
-        let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
-        PostgresMetrics {
-            batches: read(&self.batches),
-            calls: read(&self.calls),
-            longest_batch: read(&self.longest_batch),
-            waited: Duration::from_micros(read(&self.waited_micros)),
-            longest_wait: Duration::from_micros(read(&self.longest_wait_micros)),
-            retries: read(&self.retries),
-            in_doubt: read(&self.in_doubt),
-            connects: read(&self.connects),
-            listens: read(&self.listens),
-            notices: read(&self.notices),
-        }
+        *self.lock()
     }
-}
 
-fn add(counter: &AtomicU64, more: u64) {
-    counter.fetch_add(more, Ordering::Relaxed);
+    /// Counts a statement for calls that waited this long.
+    pub(crate) fn batch(&self, waits: impl ExactSizeIterator<Item = Duration>) {
+        let calls = number(waits.len());
+        let mut metrics = self.lock();
+        for wait in waits {
+            metrics.waited = metrics.waited.saturating_add(wait);
+            metrics.longest_wait = metrics.longest_wait.max(wait);
+        }
+        metrics.batches = metrics.batches.saturating_add(u64::from(calls > 0));
+        metrics.calls = metrics.calls.saturating_add(calls);
+        metrics.longest_batch = metrics.longest_batch.max(calls);
+    }
+
+    /// Adds to one of the counters.
+    pub(crate) fn add(&self, counter: fn(&mut PostgresMetrics) -> &mut u64, more: usize) {
+        let mut metrics = self.lock();
+        let counter = counter(&mut metrics);
+        *counter = counter.saturating_add(number(more));
+    }
+
+    fn lock(&self) -> MutexGuard<'_, PostgresMetrics> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 fn number(count: usize) -> u64 {

@@ -5,7 +5,7 @@
 //! take one lock of the server until they end), could make a revocation fail (the server's queue of notices can be
 //! full), and would fail on servers without notices. So a notice may be lost, and the cache's TTL stays the bound.
 
-use std::{cell::RefCell, convert::Infallible, pin::pin, sync::Arc, time::Duration};
+use std::{cell::RefCell, convert::Infallible, pin::pin, time::Duration};
 
 use futures_util::future::select;
 use token_store::{Entity, Invalidator, TokenId, kit};
@@ -20,11 +20,10 @@ use crate::{
     error::Failure,
     hosts,
     kind::{Column, Kind, Repeat, column},
-    metrics::Meter,
     session::Target,
 };
 
-/// How long a call that voids something waits until its notice is sent.
+/// How long a call that revokes waits until its notice is sent.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(2);
 
 /// How long to wait at most before listening again.
@@ -95,10 +94,6 @@ impl Kind for Notices {
     const SQL: &'static str = "
         SELECT pg_notify('onetoken', a.notice) FROM unnest($1::text[]) AS a(notice)";
 
-    fn subject(_: &Subject) -> Option<(Vec<u8>, Vec<u8>)> {
-        None
-    }
-
     // A retry would repeat for ever on a server that warns at every notice.
     fn repeat(_: &Subject) -> Repeat {
         Repeat::OtherWrite
@@ -118,77 +113,47 @@ pub(crate) struct Listener {
     /// The caches. The listener connects once there is one.
     pub(crate) caches: UnboundedReceiver<Invalidator>,
     pub(crate) target: Target,
-    pub(crate) limit: Option<Duration>,
-    pub(crate) meter: Arc<Meter>,
 }
 
 impl Listener {
     /// Listens until the store is dropped.
     pub(crate) async fn run(self) {
-        let Self { mut caches, target, limit, meter } = self;
+        let Self { mut caches, target } = self;
         let Some(first) = caches.recv().await else { return };
         let known = RefCell::new(vec![first]);
         let admit = async {
             while let Some(cache) = caches.recv().await {
-                // The cache may hold records that earlier notices voided.
+                // The cache may hold records that earlier notices were about.
                 cache.invalidate_all();
                 known.borrow_mut().push(cache);
             }
         };
-        select(pin!(admit), pin!(listen(&target, limit, &meter, &known))).await;
+        select(pin!(admit), pin!(listen(&target, &known))).await;
     }
 }
 
-async fn listen(
-    target: &Target,
-    limit: Option<Duration>,
-    meter: &Meter,
-    known: &RefCell<Vec<Invalidator>>,
-) -> Infallible {
+async fn listen(target: &Target, known: &RefCell<Vec<Invalidator>>) -> Infallible {
     let mut failed = 0_u32;
     loop {
+        let begun = Instant::now();
         // On any failure the caches work without notices until the next attempt.
-        match hear(target, limit, meter, known).await {
-            Ok(Heard::Flooded) => {
-                // The notices of this pause are missed.
-                known.borrow().iter().for_each(Invalidator::invalidate_all);
-                sleep(RESPITE).await;
-                failed = 0;
-            }
-            Ok(Heard::Some) => failed = 0,
-            Ok(Heard::Nothing) | Err(_) => {}
-        }
-        failed = failed.saturating_add(1);
+        drop(hear(target, known).await);
+        failed = if begun.elapsed() < LONGEST_DELAY { failed.saturating_add(1) } else { 1 };
         pause(failed, LONGEST_DELAY).await;
     }
 }
 
-/// How listening ended.
-enum Heard {
-    Nothing,
-    /// The connection lasted for some time.
-    Some,
-    /// Too many notices arrived.
-    Flooded,
-}
-
 // Listens until the connection is lost or too many notices arrive.
-async fn hear(
-    target: &Target,
-    limit: Option<Duration>,
-    meter: &Meter,
-    known: &RefCell<Vec<Invalidator>>,
-) -> Result<Heard, Failure> {
+async fn hear(target: &Target, known: &RefCell<Vec<Invalidator>>) -> Result<(), Failure> {
     let (heard, mut notices) = channel(usize::try_from(MOST).unwrap_or(usize::MAX));
-    let session = hosts::primary(target, limit, Some(&heard)).await?;
+    let session = hosts::primary(target, Some(target.config.statement_timeout), Some(&heard)).await?;
     drop(heard);
     session.simple("LISTEN onetoken").await?;
     // Earlier notices were missed.
     known.borrow().iter().for_each(Invalidator::invalidate_all);
-    meter.listening();
-    let mut lasted = Heard::Nothing;
+    target.meter.add(|metrics| &mut metrics.listens, 1);
     let (mut since, mut cost) = (Instant::now(), 0_u32);
-    loop {
+    let flooded = loop {
         match timeout(hosts::WATCH, notices.recv()).await {
             Ok(Some(notice)) => {
                 if since.elapsed() >= Duration::from_secs(1) {
@@ -198,24 +163,24 @@ async fn hear(
                 let is_everything = matches!(subject, Subject::Everything);
                 cost = cost.saturating_add(if is_everything { COST_OF_EVERYTHING } else { 1 });
                 if cost > MOST {
-                    lasted = Heard::Flooded;
-                    break;
+                    break true;
                 }
                 known.borrow().iter().for_each(|cache| subject.invalidate(cache));
-                meter.heard();
+                target.meter.add(|metrics| &mut metrics.notices, 1);
             }
+            // The channel is closed with the connection, or because it was full.
+            Ok(None) => break !session.is_broken(),
             Err(_) if session.is_sound().await => {}
-            // The channel was closed because it was full.
-            Ok(None) if !session.is_broken() => {
-                lasted = Heard::Flooded;
-                break;
-            }
-            Ok(None) | Err(_) => break,
+            Err(_) => break false,
         }
-        lasted = Heard::Some;
-    }
+    };
     session.close().await;
-    Ok(lasted)
+    if flooded {
+        // The notices of this pause are missed.
+        known.borrow().iter().for_each(Invalidator::invalidate_all);
+        sleep(RESPITE).await;
+    }
+    Ok(())
 }
 
 #[cfg(test)]

@@ -1,7 +1,4 @@
-//! The tables, created by numbered migrations that only go forward.
-//!
-//! Migration crates depend on parsers of files, dates and regular expressions, and none for this driver keeps two
-//! hosts from migrating at once. Some statements in one transaction suffice.
+//! The tables.
 
 use crate::{
     error::{self, Failure},
@@ -9,17 +6,15 @@ use crate::{
 };
 use token_store::StoreError;
 
-/// The statements that migrate the tables from each version to the next.
-const STEPS: [&str; 1] = [include_str!("schema/1.sql")];
+/// The statements that create the tables.
+const TABLES: &str = include_str!("schema.sql");
 
 /// The version of the tables that this program needs.
 const KNOWN: u32 = 1;
 
-const _: () = assert!(STEPS.len() == KNOWN as usize);
-
 /// Checks that the tables have the version that this program needs.
 pub(crate) async fn check(session: &Session) -> Result<(), Failure> {
-    match version(session, "").await? {
+    match version(session).await? {
         None => Err(Failure::Refused(StoreError::NotFound { path: session.place.clone().into() })),
         Some(found) if found < KNOWN => {
             Err(Failure::Refused(StoreError::OlderVersion { found, known: KNOWN }))
@@ -31,22 +26,21 @@ pub(crate) async fn check(session: &Session) -> Result<(), Failure> {
     }
 }
 
-/// Creates or migrates the tables.
-pub(crate) async fn migrate(session: &Session) -> Result<(), Failure> {
-    /// How often to try if other hosts migrate at the same time.
+/// Creates the tables if there are none.
+pub(crate) async fn create(session: &Session) -> Result<(), Failure> {
+    /// How often to try if other hosts create them at the same time.
     const ATTEMPTS: usize = 5;
     let mut attempt = 0_usize;
     loop {
         // Check before reading: another owner's schema may contain code that would run with this user's rights.
         owned(session).await?;
-        let found = version(session, "").await?.unwrap_or(0);
-        if found >= KNOWN {
+        if version(session).await?.is_some() {
             check(session).await?;
             // Another host may have created them a moment ago.
             return session.settle().await;
         }
         attempt = attempt.saturating_add(1);
-        let done = step(session, found).await;
+        let done = create_all(session).await;
         if done.is_err() {
             drop(session.simple("ROLLBACK").await);
         }
@@ -60,19 +54,10 @@ pub(crate) async fn migrate(session: &Session) -> Result<(), Failure> {
     }
 }
 
-// Runs all migrations from this version on in one transaction. If two hosts create the tables, one fails since they
-// exist. If two hosts migrate, one waits for the other and then finds another version.
-async fn step(session: &Session, found: u32) -> Result<(), Failure> {
-    let steps: String = STEPS.into_iter().skip(usize::try_from(found).unwrap_or(STEPS.len())).collect();
+// If two hosts create the tables, one fails since they exist.
+async fn create_all(session: &Session) -> Result<(), Failure> {
     session.simple("BEGIN").await?;
-    if found > 0 {
-        if version(session, "FOR UPDATE").await? != Some(found) {
-            session.simple("ROLLBACK").await?;
-            return Ok(());
-        }
-        session.simple(&format!("UPDATE onetoken.store SET version = {KNOWN}")).await?;
-    }
-    session.simple(&steps).await?;
+    session.simple(TABLES).await?;
     // Another user may have created the schema a moment ago.
     owned(session).await?;
     session.simple("COMMIT").await?;
@@ -97,8 +82,8 @@ async fn owned(session: &Session) -> Result<(), Failure> {
 }
 
 // Returns the version of the tables; `None` if there are none.
-async fn version(session: &Session, lock: &str) -> Result<Option<u32>, Failure> {
-    let rows = match session.simple(&format!("SELECT version FROM onetoken.store {lock}")).await {
+async fn version(session: &Session) -> Result<Option<u32>, Failure> {
+    let rows = match session.simple("SELECT version FROM onetoken.store").await {
         Err(Failure::Refused(StoreError::NotFound { .. })) => return Ok(None),
         rows => rows?,
     };

@@ -32,6 +32,7 @@ use crate::{
     config::PostgresConfig,
     error::{self, Failure},
     log::{self, Log, Reached},
+    metrics::Meter,
     tls,
 };
 use token_store::{LogPosition, StoreError};
@@ -67,13 +68,15 @@ pub(crate) struct Target {
     pub(crate) config: PostgresConfig,
     pub(crate) place: String,
     pub(crate) log: Arc<Log>,
-    tls: Option<MakeRustlsConnect>,
+    pub(crate) meter: Arc<Meter>,
+    pub(crate) tls: Option<MakeRustlsConnect>,
 }
 
 impl Target {
     pub(crate) fn new(config: &PostgresConfig) -> Result<Self, StoreError> {
         let tls = config.tls.as_ref().map(tls::connector).transpose()?;
-        Ok(Self { config: config.clone(), place: config.to_string(), log: Arc::default(), tls })
+        let (config, place) = (config.clone(), config.to_string());
+        Ok(Self { config, place, log: Arc::default(), meter: Arc::default(), tls })
     }
 }
 
@@ -105,7 +108,7 @@ impl Session {
         limit: Option<Duration>,
         notices: Option<Sender<String>>,
     ) -> Result<Self, Failure> {
-        let Target { config, place, log, tls } = target;
+        let Target { config, place, log, tls, .. } = target;
         let warnings = Arc::new(AtomicU64::new(0));
         let (held, released) = oneshot::channel();
         let failed = |error| error::of_connecting(&error, place);
@@ -230,14 +233,9 @@ impl Session {
             }
             _ => None,
         };
-        match self.within(self.client.simple_query(sql)).await {
-            Ok(Ok(messages)) => Ok(messages.into_iter().filter_map(row).collect()),
-            Ok(Err(error)) => Err(match self.failed(&error) {
-                Failure::Doubt(cause) => Failure::Elsewhere(error::unreachable(&self.place, cause)),
-                failure => failure,
-            }),
-            Err(cause) => Err(Failure::Elsewhere(error::unreachable(&self.place, cause))),
-        }
+        let answered = self.within(self.client.simple_query(sql)).await;
+        let messages = answered.map_err(|failure| failure.of_nothing(&self.place))?;
+        Ok(messages.into_iter().filter_map(row).collect())
     }
 
     /// Runs one statement that reads. A failover may still lose what it reads.
@@ -247,11 +245,7 @@ impl Session {
         parameters: &[Parameter<'_>],
     ) -> Result<Vec<Row>, Failure> {
         let statement = self.statement(sql).await?;
-        match self.within(self.client.query(&statement, parameters)).await {
-            Ok(Ok(rows)) => Ok(rows),
-            Ok(Err(error)) => Err(self.failed(&error)),
-            Err(cause) => Err(Failure::Doubt(cause)),
-        }
+        self.within(self.client.query(&statement, parameters)).await
     }
 
     /// Runs one statement, which contains `{mark}`, as a transaction. The answer is durable even if nothing changed:
@@ -265,9 +259,12 @@ impl Session {
         let after = self.statement(AFTER).await?;
         let warnings = self.warnings.load(Ordering::Relaxed);
         // Both are sent together: the second costs no extra round trip.
-        let both = join(self.client.query(&statement, parameters), self.client.query(&after, &[]));
-        let (answered, found) = self.within(both).await.map_err(Failure::Doubt)?;
-        let rows = answered.map_err(|error| self.failed(&error))?;
+        let both = async {
+            let (rows, found) =
+                join(self.client.query(&statement, parameters), self.client.query(&after, &[])).await;
+            Ok((rows?, found))
+        };
+        let (rows, found) = self.within(both).await?;
         let doubt = |cause| Failure::Doubt(Arc::new(io::Error::other(cause)));
         // The only warning that our statements can cause says that the wait for the standby was cut short.
         if self.warnings.load(Ordering::Relaxed) != warnings {
@@ -296,45 +293,39 @@ impl Session {
 
     // If this fails, the statement itself was not sent.
     async fn statement(&self, sql: &'static str) -> Result<Statement, Failure> {
-        let unsent = |cause| Failure::Elsewhere(error::unreachable(&self.place, cause));
         if self.is_broken() {
-            return Err(unsent(Arc::new(io::ErrorKind::NotConnected.into())));
+            return Err(Failure::Doubt(Arc::new(io::ErrorKind::NotConnected.into())).of_nothing(&self.place));
         }
         if let Some(statement) = self.statements.borrow().get(sql) {
             return Ok(statement.clone());
         }
         let text = sql.replace(MARK, &self.mark);
-        let statement = match self.within(self.client.prepare(&text)).await {
-            Ok(Ok(statement)) => statement,
-            Ok(Err(error)) => {
-                return Err(match self.failed(&error) {
-                    Failure::Doubt(cause) => unsent(cause),
-                    failure => failure,
-                });
-            }
-            Err(cause) => return Err(unsent(cause)),
-        };
+        let prepared = self.within(self.client.prepare(&text)).await;
+        let statement = prepared.map_err(|failure| failure.of_nothing(&self.place))?;
         self.statements.borrow_mut().insert(sql, statement.clone());
         Ok(statement)
     }
 
-    // Abandons a connection that a pooler shares: it would keep failing after the pooler is reconfigured.
-    fn failed(&self, error: &tokio_postgres::Error) -> Failure {
-        let failure = error::of_statement(error, &self.place);
-        if matches!(failure, Failure::Refused(StoreError::Pooled { .. })) {
-            self.abandon();
-        }
-        failure
-    }
-
     // The server cancels a statement that takes too long; this timeout is for a server that does not answer at all.
-    async fn within<T>(&self, answer: impl Future<Output = T>) -> Result<T, Arc<io::Error>> {
+    async fn within<T>(
+        &self,
+        answer: impl Future<Output = Result<T, tokio_postgres::Error>>,
+    ) -> Result<T, Failure> {
         self.used.set(Instant::now());
-        let Some(limit) = self.limit else { return Ok(answer.await) };
-        let answered = timeout(limit.saturating_add(COURTESY), answer).await;
-        answered.map_err(|_| {
-            self.abandon();
-            error::timed_out("the server does not answer")
+        let answered = match self.limit {
+            Some(limit) => timeout(limit.saturating_add(COURTESY), answer).await.map_err(|_| {
+                self.abandon();
+                Failure::Doubt(error::timed_out("the server does not answer"))
+            })?,
+            None => answer.await,
+        };
+        answered.map_err(|error| {
+            let failure = error::of_statement(&error, &self.place);
+            // A connection that a pooler shares would keep failing after the pooler is reconfigured.
+            if matches!(failure, Failure::Refused(StoreError::Pooled { .. })) {
+                self.abandon();
+            }
+            failure
         })
     }
 

@@ -20,7 +20,7 @@ use crate::{
     hosts,
     kind::{Kind, Repeat},
     lane::{Call, Job, Lane, Other, Task, Waits},
-    metrics::{Meter, PostgresMetrics},
+    metrics::PostgresMetrics,
     notices::{self, Listener, Notices, Subject},
     schema,
     session::{Session, Target},
@@ -63,14 +63,12 @@ pub(crate) struct Lanes {
     pub(crate) administration: UnboundedSender<Job>,
     notices: UnboundedSender<Job>,
     caches: UnboundedSender<Invalidator>,
-    meter: Arc<Meter>,
     target: Target,
 }
 
 impl PostgresStore {
-    /// Creates the tables in the schema `onetoken` of the database, or migrates those of an older version. Changes
-    /// nothing if they are up to date. The user must own the tables or be allowed to create them; opening the store
-    /// needs fewer rights.
+    /// Creates the tables in the schema `onetoken` of the database. Changes nothing if they exist. The user must own the
+    /// tables or be allowed to create them; opening the store needs fewer rights.
     ///
     /// # Errors
     /// [`StoreError`]: [`NotFound`](StoreError::NotFound) if there is no such database,
@@ -81,9 +79,9 @@ impl PostgresStore {
         let target = Target::new(config)?;
         apart(async || {
             let session = hosts::primary(&target, None, None).await?;
-            let migrated = schema::migrate(&session).await;
+            let created = schema::create(&session).await;
             session.close().await;
-            migrated
+            created
         })
     }
 
@@ -91,39 +89,35 @@ impl PostgresStore {
     ///
     /// # Errors
     /// [`StoreError`]: [`NotFound`](StoreError::NotFound) if there is no such database or no tables in it (call
-    /// [`init`](Self::init)); [`OlderVersion`](StoreError::OlderVersion) if [`init`](Self::init) must migrate them
-    /// first; [`NewerVersion`](StoreError::NewerVersion), [`Denied`](StoreError::Denied),
+    /// [`init`](Self::init)); [`NewerVersion`](StoreError::NewerVersion), [`Denied`](StoreError::Denied),
     /// [`Unreachable`](StoreError::Unreachable), [`NotDurable`](StoreError::NotDurable),
     /// [`ReadOnly`](StoreError::ReadOnly).
     pub fn open(config: &PostgresConfig) -> Result<Self, StoreError> {
         let target = Target::new(config)?;
-        let meter = Arc::new(Meter::default());
         let mut lanes = Vec::new();
-        let mut lane = |limit, meter: &Arc<Meter>| {
+        let mut lane = |limit, target: &Target| {
             let (sender, jobs) = unbounded_channel();
-            let (target, meter) = (target.clone(), Arc::clone(meter));
-            lanes.push(Lane { jobs, target, limit, session: None, meter });
+            lanes.push(Lane { jobs, target: target.clone(), limit, session: None });
             sender
         };
         let limit = Some(config.statement_timeout);
         let (caches, named) = unbounded_channel();
-        let listener = Listener { caches: named, target: target.clone(), limit, meter: Arc::clone(&meter) };
+        let listener = Listener { caches: named, target: target.clone() };
+        // The metrics do not count notices as calls.
+        let unmetered = Target { meter: Arc::default(), ..target.clone() };
         let store = Lanes {
             process: Owned::new(()),
-            readers: (0..config.readers).map(|_| lane(limit, &meter)).collect(),
-            writers: (0..config.writers).map(|_| lane(limit, &meter)).collect(),
-            administration: lane(limit.map(|limit| limit.saturating_mul(ADMINISTRATION)), &meter),
-            // The metrics do not count notices as calls.
-            notices: lane(limit, &Arc::default()),
+            readers: (0..config.readers).map(|_| lane(limit, &target)).collect(),
+            writers: (0..config.writers).map(|_| lane(limit, &target)).collect(),
+            administration: lane(limit.map(|limit| limit.saturating_mul(ADMINISTRATION)), &target),
+            notices: lane(limit, &unmetered),
             caches,
-            meter: Arc::clone(&meter),
             target: target.clone(),
         };
         let (opened, outcome) = mpsc::sync_channel(1);
         // The thread ends when every sender is dropped, so nobody joins it.
         let thread = builder().spawn(move || {
             block_on(async {
-                meter.connecting();
                 match hosts::open(&target, limit).await {
                     Ok(session) => {
                         if let Some(first) = lanes.first_mut() {
@@ -147,7 +141,7 @@ impl PostgresStore {
     /// Returns the counters of the store.
     #[must_use]
     pub fn metrics(&self) -> PostgresMetrics {
-        self.0.meter.read()
+        self.0.target.meter.read()
     }
 
     /// Invalidates entries of a cache from now on when this or another host revokes what they hold: one record if a

@@ -23,11 +23,11 @@ impl Url {
         PostgresStore::open(&self.config()?)
     }
 
-    /// Makes the tables if there are none, and upgrades older ones.
+    /// Makes the tables if there are none.
     pub(super) fn open_or_create(&self) -> Result<PostgresStore, StoreError> {
         let config = self.config()?;
         match PostgresStore::open(&config) {
-            Err(StoreError::NotFound { .. } | StoreError::OlderVersion { .. }) => {
+            Err(StoreError::NotFound { .. }) => {
                 PostgresStore::init(&config)?;
                 PostgresStore::open(&config)
             }

@@ -6,7 +6,7 @@ CREATE SCHEMA IF NOT EXISTS onetoken;
 CREATE TABLE onetoken.store (
     one boolean PRIMARY KEY DEFAULT true CHECK (one),
     version bigint NOT NULL,
-    -- Tokens created before this time are void.
+    -- Tokens created before this time count as revoked.
     revoke_before bigint NOT NULL DEFAULT 0
 );
 
