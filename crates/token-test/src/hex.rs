@@ -19,28 +19,3 @@ pub fn decode(text: &str) -> Vec<u8> {
     assert!(rest.is_empty(), "{text:?} has an odd number of digits");
     pairs.iter().map(|&[high, low]| (digit(high) << 4 | digit(low)).try_into().unwrap()).collect()
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn text_is_read_back() {
-        let all: Vec<u8> = (0..=255).collect();
-        assert_eq!(decode(&encode(&all)), all);
-        assert_eq!(encode([0x00, 0x9f, 0xff]), "009fff");
-        assert_eq!(decode("009FfF"), [0x00, 0x9f, 0xff]);
-    }
-
-    #[test]
-    #[should_panic(expected = "odd number")]
-    fn half_a_byte_is_refused() {
-        let _ = decode("abc");
-    }
-
-    #[test]
-    #[should_panic(expected = "no digit")]
-    fn other_characters_are_refused() {
-        let _ = decode("0g");
-    }
-}

@@ -64,32 +64,3 @@ impl SplitMix64 {
         bytes
     }
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// The first outputs of the authors' reference code.
-    #[test]
-    fn the_reference_sequences() {
-        let mut zero = SplitMix64::new(0);
-        assert_eq!(
-            [zero.next_u64(), zero.next_u64(), zero.next_u64()],
-            [0xe220_a839_7b1d_cdaf, 0x6e78_9e6a_a1b9_65f4, 0x06c4_5d18_8009_454f]
-        );
-        assert_eq!(SplitMix64::new(1_234_567).next_u64(), 6_457_827_717_110_365_317);
-    }
-
-    #[test]
-    fn bytes_continue_in_the_middle_of_a_word() {
-        assert_eq!(SplitMix64::new(0).bytes(9), [0xaf, 0xcd, 0x1d, 0x7b, 0x39, 0xa8, 0x20, 0xe2, 0xf4]);
-    }
-
-    #[test]
-    fn below_stays_below() {
-        let mut random = SplitMix64::new(1);
-        let mut seen = [false; 5];
-        (0..1000).for_each(|_| seen[random.below(5)] = true);
-        assert_eq!(seen, [true; 5]);
-    }
-}

@@ -58,30 +58,3 @@ pub fn packet(name: &str, value: impl AsRef<[u8]>) -> Vec<u8> {
     assert!(len <= 0xffff, "{len} bytes do not fit into a packet");
     [format!("{len:04x}{name} ").as_bytes(), value.as_ref(), b"\n"].concat()
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::vectors;
-
-    #[test]
-    fn golden_tokens_are_spelled_so() {
-        for vector in vectors::golden() {
-            let bytes = bytes(&vector.base64url);
-            assert_eq!(base62(&bytes), vector.base62, "{}", vector.name);
-            assert!(bytes.starts_with(&packet("location", &vector.location)), "{}", vector.name);
-        }
-    }
-
-    #[test]
-    fn digits_and_punctuation_are_escaped() {
-        assert_eq!(
-            (base64url([0xff, 0xef, 0xbe]), base62([0xff, 0xef, 0xbe])),
-            ("_---".into(), "01020202".into())
-        );
-        assert_eq!(
-            (base64url([0xd3, 0x4d, 0x34]), base62([0xd3, 0x4d, 0x34])),
-            ("0000".into(), "00000000".into())
-        );
-    }
-}

@@ -19,4 +19,5 @@ mod onedata;
 mod oracle;
 mod peers;
 mod properties;
+mod support;
 mod vectors;
