@@ -146,8 +146,8 @@ pub enum Failure {
     /// The host could not answer.
     #[error(transparent)]
     Host(#[from] HostError),
-    /// The issuer of a record is no subject that this version knows.
-    #[error("the issuer of a record is of an unknown kind")]
+    /// The issuer of a record is neither a user nor a provider. This version mints for no other.
+    #[error("the issuer of a record is neither a user nor a provider")]
     UnknownIssuer,
     /// The subject's generation has the greatest number. Raising it step by step cannot get there: the number was
     /// written by hand.

@@ -139,8 +139,8 @@ impl<S: TokenStore, H: Host> Authority<S, H> {
         if !fits {
             return Err(Refusal::WrongConsumer { needed }.into());
         }
-        let resource = accepted.resource.as_ref();
-        match permission(&self.host, accepted.issuer(), accepted.purpose, resource).map_err(Failure::from)? {
+        let (issuer, resource) = (accepted.issuer.as_deref(), accepted.resource.as_ref());
+        match permission(&self.host, issuer, accepted.purpose, resource).map_err(Failure::from)? {
             Permission::Granted => Ok(()),
             Permission::Denied | Permission::NoResource => Err(Refusal::NoLongerAllowed.into()),
         }

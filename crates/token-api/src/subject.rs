@@ -8,13 +8,11 @@ pub(crate) fn entity(subject: Subject<&str>) -> Entity {
     Entity { kind: subject.kind().to_owned(), id: subject.id().unwrap_or_default().to_owned() }
 }
 
-/// Converts an entity to the subject that it stands for.
-pub(crate) fn subject(entity: &Entity) -> Option<Subject<&str>> {
+/// Converts the issuer of a record to the subject that it stands for. `None`: this authority mints for no such entity.
+pub(crate) fn issuer(entity: Entity) -> Option<Subject> {
     match entity.known_kind() {
-        Some(EntityKind::User) => Some(Subject::User(&entity.id)),
-        Some(EntityKind::Provider) => Some(Subject::Provider(&entity.id)),
-        Some(EntityKind::Group) => Some(Subject::Group(&entity.id)),
-        None if entity.kind == Subject::<&str>::Nobody.kind() => Some(Subject::Nobody),
+        Some(EntityKind::User) => Some(Subject::User(entity.id)),
+        Some(EntityKind::Provider) => Some(Subject::Provider(entity.id)),
         _ => None,
     }
 }

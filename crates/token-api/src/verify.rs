@@ -11,7 +11,7 @@ use token_store::{Entity, Generation, StoreError, TokenId, TokenStore};
 use crate::{
     AcceptError, Authority, Failure, Host, Purpose, Refusal,
     error::report,
-    subject::{entity, is_issuer, subject},
+    subject::{self, entity, is_issuer},
 };
 
 /// A token that a call is given: a text, or a [`Token`] that the caller has decoded.
@@ -54,7 +54,8 @@ pub struct Accepted {
     pub purpose: Purpose,
     /// The resource that it grants access to.
     pub resource: Option<Entity>,
-    issuer: Entity,
+    /// The subject that the token acts for, or that invites.
+    pub issuer: Subject,
     /// When it expires: the earliest time among its record and its caveats. From then on it is refused.
     pub expires_at: Option<UnixTime>,
     /// Whether it has a record, so that its uses are counted.
@@ -62,15 +63,6 @@ pub struct Accepted {
     /// How many uses its record had left when it was read; `None`: no limit, or no record. Other calls may spend
     /// them in the meantime: only [`Authority::spend`] decides.
     pub uses_left: Option<u64>,
-}
-
-impl Accepted {
-    /// Returns the subject that the token acts for, or that invites.
-    #[must_use]
-    pub fn issuer(&self) -> Subject<&str> {
-        // Verification admits known kinds only.
-        subject(&self.issuer).unwrap_or(Subject::Nobody)
-    }
 }
 
 impl<S: TokenStore, H: Host> Authority<S, H> {
@@ -206,12 +198,11 @@ impl<S: TokenStore, H: Host> Authority<S, H> {
         let record = self.store.get(id).map_err(Failure::from)?.ok_or(Refusal::Unknown)?;
         // The first check: a record that was edited without the key ring does not open.
         let key = self.keys.open(&record.root_key, record.owner()).map_err(Failure::from)?;
-        subject(&record.issuer).ok_or(Failure::UnknownIssuer)?;
         Ok(Issued {
             key,
             purpose: record.purpose,
             resource: record.resource,
-            issuer: record.issuer,
+            issuer: subject::issuer(record.issuer).ok_or(Failure::UnknownIssuer)?,
             expires: record.expires,
             revoked: record.revoked,
             stored: true,
@@ -230,21 +221,21 @@ impl<S: TokenStore, H: Host> Authority<S, H> {
         if !is_issuer(subject) {
             return Err(Refusal::Unknown.into());
         }
-        let issuer = entity(subject);
-        let present = read(&self.store, &issuer).map_err(Failure::from)?.ok_or(Refusal::Unknown)?;
+        let owner = entity(subject);
+        let present = read(&self.store, &owner).map_err(Failure::from)?.ok_or(Refusal::Unknown)?;
         match present.number.cmp(&generation) {
             Ordering::Less => return Err(Refusal::Unknown.into()),
             // That generation's secret is gone, so a token cannot be distinguished from a forgery.
             Ordering::Greater => return Err(Refusal::Revoked.into()),
             Ordering::Equal => {}
         }
-        let key = self.open_generation(&issuer, &present)?;
+        let key = self.open_generation(&owner, &present)?;
         let (purpose, resource) = purpose_of(token_type);
         Ok(Issued {
             key,
             purpose,
             resource: resource.map(|(kind, id)| Entity { kind: kind.to_owned(), id: id.to_owned() }),
-            issuer,
+            issuer: subject.into_owned(),
             expires: None,
             revoked: false,
             stored: false,
@@ -271,7 +262,7 @@ struct Issued {
     key: RootKey,
     purpose: Purpose,
     resource: Option<Entity>,
-    issuer: Entity,
+    issuer: Subject,
     expires: Option<UnixTime>,
     revoked: bool,
     stored: bool,
@@ -284,16 +275,12 @@ impl Issued {
         let Some(stated) = identifier.v2() else {
             return matches!(self.purpose, Purpose::GroupSpaces | Purpose::SpaceSupport);
         };
-        let is = |entity: &Entity, kind: &str, id: &str| entity.kind == kind && entity.id == id;
         let (purpose, resource) = purpose_of(stated.token_type);
         let same_resource = match (&self.resource, resource) {
-            (Some(resource), Some((kind, id))) => is(resource, kind, id),
+            (Some(resource), Some((kind, id))) => resource.kind == kind && resource.id == id,
             (resource, stated) => resource.is_none() && stated.is_none(),
         };
-        let subject = stated.subject;
-        self.purpose == purpose
-            && same_resource
-            && is(&self.issuer, subject.kind(), subject.id().unwrap_or_default())
+        self.purpose == purpose && same_resource && self.issuer.as_deref() == stated.subject
     }
 }
 

@@ -76,7 +76,7 @@ impl Answer {
             id: accepted.id.as_bytes().into(),
             kind: accepted.purpose.as_str(),
             resource: accepted.resource.as_ref().map(Named::from),
-            issuer: accepted.issuer().into(),
+            issuer: accepted.issuer.as_deref().into(),
             uses_left: spent.uses_left,
             repeated: spent.repeated,
         }
@@ -93,7 +93,7 @@ fn people(spent: &Spent, terminal: &Terminal) -> String {
         if spent.repeated { " before, under the same claim" } else { "" },
         accepted.purpose,
         accepted.id,
-        Named::from(accepted.issuer()).subject(),
+        Named::from(accepted.issuer.as_deref()).subject(),
         limit(spent.uses_left),
     )
 }

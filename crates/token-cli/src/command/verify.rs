@@ -151,7 +151,7 @@ impl Accepted {
     fn by_store(accepted: token_api::Accepted) -> Self {
         let purpose = Stored {
             kind: accepted.purpose.as_str(),
-            issuer: accepted.issuer().into(),
+            issuer: accepted.issuer.as_deref().into(),
             resource: accepted.resource.map(Named::from),
             uses_left: accepted.uses_left,
         };
