@@ -59,7 +59,7 @@ fn churn(backend: Backend, path: &Path, cycles: u64) {
         callers(cycles, |number| {
             let record = record(&keys, &format!("cycle {number}"));
             assert_eq!(store.insert(&record).unwrap(), Insert::Inserted);
-            let won = store.spend(&record.id, &claim("claim")).unwrap();
+            let won = store.spend(&record.id, &claim("claim"), record.created).unwrap();
             assert!(matches!(won, Spend::Spent { uses_left: Some(0), repeated: false, .. }));
             let done = cycled.fetch_add(1, Ordering::Relaxed) + 1;
             if done.is_multiple_of(cycles.div_ceil(10)) {

@@ -73,7 +73,7 @@ fn main() {
         let claim = records::claim("a claim");
         // Until the first caller has no token left.
         run.measure(CALLERS, "spend, shared", |caller, number| {
-            match store.spend(&id(&name, caller, number), &claim).unwrap() {
+            match store.spend(&id(&name, caller, number), &claim, UnixTime::from_secs(1)).unwrap() {
                 Spend::Spent { uses_left: Some(0), repeated: false, .. } => true,
                 Spend::Absent => false,
                 other => panic!("{other:?}"),

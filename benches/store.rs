@@ -40,7 +40,7 @@ fn calls(criterion: &mut Criterion, name: &str, store: &dyn TokenStore) {
     group.bench_function("spend", |bencher| {
         bencher.iter(|| {
             let claim = ClaimId::new(random.bytes(32)).unwrap();
-            let spent = store.spend(black_box(&kept.id), &claim).unwrap();
+            let spent = store.spend(black_box(&kept.id), &claim, kept.created).unwrap();
             assert!(matches!(spent, Spend::Spent { repeated: false, .. }));
         });
     });

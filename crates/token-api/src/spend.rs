@@ -110,7 +110,7 @@ impl<S: TokenStore, H: Host> Authority<S, H> {
         let valid = valid.map_err(AcceptError::from);
         let (uses_left, grant, repeated) = match valid.and_then(|()| self.admit(&accepted, consumer)) {
             Ok(()) if !accepted.stored => (None, None, false),
-            Ok(()) => match self.store.spend(&accepted.id, &claim).map_err(Failure::from)? {
+            Ok(()) => match self.store.spend(&accepted.id, &claim, self.now()).map_err(Failure::from)? {
                 Spend::Spent { uses_left, grant, repeated } => (uses_left, grant, repeated),
                 Spend::Exhausted => return Err(Refusal::Exhausted.into()),
                 Spend::Revoked => return Err(Refusal::Revoked.into()),

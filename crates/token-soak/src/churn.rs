@@ -51,7 +51,7 @@ fn mint_and_spend(store: &dyn TokenStore, keys: &KeyRing, id: &str) -> Result<()
         Insert::Inserted => {}
         Insert::Exists => return Err(Cause::Wrong),
     }
-    match store.spend(&id, &claim)? {
+    match store.spend(&id, &claim, subject::CREATED)? {
         Spend::Spent { uses_left: Some(0), repeated: false, .. } => Ok(()),
         _ => Err(Cause::Wrong),
     }

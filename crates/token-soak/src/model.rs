@@ -101,7 +101,7 @@ impl World<'_> {
         let begun = self.now();
         let call = match choice {
             0..4 => Call::Insert { limit, answer: self.store.insert(&record)? },
-            4..9 => Call::Spend { claim, answer: self.store.spend(id, &name)? },
+            4..9 => Call::Spend { claim, answer: self.store.spend(id, &name, subject::CREATED)? },
             9 => Call::Claimed { claim, answer: self.store.claimed(id, &name)? },
             10..12 => {
                 let own = history.iter().filter_map(|event| granted(event, claim));

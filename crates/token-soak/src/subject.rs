@@ -85,7 +85,7 @@ impl Subject for Guarded {
     fn spend(&self, id: &str, again: bool) -> Result<(), Cause> {
         let id = TokenId::new(id)?;
         let claim = ClaimId::new(*b"claim")?;
-        match self.store.spend(&id, &claim)? {
+        match self.store.spend(&id, &claim, CREATED)? {
             Spend::Spent { uses_left: Some(0), repeated, .. } if again || !repeated => Ok(()),
             _ => Err(Cause::Wrong),
         }

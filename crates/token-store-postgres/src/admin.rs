@@ -292,12 +292,11 @@ impl Restored {
         const SQL: &str = "
             WITH kept AS (
                 INSERT INTO onetoken.tokens
-                    (id, record, resource, issuer, created, expires, use_limit, uses, revoked, spent_seen)
-                SELECT id, record, resource, issuer, created, expires, use_limit, uses, revoked,
-                       CASE WHEN uses >= use_limit THEN 0 END
+                    (id, record, resource, issuer, created, expires, use_limit, uses, revoked, last_use)
+                SELECT id, record, resource, issuer, created, expires, use_limit, uses, revoked, last_use
                 FROM unnest($1::bytea[], $2::bytea[], $3::bytea[], $4::bytea[], $5::bigint[], $6::bigint[],
-                            $7::bigint[], $8::bigint[], $9::boolean[])
-                    AS a(id, record, resource, issuer, created, expires, use_limit, uses, revoked)
+                            $7::bigint[], $8::bigint[], $9::boolean[], $10::bigint[])
+                    AS a(id, record, resource, issuer, created, expires, use_limit, uses, revoked, last_use)
                 WHERE {mark}
                 ORDER BY id
                 -- Also covers a row that another host inserted after the snapshot of this statement.
@@ -307,13 +306,13 @@ impl Restored {
             ), claims AS (
                 INSERT INTO onetoken.claims (id, claim, uses_left, grant_id, answered_again)
                 SELECT a.id, a.claim, a.uses_left, a.grant_id, true
-                FROM unnest($10::bytea[], $11::bytea[], $12::bigint[], $13::bigint[])
+                FROM unnest($11::bytea[], $12::bytea[], $13::bigint[], $14::bigint[])
                     AS a(id, claim, uses_left, grant_id)
                 JOIN kept k ON k.id = a.id AND k.changes = 0
             ), generations AS (
                 INSERT INTO onetoken.generations (subject, number, generation)
                 SELECT subject, number, generation
-                FROM unnest($14::bytea[], $15::bigint[], $16::bytea[]) AS a(subject, number, generation)
+                FROM unnest($15::bytea[], $16::bigint[], $17::bytea[]) AS a(subject, number, generation)
                 ORDER BY subject
                 ON CONFLICT (subject) DO UPDATE SET number = excluded.number, generation = excluded.generation
                     WHERE excluded.number > generations.number

@@ -15,12 +15,13 @@
 //! If several rows are about one token under different claims, the first decides which operation is done. All rows
 //! that ask for that operation are served in order, as long as there are uses. The store asks the others again.
 
+use token_core::UnixTime;
 use token_store::{ClaimId, GrantId, Held, Refund, Revoke, Spend, StoreError, TokenId};
 use tokio_postgres::Row;
 
 use crate::{
     error::Failure,
-    kind::{Column, Kind, Repeat, STRANGE, Subject, column, count, get, numbered},
+    kind::{Column, Kind, Repeat, STRANGE, Subject, bigint, column, count, get, numbered},
 };
 
 /// Changes existing records.
@@ -34,8 +35,8 @@ pub(crate) struct Change {
 
 /// The operation to do.
 pub(crate) enum Act {
-    /// Spends under this grant, unless the claim already holds one.
-    Spend(ClaimId, GrantId),
+    /// Spends at this time under this grant, unless the claim already holds one.
+    Spend(ClaimId, GrantId, UnixTime),
     /// Reports a use that the claim holds, as spending again would.
     Claimed(ClaimId),
     Refund(ClaimId, GrantId),
@@ -46,10 +47,17 @@ impl Act {
     // The columns of a row: what to do, under which claim, and with which grant.
     fn row(&self) -> (&'static str, Option<&ClaimId>, Option<i64>) {
         match self {
-            Self::Spend(claim, grant) => ("spend", Some(claim), Some(grant_column(*grant))),
+            Self::Spend(claim, grant, _) => ("spend", Some(claim), Some(grant_column(*grant))),
             Self::Claimed(claim) => ("claimed", Some(claim), None),
             Self::Refund(claim, grant) => ("refund", Some(claim), Some(grant_column(*grant))),
             Self::Revoke => ("revoke", None, None),
+        }
+    }
+
+    fn time(&self) -> Option<i64> {
+        match self {
+            Self::Spend(.., now) => Some(bigint(now.as_secs())),
+            _ => None,
         }
     }
 }
@@ -127,11 +135,11 @@ macro_rules! changing {
     ($locked_by_others:literal) => {
         concat!(
             "WITH asked AS MATERIALIZED (
-            SELECT * FROM unnest($1::bytea[], $2::text[], $3::bytea[], $4::bigint[])
-                WITH ORDINALITY AS a(id, act, claim, grant_id, n)
+            SELECT * FROM unnest($1::bytea[], $2::text[], $3::bytea[], $4::bigint[], $5::bigint[])
+                WITH ORDINALITY AS a(id, act, claim, grant_id, asked_at, n)
             WHERE {mark}
         ), seen AS MATERIALIZED (
-            SELECT a.n, a.id, a.claim, a.grant_id, t.uses, t.use_limit, t.changes,
+            SELECT a.n, a.id, a.claim, a.grant_id, a.asked_at, t.uses, t.use_limit, t.changes,
                 c.uses_left, c.grant_id AS granted,
                 CASE
                     WHEN t.id IS NULL THEN 'absent'
@@ -158,14 +166,14 @@ macro_rules! changing {
                 first_value(v.verdict) OVER (PARTITION BY v.id ORDER BY v.n) AS first
             FROM seen v WHERE v.verdict IN ('spend', 'mark', 'refund', 'revoke')
         ), chosen AS MATERIALIZED (
-            SELECT n, id, claim, grant_id, uses, use_limit, changes, verdict, nth FROM acting
+            SELECT n, id, claim, grant_id, asked_at, uses, use_limit, changes, verdict, nth FROM acting
             WHERE verdict = first
                 AND (verdict <> 'spend' OR use_limit IS NULL OR uses + nth <= use_limit)
                 AND (verdict <> 'refund' OR nth <= uses)
         ), wanted AS MATERIALIZED (
-            SELECT id, verdict, changes, count(*) AS times FROM chosen GROUP BY id, verdict, changes
+            SELECT id, verdict, changes, count(*) AS times, max(asked_at) AS asked_at FROM chosen GROUP BY id, verdict, changes
         ), locked AS MATERIALIZED (
-            SELECT w.id, w.verdict, w.times
+            SELECT w.id, w.verdict, w.times, w.asked_at
             FROM wanted w JOIN onetoken.tokens t ON t.id = w.id
             WHERE t.changes = w.changes
                 OR w.verdict = 'revoke'
@@ -179,11 +187,7 @@ macro_rules! changing {
             SET changes = t.changes + 1,
                 revoked = t.revoked OR l.verdict = 'revoke',
                 uses = t.uses + CASE l.verdict WHEN 'spend' THEN l.times WHEN 'refund' THEN -l.times ELSE 0 END,
-                spent_seen = CASE
-                    WHEN l.verdict = 'spend' AND t.uses + l.times >= t.use_limit THEN 0
-                    WHEN l.verdict = 'refund' AND t.uses - l.times < t.use_limit THEN NULL
-                    ELSE t.spent_seen
-                END
+                last_use = CASE l.verdict WHEN 'spend' THEN l.asked_at ELSE t.last_use END
             FROM locked l
             WHERE t.id = l.id
             RETURNING t.id
@@ -237,6 +241,7 @@ impl Kind for Changes {
             column(asks, |ask| ask.act.row().0),
             column(asks, |ask| ask.act.row().1.map(ClaimId::as_bytes)),
             column(asks, |ask| ask.act.row().2),
+            column(asks, |ask| ask.act.time()),
         ]
     }
 

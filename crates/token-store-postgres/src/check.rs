@@ -16,7 +16,7 @@ const PAGE: usize = 1024;
 
 const RECORDS: &str = "
     SELECT t.id, ''::bytea, t.record, t.resource, t.issuer, t.created, t.expires, t.use_limit, t.uses, t.revoked,
-           t.spent_seen IS NOT NULL, (SELECT count(*) FROM onetoken.claims c WHERE c.id = t.id)
+           (SELECT count(*) FROM onetoken.claims c WHERE c.id = t.id)
     FROM onetoken.tokens t WHERE (t.id, ''::bytea) > ($2::bytea, $3::bytea) ORDER BY t.id LIMIT $1::bigint";
 const CLAIMS: &str = "
     SELECT c.id, c.claim, c.uses_left, t.use_limit
@@ -67,8 +67,7 @@ impl Check<'_> {
         let Some(record) = self.report.record(&id, get(row, 2)?, self.keys) else { return Ok(()) };
         let columns = NewRecord::new(&record)?;
         let (expires, use_limit): (Option<i64>, Option<i64>) = (get(row, 6)?, get(row, 7)?);
-        let (uses, revoked, spent, claims): (i64, bool, bool, i64) =
-            (get(row, 8)?, get(row, 9)?, get(row, 10)?, get(row, 11)?);
+        let (uses, revoked, claims): (i64, bool, i64) = (get(row, 8)?, get(row, 9)?, get(row, 10)?);
         for (present, same) in [
             (columns.resource.is_some(), columns.resource.as_deref() == get(row, 3)?),
             (true, columns.issuer.as_deref() == get(row, 4)?),
@@ -87,12 +86,8 @@ impl Check<'_> {
         {
             self.report.find(Fault::DamagedRecord, Some(&id));
         }
-        self.report.entries = self.report.entries.saturating_add(u64::from(spent));
-        match (use_limit.is_some_and(|limit| uses >= limit), spent) {
-            (true, false) => self.report.find(Fault::MissingEntry, Some(&id)),
-            (false, true) => self.report.find(Fault::StrayEntry, Some(&id)),
-            _ => {}
-        }
+        let is_spent = use_limit.is_some_and(|limit| uses >= limit);
+        self.report.entries = self.report.entries.saturating_add(u64::from(is_spent));
         match (u64::try_from(uses), u64::try_from(claims)) {
             (Ok(uses), Ok(claims)) => self.report.uses(&Record { uses, ..record }, claims),
             _ => self.report.find(Fault::WrongUses, Some(&id)),

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use token_core::UnixTime;
 use token_store::{Insert, Record, StoreError, TokenId, kit};
 use tokio_postgres::{Row, types::ToSql};
 
@@ -69,6 +70,7 @@ pub(crate) struct NewRecord {
     pub(crate) expires: Option<i64>,
     pub(crate) use_limit: Option<i64>,
     pub(crate) uses: i64,
+    pub(crate) last_use: Option<i64>,
     pub(crate) revoked: bool,
 }
 
@@ -84,6 +86,7 @@ impl NewRecord {
             expires: record.expires.map(|time| bigint(time.as_secs())),
             use_limit: record.use_limit.map(|limit| bigint(limit.get())),
             uses: bigint(record.uses),
+            last_use: record.last_use.map(|time| bigint(time.as_secs())),
             revoked: record.revoked,
         })
     }
@@ -99,6 +102,7 @@ impl NewRecord {
             column(rows, |row| row.use_limit),
             column(rows, |row| row.uses),
             column(rows, |row| row.revoked),
+            column(rows, |row| row.last_use),
         ]
     }
 }
@@ -112,12 +116,11 @@ impl Kind for Inserts {
     // Inserts in the order of the ids, so that two hosts with the same ids cannot deadlock.
     const SQL: &'static str = "
         INSERT INTO onetoken.tokens
-            (id, record, resource, issuer, created, expires, use_limit, uses, revoked, spent_seen)
-        SELECT id, record, resource, issuer, created, expires, use_limit, uses, revoked,
-               CASE WHEN uses >= use_limit THEN 0 END
+            (id, record, resource, issuer, created, expires, use_limit, uses, revoked, last_use)
+        SELECT id, record, resource, issuer, created, expires, use_limit, uses, revoked, last_use
         FROM unnest($1::bytea[], $2::bytea[], $3::bytea[], $4::bytea[], $5::bigint[], $6::bigint[],
-                    $7::bigint[], $8::bigint[], $9::boolean[])
-            AS a(id, record, resource, issuer, created, expires, use_limit, uses, revoked)
+                    $7::bigint[], $8::bigint[], $9::boolean[], $10::bigint[])
+            AS a(id, record, resource, issuer, created, expires, use_limit, uses, revoked, last_use)
         WHERE {mark}
         ORDER BY id
         ON CONFLICT (id) DO NOTHING
@@ -157,7 +160,7 @@ impl Kind for Gets {
     const READS: bool = true;
 
     const SQL: &'static str = "
-        SELECT a.n, t.record, t.uses, t.revoked OR t.created < (SELECT s.revoke_before FROM onetoken.store s)
+        SELECT a.n, t.record, t.uses, t.revoked OR t.created < (SELECT s.revoke_before FROM onetoken.store s), t.last_use
         FROM unnest($1::bytea[]) WITH ORDINALITY AS a(id, n)
         JOIN onetoken.tokens t ON t.id = a.id";
 
@@ -175,15 +178,20 @@ pub(crate) struct Stored {
     record: Vec<u8>,
     uses: u64,
     revoked: bool,
+    last_use: Option<UnixTime>,
 }
 
 impl Stored {
-    /// Reads three columns from index `at`: `record`, `uses`, and whether it counts as revoked.
+    /// Reads four columns from index `at`: `record`, `uses`, whether it counts as revoked, and `last_use`.
     pub(crate) fn read(row: &Row, at: usize) -> Result<Self, StoreError> {
         Ok(Self {
             record: get(row, at)?,
             uses: count(get(row, at.saturating_add(1))?)?,
             revoked: get(row, at.saturating_add(2))?,
+            last_use: get::<Option<i64>>(row, at.saturating_add(3))?
+                .map(count)
+                .transpose()?
+                .map(UnixTime::from_secs),
         })
     }
 
@@ -192,7 +200,7 @@ impl Stored {
         let record = Record::from_bytes(id, &self.record)?;
         // The column saturates at `i64::MAX`; the record has the exact count.
         let uses = if self.uses == i64::MAX.unsigned_abs() { self.uses.max(record.uses) } else { self.uses };
-        Ok(Record { uses, revoked: self.revoked, ..record })
+        Ok(Record { uses, revoked: self.revoked, last_use: self.last_use, ..record })
     }
 }
 

@@ -27,7 +27,7 @@ impl Listing {
             ($filter:literal, $order:literal) => {
                 concat!(
                     "SELECT t.id, coalesce(t.expires, 0), t.record, t.uses, ",
-                    "t.revoked OR t.created < (SELECT s.revoke_before FROM onetoken.store s) ",
+                    "t.revoked OR t.created < (SELECT s.revoke_before FROM onetoken.store s), t.last_use ",
                     "FROM onetoken.tokens t WHERE ",
                     $filter,
                     " ORDER BY ",

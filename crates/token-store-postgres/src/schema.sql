@@ -20,8 +20,10 @@ CREATE TABLE onetoken.tokens (
     use_limit bigint,
     uses bigint NOT NULL,
     revoked boolean NOT NULL,
-    -- When a purge first saw the record as spent; 0 until then, NULL while it is not spent.
-    spent_seen bigint,
+    -- When a use was last spent.
+    last_use bigint,
+    -- When the last use was spent; NULL while uses are left.
+    spent_at bigint GENERATED ALWAYS AS (CASE WHEN uses >= use_limit THEN coalesce(last_use, created) END) STORED,
     -- Grows with every change to the record or to one of its claims. A statement that has waited for the row compares
     -- it to learn whether what it read from other tables still holds.
     changes bigint NOT NULL DEFAULT 0
@@ -38,7 +40,7 @@ CREATE TABLE onetoken.tokens (
 CREATE INDEX tokens_resource ON onetoken.tokens (resource, id) WHERE resource IS NOT NULL;
 CREATE INDEX tokens_issuer ON onetoken.tokens (issuer, id);
 CREATE INDEX tokens_expires ON onetoken.tokens (expires, id) WHERE expires IS NOT NULL;
-CREATE INDEX tokens_spent ON onetoken.tokens (spent_seen, id) WHERE spent_seen IS NOT NULL;
+CREATE INDEX tokens_spent ON onetoken.tokens (spent_at, id) WHERE spent_at IS NOT NULL;
 
 CREATE TABLE onetoken.claims (
     id bytea NOT NULL,

@@ -29,8 +29,8 @@ impl TokenStore for PostgresStore {
         stored.map(|stored| stored.record(id.clone())).transpose()
     }
 
-    fn spend(&self, id: &TokenId, claim: &ClaimId) -> Result<Spend, StoreError> {
-        change(self, id, Act::Spend(claim.clone(), GrantId::draw()?))?.spend()
+    fn spend(&self, id: &TokenId, claim: &ClaimId, now: UnixTime) -> Result<Spend, StoreError> {
+        change(self, id, Act::Spend(claim.clone(), GrantId::draw()?, now))?.spend()
     }
 
     fn claimed(&self, id: &TokenId, claim: &ClaimId) -> Result<Option<Held>, StoreError> {

@@ -162,7 +162,7 @@ impl TokenStore for SqliteStore {
         self.run(|db| db.record(id))
     }
 
-    fn spend(&self, id: &TokenId, claim: &ClaimId) -> Outcome<Spend> {
+    fn spend(&self, id: &TokenId, claim: &ClaimId, now: UnixTime) -> Outcome<Spend> {
         let grant = GrantId::draw()?;
         self.run(|db| {
             let Some(mut record) = db.record(id)? else { return Ok(Spend::Absent) };
@@ -172,7 +172,7 @@ impl TokenStore for SqliteStore {
             if record.revoked || record.is_spent() {
                 return Ok(if record.revoked { Spend::Revoked } else { Spend::Exhausted });
             }
-            record.uses = record.uses.saturating_add(1);
+            (record.uses, record.last_use) = (record.uses.saturating_add(1), Some(now));
             db.update(&record)?;
             let uses_left = record.use_limit.map(|limit| limit.get().saturating_sub(record.uses));
             if let Some(left) = uses_left {

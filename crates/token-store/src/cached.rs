@@ -291,8 +291,8 @@ impl<S: TokenStore> TokenStore for CachedStore<S> {
         Ok(found?.map(|record| Record::clone(&record)))
     }
 
-    fn spend(&self, id: &TokenId, claim: &ClaimId) -> Result<Spend, StoreError> {
-        self.forgetting(id, self.store.spend(id, claim))
+    fn spend(&self, id: &TokenId, claim: &ClaimId, now: UnixTime) -> Result<Spend, StoreError> {
+        self.forgetting(id, self.store.spend(id, claim, now))
     }
 
     fn claimed(&self, id: &TokenId, claim: &ClaimId) -> Result<Option<Held>, StoreError> {

@@ -67,6 +67,9 @@ pub fn administration<S: Administration>(open: impl Fn() -> S) {
 /// The year 3000, and the latest time: no store accepts that it is so late.
 const FAR_AHEAD: [UnixTime; 2] = [UnixTime::from_secs(32_503_680_000), UnixTime::MAX];
 
+/// The time at which the suite spends.
+const NOW: UnixTime = UnixTime::from_secs(1_500_000_000);
+
 const ATOMIC: &str = "G1 (atomic)";
 const LINEARIZABLE: &str = "G2 (linearizable)";
 const DURABLE: &str = "G3 (durable)";
@@ -174,12 +177,12 @@ fn again(uses_left: u64) -> Spend {
 }
 
 fn spend<S: TokenStore>(store: &S, id: &TokenId, name: impl AsRef<[u8]>) -> Spend {
-    plain(store.spend(id, &claim(name)).unwrap())
+    plain(store.spend(id, &claim(name), NOW).unwrap())
 }
 
 /// Spends a use that must be left, and returns its grant.
 fn granted<S: TokenStore>(store: &S, id: &TokenId, name: impl AsRef<[u8]>) -> GrantId {
-    let answer = store.spend(id, &claim(name)).unwrap();
+    let answer = store.spend(id, &claim(name), NOW).unwrap();
     assert!(matches!(answer, Spend::Spent { repeated: false, .. }), "{answer:?}");
     answer.grant().expect("a use of a limited token has a grant")
 }

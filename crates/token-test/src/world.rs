@@ -124,7 +124,7 @@ impl TokenStore for BrokenStore {
     fn get(&self, _: &TokenId) -> Result<Option<Record>, StoreError> {
         broken()
     }
-    fn spend(&self, _: &TokenId, _: &ClaimId) -> Result<Spend, StoreError> {
+    fn spend(&self, _: &TokenId, _: &ClaimId, _: UnixTime) -> Result<Spend, StoreError> {
         broken()
     }
     fn claimed(&self, _: &TokenId, _: &ClaimId) -> Result<Option<Held>, StoreError> {

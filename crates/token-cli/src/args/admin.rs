@@ -89,8 +89,8 @@ pub(crate) struct ListArgs {
 
 /// Remove expired tokens from the store, and spent ones with --retention
 ///
-/// --json prints {"purged":N}, with --retention also `spent`, the number of tokens that were removed or found spent for
-/// the first time, and `damaged` if damaged records were skipped.
+/// --json prints {"purged":N}, with --retention also `spent`, the number of spent tokens that were removed, and `damaged` if
+/// damaged records were skipped.
 #[derive(ClapArgs)]
 #[command(after_help = "Example:
   onetoken mint space-support s1 --ttl 24h
@@ -100,9 +100,8 @@ pub(crate) struct PurgeArgs {
     /// Only tokens that expired by this time, in RFC 3339 or Unix seconds [default: now]
     #[arg(long, value_name = "TIME", value_parser = time::parse_time)]
     pub(crate) before: Option<UnixTime>,
-    /// Also remove spent tokens that an earlier run with this option found spent at least this long ago; 0s removes
-    /// all spent tokens. A spend of a removed token cannot be retried, and an import of an older export restores the
-    /// token
+    /// Also remove tokens whose last use was spent at least this long ago; 0s removes all spent tokens. A spend of a
+    /// removed token cannot be retried, and an import of an older export restores the token
     #[arg(long, value_name = "DURATION", value_parser = time::parse_duration)]
     pub(crate) retention: Option<Duration>,
 }

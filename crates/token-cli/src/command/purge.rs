@@ -21,7 +21,7 @@ const BATCH: usize = 1000;
 struct Purged {
     /// Removed expired tokens.
     purged: usize,
-    /// Spent tokens that were removed or found spent for the first time.
+    /// Removed spent tokens.
     #[serde(skip_serializing_if = "Option::is_none")]
     spent: Option<usize>,
     /// Skipped tokens, which are damaged.
@@ -44,8 +44,7 @@ pub(super) fn run(args: &PurgeArgs, home: &HomeArgs, terminal: &Terminal) -> Res
         Some(_) => usize::try_from(authority.store().counts()?.damaged).unwrap_or(usize::MAX).max(expired),
     };
     drop(authority);
-    let spent_too =
-        spent.map(|spent| format!("removed {spent} spent tokens, or found them for the first time\n"));
+    let spent_too = spent.map(|spent| format!("removed {spent} spent tokens\n"));
     let text = format_args!("removed {purged} expired tokens\n{}", spent_too.unwrap_or_default());
     terminal.answer(&Purged { purged, spent, damaged: NonZeroUsize::new(damaged) }, text)?;
     if damaged > 0 {

@@ -191,7 +191,6 @@ fn spent_tokens_are_removed_after_their_retention() {
         home.run(["mint", "space-support", "s1", "--ttl", "never"]).done();
         home.consume(&token, &["--claim", "a"]).done();
         let purge = |retention: &str| home.run(["purge", "--json", "--retention", retention]).done().json();
-        assert_eq!(purge("30d"), json!({ "purged": 0, "spent": 1 }), "it was found");
         assert_eq!(purge("30d"), json!({ "purged": 0, "spent": 0 }));
         assert_eq!(home.consume(&token, &["--claim", "a"]).code, 0, "asked again, it answers still");
         assert_eq!(purge("0s"), json!({ "purged": 0, "spent": 1 }), "it was removed");

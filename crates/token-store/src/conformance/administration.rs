@@ -9,7 +9,7 @@ use std::{
 
 use token_core::UnixTime;
 
-use super::{FAR_AHEAD, Suite, again, claim, granted, holds, insert, pages, spend, won};
+use super::{FAR_AHEAD, NOW, Suite, again, claim, holds, insert, pages, spend, won};
 use crate::{
     Administration, Cursor, Entity, Filter, GrantId, Held, Insert, Item, KeyPlace, KeyRing, Owner, Raise,
     Record, Refund, Reseal, Spend, StoreError, TokenId,
@@ -100,7 +100,7 @@ fn everything_older_is_void<S: Administration>(suite: &Suite, open: &impl Fn() -
     assert_eq!(store.revoke_before(UnixTime::from_secs(5)).unwrap(), UnixTime::from_secs(1000), "for good");
     drop(store);
     let store = open();
-    assert_eq!(store.spend(&older.id, &claim("a")).unwrap(), Spend::Revoked);
+    assert_eq!(store.spend(&older.id, &claim("a"), NOW).unwrap(), Spend::Revoked);
     assert!(store.get(&older.id).unwrap().unwrap().revoked);
     if mark == UnixTime::from_secs(0) {
         assert_eq!(spend(&store, &older.id, "held"), again(2));
@@ -108,7 +108,7 @@ fn everything_older_is_void<S: Administration>(suite: &Suite, open: &impl Fn() -
     assert_eq!(spend(&store, &newer.id, "a"), won(2));
     let late = at(3, "older, but late");
     insert(&store, &late);
-    assert_eq!(store.spend(&late.id, &claim("a")).unwrap(), Spend::Revoked);
+    assert_eq!(store.spend(&late.id, &claim("a"), NOW).unwrap(), Spend::Revoked);
     let listed = pages(&store, &Filter::Issuer(suite.entity("user", "void")), 10);
     let void: BTreeSet<&TokenId> =
         listed.iter().filter(|record| record.revoked).map(|record| &record.id).collect();
@@ -153,46 +153,55 @@ fn drained<S: Administration>(store: &S, now: u64, retention: u64) {
 }
 
 fn spent_records_go_after_their_retention<S: Administration>(suite: &Suite, open: &impl Fn() -> S) {
+    let time = UnixTime::from_secs;
     let purge = |now: u64, retention: u64, limit: usize| {
-        open().purge_spent(UnixTime::from_secs(now), Duration::from_secs(retention), limit).unwrap()
+        open().purge_spent(time(now), Duration::from_secs(retention), limit).unwrap()
     };
     // First removes the spent records that other parts of the suite left.
     drained(&open(), LATE, 0);
     let id = |name: &str| suite.id(["retention ", name].concat());
-    let store = open();
+    let spend = |name: &str, now: u64| {
+        let spent = open().spend(&id(name), &claim("x"), time(now)).unwrap();
+        assert!(matches!(spent, Spend::Spent { repeated: false, .. }), "{spent:?}");
+        assert_eq!(open().get(&id(name)).unwrap().unwrap().last_use, Some(time(now)));
+        spent.grant()
+    };
     for name in ["a", "b", "c", "d", "unspent"] {
-        insert(&store, &suite.limited(&id(name), 1));
+        insert(&open(), &suite.limited(&id(name), 1));
     }
-    insert(&store, &suite.record(&id("unlimited")));
-    insert(&store, &Record { uses: 1, ..suite.limited(&id("spent when inserted"), 1) });
-    let spend = |store: &S, name: &str| granted(store, &id(name), "x");
-    spend(&store, "a");
-    let spent_b = spend(&store, "b");
-    drop(store);
+    insert(&open(), &suite.limited(&id("used"), 2));
+    insert(&open(), &suite.record(&id("unlimited")));
+    let spent = Record { uses: 1, ..suite.limited(&id("spent when inserted"), 1) };
+    insert(&open(), &Record { last_use: Some(time(100)), ..spent.clone() });
+    insert(&open(), &Record { id: id("spent unknown when"), ..spent });
+    for name in ["a", "used", "unlimited"] {
+        spend(name, 100);
+    }
+    let spent_b = spend("b", 100).unwrap();
     let there = |name: &str| open().get(&id(name)).unwrap().is_some();
 
-    assert_eq!(purge(100, 50, 2), 2, "two of three are found");
-    assert_eq!(purge(100, 50, 10), 1);
     assert_eq!(purge(149, 50, 10), 0);
-    spend(&open(), "c");
-    assert_eq!(purge(120, 50, 10), 1);
+    spend("c", 120);
     assert_eq!(open().refund(&id("b"), &claim("x"), spent_b).unwrap(), Refund::Refunded);
+    assert_eq!(open().get(&id("b")).unwrap().unwrap().last_use, Some(time(100)));
     assert_eq!(purge(150, 50, 10), 2, "a, and the one that was spent when inserted");
     assert!(!there("a") && there("b") && there("c") && !there("spent when inserted"));
-    assert_eq!(open().spend(&id("a"), &claim("x")).unwrap(), Spend::Absent);
+    assert_eq!(open().spend(&id("a"), &claim("x"), time(150)).unwrap(), Spend::Absent);
 
-    spend(&open(), "b");
-    spend(&open(), "d");
-    assert_eq!(purge(10, u64::MAX, 1), 1, "a retention that never ends");
+    spend("b", 90);
+    spend("d", 160);
+    assert_eq!(purge(10, u64::MAX, 9), 0, "a retention that never ends");
     assert_eq!(purge(170, 0, 0), 0);
     assert_eq!(purge(170, 0, 1), 1);
-    assert_eq!(purge(170, 0, 10), 2, "without retention, whether they were found before or not");
-    assert_eq!(purge(LATE, 0, 10), 0);
-    let gone = ["b", "c", "d"].map(there);
-    assert_eq!(gone, [false; 3]);
-    assert!(there("unspent") && there("unlimited"));
+    assert!(!there("b") && there("c"), "the earliest first");
+    assert_eq!(purge(170, 0, 10), 2);
+    assert!(!there("c") && !there("d"));
+    assert_eq!(purge(LATE - 1, 0, 10), 0);
+    assert_eq!(purge(LATE, 0, 10), 1, "without a time of its last use, it was spent when it was created");
+    assert!(!there("spent unknown when"));
+    assert!(there("unspent") && there("used") && there("unlimited"));
     insert(&open(), &suite.limited(&id("a"), 1));
-    spend(&open(), "a");
+    spend("a", 200);
 }
 
 // Returns the grant that a claim holds, without counting as an answer to the claim.
@@ -212,7 +221,7 @@ fn many_claims_are_purged<S: Administration>(suite: &Suite, store: &S) {
                 let id = &record.id;
                 scope.spawn(move || {
                     for number in (0..CLAIMS).filter(|number| number % 8 == part) {
-                        let spent = store.spend(id, &claim(format!("{number}"))).unwrap();
+                        let spent = store.spend(id, &claim(format!("{number}")), NOW).unwrap();
                         assert!(matches!(spent, Spend::Spent { repeated: false, .. }));
                     }
                 });
@@ -262,7 +271,7 @@ fn counts_tell_what_is_there<S: Administration>(suite: &Suite, store: &S) {
     insert(store, &suite.sealed(never));
     let void = Record { created: UnixTime::from_secs(0), ..suite.record(&id("void")) };
     insert(store, &suite.sealed(void));
-    let _won = store.spend(&id("c"), &claim("x")).unwrap();
+    let _won = store.spend(&id("c"), &claim("x"), NOW).unwrap();
     let subject = suite.entity("user", "counted");
     assert_eq!(store.raise_generation(&subject, &suite.generation(&subject, 1)).unwrap(), Raise::Raised);
     let after = store.counts().unwrap();
@@ -279,7 +288,7 @@ fn claims_and_generations_are_paged<S: Administration>(suite: &Suite, store: &S)
     insert(store, &suite.limited(&id, 9));
     let made: Vec<_> = ["\0", "a", "a\0", "ab", "b"].into_iter().map(claim).zip((4..9).rev()).collect();
     for (claim, _) in &made {
-        let _won = store.spend(&id, claim).unwrap();
+        let _won = store.spend(&id, claim, NOW).unwrap();
     }
     for limit in 1..7 {
         let mut found = Vec::new();
@@ -357,14 +366,14 @@ fn keys_are_replaced_where_they_are_the_old_ones<S: Administration>(suite: &Suit
     assert_eq!(store.reseal(&changes).unwrap(), 0, "there is nothing yet");
     insert(&store, &record);
     assert_eq!(store.raise_generation(&subject, &generation).unwrap(), Raise::Raised);
-    let _won = store.spend(&record.id, &claim("x")).unwrap();
+    let _won = store.spend(&record.id, &claim("x"), NOW).unwrap();
     assert_eq!(store.reseal(&changes).unwrap(), 2);
     assert_eq!(store.reseal(&changes).unwrap(), 0, "these are no longer the old keys");
     drop(store);
     let store = open();
     let kept = store.get(&record.id).unwrap().unwrap();
     suite.assert_opens(&kept);
-    assert_eq!(kept, Record { root_key: new, uses: 1, ..record });
+    assert_eq!(kept, Record { root_key: new, uses: 1, last_use: Some(NOW), ..record });
     assert_eq!(store.generation(&subject).unwrap().unwrap().root_key, new_generation);
 }
 
@@ -388,8 +397,8 @@ fn a_restored_store_answers_like_the_former<S: Administration>(suite: &Suite, op
     drop(store);
     let store = open();
     let again = Spend::Spent { uses_left: Some(1), grant: Some(a.grant), repeated: true };
-    assert_eq!(store.spend(&record.id, &claim("a")).unwrap(), again);
-    assert_eq!(store.spend(&record.id, &claim("c")).unwrap(), Spend::Exhausted);
+    assert_eq!(store.spend(&record.id, &claim("a"), NOW).unwrap(), again);
+    assert_eq!(store.spend(&record.id, &claim("c"), NOW).unwrap(), Spend::Exhausted);
     assert_eq!(store.generation(&subject).unwrap().unwrap().number, 7);
     let listed = pages(&store, &Filter::Resource(suite.entity("space", "restored")), 2);
     assert_eq!(listed, std::slice::from_ref(&record));
@@ -424,7 +433,7 @@ fn a_restored_store_answers_like_the_former<S: Administration>(suite: &Suite, op
     let store = open();
     assert_eq!(store.generation(&subject).unwrap().unwrap().number, 11);
     assert_eq!(store.get(&revoked.id).unwrap(), Some(revoked.clone()));
-    assert_eq!(store.spend(&revoked.id, &claim("a")).unwrap(), again, "and its claims are answered");
+    assert_eq!(store.spend(&revoked.id, &claim("a"), NOW).unwrap(), again, "and its claims are answered");
 }
 
 // Runs after the rest of the suite. No fault of this kind may exist, even if others use the store.

@@ -9,7 +9,7 @@ use std::{
     thread,
 };
 
-use super::{IDEMPOTENT, LINEARIZABLE, Suite, claim, holds, insert};
+use super::{IDEMPOTENT, LINEARIZABLE, NOW, Suite, claim, holds, insert};
 use crate::{Insert, Record, Refund, Revoke, Spend, TokenStore};
 
 const THREADS: usize = 64;
@@ -39,7 +39,7 @@ fn as_many_win_as_there_are_uses<S: TokenStore>(suite: &Suite, store: &S) {
                 scope.spawn(move || {
                     let claim = claim(format!("{thread}"));
                     barrier.wait();
-                    match store.spend(id, &claim).unwrap() {
+                    match store.spend(id, &claim, NOW).unwrap() {
                         Spend::Spent { uses_left: Some(left), repeated: false, .. } => {
                             wins.lock().unwrap().push(left)
                         }
@@ -85,7 +85,7 @@ fn one_claim_counts_once<S: TokenStore>(suite: &Suite, store: &S) {
         for _ in 0..THREADS {
             scope.spawn(|| {
                 barrier.wait();
-                match store.spend(&id, &claim("the one")).unwrap() {
+                match store.spend(&id, &claim("the one"), NOW).unwrap() {
                     Spend::Spent { uses_left: Some(9), repeated, .. } => {
                         first.fetch_add(usize::from(!repeated), Ordering::Relaxed);
                     }
@@ -109,7 +109,7 @@ fn refunds_leave_nothing<S: TokenStore>(suite: &Suite, store: &S) {
                 for round in 0..10 {
                     let claim = claim(format!("{thread} {round}"));
                     if let Spend::Spent { grant: Some(grant), repeated: false, .. } =
-                        store.spend(id, &claim).unwrap()
+                        store.spend(id, &claim, NOW).unwrap()
                     {
                         assert!(holders.fetch_add(1, Ordering::SeqCst) < 2, "more hold a use than the limit");
                         holders.fetch_sub(1, Ordering::SeqCst);
@@ -134,7 +134,7 @@ fn nothing_is_spent_after_a_revocation<S: TokenStore>(suite: &Suite, store: &S) 
                 barrier.wait();
                 for round in 0..20 {
                     let before = revoked.load(Ordering::SeqCst);
-                    match store.spend(id, &claim(format!("{thread} {round}"))).unwrap() {
+                    match store.spend(id, &claim(format!("{thread} {round}")), NOW).unwrap() {
                         Spend::Spent { uses_left, .. } => {
                             assert!(!before, "spent after the revocation was acknowledged");
                             assert!(won.lock().unwrap().insert(uses_left), "two have one use");

@@ -4,7 +4,7 @@ use std::cell::Cell;
 
 use token_core::UnixTime;
 
-use super::{IDEMPOTENT, Suite, again, claim, granted, holds, insert, plain, spend, won};
+use super::{IDEMPOTENT, NOW, Suite, again, claim, granted, holds, insert, plain, spend, won};
 use crate::{ClaimId, GrantId, Held, Insert, Record, Refund, Revoke, Spend, TokenId, TokenStore};
 
 pub(super) fn check<S: TokenStore>(suite: &Suite, open: &impl Fn() -> S) {
@@ -36,7 +36,7 @@ fn a_limit_is_kept<S: TokenStore>(suite: &Suite, open: &impl Fn() -> S) {
     }
     assert_eq!(spend(&open(), &record.id, "d"), Spend::Exhausted);
     let kept = open().get(&record.id).unwrap().unwrap();
-    assert_eq!(kept, Record { uses: 3, ..record });
+    assert_eq!(kept, Record { uses: 3, last_use: Some(NOW), ..record });
     suite.assert_opens(&kept);
 }
 
@@ -112,10 +112,13 @@ fn a_refund_gives_back_no_other_use<S: TokenStore>(suite: &Suite, open: &impl Fn
         assert_eq!(refund(&open(), &record.id, "a", first), Refund::NotClaimed);
     }
     assert_eq!(spend(&open(), &record.id, "b"), Spend::Exhausted, "the second caller's use stays with it");
-    assert_eq!(open().get(&record.id).unwrap(), Some(Record { uses: 1, ..record.clone() }));
+    assert_eq!(
+        open().get(&record.id).unwrap(),
+        Some(Record { uses: 1, last_use: Some(NOW), ..record.clone() })
+    );
     let held = Held { uses_left: 0, grant: second };
     let repeated = Spend::Spent { uses_left: Some(0), grant: Some(second), repeated: true };
-    assert_eq!(open().spend(&record.id, &claim("a")).unwrap(), repeated, "the same grant");
+    assert_eq!(open().spend(&record.id, &claim("a"), NOW).unwrap(), repeated, "the same grant");
     assert_eq!(open().claimed(&record.id, &claim("a")).unwrap(), Some(held));
     assert_eq!(refund(&open(), &record.id, "a", first), Refund::NotClaimed);
     assert_eq!(refund(&open(), &record.id, "a", second), Refund::Kept);
@@ -183,9 +186,9 @@ fn claims_are_of_one_token<S: TokenStore>(suite: &Suite, store: &S) {
     let longest = ClaimId::new([0xff; ClaimId::MAX_LEN]).unwrap();
     for id in &ids {
         for (claim, uses_left) in claims.iter().zip((0..6).rev()) {
-            assert_eq!(plain(store.spend(id, claim).unwrap()), won(uses_left), "{id} {claim}");
+            assert_eq!(plain(store.spend(id, claim, NOW).unwrap()), won(uses_left), "{id} {claim}");
         }
-        assert_eq!(store.spend(id, &longest).unwrap(), Spend::Exhausted);
+        assert_eq!(store.spend(id, &longest, NOW).unwrap(), Spend::Exhausted);
     }
 }
 

@@ -43,15 +43,12 @@ pub trait Administration: TokenStore {
     /// [`StoreError`]
     fn counts(&self) -> Result<Counts, StoreError>;
 
-    /// Removes spent records, with their claims, once `retention` has passed since they were first found spent. A retry
-    /// of a removed claim gets no answer.
+    /// Removes at most `limit` spent records, with their claims, `retention` after their last use was spent
+    /// ([`Record::spent_at`]); the earliest first. A retry of a removed claim gets no answer. Fractions of a second do
+    /// not count. Without this call, spent records stay until they expire and are [purged](TokenStore::purge).
     ///
-    /// A store reads no clock, so `retention` counts from the first call of `purge_spent` that finds the record spent.
-    /// With a retention of zero that call removes it. Fractions of a second do not count. Without this call, spent
-    /// records stay until they expire and are [purged](TokenStore::purge).
-    ///
-    /// Works in steps, on at most `limit` records, and skips damaged records. Returns how many it removed or found
-    /// spent for the first time. Fewer than `limit` means that nothing more is due at `now`.
+    /// Works in steps, and skips damaged records. Returns how many it removed. Fewer than `limit` means that nothing more
+    /// is due at `now`.
     ///
     /// # Errors
     /// [`StoreError`]; retry at any time. [`StoreError::ClockAhead`] as in [`purge`](TokenStore::purge).

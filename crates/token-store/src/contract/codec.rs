@@ -54,6 +54,7 @@ struct RecordV1<'a> {
     expires: Option<u64>,
     use_limit: Option<NonZeroU64>,
     uses: u64,
+    last_use: Option<u64>,
     revoked: bool,
     name: Option<&'a str>,
 }
@@ -116,6 +117,7 @@ pub(crate) fn encode_record(key: &[u8], record: &Record) -> Result<Vec<u8>, Stor
             expires: record.expires.map(UnixTime::as_secs),
             use_limit: record.use_limit,
             uses: record.uses,
+            last_use: record.last_use.map(UnixTime::as_secs),
             revoked: record.revoked,
             name: record.name.as_deref(),
         },
@@ -124,8 +126,19 @@ pub(crate) fn encode_record(key: &[u8], record: &Record) -> Result<Vec<u8>, Stor
 
 /// Decodes the record `id` from the value under `key`.
 pub(crate) fn decode_record(key: &[u8], id: TokenId, value: &[u8]) -> Result<Record, StoreError> {
-    let RecordV1 { purpose, resource, issuer, root_key, created, expires, use_limit, uses, revoked, name } =
-        decode(key, value)?;
+    let RecordV1 {
+        purpose,
+        resource,
+        issuer,
+        root_key,
+        created,
+        expires,
+        use_limit,
+        uses,
+        last_use,
+        revoked,
+        name,
+    } = decode(key, value)?;
     Ok(Record {
         id,
         purpose: purpose.parse().map_err(|_| StoreError::Corrupt { what: "the purpose of a record" })?,
@@ -136,6 +149,7 @@ pub(crate) fn decode_record(key: &[u8], id: TokenId, value: &[u8]) -> Result<Rec
         expires: expires.map(UnixTime::from_secs),
         use_limit,
         uses,
+        last_use: last_use.map(UnixTime::from_secs),
         revoked,
         name: name.map(str::to_owned),
     })

@@ -92,6 +92,8 @@ pub struct Record {
     pub use_limit: Option<NonZeroU64>,
     /// How many uses are spent and not refunded.
     pub uses: u64,
+    /// When a use was last spent, by the clock of its caller. A refund does not change it.
+    pub last_use: Option<UnixTime>,
     /// Whether it was revoked. A revocation is for good.
     pub revoked: bool,
     /// A name given by the issuer.
@@ -133,6 +135,13 @@ impl Record {
     #[must_use]
     pub fn is_spent(&self) -> bool {
         self.use_limit.is_some_and(|limit| self.uses >= limit.get())
+    }
+
+    /// Returns when the last use was spent, if none is left; for a record that was made without
+    /// [`last_use`](Self::last_use), when it was created.
+    #[must_use]
+    pub fn spent_at(&self) -> Option<UnixTime> {
+        self.is_spent().then(|| self.last_use.unwrap_or(self.created))
     }
 }
 

@@ -54,11 +54,12 @@ pub trait TokenStore: fmt::Debug + Send + Sync {
     /// The answer names the grant, which a [`refund`](Self::refund) must name. The store draws a new grant for each use
     /// ([`GrantId::draw`]). A repeated claim gets the grant that the claim holds.
     ///
-    /// The caller checks expiry, since a store reads no clock.
+    /// `now` is the caller's time, since a store reads no clock: the record remembers it ([`Record::last_use`]), and
+    /// [`purge_spent`](crate::Administration::purge_spent) counts from it. The caller checks expiry.
     ///
     /// # Errors
     /// [`StoreError`]. After [`StoreError::Unknown`], retry under the same claim.
-    fn spend(&self, id: &TokenId, claim: &ClaimId) -> Result<Spend, StoreError>;
+    fn spend(&self, id: &TokenId, claim: &ClaimId, now: UnixTime) -> Result<Spend, StoreError>;
 
     /// Returns the use that a claim holds. Returns `None` if the claim was never made or was refunded, or if the token
     /// is absent or has no limit. With this a caller can answer a repeated claim on a token that it would no longer

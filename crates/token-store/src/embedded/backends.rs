@@ -23,8 +23,8 @@ macro_rules! delegate {
             $inner.get(id)
         }
 
-        fn spend(&$self, id: &TokenId, claim: &ClaimId) -> Result<Spend, StoreError> {
-            $inner.spend(id, claim)
+        fn spend(&$self, id: &TokenId, claim: &ClaimId, now: UnixTime) -> Result<Spend, StoreError> {
+            $inner.spend(id, claim, now)
         }
 
         fn claimed(&$self, id: &TokenId, claim: &ClaimId) -> Result<Option<Held>, StoreError> {

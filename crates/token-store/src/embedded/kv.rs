@@ -23,7 +23,6 @@ mod check;
 mod group;
 mod newest;
 mod purge;
-mod spent;
 
 /// A store over an engine.
 ///
@@ -115,28 +114,15 @@ impl<E: Engine> Kv<E> {
 
     // Returns `None` if claims of a purged record with this id are left: the caller must remove them first.
     fn insert_anew(&self, record: &Record) -> Result<Option<Insert>, StoreError> {
-        let key = layout::record(&record.id);
-        let value = codec::encode_record(&key, record)?;
-        let entries = index_entries(record)
-            .map(|entry| codec::encode_index(&entry).map(|value| (entry, value)))
-            .collect::<Result<Vec<_>, _>>()?;
-        let (created, spent) = (record.created, record.is_spent().then(|| record.id.clone()));
-        let left = layout::left(&record.id);
+        let (record, left) = (record.clone(), layout::left(&record.id));
         self.write(move |draft| {
-            if draft.get(&key)?.is_some() {
+            if draft.get(&layout::record(&record.id))?.is_some() {
                 return Ok(Some(Insert::Exists));
             }
             if draft.get(&left)?.is_some() {
                 return Ok(None);
             }
-            for (entry, value) in entries {
-                draft.put(entry, value);
-            }
-            draft.put(key, value);
-            newest::see(draft, created)?;
-            if let Some(id) = spent {
-                spent::add(draft, &id)?;
-            }
+            put_new(draft, &record)?;
             Ok(Some(Insert::Inserted))
         })
     }
@@ -149,11 +135,17 @@ impl<E: Engine> Kv<E> {
         })
     }
 
-    pub(crate) fn spend(&self, id: &TokenId, claim: &ClaimId) -> Result<Spend, StoreError> {
-        self.spend_as(id, claim, GrantId::draw()?)
+    pub(crate) fn spend(&self, id: &TokenId, claim: &ClaimId, now: UnixTime) -> Result<Spend, StoreError> {
+        self.spend_as(id, claim, now, GrantId::draw()?)
     }
 
-    fn spend_as(&self, id: &TokenId, claim: &ClaimId, grant: GrantId) -> Result<Spend, StoreError> {
+    fn spend_as(
+        &self,
+        id: &TokenId,
+        claim: &ClaimId,
+        now: UnixTime,
+        grant: GrantId,
+    ) -> Result<Spend, StoreError> {
         let (id, claim) = (id.clone(), claim.clone());
         self.write(move |draft| {
             let Some(mut record) = draft.record(&id)? else { return Ok(Spend::Absent) };
@@ -179,10 +171,10 @@ impl<E: Engine> Kv<E> {
                 let value = codec::encode_claim(&key, Claim { held, answered_again: false })?;
                 draft.put(key, value);
             }
-            record.uses = uses;
+            (record.uses, record.last_use) = (uses, Some(now));
             draft.put_record(&record)?;
-            if record.is_spent() {
-                spent::add(draft, &id)?;
+            if let Some(at) = record.spent_at() {
+                draft.put_index(layout::entry(layout::spent(at), &id))?;
             }
             Ok(Spend::Spent { uses_left, grant: held.map(|held| held.grant), repeated: false })
         })
@@ -208,8 +200,8 @@ impl<E: Engine> Kv<E> {
             if claim.answered_again {
                 return Ok(Refund::Kept);
             }
-            if record.is_spent() {
-                spent::remove(draft, &id)?;
+            if let Some(at) = record.spent_at() {
+                draft.remove(layout::entry(layout::spent(at), &id));
             }
             record.uses = record
                 .uses
@@ -317,18 +309,17 @@ fn record(view: &impl View, id: &TokenId) -> Result<Option<Record>, StoreError> 
     view.get(&key)?.map(|value| codec::decode_record(&key, id.clone(), &value)).transpose()
 }
 
-// Returns the record of an index entry that a listing found. An entry counts only if it agrees with its record: both
-// were written together, and the view is one snapshot.
-fn listed(
-    view: &impl View,
-    filter: &Filter,
-    listing: &Listing,
-    (key, value): &Pair,
-) -> Result<Record, StoreError> {
-    let id = listing.token(key)?;
-    if let Filter::All = filter {
-        return codec::decode_record(key, id, value);
+fn listed(view: &impl View, filter: &Filter, listing: &Listing, pair: &Pair) -> Result<Record, StoreError> {
+    let id = listing.token(&pair.0)?;
+    match filter {
+        Filter::All => codec::decode_record(&pair.0, id, &pair.1),
+        _ => indexed(view, id, pair),
     }
+}
+
+// Returns the record of an index entry. An entry counts only if it agrees with its record: both were written together,
+// and the view is one snapshot.
+fn indexed(view: &impl View, id: TokenId, (key, value): &Pair) -> Result<Record, StoreError> {
     codec::decode_index(key, value)?;
     let record =
         record(view, &id)?.ok_or(StoreError::Corrupt { what: "an index entry without its record" })?;
@@ -338,12 +329,20 @@ fn listed(
     Ok(record)
 }
 
+// Puts a record that is not there yet.
+fn put_new(draft: &mut Draft<'_>, record: &Record) -> Result<(), StoreError> {
+    draft.put_record(record)?;
+    index_entries(record).try_for_each(|entry| draft.put_index(entry))?;
+    newest::see(draft, record.created)
+}
+
 /// Returns the index keys of a record.
 fn index_entries(record: &Record) -> impl Iterator<Item = Vec<u8>> {
     let prefixes = [
         record.resource.as_ref().map(layout::resource),
         Some(layout::issuer(&record.issuer)),
         record.expires.map(layout::expiry),
+        record.spent_at().map(layout::spent),
     ];
     prefixes.into_iter().flatten().map(|prefix| layout::entry(prefix, &record.id))
 }

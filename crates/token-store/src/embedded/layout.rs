@@ -11,9 +11,8 @@
 //! 04 len(kind) kind len(id) id token   index: the records of an issuer
 //! 05 expiry token                      index: the records that expire
 //! 06 len(kind) kind id                 the generation of a subject
-//! 07 token                             when a purge first found a spent record
-//! 08 time token                        index: the spent records by that time, 0 until then
-//! 09 token                             a note that claims of a purged record are left
+//! 07 time token                        index: the spent records by the time of their last use
+//! 08 token                             a note that claims of a purged record are left
 //! ```
 //!
 //! Lengths are u32 and times are u64, big-endian, so that byte order is the order of a listing. Every part of variable
@@ -36,9 +35,8 @@ const CLAIM: u8 = 2;
 const RESOURCE: u8 = 3;
 const ISSUER: u8 = 4;
 const EXPIRY: u8 = 5;
-const SEEN: u8 = 7;
-const SPENT: u8 = 8;
-const LEFT: u8 = 9;
+const SPENT: u8 = 7;
+const LEFT: u8 = 8;
 
 /// The key of the version.
 pub(crate) fn format() -> Vec<u8> {
@@ -129,15 +127,9 @@ pub(crate) fn subject_of(key: &[u8]) -> Option<Entity> {
     codec::entity_of(key.strip_prefix(&[GENERATION])?)
 }
 
-/// The key of the time at which a purge first found a spent record.
-pub(crate) fn seen(id: &TokenId) -> Vec<u8> {
-    key(SEEN, &[id.as_bytes()])
-}
-
-/// The prefix of the index entries of the spent records that a purge first found at this time; 0 for those not found
-/// yet.
-pub(crate) fn spent(seen: UnixTime) -> Vec<u8> {
-    key(SPENT, &[&seen.as_secs().to_be_bytes()])
+/// The prefix of the index entries of the records whose last use was spent at this time.
+pub(crate) fn spent(at: UnixTime) -> Vec<u8> {
+    key(SPENT, &[&at.as_secs().to_be_bytes()])
 }
 
 /// The key that notes claims left of a purged record.
@@ -160,8 +152,6 @@ pub(crate) enum Entry {
     Claim(TokenId),
     /// An index entry of a record.
     Index(TokenId),
-    /// The time at which a purge first found a spent record.
-    Seen(TokenId),
     /// A note that claims are left of a purged record.
     Left(TokenId),
     /// The generation of a subject.
@@ -188,7 +178,6 @@ pub(crate) fn entry_of(key: &[u8]) -> Option<Entry> {
         }
         EXPIRY | SPENT => id(rest.get(size_of::<u64>()..)?).map(Entry::Index),
         GENERATION => subject_of(key).map(Entry::Generation),
-        SEEN => id(rest).map(Entry::Seen),
         LEFT => id(rest).map(Entry::Left),
         _ => None,
     }

@@ -190,6 +190,7 @@ impl Record {
             expires,
             use_limit,
             uses: 0,
+            last_use: None,
             revoked: false,
             name: None,
         })

@@ -63,6 +63,7 @@ pub(super) struct Token {
     expires: Option<u64>,
     use_limit: Option<NonZeroU64>,
     uses: u64,
+    last_use: Option<u64>,
     revoked: bool,
     name: Option<String>,
     /// Each with the uses left when it was made, and its grant.
@@ -116,6 +117,7 @@ impl Document {
             expires: record.expires.map(UnixTime::as_secs),
             use_limit: record.use_limit,
             uses: record.uses,
+            last_use: record.last_use.map(UnixTime::as_secs),
             revoked: record.revoked,
             name: record.name.clone(),
             claims: claims
@@ -155,6 +157,7 @@ impl Document {
                     expires: token.expires.map(UnixTime::from_secs),
                     use_limit: token.use_limit,
                     uses: token.uses,
+                    last_use: token.last_use.map(UnixTime::from_secs),
                     revoked: token.revoked,
                     name: token.name,
                 };

@@ -42,7 +42,10 @@ fn filled(keys: &KeyRing, records: u32, generations: u32) -> MemoryStore {
         record.name = (number % 2 == 0).then(|| "a name".into());
         assert_eq!(store.insert(&record).unwrap(), Insert::Inserted);
         if number % 3 > 0 && number % 5 > 0 {
-            assert!(matches!(store.spend(&id(number), &claim(1)).unwrap(), Spend::Spent { .. }));
+            assert!(matches!(
+                store.spend(&id(number), &claim(1), UnixTime::from_secs(1)).unwrap(),
+                Spend::Spent { .. }
+            ));
         }
     }
     for name in 0..generations {
@@ -142,7 +145,10 @@ fn an_interrupted_import_goes_on_and_overwrites_nothing() {
     });
     assert!(stopped.is_err());
     assert_eq!(copy.counts().unwrap().records, 256);
-    assert!(matches!(copy.spend(&id(3), &claim(2)).unwrap(), Spend::Spent { uses_left: None, .. }));
+    assert!(matches!(
+        copy.spend(&id(3), &claim(2), UnixTime::from_secs(1)).unwrap(),
+        Spend::Spent { uses_left: None, .. }
+    ));
     let moved = import(&copy, &mut Cursor::new(&bytes), Epoch::Same, &mut |_| ()).unwrap();
     assert_eq!((moved.tokens, moved.kept), (600, 600 + 300 - 256));
     assert_eq!(copy.get(&id(3)).unwrap().unwrap().uses, 1, "what was done since stays");
@@ -166,9 +172,9 @@ fn a_new_epoch_voids_everything_older() {
         .collect();
     assert!(distinct.len() == 300 && !distinct.contains(&[7; 32]));
     for number in 0..10 {
-        assert_eq!(copy.spend(&id(number), &claim(9)).unwrap(), Spend::Revoked);
+        assert_eq!(copy.spend(&id(number), &claim(9), UnixTime::from_secs(1)).unwrap(), Spend::Revoked);
     }
-    let again = copy.spend(&id(1), &claim(1)).unwrap();
+    let again = copy.spend(&id(1), &claim(1), UnixTime::from_secs(1)).unwrap();
     assert!(matches!(again, Spend::Spent { uses_left: Some(0), repeated: true, .. }));
 }
 
@@ -199,7 +205,11 @@ fn what_was_revoke_before_a_time_is_void_where_it_goes() {
         let created = UnixTime::from_secs(1_399_999_999);
         let late = Record { id: id(9), created, ..all(&store).0.remove(1) };
         assert_eq!(copy.insert(&late).unwrap(), Insert::Inserted);
-        assert_eq!(copy.spend(&id(9), &claim(9)).unwrap(), Spend::Revoked, "{epoch:?}");
+        assert_eq!(
+            copy.spend(&id(9), &claim(9), UnixTime::from_secs(1)).unwrap(),
+            Spend::Revoked,
+            "{epoch:?}"
+        );
         assert_eq!(exported(&imported(&bytes, Epoch::Same).0).0, bytes);
     }
 }

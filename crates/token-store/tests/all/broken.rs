@@ -29,14 +29,14 @@ impl TokenStore for Broken {
     fn get(&self, id: &TokenId) -> Result<Option<Record>, StoreError> {
         self.0.get(id)
     }
-    fn spend(&self, id: &TokenId, claim: &ClaimId) -> Result<Spend, StoreError> {
+    fn spend(&self, id: &TokenId, claim: &ClaimId, now: UnixTime) -> Result<Spend, StoreError> {
         static CALLS: AtomicU64 = AtomicU64::new(0);
         match self.1 {
             Defect::ForgetsClaims => {
                 let call = CALLS.fetch_add(1, Ordering::Relaxed).to_be_bytes();
-                self.0.spend(id, &ClaimId::new(call).unwrap())
+                self.0.spend(id, &ClaimId::new(call).unwrap(), now)
             }
-            _ => self.0.spend(id, claim),
+            _ => self.0.spend(id, claim, now),
         }
     }
     fn claimed(&self, id: &TokenId, claim: &ClaimId) -> Result<Option<Held>, StoreError> {

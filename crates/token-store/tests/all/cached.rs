@@ -96,8 +96,8 @@ impl TokenStore for Far {
     fn get(&self, id: &TokenId) -> Result<Option<Record>, StoreError> {
         self.read(|| self.store.get(id))
     }
-    fn spend(&self, id: &TokenId, claim: &ClaimId) -> Result<Spend, StoreError> {
-        self.store.spend(id, claim)
+    fn spend(&self, id: &TokenId, claim: &ClaimId, now: UnixTime) -> Result<Spend, StoreError> {
+        self.store.spend(id, claim, now)
     }
     fn claimed(&self, id: &TokenId, claim: &ClaimId) -> Result<Option<Held>, StoreError> {
         self.store.claimed(id, claim)
@@ -307,7 +307,7 @@ fn what_was_read_before_a_change_is_not_kept_after_it() {
 
     let a = host.insert("a", Some(9));
     let grant = Cell::new(None);
-    let spend = || grant.set(cached.spend(&a, &claim(1)).unwrap().grant());
+    let spend = || grant.set(cached.spend(&a, &claim(1), UnixTime::from_secs(1)).unwrap().grant());
     assert_eq!(overtaken(&host, || uses(&a), spend), Some(1));
     let grant = grant.get().unwrap();
     let refunded = overtaken(&host, || uses(&a), || done(cached.refund(&a, &claim(1), grant).unwrap()));
@@ -317,7 +317,7 @@ fn what_was_read_before_a_change_is_not_kept_after_it() {
         &host,
         || uses(&a),
         || {
-            let _spent = host.far.spend(&a, &claim(2)).unwrap();
+            let _spent = host.far.spend(&a, &claim(2), UnixTime::from_secs(1)).unwrap();
             let held = cached.claimed(&a, &claim(2)).unwrap();
             assert_eq!(held.map(|held| held.uses_left), Some(8));
         },
@@ -327,7 +327,7 @@ fn what_was_read_before_a_change_is_not_kept_after_it() {
         &host,
         || uses(&a),
         || {
-            let _spent = host.far.spend(&a, &claim(3)).unwrap();
+            let _spent = host.far.spend(&a, &claim(3), UnixTime::from_secs(1)).unwrap();
             assert_eq!(cached.list(&Filter::All, None, 9).unwrap().records[0].uses, 2);
         },
     );
@@ -404,7 +404,12 @@ fn administration_forgets_what_it_changes() {
     assert!(get(&d).is_some());
 
     let other = CachedStore::new(MemoryStore::new(), CacheConfig::default());
-    assert_eq!(other.insert(&Record { uses: 1, ..get(&c).unwrap() }).unwrap(), Insert::Inserted);
+    assert_eq!(
+        other
+            .insert(&Record { uses: 1, last_use: Some(UnixTime::from_secs(9)), ..get(&c).unwrap() })
+            .unwrap(),
+        Insert::Inserted
+    );
     assert!(other.get(&c).unwrap().is_some());
     assert_eq!(other.purge_spent(UnixTime::from_secs(9), Duration::ZERO, 9).unwrap(), 1);
     assert_eq!(other.get(&c).unwrap(), None);
@@ -443,7 +448,10 @@ fn a_record_serves_no_longer_when_the_store_cannot_be_reached() {
     assert!(!host.revoked(&id));
     host.pass(TICK);
     assert!(matches!(host.cached.get(&id), Err(StoreError::Io(_))));
-    assert!(host.cached.spend(&id, &claim(1)).is_ok(), "asks the store, which is there for that");
+    assert!(
+        host.cached.spend(&id, &claim(1), UnixTime::from_secs(1)).is_ok(),
+        "asks the store, which is there for that"
+    );
 }
 
 #[test]
@@ -608,7 +616,7 @@ fn no_thread_is_told_what_was_before_a_change_that_has_returned() {
             }
             start.wait();
             for number in 0..300 {
-                let _spent = cached.spend(&a, &claim(number)).unwrap();
+                let _spent = cached.spend(&a, &claim(number), UnixTime::from_secs(1)).unwrap();
                 spent.fetch_add(1, SeqCst);
                 if number % 8 == 0 {
                     thread::yield_now();

@@ -32,9 +32,9 @@ fn fill(store: &dyn TokenStore, keys: &KeyRing) -> Vec<Record> {
             let mut record = record(keys, number);
             assert_eq!(store.insert(&record).unwrap(), Insert::Inserted);
             if number % 3 > 0 {
-                let first = store.spend(&record.id, &claim("claim")).unwrap();
+                let first = store.spend(&record.id, &claim("claim"), UnixTime::from_secs(1)).unwrap();
                 assert!(matches!(first, Spend::Spent { uses_left: Some(1), repeated: false, .. }));
-                record.uses = 1;
+                (record.uses, record.last_use) = (1, Some(UnixTime::from_secs(1)));
             }
             if number % 3 > 1 {
                 assert_eq!(store.revoke(&record.id).unwrap(), Revoke::Revoked);
@@ -77,7 +77,7 @@ fn question(backend: Backend, path: &Path, keys: &KeyRing, records: &[Record], o
             Err(error) => note(error),
         }
         if record.uses == 1 {
-            match store.spend(&record.id, &claim("claim")) {
+            match store.spend(&record.id, &claim("claim"), UnixTime::from_secs(1)) {
                 Ok(answer) => {
                     assert!(matches!(answer, Spend::Spent { uses_left: Some(1), repeated: true, .. }));
                 }

@@ -66,6 +66,7 @@ impl Model {
             limit => limit.map(|limit| limit.get() - record.uses - 1),
         };
         record.uses += 1;
+        record.last_use = Some(UnixTime::from_secs(claim.into()));
         let held = uses_left.zip(grant).map(|(uses_left, grant)| Held { uses_left, grant });
         claims.extend(held.map(|held| (claim, Claim { held, answered_again: false })));
         Spend::Spent { uses_left, grant: held.map(|held| held.grant), repeated: false }
@@ -133,7 +134,8 @@ fn run(store: &dyn TokenStore, keys: &KeyRing, ids: &[Vec<u8>], operations: Vec<
                 model.0.entry(id.clone()).or_insert((record, BTreeMap::new()));
             }
             Operation::Spend { id, claim: number } => {
-                let answer = store.spend(id_at(id), &claim(number)).unwrap();
+                let answer =
+                    store.spend(id_at(id), &claim(number), UnixTime::from_secs(number.into())).unwrap();
                 assert_eq!(answer, model.spend(id_at(id), number, answer.grant()));
                 if let Spend::Spent { grant: Some(grant), repeated: false, .. } = answer {
                     assert!(granted.iter().all(|(.., known)| *known != grant), "each grant is a new one");

@@ -81,7 +81,7 @@ root_key = sealed(1, KEY, NONCE, b"\x07" * 32, owner)
 put(
     b"\1" + token,
     blob(b"space-support") + optional(entity(*space)) + entity(*user) + root_key
-    + varint(1_500_000_000) + optional(varint(1_600_000_000)) + optional(varint(300)) + varint(2) + b"\0"
+    + varint(1_500_000_000) + optional(varint(1_600_000_000)) + optional(varint(300)) + varint(2) + optional(varint(1_500_000_009)) + b"\0"
     + optional(blob(b"a name")),
 )
 put(b"\2" + length(token) + token + b"claim", varint(299) + b"\0" + bytes(range(1, 9)))
@@ -100,7 +100,7 @@ root_key = sealed(1, KEY, NONCE, b"\x08" * 32, owner)
 put(
     b"\1" + token,
     blob(b"access") + optional(None) + entity(*user) + root_key
-    + varint(0) + optional(None) + optional(None) + varint(2**64 - 1) + b"\1" + optional(None),
+    + varint(0) + optional(None) + optional(None) + varint(2**64 - 1) + optional(None) + b"\1" + optional(None),
 )
 put(b"\4" + length(user[0]) + user[0] + length(user[1]) + user[1] + token, b"")
 

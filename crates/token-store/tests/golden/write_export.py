@@ -40,7 +40,7 @@ def optional(value, write):
 def token(token_id, root_key, **rest):
     record = {"id": token_id.hex(), "purpose": "access", "resource": None, "issuer": {"kind": "user", "id": "u\u00e9"}}
     record |= {"root_key": None, "created": 0, "expires": None, "use_limit": None}
-    record |= {"uses": 0, "revoked": False, "name": None, "claims": []}
+    record |= {"uses": 0, "last_use": None, "revoked": False, "name": None, "claims": []}
     record |= rest
     terms = sized(token_id) + sized(record["purpose"].encode()) + optional(record["resource"], entity)
     terms += entity(record["issuer"]) + number(record["created"])
@@ -60,6 +60,7 @@ LINES = [
         expires=1_600_000_000,
         use_limit=300,
         uses=1,
+        last_use=1_500_000_009,
         name='a "name"',
         claims=[[b"claim".hex(), 299, bytes(range(1, 9)).hex()]],
     ),

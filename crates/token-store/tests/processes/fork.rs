@@ -56,7 +56,10 @@ fn opened_by_the_forked(backend: Backend) {
         drop((backend.open_or_create)(&path).unwrap());
     }
     forked(|| {
-        let won = (backend.open_or_create)(&path).unwrap().spend(&id(NAME), &claim("a")).unwrap();
+        let won = (backend.open_or_create)(&path)
+            .unwrap()
+            .spend(&id(NAME), &claim("a"), UnixTime::from_secs(1))
+            .unwrap();
         assert!(matches!(won, Spend::Spent { uses_left: Some(0), repeated: false, .. }));
     });
 }
@@ -88,14 +91,22 @@ fn refused_to_the_forked(backend: Backend) {
     });
     assert!(content(dir.path()) == before, "{name}: dropped there, it writes nothing");
     let store = store.unwrap();
-    let won = store.spend(&id(NAME), &claim("a")).unwrap();
+    let won = store.spend(&id(NAME), &claim("a"), UnixTime::from_secs(1)).unwrap();
     assert!(matches!(won, Spend::Spent { uses_left: Some(0), repeated: false, .. }), "{name}");
-    assert_eq!(store.spend(&id(NAME), &claim("b")).unwrap(), Spend::Exhausted, "{name}");
+    assert_eq!(
+        store.spend(&id(NAME), &claim("b"), UnixTime::from_secs(1)).unwrap(),
+        Spend::Exhausted,
+        "{name}"
+    );
     assert!(store.check(Some(&keys)).unwrap().is_sound(), "{name}");
     drop(store);
     if backend.is_durable {
         let store = (backend.open_or_create)(&path).unwrap();
-        assert_eq!(store.spend(&id(NAME), &claim("b")).unwrap(), Spend::Exhausted, "{name}");
+        assert_eq!(
+            store.spend(&id(NAME), &claim("b"), UnixTime::from_secs(1)).unwrap(),
+            Spend::Exhausted,
+            "{name}"
+        );
     }
 }
 
@@ -106,7 +117,7 @@ fn all_refused(store: &dyn Administration, keys: &KeyRing) {
     }
     let time = UnixTime::from_secs(1);
     refused(store.get(&id(NAME))); // first, as long as a cache has it
-    refused(store.spend(&id(NAME), &claim("b")));
+    refused(store.spend(&id(NAME), &claim("b"), UnixTime::from_secs(1)));
     refused(store.insert(&record(keys)));
     refused(store.claimed(&id(NAME), &claim("b")));
     refused(store.refund(&id(NAME), &claim("b"), GrantId::from_bytes([0; 8])));

@@ -107,7 +107,7 @@ fn work(store: &dyn TokenStore, keys: &KeyRing) -> Result<(), StoreError> {
         let terms = Terms { expires, use_limit: NonZeroU64::new(2), ..terms(&id) };
         let (inserted, spent, refunded, revoked) = (
             store.insert(&record(keys, terms)),
-            || store.spend(&id, &first),
+            || store.spend(&id, &first, UnixTime::from_secs(1)),
             |grant| store.refund(&id, &second, grant),
             || store.revoke(&id),
         );
@@ -117,11 +117,11 @@ fn work(store: &dyn TokenStore, keys: &KeyRing) -> Result<(), StoreError> {
         tell("spent");
         let _ = spent()?;
         tell("spent again");
-        let grant = store.spend(&id, &second)?.grant().unwrap();
+        let grant = store.spend(&id, &second, UnixTime::from_secs(1))?.grant().unwrap();
         tell("spent");
         let _ = refunded(grant)?;
         tell("refunded");
-        let _ = store.spend(&id, &second)?;
+        let _ = store.spend(&id, &second, UnixTime::from_secs(1))?;
         let _ = store.claimed(&id, &second)?;
         tell("asked");
         let _ = revoked()?;

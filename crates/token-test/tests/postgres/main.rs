@@ -107,6 +107,9 @@ const fn plain(answer: Spend) -> Spend {
     }
 }
 
+/// The time at which the tests spend.
+const NOW: UnixTime = UnixTime::from_secs(1_500_000_000);
+
 /// The grant of claims that the tests insert by SQL.
 const GRANT: GrantId = GrantId::from_bytes([0, 0, 0, 0, 0, 0, 0, 7]);
 
@@ -131,15 +134,13 @@ fn what_others_do_meanwhile_is_seen() {
     let url = server.database();
     let store = store(&url);
     type Ask = fn(&PostgresStore, &TokenId) -> String;
-    let spend_a: Ask = |store, id| format!("{:?}", plain(store.spend(id, &claim("a")).unwrap()));
-    let spend_b: Ask = |store, id| format!("{:?}", plain(store.spend(id, &claim("b")).unwrap()));
+    let spend_a: Ask = |store, id| format!("{:?}", plain(store.spend(id, &claim("a"), NOW).unwrap()));
+    let spend_b: Ask = |store, id| format!("{:?}", plain(store.spend(id, &claim("b"), NOW).unwrap()));
     let refund_a: Ask = |store, id| format!("{:?}", store.refund(id, &claim("a"), GRANT).unwrap());
     let purge: Ask = |store, _| format!("{:?}", store.purge(now(), 10).unwrap());
-    let spend = "UPDATE onetoken.tokens SET uses = uses + 1, changes = changes + 1,
-                     spent_seen = CASE WHEN uses + 1 = use_limit THEN 0 END WHERE id = 'T';
+    let spend = "UPDATE onetoken.tokens SET uses = uses + 1, changes = changes + 1 WHERE id = 'T';
                  INSERT INTO onetoken.claims VALUES ('T', 'a', 0, 7, false);";
-    let give_back =
-        "UPDATE onetoken.tokens SET uses = uses - 1, changes = changes + 1, spent_seen = NULL WHERE id = 'T';
+    let give_back = "UPDATE onetoken.tokens SET uses = uses - 1, changes = changes + 1 WHERE id = 'T';
                      DELETE FROM onetoken.claims WHERE id = 'T' AND claim = 'a';";
     let anew = "UPDATE onetoken.tokens SET changes = changes + 2 WHERE id = 'T';
                 DELETE FROM onetoken.claims WHERE id = 'T';
@@ -242,7 +243,7 @@ fn two_hosts_race_for_one_token() {
                     scope.spawn(move || {
                         let number = thread / 2;
                         barrier.wait();
-                        let answer = host.spend(id, &claim(&number.to_string())).unwrap();
+                        let answer = host.spend(id, &claim(&number.to_string()), NOW).unwrap();
                         answers.lock().unwrap().entry(number).or_default().push(answer);
                     });
                 }
@@ -288,7 +289,7 @@ fn in_one_batch<T: Send>(
     let count = asks.len();
     let waiting = AtomicUsize::new(0);
     thread::scope(|scope| {
-        let gate = scope.spawn(|| store.spend(&id("gate"), &claim("x")));
+        let gate = scope.spawn(|| store.spend(&id("gate"), &claim("x"), NOW));
         until_blocked(server, url);
         let asks: Vec<_> = asks
             .into_iter()
@@ -327,7 +328,7 @@ fn one_bad_row_is_the_trouble_of_its_caller_only() {
     let asks: Vec<Ask<'_>> = names
         .map(|name| -> Ask<'_> {
             let store = &store;
-            Box::new(move || store.spend(&id(&name), &claim("a")))
+            Box::new(move || store.spend(&id(&name), &claim("a"), NOW))
         })
         .collect();
     let mut answers = in_one_batch(server, &url, &store, asks, |_| {});
@@ -347,14 +348,14 @@ fn one_damaged_claim_is_the_trouble_of_its_caller_only() {
     drop(store(&url));
     let store = patient(&url);
     insert(&store, &record("damaged", Some(1)));
-    assert_eq!(plain(store.spend(&id("damaged"), &claim("a")).unwrap()), won(0));
+    assert_eq!(plain(store.spend(&id("damaged"), &claim("a"), NOW).unwrap()), won(0));
     server.sql(&url, "UPDATE onetoken.claims SET uses_left = -1").unwrap();
     insert(&store, &record("few", Some(9)));
     insert(&store, &record("many", None));
     type Ask<'a> = Box<dyn FnOnce() -> Result<Spend, StoreError> + Send + 'a>;
     let asks = ["few", "damaged", "many"].map(|name| -> Ask<'_> {
         let store = &store;
-        Box::new(move || store.spend(&id(name), &claim("a")))
+        Box::new(move || store.spend(&id(name), &claim("a"), NOW))
     });
     let answers = in_one_batch(server, &url, &store, asks.into(), |_| {});
     let [few, damaged, many] = answers.try_into().unwrap();
@@ -400,7 +401,7 @@ fn one_locked_row_is_the_trouble_of_its_callers_only() {
         .enumerate()
         .map(|(number, name)| -> Ask<'_> {
             let store = &store;
-            Box::new(move || store.spend(&id(&name), &claim(&number.to_string())))
+            Box::new(move || store.spend(&id(&name), &claim(&number.to_string()), NOW))
         })
         .collect();
     let answers = in_one_batch(server, &url, &store, asks, |_| {});
@@ -411,7 +412,7 @@ fn one_locked_row_is_the_trouble_of_its_callers_only() {
         }
     }
     raw.sql("ROLLBACK").unwrap();
-    assert_eq!(plain(store.spend(&id("locked"), &claim("0")).unwrap()), won(8));
+    assert_eq!(plain(store.spend(&id("locked"), &claim("0"), NOW).unwrap()), won(8));
 }
 
 #[test]
@@ -426,7 +427,7 @@ fn what_is_about_one_token_shares_a_statement() {
     let asks: Vec<Ask<'_>> = (0..40)
         .map(|number| -> Ask<'_> {
             let (store, name) = (&store, if number % 2 == 0 { "few" } else { "many" });
-            Box::new(move || store.spend(&id(name), &claim(&number.to_string())).unwrap())
+            Box::new(move || store.spend(&id(name), &claim(&number.to_string()), NOW).unwrap())
         })
         .collect();
     let before = store.metrics().batches;
@@ -466,7 +467,7 @@ fn a_connection_that_is_lost_leaves_writes_in_doubt() {
         raw.sql("BEGIN; UPDATE onetoken.tokens SET changes = changes WHERE id = 'a'").unwrap();
         thread::scope(|scope| {
             let asked = scope.spawn(|| match name {
-                "spend" => store.spend(&id("a"), &claim("x")).map(|_| ()),
+                "spend" => store.spend(&id("a"), &claim("x"), NOW).map(|_| ()),
                 _ => store.revoke(&id("a")).map(|revoked| assert_eq!(revoked, Revoke::Revoked)),
             });
             until_blocked(server, &url);
@@ -481,7 +482,7 @@ fn a_connection_that_is_lost_leaves_writes_in_doubt() {
             }
         });
         if name == "spend" {
-            assert_eq!(plain(store.spend(&id("a"), &claim("x")).unwrap()), won(0), "it was not done");
+            assert_eq!(plain(store.spend(&id("a"), &claim("x"), NOW).unwrap()), won(0), "it was not done");
         }
     }
     assert_eq!(store.metrics().in_doubt, 1);
@@ -581,7 +582,7 @@ fn a_reply_that_is_lost_costs_no_second_use() {
     drop(store(&url));
     let store = PostgresStore::open(&config(&through).connections(1, 1)).unwrap();
     insert(&store, &record("warm up", Some(1)));
-    assert_eq!(plain(store.spend(&id("warm up"), &claim("a")).unwrap()), won(0));
+    assert_eq!(plain(store.spend(&id("warm up"), &claim("a"), NOW).unwrap()), won(0));
     let mut committed = 0;
     for round in 0..rounds {
         let record = record(&format!("round {round}"), Some(1));
@@ -589,13 +590,13 @@ fn a_reply_that_is_lost_costs_no_second_use() {
         // Prepares the statement, so that the server's next message is the answer.
         assert_eq!(store.claimed(&record.id, &claim("nobody's")).unwrap(), None);
         proxy.set(Mode::LoseNext);
-        let error = store.spend(&record.id, &claim("mine")).unwrap_err();
+        let error = store.spend(&record.id, &claim("mine"), NOW).unwrap_err();
         assert_eq!(error.retry(), Retry::Ask, "{error:?}");
-        match store.spend(&record.id, &claim("mine")).unwrap() {
+        match store.spend(&record.id, &claim("mine"), NOW).unwrap() {
             Spend::Spent { uses_left: Some(0), repeated, .. } => committed += usize::from(repeated),
             other => panic!("{other:?}"),
         }
-        assert_eq!(store.spend(&record.id, &claim("another's")).unwrap(), Spend::Exhausted);
+        assert_eq!(store.spend(&record.id, &claim("another's"), NOW).unwrap(), Spend::Exhausted);
         assert_eq!(store.get(&record.id).unwrap().unwrap().uses, 1);
     }
     assert_eq!(committed, rounds, "every one of them was done");
@@ -615,7 +616,7 @@ fn a_wait_for_the_standby_that_is_cut_short_leaves_writes_in_doubt() {
     server.sql("postgres", "ALTER ROLE CURRENT_USER RESET synchronous_commit").unwrap();
     let store = patient(&url);
     let error = thread::scope(|scope| {
-        let asked = scope.spawn(|| store.spend(&id("a"), &claim("x")));
+        let asked = scope.spawn(|| store.spend(&id("a"), &claim("x"), NOW));
         let cut = "SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE wait_event = 'SyncRep'";
         let begun = Instant::now();
         while server.sql("postgres", cut).unwrap().is_empty() {
@@ -639,7 +640,7 @@ fn a_connection_that_the_server_ends_leaves_writes_in_doubt() {
     raw.sql("BEGIN; UPDATE onetoken.tokens SET changes = changes WHERE id = 'a'").unwrap();
     proxy.set(Mode::Disguise(b"C25P04"));
     let error = thread::scope(|scope| {
-        let asked = scope.spawn(|| store.spend(&id("a"), &claim("x")));
+        let asked = scope.spawn(|| store.spend(&id("a"), &claim("x"), NOW));
         until_blocked(server, &url);
         raw.sql(
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
@@ -688,7 +689,7 @@ fn a_server_that_hangs_holds_no_caller_for_ever() {
     let asks: [(&str, Ask); 6] = [
         ("get", |store| store.get(&id("a")).err()),
         ("get, without a connection", |store| store.get(&id("a")).err()),
-        ("spend", |store| store.spend(&id("a"), &claim("x")).err()),
+        ("spend", |store| store.spend(&id("a"), &claim("x"), NOW).err()),
         ("purge", |store| store.purge(now(), 1).err()),
         ("list", |store| store.list(&Filter::All, None, 1).err()),
         ("void", |store| store.revoke_before(UnixTime::from_secs(1)).err()),
@@ -815,7 +816,7 @@ fn every_input_is_kept_unchanged_or_refused() {
                     assert!(listed(&store, &filter).contains(&record));
                 }
                 for again in [false, true] {
-                    let answer = store.spend(&id, &claim).unwrap();
+                    let answer = store.spend(&id, &claim, NOW).unwrap();
                     let Spend::Spent { uses_left, repeated, .. } = answer else { panic!("{answer:?}") };
                     // A token without a limit has no claims.
                     assert_eq!((uses_left, repeated), (limit.map(|limit| limit - 1), again && limit.is_some()));
@@ -890,7 +891,7 @@ fn what_one_host_voids_the_caches_of_others_forget() {
     };
     assert_eq!(read(), (5, Some(1)));
     // A call that voids nothing sends no notice: only one follows.
-    let grant = here.spend(&ids[0], &claim("a")).unwrap().grant().unwrap();
+    let grant = here.spend(&ids[0], &claim("a"), NOW).unwrap().grant().unwrap();
     assert_eq!(here.refund(&ids[0], &claim("a"), grant).unwrap(), Refund::Refunded);
 
     let heard = |notices| {
@@ -961,8 +962,8 @@ fn a_limit_beyond_what_the_server_counts_is_kept_and_counted_as_the_largest() {
         assert_eq!(store.get(&record.id).unwrap(), Some(record.clone()));
         for left in [1, 2] {
             let (claim, left) = (claim(&left.to_string()), limit.min(most) - left);
-            assert_eq!(plain(store.spend(&record.id, &claim).unwrap()), won(left));
-            assert_eq!(plain(store.spend(&record.id, &claim).unwrap()), again(left));
+            assert_eq!(plain(store.spend(&record.id, &claim, NOW).unwrap()), won(left));
+            assert_eq!(plain(store.spend(&record.id, &claim, NOW).unwrap()), again(left));
         }
         assert_eq!(store.get(&record.id).unwrap(), Some(Record { uses: 2, ..record }));
     }
@@ -978,7 +979,8 @@ fn calls_from_an_async_program_do_not_panic() {
         let store = store(&url);
         insert(&store, &record("a", Some(1)));
         let shared = store.clone();
-        let spent = tokio::task::spawn_blocking(move || shared.spend(&id("a"), &claim("x"))).await.unwrap();
+        let spent =
+            tokio::task::spawn_blocking(move || shared.spend(&id("a"), &claim("x"), NOW)).await.unwrap();
         assert_eq!(plain(spent.unwrap()), won(0));
         assert_eq!(store.check(None).unwrap().records, 1);
     });
@@ -1108,7 +1110,7 @@ fn the_documented_role_is_enough() {
     let limited = url.replacen(&format!("{user}@"), &format!("{role}:secret@"), 1);
     let store = PostgresStore::open(&config(&limited)).unwrap();
     insert(&store, &record("a", Some(1)));
-    let grant = store.spend(&id("a"), &claim("x")).unwrap().grant().unwrap();
+    let grant = store.spend(&id("a"), &claim("x"), NOW).unwrap().grant().unwrap();
     assert_eq!(store.refund(&id("a"), &claim("x"), grant).unwrap(), Refund::Refunded);
     assert_eq!(store.revoke(&id("a")).unwrap(), Revoke::Revoked);
     assert_eq!(store.revoke_before(UnixTime::from_secs(5)).unwrap(), UnixTime::from_secs(5));
@@ -1172,7 +1174,7 @@ fn a_forked_process_is_refused() {
         fork::Fork::Child => {
             let refused = [
                 store.get(&id("a")).err(),
-                store.spend(&id("a"), &claim("a")).err(),
+                store.spend(&id("a"), &claim("a"), NOW).err(),
                 store.revoke_all(&Filter::All, None, 9).err(),
                 store.counts().err(),
                 store.check(None).err(),
@@ -1182,5 +1184,5 @@ fn a_forked_process_is_refused() {
         }
         fork::Fork::Parent(child) => assert_eq!(fork::waitpid(child).unwrap(), 0),
     }
-    assert!(matches!(store.spend(&id("a"), &claim("a")).unwrap(), Spend::Spent { repeated: false, .. }));
+    assert!(matches!(store.spend(&id("a"), &claim("a"), NOW).unwrap(), Spend::Spent { repeated: false, .. }));
 }

@@ -20,8 +20,8 @@ use token_store_postgres::PostgresStore;
 use token_test::postgres;
 
 use crate::{
-    Mode, Proxy, claim, config, id, insert, listening, patient, plain, record, store, until, until_blocked,
-    won,
+    Mode, NOW, Proxy, claim, config, id, insert, listening, patient, plain, record, store, until,
+    until_blocked, won,
 };
 
 // The connection stays open while the server's settings change.
@@ -36,7 +36,7 @@ fn a_server_that_is_set_to_lose_what_it_acknowledges_is_found_out() {
         server.sql("postgres", "SELECT pg_reload_conf()").unwrap();
         let refused = Mutex::new(Vec::new());
         // The server's processes reload their settings shortly after they are told to.
-        until("it is refused", || match store.spend(&id("a"), &claim("x")) {
+        until("it is refused", || match store.spend(&id("a"), &claim("x"), NOW) {
             Ok(_) => false,
             Err(error) => {
                 let is_told =
@@ -51,7 +51,7 @@ fn a_server_that_is_set_to_lose_what_it_acknowledges_is_found_out() {
         }
         server.sql("postgres", &format!("ALTER SYSTEM RESET {setting}")).unwrap();
         server.sql("postgres", "SELECT pg_reload_conf()").unwrap();
-        until("it is on", || store.spend(&id("a"), &claim("x")).is_ok());
+        until("it is on", || store.spend(&id("a"), &claim("x"), NOW).is_ok());
     }
 }
 
@@ -68,7 +68,7 @@ fn a_connection_that_was_idle_for_too_long_leaves_nothing_in_doubt() {
     raw.sql("BEGIN; UPDATE onetoken.tokens SET changes = changes WHERE id = 'a'").unwrap();
     proxy.set(Mode::Disguise(b"C57P05"));
     thread::scope(|scope| {
-        let asked = scope.spawn(|| store.spend(&id("a"), &claim("x")));
+        let asked = scope.spawn(|| store.spend(&id("a"), &claim("x"), NOW));
         until_blocked(server, &url);
         raw.sql(
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity

@@ -16,7 +16,7 @@ use token_store::{
 use token_store_postgres::PostgresStore;
 use token_test::postgres::{self, Server};
 
-use crate::{GRANT, claim, config, id, insert, plain, record, store, until, won};
+use crate::{GRANT, NOW, claim, config, id, insert, plain, record, store, until, won};
 
 /// A durable primary, and the synchronous standby without which it acknowledges nothing.
 fn pair() -> Option<(Server, Server)> {
@@ -62,10 +62,10 @@ fn text<T: std::fmt::Debug>(answer: Result<T, StoreError>) -> Result<String, Sto
 fn cases() -> Vec<Case> {
     let nothing: Ask = |_, _| Ok(String::new());
     let mint: Ask = |store, name| text(store.insert(&record(name, Some(1))));
-    let spend: Ask = |store, name| text(store.spend(&id(name), &claim("a")).map(plain));
+    let spend: Ask = |store, name| text(store.spend(&id(name), &claim("a"), NOW).map(plain));
     let spent: Ask = |store, name| {
         insert(store, &record(name, Some(1)));
-        text(store.spend(&id(name), &claim("a")))
+        text(store.spend(&id(name), &claim("a"), NOW))
     };
     let claimed: Ask = |store, name| {
         let held = store.claimed(&id(name), &claim("a"))?;
@@ -98,7 +98,13 @@ fn cases() -> Vec<Case> {
         case("claimed", spent, claimed, claimed, "Some(0)"),
         case("refund", spent, refund, refund, "NotClaimed"),
         case("kept", spent, spend, refund, "Kept"),
-        case("exhausted", mint, spend, |store, name| text(store.spend(&id(name), &claim("b"))), "Exhausted"),
+        case(
+            "exhausted",
+            mint,
+            spend,
+            |store, name| text(store.spend(&id(name), &claim("b"), NOW)),
+            "Exhausted",
+        ),
         case("revoke", mint, revoke, revoke, "Revoked"),
         case("raise", nothing, raise, raise, "Stale { present: 1 }"),
         case("revoke all", mint, sweep, sweep, "0"),
@@ -209,8 +215,8 @@ fn a_primary_that_is_paused_does_not_hide_its_successor() {
     primary.signal("STOP");
     standby.promote().unwrap();
     let after = PostgresStore::open(&config).unwrap();
-    assert_eq!(plain(after.spend(&id("a"), &claim("x")).unwrap()), won(0));
-    until("it is found", || before.spend(&id("a"), &claim("x")).is_ok());
+    assert_eq!(plain(after.spend(&id("a"), &claim("x"), NOW).unwrap()), won(0));
+    until("it is found", || before.spend(&id("a"), &claim("x"), NOW).is_ok());
     primary.signal("CONT");
 }
 
@@ -227,7 +233,7 @@ fn a_former_primary_that_lives_on_is_left() {
     let there = PostgresStore::open(&config(&on(&[standby.port().unwrap()], &url))).unwrap();
     assert_eq!(there.revoke(&id("a")).unwrap(), Revoke::Revoked);
     until("it is seen to be revoked", || here.get(&id("a")).is_ok_and(|record| record.unwrap().revoked));
-    assert_eq!(here.spend(&id("a"), &claim("x")).unwrap(), Spend::Revoked);
+    assert_eq!(here.spend(&id("a"), &claim("x"), NOW).unwrap(), Spend::Revoked);
     insert(&here, &record("b", Some(1)));
     assert!(there.get(&id("b")).unwrap().is_some());
 }
@@ -253,14 +259,14 @@ fn a_log_that_went_back_is_refused() {
         until("it receives no more", || {
             primary.sql("postgres", receivers).unwrap()[0][0].as_deref() == Some("0")
         });
-        assert_eq!(plain(store.spend(&id("a"), &claim("x")).unwrap()), won(0));
+        assert_eq!(plain(store.spend(&id("a"), &claim("x"), NOW).unwrap()), won(0));
         if fenced {
             primary.signal("STOP");
         }
         standby.promote().unwrap();
         // Other hosts may write meanwhile, so that the new log becomes longer than the acknowledged one.
         standby.sql("postgres", "SELECT pg_switch_wal()").unwrap();
-        let refused = || match store.spend(&id("a"), &claim("y")) {
+        let refused = || match store.spend(&id("a"), &claim("y"), NOW) {
             Err(StoreError::WentBack { found, acknowledged, .. }) => {
                 assert!(found.timeline == 2 && found.at < acknowledged.at, "{found} {acknowledged}");
                 true
@@ -278,13 +284,13 @@ fn a_log_that_went_back_is_refused() {
             // Once the server that lacks it is stopped, the one that has everything is used.
             standby.signal("STOP");
             let store = PostgresStore::open(&config(&both)).unwrap();
-            assert_eq!(store.spend(&id("a"), &claim("y")).unwrap(), Spend::Exhausted);
+            assert_eq!(store.spend(&id("a"), &claim("y"), NOW).unwrap(), Spend::Exhausted);
             drop(store);
             standby.signal("CONT");
         }
         // A newly opened store has seen no log, so it accepts the loss.
         let store = PostgresStore::open(&config(&both)).unwrap();
-        assert_eq!(plain(store.spend(&id("a"), &claim("y")).unwrap()), won(0));
+        assert_eq!(plain(store.spend(&id("a"), &claim("y"), NOW).unwrap()), won(0));
         primary.signal("CONT");
     }
 }

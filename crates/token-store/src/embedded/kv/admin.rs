@@ -4,7 +4,7 @@ use std::sync::atomic::Ordering;
 
 use token_core::UnixTime;
 
-use super::{Kv, group::Draft, index_entries, listed, newest, present_number, revoke_before, spent};
+use super::{Kv, group::Draft, listed, newest, present_number, put_new, revoke_before};
 use crate::{
     ClaimId, Counts, Cursor, Filter, Generations, Held, Item, KeyPlace, Record, Reseal, StoreError, Sweep,
     TokenId,
@@ -278,21 +278,13 @@ fn restore(draft: &mut Draft<'_>, record: Record, claims: Vec<(ClaimId, Held)>) 
         Err(StoreError::Corrupt { .. }) => return Ok(false),
         Err(error) => return Err(error),
     }
-    draft.put_record(&record)?;
-    newest::see(draft, record.created)?;
-    for entry in index_entries(&record) {
-        let value = codec::encode_index(&entry)?;
-        draft.put(entry, value);
-    }
+    put_new(draft, &record)?;
     for (claim, held) in claims {
         let key = layout::claim(&record.id, &claim);
         // The store it came from may have reported the use to others: it stays spent.
         let claim = Claim { held, answered_again: true };
         let value = codec::encode_claim(&key, claim)?;
         draft.put(key, value);
-    }
-    if record.is_spent() {
-        spent::add(draft, &record.id)?;
     }
     Ok(true)
 }

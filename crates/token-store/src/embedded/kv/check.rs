@@ -1,6 +1,6 @@
 //! The check of a whole store for consistency.
 
-use super::{Kv, admin::PAGE, index_entries, newest, record, revoke_before, spent};
+use super::{Kv, admin::PAGE, index_entries, newest, record, revoke_before};
 use crate::{
     CheckReport, Fault, KeyRing, Record, StoreError, TokenId,
     contract::codec,
@@ -50,18 +50,6 @@ impl<V: View> Check<'_, V> {
             Some(Entry::Record(id)) => self.record(&id, value)?,
             Some(Entry::Claim(id)) => self.claim(key, &id, value)?,
             Some(Entry::Index(id)) => self.index(key, &id, value)?,
-            Some(Entry::Seen(id)) => {
-                add(&mut self.report.entries);
-                match codec::decode_time(key, value) {
-                    Err(_) => self.report.find(Fault::DamagedEntry, Some(&id)),
-                    Ok(time) => {
-                        let indexed = layout::entry(layout::spent(time), &id);
-                        if self.view.get(&indexed)?.is_none() {
-                            self.report.find(Fault::StrayEntry, Some(&id));
-                        }
-                    }
-                }
-            }
             Some(Entry::Left(id)) => {
                 add(&mut self.report.entries);
                 if codec::decode_index(key, value).is_err() {
@@ -100,9 +88,6 @@ impl<V: View> Check<'_, V> {
                 self.report.find(Fault::MissingEntry, Some(id));
             }
         }
-        if record.is_spent() && self.view.get(&self.spent_entry(id)?)?.is_none() {
-            self.report.find(Fault::MissingEntry, Some(id));
-        }
         let claims = self.claims_on(&record)?;
         self.report.uses(&record, claims);
         Ok(())
@@ -136,10 +121,7 @@ impl<V: View> Check<'_, V> {
             self.report.find(Fault::DamagedEntry, Some(id));
         }
         let agrees = match self.sound(id)? {
-            Found::Sound(record) => {
-                index_entries(&record).any(|entry| entry == key)
-                    || (record.is_spent() && self.spent_entry(id)? == key)
-            }
+            Found::Sound(record) => index_entries(&record).any(|entry| entry == key),
             Found::Damaged => true,
             Found::Absent => false,
         };
@@ -157,17 +139,6 @@ impl<V: View> Check<'_, V> {
             Err(StoreError::Corrupt { .. } | StoreError::NewerVersion { .. }) => Ok(Found::Damaged),
             Err(error) => Err(error),
         }
-    }
-
-    // Returns the key of this record's entry in the index of spent records.
-    fn spent_entry(&self, id: &TokenId) -> Result<Vec<u8>, StoreError> {
-        let key = layout::seen(id);
-        let time = match self.view.get(&key)? {
-            // A damaged time is counted elsewhere in the walk.
-            Some(value) => codec::decode_time(&key, &value).unwrap_or(spent::UNSEEN),
-            None => spent::UNSEEN,
-        };
-        Ok(layout::entry(layout::spent(time), id))
     }
 
     fn claims_on(&self, record: &Record) -> Result<u64, StoreError> {

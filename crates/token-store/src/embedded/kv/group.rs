@@ -191,6 +191,13 @@ impl Draft<'_> {
         Ok(())
     }
 
+    /// Puts a key that says all by being there.
+    pub(super) fn put_index(&mut self, key: Vec<u8>) -> Result<(), StoreError> {
+        let value = codec::encode_index(&key)?;
+        self.put(key, value);
+        Ok(())
+    }
+
     pub(super) fn remove(&mut self, key: Vec<u8>) {
         self.own.insert(key, None);
     }

@@ -4,13 +4,11 @@ use std::time::Duration;
 
 use token_core::UnixTime;
 
-use super::{Kv, group::Draft, index_entries, listed, newest, record, spent};
+use super::{Kv, group::Draft, index_entries, indexed, newest};
 use crate::{
-    Filter, Record, StoreError, TokenId,
-    contract::codec,
+    Record, StoreError, TokenId,
     embedded::engine::{Engine, Pair, View},
     embedded::layout,
-    embedded::listing::Listing,
 };
 
 #[cfg(test)]
@@ -20,8 +18,9 @@ mod tests;
 const CHANGES: usize = 256;
 
 /// The result of one step.
+#[derive(Default)]
 struct Step {
-    done: usize,
+    removed: usize,
     more: bool,
     // The last damaged record, after which the next step starts.
     passed_over: Option<Vec<u8>>,
@@ -30,13 +29,51 @@ struct Step {
 impl<E: Engine> Kv<E> {
     pub(crate) fn purge(&self, now: UnixTime, limit: usize) -> Result<usize, StoreError> {
         self.read(|view| newest::believe(view, now))?;
-        let filter = Filter::ExpiresBefore(now);
-        let listing = Listing::new(&filter);
-        let (from, to) = (listing.start(None)?, listing.end().to_vec());
-        let removed = self.in_steps(from, to, limit, move |draft, pair| {
-            let record = listed(draft, &filter, &listing, pair)?;
-            remove(draft, &record)
-        })?;
+        self.remove_until(layout::expiry, now, limit)
+    }
+
+    pub(crate) fn purge_spent(
+        &self,
+        now: UnixTime,
+        retention: Duration,
+        limit: usize,
+    ) -> Result<usize, StoreError> {
+        self.read(|view| newest::believe(view, now))?;
+        match now.as_secs().checked_sub(retention.as_secs()) {
+            Some(time) => self.remove_until(layout::spent, UnixTime::from_secs(time), limit),
+            None => Ok(0),
+        }
+    }
+
+    // Removes the records that an index has at or before a time.
+    fn remove_until(
+        &self,
+        index: fn(UnixTime) -> Vec<u8>,
+        time: UnixTime,
+        limit: usize,
+    ) -> Result<usize, StoreError> {
+        let mut from = index(UnixTime::from_secs(0));
+        let token_at = from.len();
+        let end = layout::after_all(index(time)).unwrap_or_default();
+        let mut removed = 0_usize;
+        loop {
+            let left = limit.saturating_sub(removed).min(CHANGES);
+            if left == 0 {
+                break;
+            }
+            let (start, end) = (from.clone(), end.clone());
+            let step = self.write(move |draft| {
+                let pairs = draft.scan(&start, &end, left)?;
+                remove_each(draft, &pairs, token_at)
+            })?;
+            removed = removed.saturating_add(step.removed);
+            if !step.more {
+                break;
+            }
+            if let Some(last) = step.passed_over {
+                from = layout::next(last);
+            }
+        }
         self.sweep()?;
         Ok(removed)
     }
@@ -69,99 +106,18 @@ impl<E: Engine> Kv<E> {
         }
         Ok(())
     }
-
-    pub(crate) fn purge_spent(
-        &self,
-        now: UnixTime,
-        retention: Duration,
-        limit: usize,
-    ) -> Result<usize, StoreError> {
-        self.read(|view| newest::believe(view, now))?;
-        let seen_by = now.as_secs().checked_sub(retention.as_secs());
-        let removed = match seen_by.map(UnixTime::from_secs) {
-            None => 0,
-            Some(seen_by) => {
-                let from = if retention.is_zero() { 0 } else { 1 };
-                self.spent(UnixTime::from_secs(from), seen_by, limit, remove)?
-            }
-        };
-        self.sweep()?;
-        let left = limit.saturating_sub(removed);
-        if retention.is_zero() || left == 0 {
-            return Ok(removed);
-        }
-        let now = UnixTime::from_secs(now.as_secs().max(1));
-        let seen = self.spent(spent::UNSEEN, spent::UNSEEN, left, move |draft, record| {
-            spent::see(draft, &record.id, now).map(|()| true)
-        })?;
-        Ok(removed.saturating_add(seen))
-    }
-
-    // Applies `act` to the spent records that a purge first found at or between two times.
-    fn spent(
-        &self,
-        from: UnixTime,
-        to: UnixTime,
-        limit: usize,
-        act: impl Fn(&mut Draft<'_>, &Record) -> Result<bool, StoreError> + Clone + Send + 'static,
-    ) -> Result<usize, StoreError> {
-        let start = layout::spent(from);
-        let token_at = start.len();
-        let end = layout::after_all(layout::spent(to)).unwrap_or_default();
-        self.in_steps(start, end, limit, move |draft, (key, value)| {
-            codec::decode_index(key, value)?;
-            match record(draft, &layout::token(key, token_at)?)? {
-                Some(record) if record.is_spent() => act(draft, &record),
-                _ => Err(StoreError::Corrupt { what: "an entry of a record that is not spent" }),
-            }
-        })
-    }
-
-    // Applies `act` to every pair from one key to another, in steps. `act` returns whether it finished the pair and
-    // removed it. Where it finds damage, it must not have changed anything.
-    fn in_steps(
-        &self,
-        mut from: Vec<u8>,
-        to: Vec<u8>,
-        limit: usize,
-        act: impl Fn(&mut Draft<'_>, &Pair) -> Result<bool, StoreError> + Clone + Send + 'static,
-    ) -> Result<usize, StoreError> {
-        let mut done = 0_usize;
-        loop {
-            let left = limit.saturating_sub(done).min(CHANGES);
-            if left == 0 {
-                return Ok(done);
-            }
-            let (start, end, act) = (from.clone(), to.clone(), act.clone());
-            let step = self.write(move |draft| {
-                let pairs = draft.scan(&start, &end, left)?;
-                each(draft, &pairs, act)
-            })?;
-            done = done.saturating_add(step.done);
-            if !step.more {
-                return Ok(done);
-            }
-            if let Some(last) = step.passed_over {
-                from = layout::next(last);
-            }
-        }
-    }
 }
 
-// Applies `act` to as many pairs as fit into a step.
-fn each(
-    draft: &mut Draft<'_>,
-    pairs: &[Pair],
-    act: impl Fn(&mut Draft<'_>, &Pair) -> Result<bool, StoreError>,
-) -> Result<Step, StoreError> {
-    let mut step = Step { done: 0, more: !pairs.is_empty(), passed_over: None };
+// Removes the records of as many index entries as fit into a step.
+fn remove_each(draft: &mut Draft<'_>, pairs: &[Pair], token_at: usize) -> Result<Step, StoreError> {
+    let mut step = Step { more: !pairs.is_empty(), ..Step::default() };
     for pair in pairs {
         if draft.changes() >= CHANGES {
-            return Ok(step);
+            break;
         }
-        match act(draft, pair) {
-            Ok(true) => step.done = step.done.saturating_add(1),
-            Ok(false) => return Ok(step),
+        let record = layout::token(&pair.0, token_at).and_then(|id| indexed(draft, id, pair));
+        match record.and_then(|record| remove(draft, &record)) {
+            Ok(()) => step.removed = step.removed.saturating_add(1),
             Err(StoreError::Corrupt { .. }) => step.passed_over = Some(pair.0.clone()),
             Err(error) => return Err(error),
         }
@@ -171,22 +127,17 @@ fn each(
 
 // Removes the record first, so that it is absent from then on: if it stayed, a claim already removed would be granted
 // another use. `sweep` removes the claims that do not fit into this step.
-fn remove(draft: &mut Draft<'_>, record: &Record) -> Result<bool, StoreError> {
-    // Every read that may find damage precedes the first change.
+fn remove(draft: &mut Draft<'_>, record: &Record) -> Result<(), StoreError> {
+    // The read, which may find damage, precedes the first change.
     let claims = some_claims(draft, &record.id)?;
-    if record.is_spent() {
-        spent::remove(draft, &record.id)?;
-    }
     for entry in index_entries(record) {
         draft.remove(entry);
     }
     draft.remove(layout::record(&record.id));
     if !forget(draft, claims) {
-        let key = layout::left(&record.id);
-        let value = codec::encode_index(&key)?;
-        draft.put(key, value);
+        draft.put_index(layout::left(&record.id))?;
     }
-    Ok(true)
+    Ok(())
 }
 
 // Reads as many claims on a record as fit into a step.

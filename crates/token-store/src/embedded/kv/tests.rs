@@ -8,6 +8,9 @@ use crate::{CheckReport, Fault, KeyRing, Owner, Terms, embedded::engine::memory:
 /// A store of version 1: the line of its key ring, then a key and a value per line.
 const GOLDEN: &str = include_str!("../../../tests/golden/store-v1.txt");
 
+/// When the golden record was last spent.
+const LAST_USE: UnixTime = UnixTime::from_secs(1_500_000_009);
+
 fn hex(text: &str) -> Vec<u8> {
     let (pairs, []) = text.as_bytes().as_chunks::<2>() else { panic!("half a byte") };
     pairs.iter().map(|pair| u8::from_str_radix(str::from_utf8(pair).unwrap(), 16).unwrap()).collect()
@@ -98,6 +101,7 @@ fn a_store_of_version_1_is_read() {
             expires: Some(UnixTime::from_secs(1_600_000_000)),
             use_limit: std::num::NonZeroU64::new(300),
             uses: 2,
+            last_use: Some(LAST_USE),
             revoked: false,
             name: Some("a name".into()),
         }
@@ -116,6 +120,7 @@ fn a_store_of_version_1_is_read() {
             expires: None,
             use_limit: None,
             uses: u64::MAX,
+            last_use: None,
             revoked: true,
             name: None,
         }
@@ -129,7 +134,7 @@ fn a_store_of_version_1_is_read() {
     assert_eq!(store.refund(&full(), &repeated(), repeated_grant()).unwrap(), Refund::Kept);
     for (claim, left, grant) in [(claim(), 299, grant()), (repeated(), 298, repeated_grant())] {
         let again = Spend::Spent { uses_left: Some(left), grant: Some(grant), repeated: true };
-        assert_eq!(store.spend(&full(), &claim).unwrap(), again);
+        assert_eq!(store.spend(&full(), &claim, UnixTime::from_secs(1)).unwrap(), again);
     }
     for (filter, expected) in [
         (Filter::All, vec![full(), plain()]),
@@ -148,7 +153,10 @@ fn what_is_written_is_of_version_1() {
     let old = store(&golden);
     let new = store(&golden[..1]);
     let full_record = old.get(&full()).unwrap().unwrap();
-    assert_eq!(new.insert(&Record { uses: 0, ..full_record.clone() }).unwrap(), Insert::Inserted);
+    assert_eq!(
+        new.insert(&Record { uses: 0, last_use: None, ..full_record.clone() }).unwrap(),
+        Insert::Inserted
+    );
     assert_eq!(new.insert(&old.get(&plain()).unwrap().unwrap()).unwrap(), Insert::Inserted);
     for (claim, left, grant, again) in [
         (claim(), 299, grant(), false),
@@ -156,7 +164,7 @@ fn what_is_written_is_of_version_1() {
         (repeated(), 298, repeated_grant(), true),
     ] {
         let spent = Spend::Spent { uses_left: Some(left), grant: Some(grant), repeated: again };
-        assert_eq!(new.spend_as(&full(), &claim, grant).unwrap(), spent);
+        assert_eq!(new.spend_as(&full(), &claim, LAST_USE, grant).unwrap(), spent);
     }
     let generation = old.generation(&user()).unwrap().unwrap();
     let raised = new.write(move |draft| {
@@ -194,7 +202,7 @@ fn answers(store: &Kv<Memory>) -> Vec<Result<String, StoreError>> {
         store.get(&full()).map(|record| format!("{record:?}")),
         store.get(&plain()).map(|record| format!("{record:?}")),
         store.generation(&user()).map(|generation| format!("{generation:?}")),
-        store.spend(&full(), &claim()).map(|spend| format!("{spend:?}")),
+        store.spend(&full(), &claim(), UnixTime::from_secs(1)).map(|spend| format!("{spend:?}")),
         store.claimed(&full(), &repeated()).map(|claimed| format!("{claimed:?}")),
         tell(Filter::All),
         tell(Filter::Issuer(user())),
@@ -265,7 +273,7 @@ fn bytes_left_over_are_refused() {
     assert!(answers.iter().all(|answer| matches!(answer, Err(StoreError::Corrupt { .. }))), "{answers:?}");
 }
 
-/// Returns the golden store with a spent record that a purge has found, and the key ring.
+/// Returns the golden store with a spent record, and the key ring.
 fn spent() -> (KeyRing, Vec<Pair>) {
     let (keys, golden) = golden();
     let store = store(&golden);
@@ -277,9 +285,10 @@ fn spent() -> (KeyRing, Vec<Pair>) {
     spent.root_key = keys.seal(&token_core::RootKey::from_derived([1; 32]), spent.owner()).unwrap();
     let record = Record { uses: 0, ..spent.clone() };
     assert_eq!(store.insert(&record).unwrap(), Insert::Inserted);
-    assert!(matches!(store.spend(&spent.id, &claim()).unwrap(), Spend::Spent { repeated: false, .. }));
-    let retention = std::time::Duration::from_secs(9);
-    assert_eq!(store.purge_spent(UnixTime::from_secs(7), retention, 9).unwrap(), 1);
+    assert!(matches!(
+        store.spend(&spent.id, &claim(), UnixTime::from_secs(1)).unwrap(),
+        Spend::Spent { repeated: false, .. }
+    ));
     (keys, pairs(&store))
 }
 
@@ -317,7 +326,10 @@ fn what_is_void_on_disk_is_void_to_a_reader() {
     let value = codec::encode_time(&key, time).unwrap();
     store.voiding.fetch_add(1, Ordering::AcqRel);
     store.engine.get().unwrap().commit(&crate::embedded::engine::Batch::from([(key, Some(value))])).unwrap();
-    assert_eq!(store.spend(&full(), &ClaimId::new(*b"new").unwrap()).unwrap(), Spend::Revoked);
+    assert_eq!(
+        store.spend(&full(), &ClaimId::new(*b"new").unwrap(), UnixTime::from_secs(1)).unwrap(),
+        Spend::Revoked
+    );
     assert!(store.get(&full()).unwrap().unwrap().revoked);
     assert!(store.list(&Filter::Issuer(user()), None, 1).unwrap().records[0].revoked);
 }
