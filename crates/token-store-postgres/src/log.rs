@@ -4,12 +4,26 @@
 //! than one seen before belongs to a former primary. A timeline that begins before an acknowledged position lacks
 //! that write.
 
-use std::sync::{
-    Mutex, MutexGuard, PoisonError,
-    atomic::{AtomicBool, AtomicU32, Ordering},
+use std::{
+    fmt, mem,
+    sync::{Mutex, MutexGuard, PoisonError},
 };
 
-use token_store::LogPosition;
+/// A position in the log of a server.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct LogPosition {
+    /// The timeline; each promotion of a standby starts a higher one.
+    pub(crate) timeline: u32,
+    /// The position in the log, in bytes.
+    pub(crate) at: u64,
+}
+
+/// Formats the position as PostgreSQL does, followed by the timeline.
+impl fmt::Display for LogPosition {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:X}/{:X} of timeline {}", self.at >> 32, self.at & 0xFFFF_FFFF, self.timeline)
+    }
+}
 
 /// The log of a server.
 #[derive(Clone, Copy, Debug)]
@@ -23,17 +37,20 @@ pub(crate) struct Reached {
 
 /// What the connections of one store know of the log. Lost when the process ends.
 #[derive(Debug, Default)]
-pub(crate) struct Log {
-    newest: AtomicU32,
-    acknowledged: Mutex<LogPosition>,
-    used: AtomicBool,
+pub(crate) struct Log(Mutex<Known>);
+
+#[derive(Debug, Default)]
+struct Known {
+    newest: u32,
+    acknowledged: LogPosition,
+    used: bool,
 }
 
 impl Log {
     /// Returns the highest timeline of any server that took writes. A connection to a lower one leads to a former
     /// primary.
     pub(crate) fn newest(&self) -> u32 {
-        self.newest.load(Ordering::Acquire)
+        self.lock().newest
     }
 
     /// Checks that a server has every write that was acknowledged before it was asked.
@@ -42,12 +59,13 @@ impl Log {
     /// The position up to which the server has the acknowledged log, and the acknowledged position.
     pub(crate) fn admit(&self, reached: &Reached) -> Result<(), (LogPosition, LogPosition)> {
         let Reached { end, began, acknowledged } = *reached;
-        let newest = self.newest.fetch_max(end.timeline, Ordering::AcqRel);
+        let mut known = self.lock();
+        known.newest = known.newest.max(end.timeline);
         let holds = match end.timeline > acknowledged.timeline {
             true => began.unwrap_or(end.at),
             false => end.at,
         };
-        match end.timeline < newest || holds < acknowledged.at {
+        match end.timeline < known.newest || holds < acknowledged.at {
             true => Err((LogPosition { at: holds, ..end }, acknowledged)),
             false => Ok(()),
         }
@@ -55,35 +73,35 @@ impl Log {
 
     /// Returns the position of the log at the last acknowledgement.
     pub(crate) fn acknowledged(&self) -> LogPosition {
-        *self.lock()
+        self.lock().acknowledged
     }
 
     /// Records an acknowledged position. Returns false and records nothing for a former primary: its writes are lost,
     /// since its log has diverged.
     pub(crate) fn acknowledge(&self, position: LogPosition) -> bool {
-        if position.timeline < self.newest() {
+        let mut known = self.lock();
+        if position.timeline < known.newest {
             return false;
         }
-        let mut acknowledged = self.lock();
-        *acknowledged = LogPosition {
-            timeline: position.timeline.max(acknowledged.timeline),
-            at: position.at.max(acknowledged.at),
+        known.acknowledged = LogPosition {
+            timeline: position.timeline.max(known.acknowledged.timeline),
+            at: position.at.max(known.acknowledged.at),
         };
         true
     }
 
     /// Records that the store is in use.
     pub(crate) fn using(&self) {
-        self.used.store(true, Ordering::Relaxed);
+        self.lock().used = true;
     }
 
     /// Whether the store was in use since the last call of this function.
     pub(crate) fn was_used(&self) -> bool {
-        self.used.swap(false, Ordering::Relaxed)
+        mem::take(&mut self.lock().used)
     }
 
-    fn lock(&self) -> MutexGuard<'_, LogPosition> {
-        self.acknowledged.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, Known> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

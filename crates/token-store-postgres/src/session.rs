@@ -31,11 +31,11 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 use crate::{
     config::PostgresConfig,
     error::{self, Failure},
-    log::{self, Log, Reached},
+    log::{self, Log, LogPosition, Reached},
     metrics::Meter,
     tls,
 };
-use token_store::{LogPosition, StoreError};
+use token_store::StoreError;
 
 /// A parameter of a statement.
 pub(crate) type Parameter<'a> = &'a (dyn ToSql + Sync);
@@ -217,6 +217,7 @@ impl Session {
             Ok(()) => Ok(self),
             Err((found, acknowledged)) => {
                 let is_former = found.timeline < self.log.newest();
+                let (found, acknowledged) = (found.to_string(), acknowledged.to_string());
                 let error = StoreError::WentBack { place: self.place, found, acknowledged };
                 // A former primary may be the only reachable server for now, so retry. No other server has what the
                 // present primary lacks.

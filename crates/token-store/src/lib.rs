@@ -112,8 +112,8 @@ mod transfer;
 pub use cached::{CacheConfig, CacheMetrics, CachedStore, Invalidator};
 pub use contract::{
     Administration, CheckReport, ClaimId, ClockWitness, Counts, Cursor, Entity, EntityKind, Fault, Filter,
-    Generation, Generations, GrantId, Held, Insert, InvalidId, Item, KeyPlace, LogPosition, Page, Raise,
-    Record, Refund, Reseal, Retry, Revoke, SealedKey, Spend, StoreError, Sweep, Terms, TokenId, TokenStore,
+    Generation, Generations, GrantId, Held, Insert, InvalidId, Item, KeyPlace, Page, Raise, Record, Refund,
+    Reseal, Retry, Revoke, SealedKey, Spend, StoreError, Sweep, Terms, TokenId, TokenStore,
     UnknownEntityKind,
 };
 pub use embedded::MemoryStore;

@@ -99,9 +99,9 @@ pub enum StoreError {
         /// Its URL, without the password.
         place: String,
         /// The last position that the server's log shares with the log of the server that acknowledged.
-        found: LogPosition,
+        found: String,
         /// The last position that was acknowledged.
-        acknowledged: LogPosition,
+        acknowledged: String,
     },
     /// A pooler gives this connection to other clients between statements (PgBouncer in transaction or statement mode).
     /// The store's session settings would then apply to them, not to the store. Nothing was written.
@@ -206,22 +206,6 @@ impl fmt::Display for ClockWitness {
                  if the store has been idle for so long"
             ),
         }
-    }
-}
-
-/// A position in the log of a PostgreSQL server.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct LogPosition {
-    /// The timeline; each promotion of a standby starts a higher one.
-    pub timeline: u32,
-    /// The position in the log, in bytes.
-    pub at: u64,
-}
-
-/// Formats the position as PostgreSQL does, followed by the timeline.
-impl fmt::Display for LogPosition {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:X}/{:X} of timeline {}", self.at >> 32, self.at & 0xFFFF_FFFF, self.timeline)
     }
 }
 
