@@ -121,13 +121,14 @@ impl FromStr for PostgresConfig {
 
     fn from_str(url: &str) -> Result<Self, InvalidPostgresUrl> {
         let scheme = ["postgres://", "postgresql://"].into_iter().find(|scheme| url.starts_with(scheme));
-        scheme.ok_or(InvalidPostgresUrl::Malformed)?;
+        let scheme = scheme.ok_or(InvalidPostgresUrl::Malformed)?;
         let (base, query) = url.split_once('?').unwrap_or((url, ""));
         // An error would show the part of a password after an unescaped `@` as the host name.
         if base.matches('@').count() > 1 {
             return Err(InvalidPostgresUrl::Malformed);
         }
-        let mut rest = Vec::new();
+        // A parameter about hosts is for the choice among them, which the store makes.
+        let (mut about_hosts, mut rest) = (Vec::new(), Vec::new());
         let (mut mode, mut roots, mut certificate, mut key, mut durable) = (None, None, None, None, None);
         for parameter in query.split('&').filter(|parameter| !parameter.is_empty()) {
             let (name, value) = parameter.split_once('=').ok_or(InvalidPostgresUrl::Malformed)?;
@@ -137,6 +138,9 @@ impl FromStr for PostgresConfig {
                 "sslcert" => certificate = Some(path(value)?),
                 "sslkey" => key = Some(path(value)?),
                 "durable" => durable = Some(value),
+                "host" | "hostaddr" | "port" | "target_session_attrs" | "load_balance_hosts" => {
+                    about_hosts.push(parameter);
+                }
                 _ => rest.push(parameter),
             }
         }
@@ -146,9 +150,21 @@ impl FromStr for PostgresConfig {
             Some(_) => return Err(InvalidPostgresUrl::Parameter { parameter: "durable" }),
         };
         // The parser's error may contain the password.
-        let mut server: Config =
-            format!("{base}?{}", rest.join("&")).parse().map_err(|_| InvalidPostgresUrl::Malformed)?;
+        let parse = |base: &str, parameters: &[&str]| -> Result<Config, InvalidPostgresUrl> {
+            format!("{base}?{}", parameters.join("&")).parse().map_err(|_| InvalidPostgresUrl::Malformed)
+        };
+        let server = parse(base, &[&*about_hosts, &*rest].concat())?;
         if server.get_hosts().is_empty() && server.get_hostaddrs().is_empty() {
+            return Err(InvalidPostgresUrl::Malformed);
+        }
+        // The same without hosts, since they cannot be removed once parsed.
+        let authority = base.strip_prefix(scheme).unwrap_or_default();
+        let (authority, database) = authority.split_once('/').unwrap_or((authority, ""));
+        let user =
+            authority.split_inclusive('@').next().filter(|part| part.ends_with('@')).unwrap_or_default();
+        let mut one = parse(&format!("{scheme}{user}/{database}"), &rest)?;
+        // A name that is spelled in another way, such as `ho%73t`.
+        if !(one.get_hosts().is_empty() && one.get_hostaddrs().is_empty() && one.get_ports().is_empty()) {
             return Err(InvalidPostgresUrl::Malformed);
         }
         let identity = match (certificate, key) {
@@ -165,23 +181,22 @@ impl FromStr for PostgresConfig {
             Some("allow" | "prefer") => return Err(InvalidPostgresUrl::WeakTls),
             Some(_) => return Err(InvalidPostgresUrl::Parameter { parameter: "sslmode" }),
         };
-        server.ssl_mode(if tls.is_some() { SslMode::Require } else { SslMode::Disable });
-        let said = |name: &str| rest.iter().any(|parameter| parameter.split('=').next() == Some(name));
-        if server.get_connect_timeout().is_none() {
-            server.connect_timeout(CONNECT_TIMEOUT);
+        one.ssl_mode(if tls.is_some() { SslMode::Require } else { SslMode::Disable });
+        if one.get_connect_timeout().is_none() {
+            one.connect_timeout(CONNECT_TIMEOUT);
         }
-        if server.get_tcp_user_timeout().is_none() {
-            server.tcp_user_timeout(KEEPALIVE);
+        if one.get_tcp_user_timeout().is_none() {
+            one.tcp_user_timeout(KEEPALIVE);
         }
-        if !said("keepalives_idle") {
-            server.keepalives_idle(KEEPALIVE).keepalives_interval(KEEPALIVE_AGAIN).keepalives_retries(3);
+        if !rest.iter().any(|parameter| parameter.starts_with("keepalives_idle=")) {
+            one.keepalives_idle(KEEPALIVE).keepalives_interval(KEEPALIVE_AGAIN).keepalives_retries(3);
         }
-        if server.get_application_name().is_none() {
-            server.application_name("onetoken");
+        if one.get_application_name().is_none() {
+            one.application_name("onetoken");
         }
         Ok(Self {
             place: place(&server),
-            hosts: split(&server).ok_or(InvalidPostgresUrl::Malformed)?,
+            hosts: split(&server, &one).ok_or(InvalidPostgresUrl::Malformed)?,
             tls,
             require_durable,
             readers: 2,
@@ -259,8 +274,8 @@ fn place(server: &Config) -> String {
     shown(&format!("postgres://{user}{}/{database}", hosts.join(",")))
 }
 
-// Splits the configuration into one for each host. `None` if the numbers of hosts, addresses and ports do not match.
-fn split(server: &Config) -> Option<Vec<Config>> {
+// Returns one configuration for each host. `None` if the numbers of hosts, addresses and ports do not match.
+fn split(server: &Config, without_hosts: &Config) -> Option<Vec<Config>> {
     let (names, addresses, ports) = (server.get_hosts(), server.get_hostaddrs(), server.get_ports());
     let count = names.len().max(addresses.len());
     let fits = |len: usize, may: usize| len == count || len <= may;
@@ -268,7 +283,7 @@ fn split(server: &Config) -> Option<Vec<Config>> {
         return None;
     }
     let one = |at| {
-        let mut one = without_hosts(server);
+        let mut one = without_hosts.clone();
         match names.get(at) {
             Some(Host::Tcp(name)) => drop(one.host(name)),
             #[cfg(unix)]
@@ -284,43 +299,10 @@ fn split(server: &Config) -> Option<Vec<Config>> {
     Some((0..count).map(one).collect())
 }
 
-fn without_hosts(server: &Config) -> Config {
-    let mut one = Config::new();
-    if let Some(user) = server.get_user() {
-        one.user(user);
-    }
-    if let Some(password) = server.get_password() {
-        one.password(password);
-    }
-    if let Some(database) = server.get_dbname() {
-        one.dbname(database);
-    }
-    if let Some(options) = server.get_options() {
-        one.options(options);
-    }
-    if let Some(name) = server.get_application_name() {
-        one.application_name(name);
-    }
-    if let Some(time) = server.get_connect_timeout() {
-        one.connect_timeout(*time);
-    }
-    if let Some(time) = server.get_tcp_user_timeout() {
-        one.tcp_user_timeout(*time);
-    }
-    if let Some(interval) = server.get_keepalives_interval() {
-        one.keepalives_interval(interval);
-    }
-    if let Some(retries) = server.get_keepalives_retries() {
-        one.keepalives_retries(retries);
-    }
-    one.keepalives(server.get_keepalives()).keepalives_idle(server.get_keepalives_idle());
-    one.ssl_mode(server.get_ssl_mode()).ssl_negotiation(server.get_ssl_negotiation());
-    one.channel_binding(server.get_channel_binding());
-    one
-}
-
 #[cfg(test)]
 mod tests {
+    use tokio_postgres::config::TargetSessionAttrs;
+
     use super::*;
 
     fn config(url: &str) -> PostgresConfig {
@@ -382,6 +364,7 @@ mod tests {
             "postgres://h/d?sslcert=c",
             "postgres://h/d?sslrootcert=%e",
             "postgres://h/d?durable=perhaps",
+            "postgres://h/d?ho%73t=g",
         ] {
             assert!(url.parse::<PostgresConfig>().is_err(), "{url}");
         }
@@ -407,6 +390,10 @@ mod tests {
                 (Duration::from_secs(5), Some(9))
             );
         }
+        let plain =
+            &config("postgres://h/d?target_session_attrs=read-only&load_balance_hosts=random").hosts[0];
+        assert_eq!((plain.get_user(), plain.get_hosts().len()), (None, 1));
+        assert_eq!(plain.get_target_session_attrs(), TargetSessionAttrs::Any);
         let one_port = config("postgres:///d?host=a,b&port=6000");
         assert!(one_port.hosts.iter().all(|host| host.get_ports() == [6000]));
         assert!("postgres://a,b/d?hostaddr=127.0.0.1".parse::<PostgresConfig>().is_err());

@@ -52,14 +52,6 @@ impl From<StoreError> for Failure {
     }
 }
 
-/// The server's error code and message. Not its details, which quote stored values.
-#[derive(Clone, Debug, thiserror::Error)]
-#[error("{message} ({code})")]
-struct Said {
-    code: String,
-    message: String,
-}
-
 /// Makes text of a server safe to print: one line, without control characters, and of limited length.
 pub(crate) fn shown(text: &str) -> String {
     /// In characters. PostgreSQL's own messages are shorter.
@@ -77,26 +69,22 @@ pub(crate) fn shown(text: &str) -> String {
     shown
 }
 
-/// The source of an error.
+/// The source of an error, as text that holds no parameter of a statement and no stored value.
 pub(crate) fn cause(error: &tokio_postgres::Error) -> Arc<io::Error> {
-    let kind = match error.source().and_then(|source| source.downcast_ref::<io::Error>()) {
-        Some(source) => source.kind(),
-        None => io::ErrorKind::Other,
+    let source = error.source();
+    let kind = source.and_then(|source| source.downcast_ref()).map_or(io::ErrorKind::Other, io::Error::kind);
+    let text = match (error.as_db_error(), source) {
+        // Not the details, which quote stored values.
+        (Some(said), _) => format!("{} ({})", said.message(), said.code().code()),
+        (None, Some(source)) => format!("{error}: {source}"),
+        (None, None) => error.to_string(),
     };
-    let cause = match error.as_db_error() {
-        Some(said) => {
-            io::Error::other(Said { code: shown(said.code().code()), message: shown(said.message()) })
-        }
-        // These texts come from the driver, TLS and the operating system and hold no parameters.
-        None => io::Error::new(
-            kind,
-            shown(&match error.source() {
-                Some(source) => format!("{error}: {source}"),
-                None => error.to_string(),
-            }),
-        ),
-    };
-    Arc::new(cause)
+    Arc::new(io::Error::new(kind, shown(&text)))
+}
+
+/// The error of a server that did not answer in time.
+pub(crate) fn no_answer(place: &str, what: &'static str) -> StoreError {
+    unreachable(place, timed_out(what))
 }
 
 pub(crate) fn timed_out(what: &'static str) -> Arc<io::Error> {

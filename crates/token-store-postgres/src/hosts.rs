@@ -56,10 +56,7 @@ pub(crate) async fn primary(
         let patience = Config::get_connect_timeout(server).copied().unwrap_or(GRACE).saturating_mul(LOGIN);
         match timeout(patience, Session::login(target, server, limit, notices.cloned())).await {
             Ok(session) => session,
-            Err(_) => {
-                let cause = error::timed_out("no answer to a login");
-                Err(Failure::Elsewhere(error::unreachable(&target.place, cause)))
-            }
+            Err(_) => Err(Failure::Elsewhere(error::no_answer(&target.place, "no answer to a login"))),
         }
     };
     let servers: Vec<Config> = servers.into_iter().flatten().collect();
@@ -84,8 +81,7 @@ pub(crate) async fn primary(
     match reached.into_iter().max_by_key(Session::timeline) {
         Some(session) => session.admitted(),
         None => Err(failures.into_iter().max_by_key(telling).unwrap_or_else(|| {
-            let cause = error::timed_out("no address of any host was found");
-            Failure::Elsewhere(error::unreachable(&target.place, cause))
+            Failure::Elsewhere(error::no_answer(&target.place, "no address of any host was found"))
         })),
     }
 }

@@ -136,9 +136,9 @@ impl Lane {
             while let Ok(job) = self.jobs.try_recv() {
                 waiting.push_back(job);
             }
-            let late = in_vain.clone().unwrap_or_else(|| {
-                error::unreachable(&self.target.place, timed_out("no connection in time"))
-            });
+            let late = in_vain
+                .clone()
+                .unwrap_or_else(|| error::no_answer(&self.target.place, "no connection in time"));
             let connecting = connected(self.session.take(), &self.target, self.limit);
             let session = match in_time(connecting, &mut self.jobs, &mut waiting, &late).await {
                 Ok(session) => session,

@@ -33,11 +33,11 @@ const ADMINISTRATION: u32 = 6;
 /// A store in a PostgreSQL server, or in a server that speaks its protocol. Use it where many hosts share a store.
 ///
 /// # Threads, and async programs
-/// Any thread may call it. A call blocks its thread until the server has answered, as [`TokenStore`] promises. Calls
-/// of many threads share statements and their syncs. In an async program, call through `tokio::task::spawn_blocking`
-/// or its like: a call inside a task does not panic, but it blocks all other tasks of its thread. The store has one
-/// thread of its own for its connections, which ends after the last clone is dropped. A process that forks must open
-/// the store again in the child.
+/// Any thread may call it. A call blocks its thread until the server has answered. Calls of many threads share
+/// statements and their syncs. In an async program, call through `tokio::task::spawn_blocking` or its like: a call
+/// inside a task does not panic, but it blocks all other tasks of its thread. The store has one thread of its own for
+/// its connections, which ends after the last clone is dropped. A process that forks must open the store again in the
+/// child.
 ///
 /// # What can go wrong
 /// - If the connection is lost while a write is in flight, its outcome is unknown: [`StoreError::Unknown`]. Retry
@@ -46,7 +46,7 @@ const ADMINISTRATION: u32 = 6;
 ///   decode records. They treat damaged records like all others and do not report them;
 ///   [`check`](token_store::Administration::check) does.
 /// - The server counts uses up to 2⁶³ − 1. The store keeps a larger limit exactly but counts it as 2⁶³ − 1, which no
-///   token reaches: [`Spend::Spent`] then reports fewer uses than are left.
+///   token reaches: [`Spend::Spent`](token_store::Spend::Spent) then reports fewer uses than are left.
 /// - While the server is unreachable or in recovery, the store retries until [`PostgresConfig::call_timeout`] has
 ///   passed.
 /// - The store refuses a server that may lose acknowledged writes ([`StoreError::NotDurable`]): `fsync`,
