@@ -2,13 +2,10 @@
 
 use std::{
     io::{BufRead as _, BufReader, Write as _},
-    path::Path,
     process::Stdio,
     thread,
     time::Duration,
 };
-
-use token_store::TokenStore;
 
 use crate::run::{ENGINES, Home, finish};
 
@@ -50,7 +47,7 @@ fn a_store_that_stays_locked_is_waited_for_and_then_given_up() {
     for engine in ENGINES {
         let home = Home::over(engine);
         let token = home.run(["mint", "space-support", "s1"]).token();
-        let holder = open(engine, &home.path().join("store"));
+        let holder = home.open(engine, "store");
         let refused = home.consume(&token, &["--wait", "0s"]);
         assert_eq!(refused.error(4), "store", "{engine}");
         assert_eq!(refused.json()["error"]["retry"], "safe", "{engine}");
@@ -58,14 +55,6 @@ fn a_store_that_stays_locked_is_waited_for_and_then_given_up() {
         let waiting = home.command(waiting).spawn().unwrap();
         drop(holder);
         assert_eq!(finish(waiting).code, 0, "{engine}");
-    }
-}
-
-fn open(engine: &str, path: &Path) -> Box<dyn TokenStore> {
-    match engine {
-        #[cfg(feature = "sled")]
-        "sled" => Box::new(token_store::SledStore::open(path).unwrap()),
-        _ => Box::new(token_store::RedbStore::open(path).unwrap()),
     }
 }
 

@@ -2,8 +2,7 @@
 
 use std::{
     ffi::OsStr,
-    io::{Read as _, Write as _},
-    num::NonZeroU64,
+    io::Write as _,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     thread,
@@ -11,8 +10,9 @@ use std::{
 
 use serde_json::Value;
 use tempfile::TempDir;
-use token_core::{RootKey, UnixTime};
-use token_store::{Administration, Entity, Item, KeyRing, Record, Terms, TokenId};
+use token_core::UnixTime;
+use token_store::{Administration, Entity, Item, KeyRing, Terms};
+use token_test::records;
 
 pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_onetoken");
 
@@ -166,7 +166,8 @@ impl Home {
         KeyRing::load(self.path().join("keys")).unwrap()
     }
 
-    /// Opens the store at this path of the home through the library.
+    /// Opens the store at this path of the home through the library. Not by `token_test::stores`, which brings sled along
+    /// unasked.
     pub(crate) fn open(&self, engine: &str, path: impl AsRef<Path>) -> Box<dyn Administration> {
         let path = self.path().join(path);
         match engine {
@@ -177,25 +178,17 @@ impl Home {
     }
 
     /// Puts this many tokens into the store, faster than by minting each.
-    pub(crate) fn fill(&self, engine: &str, records: u32) {
+    pub(crate) fn fill(&self, engine: &str, count: u32) {
         let (store, keys) = (self.open(engine, "store"), self.keys());
         let item = |number: u32| {
-            let id = TokenId::new(format!("token-{number:06}")).unwrap();
-            let terms = Terms {
-                id: &id,
-                purpose: token_core::Purpose::SpaceSupport,
-                resource: Some(&Entity { kind: "space".to_owned(), id: format!("s{}", number % 7) }),
-                issuer: &Entity { kind: "user".to_owned(), id: "u1".to_owned() },
-                created: UnixTime::from_secs(1_700_000_000),
-                expires: None,
-                use_limit: NonZeroU64::new(1),
-            };
-            let root_key = RootKey::derive_any(&number.to_be_bytes());
-            let record = Record::new(terms, &root_key, &keys).unwrap();
-            Item::Token { record, claims: Vec::new() }
+            let id = records::id(format!("token-{number:06}"));
+            let resource = Entity::space(format!("s{}", number % 7));
+            let created = UnixTime::from_secs(1_700_000_000);
+            let terms = Terms { resource: Some(&resource), created, ..records::terms(&id) };
+            Item::Token { record: records::record(&keys, terms), claims: Vec::new() }
         };
-        for from in (0..records).step_by(1000) {
-            let items = (from..records.min(from + 1000)).map(item).collect::<Vec<_>>();
+        for from in (0..count).step_by(1000) {
+            let items = (from..count.min(from + 1000)).map(item).collect::<Vec<_>>();
             assert_eq!(store.restore(&items).unwrap(), items.len());
         }
     }
@@ -205,17 +198,4 @@ impl Home {
         let args = ["consume", token, "--expect", "space-support", "--consumer", "prv-p1", "--json"];
         self.run(args.iter().chain(more))
     }
-}
-
-/// Everything below a directory, as one text to search in.
-pub(crate) fn contents(dir: &Path) -> Vec<u8> {
-    let mut all = Vec::new();
-    for entry in std::fs::read_dir(dir).unwrap() {
-        let path = entry.unwrap().path();
-        match path.is_dir() {
-            true => all.extend(contents(&path)),
-            false => drop(std::fs::File::open(path).unwrap().read_to_end(&mut all).unwrap()),
-        }
-    }
-    all
 }

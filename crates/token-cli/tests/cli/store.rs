@@ -4,7 +4,9 @@ use std::{fs, process::Stdio};
 
 use serde_json::json;
 
-use crate::run::{ENGINES, Home, command, contents, feed, finish, onetoken};
+use token_test::files::content;
+
+use crate::run::{ENGINES, Home, command, feed, finish, onetoken};
 
 #[test]
 fn a_token_lives_and_is_spent_once() {
@@ -582,10 +584,10 @@ fn an_interrupted_beginning_is_finished() {
 #[test]
 fn init_overwrites_nothing() {
     let home = Home::over("redb");
-    let before = contents(&home.path());
+    let before = content(&home.path());
     let again = home.run(["init", "--json"]);
     assert_eq!(again.error(4), "home");
-    assert_eq!(contents(&home.path()), before);
+    assert_eq!(content(&home.path()), before);
 
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("new");
@@ -785,7 +787,8 @@ fn no_secret_and_no_token_lies_in_the_home() {
         let token = home.run(["mint", "space-support", "s1"]).token();
         let read = onetoken(["inspect", "--json", "--show-signature", &token]).json();
         let signature = token_test::hex::decode(read["signature"].as_str().unwrap());
-        let all = [contents(&home.path()), contents(home.path().parent().unwrap())].concat();
+        let all =
+            content(home.path().parent().unwrap()).into_values().flatten().flatten().collect::<Vec<u8>>();
         let holds = |needle: &[u8]| all.windows(needle.len()).any(|window| window == needle);
         assert!(holds(read["identifier"].as_str().unwrap().as_bytes()), "the search finds what is there");
         assert!(!holds(&signature) && !holds(token.as_bytes()), "{engine}");

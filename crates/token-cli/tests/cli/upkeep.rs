@@ -4,7 +4,9 @@ use std::fs;
 
 use serde_json::{Value, json};
 
-use crate::run::{ENGINES, Home, Outcome, contents};
+use token_test::files::content;
+
+use crate::run::{ENGINES, Home, Outcome};
 
 fn ids(listed: &Value) -> Vec<String> {
     listed["tokens"]
@@ -231,13 +233,13 @@ fn a_check_changes_nothing_and_finds_a_flipped_bit() {
         home.fill(engine, 50);
         let token = home.run(["mint", "space-support", "s1"]).token();
         home.consume(&token, &[]).done();
-        let before = contents(&home.path());
+        let before = content(&home.path());
         let sound = check(&home).done().json();
         assert_eq!(
             (&sound["sound"], &sound["records"], &sound["claims"]),
             (&json!(true), &json!(51), &json!(1))
         );
-        assert!(contents(&home.path()) == before, "{engine}");
+        assert!(content(&home.path()) == before, "{engine}");
         assert!(home.run(["check"]).done().out.starts_with("sound: 51 records, 1 claims"));
 
         let mut files = vec![home.path().join("store")];
