@@ -59,6 +59,8 @@ pub(crate) struct Args {
 #[derive(Subcommand)]
 pub(crate) enum Command {
     /// Mint a token
+    ///
+    /// --json prints {"token":"…","id":"…","expiresAt":"…"}; with --count, {"tokens":[…]}.
     #[command(
         subcommand,
         after_help = "Example:
@@ -89,7 +91,20 @@ pub(crate) enum Command {
     Rekey(RekeyArgs),
     Export(ExportArgs),
     Import(ImportArgs),
-    Init(InitArgs),
+    /// Make a home: a key ring, a configuration and an empty store
+    ///
+    /// Overwrites nothing. `onetoken mint` also makes a home if there is none, or only an empty directory. --json prints
+    /// {"home":"…"}.
+    #[command(after_help = "Example:
+  onetoken init --home ./tokens")]
+    Init {
+        /// The location of modern tokens (Onedata 20.02 and newer): the Onezone's domain
+        #[arg(long, value_parser = domain)]
+        domain: Option<String>,
+        /// The location of legacy tokens (Onedata before 20.02)
+        #[arg(long, value_parser = NonEmptyStringValueParser::new())]
+        location: Option<String>,
+    },
     /// Print completions for a shell
     #[command(after_help = "Example:
   onetoken completions bash > onetoken.bash")]
@@ -326,20 +341,4 @@ pub(crate) struct ConsumeArgs {
     pub(crate) claim: Option<String>,
     #[command(flatten)]
     pub(crate) request: RequestArgs,
-}
-
-/// Make a home: a key ring, a configuration and an empty store
-///
-/// Overwrites nothing. `onetoken mint` also makes a home if there is none, or only an empty directory. --json prints
-/// {"home":"…"}.
-#[derive(ClapArgs)]
-#[command(after_help = "Example:
-  onetoken init --home ./tokens")]
-pub(crate) struct InitArgs {
-    /// The location of modern tokens (Onedata 20.02 and newer): the Onezone's domain
-    #[arg(long, value_parser = domain)]
-    pub(crate) domain: Option<String>,
-    /// The location of legacy tokens (Onedata before 20.02)
-    #[arg(long, value_parser = NonEmptyStringValueParser::new())]
-    pub(crate) location: Option<String>,
 }

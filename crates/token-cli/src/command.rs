@@ -20,7 +20,7 @@ use clap::CommandFactory as _;
 use serde::Serialize;
 
 use crate::{
-    args::{Args, Command, InitArgs},
+    args::{Args, Command},
     error::Failure,
     exit::Exit,
     home::HomeArgs,
@@ -31,7 +31,12 @@ use crate::{
 pub(crate) fn run(args: &Args, terminal: &Terminal) -> Result<Exit, Failure> {
     let home = &args.home;
     match &args.command {
-        Command::Init(args) => init(args, home, terminal),
+        Command::Init { domain, location } => {
+            let home = home.init(domain.as_deref(), location.as_deref())?.display().to_string();
+            let text = format_args!("made a key ring, a configuration and an empty store in {home}\n");
+            terminal.answer(&Made { home: &home }, text)?;
+            Ok(Exit::Done)
+        }
         Command::Mint(mint) => mint::run(mint, home, terminal),
         Command::Inspect(args) => inspect::run(args, terminal),
         Command::Verify(args) => verify::run(args, home, terminal),
@@ -51,15 +56,9 @@ pub(crate) fn run(args: &Args, terminal: &Terminal) -> Result<Exit, Failure> {
     }
 }
 
-fn init(args: &InitArgs, home: &HomeArgs, terminal: &Terminal) -> Result<Exit, Failure> {
-    #[derive(Serialize)]
-    struct Document<'a> {
-        home: &'a str,
-    }
-    let home = &*home.init(args.domain.as_deref(), args.location.as_deref())?.display().to_string();
-    let text = format_args!("made a key ring, a configuration and an empty store in {home}\n");
-    terminal.answer(&Document { home }, text)?;
-    Ok(Exit::Done)
+#[derive(Serialize)]
+struct Made<'a> {
+    home: &'a str,
 }
 
 fn counts(home: &HomeArgs, terminal: &Terminal) -> Result<Exit, Failure> {

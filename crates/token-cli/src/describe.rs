@@ -1,6 +1,4 @@
-//! An inspection for people.
-
-use std::fmt;
+//! Answers for people, as rows.
 
 use token_core::{
     Caveat, Format, Identifier, IdentifierV2, Inspection, LegacyType, Persistence, Predicate, TokenType,
@@ -13,83 +11,51 @@ use crate::{
     time::Expiry,
 };
 
-/// A token, and how much of it to show.
-pub(crate) struct Description<'a> {
-    pub(crate) inspection: &'a Inspection,
-    pub(crate) now: UnixTime,
-    /// Whether the token was read to its end.
-    pub(crate) whole: bool,
-    /// Whether to show the signature.
-    pub(crate) signature: bool,
-    pub(crate) terminal: &'a Terminal,
+/// A name and its value.
+pub(crate) type Row = (&'static str, String);
+
+/// A line for each row, with the names in a column of their own.
+pub(crate) fn lines(rows: &[Row]) -> String {
+    rows.iter().map(|(name, value)| format!("{name:<12}{value}\n")).collect()
 }
 
-/// One line, with the name in its own column.
-fn row(f: &mut fmt::Formatter<'_>, name: &str, value: impl fmt::Display) -> fmt::Result {
-    writeln!(f, "{name:<12}{value}")
-}
-
-/// Short and aligned.
-impl fmt::Display for Description<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Description { inspection, now, whole, signature, terminal } = *self;
-        let heading = match whole {
-            true => "not verified: anyone could have written this",
-            false => "damaged: only this part can be read, and none of it is verified",
-        };
-        writeln!(f, "{}", terminal.paint(Style::Warning, heading))?;
-        if let Some(encoding) = inspection.encoding() {
-            let words = [Some(encoding.as_str()), inspection.format().map(Format::as_str)];
-            let words = words.into_iter().flatten().collect::<Vec<_>>().join(", ");
-            row(f, "written as", format_args!("{words}, {} bytes", inspection.len()))?;
-        }
-        if let Some(location) = inspection.location() {
-            row(f, "location", Plain(location))?;
-        }
-        if let Some(identifier) = inspection.identifier() {
-            row(f, "identifier", Plain(identifier))?;
-        }
-        for (name, value) in stated(inspection.identifier().unwrap_or_default(), inspection.caveats()) {
-            row(f, name, value)?;
-        }
-        if let Some(IdentifierV2 { id, persistence, .. }) = inspection.token() {
-            row(f, "id", Plain(id.as_bytes()))?;
-            match persistence {
-                Persistence::Named => row(f, "kept", "named")?,
-                Persistence::Temporary { generation } => {
-                    row(f, "kept", format_args!("temporary, generation {generation}"))?;
-                }
-            }
-        }
-        if let Some(service) = inspection.service() {
-            row(f, "service", service.code())?;
-        }
-        for (index, caveat) in inspection.caveats().enumerate() {
-            let name = if index == 0 { "caveats" } else { "" };
-            row(f, name, format_args!("{index}  {}", shown(caveat, now, terminal)))?;
-        }
-        match inspection.expires_at() {
-            Some(at) => {
-                let style = if at <= now { Style::Bad } else { Style::Good };
-                row(f, "expires", format_args!("{at} ({})", terminal.paint(style, Expiry { at, now })))?;
-            }
-            None if whole => row(f, "expires", "never")?,
-            None => {}
-        }
-        if let Some(shown) = inspection.signature().filter(|_| signature) {
-            f.write_str("signature   ")?;
-            shown.expose().iter().try_for_each(|byte| write!(f, "{byte:02x}"))?;
-            f.write_str("\n")?;
-        }
-        Ok(())
+/// The fields of a token, or of the `whole` token's part that can be read.
+pub(crate) fn fields(inspection: &Inspection, now: UnixTime, whole: bool, terminal: &Terminal) -> Vec<Row> {
+    let mut rows = Vec::new();
+    if let Some(encoding) = inspection.encoding() {
+        let words = [Some(encoding.as_str()), inspection.format().map(Format::as_str)];
+        let words = words.into_iter().flatten().collect::<Vec<_>>().join(", ");
+        rows.push(("written as", format!("{words}, {} bytes", inspection.len())));
     }
+    let plain = |bytes| Plain(bytes).to_string();
+    rows.extend(inspection.location().map(|location| ("location", plain(location))));
+    rows.extend(inspection.identifier().map(|identifier| ("identifier", plain(identifier))));
+    rows.extend(stated(inspection.identifier().unwrap_or_default(), inspection.caveats()));
+    if let Some(IdentifierV2 { id, persistence, .. }) = inspection.token() {
+        rows.push(("id", plain(id.as_bytes())));
+        rows.push(match persistence {
+            Persistence::Named => ("kept", "named".to_owned()),
+            Persistence::Temporary { generation } => ("kept", format!("temporary, generation {generation}")),
+        });
+    }
+    rows.extend(inspection.service().map(|service| ("service", service.code().to_owned())));
+    rows.extend(inspection.caveats().enumerate().map(|(index, caveat)| {
+        let name = if index == 0 { "caveats" } else { "" };
+        (name, format!("{index}  {}", shown(caveat, now, terminal)))
+    }));
+    match inspection.expires_at() {
+        Some(at) => {
+            let style = if at <= now { Style::Bad } else { Style::Good };
+            rows.push(("expires", format!("{at} ({})", terminal.paint(style, Expiry { at, now }))));
+        }
+        None if whole => rows.push(("expires", "never".to_owned())),
+        None => {}
+    }
+    rows
 }
 
 /// Rows with the purpose and the subject that an identifier or a legacy token's caveats state.
-pub(crate) fn stated<'a>(
-    identifier: &[u8],
-    mut caveats: impl Iterator<Item = Caveat<'a>>,
-) -> Vec<(&'static str, String)> {
+pub(crate) fn stated<'a>(identifier: &[u8], mut caveats: impl Iterator<Item = Caveat<'a>>) -> Vec<Row> {
     let mut rows = Vec::new();
     if let Ok(Identifier::V2(identifier)) = Identifier::read(identifier) {
         rows.push(("type", kind(&identifier.token_type)));

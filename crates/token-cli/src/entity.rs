@@ -50,18 +50,13 @@ pub(crate) struct Named {
 
 impl From<Subject<&str>> for Named {
     fn from(subject: Subject<&str>) -> Self {
-        Self::from(entity(subject))
+        Self::from(&entity(subject))
     }
 }
 
 impl From<&Entity> for Named {
     fn from(entity: &Entity) -> Self {
-        Self::from(entity.clone())
-    }
-}
-
-impl From<Entity> for Named {
-    fn from(Entity { kind, id }: Entity) -> Self {
+        let Entity { kind, id } = entity.clone();
         Self { kind, id }
     }
 }
@@ -104,7 +99,7 @@ mod tests {
     #[test]
     fn subjects_are_written_as_they_are_read() {
         for text in ["usr-u1", "prv-p1"] {
-            assert_eq!(Named::from(issuer(text).unwrap()).subject(), text);
+            assert_eq!(Named::from(&issuer(text).unwrap()).subject(), text);
         }
         assert!(issuer("grp-g1").is_err() && issuer("nobody").is_err() && issuer("u1").is_err());
     }

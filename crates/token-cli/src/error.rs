@@ -201,11 +201,13 @@ impl Failure {
             Self::Malformed(malformed) => {
                 error.message.clone_from(&malformed.message);
                 error.discharge = malformed.discharge;
-                error.stage = Some(malformed.stage.as_str());
-                error.offset = Some(malformed.offset);
-                error.unit = Some(malformed.unit.to_string());
-                error.hint = malformed.hint.as_deref();
-                error.partial = Some(malformed.partial.as_ref().map(|(partial, now)| partial.report(*now)));
+                error.damage = Some(Damage {
+                    stage: malformed.stage.as_str(),
+                    offset: malformed.offset,
+                    unit: malformed.unit.to_string(),
+                    hint: malformed.hint.as_deref(),
+                    partial: malformed.partial.as_ref().map(|(partial, now)| partial.report(*now)),
+                });
                 "malformed"
             }
             Self::File { .. } => "file",
@@ -270,22 +272,25 @@ struct Body<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    stage: Option<&'static str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    offset: Option<usize>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    unit: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     line: Option<u64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    hint: Option<&'a str>,
-    // Null if nothing could be read.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    partial: Option<Option<Report<'a>>>,
+    #[serde(flatten)]
+    damage: Option<Damage<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     retry: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     claim: Option<&'a str>,
+}
+
+/// Where a token is malformed.
+#[derive(Serialize)]
+struct Damage<'a> {
+    stage: &'static str,
+    offset: usize,
+    unit: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    hint: Option<&'a str>,
+    /// Null if nothing could be read.
+    partial: Option<Report<'a>>,
 }
 
 #[cfg(test)]

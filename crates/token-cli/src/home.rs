@@ -12,6 +12,7 @@ use std::{
 
 use clap::Args;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use token_api::{Authority, Config, Host, HostError, Purpose};
 use token_core::Subject;
 use token_store::{
@@ -35,7 +36,7 @@ const KEYS_VARIABLE: &str = "ONETOKEN_KEYS";
 const CONFIG: &str = "config.json";
 
 /// The only version of the configuration so far.
-const VERSION: u32 = 1;
+const VERSION: u64 = 1;
 
 /// The greatest length of a configuration that is read, in bytes.
 const MAX_CONFIG: u64 = 64 << 10;
@@ -86,19 +87,13 @@ pub(crate) struct HomeArgs {
 #[derive(Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 struct Settings {
-    version: u32,
+    version: u64,
     /// The location of legacy tokens (before 20.02).
     location: String,
     /// The location of modern tokens: the Onezone's domain.
     domain: String,
     /// Relative to the home.
     store: StoreUrl,
-}
-
-/// The fields of every version of that file.
-#[derive(Deserialize)]
-struct Version {
-    version: u32,
 }
 
 impl Default for Settings {
@@ -231,13 +226,9 @@ impl HomeArgs {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(true),
             entries => entries.map_err(io)?,
         };
-        let home = std::path::absolute(dir).map_err(io)?;
-        let store = match &self.store {
-            Some(store) => store.absolute().map_err(io)?,
-            None => StoreUrl::default().within(&home),
-        };
-        let store = store.path().filter(|path| path.parent() == Some(&home)).and_then(Path::file_name);
-        let own = [Some(KEYS.as_ref()), Some(CONFIG.as_ref()), store];
+        // The file name of a store elsewhere does no harm.
+        let store = self.store.clone().unwrap_or_default();
+        let own = [Some(KEYS.as_ref()), Some(CONFIG.as_ref()), store.path().and_then(Path::file_name)];
         for entry in entries {
             let name = entry.map_err(io)?.file_name();
             if !own.into_iter().flatten().any(|own| is_or_becomes(&name, own)) {
@@ -293,11 +284,11 @@ impl Settings {
         };
         let text = text.map_err(|source| HomeError::Io { path: path.clone(), source })?;
         let unreadable = |source| HomeError::Config { path: path.clone(), source };
+        let settings: Value = serde_json::from_str(&text).map_err(unreadable)?;
         // First, since another version may have any other fields.
-        let Version { version } = serde_json::from_str(&text).map_err(unreadable)?;
-        match version {
-            VERSION => serde_json::from_str(&text).map_err(unreadable),
-            found => Err(HomeError::Version { path, found, known: VERSION }),
+        match settings.get("version").and_then(Value::as_u64) {
+            Some(found) if found != VERSION => Err(HomeError::Version { path, found, known: VERSION }),
+            _ => serde_json::from_value(settings).map_err(unreadable),
         }
     }
 

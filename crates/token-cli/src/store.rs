@@ -19,17 +19,17 @@ use crate::{
 #[cfg(feature = "postgres")]
 mod postgres;
 
-/// `redb:PATH`, `sled:PATH`, `postgres://…` or `memory:`.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+/// `redb:PATH`, `sled:PATH`, `postgres://…` or `memory:`. There is no `Debug`: it would show a password.
+#[derive(Clone, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(try_from = "String", into = "String")]
 pub(crate) enum StoreUrl {
     Memory,
     File(Engine, PathBuf),
     #[cfg(feature = "postgres")]
-    Postgres(postgres::Url),
+    Postgres(String),
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Engine {
     Redb,
     #[cfg(feature = "sled")]
@@ -64,7 +64,7 @@ impl StoreUrl {
     pub(crate) fn existing(&self) -> Option<PathBuf> {
         match self {
             #[cfg(feature = "postgres")]
-            Self::Postgres(url) => url.open().is_ok().then(|| PathBuf::from(url.to_string())),
+            Self::Postgres(url) => postgres::open(url).is_ok().then(|| postgres::shown(url).into()),
             _ => self.path().filter(|path| path.exists()).map(Path::to_owned),
         }
     }
@@ -121,9 +121,9 @@ impl StoreUrl {
                 Mode::Copy => token_store::SledStore::inspect(path)?,
             }),
             #[cfg(feature = "postgres")]
-            (Self::Postgres(url), Mode::ExistingOrNew) => Box::new(url.open_or_create()?),
+            (Self::Postgres(url), Mode::ExistingOrNew) => Box::new(postgres::open_or_create(url)?),
             #[cfg(feature = "postgres")]
-            (Self::Postgres(url), Mode::Existing | Mode::Copy) => Box::new(url.open()?),
+            (Self::Postgres(url), Mode::Existing | Mode::Copy) => Box::new(postgres::open(url)?),
         })
     }
 }
@@ -146,7 +146,7 @@ impl FromStr for StoreUrl {
                                       crates/token-cli --features sled`")
             }
             #[cfg(feature = "postgres")]
-            Some(("postgres" | "postgresql", _)) => Ok(Self::Postgres(postgres::Url::new(text))),
+            Some(("postgres" | "postgresql", _)) => Ok(Self::Postgres(text.to_owned())),
             #[cfg(not(feature = "postgres"))]
             Some(("postgres" | "postgresql", _)) => {
                 Err("this program was built without PostgreSQL; build it with \
@@ -169,7 +169,7 @@ impl From<StoreUrl> for String {
     fn from(store: StoreUrl) -> Self {
         match store {
             #[cfg(feature = "postgres")]
-            StoreUrl::Postgres(url) => url.into_text(),
+            StoreUrl::Postgres(url) => url,
             store => store.to_string(),
         }
     }
@@ -183,7 +183,7 @@ impl fmt::Display for StoreUrl {
             #[cfg(feature = "sled")]
             Self::File(Engine::Sled, path) => write!(f, "sled:{}", path.display()),
             #[cfg(feature = "postgres")]
-            Self::Postgres(url) => url.fmt(f),
+            Self::Postgres(url) => f.write_str(&postgres::shown(url)),
         }
     }
 }

@@ -42,36 +42,30 @@ fn options(line: &[OsString]) -> impl Iterator<Item = &OsString> {
 
 /// Replaces unknown arguments: a token in a wrong place must not reach an error log.
 fn hide_values(mut error: clap::Error) -> clap::Error {
-    let hide = |text: &str| match text.strip_prefix('-') {
-        Some(_) => text.split('=').next().unwrap_or(HIDDEN).to_owned(),
-        None => HIDDEN.to_owned(),
-    };
-    match error.kind() {
-        ErrorKind::UnknownArgument => {
-            if let Some(ContextValue::String(argument)) = error.get(ContextKind::InvalidArg) {
-                let hidden = hide(argument);
-                error.insert(ContextKind::InvalidArg, ContextValue::String(hidden));
-                error.remove(ContextKind::Suggested);
-            }
-        }
-        ErrorKind::InvalidSubcommand => {
-            if let Some(ContextValue::String(word)) = error.get(ContextKind::InvalidSubcommand) {
-                let is_word =
-                    word.len() <= 20 && word.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'-');
-                if !is_word {
-                    error.insert(ContextKind::InvalidSubcommand, ContextValue::String(HIDDEN.to_owned()));
-                }
-            }
-        }
+    let (context, shown): (_, fn(&str) -> &str) = match error.kind() {
+        // The name of an option, without its value.
+        ErrorKind::UnknownArgument => (ContextKind::InvalidArg, |argument| match argument.starts_with('-') {
+            true => argument.split('=').next().unwrap_or(HIDDEN),
+            false => HIDDEN,
+        }),
+        ErrorKind::InvalidSubcommand => (ContextKind::InvalidSubcommand, |word| {
+            let is_word = |byte: u8| byte.is_ascii_lowercase() || byte == b'-';
+            if word.len() <= 20 && word.bytes().all(is_word) { word } else { HIDDEN }
+        }),
+        // Longer than any time, address or subject that a person types; the URL of a store may hold a password.
         ErrorKind::InvalidValue | ErrorKind::ValueValidation | ErrorKind::TooManyValues => {
-            if let Some(ContextValue::String(value)) = error.get(ContextKind::InvalidValue) {
-                // Longer than any time, address or subject that a person types; the URL of a store may hold a password.
-                if value.len() > 80 || value.contains("//") || value.contains('@') {
-                    error.insert(ContextKind::InvalidValue, ContextValue::String(HIDDEN.to_owned()));
-                }
-            }
+            (ContextKind::InvalidValue, |value| {
+                if value.len() > 80 || value.contains("//") || value.contains('@') { HIDDEN } else { value }
+            })
         }
-        _ => {}
+        _ => return error,
+    };
+    if let Some(ContextValue::String(text)) = error.get(context) {
+        let shown = shown(text).to_owned();
+        error.insert(context, ContextValue::String(shown));
+        if context == ContextKind::InvalidArg {
+            error.remove(ContextKind::Suggested);
+        }
     }
     error
 }

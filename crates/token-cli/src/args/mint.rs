@@ -15,14 +15,45 @@ use crate::{error::UsageError, key::KeyArgs, request, time};
 
 #[derive(Subcommand)]
 pub(crate) enum Mint {
-    GroupSpaces(GroupSpacesArgs),
-    SpaceSupport(SpaceSupportArgs),
+    /// Mint a token with which a provider creates a space for a group
+    #[command(after_help = "Example:
+  onetoken mint group-spaces g1 --issuer usr-u1 --ttl 24h")]
+    GroupSpaces {
+        /// The id of the group
+        #[arg(value_name = "GROUP_ID", allow_hyphen_values = true, value_parser = id)]
+        group: String,
+        #[command(flatten)]
+        stored: StoredArgs,
+    },
+    /// Mint a token with which a provider supports a space
+    #[command(after_help = "Example:
+  onetoken mint space-support 9ueUeoZA6KXxNgzlvqmmrbzqE_BQiaHEEDC21sY1Kuc \\
+    --ttl 24h --json")]
+    SpaceSupport {
+        /// The id of the space
+        #[arg(value_name = "SPACE_ID", allow_hyphen_values = true, value_parser = id)]
+        space: String,
+        /// Mint a modern token (Onedata 20.02 and newer)
+        #[arg(long)]
+        modern: bool,
+        /// How many times the token can be spent, or `unlimited`
+        #[arg(long, value_name = "N", default_value = "1", value_parser = uses)]
+        uses: Uses,
+        #[command(flatten)]
+        stored: StoredArgs,
+    },
     Invite(InviteArgs),
     /// Mint a token that acts for its subject
     #[command(after_help = "Example:
   onetoken mint access --subject usr-u1 --ttl 24h --name laptop \\
     --caveat \"ip = 192.0.2.0/24\"")]
-    Access(AccessArgs),
+    Access {
+        /// The session that the token is bound to
+        #[arg(long, value_name = "ID", allow_hyphen_values = true, value_parser = id)]
+        session: Option<String>,
+        #[command(flatten)]
+        own: SelfArgs,
+    },
     /// Mint a token that proves who its subject is
     #[command(after_help = "Example:
   onetoken mint identity --subject prv-p1 --temporary --ttl 15m")]
@@ -57,37 +88,6 @@ pub(crate) struct StoredArgs {
     pub(crate) form: Form,
 }
 
-/// Mint a token with which a provider creates a space for a group
-#[derive(ClapArgs)]
-#[command(after_help = "Example:
-  onetoken mint group-spaces g1 --issuer usr-u1 --ttl 24h")]
-pub(crate) struct GroupSpacesArgs {
-    /// The id of the group
-    #[arg(value_name = "GROUP_ID", allow_hyphen_values = true, value_parser = id)]
-    pub(crate) group: String,
-    #[command(flatten)]
-    pub(crate) stored: StoredArgs,
-}
-
-/// Mint a token with which a provider supports a space
-#[derive(ClapArgs)]
-#[command(after_help = "Example:
-  onetoken mint space-support 9ueUeoZA6KXxNgzlvqmmrbzqE_BQiaHEEDC21sY1Kuc \\
-    --ttl 24h --json")]
-pub(crate) struct SpaceSupportArgs {
-    /// The id of the space
-    #[arg(value_name = "SPACE_ID", allow_hyphen_values = true, value_parser = id)]
-    pub(crate) space: String,
-    /// Mint a modern token (Onedata 20.02 and newer)
-    #[arg(long)]
-    pub(crate) modern: bool,
-    /// How many times the token can be spent, or `unlimited`
-    #[arg(long, value_name = "N", default_value = "1", value_parser = uses)]
-    pub(crate) uses: Uses,
-    #[command(flatten)]
-    pub(crate) stored: StoredArgs,
-}
-
 /// Mint an invitation of any of the 14 types
 #[derive(ClapArgs)]
 #[command(after_help = "Example:
@@ -110,15 +110,6 @@ pub(crate) struct InviteArgs {
     pub(crate) caveat: Vec<String>,
     #[command(flatten)]
     pub(crate) stored: StoredArgs,
-}
-
-#[derive(ClapArgs)]
-pub(crate) struct AccessArgs {
-    /// The session that the token is bound to
-    #[arg(long, value_name = "ID", allow_hyphen_values = true, value_parser = id)]
-    pub(crate) session: Option<String>,
-    #[command(flatten)]
-    pub(crate) own: SelfArgs,
 }
 
 #[derive(ClapArgs)]

@@ -8,6 +8,7 @@ use token_store::ClaimId;
 use crate::{
     args::ConsumeArgs,
     bytes::Bytes,
+    describe,
     entity::{Named, limit},
     error::{Failure, UsageError},
     exit::Exit,
@@ -85,15 +86,10 @@ impl Answer {
 
 fn people(spent: &Spent, terminal: &Terminal) -> String {
     let accepted = &spent.accepted;
-    let resource = accepted.resource.as_ref().map(|resource| Named::from(resource).resource());
-    let resource = resource.map_or_else(String::new, |resource| format!("resource    {resource}\n"));
-    format!(
-        "{}{}\ntype        {}\nid          {}\n{resource}issuer      {}\nuses left   {}\n",
-        terminal.paint(Style::Good, "consumed"),
-        if spent.repeated { " before, under the same claim" } else { "" },
-        accepted.purpose,
-        accepted.id,
-        Named::from(accepted.issuer.as_deref()).subject(),
-        limit(spent.uses_left),
-    )
+    let mut rows = vec![("type", accepted.purpose.to_string()), ("id", accepted.id.to_string())];
+    rows.extend(accepted.resource.iter().map(|resource| ("resource", Named::from(resource).resource())));
+    let issuer = Named::from(accepted.issuer.as_deref()).subject();
+    rows.extend([("issuer", issuer), ("uses left", limit(spent.uses_left))]);
+    let repeated = if spent.repeated { " before, under the same claim" } else { "" };
+    format!("{}{repeated}\n{}", terminal.paint(Style::Good, "consumed"), describe::lines(&rows))
 }

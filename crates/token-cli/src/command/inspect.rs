@@ -5,11 +5,11 @@ use token_core::{Inspection, Report, UnixTime};
 use super::lines;
 use crate::{
     args::InspectArgs,
-    describe::Description,
+    describe,
     error::{Failure, Malformed},
     exit::Exit,
     input::{Source, Text},
-    output::Terminal,
+    output::{Style, Terminal},
     time,
 };
 
@@ -22,13 +22,13 @@ pub(super) fn run(args: &InspectArgs, terminal: &Terminal) -> Result<Exit, Failu
     let text = Source::of(args.token.as_deref())?.read()?;
     match read(&text, args, now) {
         Ok(inspection) => {
-            let text = Description {
-                inspection: &inspection,
-                now,
-                whole: true,
-                signature: args.show_signature,
-                terminal,
-            };
+            let heading = "not verified: anyone could have written this";
+            let mut rows = describe::fields(&inspection, now, true, terminal);
+            if let Some(signature) = inspection.signature().filter(|_| args.show_signature) {
+                let hex = signature.expose().iter().map(|byte| format!("{byte:02x}")).collect();
+                rows.push(("signature", hex));
+            }
+            let text = format!("{}\n{}", terminal.paint(Style::Warning, heading), describe::lines(&rows));
             terminal.answer(&report(&inspection, now, args), text)?;
         }
         Err(malformed) => {
@@ -37,7 +37,10 @@ pub(super) fn run(args: &InspectArgs, terminal: &Terminal) -> Result<Exit, Failu
                 && inspection.encoding().is_some()
                 && !terminal.prints_json()
             {
-                terminal.text(Description { inspection, now, whole: false, signature: false, terminal })?;
+                let heading = "damaged: only this part can be read, and none of it is verified";
+                let rows = describe::fields(inspection, now, false, terminal);
+                let heading = terminal.paint(Style::Warning, heading);
+                terminal.text(format_args!("{heading}\n{}", describe::lines(&rows)))?;
             }
             return Err(malformed.into());
         }

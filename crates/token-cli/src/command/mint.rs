@@ -9,12 +9,13 @@ use std::{
 };
 
 use serde::Serialize;
-use token_api::{MintError, MintRequest, Minted, add_third_party};
+use token_api::{MintRequest, Minted, add_third_party};
 use token_core::{DecodeOptions, Encoding, Format, InviteType, Macaroon, PredicateBuf, Token, UnixTime};
 
 use crate::{
     args::{Condition, Form, InviteArgs, Mint, RawArgs, SelfArgs, TokenEncoding},
     bytes::Bytes,
+    describe,
     entity::limit,
     error::{Failure, Malformed},
     exit::Exit,
@@ -33,27 +34,26 @@ pub(super) fn run(mint: &Mint, home: &HomeArgs, terminal: &Terminal) -> Result<E
     terminal.must_be_open()?;
     match mint {
         Mint::Raw(args) => raw(args, terminal)?,
-        Mint::GroupSpaces(args) => {
-            let request = MintRequest::group_spaces(&args.group, args.stored.issuer.as_deref());
-            stored(request, &args.stored.form, home, terminal)?;
+        Mint::GroupSpaces { group, stored: args } => {
+            stored(MintRequest::group_spaces(group, args.issuer.as_deref()), &args.form, home, terminal)?;
         }
-        Mint::SpaceSupport(args) => {
-            let (space, issuer) = (&args.space, args.stored.issuer.as_deref());
-            let mut request = match args.modern {
+        Mint::SpaceSupport { space, modern, uses, stored: args } => {
+            let issuer = args.issuer.as_deref();
+            let mut request = match modern {
                 true => MintRequest::invite(InviteType::SupportSpace, space, issuer),
                 false => MintRequest::space_support(space, issuer),
             };
-            request.use_limit = args.uses.0;
-            stored(request, &args.stored.form, home, terminal)?;
+            request.use_limit = uses.0;
+            stored(request, &args.form, home, terminal)?;
         }
         Mint::Invite(args) => invite(args, home, terminal)?,
-        Mint::Access(args) => {
-            let subject = args.own.subject.as_deref();
-            let request = match &args.session {
+        Mint::Access { session, own: args } => {
+            let subject = args.subject.as_deref();
+            let request = match session {
                 Some(session) => MintRequest::access_in(session, subject),
                 None => MintRequest::access(subject),
             };
-            own(request, &args.own, home, terminal)?;
+            own(request, args, home, terminal)?;
         }
         Mint::Identity(args) => own(MintRequest::identity(args.subject.as_deref()), args, home, terminal)?,
     }
@@ -83,9 +83,6 @@ fn raw(args: &RawArgs, terminal: &Terminal) -> Result<(), Failure> {
 fn invite(args: &InviteArgs, home: &HomeArgs, terminal: &Terminal) -> Result<(), Failure> {
     let mut request = MintRequest::invite(args.invite, &args.target, args.stored.issuer.as_deref());
     request.use_limit = match args.uses {
-        Some(uses) if uses.0.is_some() && args.temporary => {
-            return Err(MintError::TemporaryUnlimited.into());
-        }
         Some(uses) => uses.0,
         None if args.temporary => None,
         None => request.use_limit,
@@ -224,8 +221,8 @@ fn summarize(minted: &Minted, request: &MintRequest<'_>, now: UnixTime, terminal
             true => "not counted".to_owned(),
             false => limit(request.use_limit.map(Into::into)),
         };
-        let expiry = Until { at: minted.expires_at, now };
-        terminal.tell(format_args!("id          {}\nuses        {uses}\nexpires     {expiry}\n", minted.id));
+        let expiry = Until { at: minted.expires_at, now }.to_string();
+        terminal.tell(describe::lines(&[("id", minted.id.to_string()), ("uses", uses), ("expires", expiry)]));
     }
 }
 

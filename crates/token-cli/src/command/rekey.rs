@@ -69,7 +69,7 @@ pub(super) fn run(args: &RekeyArgs, home: &HomeArgs, terminal: &Terminal) -> Res
     for store in &stores {
         let counts = progress.is_shown().then(|| store.counts()).transpose()?.unwrap_or_default();
         let all = counts.records.saturating_add(counts.generations);
-        let mut tell = |told: &Rekeyed| progress.tell_part(told.seen, all);
+        let mut tell = |done: &Rekeyed| progress.tell_part(done.seen, all);
         proofs.push(token_store::rekey(&**store, &keys, &mut tell)?);
     }
     drop(progress);
@@ -90,7 +90,7 @@ pub(super) fn run(args: &RekeyArgs, home: &HomeArgs, terminal: &Terminal) -> Res
             source.replace(&keys)?;
         }
     }
-    let (failed, damaged) = (sum(|told| told.failed), sum(|told| told.damaged));
+    let (failed, damaged) = (sum(|done| done.failed), sum(|done| done.damaged));
     let whole = failed == 0 && damaged == 0;
     // If an old key cannot be removed yet, the rekeying is not over, and the next attempt adds no key.
     if whole || args.keep_old {
@@ -102,7 +102,7 @@ pub(super) fn run(args: &RekeyArgs, home: &HomeArgs, terminal: &Terminal) -> Res
         return Err(Failure::Rekey { failed, damaged });
     }
 
-    let (seen, resealed) = (sum(|told| told.seen), sum(|told| told.resealed));
+    let (seen, resealed) = (sum(|done| done.seen), sum(|done| done.resealed));
     let former = former.map(|path| path.display().to_string());
     let done = Done { key: keys.newest_id(), resumed, seen, resealed, removed, former };
     terminal.answer(&done, text(&done))?;
@@ -127,24 +127,18 @@ fn text(done: &Done) -> String {
 /// Keeps a ring beside its own file, named by the last key that is removed: `keys.old-1`. Overwrites no other file of
 /// that name, and keeps the same ring only once, even if the rekeying is interrupted.
 fn keep_former(keys: &KeyRing, dir: &Path, last: u32) -> Result<PathBuf, Failure> {
-    let mut number = 1_u32;
-    loop {
-        let name = match number {
-            1 => format!("keys.old-{last}"),
-            number => format!("keys.old-{last}-{number}"),
-        };
-        let path = dir.join(name);
+    let mut path = dir.join(format!("keys.old-{last}"));
+    for number in 2..=MAX_FORMER {
         match keys.save(&path) {
-            Ok(()) => return Ok(path),
-            Err(KeyFileError::Exists { .. }) if number < MAX_FORMER => {
-                if KeyRing::load(&path).is_ok_and(|kept| *kept.to_text() == *keys.to_text()) {
-                    return Ok(path);
-                }
-                number = number.saturating_add(1);
-            }
-            Err(error) => return Err(KeySourceError::from(error).into()),
+            Err(KeyFileError::Exists { .. }) => {}
+            saved => return Ok(saved.map(|()| path).map_err(KeySourceError::from)?),
         }
+        if KeyRing::load(&path).is_ok_and(|kept| *kept.to_text() == *keys.to_text()) {
+            return Ok(path);
+        }
+        path = dir.join(format!("keys.old-{last}-{number}"));
     }
+    Err(KeySourceError::from(KeyFileError::Exists { path }).into())
 }
 
 /// A file with the key of an unfinished rekeying, so that a resumed one adds no other key; then, a line each, the

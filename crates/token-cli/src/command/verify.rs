@@ -1,7 +1,5 @@
 //! `onetoken verify`
 
-use std::fmt;
-
 use serde::Serialize;
 use token_api::Refusal as Why;
 use token_core::{CaveatTypes, Identifier, Macaroon, RootKey, Scope, Token, TokenType, UnixTime, Verifier};
@@ -10,7 +8,7 @@ use super::lines;
 use crate::{
     args::{Use, VerifyArgs},
     bytes::{Bytes, Plain},
-    describe::stated,
+    describe::{self, Row, stated},
     entity::{Named, limit},
     error::{Failure, Refusal, UsageError},
     exit::Exit,
@@ -82,10 +80,10 @@ fn by_key(
     }
     let verifier = Verifier::new(&context).exact(&exact).supporting(supported);
     match verifier.verify_with(macaroon, discharges, key) {
-        Ok(verified) => Ok(Accepted {
-            stated: stated(macaroon.identifier(), macaroon.caveats()),
-            ..Accepted::new(macaroon, verified.expires_at())
-        }),
+        Ok(verified) => {
+            let rows = stated(macaroon.identifier(), macaroon.caveats());
+            Ok(Accepted::new(macaroon, verified.expires_at(), rows))
+        }
         Err(why) => Err(Failure::verifying(why, macaroon, discharges)),
     }
 }
@@ -94,7 +92,7 @@ fn by_store(args: &VerifyArgs, authority: &Issuer, token: &Token) -> Result<Acce
     let now = args.request.at().unwrap_or_else(|| authority.now());
     match authority.verify(token, args.expect, &args.request.context(now)) {
         Ok(accepted) if accepted.uses_left == Some(0) => Err(Refusal::from(Why::Exhausted).into()),
-        Ok(accepted) => Ok(Accepted::by_store(accepted)),
+        Ok(accepted) => Ok(Accepted::by_store(&accepted)),
         Err(error) => Err(Failure::checking(error, token.macaroon())),
     }
 }
@@ -119,63 +117,55 @@ struct Accepted {
     location: Bytes,
     expires_at: Option<Stamp>,
     #[serde(flatten)]
-    purpose: Option<Stored>,
-    /// The token's own statements, for people.
+    stored: Option<Stored>,
+    /// What the store knows of the token, or what it states itself, for people.
     #[serde(skip)]
-    stated: Vec<(&'static str, String)>,
+    rows: Vec<Row>,
 }
 
-/// A token's purpose according to the store.
+/// What the store knows of a token.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Stored {
     #[serde(rename = "type")]
-    kind: &'static str,
+    purpose: &'static str,
     resource: Option<Named>,
     issuer: Named,
     uses_left: Option<u64>,
 }
 
 impl Accepted {
-    fn new(macaroon: &Macaroon, expires_at: Option<UnixTime>) -> Self {
+    fn new(macaroon: &Macaroon, expires_at: Option<UnixTime>, rows: Vec<Row>) -> Self {
         Self {
             valid: true,
             identifier: macaroon.identifier().into(),
             location: macaroon.location().into(),
             expires_at: expires_at.map(Stamp),
-            purpose: None,
-            stated: Vec::new(),
+            stored: None,
+            rows,
         }
     }
 
-    fn by_store(accepted: token_api::Accepted) -> Self {
-        let purpose = Stored {
-            kind: accepted.purpose.as_str(),
-            issuer: accepted.issuer.as_deref().into(),
-            resource: accepted.resource.map(Named::from),
-            uses_left: accepted.uses_left,
-        };
-        Self { purpose: Some(purpose), ..Self::new(accepted.token.macaroon(), accepted.expires_at) }
+    fn by_store(accepted: &token_api::Accepted) -> Self {
+        let (purpose, uses_left) = (accepted.purpose.as_str(), accepted.uses_left);
+        let (resource, issuer) =
+            (accepted.resource.as_ref().map(Named::from), Named::from(accepted.issuer.as_deref()));
+        let mut rows = vec![("type", purpose.to_owned())];
+        rows.extend(resource.iter().map(|resource| ("resource", resource.resource())));
+        rows.extend([("issuer", issuer.subject()), ("uses left", limit(uses_left))]);
+        let stored = Some(Stored { purpose, resource, issuer, uses_left });
+        Self { stored, ..Self::new(accepted.token.macaroon(), accepted.expires_at, rows) }
     }
 
     fn text(&self, terminal: &Terminal, now: UnixTime) -> String {
-        let mut text = format!("{}\n", terminal.paint(Style::Good, "valid"));
-        let mut row = |name: &str, value: &dyn fmt::Display| text.push_str(&format!("{name:<12}{value}\n"));
-        if let Some(Stored { kind, resource, issuer, uses_left }) = &self.purpose {
-            row("type", kind);
-            if let Some(resource) = resource {
-                row("resource", &resource.resource());
-            }
-            row("issuer", &issuer.subject());
-            row("uses left", &limit(*uses_left));
-        }
-        for (name, value) in &self.stated {
-            row(name, value);
-        }
-        row("expires", &Until { at: self.expires_at.map(|Stamp(at)| at), now });
-        row("identifier", &Plain(self.identifier.as_bytes()));
-        let unsigned = terminal.paint(Style::Faint, "(not signed)");
-        row("location", &format_args!("{} {unsigned}", Plain(self.location.as_bytes())));
-        text
+        let until = Until { at: self.expires_at.map(|Stamp(at)| at), now };
+        let location = Plain(self.location.as_bytes());
+        let ends = [
+            ("expires", until.to_string()),
+            ("identifier", Plain(self.identifier.as_bytes()).to_string()),
+            ("location", format!("{location} {}", terminal.paint(Style::Faint, "(not signed)"))),
+        ];
+        let valid = terminal.paint(Style::Good, "valid");
+        format!("{valid}\n{}{}", describe::lines(&self.rows), describe::lines(&ends))
     }
 }

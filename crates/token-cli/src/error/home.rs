@@ -24,7 +24,7 @@ pub(crate) enum HomeError {
     #[error("{} is not a configuration of onetoken", path.display())]
     Config { path: PathBuf, source: serde_json::Error },
     #[error("{} has version {found}; this program reads version {known}", path.display())]
-    Version { path: PathBuf, found: u32, known: u32 },
+    Version { path: PathBuf, found: u64, known: u64 },
     #[error("{} cannot be used", path.display())]
     Io { path: PathBuf, source: io::Error },
     #[error(transparent)]
