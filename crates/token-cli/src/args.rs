@@ -45,10 +45,10 @@ use crate::{
 )]
 pub(crate) struct Args {
     /// When to color output for people; `auto` colors it on a terminal, unless NO_COLOR is set
-    #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
+    #[arg(long, global = true, display_order = 900, value_name = "WHEN", default_value = "auto")]
     pub(crate) color: ColorChoice,
     /// Print a JSON document instead of text for people
-    #[arg(long, global = true)]
+    #[arg(long, global = true, display_order = 900)]
     pub(crate) json: bool,
     #[command(flatten)]
     pub(crate) home: HomeArgs,
@@ -161,7 +161,7 @@ pub(crate) struct InspectArgs {
 
 /// Verify a token for a request, by the store or by a key
 ///
-/// Without a key, the store must hold the token's record. The signatures of the token and of all discharges are
+/// Without a key, the token must have been minted into the store. The signatures of the token and of all discharges are
 /// checked first. Then each caveat must hold in the context that the options describe. A caveat about a fact that no
 /// option gives does not hold. Each third-party caveat needs its own discharge, which the third party makes and the
 /// holder binds to the token (see `onetoken bind`). Unused discharges are refused.
