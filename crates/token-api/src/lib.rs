@@ -108,9 +108,9 @@ pub use verify::{Accepted, TokenInput};
 pub use token_core;
 #[doc(no_inline)]
 pub use token_core::{
-    CaveatKey, Context, Damage, DecodeError, EncodeError, FieldError, Fingerprint, Inspection, Interface,
-    InviteConsumer, InviteType, Limits, Macaroon, PredicateBuf, Purpose, Region, Scope, Service, Subject,
-    Token, UnixTime, VerifyError,
+    CaveatKey, Context, Damage, DecodeError, DecodeOptions, EncodeError, FieldError, Fingerprint, Inspection,
+    Interface, InviteConsumer, InviteType, Limits, Macaroon, PredicateBuf, Purpose, Region, Scope, Service,
+    Subject, Token, UnixTime, VerifyError,
 };
 pub use token_store;
 #[cfg(feature = "redb")]

@@ -68,6 +68,29 @@ fn a_support_token_is_spent_once() {
     assert_eq!((again.uses_left, again.repeated), (Some(0), true));
 }
 
+/// The consumer comes from the context alone; a context without one spends nothing.
+#[test]
+fn a_spend_without_a_consumer_fails() {
+    let world = World::new();
+    let minted = mint(&world, &support());
+    let context = world.authority.context();
+    let failed = world.authority.spend(&minted.token, Purpose::SpaceSupport, &claim("c"), &context);
+    assert!(matches!(failed, Err(AcceptError::Failed(Failure::NoConsumer))), "{failed:?}");
+    assert_eq!(world.authority.verify(&minted.token, None, &context).unwrap().uses_left, Some(1));
+}
+
+#[test]
+fn a_decoded_token_is_judged_as_its_text() {
+    let world = World::new();
+    let minted = mint(&world, &support());
+    let token = Token::decode(&minted.token, &DecodeOptions::default()).unwrap();
+    let context = by(PROVIDER, &world.authority.context());
+    assert_eq!(world.authority.verify(&token, None, &context).unwrap().id, minted.id);
+    let spend = |name: &str| world.authority.spend(&token, Purpose::SpaceSupport, &claim(name), &context);
+    assert!(!spend("a").unwrap().repeated);
+    assert_eq!(refusal(spend("b").unwrap_err()), Refusal::Exhausted);
+}
+
 #[test]
 fn a_retried_claim_gets_the_same_answer_in_every_state() {
     for between in ["revoked", "expired", "issuer out"] {

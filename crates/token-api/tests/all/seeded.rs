@@ -1,8 +1,10 @@
 //! An authority with known random bytes mints the same tokens every time.
 
-use token_api::{Authority, Config, Host, HostError, Purpose};
+use token_api::{Authority, Config, Failure, Host, HostError, MintError, Purpose};
 use token_core::{Subject, UnixTime};
 use token_store::{Entity, KeyRing, MemoryStore};
+
+use crate::support;
 
 struct Everything;
 
@@ -39,4 +41,14 @@ fn a_seeded_token_is_golden() {
         let body = authority.get_space_provider_token(Some(Subject::User("u1")), "s1").unwrap();
         assert_eq!(body.token, GOLDEN);
     }
+}
+
+#[test]
+fn random_bytes_that_repeat_mint_one_token() {
+    let authority =
+        Authority::new(MemoryStore::new(), KeyRing::generate().unwrap(), Everything, Config::default());
+    let authority = authority.unwrap().with_test_random(|bytes| bytes.fill(7));
+    authority.mint(&support()).unwrap();
+    let again = authority.mint(&support());
+    assert!(matches!(again, Err(MintError::Failed(Failure::IdTaken))), "{again:?}");
 }
