@@ -24,7 +24,7 @@ use std::{
 };
 
 use ring::rand::{SecureRandom, SystemRandom};
-use token_core::{Purpose, RootKey, UnixTime};
+use token_core::{RootKey, UnixTime};
 
 use crate::{
     Administration, ClaimId, Entity, Filter, Generation, GrantId, Insert, KeyRing, Owner, Page, Record,
@@ -107,16 +107,8 @@ impl Suite {
 
     /// Makes a record without an expiry, a use limit or a resource.
     fn record(&self, id: &TokenId) -> Record {
-        let terms = Terms {
-            id,
-            purpose: Purpose::SpaceSupport,
-            resource: None,
-            issuer: &self.entity("user", "issuer"),
-            created: UnixTime::from_secs(1_500_000_000),
-            expires: None,
-            use_limit: None,
-        };
-        Record::new(terms, &self.root_key(id.as_bytes()), &self.keys).unwrap()
+        let issuer = self.entity("user", "issuer");
+        Record::new(Terms::unlimited(id, &issuer), &self.root_key(id.as_bytes()), &self.keys).unwrap()
     }
 
     fn limited(&self, id: &TokenId, limit: u64) -> Record {

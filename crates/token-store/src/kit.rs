@@ -85,7 +85,7 @@ pub fn raise(subject: &Entity, stored: Option<&[u8]>, next: &Generation) -> Resu
 
 #[cfg(test)]
 mod tests {
-    use token_core::{Purpose, RootKey};
+    use token_core::RootKey;
 
     use super::*;
     use crate::{KeyRing, Owner, Record, Terms, TokenId};
@@ -96,15 +96,8 @@ mod tests {
         for (len, stored) in [(1019, true), (1020, true), (1021, false)] {
             let entity = Entity::user("x".repeat(len));
             assert_eq!(entity_key(&entity).is_some(), stored);
-            let terms = Terms {
-                id: &TokenId::new(vec![7; TokenId::MAX_LEN]).unwrap(),
-                purpose: Purpose::Access,
-                resource: Some(&entity),
-                issuer: &entity,
-                created: UnixTime::from_secs(1),
-                expires: None,
-                use_limit: None,
-            };
+            let id = TokenId::new(vec![7; TokenId::MAX_LEN]).unwrap();
+            let terms = Terms { resource: Some(&entity), ..Terms::unlimited(&id, &entity) };
             assert_eq!(Record::new(terms, &key, &keys).unwrap().to_bytes().is_ok(), stored);
             let owner = Owner::Generation { subject: &entity, number: 1 };
             let generation = Generation { number: 1, root_key: keys.seal(&key, owner).unwrap() };

@@ -120,6 +120,16 @@ pub struct Terms<'a> {
     pub use_limit: Option<NonZeroU64>,
 }
 
+#[cfg(any(test, feature = "conformance"))]
+impl<'a> Terms<'a> {
+    /// Returns the terms of a token without limits, for tests to change.
+    pub(crate) const fn unlimited(id: &'a TokenId, issuer: &'a Entity) -> Self {
+        let created = UnixTime::from_secs(1_500_000_000);
+        let purpose = Purpose::SpaceSupport;
+        Self { id, purpose, resource: None, issuer, created, expires: None, use_limit: None }
+    }
+}
+
 /// The shared secret of all temporary tokens of one subject, at one generation. Raising the generation voids every
 /// temporary token minted before.
 #[derive(Clone, Debug, PartialEq, Eq)]

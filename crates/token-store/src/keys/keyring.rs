@@ -286,32 +286,19 @@ mod tests {
         TokenId::new(bytes).unwrap()
     }
 
-    fn terms<'a>(id: &'a TokenId, issuer: &'a Entity) -> Terms<'a> {
-        let created = UnixTime::from_secs(1);
-        Terms {
-            id,
-            purpose: Purpose::Access,
-            resource: None,
-            issuer,
-            created,
-            expires: None,
-            use_limit: None,
-        }
-    }
-
     #[test]
     fn a_key_opens_for_its_owner_alone() {
         let keys = KeyRing::generate().unwrap();
         let root = RootKey::from_derived([7; 32]);
         let (user, shifted) = (entity("user", "u1"), entity("use", "ru1"));
         let (a, b, ab) = (id(b"a"), id(b"b"), id(b"ab"));
-        let one = terms(&a, &user);
+        let one = Terms::unlimited(&a, &user);
         let time = |secs| UnixTime::from_secs(secs);
         let owners = [
             Owner::Token(one),
             Owner::Token(Terms { id: &b, ..one }),
             Owner::Token(Terms { id: &ab, purpose: Purpose::Identity, ..one }),
-            Owner::Token(Terms { purpose: Purpose::SpaceSupport, ..one }),
+            Owner::Token(Terms { purpose: Purpose::Access, ..one }),
             Owner::Token(Terms { resource: Some(&user), ..one }),
             Owner::Token(Terms { resource: Some(&shifted), ..one }),
             Owner::Token(Terms { issuer: &shifted, ..one }),
@@ -337,7 +324,7 @@ mod tests {
     fn every_flipped_bit_is_noticed() {
         let keys = KeyRing::generate().unwrap();
         let (token, issuer) = (id(b"a"), entity("user", "u1"));
-        let owner = Owner::Token(terms(&token, &issuer));
+        let owner = Owner::Token(Terms::unlimited(&token, &issuer));
         let sealed = keys.seal(&RootKey::from_derived([7; 32]), owner).unwrap();
         for bit in 0..sealed.ciphertext.len() * 8 {
             let mut flipped = sealed.clone();
@@ -360,7 +347,7 @@ mod tests {
     fn rotation_keeps_what_was_sealed() {
         let mut keys = KeyRing::generate().unwrap();
         let (token, issuer) = (id(b"a"), entity("user", "u1"));
-        let owner = Owner::Token(terms(&token, &issuer));
+        let owner = Owner::Token(Terms::unlimited(&token, &issuer));
         let old = keys.seal(&RootKey::from_derived([1; 32]), owner).unwrap();
         keys.rotate().unwrap();
         let new = keys.seal(&RootKey::from_derived([2; 32]), owner).unwrap();
@@ -380,7 +367,7 @@ mod tests {
     fn nothing_is_sealed_twice_alike() {
         let keys = KeyRing::generate().unwrap();
         let (token, issuer) = (id(b"a"), entity("user", "u1"));
-        let owner = Owner::Token(terms(&token, &issuer));
+        let owner = Owner::Token(Terms::unlimited(&token, &issuer));
         let root = RootKey::from_derived([7; 32]);
         let seal = || keys.seal(&root, owner).unwrap();
         assert_ne!(seal(), seal());

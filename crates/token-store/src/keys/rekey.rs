@@ -271,8 +271,6 @@ impl Sealed for (Entity, Generation) {
 
 #[cfg(test)]
 mod tests {
-    use token_core::{Purpose, UnixTime};
-
     use super::*;
     use crate::{Insert, MemoryStore, Raise, Terms, TokenStore};
 
@@ -281,16 +279,8 @@ mod tests {
     }
 
     fn record(keys: &KeyRing, number: u32) -> Record {
-        let terms = Terms {
-            id: &id(number),
-            purpose: Purpose::SpaceSupport,
-            resource: None,
-            issuer: &Entity { kind: "user".into(), id: "u1".into() },
-            created: UnixTime::from_secs(1_500_000_000),
-            expires: None,
-            use_limit: None,
-        };
-        Record::new(terms, &RootKey::derive_any(&number.to_be_bytes()), keys).unwrap()
+        let (id, user) = (id(number), Entity::user("u1"));
+        Record::new(Terms::unlimited(&id, &user), &RootKey::derive_any(&number.to_be_bytes()), keys).unwrap()
     }
 
     fn filled(keys: &KeyRing, records: u32) -> MemoryStore {

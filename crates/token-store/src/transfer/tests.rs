@@ -4,7 +4,7 @@ use std::{
     num::NonZeroU64,
 };
 
-use token_core::{Purpose, RootKey, UnixTime};
+use token_core::{RootKey, UnixTime};
 
 use super::*;
 use crate::{
@@ -28,14 +28,12 @@ fn filled(keys: &KeyRing, records: u32, generations: u32) -> MemoryStore {
     for number in 0..records {
         let user = Entity { kind: "user".into(), id: format!("u\u{e9}\"\n{}", number % 7) };
         let space = Entity { kind: "space".into(), id: "s1".into() };
+        let id = id(number);
         let terms = Terms {
-            id: &id(number),
-            purpose: Purpose::SpaceSupport,
             resource: (number % 2 == 0).then_some(&space),
-            issuer: &user,
-            created: UnixTime::from_secs(1_500_000_000),
             expires: (number % 3 == 0).then_some(UnixTime::MAX),
             use_limit: NonZeroU64::new(u64::from(number % 3)),
+            ..Terms::unlimited(&id, &user)
         };
         let mut record = Record::new(terms, &RootKey::derive_any(&number.to_be_bytes()), keys).unwrap();
         record.revoked = number % 5 == 0;
@@ -43,7 +41,7 @@ fn filled(keys: &KeyRing, records: u32, generations: u32) -> MemoryStore {
         assert_eq!(store.insert(&record).unwrap(), Insert::Inserted);
         if number % 3 > 0 && number % 5 > 0 {
             assert!(matches!(
-                store.spend(&id(number), &claim(1), UnixTime::from_secs(1)).unwrap(),
+                store.spend(&id, &claim(1), UnixTime::from_secs(1)).unwrap(),
                 Spend::Spent { .. }
             ));
         }

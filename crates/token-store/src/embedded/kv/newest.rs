@@ -39,8 +39,6 @@ pub(super) fn newest(view: &impl View) -> Result<Option<UnixTime>, StoreError> {
 mod tests {
     use std::{num::NonZeroU64, time::Duration};
 
-    use token_core::Purpose;
-
     use super::*;
     use crate::{
         Administration, Entity, Insert, Item, KeyRing, MemoryStore, Record, Terms, TokenId, TokenStore,
@@ -51,14 +49,12 @@ mod tests {
 
     /// Makes a spent record that was created, and expired, this many seconds after the start.
     fn record(after: u64) -> Record {
+        let (id, user) = (TokenId::new(format!("created {after}")).unwrap(), Entity::user("u1"));
         let terms = Terms {
-            id: &TokenId::new(format!("created {after}")).unwrap(),
-            purpose: Purpose::SpaceSupport,
-            resource: None,
-            issuer: &Entity { kind: "user".into(), id: "u1".into() },
             created: START.plus_secs(after),
             expires: Some(START.plus_secs(after)),
             use_limit: NonZeroU64::new(1),
+            ..Terms::unlimited(&id, &user)
         };
         let keys = KeyRing::generate().unwrap();
         let record = Record::new(terms, &token_core::RootKey::from_derived([1; 32]), &keys).unwrap();

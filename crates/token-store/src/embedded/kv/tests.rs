@@ -438,14 +438,13 @@ fn damaged(numbers: &[u8]) -> Kv<Memory> {
     for number in 0..10 {
         let id = TokenId::new([number]).unwrap();
         let root_key = token_core::RootKey::from_derived([number; 32]);
+        let (space, user) = (space(), user());
         let terms = Terms {
-            id: &id,
-            purpose: Purpose::SpaceSupport,
-            resource: Some(&space()),
-            issuer: &user(),
+            resource: Some(&space),
             created: UnixTime::from_secs(1),
             expires: Some(UnixTime::from_secs(10 + u64::from(number))),
             use_limit: std::num::NonZeroU64::new(1),
+            ..Terms::unlimited(&id, &user)
         };
         let record = Record { uses: 1, ..Record::new(terms, &root_key, &keys).unwrap() };
         assert_eq!(store.insert(&record).unwrap(), Insert::Inserted);

@@ -1,7 +1,5 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use token_core::Purpose;
-
 use super::*;
 use crate::{
     ClaimId, Entity, Insert, KeyRing, Record, Refund, Spend, Terms,
@@ -71,14 +69,12 @@ fn again(answer: &Spend) -> bool {
 }
 
 fn record(keys: &KeyRing) -> Record {
+    let (id, user) = (TokenId::new(*b"token").unwrap(), Entity::user("u1"));
     let terms = Terms {
-        id: &TokenId::new(*b"token").unwrap(),
-        purpose: Purpose::SpaceSupport,
-        resource: None,
-        issuer: &Entity { kind: "user".into(), id: "u1".into() },
         created: UnixTime::from_secs(1),
         expires: Some(UnixTime::from_secs(5)),
         use_limit: std::num::NonZeroU64::new(CLAIMS),
+        ..Terms::unlimited(&id, &user)
     };
     Record::new(terms, &token_core::RootKey::from_derived([1; 32]), keys).unwrap()
 }
