@@ -2,7 +2,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use token_core::{CaveatTypes, JsonPredicate, Predicate};
+use token_core::{CaveatTypes, Predicate};
 
 fuzz_target!(|bytes: &[u8]| {
     if let Some(predicate) = Predicate::read(bytes) {
@@ -12,14 +12,14 @@ fuzz_target!(|bytes: &[u8]| {
         let is_legacy = matches!(predicate, Predicate::TokenType(_));
         assert_eq!(modern.contains(&predicate), !is_legacy);
     }
-    if let Ok(JsonPredicate(written)) = serde_json::from_slice(bytes) {
+    if let Ok(written) = serde_json::from_slice::<PredicateBuf>(bytes) {
         round_trip(&Predicate::read(written.as_ref()).expect("what JSON says can be read"));
     }
 });
 
 fn round_trip(predicate: &Predicate<'_>) {
     let json = serde_json::to_string(predicate).expect("a caveat has a JSON form");
-    let JsonPredicate(back) = serde_json::from_str(&json).expect("what is written is read");
+    let back: PredicateBuf = serde_json::from_str(&json).expect("what is written is read");
     let again = Predicate::read(back.as_ref()).expect("what JSON says can be read");
     assert_eq!(serde_json::to_string(&again).expect("a caveat has a JSON form"), json);
     // A network without its mask gets it.

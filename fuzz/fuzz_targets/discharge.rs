@@ -5,7 +5,7 @@
 use std::collections::BTreeSet;
 
 use libfuzzer_sys::{arbitrary, arbitrary::Arbitrary, fuzz_target};
-use token_core::{CaveatKey, Context, DecodeOptions, Format, Macaroon, RootKey, UnixTime, Verifier};
+use token_core::{CaveatKey, CaveatNonce, Context, DecodeOptions, Format, Macaroon, RootKey, UnixTime, Verifier};
 
 #[derive(Arbitrary, Debug)]
 struct Input {
@@ -49,7 +49,7 @@ fn add(macaroon: &mut Macaroon, caveats: &[Caveat], nonce: &mut u8) {
             Caveat::Fails => macaroon.attenuate("time < 1"),
             Caveat::Third { identifier, key: number } => {
                 *nonce = nonce.wrapping_add(1);
-                macaroon.add_third_party("", &[*identifier], &key(*number), &[*nonce; 24])
+                macaroon.add_third_party("", &[*identifier], &key(*number), CaveatNonce::from_random([*nonce; 24]))
             }
         }
         .expect("a caveat of at least a byte");
@@ -98,11 +98,11 @@ fuzz_target!(|input: Input| {
                 Macaroon::discharge(&key(it.key), "", &[it.identifier]).expect("an identifier");
             add(&mut discharge, &it.caveats, &mut nonce);
             match it.bind {
-                Bind::ToRoot => discharge.bound_to(&root),
-                Bind::ToAnother => discharge.bound_to(&other),
+                Bind::ToRoot => root.bind_discharge(&discharge),
+                Bind::ToAnother => other.bind_discharge(&discharge),
                 Bind::Not => discharge,
                 Bind::ThenNarrow => {
-                    let mut bound = discharge.bound_to(&root);
+                    let mut bound = root.bind_discharge(&discharge);
                     bound.attenuate("time < 9").expect("a caveat");
                     bound
                 }

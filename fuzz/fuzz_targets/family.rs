@@ -3,7 +3,7 @@
 
 use libfuzzer_sys::fuzz_target;
 use token_core::{
-    Context, Interface, JsonPredicate, Macaroon, Predicate, Region, RootKey, UnixTime, Verifier,
+    Context, Interface, Macaroon, Predicate, Region, RootKey, UnixTime, Verifier,
 };
 use token_test::strategies::FAMILIES;
 
@@ -14,7 +14,7 @@ fuzz_target!(|bytes: &[u8]| {
     let Some(predicate) = Predicate::read(&text) else { return };
     assert_eq!(predicate.to_string().as_bytes(), text);
     let json = serde_json::to_vec(&predicate).expect("a caveat has a JSON form");
-    let JsonPredicate(again) = serde_json::from_slice(&json).expect("what is written is read");
+    let again: PredicateBuf = serde_json::from_slice(&json).expect("what is written is read");
     let again = Predicate::read(again.as_ref()).expect("what JSON says can be read");
 
     // The caveat from its JSON form holds exactly if the caveat does.

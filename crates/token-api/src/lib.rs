@@ -108,7 +108,7 @@ pub use verify::{Accepted, TokenInput};
 pub use token_core;
 #[doc(no_inline)]
 pub use token_core::{
-    CaveatKey, Context, Damage, DecodeError, DecodeOptions, EncodeError, FieldError, Fingerprint, Inspection,
+    BuildError, CaveatKey, Context, Damage, DecodeError, DecodeOptions, EncodeError, Fingerprint, Inspection,
     Interface, InviteConsumer, InviteType, Limits, Macaroon, PredicateBuf, Purpose, Region, Scope, Service,
     Subject, Token, UnixTime, VerifyError,
 };

@@ -4,8 +4,8 @@ use std::{fmt, num::NonZeroU64};
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use token_core::{
-    BuildError, IdentifierV2, InviteType, Persistence, Predicate, PredicateBuf, RootKey, Scope, Subject,
-    Token, TokenType, UnixTime,
+    IdentifierV2, InviteType, Persistence, Predicate, PredicateBuf, RootKey, Scope, Subject, Token,
+    TokenType, UnixTime,
 };
 use token_store::{Entity, Insert, Record, Terms, TokenId, TokenStore};
 
@@ -239,13 +239,13 @@ impl<S: TokenStore, H: Host> Authority<S, H> {
             _ => {
                 let mut token = Token::mint_legacy(key, &self.config.location, id)?;
                 if let Some(stated) = request.purpose.legacy_type(&token.identifier()) {
-                    token.attenuate(PredicateBuf::token_type(stated)).map_err(BuildError::from)?;
+                    token.attenuate(PredicateBuf::token_type(stated))?;
                 }
                 token
             }
         };
         if let Some(expires_at) = expires_at {
-            token.attenuate(PredicateBuf::time(expires_at)).map_err(BuildError::from)?;
+            token.attenuate(PredicateBuf::time(expires_at))?;
         }
         let supported = request.purpose.caveat_types(&token.identifier(), Scope::Unlimited);
         for (index, caveat) in request.caveats.iter().enumerate() {
@@ -255,7 +255,7 @@ impl<S: TokenStore, H: Host> Authority<S, H> {
             if !predicate.is_some_and(|predicate| supported.contains(&predicate)) {
                 return Err(MintError::UnsupportedCaveat { index });
             }
-            token.attenuate(caveat).map_err(BuildError::from)?;
+            token.attenuate(caveat)?;
         }
         let text = token.encode()?;
         // Does not hand out a token that decoding would refuse.

@@ -1,6 +1,6 @@
 //! Third-party caveats, with a random nonce.
 
-use token_core::{CaveatKey, CaveatNonce, FieldError, Macaroon};
+use token_core::{BuildError, CaveatKey, CaveatNonce, Macaroon};
 
 use crate::{Failure, random};
 
@@ -23,7 +23,7 @@ use crate::{Failure, random};
 /// let discharge = Macaroon::discharge(&shared, "https://auth.example", b"is it Alice?")?;
 ///
 /// let context = Context::at(UnixTime::from_secs(1_700_000_000));
-/// Verifier::new(&context).verify_with(&root, &[discharge.bound_to(&root)], &root_key)?;
+/// Verifier::new(&context).verify_with(&root, &[root.bind_discharge(&discharge)], &root_key)?;
 /// # Ok(())
 /// # }
 /// ```
@@ -36,9 +36,9 @@ pub fn add_third_party(
     identifier: &[u8],
     key: &CaveatKey,
 ) -> Result<(), ThirdPartyError> {
-    let mut nonce = CaveatNonce::default();
+    let mut nonce = [0; 24];
     random::system(&mut nonce)?;
-    Ok(macaroon.add_third_party(location, identifier, key, &nonce)?)
+    Ok(macaroon.add_third_party(location, identifier, key, CaveatNonce::from_random(nonce))?)
 }
 
 /// Why a third-party caveat was not appended.
@@ -47,7 +47,7 @@ pub fn add_third_party(
 pub enum ThirdPartyError {
     /// The identifier is empty, or it or the location is too long.
     #[error(transparent)]
-    Field(#[from] FieldError),
+    Field(#[from] BuildError),
     /// The operating system gave no random bytes.
     #[error(transparent)]
     Failed(#[from] Failure),

@@ -286,11 +286,9 @@ impl Issued {
 
 /// The purpose of a token of this type, and the kind and id of its resource.
 fn purpose_of(token_type: TokenType<&str>) -> (Purpose, Option<(&'static str, &str)>) {
-    match token_type {
-        TokenType::Access { .. } => (Purpose::Access, None),
-        TokenType::Identity => (Purpose::Identity, None),
-        TokenType::Invite { invite, target } => {
-            (Purpose::invite(invite), Some((invite.target_kind(), target)))
-        }
-    }
+    let resource = match token_type {
+        TokenType::Invite { invite, target } => Some((invite.target_kind(), target)),
+        _ => None,
+    };
+    (token_type.purpose(), resource)
 }

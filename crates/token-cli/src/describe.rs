@@ -76,8 +76,8 @@ fn kind(token_type: &TokenType<&str>) -> String {
         TokenType::Access { session: Some(session) } => {
             format!("access token for session {}", Plain(session.as_bytes()))
         }
-        TokenType::Identity => "identity token".to_owned(),
         TokenType::Invite { invite, .. } => format!("invite token, {}", invite.name()),
+        other => format!("{} token", other.purpose()),
     }
 }
 

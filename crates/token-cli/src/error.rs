@@ -202,9 +202,9 @@ impl Failure {
                 error.message.clone_from(&malformed.message);
                 error.discharge = malformed.discharge;
                 error.damage = Some(Damage {
-                    stage: malformed.stage.as_str(),
+                    stage: malformed.stage,
                     offset: malformed.offset,
-                    unit: malformed.unit.to_string(),
+                    unit: malformed.unit,
                     hint: malformed.hint.as_deref(),
                     partial: malformed.partial.as_ref().map(|(partial, now)| partial.report(*now)),
                 });
@@ -286,7 +286,7 @@ struct Body<'a> {
 struct Damage<'a> {
     stage: &'static str,
     offset: usize,
-    unit: String,
+    unit: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     hint: Option<&'a str>,
     /// Null if nothing could be read.

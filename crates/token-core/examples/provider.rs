@@ -6,8 +6,8 @@
 use std::error::Error;
 
 use token_core::{
-    CaveatTypes, Context, DecodeOptions, IdentifierV2, Interface, Persistence, Preflight, RootKey, Service,
-    ServiceKind, Subject, Token, TokenType, UnixTime, Verifier,
+    CaveatTypes, Context, DecodeOptions, IdentifierV2, Interface, Persistence, RootKey, Service, ServiceKind,
+    Subject, Token, TokenType, UnixTime, Verifier,
 };
 
 /// What the provider knows of a request.
@@ -24,8 +24,8 @@ fn request(now: UnixTime) -> Context {
 fn for_a_job(text: &str, request: &Context, end: UnixTime) -> Result<String, Box<dyn Error>> {
     let mut token = Token::decode(text, &DecodeOptions::default())?;
     let verifier = Verifier::new(request).supporting(CaveatTypes::ACCESS);
-    if let Preflight::Refuted { index, why } = verifier.preflight(token.macaroon()) {
-        return Err(format!("caveat {index} of the token: {why}").into());
+    if let Some(refused) = verifier.preflight(token.macaroon()) {
+        return Err(refused.into());
     }
     // The token may still be forged, revoked or spent: only Onezone knows, which the provider asks here.
     token.attenuate(format!("time < {}", end.as_secs()))?;

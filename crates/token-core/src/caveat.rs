@@ -6,6 +6,7 @@ use crate::{Predicate, predicate::FORMS};
 
 /// A condition under which a macaroon is valid, as the received bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(clippy::exhaustive_enums, reason = "the formats are fixed")]
 pub enum Caveat<'a> {
     /// Judged by the verifier of the macaroon.
     FirstParty {

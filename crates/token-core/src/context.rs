@@ -55,6 +55,7 @@ pub struct Context {
 
 /// The use of an access token.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[expect(clippy::exhaustive_enums, reason = "a verifier judges by every scope")]
 pub enum Scope {
     /// Anything.
     #[default]

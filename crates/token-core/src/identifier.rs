@@ -5,10 +5,11 @@ use core::fmt;
 
 use serde::{Serialize, Serializer, ser::SerializeStruct};
 
-use crate::{Subject, TokenType, split};
+use crate::{DecodeError, Problem, Subject, TokenType, split};
 
 /// An identifier, as read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(clippy::exhaustive_enums, reason = "a reader refuses every other version")]
 pub enum Identifier<'a> {
     /// A bare name: legacy tokens (before 20.02) and macaroons of other programs have one.
     Opaque(&'a [u8]),
@@ -31,6 +32,7 @@ pub struct IdentifierV2<S = String> {
 
 /// Whether a token is stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[expect(clippy::exhaustive_enums, reason = "version 2 has no other")]
 pub enum Persistence {
     /// Stored under its id, with a secret of its own: `nmd`.
     Named,
@@ -45,9 +47,9 @@ impl<'a> Identifier<'a> {
     /// Reads an identifier. It is opaque if it has no `/`, or no number before the first `/`.
     ///
     /// # Errors
-    /// [`IdentifierError`] when it begins with a version number but is not a version-2 identifier as Onedata writes
-    /// it. Onedata refuses such a token as bad.
-    pub fn read(bytes: &'a [u8]) -> Result<Self, IdentifierError> {
+    /// [`DecodeError`] when it begins with a version number but is not a version-2 identifier as Onedata writes
+    /// it. Onedata refuses such a token as bad. The offset counts from the identifier's beginning.
+    pub fn read(bytes: &'a [u8]) -> Result<Self, DecodeError> {
         let Some(version) = split::position(bytes, b'/').and_then(|slash| bytes.get(..slash)) else {
             return Ok(Self::Opaque(bytes));
         };
@@ -55,7 +57,7 @@ impl<'a> Identifier<'a> {
             return Ok(Self::Opaque(bytes));
         }
         if version != b"2" {
-            return Err(IdentifierError { problem: IdentifierProblem::Version, at: 0 });
+            return Err(bad("the version `2`", 0));
         }
         IdentifierV2::read(bytes).map(Self::V2)
     }
@@ -80,6 +82,13 @@ impl<'a> Identifier<'a> {
     }
 }
 
+const PARTS: &str = "five parts, separated by `/`";
+const TYPE: &str = "a type `act`, `act:SESSION`, `idn` or `CODE:TARGET:PARAMETERS`";
+
+const fn bad(expected: &'static str, at: usize) -> DecodeError {
+    DecodeError::bytes(Problem::Identifier { expected }, at)
+}
+
 /// Whether Erlang reads the text as an integer. Onedata distinguishes the versions by this.
 fn is_integer(bytes: &[u8]) -> bool {
     let digits = bytes.strip_prefix(b"+").or_else(|| bytes.strip_prefix(b"-")).unwrap_or(bytes);
@@ -87,16 +96,12 @@ fn is_integer(bytes: &[u8]) -> bool {
 }
 
 impl<'a> IdentifierV2<&'a str> {
-    fn read(bytes: &'a [u8]) -> Result<Self, IdentifierError> {
-        let text = core::str::from_utf8(bytes).map_err(|error| IdentifierError {
-            problem: IdentifierProblem::NotUtf8,
-            at: error.valid_up_to(),
-        })?;
+    fn read(bytes: &'a [u8]) -> Result<Self, DecodeError> {
+        let text = core::str::from_utf8(bytes).map_err(|error| bad("UTF-8", error.valid_up_to()))?;
         let mut parts = split::parts(text, b'/');
-        let bad = |problem, at| IdentifierError { problem, at };
         let mut at = 0_usize;
         let mut part = || {
-            let (begin, part) = (at, parts.next().ok_or(bad(IdentifierProblem::Arity, text.len()))?);
+            let (begin, part) = (at, parts.next().ok_or(bad(PARTS, text.len()))?);
             at = at.saturating_add(part.len()).saturating_add(1);
             Ok((begin, part))
         };
@@ -106,17 +111,17 @@ impl<'a> IdentifierV2<&'a str> {
         let (type_at, token_type) = part()?;
         let (id_at, id) = part()?;
         if parts.next().is_some() {
-            return Err(bad(IdentifierProblem::Arity, id_at.saturating_add(id.len())));
+            return Err(bad(PARTS, id_at.saturating_add(id.len())));
         }
         Ok(Self {
             persistence: Persistence::read(persistence)
-                .ok_or(bad(IdentifierProblem::Persistence, persistence_at))?,
+                .ok_or(bad("the persistence `nmd`, or `tmp-` and a number", persistence_at))?,
             // `*` stands for anyone in caveats, and is no subject's id here.
             subject: Subject::read(subject)
                 .filter(|subject| subject.id() != Some("*"))
-                .ok_or(bad(IdentifierProblem::Subject, subject_at))?,
-            token_type: TokenType::read(token_type).ok_or(bad(IdentifierProblem::Type, type_at))?,
-            id: Some(id).filter(|id| !id.is_empty()).ok_or(bad(IdentifierProblem::Id, id_at))?,
+                .ok_or(bad("a subject `usr-ID`, `prv-ID`, `grp-ID` or `nobody`", subject_at))?,
+            token_type: TokenType::read(token_type).ok_or(bad(TYPE, type_at))?,
+            id: Some(id).filter(|id| !id.is_empty()).ok_or(bad("an id", id_at))?,
         })
     }
 }
@@ -136,13 +141,13 @@ impl<S: AsRef<str>> IdentifierV2<S> {
     /// Writes the identifier.
     ///
     /// # Errors
-    /// [`IdentifierError`] when a part contains a separator, so that it would read back as a different identifier.
-    pub fn write(&self) -> Result<String, IdentifierError> {
+    /// [`DecodeError`] when a part contains a separator, so that it would read back as a different identifier.
+    pub fn write(&self) -> Result<String, DecodeError> {
         let IdentifierV2 { persistence, subject, token_type, id } = self.as_deref();
         let text = format!("2/{persistence}/{subject}/{token_type}/{id}");
         match IdentifierV2::read(text.as_bytes())? == self.as_deref() {
             true => Ok(text),
-            false => Err(IdentifierError { problem: IdentifierProblem::Type, at: 0 }),
+            false => Err(bad(TYPE, 0)),
         }
     }
 }
@@ -191,41 +196,4 @@ impl<S: AsRef<str>> Serialize for IdentifierV2<S> {
         map.serialize_field("id", self.id.as_ref())?;
         map.end()
     }
-}
-
-/// The identifier begins with a version number, but is not written as Onedata writes version 2.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{problem} (byte {at} of the identifier)")]
-pub struct IdentifierError {
-    /// What is wrong.
-    pub problem: IdentifierProblem,
-    /// Where in the identifier, in bytes from 0.
-    pub at: usize,
-}
-
-/// What is wrong with an identifier.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum IdentifierProblem {
-    /// The version is not `2`, the only one.
-    #[error("the identifier's version is not `2`")]
-    Version,
-    /// It is not UTF-8.
-    #[error("the identifier is not UTF-8")]
-    NotUtf8,
-    /// It does not have five parts, separated by `/`.
-    #[error("the identifier does not have five parts separated by `/`")]
-    Arity,
-    /// The persistence is neither `nmd` nor `tmp-GENERATION`.
-    #[error("the identifier's persistence is neither `nmd` nor `tmp-` and a number")]
-    Persistence,
-    /// The subject is none of `usr-ID`, `prv-ID`, `grp-ID`, `nobody`.
-    #[error("the identifier's subject is none of `usr-ID`, `prv-ID`, `grp-ID`, `nobody`")]
-    Subject,
-    /// The type is none of `act`, `act:SESSION`, `idn`, `CODE:TARGET:PARAMETERS`.
-    #[error("the identifier's type is none of `act`, `act:SESSION`, `idn`, `CODE:TARGET:PARAMETERS`")]
-    Type,
-    /// The id is empty.
-    #[error("the identifier's id is empty")]
-    Id,
 }

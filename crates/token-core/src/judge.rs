@@ -32,6 +32,50 @@ pub enum Unmet {
     Other(String),
 }
 
+/// Judges predicates outside Onedata's vocabulary, or overrides the judgment of some within it.
+///
+/// A closure from the predicate's bytes to a [`Judgment`] is a judge, and can capture the data that it needs:
+///
+/// ```
+/// use token_core::{Context, Judgment, Macaroon, RootKey, UnixTime, Verifier};
+///
+/// let key = RootKey::derive(&[7; 32])?;
+/// let mut macaroon = Macaroon::mint(&key, "", b"id")?;
+/// macaroon.attenuate("colour = blue")?;
+///
+/// let colours = ["red", "blue"];
+/// let judge = |predicate: &[u8]| match predicate.strip_prefix(b"colour = ") {
+///     None => Judgment::NotMine,
+///     Some(colour) if colours.iter().any(|ours| ours.as_bytes() == colour) => Judgment::Satisfied,
+///     Some(_) => Judgment::NotSatisfied("no such colour here".into()),
+/// };
+/// let context = Context::at(UnixTime::from_secs(0));
+/// Verifier::new(&context).judges(&[&judge]).verify(&macaroon, &key)?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub trait Judge {
+    /// Judges one predicate. Return [`Judgment::NotMine`] unless the judge understands it to the last byte.
+    fn judge(&self, predicate: &[u8]) -> Judgment;
+}
+
+impl<F: Fn(&[u8]) -> Judgment> Judge for F {
+    fn judge(&self, predicate: &[u8]) -> Judgment {
+        self(predicate)
+    }
+}
+
+/// The answer of a [`Judge`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(clippy::exhaustive_enums, reason = "a caveat holds, does not, or is unknown")]
+pub enum Judgment {
+    /// The predicate holds.
+    Satisfied,
+    /// The predicate does not hold, and why.
+    NotSatisfied(String),
+    /// This judge does not know the predicate; others may.
+    NotMine,
+}
+
 /// A request, as one verification sees it.
 ///
 /// The holder of a token decides how many groups its caveats name, and a user may be in thousands. The first few

@@ -47,8 +47,7 @@
 //! // A provider has no key. It can still read the token, and see that Onezone would refuse it.
 //! let inspection = inspect(&text, &DecodeOptions::default())?;
 //! assert_eq!(inspection.token().map(|token| token.id), Some("t1"));
-//! let preflight = Verifier::new(&context).preflight(token.macaroon());
-//! assert_eq!(preflight, Preflight::Refuted { index: 0, why: Refutation::Unmet(Unmet::Refuted) });
+//! assert_eq!(Verifier::new(&context).preflight(token.macaroon()), Some(refused));
 //! # Ok(())
 //! # }
 //! ```
@@ -65,16 +64,16 @@
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! let key = RootKey::derive(b"thirty-two random bytes, or more")?;
 //! let caveat_key = CaveatKey::derive(b"other random bytes, for one caveat alone")?;
-//! let nonce = [7; 24]; // 24 random bytes; token-api draws them
+//! let nonce = CaveatNonce::from_random([7; 24]); // token-api draws it
 //! let mut macaroon = Macaroon::mint(&key, "https://onezone.example.com", b"m1")?;
-//! macaroon.add_third_party("https://login.example.com", b"user is u1?", &caveat_key, &nonce)?;
+//! macaroon.add_third_party("https://login.example.com", b"user is u1?", &caveat_key, nonce)?;
 //!
 //! // The third party mints the discharge at the holder's request, and may add caveats of its own.
 //! let mut discharge = Macaroon::discharge(&caveat_key, "https://login.example.com", b"user is u1?")?;
 //! discharge.attenuate(PredicateBuf::time(UnixTime::from_secs(2_000)))?;
 //!
 //! // The holder binds it to the macaroon, so that it is valid with no other, and presents both.
-//! let bound = discharge.bound_to(&macaroon);
+//! let bound = macaroon.bind_discharge(&discharge);
 //! let context = Context::at(UnixTime::from_secs(1_000));
 //! let verified = Verifier::new(&context).verify_with(&macaroon, &[bound], &key)?;
 //! assert_eq!(verified.expires_at(), Some(UnixTime::from_secs(2_000)));
@@ -94,8 +93,8 @@
 //!
 //! # What may be trusted
 //!
-//! Trust is a type. Anyone can write a [`Token`] or a [`Macaroon`]. An [`Inspection`] shows it and a [`Preflight`] can
-//! refute it, and neither proves anything. Only [`Verifier::verify`] makes a [`Verified`].
+//! Trust is a type. Anyone can write a [`Token`] or a [`Macaroon`]. An [`Inspection`] shows it and a
+//! [preflight](Verifier::preflight) can refute it, and neither proves anything. Only [`Verifier::verify`] makes a [`Verified`].
 //!
 //! Received bytes are the truth. Identifiers and caveats are MACed as received and never re-encoded. The types of
 //! this crate ([`Identifier`], [`Predicate`], …) are views of them, made without allocation. An unknown caveat can be
@@ -113,6 +112,7 @@
 //! secrets nor signatures appear in `Debug` or in errors.
 #![cfg_attr(not(test), no_std)]
 #![forbid(unsafe_code)]
+#![warn(unnameable_types, clippy::exhaustive_enums)]
 
 extern crate alloc;
 
@@ -141,28 +141,28 @@ mod wire;
 pub use caveat::{Caveat, CaveatTypes};
 pub use context::{Context, Scope};
 pub use fingerprint::Fingerprint;
-pub use identifier::{Identifier, IdentifierError, IdentifierProblem, IdentifierV2, Persistence};
+pub use identifier::{Identifier, IdentifierV2, Persistence};
 pub use inspect::{Damage, Hint, Inspection, Report, inspect};
-pub use judge::Unmet;
+pub use judge::{Judge, Judgment, Unmet};
 pub use limits::Limits;
 pub use mac::Signature;
-pub use macaroon::{FieldError, Macaroon};
+pub use macaroon::{BuildError, Macaroon};
 pub use predicate::{
-    ApiPattern, Country, DataPath, GeoFilter, Interface, IpMask, JsonPredicate, List, ListError, ListItem,
-    ObjectId, Predicate, PredicateBuf, Region,
+    ApiPattern, Country, DataPath, GeoFilter, Interface, IpMask, List, ListError, ListItem, ObjectId,
+    Predicate, PredicateBuf, Region,
 };
-pub use purpose::{Purpose, StatedPurpose};
+pub use purpose::Purpose;
 pub use seal::CaveatNonce;
 pub use secret::{CaveatKey, RootKey, ShortSecret};
 pub use service::{Service, ServiceKind};
 pub use split::ParseError;
 pub use subject::Subject;
 pub use time::UnixTime;
-pub use token::{BuildError, Token};
+pub use token::Token;
 pub use token_type::{InviteConsumer, InviteType, LegacyType, TokenType};
-pub use verify::{Judge, Judgment, Place, Preflight, Refutation, Verified, Verifier, VerifyError};
+pub use verify::{Place, Verified, Verifier, VerifyError};
 pub use wire::{
-    error::{DecodeError, EncodeError, Problem, Stage, Unit},
+    error::{DecodeError, EncodeError, Problem},
     format::{DecodeOptions, Format},
     text::{Encoding, Spelling},
 };

@@ -6,7 +6,8 @@ use core::fmt;
 use tinyvec::TinyVec;
 
 use crate::{
-    CaveatKey, CaveatNonce, RootKey, Signature, caveat::Caveat, limits::Limits, mac::ChainKey, seal,
+    CaveatKey, CaveatNonce, DecodeError, RootKey, Signature, caveat::Caveat, limits::Limits, mac::ChainKey,
+    seal,
 };
 
 /// A stretch of [`Parts::fields`], in bytes.
@@ -108,12 +109,9 @@ impl Macaroon {
     /// verify with.
     ///
     /// # Errors
-    /// [`FieldError`] when the identifier is empty, or either is longer than 1 MiB.
-    pub fn mint(key: &RootKey, location: &str, identifier: &[u8]) -> Result<Self, FieldError> {
-        FieldError::check(identifier)?;
-        if location.len() > Limits::ONEDATA.field {
-            return Err(FieldError::TooLong { len: location.len() });
-        }
+    /// [`BuildError`] when the identifier is empty, or either is longer than 1 MiB.
+    pub fn mint(key: &RootKey, location: &str, identifier: &[u8]) -> Result<Self, BuildError> {
+        check(location, identifier)?;
         let mut parts = Parts { fields: Vec::with_capacity(256), ..Parts::default() };
         parts.location = Some(parts.push(location.as_bytes()));
         parts.identifier = Some(parts.push(identifier));
@@ -124,11 +122,11 @@ impl Macaroon {
     /// one was *and* the predicate holds.
     ///
     /// # Errors
-    /// [`FieldError`] when the predicate is empty or longer than 1 MiB; the macaroon is then unchanged. A macaroon
+    /// [`BuildError`] when the predicate is empty or longer than 1 MiB; the macaroon is then unchanged. A macaroon
     /// that exceeds [`Limits::ONEDATA`] in caveats or text can be written, but readers with these limits refuse it.
-    pub fn attenuate(&mut self, predicate: impl AsRef<[u8]>) -> Result<(), FieldError> {
+    pub fn attenuate(&mut self, predicate: impl AsRef<[u8]>) -> Result<(), BuildError> {
         let predicate = predicate.as_ref();
-        FieldError::check(predicate)?;
+        check("", predicate)?;
         let mut link = ChainKey::resume(&self.signature);
         link.link(predicate);
         self.signature = link.into_signature();
@@ -141,21 +139,18 @@ impl Macaroon {
     /// mints with [`discharge`](Self::discharge) under the same key. The caller and the third party agree on how it
     /// learns the key and the condition to check: commonly the identifier contains both, encrypted for it.
     ///
-    /// The nonce is 24 fresh random bytes. The location is an unsigned hint where to get the discharge.
+    /// The location is an unsigned hint where to get the discharge.
     ///
     /// # Errors
-    /// [`FieldError`] when the identifier is empty, or either is longer than 1 MiB; the macaroon is then unchanged.
+    /// [`BuildError`] when the identifier is empty, or either is longer than 1 MiB; the macaroon is then unchanged.
     pub fn add_third_party(
         &mut self,
         location: &str,
         identifier: &[u8],
         key: &CaveatKey,
-        nonce: &CaveatNonce,
-    ) -> Result<(), FieldError> {
-        FieldError::check(identifier)?;
-        if location.len() > Limits::ONEDATA.field {
-            return Err(FieldError::TooLong { len: location.len() });
-        }
+        nonce: CaveatNonce,
+    ) -> Result<(), BuildError> {
+        check(location, identifier)?;
         let mut link = ChainKey::resume(&self.signature);
         let vid = seal::seal(&link, nonce, key);
         link.link_third_party(&vid, identifier);
@@ -173,17 +168,17 @@ impl Macaroon {
     /// can attenuate it to set conditions of its own, until it is bound.
     ///
     /// # Errors
-    /// [`FieldError`] when the identifier is empty, or either is longer than 1 MiB.
-    pub fn discharge(key: &CaveatKey, location: &str, identifier: &[u8]) -> Result<Self, FieldError> {
+    /// [`BuildError`] when the identifier is empty, or either is longer than 1 MiB.
+    pub fn discharge(key: &CaveatKey, location: &str, identifier: &[u8]) -> Result<Self, BuildError> {
         Self::mint(key.as_root(), location, identifier)
     }
 
-    /// Binds a discharge to the root macaroon that it will be presented with, so that it is refused with any other.
+    /// Binds a discharge to this root macaroon, so that it is refused with any other, and returns the bound discharge.
     /// Do this last: attenuating either macaroon afterwards breaks the binding.
     #[must_use]
-    pub fn bound_to(&self, root: &Self) -> Self {
-        let signature = ChainKey::resume(&self.signature).bound_to(&root.signature).into_signature();
-        Self { parts: self.parts.clone(), signature }
+    pub fn bind_discharge(&self, discharge: &Self) -> Self {
+        let signature = ChainKey::resume(&discharge.signature).bound_to(&self.signature).into_signature();
+        Self { parts: discharge.parts.clone(), signature }
     }
 
     /// Returns the location: an unsigned hint that any holder may have changed. Never route, authorize or fetch by
@@ -221,10 +216,10 @@ impl fmt::Debug for Macaroon {
     }
 }
 
-/// Why a field cannot be part of a macaroon.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+/// Why a macaroon or a token was not minted or attenuated.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
-pub enum FieldError {
+pub enum BuildError {
     /// The identifier or predicate is empty.
     #[error("an identifier or a caveat cannot be empty")]
     Empty,
@@ -234,14 +229,22 @@ pub enum FieldError {
         /// The length of the field, in bytes.
         len: usize,
     },
+    /// A part of the identifier is empty or contains a separator. The offset counts from the identifier's beginning.
+    #[error(transparent)]
+    Identifier(#[from] DecodeError),
+    /// The subject is neither a user nor a provider (`onedata-tokens.md` §3).
+    #[error("a token speaks for a user or a provider")]
+    Subject,
+    /// The id of a legacy token reads as a version-2 identifier.
+    #[error("the id reads as a version-2 identifier")]
+    NotOpaque,
 }
 
-impl FieldError {
-    fn check(field: &[u8]) -> Result<(), Self> {
-        match field.len() {
-            0 => Err(Self::Empty),
-            len if len > Limits::ONEDATA.field => Err(Self::TooLong { len }),
-            _ => Ok(()),
-        }
+/// Checks the fields of a macaroon or of a caveat.
+fn check(location: &str, field: &[u8]) -> Result<(), BuildError> {
+    match location.len().max(field.len()) {
+        len if len > Limits::ONEDATA.field => Err(BuildError::TooLong { len }),
+        _ if field.is_empty() => Err(BuildError::Empty),
+        _ => Ok(()),
     }
 }

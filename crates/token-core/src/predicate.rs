@@ -13,7 +13,6 @@ use crate::{LegacyType, Service, Subject, UnixTime, split};
 pub use self::{
     buf::{ListError, PredicateBuf},
     item::{ApiPattern, Country, DataPath, Interface, IpMask, ObjectId, Region},
-    json::JsonPredicate,
     list::{List, ListItem},
 };
 pub(crate) use nearest::FORMS;
@@ -28,6 +27,7 @@ pub(crate) use nearest::FORMS;
 /// assert!(Predicate::read(b"colour = blue").is_none());
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Predicate<'a> {
     /// `time < N`: the time is before `N`.
     Time {
@@ -64,6 +64,7 @@ pub enum Predicate<'a> {
 
 /// Whether a list admits its items or excludes them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[expect(clippy::exhaustive_enums, reason = "a list admits or excludes")]
 pub enum GeoFilter {
     /// `=`
     Whitelist,

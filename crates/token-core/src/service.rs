@@ -9,6 +9,7 @@ use crate::{ParseError, split};
 
 /// A kind of service.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum ServiceKind {
     /// Onezone itself.
     OzWorker,

@@ -9,6 +9,7 @@ use crate::ParseError;
 
 /// A user, a provider, a group, or nobody. `Subject` owns its id; `Subject<&str>` borrows it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[expect(clippy::exhaustive_enums, reason = "a host decides about every kind")]
 pub enum Subject<S = String> {
     /// `usr-ID`
     User(S),

@@ -4,11 +4,10 @@ use alloc::string::String;
 use core::fmt;
 
 use crate::{
-    DecodeError, DecodeOptions, EncodeError, Encoding, FieldError, Fingerprint, Format, Identifier,
-    IdentifierV2, Macaroon, RootKey, ServiceKind, Spelling, StatedPurpose, Subject,
-    identifier::IdentifierError,
+    BuildError, Caveat, DecodeError, DecodeOptions, EncodeError, Encoding, Fingerprint, Format, Identifier,
+    IdentifierV2, LegacyType, Macaroon, Predicate, RootKey, ServiceKind, Spelling, Subject,
     macaroon::Parts,
-    wire::{self, Reading, error::Problem},
+    wire::{self, Reading},
 };
 
 /// A token that was minted or decoded. It proves nothing until it is verified.
@@ -96,8 +95,8 @@ impl Token {
     /// Appends a first-party caveat. Needs no key.
     ///
     /// # Errors
-    /// [`FieldError`] when the predicate is empty or too long; the token is then unchanged.
-    pub fn attenuate(&mut self, predicate: impl AsRef<[u8]>) -> Result<(), FieldError> {
+    /// [`BuildError`] when the predicate is empty or too long; the token is then unchanged.
+    pub fn attenuate(&mut self, predicate: impl AsRef<[u8]>) -> Result<(), BuildError> {
         self.macaroon.attenuate(predicate)
     }
 
@@ -107,24 +106,19 @@ impl Token {
         &self.macaroon
     }
 
-    /// Returns the purpose that the token states, unverified.
-    ///
-    /// ```
-    /// use token_core::{DecodeOptions, InviteType, RootKey, StatedPurpose, Token, TokenType};
-    /// # use token_core::{IdentifierV2, Persistence, Subject};
-    ///
-    /// # let token_type = TokenType::Invite { invite: InviteType::SupportSpace, target: "s1" };
-    /// # let identifier =
-    /// #     IdentifierV2 { persistence: Persistence::Named, subject: Subject::User("u1"), token_type, id: "t1" };
-    /// # let text = Token::mint(&RootKey::derive(&[7; 32])?, "onezone", &identifier)?.encode()?;
-    /// let token = Token::decode(&text, &DecodeOptions::default())?;
-    /// let purpose = TokenType::Invite { invite: InviteType::SupportSpace, target: "s1" };
-    /// assert_eq!(token.stated_purpose(), StatedPurpose::Modern(purpose));
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
+    /// Returns the type that a legacy token states in its first caveat `tokenType = …`, unverified: anyone can write
+    /// such a token. A program may route a token by it, never authorize by it. A token with a version-2 identifier
+    /// states its type [there](IdentifierV2::token_type).
     #[must_use]
-    pub fn stated_purpose(&self) -> StatedPurpose<'_> {
-        StatedPurpose::of(&self.macaroon)
+    pub fn stated_legacy_type(&self) -> Option<LegacyType> {
+        let Identifier::Opaque(_) = self.identifier() else { return None };
+        self.macaroon.caveats().find_map(|caveat| match caveat {
+            Caveat::FirstParty { predicate } => match Predicate::read(predicate)? {
+                Predicate::TokenType(stated) => Some(stated),
+                _ => None,
+            },
+            Caveat::ThirdParty { .. } => None,
+        })
     }
 
     /// Returns the digest of the token, the key for a cached verdict. It is the same for every spelling.
@@ -153,10 +147,10 @@ impl Token {
     }
 }
 
-/// Converts an identifier's error to one with its offset in the macaroon's bytes.
-pub(crate) fn identifier_error(parts: &Parts, error: IdentifierError) -> DecodeError {
-    let begin = parts.identifier.map_or(0, |span| span.start);
-    DecodeError::bytes(Problem::Identifier(error), begin.saturating_add(error.at))
+/// Counts an offset in the identifier from the beginning of the macaroon's bytes.
+pub(crate) fn identifier_error(parts: &Parts, mut error: DecodeError) -> DecodeError {
+    error.offset = error.offset.saturating_add(parts.identifier.map_or(0, |span| span.start));
+    error
 }
 
 /// Shows the identifier and the number of caveats, not the signature.
@@ -164,22 +158,4 @@ impl fmt::Debug for Token {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Token").field(&self.macaroon).finish()
     }
-}
-
-/// Why a token was not minted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum BuildError {
-    /// A part of the identifier is empty or contains a separator.
-    #[error(transparent)]
-    Identifier(#[from] IdentifierError),
-    /// A field is empty or too long.
-    #[error(transparent)]
-    Field(#[from] FieldError),
-    /// The subject is neither a user nor a provider (`onedata-tokens.md` §3).
-    #[error("a token speaks for a user or a provider")]
-    Subject,
-    /// The id of a legacy token reads as a version-2 identifier.
-    #[error("the id reads as a version-2 identifier")]
-    NotOpaque,
 }

@@ -5,10 +5,11 @@ use core::fmt;
 
 use serde::{Serialize, Serializer, ser::SerializeMap};
 
-use crate::split;
+use crate::{Purpose, split};
 
 /// The type of a token with a version-2 identifier. `TokenType` owns its texts; `TokenType<&str>` borrows them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum TokenType<S = String> {
     /// Acts for its subject, `act` or `act:SESSION`.
     Access {
@@ -60,6 +61,18 @@ impl<S: AsRef<str>> TokenType<S> {
             Self::Access { session } => TokenType::Access { session: session.as_ref().map(S::as_ref) },
             Self::Identity => TokenType::Identity,
             Self::Invite { invite, target } => TokenType::Invite { invite: *invite, target: target.as_ref() },
+        }
+    }
+}
+
+impl<S> TokenType<S> {
+    /// Returns what a token of this type is for.
+    #[must_use]
+    pub fn purpose(&self) -> Purpose {
+        match self {
+            Self::Access { .. } => Purpose::Access,
+            Self::Identity => Purpose::Identity,
+            Self::Invite { invite, .. } => Purpose::invite(*invite),
         }
     }
 }
@@ -119,6 +132,7 @@ impl Serialize for Invitation<'_> {
 
 /// The type of an invitation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum InviteType {
     /// `ujg`
     UserJoinGroup,
@@ -152,6 +166,7 @@ pub enum InviteType {
 
 /// The consumers that may use an invitation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[expect(clippy::exhaustive_enums, reason = "a host decides about every kind")]
 pub enum InviteConsumer {
     /// A user.
     User,
@@ -251,6 +266,7 @@ impl InviteType {
 
 /// The type that a legacy token states in its caveat `tokenType = …` (`onedata-tokens.md` §4.3).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[expect(clippy::exhaustive_enums, reason = "no new legacy types are written")]
 pub enum LegacyType {
     /// Until 3.0.0-rc11, a user joins a group.
     GroupInvite,

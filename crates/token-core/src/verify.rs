@@ -1,15 +1,14 @@
 //! Verification: the whole chain first, with all its discharges, then each caveat in order.
 
-use alloc::{
-    collections::{BTreeMap, VecDeque},
-    string::String,
-    vec::Vec,
-};
+mod error;
+mod signatures;
+
 use core::fmt;
 
+pub use self::error::{Place, VerifyError};
 use crate::{
-    Caveat, CaveatKey, CaveatTypes, Context, Identifier, LegacyType, Limits, Macaroon, Predicate, RootKey,
-    Service, Subject, TokenType, UnixTime, Unmet, judge::Request, mac::ChainKey, macaroon::Span, seal,
+    CaveatTypes, Context, Identifier, Judge, Judgment, LegacyType, Limits, Macaroon, Predicate, RootKey,
+    Service, Subject, TokenType, UnixTime, Unmet, judge::Request, macaroon::Span,
 };
 
 /// Verifies macaroons against the facts of one request.
@@ -36,52 +35,9 @@ pub struct Verifier<'a> {
     supported: CaveatTypes,
     stated: Option<LegacyType>,
     exact: &'a [&'a [u8]],
-    checks: &'a [&'a dyn Judge],
+    judges: &'a [&'a dyn Judge],
     limits: Limits,
     unused_discharges: bool,
-}
-
-/// Judges predicates outside Onedata's vocabulary, or overrides the judgment of some within it.
-///
-/// A closure from the predicate's bytes to a [`Judgment`] is a check, and can capture the data that it needs:
-///
-/// ```
-/// use token_core::{Context, Judgment, Macaroon, RootKey, UnixTime, Verifier};
-///
-/// let key = RootKey::derive(&[7; 32])?;
-/// let mut macaroon = Macaroon::mint(&key, "", b"id")?;
-/// macaroon.attenuate("colour = blue")?;
-///
-/// let colours = ["red", "blue"];
-/// let check = |predicate: &[u8]| match predicate.strip_prefix(b"colour = ") {
-///     None => Judgment::NotMine,
-///     Some(colour) if colours.iter().any(|ours| ours.as_bytes() == colour) => Judgment::Satisfied,
-///     Some(_) => Judgment::NotSatisfied("no such colour here".into()),
-/// };
-/// let context = Context::at(UnixTime::from_secs(0));
-/// Verifier::new(&context).checks(&[&check]).verify(&macaroon, &key)?;
-/// # Ok::<(), Box<dyn std::error::Error>>(())
-/// ```
-pub trait Judge {
-    /// Judges one predicate. Return [`Judgment::NotMine`] unless the check understands it to the last byte.
-    fn check(&self, predicate: &[u8]) -> Judgment;
-}
-
-impl<F: Fn(&[u8]) -> Judgment> Judge for F {
-    fn check(&self, predicate: &[u8]) -> Judgment {
-        self(predicate)
-    }
-}
-
-/// The answer of a [`Judge`].
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Judgment {
-    /// The predicate holds.
-    Satisfied,
-    /// The predicate does not hold, and why.
-    NotSatisfied(String),
-    /// This check does not know the predicate; others may.
-    NotMine,
 }
 
 impl<'a> Verifier<'a> {
@@ -95,7 +51,7 @@ impl<'a> Verifier<'a> {
             supported: CaveatTypes::ALL,
             stated: None,
             exact: &[],
-            checks: &[],
+            judges: &[],
             limits: Limits::ONEDATA,
             unused_discharges: false,
         }
@@ -131,10 +87,10 @@ impl<'a> Verifier<'a> {
         Self { exact, ..self }
     }
 
-    /// Runs these checks first, in order, and takes the first answer other than [`Judgment::NotMine`].
+    /// Asks these judges first, in order, and takes the first answer other than [`Judgment::NotMine`].
     #[must_use]
-    pub const fn checks(self, checks: &'a [&'a dyn Judge]) -> Self {
-        Self { checks, ..self }
+    pub const fn judges(self, judges: &'a [&'a dyn Judge]) -> Self {
+        Self { judges, ..self }
     }
 
     /// Sets the greatest number and depth of discharges.
@@ -172,214 +128,26 @@ impl<'a> Verifier<'a> {
         key: &RootKey,
     ) -> Result<Verified<'t>, VerifyError> {
         let order = self.confirm(macaroon, discharges, key)?;
-        let mut verified = Verified { macaroon, expires_at: None, legacy_type: None };
-        let request = Request::new(self.context, self.now, self.service);
-        self.admit_all(None, macaroon, &request, &mut verified)?;
+        let mut judging = Judging::new(self);
+        judging.verdicts(None, macaroon).collect::<Result<(), _>>()?;
         for index in order {
             if let Some(discharge) = discharges.get(index) {
-                self.admit_all(Some(index), discharge, &request, &mut verified)?;
+                judging.verdicts(Some(index), discharge).collect::<Result<(), _>>()?;
             }
         }
-        Ok(verified)
+        let Judging { expires_at, legacy_type, .. } = judging;
+        Ok(Verified { macaroon, expires_at, legacy_type })
     }
 
-    /// Confirms every signature, and returns the discharges in the order in which caveats ask for them.
-    fn confirm(
-        &self,
-        root: &Macaroon,
-        discharges: &[Macaroon],
-        key: &RootKey,
-    ) -> Result<Vec<usize>, VerifyError> {
-        // Checked before any work on them. A forger learns only how many discharges it sent.
-        if discharges.len() > self.limits.discharges {
-            return Err(VerifyError::TooManyDischarges { max: self.limits.discharges });
-        }
-        // Does not allocate for a macaroon without third-party caveats.
-        let mut asked = VecDeque::new();
-        let link = walk(None, root, key, 0, &mut asked);
-        if !link.confirms(root.signature()) {
-            return Err(VerifyError::BadSignature);
-        }
-        if asked.is_empty() && discharges.is_empty() {
-            return Ok(Vec::new());
-        }
-        let mut unused = BTreeMap::new();
-        for (index, discharge) in discharges.iter().enumerate() {
-            if unused.insert(discharge.identifier(), index).is_some() {
-                return Err(VerifyError::DischargeAmbiguous { discharge: index });
-            }
-        }
-        let mut order = Vec::new();
-        while let Some(Asked { at, identifier, key, depth }) = asked.pop_front() {
-            let Some(key) = key else { return Err(VerifyError::CaveatKeyUnreadable { at }) };
-            let Some(index) = unused.remove(identifier) else {
-                return Err(VerifyError::DischargeMissing { at });
-            };
-            if depth > self.limits.depth {
-                return Err(VerifyError::TooDeep { max: self.limits.depth });
-            }
-            let Some(discharge) = discharges.get(index) else { continue };
-            let link = walk(Some(index), discharge, key.as_root(), depth, &mut asked);
-            if !link.bound_to(root.signature()).confirms(discharge.signature()) {
-                return Err(VerifyError::BadDischarge { discharge: index });
-            }
-            order.push(index);
-        }
-        match unused.into_values().min() {
-            Some(discharge) if !self.unused_discharges => Err(VerifyError::DischargeUnused { discharge }),
-            _ => Ok(order),
-        }
-    }
-
-    fn admit_all(
-        &self,
-        discharge: Option<usize>,
-        macaroon: &Macaroon,
-        request: &Request<'_>,
-        verified: &mut Verified<'_>,
-    ) -> Result<(), VerifyError> {
-        let parts = &macaroon.parts;
-        let text = parts.text();
-        for (index, caveat) in parts.caveats.iter().enumerate().filter(|(_, it)| it.third_party.is_none()) {
-            let Span { start, end } = caveat.identifier;
-            let bytes = parts.bytes(caveat.identifier);
-            let text =
-                text.and_then(|text| text.get(start..end)).or_else(|| core::str::from_utf8(bytes).ok());
-            self.admit(Place { discharge, index }, bytes, text, request, verified)?;
-        }
-        Ok(())
-    }
-
-    fn admit(
-        &self,
-        at: Place,
-        bytes: &[u8],
-        text: Option<&str>,
-        request: &Request<'_>,
-        verified: &mut Verified<'_>,
-    ) -> Result<(), VerifyError> {
-        let read = text.and_then(Predicate::read_text);
-        if let Some(Predicate::Time { valid_until }) = read {
-            verified.expires_at =
-                Some(verified.expires_at.map_or(valid_until, |least| least.min(valid_until)));
-        }
-        if self.exact.contains(&bytes) {
-            return Ok(());
-        }
-        match self.check(bytes) {
-            Judgment::Satisfied => return Ok(()),
-            Judgment::NotSatisfied(reason) => {
-                return Err(VerifyError::CaveatUnmet { at, why: Unmet::Other(reason) });
-            }
-            Judgment::NotMine => {}
-        }
-        // Judged by reference: moving it takes longer than judging it.
-        let Some(predicate) = &read else { return Err(VerifyError::CaveatUnknown { at }) };
-        if !self.supported.contains(predicate) {
-            return Err(VerifyError::CaveatUnsupported { at });
-        }
-        if at.discharge.is_some() && predicate.is_enforced_later() {
-            return Err(VerifyError::CaveatUnenforced { at });
-        }
-        if let Predicate::TokenType(stated) = *predicate {
-            // A holder may append another type; the token is then refused everywhere.
-            let first = match at.discharge {
-                None => *verified.legacy_type.get_or_insert(stated),
-                Some(_) => verified.legacy_type.unwrap_or(stated),
-            };
-            match (self.stated, first) {
-                (Some(asked), _) if asked != stated => {
-                    return Err(VerifyError::WrongType { stated });
-                }
-                (_, first) if first != stated => {
-                    return Err(VerifyError::CaveatUnmet { at, why: Unmet::Refuted });
-                }
-                _ => {}
-            }
-        }
-        request.judge(predicate).map_err(|why| VerifyError::CaveatUnmet { at, why })
-    }
-
-    fn check(&self, text: &[u8]) -> Judgment {
-        let mut judgments = self.checks.iter().map(|check| check.check(text));
-        judgments.find(|judgment| *judgment != Judgment::NotMine).unwrap_or(Judgment::NotMine)
-    }
-
-    /// Checks without a key whether this context refutes a caveat. The issuer would refuse such a macaroon, so the
-    /// caller need not send it there.
+    /// Judges without a key whether the issuer would refuse the macaroon in this context, and returns its error: then
+    /// the caller need not send the macaroon there.
     ///
-    /// Not a verification: a macaroon that is not refuted may still be forged.
-    pub fn preflight(&self, macaroon: &Macaroon) -> Preflight {
-        let mut first_stated = None;
-        let request = Request::new(self.context, self.now, self.service);
-        for (index, caveat) in macaroon.caveats().enumerate() {
-            let Caveat::FirstParty { predicate: text } = caveat else { continue };
-            if self.exact.contains(&text) {
-                continue;
-            }
-            match self.check(text) {
-                Judgment::Satisfied => continue,
-                Judgment::NotSatisfied(reason) => {
-                    return Preflight::Refuted { index, why: Refutation::Unmet(Unmet::Other(reason)) };
-                }
-                Judgment::NotMine => {}
-            }
-            let Some(predicate) = Predicate::read(text) else {
-                return Preflight::Refuted { index, why: Refutation::Unknown };
-            };
-            if !self.supported.contains(&predicate) {
-                return Preflight::Refuted { index, why: Refutation::Unsupported };
-            }
-            let of_another_type = match predicate {
-                Predicate::TokenType(stated) => {
-                    let first = *first_stated.get_or_insert(stated);
-                    stated != first || self.stated.is_some_and(|asked| asked != stated)
-                }
-                _ => false,
-            };
-            match request.judge(&predicate) {
-                _ if of_another_type => {
-                    return Preflight::Refuted { index, why: Refutation::Unmet(Unmet::Refuted) };
-                }
-                // The issuer may know the missing fact.
-                Ok(()) | Err(Unmet::NotKnown) => {}
-                Err(why) => return Preflight::Refuted { index, why: Refutation::Unmet(why) },
-            }
-        }
-        Preflight::Undecided
+    /// Not a verification: `None` says nothing about the signature, nor about facts that only the issuer knows.
+    #[must_use]
+    pub fn preflight(&self, macaroon: &Macaroon) -> Option<VerifyError> {
+        let refused = |error: &_| !matches!(error, VerifyError::CaveatUnmet { why: Unmet::NotKnown, .. });
+        Judging::new(self).verdicts(None, macaroon).filter_map(Result::err).find(refused)
     }
-}
-
-/// A third-party caveat whose discharge is not confirmed yet.
-struct Asked<'t> {
-    at: Place,
-    identifier: &'t [u8],
-    /// `None` if the caveat's key did not open.
-    key: Option<CaveatKey>,
-    depth: usize,
-}
-
-/// Computes the chain of a macaroon, and appends its third-party caveats to the queue.
-fn walk<'t>(
-    discharge: Option<usize>,
-    macaroon: &'t Macaroon,
-    key: &RootKey,
-    depth: usize,
-    asked: &mut VecDeque<Asked<'t>>,
-) -> ChainKey {
-    let mut link = ChainKey::start(key.expose(), macaroon.identifier());
-    for (index, caveat) in macaroon.caveats().enumerate() {
-        match caveat {
-            Caveat::FirstParty { predicate } => link.link(predicate),
-            Caveat::ThirdParty { identifier, vid, .. } => {
-                let key = seal::open(&link, vid);
-                let at = Place { discharge, index };
-                asked.push_back(Asked { at, identifier, key, depth: depth.saturating_add(1) });
-                link.link_third_party(vid, identifier);
-            }
-        }
-    }
-    link
 }
 
 impl fmt::Debug for Verifier<'_> {
@@ -387,26 +155,80 @@ impl fmt::Debug for Verifier<'_> {
         f.debug_struct("Verifier")
             .field("context", self.context)
             .field("supported", &self.supported)
-            .field("checks", &self.checks.len())
+            .field("judges", &self.judges.len())
             .finish_non_exhaustive()
     }
 }
 
-/// The place of a caveat.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Place {
-    /// The index of the discharge, from 0 in the caller's order; `None`: the macaroon itself.
-    pub discharge: Option<usize>,
-    /// The index of the caveat, from 0 in chain order.
-    pub index: usize,
+/// A verification whose signatures are confirmed, or a preflight.
+struct Judging<'v> {
+    verifier: &'v Verifier<'v>,
+    request: Request<'v>,
+    expires_at: Option<UnixTime>,
+    legacy_type: Option<LegacyType>,
 }
 
-impl fmt::Display for Place {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.discharge {
-            None => write!(f, "caveat {}", self.index),
-            Some(discharge) => write!(f, "caveat {} of discharge {discharge}", self.index),
+impl<'v> Judging<'v> {
+    fn new(verifier: &'v Verifier<'v>) -> Self {
+        let request = Request::new(verifier.context, verifier.now, verifier.service);
+        Self { verifier, request, expires_at: None, legacy_type: None }
+    }
+
+    /// Judges each first-party caveat, in chain order.
+    fn verdicts<'m>(
+        &'m mut self,
+        discharge: Option<usize>,
+        macaroon: &'m Macaroon,
+    ) -> impl Iterator<Item = Result<(), VerifyError>> + use<'m, 'v> {
+        let parts = &macaroon.parts;
+        let text = parts.text();
+        let own = parts.caveats.iter().enumerate().filter(|(_, spans)| spans.third_party.is_none());
+        own.map(move |(index, spans)| {
+            let Span { start, end } = spans.identifier;
+            let bytes = parts.bytes(spans.identifier);
+            let text =
+                text.and_then(|text| text.get(start..end)).or_else(|| core::str::from_utf8(bytes).ok());
+            self.judge(Place { discharge, index }, bytes, text.and_then(Predicate::read_text))
+        })
+    }
+
+    fn judge(&mut self, at: Place, bytes: &[u8], read: Option<Predicate<'_>>) -> Result<(), VerifyError> {
+        if let Some(Predicate::Time { valid_until }) = read {
+            self.expires_at = Some(self.expires_at.map_or(valid_until, |least| least.min(valid_until)));
         }
+        if self.verifier.exact.contains(&bytes) {
+            return Ok(());
+        }
+        let judgments = self.verifier.judges.iter().map(|judge| judge.judge(bytes));
+        match { judgments }.find(|judgment| *judgment != Judgment::NotMine) {
+            Some(Judgment::Satisfied) => return Ok(()),
+            Some(Judgment::NotSatisfied(reason)) => {
+                return Err(VerifyError::CaveatUnmet { at, why: Unmet::Other(reason) });
+            }
+            Some(Judgment::NotMine) | None => {}
+        }
+        // Judged by reference: moving it takes longer than judging it.
+        let Some(predicate) = &read else { return Err(VerifyError::CaveatUnknown { at }) };
+        if !self.verifier.supported.contains(predicate) {
+            return Err(VerifyError::CaveatUnsupported { at });
+        }
+        if at.discharge.is_some() && predicate.is_enforced_later() {
+            return Err(VerifyError::CaveatUnenforced { at });
+        }
+        if let Predicate::TokenType(stated) = *predicate {
+            if self.verifier.stated.is_some_and(|asked| asked != stated) {
+                return Err(VerifyError::WrongType { stated });
+            }
+            // A holder may append another type; the token is then refused everywhere.
+            let first = match at.discharge {
+                None => *self.legacy_type.get_or_insert(stated),
+                Some(_) => self.legacy_type.unwrap_or(stated),
+            };
+            if first != stated {
+                return Err(VerifyError::CaveatUnmet { at, why: Unmet::Refuted });
+            }
+        }
+        self.request.judge(predicate).map_err(|why| VerifyError::CaveatUnmet { at, why })
     }
 }
 
@@ -461,119 +283,4 @@ impl<'t> Verified<'t> {
     pub const fn expires_at(&self) -> Option<UnixTime> {
         self.expires_at
     }
-}
-
-/// Why a macaroon was refused.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum VerifyError {
-    /// Wrong root key, or bytes changed after signing. Deliberately says no more.
-    #[error("the signature does not match")]
-    BadSignature,
-    /// A known caveat does not hold.
-    #[error("{at} does not hold: {why}")]
-    CaveatUnmet {
-        /// The caveat.
-        at: Place,
-        /// Why it does not hold.
-        why: Unmet,
-    },
-    /// The caveat is of a type that the verifier does not support.
-    #[error("{at} is of a type that this token must not carry")]
-    CaveatUnsupported {
-        /// The caveat.
-        at: Place,
-    },
-    /// A discharge has a caveat that the host would have to enforce after verification
-    /// ([`Predicate::is_enforced_later`]). The host looks for those in the verified macaroon only.
-    #[error("{at} has to be enforced after verification, which no caveat of a discharge is")]
-    CaveatUnenforced {
-        /// The caveat.
-        at: Place,
-    },
-    /// A caveat is unknown.
-    #[error("{at} is not known")]
-    CaveatUnknown {
-        /// The caveat.
-        at: Place,
-    },
-    /// The token states another type than the expected one.
-    #[error("the token is of type {stated}")]
-    WrongType {
-        /// The stated type.
-        stated: LegacyType,
-    },
-    /// A third-party caveat has no discharge, or its discharge was used for another caveat.
-    #[error("{at} has to be discharged by a third party")]
-    DischargeMissing {
-        /// The caveat.
-        at: Place,
-    },
-    /// The key of a third-party caveat was not sealed under the signature before it, so no discharge can satisfy it.
-    #[error("the key of {at} does not open")]
-    CaveatKeyUnreadable {
-        /// The caveat.
-        at: Place,
-    },
-    /// A discharge was minted under another key, changed after it was bound, or not bound to this macaroon.
-    #[error(
-        "discharge {discharge} does not fit: made with another key, bound to another macaroon, or changed"
-    )]
-    BadDischarge {
-        /// The index of the discharge, from 0.
-        discharge: usize,
-    },
-    /// No caveat asks for a discharge.
-    #[error("no caveat asks for discharge {discharge}")]
-    DischargeUnused {
-        /// The index of the discharge, from 0.
-        discharge: usize,
-    },
-    /// Two discharges have the same identifier, so the choice is ambiguous.
-    #[error("discharge {discharge} has the identifier of an earlier one")]
-    DischargeAmbiguous {
-        /// The index of the discharge, from 0.
-        discharge: usize,
-    },
-    /// There are more discharges than the verifier allows.
-    #[error("there are more than {max} discharges")]
-    TooManyDischarges {
-        /// The greatest allowed number.
-        max: usize,
-    },
-    /// Discharges of discharges go deeper than the verifier allows.
-    #[error("discharges ask for discharges more than {max} levels deep")]
-    TooDeep {
-        /// The greatest allowed depth.
-        max: usize,
-    },
-}
-
-/// The answer of [`Verifier::preflight`].
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[must_use]
-pub enum Preflight {
-    /// The issuer would refuse the token: do not send it.
-    Refuted {
-        /// The index of the first refuted caveat, from 0 in chain order.
-        index: usize,
-        /// Why it is refuted.
-        why: Refutation,
-    },
-    /// Only the issuer can decide.
-    Undecided,
-}
-
-/// Why a caveat is refuted without a key.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Refutation {
-    /// The caveat does not hold.
-    #[error("it does not hold: {0}")]
-    Unmet(Unmet),
-    /// The caveat is of a type that the verifier does not support.
-    #[error("it is of a type that this token must not carry")]
-    Unsupported,
-    /// The caveat is unknown.
-    #[error("it is not known")]
-    Unknown,
 }

@@ -1,6 +1,6 @@
 //! Input that is crafted to cost its reader time, memory or stack.
 
-use token_core::{CaveatKey, Macaroon, RootKey};
+use token_core::{CaveatKey, CaveatNonce, Macaroon, RootKey};
 
 use crate::text;
 
@@ -120,7 +120,9 @@ fn caveat_key() -> CaveatKey {
 
 fn ask(macaroon: &mut Macaroon, number: usize) {
     let (identifier, nonce) = (number.to_be_bytes(), [9; 24]);
-    macaroon.add_third_party("", &identifier, &caveat_key(), &nonce).expect("an identifier of some bytes");
+    macaroon
+        .add_third_party("", &identifier, &caveat_key(), CaveatNonce::from_random(nonce))
+        .expect("an identifier of some bytes");
 }
 
 fn request(count: usize, asks_root: &[usize], asks: impl Fn(usize) -> Vec<usize>) -> Request {
@@ -130,7 +132,7 @@ fn request(count: usize, asks_root: &[usize], asks: impl Fn(usize) -> Vec<usize>
         let mut discharge =
             Macaroon::discharge(&caveat_key(), "", &number.to_be_bytes()).expect("an identifier");
         asks(number).into_iter().for_each(|next| ask(&mut discharge, next));
-        discharge.bound_to(&root)
+        root.bind_discharge(&discharge)
     });
     Request { discharges: discharges.collect(), root }
 }

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
 use serde::{Deserialize, Serialize};
-use token_core::{CaveatKey, Format, Macaroon};
+use token_core::{CaveatKey, CaveatNonce, Format, Macaroon};
 
 use crate::{SplitMix64, hex};
 
@@ -136,14 +136,16 @@ impl Plan {
                         let nonce = random.bytes(24).try_into().unwrap();
                         let key = CaveatKey::derive_any(&third.secret);
                         let cid = caveat.cid.as_bytes();
-                        macaroon.add_third_party(&third.location, cid, &key, &nonce).unwrap();
+                        macaroon
+                            .add_third_party(&third.location, cid, &key, CaveatNonce::from_random(nonce))
+                            .unwrap();
                     }
                 }
             }
             macaroon
         };
         let root = make(&self.root);
-        let discharges = self.discharges.iter().map(|spec| make(spec).bound_to(&root)).collect();
+        let discharges = self.discharges.iter().map(|spec| root.bind_discharge(&make(spec))).collect();
         (root, discharges)
     }
 }

@@ -666,7 +666,7 @@ fn access_tokens_carry_the_caveats_of_their_type() {
     assert!(matches!(world.authority.mint(&identity), Err(MintError::UnsupportedCaveat { index: 0 })));
     // A caveat that excludes no one is not written, even if it came as JSON.
     let json = r#"{"type":"geo.country","filter":"blacklist","list":["pl"]}"#;
-    let token_core::JsonPredicate(nobody) = serde_json::from_str(json).unwrap();
+    let nobody: PredicateBuf = serde_json::from_str(json).unwrap();
     let identity = with(MintRequest::identity(OWNER), |request| request.caveats = vec![nobody]);
     assert!(matches!(world.authority.mint(&identity), Err(MintError::UnsupportedCaveat { index: 0 })));
 

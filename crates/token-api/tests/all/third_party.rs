@@ -1,7 +1,7 @@
 //! Third-party caveats with a random nonce.
 
 use token_api::{ThirdPartyError, add_third_party};
-use token_core::{Caveat, CaveatKey, FieldError, Macaroon, RootKey};
+use token_core::{BuildError, Caveat, CaveatKey, Macaroon, RootKey};
 
 #[test]
 fn every_caveat_has_a_nonce_of_its_own() {
@@ -25,6 +25,6 @@ fn what_cannot_be_appended_changes_nothing() {
     let mut macaroon = Macaroon::mint(&RootKey::from_derived([7; 32]), "l", b"i").unwrap();
     let before = *macaroon.signature().expose();
     let error = add_third_party(&mut macaroon, "l", b"", &CaveatKey::from_derived([8; 32])).unwrap_err();
-    assert!(matches!(error, ThirdPartyError::Field(FieldError::Empty)), "{error:?}");
+    assert!(matches!(error, ThirdPartyError::Field(BuildError::Empty)), "{error:?}");
     assert_eq!((macaroon.caveats().len(), *macaroon.signature().expose()), (0, before));
 }

@@ -16,6 +16,6 @@ pub(super) fn run(args: &BindArgs, terminal: &Terminal) -> Result<Exit, Failure>
     let (root, _) = root.read()?.macaroon(&options, now)?;
     let discharge = discharge.read()?.macaroon(&options, now);
     let (discharge, spelling) = discharge.map_err(|malformed| malformed.of_discharge(0))?;
-    terminal.token(discharge.bound_to(&root).spell(spelling), &options)?;
+    terminal.token(root.bind_discharge(&discharge).spell(spelling), &options)?;
     Ok(Exit::Done)
 }

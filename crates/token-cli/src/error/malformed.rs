@@ -3,7 +3,7 @@
 use std::fmt;
 
 use token_api::MintError;
-use token_core::{Damage, DecodeError, EncodeError, FieldError, Inspection, Limits, Stage, Unit, UnixTime};
+use token_core::{BuildError, Damage, DecodeError, EncodeError, Inspection, Limits, UnixTime};
 
 use super::excerpt::Unwritable;
 
@@ -12,9 +12,9 @@ use super::excerpt::Unwritable;
 #[error("malformed: {}{message}", of(*discharge))]
 pub(crate) struct Malformed {
     pub(super) message: String,
-    pub(super) stage: Stage,
+    pub(super) stage: &'static str,
     pub(super) offset: usize,
-    pub(super) unit: Unit,
+    pub(super) unit: &'static str,
     pub(super) hint: Option<String>,
     /// Which discharge it is, if it is one.
     pub(super) discharge: Option<usize>,
@@ -27,7 +27,7 @@ fn of(discharge: Option<usize>) -> String {
 }
 
 impl Malformed {
-    fn new(message: impl fmt::Display, stage: Stage, offset: usize, unit: Unit) -> Self {
+    fn new(message: impl fmt::Display, stage: &'static str, offset: usize, unit: &'static str) -> Self {
         let message = message.to_string();
         Self { message, stage, offset, unit, hint: None, discharge: None, partial: None }
     }
@@ -45,14 +45,14 @@ impl Malformed {
     /// The token is not UTF-8 from this character on.
     pub(crate) fn not_text(offset: usize) -> Self {
         let message = format_args!("the token is not UTF-8, at character {offset}");
-        Self::new(message, Stage::Text, offset, Unit::Character)
+        Self::new(message, "text", offset, "character")
     }
 
     /// The token is longer than any text that is read.
     pub(crate) fn too_long(max: usize) -> Self {
         let allowed = Limits::ONEDATA.text;
         let message = format_args!("the token has more than {max} characters; {allowed} are allowed");
-        Self::new(message, Stage::Limit, allowed, Unit::Character)
+        Self::new(message, "limit", allowed, "character")
     }
 
     /// The name of a file stands in the place of a token.
@@ -60,7 +60,7 @@ impl Malformed {
         let message = format!(
             "this is the name of a file, not a token; give its content on standard input: `< {name}`"
         );
-        Self { hint: Some(message.clone()), ..Self::new(message, Stage::Text, 0, Unit::Character) }
+        Self { hint: Some(message.clone()), ..Self::new(message, "text", 0, "character") }
     }
 
     /// The same for this discharge.
@@ -71,18 +71,18 @@ impl Malformed {
     /// There are too many discharges; the first beyond the limit.
     pub(crate) fn too_many_discharges(max: usize) -> Self {
         let message = format_args!("there are more than {max} discharges");
-        Self::new(message, Stage::Limit, 0, Unit::Character).of_discharge(max)
+        Self::new(message, "limit", 0, "character").of_discharge(max)
     }
 
     /// The token cannot carry this caveat.
     pub(crate) fn caveat(index: usize, text: &str) -> Self {
         let message = format_args!("caveat {index}: {}", Unwritable(text));
-        Self::new(message, Stage::Field, 0, Unit::Character)
+        Self::new(message, "field", 0, "character")
     }
 
     /// The token to mint does not fit its format.
     pub(crate) fn minted(error: &MintError) -> Self {
-        Self::new(error, Stage::Field, 0, Unit::Byte)
+        Self::new(error, "field", 0, "byte")
     }
 }
 
@@ -93,9 +93,9 @@ impl From<DecodeError> for Malformed {
 }
 
 /// An identifier or a caveat cannot be part of a macaroon.
-impl From<FieldError> for Malformed {
-    fn from(error: FieldError) -> Self {
-        Self::new(error, Stage::Limit, Limits::ONEDATA.field, Unit::Byte)
+impl From<BuildError> for Malformed {
+    fn from(error: BuildError) -> Self {
+        Self::new(error, "limit", Limits::ONEDATA.field, "byte")
     }
 }
 
@@ -103,9 +103,9 @@ impl From<FieldError> for Malformed {
 impl From<EncodeError> for Malformed {
     fn from(error: EncodeError) -> Self {
         let (stage, offset) = match error {
-            EncodeError::FieldTooLong { max, .. } => (Stage::Limit, max),
-            _ => (Stage::Field, 0),
+            EncodeError::FieldTooLong { max, .. } => ("limit", max),
+            _ => ("field", 0),
         };
-        Self::new(error, stage, offset, Unit::Byte)
+        Self::new(error, stage, offset, "byte")
     }
 }

@@ -3,7 +3,7 @@
 use std::fs;
 
 use serde_json::json;
-use token_core::{Caveat, CaveatKey, Macaroon, RootKey};
+use token_core::{Caveat, CaveatKey, CaveatNonce, Macaroon, RootKey};
 use token_test::text::{base64url, packet};
 
 use crate::run::{Outcome, onetoken, piped, raw};
@@ -128,7 +128,9 @@ fn every_way_to_fail_has_its_kind_and_place() {
 fn a_caveat_that_nobody_can_discharge_is_a_bad_signature() {
     let key = RootKey::derive_any(b"example");
     let mut elsewhere = Macaroon::mint(&key, "", b"elsewhere").unwrap();
-    elsewhere.add_third_party("", b"id8", &CaveatKey::derive_any(b"shared"), &[7; 24]).unwrap();
+    elsewhere
+        .add_third_party("", b"id8", &CaveatKey::derive_any(b"shared"), CaveatNonce::from_random([7; 24]))
+        .unwrap();
     let Some(Caveat::ThirdParty { vid, .. }) = elsewhere.caveats().next() else { panic!("it was added") };
 
     // HMAC(sig, HMAC(sig, vid) || HMAC(sig, cid)); each HMAC is the signature of a first-party caveat.

@@ -1,6 +1,6 @@
 //! An inspection as one document.
 
-use alloc::{string::String, vec::Vec};
+use alloc::{format, string::String, vec::Vec};
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde::{Serialize, Serializer, ser::SerializeStruct};
@@ -49,10 +49,10 @@ impl<'a> Report<'a> {
     /// Adds the signature, in hexadecimal. The document is then a bearer credential.
     #[must_use]
     pub fn with_signature(mut self) -> Self {
-        self.signature = self.inspection.signature().map(|signature| {
-            let digit = |nibble: u8| char::from_digit(nibble.into(), 16).unwrap_or_default();
-            signature.expose().iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 0xf)]).collect()
-        });
+        self.signature = self
+            .inspection
+            .signature()
+            .map(|signature| signature.expose().iter().map(|byte| format!("{byte:02x}")).collect());
         self
     }
 }

@@ -10,7 +10,7 @@ use core::fmt;
 use super::{GeoFilter, Interface, IpMask, Predicate, Region};
 use crate::{LegacyType, Service, Subject, UnixTime};
 
-/// The text of a caveat in Onedata's vocabulary.
+/// The text of a caveat in Onedata's vocabulary. Deserializes from the caveat's JSON form.
 ///
 /// ```
 /// use token_core::{PredicateBuf, Subject, UnixTime};
@@ -19,7 +19,9 @@ use crate::{LegacyType, Service, Subject, UnixTime};
 /// assert_eq!(until.as_str(), "time < 1496140144");
 /// let provider = PredicateBuf::consumer([Subject::Provider("p1")])?;
 /// assert_eq!(provider.as_str(), "consumer = prv-p1");
-/// # Ok::<(), token_core::ListError>(())
+/// let json = r#"{"type":"ip","whitelist":["192.0.2.0/24","198.51.100.7"]}"#;
+/// assert_eq!(serde_json::from_str::<PredicateBuf>(json)?.as_str(), "ip = 192.0.2.0/24|198.51.100.7/32");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct PredicateBuf(String);

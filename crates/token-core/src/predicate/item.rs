@@ -99,6 +99,7 @@ impl fmt::Display for Country<'_> {
 /// A region of the world, as in Onedata's geography database.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[expect(missing_docs, reason = "their names say it")]
+#[non_exhaustive]
 pub enum Region {
     Africa,
     Antarctica,
@@ -164,6 +165,7 @@ impl fmt::Display for Region {
 
 /// The interface through which a request comes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum Interface {
     /// The REST interface.
     Rest,

@@ -90,17 +90,6 @@ impl Serialize for Numbers<'_> {
     }
 }
 
-/// A caveat read from its JSON form. Unknown, missing and additional members are errors.
-///
-/// ```
-/// let json = r#"{"type":"ip","whitelist":["192.0.2.0/24","198.51.100.7"]}"#;
-/// let token_core::JsonPredicate(predicate) = serde_json::from_str(json)?;
-/// assert_eq!(predicate.as_str(), "ip = 192.0.2.0/24|198.51.100.7/32");
-/// # Ok::<(), serde_json::Error>(())
-/// ```
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct JsonPredicate(pub PredicateBuf);
-
 #[derive(Default, PartialEq, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "camelCase")]
 struct Members {
@@ -178,11 +167,13 @@ impl<'de> Visitor<'de> for Object {
     }
 }
 
-impl<'de> Deserialize<'de> for JsonPredicate {
+/// From the JSON form. Unknown, missing and additional members are errors. Accepts every text that
+/// [`Predicate::read`] reads, also the countries that [`PredicateBuf::read`] refuses.
+impl<'de> Deserialize<'de> for PredicateBuf {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let members = deserializer.deserialize_map(Object)?;
-        members.into_predicate().map(Self).ok_or_else(|| {
-            D::Error::custom("no type of caveat, or not exactly the members that caveats of the type have")
-        })
+        members
+            .into_predicate()
+            .ok_or_else(|| D::Error::custom("unknown caveat type, or wrong members for it"))
     }
 }

@@ -2,15 +2,13 @@
 
 use core::fmt;
 
-use crate::identifier::IdentifierError;
-
 /// Why a text, or the bytes that it encodes, are not a token, and where the damage is.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{problem}, at {unit} {offset}")]
 pub struct DecodeError {
     pub(crate) problem: Problem,
     pub(crate) offset: usize,
-    pub(crate) unit: Unit,
+    pub(crate) unit: &'static str,
 }
 
 impl DecodeError {
@@ -26,15 +24,17 @@ impl DecodeError {
         self.offset
     }
 
-    /// Returns the unit of [`offset`](Self::offset).
+    /// Returns the unit of [`offset`](Self::offset): a `character` of the text, including its prefix, or a `byte` of
+    /// the decoded macaroon.
     #[must_use]
-    pub const fn unit(&self) -> Unit {
+    pub const fn unit(&self) -> &'static str {
         self.unit
     }
 
-    /// Returns the step of decoding that found the damage.
+    /// Returns the step of decoding that found the damage: `text` as a whole, `base62`, `base64`, the frame of a
+    /// `packet`, a `field`, `json`, the `identifier`, or a `limit` of the reader.
     #[must_use]
-    pub const fn stage(&self) -> Stage {
+    pub const fn stage(&self) -> &'static str {
         self.problem.stage()
     }
 
@@ -53,11 +53,11 @@ impl DecodeError {
     }
 
     pub(crate) const fn text(problem: Problem, offset: usize) -> Self {
-        Self { problem, offset, unit: Unit::Character }
+        Self { problem, offset, unit: "character" }
     }
 
     pub(crate) const fn bytes(problem: Problem, offset: usize) -> Self {
-        Self { problem, offset, unit: Unit::Byte }
+        Self { problem, offset, unit: "byte" }
     }
 
     pub(crate) const fn too_long(len: usize, max: usize) -> Self {
@@ -71,69 +71,6 @@ impl DecodeError {
 
     pub(crate) const fn missing_signature(offset: usize) -> Self {
         Self::bytes(Problem::MissingField { expected: "signature" }, offset)
-    }
-}
-
-/// The unit of an offset.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Unit {
-    /// Characters of the text, including its prefix.
-    Character,
-    /// Bytes of the decoded macaroon.
-    Byte,
-}
-
-impl fmt::Display for Unit {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Character => "character",
-            Self::Byte => "byte",
-        })
-    }
-}
-
-/// A step of decoding, in order.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum Stage {
-    /// The text as a whole: its prefix, its characters.
-    Text,
-    /// The escapes of base62.
-    Base62,
-    /// The characters, padding and last bits of base64.
-    Base64,
-    /// The frame of a v1 packet.
-    Packet,
-    /// The name, order or value of a field.
-    Field,
-    /// The JSON of a v2J or v1J document.
-    Json,
-    /// The grammar of a version-2 identifier.
-    Identifier,
-    /// A limit of the reader.
-    Limit,
-}
-
-impl Stage {
-    /// Returns the stage as one lower-case word.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Text => "text",
-            Self::Base62 => "base62",
-            Self::Base64 => "base64",
-            Self::Packet => "packet",
-            Self::Field => "field",
-            Self::Json => "json",
-            Self::Identifier => "identifier",
-            Self::Limit => "limit",
-        }
-    }
-}
-
-impl fmt::Display for Stage {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
     }
 }
 
@@ -325,8 +262,11 @@ pub enum Problem {
     #[error("the signature is not 64 lower-case hexadecimal digits")]
     SignatureHex,
     /// The version-2 identifier is not written as Onedata writes it.
-    #[error("{0}")]
-    Identifier(IdentifierError),
+    #[error("the identifier should have {expected} here")]
+    Identifier {
+        /// The expected part.
+        expected: &'static str,
+    },
     /// The text exceeds the reader's limit.
     #[error("the token has a length of {len}; {max} are allowed")]
     TooLong {
@@ -354,21 +294,21 @@ pub enum Problem {
 }
 
 impl Problem {
-    const fn stage(&self) -> Stage {
+    const fn stage(&self) -> &'static str {
         match self {
-            Self::Empty | Self::Whitespace | Self::Prefix => Stage::Text,
-            Self::Escape { .. } | Self::CutEscape => Stage::Base62,
+            Self::Empty | Self::Whitespace | Self::Prefix => "text",
+            Self::Escape { .. } | Self::CutEscape => "base62",
             Self::Character { .. }
             | Self::MixedAlphabets { .. }
             | Self::Base64Length
             | Self::Padding
-            | Self::TrailingBits => Stage::Base64,
+            | Self::TrailingBits => "base64",
             Self::LengthField { .. }
             | Self::PacketTooShort { .. }
             | Self::Cut { .. }
             | Self::CutLength { .. }
             | Self::NoLineFeed { .. }
-            | Self::NoName { .. } => Stage::Packet,
+            | Self::NoName { .. } => "packet",
             Self::UnexpectedField { .. }
             | Self::MissingField { .. }
             | Self::EmptyField { .. }
@@ -379,7 +319,7 @@ impl Problem {
             | Self::Varint { .. }
             | Self::CutField { .. }
             | Self::SignatureHex
-            | Self::TrailingBytes { .. } => Stage::Field,
+            | Self::TrailingBytes { .. } => "field",
             Self::JsonSyntax { .. }
             | Self::JsonEscape
             | Self::JsonDuplicate
@@ -387,9 +327,9 @@ impl Problem {
             | Self::JsonDepth { .. }
             | Self::JsonBoth
             | Self::JsonMixed
-            | Self::JsonVersion => Stage::Json,
-            Self::Identifier(_) => Stage::Identifier,
-            Self::TooLong { .. } | Self::FieldTooLong { .. } | Self::TooManyCaveats { .. } => Stage::Limit,
+            | Self::JsonVersion => "json",
+            Self::Identifier { .. } => "identifier",
+            Self::TooLong { .. } | Self::FieldTooLong { .. } | Self::TooManyCaveats { .. } => "limit",
         }
     }
 }

@@ -3,8 +3,8 @@
 use core::net::Ipv4Addr;
 
 use token_core::{
-    GeoFilter, Interface, IpMask, JsonPredicate, LegacyType, ListError, Predicate, PredicateBuf, Region,
-    Service, ServiceKind, Subject, UnixTime,
+    GeoFilter, Interface, IpMask, LegacyType, ListError, Predicate, PredicateBuf, Region, Service,
+    ServiceKind, Subject, UnixTime,
 };
 
 /// Each kind of caveat: its text, its JSON.
@@ -49,11 +49,11 @@ fn text_and_json_say_the_same() {
         let predicate = Predicate::read(text.as_bytes()).unwrap_or_else(|| panic!("{text:?} is not read"));
         assert_eq!(predicate.to_string(), *text);
         assert_eq!(serde_json::to_string(&predicate).unwrap(), *json);
-        let JsonPredicate(back) = serde_json::from_str(json).unwrap();
+        let back: PredicateBuf = serde_json::from_str(json).unwrap();
         assert_eq!(back.as_str(), *text);
         // The order of members does not matter.
         let value: serde_json::Value = serde_json::from_str(json).unwrap();
-        assert_eq!(serde_json::from_value::<JsonPredicate>(value).unwrap().0, back);
+        assert_eq!(serde_json::from_value::<PredicateBuf>(value).unwrap(), back);
     }
 }
 
@@ -274,7 +274,7 @@ fn json_that_is_not_written_so_is_refused() {
         r#"{"scope":"identityToken","type":"scope"}"#,
         r#"{"scope":"identityToken","type":"data.readonly"}"#,
     ] {
-        assert!(serde_json::from_str::<JsonPredicate>(json).is_err(), "{json}");
+        assert!(serde_json::from_str::<PredicateBuf>(json).is_err(), "{json}");
     }
 }
 
@@ -285,7 +285,7 @@ fn a_single_address_gets_its_mask() {
     assert_eq!(read.to_string(), "ip = 192.0.2.7|10.0.0.0/8");
     let json = serde_json::to_string(&read).unwrap();
     assert_eq!(json, r#"{"type":"ip","whitelist":["192.0.2.7/32","10.0.0.0/8"]}"#);
-    let JsonPredicate(back) = serde_json::from_str(r#"{"type":"ip","whitelist":["192.0.2.7"]}"#).unwrap();
+    let back: PredicateBuf = serde_json::from_str(r#"{"type":"ip","whitelist":["192.0.2.7"]}"#).unwrap();
     assert_eq!(back.as_str(), "ip = 192.0.2.7/32");
 }
 
@@ -362,7 +362,7 @@ fn only_objects_of_exactly_the_right_members_are_caveats() {
         "null",
         "5",
     ] {
-        assert!(serde_json::from_str::<JsonPredicate>(json).is_err(), "{json}");
+        assert!(serde_json::from_str::<PredicateBuf>(json).is_err(), "{json}");
     }
 }
 
@@ -386,7 +386,7 @@ fn paths_and_object_ids_are_returned_as_written() {
 
 #[test]
 fn the_error_of_another_value_names_the_expected_object() {
-    let error = serde_json::from_str::<JsonPredicate>("[]").unwrap_err();
+    let error = serde_json::from_str::<PredicateBuf>("[]").unwrap_err();
     assert!(error.to_string().contains("the JSON object of a caveat"), "{error}");
 }
 
@@ -396,7 +396,7 @@ fn a_country_in_lower_case_is_read_and_not_written() {
     for text in ["geo.country != pl", "geo.country = PL|fr"] {
         let read = Predicate::read(text.as_bytes()).unwrap();
         let json = serde_json::to_string(&read).unwrap();
-        assert_eq!(serde_json::from_str::<JsonPredicate>(&json).unwrap().0.as_str(), text);
+        assert_eq!(serde_json::from_str::<PredicateBuf>(&json).unwrap().as_str(), text);
         assert_eq!(PredicateBuf::read(text), None);
     }
     assert!(PredicateBuf::read("geo.country != PL|FR").is_some());

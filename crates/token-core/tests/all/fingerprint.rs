@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 
 use token_core::{
-    CaveatKey, Context, DecodeOptions, Encoding, Format, Macaroon, RootKey, Token, UnixTime, Verifier,
-    VerifyError,
+    CaveatKey, CaveatNonce, Context, DecodeOptions, Encoding, Format, Macaroon, RootKey, Token, UnixTime,
+    Verifier, VerifyError,
 };
 
 fn minted() -> Macaroon {
@@ -66,7 +66,7 @@ fn a_third_party_caveat_is_covered_and_its_location_is_not() {
     let with = |location: &str, identifier: &[u8], nonce: u8| {
         let mut macaroon = minted();
         let key = CaveatKey::from_derived([9; 32]);
-        macaroon.add_third_party(location, identifier, &key, &[nonce; 24]).unwrap();
+        macaroon.add_third_party(location, identifier, &key, CaveatNonce::from_random([nonce; 24])).unwrap();
         macaroon
     };
     let one = with("https://a.example", b"x", 1);
@@ -79,7 +79,9 @@ fn a_third_party_caveat_is_covered_and_its_location_is_not() {
 fn every_spelling_format_and_location_has_one_fingerprint() {
     let options = DecodeOptions::compat();
     let mut genuine = minted();
-    genuine.add_third_party("there", b"x", &CaveatKey::from_derived([9; 32]), &[1; 24]).unwrap();
+    genuine
+        .add_third_party("there", b"x", &CaveatKey::from_derived([9; 32]), CaveatNonce::from_random([1; 24]))
+        .unwrap();
     for format in [Format::V1, Format::V2, Format::V2J] {
         for encoding in [Encoding::Base62, Encoding::Base64Url] {
             let text = genuine.to_text(format, encoding).unwrap();

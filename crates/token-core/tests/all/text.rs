@@ -2,7 +2,7 @@
 
 use token_core::{
     DecodeError, DecodeOptions, Encoding, Format, Hint, Limits, Macaroon, Problem, RootKey, ServiceKind,
-    Stage, Token, Unit, inspect,
+    Token, inspect,
 };
 
 /// A token of 2018, from Onedata's own documentation.
@@ -122,7 +122,7 @@ fn escapes_of_base62_are_six() {
     let error = decode(&lone).unwrap_err();
     assert_eq!(
         (error.problem(), error.offset(), error.stage()),
-        (&Problem::CutEscape, BASE62.len(), Stage::Base62)
+        (&Problem::CutEscape, BASE62.len(), "base62")
     );
     // `03`, `04` and `05` encode the other alphabet and padding, which Onedata reads but never writes.
     let text = rich().encode().unwrap();
@@ -186,7 +186,7 @@ fn the_length_counts_with_the_prefix_and_before_anything_is_decoded() {
     for fill in ["A", "0", "=", "-", "\n", "\u{0}"] {
         assert_eq!(refusal(&fill.repeat(max + 1)), (too_long.clone(), max));
         let error = decode(&fill.repeat(max)).unwrap_err();
-        assert_ne!(error.stage(), Stage::Limit, "{fill:?}");
+        assert_ne!(error.stage(), "limit", "{fill:?}");
     }
     // A whole token of exactly the limit, and one of one character more.
     for prefix in ["", "opw-"] {
@@ -227,7 +227,7 @@ fn caveats_are_counted_and_fields_are_measured() {
     macaroon.attenuate("time < 1").unwrap();
     let text = macaroon.to_text(Format::V1, Encoding::Base62).unwrap();
     let error = decode(&text).unwrap_err();
-    assert_eq!((error.problem(), error.unit()), (&Problem::TooManyCaveats { max: 1024 }, Unit::Byte));
+    assert_eq!((error.problem(), error.unit()), (&Problem::TooManyCaveats { max: 1024 }, "byte"));
     assert!(Token::decode(&text, &limits(|limits| limits.caveats = 1025)).is_ok());
     assert!(Token::decode(&text, &limits(|limits| limits.caveats = 0)).is_err());
 

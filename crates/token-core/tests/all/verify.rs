@@ -3,9 +3,8 @@
 use core::net::{IpAddr, Ipv4Addr};
 
 use token_core::{
-    CaveatTypes, Context, Identifier, Interface, InviteType, LegacyType, Macaroon, Place, Predicate,
-    Preflight, Purpose, Refutation, Region, RootKey, Scope, Service, Subject, UnixTime, Unmet, Verifier,
-    VerifyError,
+    CaveatTypes, Context, Identifier, Interface, InviteType, LegacyType, Macaroon, Place, Predicate, Purpose,
+    Region, RootKey, Scope, Service, Subject, UnixTime, Unmet, Verifier, VerifyError,
 };
 
 fn key() -> RootKey {
@@ -469,29 +468,26 @@ fn preflight_refutes_what_is_known_to_fail() {
     context.interface = Some(Interface::Rest);
     let invite = Verifier::new(&context).supporting(CaveatTypes::INVITE);
     let any = Verifier::new(&context);
-    let unmet = |index, why| Preflight::Refuted { index, why: Refutation::Unmet(why) };
+    let at = |index| Place { discharge: None, index };
+    let unmet = |index, why| Some(VerifyError::CaveatUnmet { at: at(index), why });
     let expired = Unmet::Expired { valid_until: UnixTime::from_secs(5) };
     for (verifier, caveats, expected) in [
         (any, &["time < 5"][..], unmet(0, expired.clone())),
         (any, &["time < 6", "ip = 10.0.0.0/8"], unmet(1, Unmet::Refuted)),
         (any, &["interface = oneclient"], unmet(0, Unmet::Refuted)),
-        (any, &["colour = blue"], Preflight::Refuted { index: 0, why: Refutation::Unknown }),
-        (
-            invite,
-            &["time < 6", "interface = rest"],
-            Preflight::Refuted { index: 1, why: Refutation::Unsupported },
-        ),
+        (any, &["colour = blue"], Some(VerifyError::CaveatUnknown { at: at(0) })),
+        (invite, &["time < 6", "interface = rest"], Some(VerifyError::CaveatUnsupported { at: at(1) })),
         (
             expecting(Verifier::new(&context), USES[4]),
             &["tokenType = space_create_token"],
-            unmet(0, Unmet::Refuted),
+            Some(VerifyError::WrongType { stated: LegacyType::SpaceCreate }),
         ),
         (
             any,
             &["tokenType = space_support_token", "tokenType = space_create_token"],
             unmet(1, Unmet::Refuted),
         ),
-        (any, &["tokenType = space_support_token", "tokenType = space_support_token"], Preflight::Undecided),
+        (any, &["tokenType = space_support_token", "tokenType = space_support_token"], None),
         // The first of several refuted caveats.
         (any, &["time < 5", "colour = blue"], unmet(0, expired)),
     ] {
@@ -505,9 +501,9 @@ fn preflight_never_says_that_a_token_is_good() {
     let context = all_hold();
     let good = token(&["time < 9", "consumer = usr-u"]);
     assert!(Verifier::new(&context).verify(&good, &key()).is_ok());
-    assert_eq!(Verifier::new(&context).preflight(&good), Preflight::Undecided);
+    assert_eq!(Verifier::new(&context).preflight(&good), None);
     let forged = Macaroon::mint(&RootKey::from_derived([0; 32]), "onezone", b"id").unwrap();
-    assert_eq!(Verifier::new(&context).preflight(&forged), Preflight::Undecided);
+    assert_eq!(Verifier::new(&context).preflight(&forged), None);
     // The issuer may know a fact that is unknown here.
     let blank = now(1);
     for caveat in [
@@ -518,16 +514,16 @@ fn preflight_never_says_that_a_token_is_good() {
         "consumer = usr-u",
         "interface = rest",
     ] {
-        assert_eq!(Verifier::new(&blank).preflight(&token(&[caveat])), Preflight::Undecided, "{caveat:?}");
+        assert_eq!(Verifier::new(&blank).preflight(&token(&[caveat])), None, "{caveat:?}");
     }
 }
 
-/// A server may log a verifier: `Debug` shows its configuration, but not its checks.
+/// A server may log a verifier: `Debug` shows its configuration, but not its judges.
 #[test]
 fn a_verifier_shows_what_it_judges_by() {
     let context = now(5);
     let shown = format!("{:?}", Verifier::new(&context).supporting(CaveatTypes::INVITE));
-    for part in ["Verifier", "geo.region", "checks: 0"] {
+    for part in ["Verifier", "geo.region", "judges: 0"] {
         assert!(shown.contains(part), "{shown}");
     }
 }

@@ -5,8 +5,8 @@
 //! the rules never alter them.
 
 use token_core::{
-    Caveat, CaveatKey, Context, DecodeOptions, EncodeError, Encoding, Format, Macaroon, Problem, RootKey,
-    UnixTime, Verifier,
+    Caveat, CaveatKey, CaveatNonce, Context, DecodeOptions, EncodeError, Encoding, Format, Macaroon, Problem,
+    RootKey, UnixTime, Verifier,
 };
 use token_test::text::{base62, base64url, packet};
 use token_test::{Key, oracle};
@@ -56,7 +56,7 @@ fn first() -> Macaroon {
 fn third() -> Macaroon {
     let mut macaroon = first();
     let caveat = CaveatKey::from_derived([8; 32]);
-    macaroon.add_third_party(HINT, THIRD.as_bytes(), &caveat, &[9; 24]).unwrap();
+    macaroon.add_third_party(HINT, THIRD.as_bytes(), &caveat, CaveatNonce::from_random([9; 24])).unwrap();
     macaroon
 }
 

@@ -7,8 +7,8 @@ use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 
 use token_core::{
-    Context, DecodeError, DecodeOptions, Encoding, Format, Limits, Macaroon, Problem, RootKey, Stage, Token,
-    Unit, UnixTime, Verifier, VerifyError, inspect,
+    Context, DecodeError, DecodeOptions, Encoding, Format, Limits, Macaroon, Problem, RootKey, Token,
+    UnixTime, Verifier, VerifyError, inspect,
 };
 use token_test::{hostile, text};
 
@@ -55,9 +55,9 @@ fn two_megabytes_of_text() {
     for (name, text) in hostile::texts() {
         let error = refused(name, &text, &DecodeOptions::default());
         let expected = Problem::TooLong { len: text.len(), max: Limits::ONEDATA.text };
-        assert_eq!((error.problem(), error.stage()), (&expected, Stage::Limit), "{name}");
+        assert_eq!((error.problem(), error.stage()), (&expected, "limit"), "{name}");
         let error = refused(name, &text, &raised());
-        assert_ne!(error.stage(), Stage::Limit, "{name}");
+        assert_ne!(error.stage(), "limit", "{name}");
     }
 }
 
@@ -77,7 +77,7 @@ fn a_hundred_thousand_packets() {
         for options in [DecodeOptions::default(), raised()] {
             let error =
                 soon(name, bytes.len(), || Macaroon::from_bytes(bytes.clone(), &options).unwrap_err());
-            assert_eq!(error.unit(), Unit::Byte, "{name}");
+            assert_eq!(error.unit(), "byte", "{name}");
         }
         refused(name, &text::base62(&bytes), &raised());
     }
@@ -251,10 +251,10 @@ fn json_nested_a_hundred_thousand_deep() {
     for (name, text) in hostile::nested_json(100_000) {
         for mut options in [DecodeOptions::default(), DecodeOptions::compat()] {
             let error = soon(name, text.len(), || Macaroon::from_text(&text, &options).unwrap_err());
-            assert!(matches!(error.stage(), Stage::Json | Stage::Limit), "{name}: {error}");
+            assert!(matches!(error.stage(), "json" | "limit"), "{name}: {error}");
             options.limits = raised().limits;
             let error = soon(name, text.len(), || Macaroon::from_text(&text, &options).unwrap_err());
-            assert_eq!(error.stage(), Stage::Json, "{name}: {error}");
+            assert_eq!(error.stage(), "json", "{name}: {error}");
             soon(name, text.len(), || inspect(&text, &options).unwrap_err());
         }
     }
@@ -266,7 +266,7 @@ fn v2_lengths_that_lie() {
         for mut options in [DecodeOptions::default(), DecodeOptions::compat(), raised()] {
             let error =
                 soon(name, bytes.len(), || Macaroon::from_bytes(bytes.as_slice(), &options).unwrap_err());
-            assert!(matches!(error.stage(), Stage::Field | Stage::Limit), "{name}: {error}");
+            assert!(matches!(error.stage(), "field" | "limit"), "{name}: {error}");
             options.limits.field = usize::MAX;
             Macaroon::from_bytes(bytes.as_slice(), &options).unwrap_err();
         }

@@ -5,8 +5,8 @@ use std::collections::HashMap;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use token_core::{
-    Caveat, CaveatKey, Context, DecodeOptions, Encoding, Format, Macaroon, RootKey, UnixTime, Verifier,
-    VerifyError,
+    Caveat, CaveatKey, CaveatNonce, Context, DecodeOptions, Encoding, Format, Macaroon, RootKey, UnixTime,
+    Verifier, VerifyError,
 };
 use token_test::peer::Plan;
 use token_test::strategies::{Damage, caveat, damage, facts, predicate};
@@ -124,7 +124,7 @@ proptest! {
         let mut third = |macaroon: &mut Macaroon, conditions: &[String]| {
             let number = u8::try_from(discharges.len()).unwrap();
             let caveat_key = CaveatKey::from_derived([number; 32]);
-            macaroon.add_third_party("", &[number], &caveat_key, &[number; 24]).unwrap();
+            macaroon.add_third_party("", &[number], &caveat_key, CaveatNonce::from_random([number; 24])).unwrap();
             let mut discharge = Macaroon::discharge(&caveat_key, "", &[number]).unwrap();
             conditions.iter().for_each(|it| discharge.attenuate(it).unwrap());
             discharges.push(discharge);
@@ -140,7 +140,7 @@ proptest! {
             }
         }
         let asked = |macaroon: &Macaroon, count: usize| -> Vec<Macaroon> {
-            discharges[..count].iter().map(|it| it.bound_to(macaroon)).collect()
+            discharges[..count].iter().map(|it| macaroon.bind_discharge(it)).collect()
         };
         let (to_wide, to_narrow) = (asked(&wide, consents.len()), asked(&narrow, discharges.len()));
         let verify = |macaroon, discharges| {

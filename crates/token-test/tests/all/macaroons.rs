@@ -2,7 +2,7 @@
 
 use token_core::{
     Caveat, Context, DecodeError, DecodeOptions, EncodeError, Encoding, Format, Macaroon, Place, Problem,
-    RootKey, Stage, UnixTime, Verifier, VerifyError,
+    RootKey, UnixTime, Verifier, VerifyError,
 };
 use token_test::vectors::{self, CaveatVector, Expectation, Format as WireFormat, MacaroonVector};
 use token_test::{hex, text};
@@ -184,7 +184,7 @@ fn base64_is_read_as_strictly_as_the_cases_say() {
         // Valid base64 here encodes no packet, and the error says so.
         let reads = matches!(error.problem(), Problem::LengthField { packet: 0 });
         assert_eq!(reads, !case.reject, "{:?} ({}): {error}", case.input, case.note);
-        assert_eq!(matches!(error.stage(), Stage::Base64 | Stage::Text), case.reject, "{:?}", case.input);
+        assert_eq!(matches!(error.stage(), "base64" | "text"), case.reject, "{:?}", case.input);
     }
 }
 

@@ -1,9 +1,9 @@
 //! Tokens that Onedata wrote: minted, read, verified, and attacked.
 
 use token_core::{
-    Caveat, CaveatTypes, Context, DecodeOptions, Encoding, Format, Identifier, JsonPredicate, LegacyType,
-    Macaroon, Predicate, PredicateBuf, RootKey, Scope, Service, Subject, Token, UnixTime, Verifier,
-    VerifyError, inspect,
+    Caveat, CaveatTypes, Context, DecodeOptions, Encoding, Format, Identifier, LegacyType, Macaroon,
+    Predicate, PredicateBuf, RootKey, Scope, Service, Subject, Token, UnixTime, Verifier, VerifyError,
+    inspect,
 };
 use token_test::vectors::{self, Golden};
 use token_test::{bit_flips, text, truncations};
@@ -31,7 +31,7 @@ fn satisfied(golden: &Golden) -> Context {
                 facts.data_caveats_allowed = true;
             }
             Predicate::IdentityScope => facts.scope = Scope::IdentityToken,
-            Predicate::Time { .. } | Predicate::Api(_) | Predicate::TokenType(_) => {}
+            _ => {}
         }
     }
     facts
@@ -129,7 +129,7 @@ fn caveats_come_out_of_json_as_they_went_in() {
             let predicate = Predicate::read(caveat.as_bytes()).unwrap();
             assert_eq!(predicate.to_string(), *caveat);
             let json = serde_json::to_string(&predicate).unwrap();
-            let JsonPredicate(back) = serde_json::from_str(&json).unwrap();
+            let back: PredicateBuf = serde_json::from_str(&json).unwrap();
             assert_eq!(back.as_str(), caveat, "{json}");
             assert_eq!(PredicateBuf::read(caveat.as_str()).unwrap(), back);
         }

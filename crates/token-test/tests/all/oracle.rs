@@ -3,7 +3,8 @@
 //! All of them are well-formed: the other implementation must not get hostile input.
 
 use token_core::{
-    Caveat, CaveatKey, Context, DecodeOptions, Encoding, Format, Macaroon, RootKey, UnixTime, Verifier,
+    Caveat, CaveatKey, CaveatNonce, Context, DecodeOptions, Encoding, Format, Macaroon, RootKey, UnixTime,
+    Verifier,
 };
 use token_test::{Key, SplitMix64, hex, oracle, vectors};
 
@@ -124,7 +125,7 @@ fn a_third_party_caveat_without_a_location_is_read_here_alone() {
     let key = CaveatKey::from_derived([8; 32]);
     let with = |location: &str| {
         let mut macaroon = Macaroon::mint(&RootKey::from_derived([7; 32]), "", b"id").unwrap();
-        macaroon.add_third_party(location, b"third", &key, &[9; 24]).unwrap();
+        macaroon.add_third_party(location, b"third", &key, CaveatNonce::from_random([9; 24])).unwrap();
         macaroon.to_bytes(Format::V2).unwrap()
     };
     assert!(oracle::parse(&with("there")).is_ok());
