@@ -116,11 +116,11 @@ pub use contract::{
     Reseal, Retry, Revoke, SealedKey, Spend, StoreError, Sweep, Terms, TokenId, TokenStore,
     UnknownEntityKind,
 };
-pub use embedded::MemoryStore;
 #[cfg(feature = "redb")]
 pub use embedded::RedbStore;
 #[cfg(feature = "sled")]
 pub use embedded::SledStore;
+pub use embedded::{EmbeddedStore, MemoryStore};
 pub use keys::{
     KeyFile, KeyFileError, KeyRing, KeySource, KeySourceError, KeyTextError, KeyVariable, OpenError, Owner,
     RekeyError, Rekeyed, RemoveError, SealError, rekey,

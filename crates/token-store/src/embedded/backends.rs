@@ -6,10 +6,14 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use token_core::UnixTime;
 
+#[cfg(any(feature = "redb", feature = "sled"))]
+use crate::embedded::engine::OnDisk;
 use crate::{
     Administration, CheckReport, ClaimId, Counts, Cursor, Entity, Filter, Generation, Generations, GrantId,
     Held, Insert, Item, KeyRing, Page, Raise, Record, Refund, Reseal, Revoke, Spend, StoreError, Sweep,
-    TokenId, TokenStore, embedded::engine::memory::Memory, embedded::kv::Kv,
+    TokenId, TokenStore,
+    embedded::engine::{Engine, memory::Memory},
+    embedded::kv::Kv,
 };
 
 /// Forwards every call of [`TokenStore`] to `$inner`.
@@ -132,9 +136,33 @@ impl<S: Administration + ?Sized> Administration for Box<S> {
     delegate_administration!(self => (**self));
 }
 
+/// A store in this process, over an engine: [`MemoryStore`], `RedbStore` or `SledStore`. Clones share their state.
+pub struct EmbeddedStore<E>(pub(crate) Arc<Kv<E>>);
+
+#[deny(clippy::missing_trait_methods)]
+impl<E: Engine> TokenStore for EmbeddedStore<E> {
+    delegate!(self => self.0);
+}
+
+#[deny(clippy::missing_trait_methods)]
+impl<E: Engine> Administration for EmbeddedStore<E> {
+    delegate_administration!(self => self.0);
+}
+
+impl<E> Clone for EmbeddedStore<E> {
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0))
+    }
+}
+
+impl<E: Engine> fmt::Debug for EmbeddedStore<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(E::STORE)
+    }
+}
+
 /// A store in memory: for tests, and for tokens that may be lost with the process. Keeps the whole contract except G3.
-#[derive(Clone)]
-pub struct MemoryStore(pub(crate) Arc<Kv<Memory>>);
+pub type MemoryStore = EmbeddedStore<Memory>;
 
 impl MemoryStore {
     /// Makes an empty store.
@@ -150,123 +178,42 @@ impl Default for MemoryStore {
     }
 }
 
-#[deny(clippy::missing_trait_methods)]
-impl TokenStore for MemoryStore {
-    delegate!(self => self.0);
-}
-
-#[deny(clippy::missing_trait_methods)]
-impl Administration for MemoryStore {
-    delegate_administration!(self => self.0);
-}
-
-impl fmt::Debug for MemoryStore {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("MemoryStore")
-    }
-}
-
 /// A store in one file, on redb: the one to use unless there is a reason not to.
+///
+/// [`create`](EmbeddedStore::create) makes the file accessible to its owner alone (mode 0600); it appears whole or not
+/// at all. [`open`](EmbeddedStore::open) checks every page, which takes about a second per million records.
 #[cfg(feature = "redb")]
-#[derive(Clone)]
-pub struct RedbStore(Arc<Kv<crate::embedded::engine::redb::Redb>>);
+pub type RedbStore = EmbeddedStore<crate::embedded::engine::redb::Redb>;
 
-#[cfg(feature = "redb")]
-impl RedbStore {
-    /// Creates a store in a new file at `path`, accessible to its owner alone (mode 0600), and opens it. The file
-    /// appears whole or not at all.
+/// A store in one directory, on sled 0.34, a beta engine without further releases: for hosts that need it.
+///
+/// [`create`](EmbeddedStore::create) makes a directory accessible to its owner alone (mode 0700), takes an empty one,
+/// and completes a store whose creation was interrupted. An existing directory keeps its mode. The files that hold
+/// records are accessible to the owner alone; files that sled adds later reveal no more than the number of pages.
+/// [`open`](EmbeddedStore::open) finds no store in an empty directory, and none whose creation was interrupted. Both
+/// return [`StoreError::Full`] if less than 8 MiB are free.
+#[cfg(feature = "sled")]
+pub type SledStore = EmbeddedStore<crate::embedded::engine::sled::Sled>;
+
+#[cfg(any(feature = "redb", feature = "sled"))]
+impl<E: OnDisk> EmbeddedStore<E> {
+    /// Creates a store at `path`, and opens it.
     ///
     /// # Errors
-    /// [`StoreError`]: [`Exists`](StoreError::Exists) if the path exists, and errors of the disk.
+    /// [`StoreError`]: [`Exists`](StoreError::Exists) if the path holds something else, and errors of the disk.
     pub fn create(path: impl AsRef<Path>) -> Result<Self, StoreError> {
-        crate::embedded::engine::redb::Redb::create(path.as_ref()).map(Self::new)
+        Ok(Self(Arc::new(Kv::new(E::create(path.as_ref())?))))
     }
 
-    /// Opens the store in the file at `path`. Checks every page, which takes about a second per million records.
+    /// Opens the store at `path`.
     ///
     /// # Errors
-    /// [`StoreError`]: [`NotFound`](StoreError::NotFound) if there is no file,
+    /// [`StoreError`]: [`NotFound`](StoreError::NotFound) if there is nothing,
     /// [`AlreadyOpen`](StoreError::AlreadyOpen), [`NotAStore`](StoreError::NotAStore) if the path holds something else
     /// (even an empty file), [`NewerVersion`](StoreError::NewerVersion), [`Corrupt`](StoreError::Corrupt), and errors
     /// of the disk.
     pub fn open(path: impl AsRef<Path>) -> Result<Self, StoreError> {
-        Ok(Self(Arc::new(Kv::open(crate::embedded::engine::redb::Redb::open(path.as_ref())?)?)))
-    }
-
-    /// Opens the store at `path`, or creates one if the path does not exist. Use it only where an empty store does no
-    /// harm, as in tests: with a mistyped path, a server would know none of its tokens.
-    ///
-    /// # Errors
-    /// Those of [`open`](Self::open) except [`NotFound`](StoreError::NotFound).
-    pub fn open_or_create(path: impl AsRef<Path>) -> Result<Self, StoreError> {
-        let path = path.as_ref();
-        open_or_create(|| Self::open(path), || Self::create(path))
-    }
-
-    /// Opens a copy of the store, to inspect it without touching the original. Refuses every write
-    /// ([`ReadOnly`](StoreError::ReadOnly)). The copy is in the directory for temporary files, and is removed with the
-    /// last clone. The original may be on a read-only file system, or need a repair.
-    ///
-    /// # Errors
-    /// As [`open`](Self::open).
-    pub fn inspect(path: impl AsRef<Path>) -> Result<Self, StoreError> {
-        let path = path.as_ref();
-        Ok(Self(Arc::new(Kv::open_copy(path, path, crate::embedded::engine::redb::Redb::open)?)))
-    }
-
-    fn new(engine: crate::embedded::engine::redb::Redb) -> Self {
-        Self(Arc::new(Kv::new(engine)))
-    }
-}
-
-#[cfg(feature = "redb")]
-#[deny(clippy::missing_trait_methods)]
-impl TokenStore for RedbStore {
-    delegate!(self => self.0);
-}
-
-#[cfg(feature = "redb")]
-#[deny(clippy::missing_trait_methods)]
-impl Administration for RedbStore {
-    delegate_administration!(self => self.0);
-}
-
-#[cfg(feature = "redb")]
-impl fmt::Debug for RedbStore {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("RedbStore")
-    }
-}
-
-/// A store in one directory, on sled 0.34, a beta engine without further releases: for hosts that need it.
-#[cfg(feature = "sled")]
-#[derive(Clone)]
-pub struct SledStore(Arc<Kv<crate::embedded::engine::sled::Sled>>);
-
-#[cfg(feature = "sled")]
-impl SledStore {
-    /// Creates a store in a new directory at `path`, accessible to its owner alone (mode 0700), or in an empty
-    /// directory, and opens it. Completes a store whose creation was interrupted.
-    ///
-    /// An existing directory keeps its mode. The files that hold records are accessible to the owner alone; files that
-    /// sled adds later reveal no more than the number of pages.
-    ///
-    /// # Errors
-    /// [`StoreError`]: [`Exists`](StoreError::Exists) if the path holds something else, [`Full`](StoreError::Full) if
-    /// less than 8 MiB are free, and errors of the disk.
-    pub fn create(path: impl AsRef<Path>) -> Result<Self, StoreError> {
-        crate::embedded::engine::sled::Sled::create(path.as_ref()).map(Self::new)
-    }
-
-    /// Opens the store in the directory at `path`.
-    ///
-    /// # Errors
-    /// [`StoreError`]: [`NotFound`](StoreError::NotFound) if there is nothing, an empty directory, or a store whose
-    /// creation was interrupted; [`AlreadyOpen`](StoreError::AlreadyOpen), [`NotAStore`](StoreError::NotAStore) if the
-    /// path holds something else, [`NewerVersion`](StoreError::NewerVersion), [`Corrupt`](StoreError::Corrupt),
-    /// [`Full`](StoreError::Full) if less than 8 MiB are free, and errors of the disk.
-    pub fn open(path: impl AsRef<Path>) -> Result<Self, StoreError> {
-        Ok(Self(Arc::new(Kv::open(crate::embedded::engine::sled::Sled::open(path.as_ref())?)?)))
+        Ok(Self(Arc::new(Kv::open(E::open(path.as_ref())?)?)))
     }
 
     /// Opens the store at `path`, or creates one if there is none. Use it only where an empty store does no harm, as in
@@ -276,7 +223,14 @@ impl SledStore {
     /// Those of [`open`](Self::open) except [`NotFound`](StoreError::NotFound).
     pub fn open_or_create(path: impl AsRef<Path>) -> Result<Self, StoreError> {
         let path = path.as_ref();
-        open_or_create(|| Self::open(path), || Self::create(path))
+        match Self::open(path) {
+            Err(StoreError::NotFound { .. }) => match Self::create(path) {
+                // Another process created the store first.
+                Err(StoreError::Exists { .. }) => Self::open(path),
+                created => created,
+            },
+            opened => opened,
+        }
     }
 
     /// Opens a copy of the store, to inspect it without touching the original. Refuses every write
@@ -286,45 +240,7 @@ impl SledStore {
     /// # Errors
     /// As [`open`](Self::open).
     pub fn inspect(path: impl AsRef<Path>) -> Result<Self, StoreError> {
-        let (path, locked) = (path.as_ref(), crate::embedded::engine::sled::locked(path.as_ref()));
-        Ok(Self(Arc::new(Kv::open_copy(path, &locked, crate::embedded::engine::sled::Sled::open)?)))
-    }
-
-    fn new(engine: crate::embedded::engine::sled::Sled) -> Self {
-        Self(Arc::new(Kv::new(engine)))
-    }
-}
-
-#[cfg(feature = "sled")]
-#[deny(clippy::missing_trait_methods)]
-impl TokenStore for SledStore {
-    delegate!(self => self.0);
-}
-
-#[cfg(feature = "sled")]
-#[deny(clippy::missing_trait_methods)]
-impl Administration for SledStore {
-    delegate_administration!(self => self.0);
-}
-
-#[cfg(feature = "sled")]
-impl fmt::Debug for SledStore {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("SledStore")
-    }
-}
-
-#[cfg(any(feature = "redb", feature = "sled"))]
-fn open_or_create<S>(
-    open: impl Fn() -> Result<S, StoreError>,
-    create: impl FnOnce() -> Result<S, StoreError>,
-) -> Result<S, StoreError> {
-    match open() {
-        Err(StoreError::NotFound { .. }) => match create() {
-            // Another process created the store first.
-            Err(StoreError::Exists { .. }) => open(),
-            created => created,
-        },
-        opened => opened,
+        let path = path.as_ref();
+        Ok(Self(Arc::new(Kv::open_copy(path, &E::locked(path), E::open)?)))
     }
 }

@@ -2,6 +2,8 @@
 //! implements the contract of a store on top of it, once.
 
 use std::collections::BTreeMap;
+#[cfg(any(feature = "redb", feature = "sled"))]
+use std::path::{Path, PathBuf};
 
 use crate::StoreError;
 
@@ -18,7 +20,10 @@ pub(crate) type Pair = (Vec<u8>, Vec<u8>);
 pub(crate) type Batch = BTreeMap<Vec<u8>, Option<Vec<u8>>>;
 
 /// An ordered map of bytes.
-pub(crate) trait Engine: Send + Sync {
+pub trait Engine: Send + Sync {
+    /// The name of the store.
+    const STORE: &str = "EmbeddedStore";
+
     /// A snapshot.
     type View<'a>: View
     where
@@ -35,8 +40,21 @@ pub(crate) trait Engine: Send + Sync {
     fn commit(&self, batch: &Batch) -> Result<(), StoreError>;
 }
 
+/// An engine that has a path.
+#[cfg(any(feature = "redb", feature = "sled"))]
+pub trait OnDisk: Engine + Sized {
+    /// Creates a store at `path`, and opens it.
+    fn create(path: &Path) -> Result<Self, StoreError>;
+
+    /// Opens the store at `path`.
+    fn open(path: &Path) -> Result<Self, StoreError>;
+
+    /// Returns the file that is locked while the store at `path` is open.
+    fn locked(path: &Path) -> PathBuf;
+}
+
 /// A snapshot of the map.
-pub(crate) trait View {
+pub trait View {
     /// Returns the value of a key.
     fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError>;
 

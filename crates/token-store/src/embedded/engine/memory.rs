@@ -12,9 +12,11 @@ use crate::{
 };
 
 #[derive(Default)]
-pub(crate) struct Memory(RwLock<BTreeMap<Vec<u8>, Vec<u8>>>);
+pub struct Memory(RwLock<BTreeMap<Vec<u8>, Vec<u8>>>);
 
 impl Engine for Memory {
+    const STORE: &str = "MemoryStore";
+
     type View<'a> = RwLockReadGuard<'a, BTreeMap<Vec<u8>, Vec<u8>>>;
 
     fn view(&self) -> Result<Self::View<'_>, StoreError> {

@@ -11,7 +11,7 @@ use std::{
     fs,
     io::{self, Read},
     panic::{AssertUnwindSafe, catch_unwind},
-    path::Path,
+    path::{Path, PathBuf},
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -26,7 +26,7 @@ use ::redb::{
 use crate::{
     StoreError,
     disk::{self, Draft},
-    embedded::engine::{Batch, Engine, Pair, View},
+    embedded::engine::{Batch, Engine, OnDisk, Pair, View},
     embedded::layout,
     embedded::place::Place,
 };
@@ -39,22 +39,20 @@ const MAGIC: [u8; 9] = *b"redb\x1a\x0a\xa9\x0d\x0a";
 /// The size of the page cache in bytes; redb's default is a gibibyte.
 const CACHE_LEN: usize = 64 * 1024 * 1024;
 
-pub(crate) struct Redb {
+pub struct Redb {
     database: Database,
     place: Place,
     // Set after a commit of unknown outcome: even reads could then return data that is not on disk.
     failed: AtomicBool,
 }
 
-impl Redb {
-    /// Creates a store at `path`, which must not exist, and opens it.
-    pub(crate) fn create(path: &Path) -> Result<Self, StoreError> {
+impl OnDisk for Redb {
+    fn create(path: &Path) -> Result<Self, StoreError> {
         create(path)?;
         Self::open(path)
     }
 
-    /// Opens the store at `path`.
-    pub(crate) fn open(path: &Path) -> Result<Self, StoreError> {
+    fn open(path: &Path) -> Result<Self, StoreError> {
         match fs::metadata(path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 return Err(StoreError::NotFound { path: path.to_owned() });
@@ -95,12 +93,20 @@ impl Redb {
         })
     }
 
+    fn locked(path: &Path) -> PathBuf {
+        path.to_owned()
+    }
+}
+
+impl Redb {
     fn alive(&self) -> Result<(), StoreError> {
         if self.failed.load(Ordering::Acquire) { Err(StoreError::Poisoned) } else { Ok(()) }
     }
 }
 
 impl Engine for Redb {
+    const STORE: &str = "RedbStore";
+
     type View<'a> = RedbView;
 
     fn view(&self) -> Result<RedbView, StoreError> {
@@ -144,7 +150,7 @@ impl Engine for Redb {
     }
 }
 
-pub(crate) struct RedbView(ReadOnlyTable<&'static [u8], &'static [u8]>);
+pub struct RedbView(ReadOnlyTable<&'static [u8], &'static [u8]>);
 
 impl View for RedbView {
     fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {

@@ -38,7 +38,7 @@ use crate::{
     StoreError,
     contract::codec,
     disk::{self, refused},
-    embedded::engine::{Batch, Engine, Pair, View},
+    embedded::engine::{Batch, Engine, OnDisk, Pair, View},
     embedded::layout,
     embedded::place::Place,
 };
@@ -71,13 +71,13 @@ const THREADS: u32 = 8;
 /// ours has the files open; a foreign program holds the lock for longer.
 const UNLOCKED_WITHIN: Duration = Duration::from_secs(2);
 
-pub(crate) struct Sled {
+pub struct Sled {
     dir: PathBuf,
     place: Place,
     state: RwLock<State>,
 }
 
-pub(crate) struct State {
+pub struct State {
     // `Some` until dropped: see `drop`.
     db: Option<Watched>,
     // sled's own file, to sync it.
@@ -90,14 +90,8 @@ pub(crate) struct State {
     marker: Marker,
 }
 
-/// Returns the file that is locked while the store at `path` is open.
-pub(crate) fn locked(path: &Path) -> PathBuf {
-    path.join(marker::NAME)
-}
-
-impl Sled {
-    /// Creates a store at `path`, which must be absent, an empty directory, or an incomplete store.
-    pub(crate) fn create(path: &Path) -> Result<Self, StoreError> {
+impl OnDisk for Sled {
+    fn create(path: &Path) -> Result<Self, StoreError> {
         let mut marker = Marker::create(path)?;
         match marker.read()? {
             None => {
@@ -108,8 +102,7 @@ impl Sled {
         }
     }
 
-    /// Opens the store at `path`.
-    pub(crate) fn open(path: &Path) -> Result<Self, StoreError> {
+    fn open(path: &Path) -> Result<Self, StoreError> {
         let mut marker = Marker::open(path)?;
         let least = marker.read()?.ok_or_else(|| StoreError::NotFound { path: path.to_owned() })?;
         if !(path.join("db").is_file() && path.join("conf").is_file()) {
@@ -118,6 +111,12 @@ impl Sled {
         Self::start(path, marker, Some(least))
     }
 
+    fn locked(path: &Path) -> PathBuf {
+        path.join(marker::NAME)
+    }
+}
+
+impl Sled {
     // Starts sled. `least` is the least number of commits that its log must hold; `None` for a store to complete.
     fn start(path: &Path, mut marker: Marker, least: Option<u64>) -> Result<Self, StoreError> {
         require_own_threads()?;
@@ -134,7 +133,7 @@ impl Sled {
                 None => finish(path, &db, &file, &mut marker)?,
             };
             let db = Some(Watched::new(db)?);
-            let files = [(&*path.join("db"), &file), (&*locked(path), marker.file())];
+            let files = [(&*path.join("db"), &file), (&*Self::locked(path), marker.file())];
             let place = Place::of(path, &files).map_err(refused)?;
             place.require()?;
             let state = RwLock::new(State { db, file, failed: false, commits, marker });
@@ -163,6 +162,8 @@ impl Drop for State {
 }
 
 impl Engine for Sled {
+    const STORE: &str = "SledStore";
+
     type View<'a> = RwLockReadGuard<'a, State>;
 
     fn view(&self) -> Result<Self::View<'_>, StoreError> {
