@@ -35,7 +35,7 @@ pub struct CacheConfig {
     /// How long an absence is fresh. Default: 1 second.
     pub absent_ttl: Duration,
     /// How long a stale generation is used while the store cannot be reached, counted likewise. Until then temporary
-    /// tokens are verified, and a host that is cut off does not see that they were voided. Default: 60 seconds. Zero:
+    /// tokens are verified, and a host that is cut off does not see that they were revoked. Default: 60 seconds. Zero:
     /// as for records, which are never used longer than `ttl`.
     pub outage: Duration,
     /// The maximum number of cached records. The same number applies to generations, to absent records, and to absent
@@ -69,7 +69,7 @@ impl Default for CacheConfig {
 /// That of the store beneath, for calls through one cache and its clones. A write that bypasses the cache becomes
 /// visible at most [`CacheConfig::ttl`] later, by a monotonic clock, or at once if an [`Invalidator`] is called. So one
 /// host may accept a token for that long after another has revoked it. It can never spend what another has spent or
-/// voided, since the store decides that.
+/// revoked, since the store decides that.
 ///
 /// The clock is [`Instant`], which stands still on some systems while the machine sleeps. Call
 /// [`Invalidator::invalidate_all`] after a sleep.

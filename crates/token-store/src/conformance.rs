@@ -55,7 +55,7 @@ pub fn all<S: TokenStore>(open: impl Fn() -> S) {
 }
 
 /// Tests every guarantee of [`TokenStore`] and then of [`Administration`]. Use a store for this alone: afterwards all
-/// records created before 1970-01-01T00:16:40Z are void, and spent records are purged.
+/// records created before 1970-01-01T00:16:40Z are revoked, and spent records are purged.
 ///
 /// # Panics
 /// At the first violation.

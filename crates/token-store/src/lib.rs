@@ -15,7 +15,7 @@
 //! | [`list`](TokenStore::list), [`purge`](TokenStore::purge) | lists records by resource, issuer or expiry, page by page; removes expired records |
 //! | [`generation`](TokenStore::generation), [`raise_generation`](TokenStore::raise_generation) | reads the shared key of a subject's temporary tokens; replaces it by the next |
 //!
-//! The operator of a store also has [`Administration`]: it revokes all tokens of a resource or an issuer, voids all
+//! The operator of a store also has [`Administration`]: it revokes all tokens of a resource or an issuer, revokes all
 //! older tokens, counts, purges spent records, and [checks](Administration::check) the store. [`rekey`] re-seals every
 //! key under the newest key of the ring.
 //!
@@ -45,12 +45,13 @@
 //! let record = store.get(&id)?.ok_or("no such token")?;
 //! assert_eq!(keys.open(&record.root_key, record.owner())?.expose(), root_key.expose());
 //!
+//! let now = UnixTime::from_secs(1_500_000_009); // by the clock of the caller
 //! let (mine, yours) = (ClaimId::new(*b"request 1")?, ClaimId::new(*b"request 2")?);
-//! let Spend::Spent { uses_left, grant, repeated: false } = store.spend(&id, &mine)? else {
+//! let Spend::Spent { uses_left, grant, repeated: false } = store.spend(&id, &mine, now)? else {
 //!     return Err("the first to ask gets the use".into());
 //! };
-//! assert_eq!(store.spend(&id, &mine)?, Spend::Spent { uses_left, grant, repeated: true });
-//! assert_eq!(store.spend(&id, &yours)?, Spend::Exhausted);
+//! assert_eq!(store.spend(&id, &mine, now)?, Spend::Spent { uses_left, grant, repeated: true });
+//! assert_eq!(store.spend(&id, &yours, now)?, Spend::Exhausted);
 //! # Ok(())
 //! # }
 //! ```

@@ -9,7 +9,8 @@
 //!
 //! Root keys stay sealed, so that the file is useless without the key ring. The last line holds the number of documents
 //! and the SHA-256 of all lines before. An import refuses a file that was cut short or altered by accident before it
-//! inserts anything. Other lines name the damaged items that were left out, and the void time of the store.
+//! inserts anything. Other lines name the damaged items that were left out, and the time before which
+//! records are revoked.
 
 use std::{
     io::{self, BufWriter, Read, Seek, Write},
@@ -61,7 +62,7 @@ pub struct Moved {
     pub generations: u64,
     /// Records and generations that the file only names, because they were damaged in the exported store.
     pub damaged: u64,
-    /// How many of them changed the store that imports. The others were there already, or void.
+    /// How many of them changed the store that imports. The others were there already, or revoked.
     pub kept: u64,
     /// The SHA-256 of all lines before the last, once the last line was written or read. It identifies the export.
     pub checksum: Option<[u8; 32]>,
@@ -72,8 +73,8 @@ pub struct Moved {
 pub enum Epoch<'a> {
     /// They stay valid. Right for a move, after which the old store is never used again.
     Same,
-    /// They are void, even if they exist already: each token is revoked. Each generation is replaced by its successor,
-    /// a new key sealed under this ring. So temporary tokens are void as well, and stay void if an older export is
+    /// They are worthless, even if they exist already: each token is revoked. Each generation is replaced by its successor,
+    /// a new key sealed under this ring. So temporary tokens are worthless as well, and stay so if an older export is
     /// imported later. Right for restoring a backup, which would revive tokens that were spent since. Claims still get
     /// their answers.
     New(&'a KeyRing),
@@ -237,7 +238,7 @@ pub fn export_to<S: Administration + ?Sized>(
             break;
         }
     }
-    // A void time that was set during the export also covers what was written before.
+    // A revocation by time during the export also covers what was written before.
     let revoke_before = store.revoke_before(UnixTime::from_secs(0))?.as_secs();
     if revoke_before > 0 {
         out.line(&Document::RevokeBefore(revoke_before))?;
@@ -257,7 +258,7 @@ pub fn verify_export(file: &mut (impl Read + Seek)) -> Result<Moved, TransferErr
     whole(file).map(|(moved, _)| moved)
 }
 
-/// Returns the counts of an export, and its void time, if it is whole.
+/// Returns the counts of an export, and the time before which records are revoked, if it is whole.
 fn whole(file: &mut (impl Read + Seek)) -> Result<(Moved, UnixTime), TransferError> {
     file.rewind()?;
     let mut lines = Lines::new(file);
@@ -292,7 +293,7 @@ fn whole(file: &mut (impl Read + Seek)) -> Result<(Moved, UnixTime), TransferErr
 }
 
 /// Imports an export into a store. Inserts each token whose id is free, and each generation that is newer than the
-/// store's. Also revokes existing tokens that are revoked in the export, and sets the void time of the export.
+/// store's. Also revokes existing tokens that are revoked in the export, and repeats its `revoke_before`.
 ///
 /// Repeat an interrupted import to resume it. Reads the file twice, and imports nothing from a file that is
 /// not whole. Calls `progress` after each step.

@@ -80,14 +80,17 @@ fn everything_older_is_void<S: Administration>(suite: &Suite, open: &impl Fn() -
     let at = |secs: u64, name: &str| {
         suite.sealed(Record {
             created: UnixTime::from_secs(secs),
-            issuer: suite.entity("user", "void"),
+            issuer: suite.entity("user", "older"),
             ..suite.limited(&suite.id(name), 3)
         })
     };
     let (older, newer) = (at(999, "older"), at(1000, "newer"));
     let store = open();
     let mark = store.revoke_before(UnixTime::from_secs(0)).unwrap();
-    assert!(mark <= UnixTime::from_secs(1000), "the suite is to run on a store where nothing newer is void");
+    assert!(
+        mark <= UnixTime::from_secs(1000),
+        "the suite is to run on a store where nothing newer is revoked"
+    );
     if mark == UnixTime::from_secs(0) {
         insert(&store, &older);
         assert_eq!(spend(&store, &older.id, "held"), won(2));
@@ -109,10 +112,10 @@ fn everything_older_is_void<S: Administration>(suite: &Suite, open: &impl Fn() -
     let late = at(3, "older, but late");
     insert(&store, &late);
     assert_eq!(store.spend(&late.id, &claim("a"), NOW).unwrap(), Spend::Revoked);
-    let listed = pages(&store, &Filter::Issuer(suite.entity("user", "void")), 10);
-    let void: BTreeSet<&TokenId> =
+    let listed = pages(&store, &Filter::Issuer(suite.entity("user", "older")), 10);
+    let revoked: BTreeSet<&TokenId> =
         listed.iter().filter(|record| record.revoked).map(|record| &record.id).collect();
-    assert_eq!(void, BTreeSet::from([&older.id, &late.id]));
+    assert_eq!(revoked, BTreeSet::from([&older.id, &late.id]));
 }
 
 fn a_clock_far_ahead_voids_and_removes_nothing<S: Administration>(suite: &Suite, open: &impl Fn() -> S) {
@@ -140,7 +143,7 @@ fn a_clock_far_ahead_voids_and_removes_nothing<S: Administration>(suite: &Suite,
         }
     }
     drop(store);
-    assert_eq!(open().revoke_before(UnixTime::from_secs(0)).unwrap(), in_force, "nothing was voided");
+    assert_eq!(open().revoke_before(UnixTime::from_secs(0)).unwrap(), in_force, "nothing was revoked");
     for name in ["far ahead, inserted", "far ahead, restored"] {
         let kept = open().get(&suite.id(name)).unwrap().expect("nothing was removed");
         assert_eq!((kept.uses, kept.revoked), (1, false));
@@ -269,8 +272,8 @@ fn counts_tell_what_is_there<S: Administration>(suite: &Suite, store: &S) {
     insert(store, &Record { revoked: true, ..suite.limited(&id("b"), 2) });
     let never = Record { expires: Some(UnixTime::MAX), ..suite.limited(&id("c"), 1) };
     insert(store, &suite.sealed(never));
-    let void = Record { created: UnixTime::from_secs(0), ..suite.record(&id("void")) };
-    insert(store, &suite.sealed(void));
+    let old = Record { created: UnixTime::from_secs(0), ..suite.record(&id("old")) };
+    insert(store, &suite.sealed(old));
     let _won = store.spend(&id("c"), &claim("x"), NOW).unwrap();
     let subject = suite.entity("user", "counted");
     assert_eq!(store.raise_generation(&subject, &suite.generation(&subject, 1)).unwrap(), Raise::Raised);
@@ -417,14 +420,14 @@ fn a_restored_store_answers_like_the_former<S: Administration>(suite: &Suite, op
     assert_eq!(store.generation(&several).unwrap().unwrap().number, 14);
     assert_eq!(store.claims(&record.id, None, 9).unwrap(), claims);
 
-    // A void token stays void, and a generation is never lowered, in any order.
+    // A revoked token stays revoked, and a generation is never lowered, in any order.
     let revoked = Record { revoked: true, ..record };
     let at = |number| Item::Generation {
         subject: subject.clone(),
         generation: suite.generation(&subject, number),
     };
-    let void = [Item::Token { record: revoked.clone(), claims: Vec::new() }, at(8)];
-    assert_eq!((store.restore(&void).unwrap(), store.restore(&void).unwrap()), (2, 0));
+    let items = [Item::Token { record: revoked.clone(), claims: Vec::new() }, at(8)];
+    assert_eq!((store.restore(&items).unwrap(), store.restore(&items).unwrap()), (2, 0));
     assert_eq!(store.restore(&[at(6)]).unwrap(), 0);
     let _changed = store.restore(&[at(10), at(9)]).unwrap();
     let raised = store.raise_generation(&subject, &suite.generation(&subject, 11)).unwrap();

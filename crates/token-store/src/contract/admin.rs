@@ -25,11 +25,10 @@ pub trait Administration: TokenStore {
     /// sweep.
     fn revoke_all(&self, filter: &Filter, after: Option<&Cursor>, limit: usize) -> Result<Sweep, StoreError>;
 
-    /// Voids, in one step, all records created before `time`, including those inserted later. A void record counts as
-    /// revoked.
+    /// Revokes, in one step, all records created before `time`, including those inserted later.
     ///
     /// Returns the time in force. The time never moves back: if a later one was set before, that one stays in force.
-    /// Time 0 reads it without a change. Generations are not voided; raise them instead.
+    /// Time 0 reads it without a change. It does not revoke generations; raise them instead.
     ///
     /// # Errors
     /// [`StoreError`]. After [`StoreError::Unknown`], retry. [`StoreError::ClockAhead`] for a time that
@@ -133,7 +132,7 @@ pub struct Counts {
     pub damaged: u64,
     /// Records with no use left.
     pub spent: u64,
-    /// Records that are revoked or void.
+    /// Revoked records.
     pub revoked: u64,
     /// Records that expire.
     pub expiring: u64,

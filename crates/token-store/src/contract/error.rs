@@ -159,7 +159,7 @@ pub enum StoreError {
         max: usize,
     },
     /// The caller's time is so far ahead of the store's evidence of the present that the caller's clock must be wrong.
-    /// Records that the call would remove or void may still be valid. Nothing was written.
+    /// Records that the call would remove or revoke may still be valid. Nothing was written.
     #[error("the time {now} is more than {} ahead of {witness}", span(*bound))]
     ClockAhead {
         /// The caller's time.

@@ -130,7 +130,7 @@ impl<'a> Terms<'a> {
     }
 }
 
-/// The shared secret of all temporary tokens of one subject, at one generation. Raising the generation voids every
+/// The shared secret of all temporary tokens of one subject, at one generation. Raising the generation revokes every
 /// temporary token minted before.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Generation {

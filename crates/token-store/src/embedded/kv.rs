@@ -31,10 +31,10 @@ mod purge;
 pub(crate) struct Kv<E> {
     engine: Owned<E>,
     group: Group,
-    // The void time in seconds: records created before it are void. Never ahead of the disk.
-    void: AtomicU64,
-    // The number of calls about to set `void`. While it is not 0, the disk may be ahead of `void`.
-    voiding: AtomicUsize,
+    // The time of `revoke_before` in seconds. Never ahead of the disk.
+    revoked_before: AtomicU64,
+    // The number of calls about to set `revoked_before`. While it is not 0, the disk may be ahead of it.
+    revoking: AtomicUsize,
     // The engine's files, if they are a copy for inspection.
     copy: Option<Owned<Copy>>,
 }
@@ -45,8 +45,8 @@ impl<E: Engine> Kv<E> {
         Self {
             engine: Owned::new(engine),
             group: Group::new(),
-            void: AtomicU64::new(0),
-            voiding: AtomicUsize::new(0),
+            revoked_before: AtomicU64::new(0),
+            revoking: AtomicUsize::new(0),
             copy: None,
         }
     }
@@ -55,7 +55,7 @@ impl<E: Engine> Kv<E> {
     #[cfg(any(feature = "redb", feature = "sled"))]
     pub(crate) fn open(engine: E) -> Result<Self, StoreError> {
         let store = Self::new(engine);
-        store.note_void(store.read(|view| revoke_before(view))?);
+        store.note_revoked_before(store.read(|view| revoke_before(view))?);
         Ok(store)
     }
 
@@ -71,19 +71,19 @@ impl<E: Engine> Kv<E> {
         Ok(Self { copy: Some(Owned::new(copy)), ..Self::open(engine)? })
     }
 
-    // Notes a void time that is on disk.
-    fn note_void(&self, time: UnixTime) {
-        self.void.fetch_max(time.as_secs(), Ordering::AcqRel);
+    // Notes a time of `revoke_before` that is on disk.
+    fn note_revoked_before(&self, time: UnixTime) {
+        self.revoked_before.fetch_max(time.as_secs(), Ordering::AcqRel);
     }
 
-    // Marks the record revoked if it predates the void time. Reads `void` only while no call is about to set it, so
-    // that a record once reported void is never reported valid later.
+    // Marks the record revoked if it was created before the time of `revoke_before`. Reads `revoked_before` only while no
+    // call is about to set it, so that a record once reported revoked is never reported valid later.
     fn judge(&self, view: &impl View, record: &mut Record) -> Result<(), StoreError> {
-        let void = match self.voiding.load(Ordering::Acquire) {
-            0 => UnixTime::from_secs(self.void.load(Ordering::Acquire)),
+        let before = match self.revoking.load(Ordering::Acquire) {
+            0 => UnixTime::from_secs(self.revoked_before.load(Ordering::Acquire)),
             _ => revoke_before(view)?,
         };
-        record.revoked |= record.created < void;
+        record.revoked |= record.created < before;
         Ok(())
     }
 
@@ -295,9 +295,9 @@ fn present_number(view: &impl View, key: &[u8]) -> Result<u64, StoreError> {
     }
 }
 
-/// Reads the void time.
+/// Reads the time before which records are revoked.
 fn revoke_before(view: &impl View) -> Result<UnixTime, StoreError> {
-    let key = layout::void();
+    let key = layout::revoked_before();
     match view.get(&key)? {
         Some(value) => codec::decode_time(&key, &value),
         None => Ok(UnixTime::from_secs(0)),

@@ -4,7 +4,7 @@
 //! 00 "format"                          the version of the layout, u32 big-endian
 //! 00 "commits"                         how many commits there were, u64 big-endian (in sled only)
 //! 00 "newest"                          the newest creation time that was seen, to within ten minutes
-//! 00 "void"                            the void time: records created before it are void
+//! 00 "revoked before"                  records created before this time are revoked
 //! 01 id                                a record
 //! 02 len(id) id claim                  a claim on a record with a use limit
 //! 03 len(kind) kind len(id) id token   index: the records about a resource
@@ -49,9 +49,9 @@ pub(crate) fn commits() -> Vec<u8> {
     key(META, &[b"commits"])
 }
 
-/// The key of the void time.
-pub(crate) fn void() -> Vec<u8> {
-    key(META, &[b"void"])
+/// The key of the time before which records are revoked.
+pub(crate) fn revoked_before() -> Vec<u8> {
+    key(META, &[b"revoked before"])
 }
 
 /// The key of the newest creation time.
@@ -164,7 +164,7 @@ pub(crate) fn entry_of(key: &[u8]) -> Option<Entry> {
     let id = |bytes: &[u8]| TokenId::new(bytes).ok();
     match *space {
         META => {
-            let known = [format(), newest(), void(), b"\0commits".to_vec()];
+            let known = [format(), newest(), revoked_before(), b"\0commits".to_vec()];
             known.contains(&key.to_vec()).then_some(Entry::Meta)
         }
         RECORD => id(rest).map(Entry::Record),

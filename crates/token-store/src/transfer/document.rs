@@ -46,7 +46,7 @@ pub(super) enum Document {
     Generation(GenerationOf),
     /// The subject of a generation that was left out likewise.
     DamagedGeneration(Entity),
-    /// The void time of the store, in Unix seconds.
+    /// The time of the store before which records are revoked, in Unix seconds.
     RevokeBefore(u64),
     End(End),
 }

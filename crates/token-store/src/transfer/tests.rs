@@ -183,11 +183,11 @@ fn a_new_epoch_voids_also_what_came_in_before_and_for_good() {
     let (copy, _) = imported(&bytes, Epoch::Same);
     let again = |epoch| import(&copy, &mut Cursor::new(&bytes), epoch, &mut |_| ()).unwrap().kept;
     assert_eq!((again(Epoch::Same), again(Epoch::New(&keys))), (0, 8 + 3), "two were revoked");
-    let void = all(&copy);
-    assert!(void.0.len() == 10 && void.0.iter().all(|record| record.revoked));
-    assert!(void.1.len() == 3 && void.1.iter().all(|(_, generation)| generation.number == 2));
+    let revoked = all(&copy);
+    assert!(revoked.0.len() == 10 && revoked.0.iter().all(|record| record.revoked));
+    assert!(revoked.1.len() == 3 && revoked.1.iter().all(|(_, generation)| generation.number == 2));
     assert_eq!((again(Epoch::New(&keys)), again(Epoch::Same)), (0, 0));
-    assert_eq!(all(&copy), void, "nothing comes back");
+    assert_eq!(all(&copy), revoked, "nothing comes back");
     assert!(copy.check(Some(&keys)).unwrap().is_sound());
 }
 
@@ -234,7 +234,7 @@ fn what_is_damaged_is_named_and_left_out() {
     assert_eq!(
         numbers.collect::<Vec<_>>(),
         [2; 3],
-        "what a new epoch voids is not kept for its being damaged"
+        "what a new epoch revokes is not kept for its being damaged"
     );
 }
 

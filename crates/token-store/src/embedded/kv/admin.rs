@@ -51,32 +51,32 @@ impl<E: Engine> Kv<E> {
 
     pub(crate) fn revoke_before(&self, time: UnixTime) -> Result<UnixTime, StoreError> {
         self.engine.get()?;
-        let present = UnixTime::from_secs(self.void.load(Ordering::Acquire));
+        let present = UnixTime::from_secs(self.revoked_before.load(Ordering::Acquire));
         if time <= present {
             return Ok(present);
         }
-        self.voiding.fetch_add(1, Ordering::AcqRel);
+        self.revoking.fetch_add(1, Ordering::AcqRel);
         let set = self.write(move |draft| {
             let present = revoke_before(draft)?;
             if time <= present {
                 return Ok(present);
             }
             newest::believe(draft, time)?;
-            let key = layout::void();
+            let key = layout::revoked_before();
             let value = codec::encode_time(&key, time)?;
             draft.put(key, value);
             Ok(time)
         });
         if let Ok(time) = set {
-            self.note_void(time);
+            self.note_revoked_before(time);
         }
-        self.voiding.fetch_sub(1, Ordering::AcqRel);
+        self.revoking.fetch_sub(1, Ordering::AcqRel);
         set
     }
 
     pub(crate) fn counts(&self) -> Result<Counts, StoreError> {
         let mut counts = Counts::default();
-        let void = self.read(|view| revoke_before(view))?;
+        let before = self.read(|view| revoke_before(view))?;
         let add = |count: &mut u64, one: bool| *count = count.saturating_add(u64::from(one));
         let records = layout::records();
         self.each_page(&records, |(key, value)| {
@@ -84,7 +84,7 @@ impl<E: Engine> Kv<E> {
             add(&mut counts.records, true);
             let record = match codec::decode_record(key, id, value) {
                 Ok(mut record) => {
-                    record.revoked |= record.created < void;
+                    record.revoked |= record.created < before;
                     record
                 }
                 Err(StoreError::Corrupt { .. }) => {

@@ -68,7 +68,7 @@ impl<V: View> Check<'_, V> {
     fn meta(&mut self, key: &[u8], value: &[u8]) {
         let sound = if key == layout::format() {
             layout::check_format(value).is_ok()
-        } else if key == layout::void() {
+        } else if key == layout::revoked_before() {
             revoke_before(self.view).is_ok()
         } else if key == layout::newest() {
             newest::newest(self.view).is_ok()

@@ -318,13 +318,13 @@ fn a_check_finds_missing_values() {
     }
 }
 
-/// The moment between the commit of a void time and the note of it, when a spend already fails.
+/// The moment between the commit of `revoke_before` and the note of it, when a spend already fails.
 #[test]
-fn what_is_void_on_disk_is_void_to_a_reader() {
+fn what_is_revoked_on_disk_is_revoked_to_a_reader() {
     let store = store(&golden().1);
-    let (key, time) = (layout::void(), UnixTime::MAX);
+    let (key, time) = (layout::revoked_before(), UnixTime::MAX);
     let value = codec::encode_time(&key, time).unwrap();
-    store.voiding.fetch_add(1, Ordering::AcqRel);
+    store.revoking.fetch_add(1, Ordering::AcqRel);
     store.engine.get().unwrap().commit(&crate::embedded::engine::Batch::from([(key, Some(value))])).unwrap();
     assert_eq!(
         store.spend(&full(), &ClaimId::new(*b"new").unwrap(), UnixTime::from_secs(1)).unwrap(),
