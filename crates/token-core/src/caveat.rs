@@ -2,7 +2,7 @@
 
 use core::fmt;
 
-use crate::{Predicate, predicate::FORMS};
+use crate::{Predicate, predicate::nearest::FORMS};
 
 /// A condition under which a macaroon is valid, as the received bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -5,7 +5,7 @@ use core::fmt;
 
 use serde::{Serialize, Serializer, ser::SerializeStruct};
 
-use crate::{DecodeError, Problem, Subject, TokenType, split};
+use crate::{DecodeError, Problem, Subject, TokenType, parse};
 
 /// An identifier, as read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,7 +50,7 @@ impl<'a> Identifier<'a> {
     /// [`DecodeError`] when it begins with a version number but is not a version-2 identifier as Onedata writes
     /// it. Onedata refuses such a token as bad. The offset counts from the identifier's beginning.
     pub fn read(bytes: &'a [u8]) -> Result<Self, DecodeError> {
-        let Some(version) = split::position(bytes, b'/').and_then(|slash| bytes.get(..slash)) else {
+        let Some(version) = parse::position(bytes, b'/').and_then(|slash| bytes.get(..slash)) else {
             return Ok(Self::Opaque(bytes));
         };
         if !is_integer(version) {
@@ -86,7 +86,7 @@ const PARTS: &str = "five parts, separated by `/`";
 const TYPE: &str = "a type `act`, `act:SESSION`, `idn` or `CODE:TARGET:PARAMETERS`";
 
 const fn bad(expected: &'static str, at: usize) -> DecodeError {
-    DecodeError::bytes(Problem::Identifier { expected }, at)
+    DecodeError::bytes(Problem::Identifier(expected), at)
 }
 
 /// Whether Erlang reads the text as an integer. Onedata distinguishes the versions by this.
@@ -98,7 +98,7 @@ fn is_integer(bytes: &[u8]) -> bool {
 impl<'a> IdentifierV2<&'a str> {
     fn read(bytes: &'a [u8]) -> Result<Self, DecodeError> {
         let text = core::str::from_utf8(bytes).map_err(|error| bad("UTF-8", error.valid_up_to()))?;
-        let mut parts = split::parts(text, b'/');
+        let mut parts = parse::parts(text, b'/');
         let mut at = 0_usize;
         let mut part = || {
             let (begin, part) = (at, parts.next().ok_or(bad(PARTS, text.len()))?);
@@ -157,7 +157,7 @@ impl Persistence {
         if text == "nmd" {
             return Some(Self::Named);
         }
-        let generation = text.strip_prefix("tmp-").and_then(crate::predicate::canonical_u64)?;
+        let generation = text.strip_prefix("tmp-").and_then(parse::canonical_u64)?;
         Some(Self::Temporary { generation })
     }
 }

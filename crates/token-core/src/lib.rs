@@ -125,12 +125,12 @@ mod judge;
 mod limits;
 mod mac;
 mod macaroon;
+mod parse;
 mod predicate;
 mod purpose;
 mod seal;
 mod secret;
 mod service;
-mod split;
 mod subject;
 mod time;
 mod token;
@@ -147,6 +147,7 @@ pub use judge::{Judge, Judgment, Unmet};
 pub use limits::Limits;
 pub use mac::Signature;
 pub use macaroon::{BuildError, Macaroon};
+pub use parse::ParseError;
 pub use predicate::{
     ApiPattern, Country, DataPath, GeoFilter, Interface, IpMask, List, ListError, ListItem, ObjectId,
     Predicate, PredicateBuf, Region,
@@ -155,7 +156,6 @@ pub use purpose::Purpose;
 pub use seal::CaveatNonce;
 pub use secret::{CaveatKey, RootKey, ShortSecret};
 pub use service::{Service, ServiceKind};
-pub use split::ParseError;
 pub use subject::Subject;
 pub use time::UnixTime;
 pub use token::Token;

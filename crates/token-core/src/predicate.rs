@@ -4,18 +4,17 @@ mod buf;
 mod item;
 mod json;
 mod list;
-mod nearest;
+pub(crate) mod nearest;
 
 use core::fmt;
 
-use crate::{LegacyType, Service, Subject, UnixTime, split};
+use crate::{LegacyType, Service, Subject, UnixTime, parse};
 
 pub use self::{
     buf::{ListError, PredicateBuf},
     item::{ApiPattern, Country, DataPath, Interface, IpMask, ObjectId, Region},
     list::{List, ListItem},
 };
-pub(crate) use nearest::FORMS;
 
 /// A typed view of a caveat's text. The text stays the truth.
 ///
@@ -97,7 +96,7 @@ impl<'a> Predicate<'a> {
     }
 
     pub(crate) fn read_text(text: &'a str) -> Option<Self> {
-        let Some((name, value)) = split::once(text, b' ') else {
+        let Some((name, value)) = parse::once(text, b' ') else {
             return (text == "data.readonly").then_some(Self::DataReadonly);
         };
         if let Some(list) = value.strip_prefix("!= ") {
@@ -108,7 +107,7 @@ impl<'a> Predicate<'a> {
             };
         }
         if let Some(until) = value.strip_prefix("< ") {
-            let valid_until = UnixTime::from_secs(canonical_u64(until)?);
+            let valid_until = UnixTime::from_secs(parse::canonical_u64(until)?);
             return (name == "time").then_some(Self::Time { valid_until });
         }
         let value = value.strip_prefix("= ")?;
@@ -119,7 +118,7 @@ impl<'a> Predicate<'a> {
             "geo.region" => Self::GeoRegion(GeoFilter::Whitelist, List::read(value)?),
             "service" => Self::Service(List::read(value)?),
             "consumer" => Self::Consumer(List::read(value)?),
-            "interface" => Self::Interface(Interface::read(value)?),
+            "interface" => Self::Interface(Interface::from_name(value)?),
             "api" => Self::Api(List::read(value)?),
             "data.path" => Self::DataPath(List::read(value)?),
             "data.objectid" => Self::DataObjectId(List::read(value)?),
@@ -159,16 +158,4 @@ impl fmt::Display for GeoFilter {
             Self::Blacklist => "!=",
         })
     }
-}
-
-/// Reads decimal digits without a sign or leading zeros. Refuses a number beyond 64 bits: truncating it would change
-/// the caveat's meaning.
-pub(crate) fn canonical_u64(text: &str) -> Option<u64> {
-    if text.is_empty() || (text.starts_with('0') && text.len() > 1) {
-        return None;
-    }
-    text.bytes().try_fold(0_u64, |sum, byte| {
-        let digit = byte.wrapping_sub(b'0');
-        if digit < 10 { sum.checked_mul(10)?.checked_add(digit.into()) } else { None }
-    })
 }

@@ -2,7 +2,7 @@
 
 use core::{fmt, str::FromStr};
 
-use crate::{CaveatTypes, Identifier, InviteConsumer, InviteType, LegacyType, ParseError, Scope};
+use crate::{CaveatTypes, Identifier, InviteConsumer, InviteType, LegacyType, ParseError, Scope, TokenType};
 
 /// What a token is for, in either dialect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -45,26 +45,11 @@ impl Purpose {
     /// Returns the name of the privilege in the resource that the issuer needs: for the two documented endpoints as
     /// documented, else as in `onedata-tokens.md` §3 for members. Access and identity tokens need none.
     #[must_use]
-    pub const fn privilege(self) -> Option<&'static str> {
+    pub fn privilege(self) -> Option<&'static str> {
         Some(match self {
             Self::GroupSpaces => "group_create_space_token",
             Self::SpaceSupport => "space_add_provider",
-            Self::Invite(invite) => match invite {
-                InviteType::UserJoinGroup => "group_add_user",
-                InviteType::GroupJoinGroup => "group_add_child",
-                InviteType::UserJoinSpace => "space_add_user",
-                InviteType::GroupJoinSpace => "space_add_group",
-                InviteType::SupportSpace => "space_add_support",
-                InviteType::HarvesterJoinSpace => "space_add_harvester",
-                InviteType::RegisterOneprovider => "oz_providers_invite",
-                InviteType::UserJoinCluster => "cluster_add_user",
-                InviteType::GroupJoinCluster => "cluster_add_group",
-                InviteType::UserJoinHarvester => "harvester_add_user",
-                InviteType::GroupJoinHarvester => "harvester_add_group",
-                InviteType::SpaceJoinHarvester => "harvester_add_space",
-                InviteType::UserJoinAtmInventory => "atm_inventory_add_user",
-                InviteType::GroupJoinAtmInventory => "atm_inventory_add_group",
-            },
+            Self::Invite(invite) => invite.privilege(),
             Self::Access | Self::Identity => return None,
         })
     }
@@ -99,6 +84,18 @@ impl Purpose {
             Self::GroupSpaces | Self::SpaceSupport => InviteConsumer::Provider,
             Self::Invite(invite) => invite.consumer(),
             Self::Access | Self::Identity => InviteConsumer::Anyone,
+        }
+    }
+}
+
+impl<S> TokenType<S> {
+    /// Returns what a token of this type is for.
+    #[must_use]
+    pub fn purpose(&self) -> Purpose {
+        match self {
+            Self::Access { .. } => Purpose::Access,
+            Self::Identity => Purpose::Identity,
+            Self::Invite { invite, .. } => Purpose::invite(*invite),
         }
     }
 }

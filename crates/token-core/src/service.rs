@@ -5,7 +5,7 @@ use core::{fmt, str::FromStr};
 
 use serde::{Serialize, Serializer};
 
-use crate::{ParseError, split};
+use crate::{ParseError, parse};
 
 /// A kind of service.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -66,7 +66,7 @@ impl<'a> Service<&'a str> {
     /// Reads `code-ID`. The id is not empty and contains no `|`, which separates ids in a caveat.
     #[must_use]
     pub fn read(text: &'a str) -> Option<Self> {
-        let (code, id) = split::once(text, b'-')?;
+        let (code, id) = parse::once(text, b'-')?;
         let kind = ServiceKind::from_code(code)?;
         (!id.is_empty() && !id.bytes().any(|byte| byte == b'|')).then_some(Self { kind, id })
     }

@@ -5,7 +5,7 @@ use core::fmt;
 
 use serde::{Serialize, Serializer, ser::SerializeMap};
 
-use crate::{Purpose, split};
+use crate::parse::{self, named};
 
 /// The type of a token with a version-2 identifier. `TokenType` owns its texts; `TokenType<&str>` borrows them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -33,7 +33,7 @@ impl<'a> TokenType<&'a str> {
     /// Only `ssp` has parameters. Their value has had no meaning since 21.02, but 20.02 wrote several values, so any
     /// value is accepted there.
     pub(crate) fn read(text: &'a str) -> Option<Self> {
-        match split::once(text, b':') {
+        match parse::once(text, b':') {
             None if text == "act" => Some(Self::Access { session: None }),
             None if text == "idn" => Some(Self::Identity),
             None => None,
@@ -42,7 +42,7 @@ impl<'a> TokenType<&'a str> {
             }
             Some((code, rest)) => {
                 let invite = InviteType::from_code(code)?;
-                let (target, parameters) = split::once(rest, b':')?;
+                let (target, parameters) = parse::once(rest, b':')?;
                 let parameters_fit = match invite {
                     InviteType::SupportSpace => !parameters.contains(':'),
                     _ => parameters.is_empty(),
@@ -61,18 +61,6 @@ impl<S: AsRef<str>> TokenType<S> {
             Self::Access { session } => TokenType::Access { session: session.as_ref().map(S::as_ref) },
             Self::Identity => TokenType::Identity,
             Self::Invite { invite, target } => TokenType::Invite { invite: *invite, target: target.as_ref() },
-        }
-    }
-}
-
-impl<S> TokenType<S> {
-    /// Returns what a token of this type is for.
-    #[must_use]
-    pub fn purpose(&self) -> Purpose {
-        match self {
-            Self::Access { .. } => Purpose::Access,
-            Self::Identity => Purpose::Identity,
-            Self::Invite { invite, .. } => Purpose::invite(*invite),
         }
     }
 }
@@ -176,25 +164,26 @@ pub enum InviteConsumer {
     Anyone,
 }
 
-/// code, name, key of the target in JSON, kind of the target
-type InviteRow = (InviteType, &'static str, &'static str, &'static str, &'static str);
+/// code, name, key of the target in JSON, kind of the target, privilege in the target that the issuer needs
+type InviteRow = (InviteType, &'static str, &'static str, &'static str, &'static str, &'static str);
 
 /// The table of `onedata-tokens.md` §3.
+#[rustfmt::skip]
 const INVITES: [InviteRow; 14] = [
-    (InviteType::UserJoinGroup, "ujg", "userJoinGroup", "groupId", "group"),
-    (InviteType::GroupJoinGroup, "gjg", "groupJoinGroup", "groupId", "group"),
-    (InviteType::UserJoinSpace, "ujs", "userJoinSpace", "spaceId", "space"),
-    (InviteType::GroupJoinSpace, "gjs", "groupJoinSpace", "spaceId", "space"),
-    (InviteType::SupportSpace, "ssp", "supportSpace", "spaceId", "space"),
-    (InviteType::HarvesterJoinSpace, "hjs", "harvesterJoinSpace", "spaceId", "space"),
-    (InviteType::RegisterOneprovider, "rop", "registerOneprovider", "adminUserId", "user"),
-    (InviteType::UserJoinCluster, "ujc", "userJoinCluster", "clusterId", "cluster"),
-    (InviteType::GroupJoinCluster, "gjc", "groupJoinCluster", "clusterId", "cluster"),
-    (InviteType::UserJoinHarvester, "ujh", "userJoinHarvester", "harvesterId", "harvester"),
-    (InviteType::GroupJoinHarvester, "gjh", "groupJoinHarvester", "harvesterId", "harvester"),
-    (InviteType::SpaceJoinHarvester, "sjh", "spaceJoinHarvester", "harvesterId", "harvester"),
-    (InviteType::UserJoinAtmInventory, "uji", "userJoinAtmInventory", "atmInventoryId", "atmInventory"),
-    (InviteType::GroupJoinAtmInventory, "gji", "groupJoinAtmInventory", "atmInventoryId", "atmInventory"),
+    (InviteType::UserJoinGroup, "ujg", "userJoinGroup", "groupId", "group", "group_add_user"),
+    (InviteType::GroupJoinGroup, "gjg", "groupJoinGroup", "groupId", "group", "group_add_child"),
+    (InviteType::UserJoinSpace, "ujs", "userJoinSpace", "spaceId", "space", "space_add_user"),
+    (InviteType::GroupJoinSpace, "gjs", "groupJoinSpace", "spaceId", "space", "space_add_group"),
+    (InviteType::SupportSpace, "ssp", "supportSpace", "spaceId", "space", "space_add_support"),
+    (InviteType::HarvesterJoinSpace, "hjs", "harvesterJoinSpace", "spaceId", "space", "space_add_harvester"),
+    (InviteType::RegisterOneprovider, "rop", "registerOneprovider", "adminUserId", "user", "oz_providers_invite"),
+    (InviteType::UserJoinCluster, "ujc", "userJoinCluster", "clusterId", "cluster", "cluster_add_user"),
+    (InviteType::GroupJoinCluster, "gjc", "groupJoinCluster", "clusterId", "cluster", "cluster_add_group"),
+    (InviteType::UserJoinHarvester, "ujh", "userJoinHarvester", "harvesterId", "harvester", "harvester_add_user"),
+    (InviteType::GroupJoinHarvester, "gjh", "groupJoinHarvester", "harvesterId", "harvester", "harvester_add_group"),
+    (InviteType::SpaceJoinHarvester, "sjh", "spaceJoinHarvester", "harvesterId", "harvester", "harvester_add_space"),
+    (InviteType::UserJoinAtmInventory, "uji", "userJoinAtmInventory", "atmInventoryId", "atmInventory", "atm_inventory_add_user"),
+    (InviteType::GroupJoinAtmInventory, "gji", "groupJoinAtmInventory", "atmInventoryId", "atmInventory", "atm_inventory_add_group"),
 ];
 
 impl InviteType {
@@ -244,6 +233,11 @@ impl InviteType {
         self.row().4
     }
 
+    /// Returns the name of the privilege in the target that the issuer needs.
+    pub(crate) fn privilege(self) -> &'static str {
+        self.row().5
+    }
+
     /// Returns who may use an invitation of this type.
     #[must_use]
     pub const fn consumer(self) -> InviteConsumer {
@@ -286,44 +280,16 @@ pub enum LegacyType {
     ProviderRegistration,
 }
 
-impl LegacyType {
-    const ALL: [Self; 8] = [
-        Self::GroupInvite,
-        Self::GroupInviteUser,
-        Self::GroupInviteGroup,
-        Self::SpaceCreate,
-        Self::SpaceInviteUser,
-        Self::SpaceInviteGroup,
-        Self::SpaceSupport,
-        Self::ProviderRegistration,
-    ];
-
-    /// Returns the name that the caveat carries.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::GroupInvite => "group_invite_token",
-            Self::GroupInviteUser => "group_invite_user_token",
-            Self::GroupInviteGroup => "group_invite_group_token",
-            Self::SpaceCreate => "space_create_token",
-            Self::SpaceInviteUser => "space_invite_user_token",
-            Self::SpaceInviteGroup => "space_invite_group_token",
-            Self::SpaceSupport => "space_support_token",
-            Self::ProviderRegistration => "provider_registration_token",
-        }
-    }
-
-    /// Returns the type with this name.
-    #[must_use]
-    pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|known| known.as_str() == name)
-    }
-}
-
-impl fmt::Display for LegacyType {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
+named! {
+    LegacyType, "not the type of a legacy token",
+    GroupInvite = "group_invite_token",
+    GroupInviteUser = "group_invite_user_token",
+    GroupInviteGroup = "group_invite_group_token",
+    SpaceCreate = "space_create_token",
+    SpaceInviteUser = "space_invite_user_token",
+    SpaceInviteGroup = "space_invite_group_token",
+    SpaceSupport = "space_support_token",
+    ProviderRegistration = "provider_registration_token",
 }
 
 impl Serialize for LegacyType {

@@ -128,9 +128,8 @@ impl Macaroon {
         }
         match bytes.first() {
             Some(b'{') => {
-                let document = core::str::from_utf8(&bytes).map_err(|error| {
-                    DecodeError::bytes(Problem::NotUtf8 { field: "JSON" }, error.valid_up_to())
-                })?;
+                let document = core::str::from_utf8(&bytes)
+                    .map_err(|error| DecodeError::bytes(Problem::NotUtf8("JSON"), error.valid_up_to()))?;
                 reading.json(document, options)?;
             }
             _ => reading.binary(bytes, options)?,

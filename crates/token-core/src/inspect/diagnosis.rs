@@ -77,10 +77,10 @@ pub(super) fn hint(
             let joined: String = text.split_whitespace().collect();
             reads_whole(&joined, options).then_some(Hint::Trim)
         }
-        Problem::LengthField { packet: 0 } | Problem::PacketTooShort { packet: 0, .. } => {
+        Problem::LengthField(0) | Problem::PacketTooShort { packet: 0, .. } => {
             first_characters(text, reading, options)
         }
-        Problem::Escape { .. } => {
+        Problem::Escape(_) => {
             let tail = text.get(error.offset()..)?.get(1..)?;
             ends_whole(tail).then_some(Hint::EndIsWhole)
         }

@@ -5,8 +5,11 @@ use core::{fmt, net::Ipv4Addr, str::FromStr};
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 
-use super::{canonical_u64, list::ListItem};
-use crate::{ParseError, Service, Subject, split};
+use super::list::ListItem;
+use crate::{
+    ParseError, Service, Subject,
+    parse::{self, named},
+};
 
 impl<'a> ListItem<'a> for Service<&'a str> {
     fn read(text: &'a str) -> Option<Self> {
@@ -23,7 +26,7 @@ impl<'a> ListItem<'a> for Subject<&'a str> {
 
 impl<'a> ListItem<'a> for u32 {
     fn read(text: &'a str) -> Option<Self> {
-        canonical_u64(text)?.try_into().ok()
+        parse::canonical_u64(text)?.try_into().ok()
     }
 }
 
@@ -51,8 +54,8 @@ impl IpMask {
 
 impl<'a> ListItem<'a> for IpMask {
     fn read(text: &'a str) -> Option<Self> {
-        let (address, bits) = split::once(text, b'/').unwrap_or((text, "32"));
-        Self::new(address.parse().ok()?, canonical_u64(bits)?.try_into().ok()?)
+        let (address, bits) = parse::once(text, b'/').unwrap_or((text, "32"));
+        Self::new(address.parse().ok()?, parse::canonical_u64(bits)?.try_into().ok()?)
     }
 }
 
@@ -112,54 +115,15 @@ pub enum Region {
     SouthAmerica,
 }
 
-impl Region {
-    /// All regions.
-    pub const ALL: [Self; 8] = [
-        Self::Africa,
-        Self::Antarctica,
-        Self::Asia,
-        Self::Europe,
-        Self::Eu,
-        Self::NorthAmerica,
-        Self::Oceania,
-        Self::SouthAmerica,
-    ];
-
-    /// Returns the name that caveats carry.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Africa => "Africa",
-            Self::Antarctica => "Antarctica",
-            Self::Asia => "Asia",
-            Self::Europe => "Europe",
-            Self::Eu => "EU",
-            Self::NorthAmerica => "NorthAmerica",
-            Self::Oceania => "Oceania",
-            Self::SouthAmerica => "SouthAmerica",
-        }
-    }
+named! {
+    Region, "none of Africa, Antarctica, Asia, Europe, EU, NorthAmerica, Oceania, SouthAmerica",
+    Africa = "Africa", Antarctica = "Antarctica", Asia = "Asia", Europe = "Europe", Eu = "EU",
+    NorthAmerica = "NorthAmerica", Oceania = "Oceania", SouthAmerica = "SouthAmerica",
 }
 
 impl<'a> ListItem<'a> for Region {
     fn read(text: &'a str) -> Option<Self> {
-        Self::ALL.into_iter().find(|region| region.as_str() == text)
-    }
-}
-
-impl FromStr for Region {
-    type Err = ParseError;
-
-    fn from_str(text: &str) -> Result<Self, ParseError> {
-        Self::read(text).ok_or(ParseError(
-            "none of Africa, Antarctica, Asia, Europe, EU, NorthAmerica, Oceania, SouthAmerica",
-        ))
-    }
-}
-
-impl fmt::Display for Region {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
+        Self::from_name(text)
     }
 }
 
@@ -175,36 +139,9 @@ pub enum Interface {
     Graphsync,
 }
 
-impl Interface {
-    /// Returns the name that caveats carry.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Rest => "rest",
-            Self::Oneclient => "oneclient",
-            Self::Graphsync => "graphsync",
-        }
-    }
-
-    pub(crate) fn read(text: &str) -> Option<Self> {
-        [Self::Rest, Self::Oneclient, Self::Graphsync]
-            .into_iter()
-            .find(|interface| interface.as_str() == text)
-    }
-}
-
-impl FromStr for Interface {
-    type Err = ParseError;
-
-    fn from_str(text: &str) -> Result<Self, ParseError> {
-        Self::read(text).ok_or(ParseError("none of rest, oneclient, graphsync"))
-    }
-}
-
-impl fmt::Display for Interface {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
+named! {
+    Interface, "none of rest, oneclient, graphsync",
+    Rest = "rest", Oneclient = "oneclient", Graphsync = "graphsync",
 }
 
 /// A pattern of allowed operations: `SERVICE/OPERATION/RESOURCE` (`onedata-tokens.md` §4.2).
@@ -220,10 +157,10 @@ pub struct ApiPattern<'a> {
 
 impl<'a> ListItem<'a> for ApiPattern<'a> {
     fn read(text: &'a str) -> Option<Self> {
-        let (service, rest) = split::once(text, b'/')?;
-        let (operation, resource) = split::once(rest, b'/')?;
-        let (kind, rest) = split::once(resource, b'.')?;
-        let (id, aspect) = split::once(rest, b'.')?;
+        let (service, rest) = parse::once(text, b'/')?;
+        let (operation, resource) = parse::once(rest, b'/')?;
+        let (kind, rest) = parse::once(resource, b'.')?;
+        let (id, aspect) = parse::once(rest, b'.')?;
         let known = matches!(service, "all" | "ozw" | "ozp" | "opw" | "opp")
             && matches!(operation, "all" | "create" | "get" | "update" | "delete")
             && ![kind, id, aspect].contains(&"");
@@ -265,7 +202,7 @@ fn is_canonical(path: &[u8]) -> bool {
     let Some(path) = path.strip_prefix(b"/").and_then(|path| core::str::from_utf8(path).ok()) else {
         return false;
     };
-    split::parts(path, b'/').all(|component| !matches!(component, "" | "." | ".."))
+    parse::parts(path, b'/').all(|component| !matches!(component, "" | "." | ".."))
         && !path.contains(char::is_control)
 }
 

@@ -2,7 +2,7 @@
 
 use core::{fmt, iter};
 
-use crate::split;
+use crate::parse;
 
 /// An item of a list.
 pub trait ListItem<'a>: Copy {
@@ -21,12 +21,12 @@ pub struct List<'a, T> {
 
 impl<'a, T: ListItem<'a>> List<'a, T> {
     pub(crate) fn read(text: &'a str) -> Option<Self> {
-        let Some((first, rest)) = split::once(text, b'|') else {
+        let Some((first, rest)) = parse::once(text, b'|') else {
             return Some(Self { text, first: T::read(text)?, rest: None });
         };
         let first = T::read(first)?;
         let mut unread = rest;
-        while let Some((item, behind)) = split::once(unread, b'|') {
+        while let Some((item, behind)) = parse::once(unread, b'|') {
             T::read(item)?;
             unread = behind;
         }
@@ -36,7 +36,7 @@ impl<'a, T: ListItem<'a>> List<'a, T> {
 
     /// Returns the items, in order. There is at least one.
     pub fn iter(&self) -> impl Iterator<Item = T> + Clone + use<'a, T> {
-        let rest = self.rest.into_iter().flat_map(|rest| split::parts(rest, b'|'));
+        let rest = self.rest.into_iter().flat_map(|rest| parse::parts(rest, b'|'));
         iter::once(self.first).chain(rest.filter_map(T::read))
     }
 }

@@ -46,9 +46,9 @@ impl DecodeError {
                 | Problem::Base64Length
                 | Problem::TrailingBits
                 | Problem::Cut { .. }
-                | Problem::CutLength { .. }
+                | Problem::CutLength(_)
                 | Problem::CutField { .. }
-                | Problem::MissingField { .. }
+                | Problem::MissingField(_)
         )
     }
 
@@ -70,11 +70,11 @@ impl DecodeError {
     }
 
     pub(crate) const fn missing_signature(offset: usize) -> Self {
-        Self::bytes(Problem::MissingField { expected: "signature" }, offset)
+        Self::bytes(Problem::MissingField("signature"), offset)
     }
 }
 
-/// What is wrong with a token.
+/// What is wrong with a token. Packets are counted from 0, and lengths in bytes.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Problem {
@@ -90,27 +90,18 @@ pub enum Problem {
         "the prefix is neither `opw-` nor `opp-`, or stands before something other than a token of Onedata"
     )]
     Prefix,
-    /// In base62, a `0` is not followed by one of `0` to `5` (`onedata-tokens.md` §1.2).
-    #[error("`0{}` is no escape of base62, where 0 to 5 follow a 0: characters are missing or changed here", found.escape_default())]
-    Escape {
-        /// The character after the `0`.
-        found: char,
-    },
+    /// In base62, a `0` is followed by this character, and not by one of `0` to `5` (`onedata-tokens.md` §1.2).
+    #[error("`0{}` is no escape of base62, where 0 to 5 follow a 0: characters are missing or changed here", .0.escape_default())]
+    Escape(char),
     /// The text ends within an escape.
     #[error("the text is cut: it ends within an escape of base62")]
     CutEscape,
-    /// A character is in no alphabet of a token.
-    #[error("{found:?} is no character of a token")]
-    Character {
-        /// The character.
-        found: char,
-    },
-    /// The text mixes the alphabets with `-` and `_` and with `+` and `/`.
-    #[error("{found:?} belongs to the other base64 alphabet than the characters before it")]
-    MixedAlphabets {
-        /// The first character of the other alphabet.
-        found: char,
-    },
+    /// This character is in no alphabet of a token.
+    #[error("{0:?} is no character of a token")]
+    Character(char),
+    /// The text mixes the alphabets with `-` and `_` and with `+` and `/`: this is the first character of the other.
+    #[error("{0:?} belongs to the other base64 alphabet than the characters before it")]
+    MixedAlphabets(char),
     /// No bytes encode to this number of characters.
     #[error("the text is cut or has a character too many: base64 never has 4n+1 characters")]
     Base64Length,
@@ -120,12 +111,9 @@ pub enum Problem {
     /// The last character has bits set that encoders leave zero.
     #[error("the text is cut or its last character is changed: bits are left over")]
     TrailingBits,
-    /// A packet does not begin with four lower-case hexadecimal digits.
-    #[error("the length field of the {} packet is not four lower-case hexadecimal digits", Ordinal(*.packet))]
-    LengthField {
-        /// The index of the packet, from 0.
-        packet: usize,
-    },
+    /// This packet does not begin with four lower-case hexadecimal digits.
+    #[error("the length field of the {} packet is not four lower-case hexadecimal digits", Ordinal(*.0))]
+    LengthField(usize),
     /// A packet's length is too short for its length field, a name, a space and a line feed.
     #[error("the {} packet says it has {declared} bytes, less than any packet has", Ordinal(*.packet))]
     PacketTooShort {
@@ -146,78 +134,42 @@ pub enum Problem {
         /// How many bytes are missing.
         missing: usize,
     },
-    /// The bytes end within a packet's length field.
-    #[error("the token is cut within the length field of its {} packet", Ordinal(*.packet))]
-    CutLength {
-        /// The index of the packet, from 0.
-        packet: usize,
-    },
-    /// A packet does not end with a line feed: its length, or an earlier byte, is changed.
-    #[error("the {} packet does not end in a line feed where its length says: its length is wrong, or bytes are missing or changed before", Ordinal(*.packet))]
-    NoLineFeed {
-        /// The index of the packet, from 0.
-        packet: usize,
-    },
-    /// A packet has no name and space before its value.
-    #[error("the {} packet has no name", Ordinal(*.packet))]
-    NoName {
-        /// The index of the packet, from 0.
-        packet: usize,
-    },
-    /// A field is out of order (`macaroon-formats.md` §2).
-    #[error("another field stands where {expected} should")]
-    UnexpectedField {
-        /// The field that may be here.
-        expected: &'static str,
-    },
+    /// The bytes end within this packet's length field.
+    #[error("the token is cut within the length field of its {} packet", Ordinal(*.0))]
+    CutLength(usize),
+    /// This packet does not end with a line feed: its length, or an earlier byte, is changed.
+    #[error("the {} packet does not end in a line feed where its length says: its length is wrong, or bytes are missing or changed before", Ordinal(*.0))]
+    NoLineFeed(usize),
+    /// This packet has no name and space before its value.
+    #[error("the {} packet has no name", Ordinal(*.0))]
+    NoName(usize),
+    /// Another field is where this one should be (`macaroon-formats.md` §2).
+    #[error("another field stands where {0} should")]
+    UnexpectedField(&'static str),
     /// The macaroon ends before this field.
-    #[error("the token ends where {expected} should stand")]
-    MissingField {
-        /// The missing field.
-        expected: &'static str,
-    },
-    /// An identifier or a predicate is empty.
-    #[error("the {field} is empty")]
-    EmptyField {
-        /// The name of the field.
-        field: &'static str,
-    },
-    /// A text field, such as the location, is not UTF-8.
-    #[error("the {field} is not UTF-8")]
-    NotUtf8 {
-        /// The name of the field.
-        field: &'static str,
-    },
-    /// The signature does not have 32 bytes.
-    #[error("the signature has {len} bytes instead of 32")]
-    SignatureLength {
-        /// Its length, in bytes.
-        len: usize,
-    },
-    /// A third-party caveat's sealed key does not have 72 bytes (`macaroon-formats.md` §1).
-    #[error("the key of a third-party caveat has {len} bytes instead of 72")]
-    VidLength {
-        /// Its length, in bytes.
-        len: usize,
-    },
-    /// Bytes follow the signature.
-    #[error("{left} bytes follow the signature")]
-    TrailingBytes {
-        /// How many bytes follow.
-        left: usize,
-    },
-    /// The version of a binary macaroon is not 2, the only one.
-    #[error("the macaroon's version is {found}, where 2 is the only one")]
-    Version {
-        /// The first byte.
-        found: u8,
-    },
-    /// A length is not an unsigned LEB128 number of at most 64 bits in its shortest form.
-    #[error("the length of the {field} is not a number in its shortest form")]
-    Varint {
-        /// The name of the field.
-        field: &'static str,
-    },
+    #[error("the token ends where {0} should stand")]
+    MissingField(&'static str),
+    /// This field, an identifier or a predicate, is empty.
+    #[error("the {0} is empty")]
+    EmptyField(&'static str),
+    /// This field, such as the location, is not UTF-8.
+    #[error("the {0} is not UTF-8")]
+    NotUtf8(&'static str),
+    /// The signature has this length instead of 32 bytes.
+    #[error("the signature has {0} bytes instead of 32")]
+    SignatureLength(usize),
+    /// A third-party caveat's sealed key has this length instead of 72 bytes (`macaroon-formats.md` §1).
+    #[error("the key of a third-party caveat has {0} bytes instead of 72")]
+    VidLength(usize),
+    /// This many bytes follow the signature.
+    #[error("{0} bytes follow the signature")]
+    TrailingBytes(usize),
+    /// The first byte of a binary macaroon is this version, and not 2, the only one.
+    #[error("the macaroon's version is {0}, where 2 is the only one")]
+    Version(u8),
+    /// The length of this field is not an unsigned LEB128 number of at most 64 bits in its shortest form.
+    #[error("the length of the {0} is not a number in its shortest form")]
+    Varint(&'static str),
     /// The bytes end within a field.
     #[error("the macaroon is cut {missing} bytes short inside the {field}, which begins at byte {begin}")]
     CutField {
@@ -228,12 +180,9 @@ pub enum Problem {
         /// How many bytes are missing, at least.
         missing: usize,
     },
-    /// The document is not JSON (RFC 8259), or not the JSON of a macaroon.
-    #[error("the JSON should have {expected} here")]
-    JsonSyntax {
-        /// The expected syntax.
-        expected: &'static str,
-    },
+    /// The document is not JSON (RFC 8259), or not the JSON of a macaroon, which would have this here.
+    #[error("the JSON should have {0} here")]
+    JsonSyntax(&'static str),
     /// A string has an escape outside RFC 8259 §7, or half a surrogate pair.
     #[error("the JSON has a bad escape in a string")]
     JsonEscape,
@@ -243,12 +192,9 @@ pub enum Problem {
     /// A member belongs to no macaroon.
     #[error("the JSON has a member that no macaroon has")]
     JsonUnknownMember,
-    /// An ignored member nests too deep.
-    #[error("the JSON nests deeper than {max} levels")]
-    JsonDepth {
-        /// The greatest allowed depth.
-        max: usize,
-    },
+    /// An ignored member nests deeper than this.
+    #[error("the JSON nests deeper than {0} levels")]
+    JsonDepth(usize),
     /// A field is given both as text and as base64.
     #[error("the JSON has a field both as text and as base64")]
     JsonBoth,
@@ -261,12 +207,9 @@ pub enum Problem {
     /// The signature of a v1J document is not 64 lower-case hexadecimal digits.
     #[error("the signature is not 64 lower-case hexadecimal digits")]
     SignatureHex,
-    /// The version-2 identifier is not written as Onedata writes it.
-    #[error("the identifier should have {expected} here")]
-    Identifier {
-        /// The expected part.
-        expected: &'static str,
-    },
+    /// The version-2 identifier is not written as Onedata writes it: with this part here.
+    #[error("the identifier should have {0} here")]
+    Identifier(&'static str),
     /// The text exceeds the reader's limit.
     #[error("the token has a length of {len}; {max} are allowed")]
     TooLong {
@@ -285,51 +228,48 @@ pub enum Problem {
         /// The greatest allowed length, in bytes.
         max: usize,
     },
-    /// The macaroon has more caveats than the reader's limit.
-    #[error("there are more than {max} caveats")]
-    TooManyCaveats {
-        /// The greatest allowed number.
-        max: usize,
-    },
+    /// The macaroon has more caveats than this limit of the reader.
+    #[error("there are more than {0} caveats")]
+    TooManyCaveats(usize),
 }
 
 impl Problem {
     const fn stage(&self) -> &'static str {
         match self {
             Self::Empty | Self::Whitespace | Self::Prefix => "text",
-            Self::Escape { .. } | Self::CutEscape => "base62",
-            Self::Character { .. }
-            | Self::MixedAlphabets { .. }
+            Self::Escape(_) | Self::CutEscape => "base62",
+            Self::Character(_)
+            | Self::MixedAlphabets(_)
             | Self::Base64Length
             | Self::Padding
             | Self::TrailingBits => "base64",
-            Self::LengthField { .. }
+            Self::LengthField(_)
             | Self::PacketTooShort { .. }
             | Self::Cut { .. }
-            | Self::CutLength { .. }
-            | Self::NoLineFeed { .. }
-            | Self::NoName { .. } => "packet",
-            Self::UnexpectedField { .. }
-            | Self::MissingField { .. }
-            | Self::EmptyField { .. }
-            | Self::NotUtf8 { .. }
-            | Self::SignatureLength { .. }
-            | Self::VidLength { .. }
-            | Self::Version { .. }
-            | Self::Varint { .. }
+            | Self::CutLength(_)
+            | Self::NoLineFeed(_)
+            | Self::NoName(_) => "packet",
+            Self::UnexpectedField(_)
+            | Self::MissingField(_)
+            | Self::EmptyField(_)
+            | Self::NotUtf8(_)
+            | Self::SignatureLength(_)
+            | Self::VidLength(_)
+            | Self::Version(_)
+            | Self::Varint(_)
             | Self::CutField { .. }
             | Self::SignatureHex
-            | Self::TrailingBytes { .. } => "field",
-            Self::JsonSyntax { .. }
+            | Self::TrailingBytes(_) => "field",
+            Self::JsonSyntax(_)
             | Self::JsonEscape
             | Self::JsonDuplicate
             | Self::JsonUnknownMember
-            | Self::JsonDepth { .. }
+            | Self::JsonDepth(_)
             | Self::JsonBoth
             | Self::JsonMixed
             | Self::JsonVersion => "json",
-            Self::Identifier { .. } => "identifier",
-            Self::TooLong { .. } | Self::FieldTooLong { .. } | Self::TooManyCaveats { .. } => "limit",
+            Self::Identifier(_) => "identifier",
+            Self::TooLong { .. } | Self::FieldTooLong { .. } | Self::TooManyCaveats(_) => "limit",
         }
     }
 }

@@ -59,7 +59,7 @@ impl DecodeOptions {
 pub(crate) fn vid_fits(len: usize, at: usize) -> Result<(), DecodeError> {
     match len {
         VID_LEN => Ok(()),
-        len => Err(DecodeError::bytes(Problem::VidLength { len }, at)),
+        len => Err(DecodeError::bytes(Problem::VidLength(len), at)),
     }
 }
 

@@ -67,7 +67,7 @@ impl Builder<'_, '_> {
         }
         let signature = self.text(members.take("signature"))?;
         let Some(Member { value: digits, at }) = signature else {
-            return Err(self.reader.error(Problem::MissingField { expected: "signature" }, members.at));
+            return Err(self.reader.error(Problem::MissingField("signature"), members.at));
         };
         self.hex(&digits).ok_or_else(|| self.reader.error(Problem::SignatureHex, at))
     }
@@ -103,9 +103,9 @@ impl Builder<'_, '_> {
             self.caveat(caveat.at, identifier, vid, location)?;
         }
         let Some(signature) = self.either(&mut members, "s", "s64")? else {
-            return Err(self.reader.error(Problem::MissingField { expected: "signature" }, members.at));
+            return Err(self.reader.error(Problem::MissingField("signature"), members.at));
         };
-        let problem = Problem::SignatureLength { len: signature.value.len() };
+        let problem = Problem::SignatureLength(signature.value.len());
         <[u8; Signature::LEN]>::try_from(signature.value)
             .map(Signature::new)
             .map_err(|_| self.reader.error(problem, signature.at))
@@ -129,7 +129,7 @@ impl Builder<'_, '_> {
                 location: location.map(|location| self.parts.push(&location.value)).unwrap_or_default(),
             }),
             (None, Some(location)) if !self.reader.options.liberal => {
-                let problem = Problem::UnexpectedField { expected: "a vid beside a caveat's location" };
+                let problem = Problem::UnexpectedField("a vid beside a caveat's location");
                 return Err(self.reader.error(problem, location.at));
             }
             (None, _) => None,
@@ -142,9 +142,7 @@ impl Builder<'_, '_> {
         match member {
             None => Ok(Vec::new()),
             Some(Member { value: Value::Caveats(caveats), .. }) => Ok(caveats),
-            Some(Member { at, .. }) => {
-                Err(self.reader.error(Problem::JsonSyntax { expected: "an array of objects" }, at))
-            }
+            Some(Member { at, .. }) => Err(self.reader.error(Problem::JsonSyntax("an array of objects"), at)),
         }
     }
 
@@ -154,9 +152,7 @@ impl Builder<'_, '_> {
             Some(Member { value: Value::Text(text), at }) => {
                 Ok(Some(Member { value: text.into_bytes(), at }))
             }
-            Some(Member { at, .. }) => {
-                Err(self.reader.error(Problem::JsonSyntax { expected: "a string" }, at))
-            }
+            Some(Member { at, .. }) => Err(self.reader.error(Problem::JsonSyntax("a string"), at)),
         }
     }
 
@@ -194,8 +190,8 @@ impl Builder<'_, '_> {
                 self.fits(&member, field)?;
                 Ok(member.value)
             }
-            Some(Member { at, .. }) => Err(self.reader.error(Problem::EmptyField { field }, at)),
-            None => Err(self.reader.error(Problem::MissingField { expected: field }, at)),
+            Some(Member { at, .. }) => Err(self.reader.error(Problem::EmptyField(field), at)),
+            None => Err(self.reader.error(Problem::MissingField(field), at)),
         }
     }
 
@@ -213,7 +209,7 @@ impl Builder<'_, '_> {
     fn utf8(&self, member: &Member<Vec<u8>>, field: &'static str) -> Result<(), DecodeError> {
         match core::str::from_utf8(&member.value) {
             Err(_) if !self.reader.options.liberal => {
-                Err(self.reader.error(Problem::NotUtf8 { field }, member.at))
+                Err(self.reader.error(Problem::NotUtf8(field), member.at))
             }
             _ => Ok(()),
         }

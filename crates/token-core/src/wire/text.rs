@@ -166,9 +166,7 @@ fn read_body(body: &[u8], liberal: bool) -> (Encoding, Result<Vec<u8>, Cut>) {
         None if body.starts_with(V2_MARK) || marked_as_base64(body) => Encoding::Base64Url,
         None => match read_base62(body, liberal) {
             // A liberal reader accepts v1 without a location, which has no mark.
-            Err((error, _)) if liberal && matches!(error.problem, Problem::Escape { .. }) => {
-                Encoding::Base64Url
-            }
+            Err((error, _)) if liberal && matches!(error.problem, Problem::Escape(_)) => Encoding::Base64Url,
             read => return (Encoding::Base62, read),
         },
     };
@@ -238,7 +236,7 @@ fn read_base62(body: &[u8], liberal: bool) -> Result<Vec<u8>, Cut> {
             (b'0', Some(b'4')) => (b'+', 2),
             (b'0', Some(b'5')) => (b'=', 2),
             (b'0', Some(other)) => {
-                let error = DecodeError::text(Problem::Escape { found: char::from(*other) }, at);
+                let error = DecodeError::text(Problem::Escape(char::from(*other)), at);
                 return Err((error, decode_before(&base64, base64.len())));
             }
             (b'0', None) => {
@@ -248,7 +246,7 @@ fn read_base62(body: &[u8], liberal: bool) -> Result<Vec<u8>, Cut> {
             (plain, _) if plain.is_ascii_alphanumeric() => (*plain, 1),
             (stray, _) => {
                 let problem = match stray {
-                    b'-' | b'_' | b'+' | b'/' | b'=' => Problem::Character { found: char::from(*stray) },
+                    b'-' | b'_' | b'+' | b'/' | b'=' => Problem::Character(char::from(*stray)),
                     stray => foreign(body, at, *stray),
                 };
                 return Err((DecodeError::text(problem, at), decode_before(&base64, base64.len())));
@@ -323,9 +321,9 @@ fn foreign(body: &[u8], at: usize, byte: u8) -> Problem {
     let tail = body.get(at..).unwrap_or_default();
     let found = tail.utf8_chunks().next().and_then(|chunk| chunk.valid().chars().next());
     match found.unwrap_or(char::REPLACEMENT_CHARACTER) {
-        found if is_base64(byte) => Problem::MixedAlphabets { found },
+        found if is_base64(byte) => Problem::MixedAlphabets(found),
         found if found.is_whitespace() => Problem::Whitespace,
-        found => Problem::Character { found },
+        found => Problem::Character(found),
     }
 }
 

@@ -80,14 +80,14 @@ impl<'a> Reader<'a> {
                 parts.location = Some(first.value);
                 let second = self.packet(IDENTIFIER)?;
                 if second.name != Name::Identifier {
-                    let problem = Problem::UnexpectedField { expected: IDENTIFIER };
+                    let problem = Problem::UnexpectedField(IDENTIFIER);
                     return Err(DecodeError::bytes(problem, second.begin));
                 }
                 second
             }
             false if self.options.liberal && first.name == Name::Identifier => first,
             false => {
-                return Err(DecodeError::bytes(Problem::UnexpectedField { expected: LOCATION }, first.begin));
+                return Err(DecodeError::bytes(Problem::UnexpectedField(LOCATION), first.begin));
             }
         };
         if !self.options.liberal {
@@ -99,7 +99,7 @@ impl<'a> Reader<'a> {
         while packet.name == Name::Caveat {
             not_empty(&packet, "caveat")?;
             if parts.caveats.len() >= self.options.limits.caveats {
-                let problem = Problem::TooManyCaveats { max: self.options.limits.caveats };
+                let problem = Problem::TooManyCaveats(self.options.limits.caveats);
                 return Err(DecodeError::bytes(problem, packet.begin));
             }
             let identifier = packet.value;
@@ -116,15 +116,15 @@ impl<'a> Reader<'a> {
         }
 
         if packet.name != Name::Signature {
-            let problem = Problem::UnexpectedField { expected: "a caveat or the signature" };
+            let problem = Problem::UnexpectedField("a caveat or the signature");
             return Err(DecodeError::bytes(problem, packet.begin));
         }
         let len = packet.value.len();
         let signature = <[u8; Signature::LEN]>::try_from(self.value(&packet))
-            .map_err(|_| DecodeError::bytes(Problem::SignatureLength { len }, packet.begin))?;
+            .map_err(|_| DecodeError::bytes(Problem::SignatureLength(len), packet.begin))?;
         match self.rest().len() {
             0 => Ok(Signature::new(signature)),
-            left => Err(DecodeError::bytes(Problem::TrailingBytes { left }, self.at)),
+            left => Err(DecodeError::bytes(Problem::TrailingBytes(left), self.at)),
         }
     }
 
@@ -143,7 +143,7 @@ impl<'a> Reader<'a> {
                 self.utf8(&packet, "caveat location")?;
                 location = Some(packet.value);
             } else if vid.is_some() && location.is_none() && !self.options.liberal {
-                let problem = Problem::UnexpectedField { expected: CAVEAT_LOCATION };
+                let problem = Problem::UnexpectedField(CAVEAT_LOCATION);
                 return Err(DecodeError::bytes(problem, packet.begin));
             } else {
                 let location = location.unwrap_or_default();
@@ -157,7 +157,7 @@ impl<'a> Reader<'a> {
         match core::str::from_utf8(self.value(packet)) {
             Err(error) if !self.options.liberal => {
                 let at = packet.value.start.saturating_add(error.valid_up_to());
-                Err(DecodeError::bytes(Problem::NotUtf8 { field }, at))
+                Err(DecodeError::bytes(Problem::NotUtf8(field), at))
             }
             _ => Ok(()),
         }
@@ -197,14 +197,14 @@ impl<'a> Reader<'a> {
     fn fault(&self, expected: &'static str) -> DecodeError {
         let (begin, packet, rest) = (self.at, self.packet, self.rest());
         if rest.is_empty() {
-            return DecodeError::bytes(Problem::MissingField { expected }, begin);
+            return DecodeError::bytes(Problem::MissingField(expected), begin);
         }
         let declared = match rest.first_chunk().map(hex) {
             Some(Some(declared)) => declared,
             None if rest.iter().all(|digit| hex_digit(*digit) < 16) => {
-                return DecodeError::bytes(Problem::CutLength { packet }, begin);
+                return DecodeError::bytes(Problem::CutLength(packet), begin);
             }
-            Some(None) | None => return DecodeError::bytes(Problem::LengthField { packet }, begin),
+            Some(None) | None => return DecodeError::bytes(Problem::LengthField(packet), begin),
         };
         if declared < SHORTEST {
             return DecodeError::bytes(Problem::PacketTooShort { packet, declared }, begin);
@@ -217,10 +217,10 @@ impl<'a> Reader<'a> {
         };
         let Some(body) = whole.strip_suffix(b"\n") else {
             let last = begin.saturating_add(declared).saturating_sub(1);
-            return DecodeError::bytes(Problem::NoLineFeed { packet }, last);
+            return DecodeError::bytes(Problem::NoLineFeed(packet), last);
         };
         match split_name(body) {
-            None => DecodeError::bytes(Problem::NoName { packet }, begin),
+            None => DecodeError::bytes(Problem::NoName(packet), begin),
             Some((field, value)) => {
                 let (field, max) = (field.as_str(), self.options.limits.field);
                 DecodeError::field_too_long(field, value.len(), max, begin)
@@ -231,7 +231,7 @@ impl<'a> Reader<'a> {
 
 fn not_empty(packet: &Packet, field: &'static str) -> Result<(), DecodeError> {
     match packet.value.len() == 0 {
-        true => Err(DecodeError::bytes(Problem::EmptyField { field }, packet.begin)),
+        true => Err(DecodeError::bytes(Problem::EmptyField(field), packet.begin)),
         false => Ok(()),
     }
 }

@@ -47,7 +47,7 @@ impl Reader<'_> {
         match self.bytes.first() {
             Some(&VERSION) => self.at = 1,
             found => {
-                let problem = Problem::Version { found: found.copied().unwrap_or_default() };
+                let problem = Problem::Version(found.copied().unwrap_or_default());
                 return Err(DecodeError::bytes(problem, 0));
             }
         }
@@ -71,7 +71,7 @@ impl Reader<'_> {
             let vid = self.field(VID, "vid")?;
             self.end_of_section()?;
             if parts.caveats.len() >= self.options.limits.caveats {
-                let problem = Problem::TooManyCaveats { max: self.options.limits.caveats };
+                let problem = Problem::TooManyCaveats(self.options.limits.caveats);
                 return Err(DecodeError::bytes(problem, begin));
             }
             let third_party = match (vid, location) {
@@ -83,7 +83,7 @@ impl Reader<'_> {
                     })
                 }
                 (None, Some(location)) if !self.options.liberal => {
-                    let problem = Problem::UnexpectedField { expected: "a vid beside a caveat's location" };
+                    let problem = Problem::UnexpectedField("a vid beside a caveat's location");
                     return Err(DecodeError::bytes(problem, location.begin));
                 }
                 (None, _) => None,
@@ -96,10 +96,10 @@ impl Reader<'_> {
         let len = signature.span.len();
         let value = parts_of(self.bytes, signature.span);
         let value = <[u8; Signature::LEN]>::try_from(value)
-            .map_err(|_| DecodeError::bytes(Problem::SignatureLength { len }, signature.begin))?;
+            .map_err(|_| DecodeError::bytes(Problem::SignatureLength(len), signature.begin))?;
         match self.rest().len() {
             0 => Ok(Signature::new(value)),
-            left => Err(DecodeError::bytes(Problem::TrailingBytes { left }, self.at)),
+            left => Err(DecodeError::bytes(Problem::TrailingBytes(left), self.at)),
         }
     }
 
@@ -117,13 +117,8 @@ impl Reader<'_> {
                 self.at = self.at.saturating_add(1);
                 Ok(())
             }
-            Some(_) => Err(DecodeError::bytes(
-                Problem::UnexpectedField { expected: "the end of a section" },
-                self.at,
-            )),
-            None => {
-                Err(DecodeError::bytes(Problem::MissingField { expected: "the end of a section" }, self.at))
-            }
+            Some(_) => Err(DecodeError::bytes(Problem::UnexpectedField("the end of a section"), self.at)),
+            None => Err(DecodeError::bytes(Problem::MissingField("the end of a section"), self.at)),
         }
     }
 
@@ -131,10 +126,8 @@ impl Reader<'_> {
         let at = self.at;
         match self.field(tag, field)? {
             Some(found) => Ok(found),
-            None if self.peek().is_none() => {
-                Err(DecodeError::bytes(Problem::MissingField { expected: field }, at))
-            }
-            None => Err(DecodeError::bytes(Problem::UnexpectedField { expected: field }, at)),
+            None if self.peek().is_none() => Err(DecodeError::bytes(Problem::MissingField(field), at)),
+            None => Err(DecodeError::bytes(Problem::UnexpectedField(field), at)),
         }
     }
 
@@ -188,18 +181,18 @@ impl Reader<'_> {
                 let minimal = byte != 0 || shift == 0;
                 return match minimal || self.options.liberal {
                     true => Ok(value),
-                    false => Err(DecodeError::bytes(Problem::Varint { field }, begin)),
+                    false => Err(DecodeError::bytes(Problem::Varint(field), begin)),
                 };
             }
         }
-        Err(DecodeError::bytes(Problem::Varint { field }, begin))
+        Err(DecodeError::bytes(Problem::Varint(field), begin))
     }
 
     fn utf8(&self, field: Field, name: &'static str) -> Result<(), DecodeError> {
         match core::str::from_utf8(parts_of(self.bytes, field.span)) {
             Err(error) if !self.options.liberal => {
                 let at = field.span.start.saturating_add(error.valid_up_to());
-                Err(DecodeError::bytes(Problem::NotUtf8 { field: name }, at))
+                Err(DecodeError::bytes(Problem::NotUtf8(name), at))
             }
             _ => Ok(()),
         }
@@ -207,9 +200,7 @@ impl Reader<'_> {
 
     fn not_empty(&self, field: Field, name: &'static str) -> Result<(), DecodeError> {
         match field.span.len() {
-            0 if !self.options.liberal => {
-                Err(DecodeError::bytes(Problem::EmptyField { field: name }, field.begin))
-            }
+            0 if !self.options.liberal => Err(DecodeError::bytes(Problem::EmptyField(name), field.begin)),
             _ => Ok(()),
         }
     }

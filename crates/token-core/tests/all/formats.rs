@@ -19,7 +19,7 @@ fn a_prefix_stands_before_v1_alone() {
         let text = macaroon().to_text(format, Encoding::Base62).unwrap();
         assert!(Macaroon::from_text(&text, &strict).is_ok());
         let error = Macaroon::from_text(&format!("opw-{text}"), &strict).unwrap_err();
-        assert!(matches!(error.problem(), Problem::Prefix | Problem::Character { .. }), "{error}");
+        assert!(matches!(error.problem(), Problem::Prefix | Problem::Character(_)), "{error}");
     }
 }
 
@@ -122,7 +122,7 @@ fn json_errors_say_what_should_stand_there() {
         let changed = text.replace(from, to);
         assert_ne!(changed, text, "{from}");
         match Macaroon::from_text(&changed, &DecodeOptions::default()).map(drop).unwrap_err().problem() {
-            Problem::JsonSyntax { expected } => (*expected).to_owned(),
+            Problem::JsonSyntax(expected) => (*expected).to_owned(),
             other => other.to_string(),
         }
     };
@@ -133,7 +133,7 @@ fn json_errors_say_what_should_stand_there() {
     for unknown in ["[}", "{]", "[[}]", r#"{"a":[}}"#] {
         let changed = text.replacen('{', &format!(r#"{{"x":{unknown},"#), 1);
         let refused = Macaroon::from_text(&changed, &DecodeOptions::compat()).map(drop);
-        assert!(matches!(refused.unwrap_err().problem(), Problem::JsonSyntax { .. }), "{unknown}");
+        assert!(matches!(refused.unwrap_err().problem(), Problem::JsonSyntax(_)), "{unknown}");
     }
 }
 
@@ -144,9 +144,9 @@ fn v2_errors_tell_a_cut_from_a_lie() {
         Ok(_) => panic!("{bytes:?} was read"),
         Err(error) => error.problem().clone(),
     };
-    assert!(matches!(read(&[2]), Problem::MissingField { .. }));
-    assert!(matches!(read(&[2, 1, 1, b'l']), Problem::MissingField { .. }));
-    assert!(matches!(read(&[2, 3, 0]), Problem::UnexpectedField { .. }));
+    assert!(matches!(read(&[2]), Problem::MissingField(_)));
+    assert!(matches!(read(&[2, 1, 1, b'l']), Problem::MissingField(_)));
+    assert!(matches!(read(&[2, 3, 0]), Problem::UnexpectedField(_)));
     let field = "identifier";
     assert_eq!(read(&[2, 2, 9, b'i']), Problem::CutField { field, begin: 1, missing: 8 });
     let max = Limits::ONEDATA.field;
@@ -155,7 +155,7 @@ fn v2_errors_tell_a_cut_from_a_lie() {
     let most = [[2, 2].as_slice(), &[0x80; 9], &[1]].concat();
     assert_eq!(read(&most), Problem::FieldTooLong { field, len: 1 << 63, max });
     let more = [[2, 2].as_slice(), &[0x80; 9], &[2]].concat();
-    assert_eq!(read(&more), Problem::Varint { field });
+    assert_eq!(read(&more), Problem::Varint(field));
 }
 
 /// JSON strings have no length limit of their own, so the limit on fields applies.
@@ -210,7 +210,7 @@ fn packets_are_counted_in_english() {
         (111, "112th"),
         (120, "121st"),
     ] {
-        let message = Problem::NoName { packet }.to_string();
+        let message = Problem::NoName(packet).to_string();
         assert_eq!(message, format!("the {ordinal} packet has no name"));
     }
 }

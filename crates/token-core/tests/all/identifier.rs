@@ -119,7 +119,7 @@ fn what_onedata_does_not_write_is_refused_and_placed() {
     for (text, problem, at) in cases {
         let shown = text.escape_ascii();
         let error = Identifier::read(text).unwrap_err();
-        let Problem::Identifier { expected } = error.problem() else { panic!("{shown}: {error}") };
+        let Problem::Identifier(expected) = error.problem() else { panic!("{shown}: {error}") };
         assert!(expected.starts_with(problem), "{shown}: {error}");
         assert_eq!((error.offset(), error.unit()), (*at, "byte"), "{shown}");
         let key = RootKey::from_derived([1; 32]);

@@ -56,7 +56,7 @@ fn a_prefix_names_a_service_of_a_provider() {
         }
         assert_eq!(refusal(prefix), (Problem::Empty, 4));
         // Offsets of errors include the prefix.
-        assert_eq!(refusal(&format!("{prefix}MDAx0V")), (Problem::Escape { found: 'V' }, 8));
+        assert_eq!(refusal(&format!("{prefix}MDAx0V")), (Problem::Escape('V'), 8));
     }
     assert_eq!(token().service(), None);
     for prefix in ["ozw-", "ozp-", "xyz-", "OPW-", "op--", "----", "opw-opw-", "opw-opp-", "\u{e9}w-"] {
@@ -88,8 +88,8 @@ fn white_space_is_no_part_of_a_token() {
         }
     }
     for found in ['\0', '.', '%', '\u{e9}', '\u{1f512}', '"', '\\'] {
-        assert_eq!(refusal(&format!("{BASE62}{found}")), (Problem::Character { found }, BASE62.len()));
-        assert_eq!(refusal(&format!("{found}{BASE62}")), (Problem::Character { found }, 0));
+        assert_eq!(refusal(&format!("{BASE62}{found}")), (Problem::Character(found), BASE62.len()));
+        assert_eq!(refusal(&format!("{found}{BASE62}")), (Problem::Character(found), 0));
     }
 }
 
@@ -104,9 +104,9 @@ fn errors_name_the_first_character_that_does_not_belong() {
         ("AAA-AAA.", '.', 7),
     ] {
         let text = format!("opw-{text}");
-        assert_eq!(refusal(&text), (Problem::Character { found }, at + 4), "{text:?}");
+        assert_eq!(refusal(&text), (Problem::Character(found), at + 4), "{text:?}");
     }
-    assert_eq!(refusal("opw-AA+A-AA.A"), (Problem::MixedAlphabets { found: '-' }, 8));
+    assert_eq!(refusal("opw-AA+A-AA.A"), (Problem::MixedAlphabets('-'), 8));
     assert_eq!(refusal("opw-AA=AAAA.A"), (Problem::Padding, 6));
 }
 
@@ -116,7 +116,7 @@ fn escapes_of_base62_are_six() {
     for bad in ["06", "07", "08", "09", "0a", "0z", "0A", "0Z"] {
         let text = BASE62.replacen("00", bad, 1);
         let found = bad.chars().nth(1).unwrap();
-        assert_eq!(refusal(&text), (Problem::Escape { found }, cut), "{bad}");
+        assert_eq!(refusal(&text), (Problem::Escape(found), cut), "{bad}");
     }
     let lone = format!("{BASE62}0");
     let error = decode(&lone).unwrap_err();
@@ -128,7 +128,7 @@ fn escapes_of_base62_are_six() {
     let text = rich().encode().unwrap();
     let standard = text.replace("02", "04").replace("01", "03");
     assert_eq!(decode(&standard).unwrap().encode().unwrap(), text);
-    assert!(matches!(refusal(&text.replacen("02", "04", 1)).0, Problem::MixedAlphabets { .. }));
+    assert!(matches!(refusal(&text.replacen("02", "04", 1)).0, Problem::MixedAlphabets(_)));
     assert_eq!(decode(&format!("{text}0505")).unwrap().encode().unwrap(), text);
     for padding in ["05", "050505", "0505a", "05a05"] {
         assert_eq!(refusal(&format!("{text}{padding}")).0, Problem::Padding, "{padding}");
@@ -152,7 +152,7 @@ fn alphabets_are_one_at_a_time_and_padding_is_right_or_absent() {
         assert_eq!((token.encoding(), token.encode().unwrap()), (encoding, url.clone()));
     }
     let mixed = refusal(&url.replacen('-', "+", 1));
-    assert!(matches!(mixed.0, Problem::MixedAlphabets { .. }), "{mixed:?}");
+    assert!(matches!(mixed.0, Problem::MixedAlphabets(_)), "{mixed:?}");
     for wrong in ["=", "===", "===="] {
         assert_eq!(refusal(&format!("{url}{wrong}")).0, Problem::Padding, "{wrong}");
     }
@@ -227,7 +227,7 @@ fn caveats_are_counted_and_fields_are_measured() {
     macaroon.attenuate("time < 1").unwrap();
     let text = macaroon.to_text(Format::V1, Encoding::Base62).unwrap();
     let error = decode(&text).unwrap_err();
-    assert_eq!((error.problem(), error.unit()), (&Problem::TooManyCaveats { max: 1024 }, "byte"));
+    assert_eq!((error.problem(), error.unit()), (&Problem::TooManyCaveats(1024), "byte"));
     assert!(Token::decode(&text, &limits(|limits| limits.caveats = 1025)).is_ok());
     assert!(Token::decode(&text, &limits(|limits| limits.caveats = 0)).is_err());
 
@@ -293,8 +293,8 @@ fn encodings_have_names() {
 /// The error names the first of two faults. In base62, its offset counts the escapes.
 #[test]
 fn offsets_count_characters_of_the_text_as_it_came() {
-    assert_eq!(refusal("AAAA-AAA+AAA!AAA"), (Problem::MixedAlphabets { found: '+' }, 8));
-    assert_eq!(refusal("AAAA-AAA!AAA+AAA"), (Problem::Character { found: '!' }, 8));
+    assert_eq!(refusal("AAAA-AAA+AAA!AAA"), (Problem::MixedAlphabets('+'), 8));
+    assert_eq!(refusal("AAAA-AAA!AAA+AAA"), (Problem::Character('!'), 8));
     let whole = rich().macaroon().to_text(Format::V1, Encoding::Base62).unwrap();
     let mut trailing = 0;
     for last in "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdef".chars() {

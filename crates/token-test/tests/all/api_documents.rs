@@ -30,7 +30,7 @@ fn the_group_sample_has_a_piece_torn_out() {
         (damage.error.stage(), damage.error.offset(), damage.error.unit()),
         ("base62", 11, "character")
     );
-    assert_eq!(damage.error.problem(), &Problem::Escape { found: 'V' });
+    assert_eq!(damage.error.problem(), &Problem::Escape('V'));
     assert_eq!(damage.hint, Some(Hint::EndIsWhole));
     says(&damage, &["`0V`", "character 11", "escape", "complete signature", "missing or altered"]);
     assert_eq!(damage.partial.encoding(), Some(Encoding::Base62));
@@ -63,7 +63,7 @@ fn the_response_sample_has_its_first_two_characters_altered() {
     let sample = document("seed.response200");
     let damage = damage(&sample.text);
     assert_eq!((damage.error.stage(), damage.error.offset(), damage.error.unit()), ("packet", 0, "byte"));
-    assert_eq!(damage.error.problem(), &Problem::LengthField { packet: 0 });
+    assert_eq!(damage.error.problem(), &Problem::LengthField(0));
     let expected = Hint::FirstCharactersChanged { count: 2, expected: "MD".into(), rest_is_whole: true };
     assert_eq!(damage.hint, Some(expected));
     says(
@@ -77,7 +77,7 @@ fn the_response_sample_has_its_first_two_characters_altered() {
 #[test]
 fn a_second_damage_is_told_from_the_first() {
     let damage = damage(&document("extra.swagger_damaged_sed").text);
-    assert_eq!(damage.error.problem(), &Problem::LengthField { packet: 0 });
+    assert_eq!(damage.error.problem(), &Problem::LengthField(0));
     let expected = Hint::FirstCharactersChanged { count: 2, expected: "MD".into(), rest_is_whole: false };
     assert_eq!(damage.hint, Some(expected));
     says(&damage, &["`MD`", "the damage goes on"]);

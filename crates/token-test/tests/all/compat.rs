@@ -359,7 +359,7 @@ fn empty_fields_are_read_by_the_liberal_rules() {
     }
     for options in [DecodeOptions::default(), DecodeOptions::compat()] {
         let error = Macaroon::from_bytes(theirs.v1.as_slice(), &options).unwrap_err();
-        assert_eq!(error.problem(), &Problem::EmptyField { field: "caveat" });
+        assert_eq!(error.problem(), &Problem::EmptyField("caveat"));
     }
 
     // The chain that ends in an empty caveat is one that begins with an empty identifier.

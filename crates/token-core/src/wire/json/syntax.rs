@@ -66,7 +66,7 @@ impl<'a> Reader<'a> {
     }
 
     pub(super) fn syntax(&self, expected: &'static str) -> DecodeError {
-        self.error(Problem::JsonSyntax { expected }, self.at)
+        self.error(Problem::JsonSyntax(expected), self.at)
     }
 
     /// Makes an error. Offsets in JSON count characters of the text.
@@ -159,7 +159,7 @@ impl<'a> Reader<'a> {
         loop {
             self.space();
             if caveats.len() >= self.options.limits.caveats {
-                let problem = Problem::TooManyCaveats { max: self.options.limits.caveats };
+                let problem = Problem::TooManyCaveats(self.options.limits.caveats);
                 return Err(self.error(problem, self.at));
             }
             caveats.push(self.members(&CAVEAT_NAMES)?);
@@ -188,7 +188,7 @@ impl<'a> Reader<'a> {
     fn number(&mut self) -> Result<u64, DecodeError> {
         let rest = self.rest();
         let digits = rest.split(|other: char| !other.is_ascii_digit()).next().unwrap_or_default();
-        let number = crate::predicate::canonical_u64(digits).ok_or_else(|| self.syntax("a whole number"))?;
+        let number = crate::parse::canonical_u64(digits).ok_or_else(|| self.syntax("a whole number"))?;
         self.advance(digits.len());
         match self.peek() {
             Some(b'.' | b'e' | b'E') => Err(self.syntax("a whole number")),
@@ -275,7 +275,7 @@ impl<'a> Reader<'a> {
             match self.peek() {
                 Some(bracket @ (b'{' | b'[')) => {
                     if open.len() >= MAX_DEPTH {
-                        return Err(self.error(Problem::JsonDepth { max: MAX_DEPTH }, self.at));
+                        return Err(self.error(Problem::JsonDepth(MAX_DEPTH), self.at));
                     }
                     self.advance(1);
                     self.space();

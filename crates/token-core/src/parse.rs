@@ -1,5 +1,5 @@
-//! Splits texts at an ASCII character. The parts of tokens are a few bytes each; for these, the standard library takes
-//! four times as long, since it is optimized for long texts.
+//! Reads the parts of texts. Splits them at an ASCII character: the parts of tokens are a few bytes each; for these, the
+//! standard library takes four times as long, since it is optimized for long texts.
 
 /// Finds the first such byte, eight bytes at a time. The last eight may overlap those before them. A part of a token
 /// takes one or two steps.
@@ -57,6 +57,57 @@ impl<'a> Iterator for Parts<'a> {
         Some(part)
     }
 }
+
+/// Reads decimal digits without a sign or leading zeros. Refuses a number beyond 64 bits: truncating it would change
+/// the caveat's meaning.
+pub(crate) fn canonical_u64(text: &str) -> Option<u64> {
+    if text.is_empty() || (text.starts_with('0') && text.len() > 1) {
+        return None;
+    }
+    text.bytes().try_fold(0_u64, |sum, byte| {
+        let digit = byte.wrapping_sub(b'0');
+        if digit < 10 { sum.checked_mul(10)?.checked_add(digit.into()) } else { None }
+    })
+}
+
+/// Implements the names of an enum without fields.
+macro_rules! named {
+    ($type:ident, $unknown:literal, $($variant:ident = $name:literal),+ $(,)?) => {
+        impl $type {
+            /// All of them.
+            pub const ALL: [Self; [$($name),+].len()] = [$(Self::$variant),+];
+
+            /// Returns the name that tokens carry.
+            #[must_use]
+            pub const fn as_str(self) -> &'static str {
+                match self {
+                    $(Self::$variant => $name),+
+                }
+            }
+
+            /// Returns the one with this name.
+            #[must_use]
+            pub fn from_name(name: &str) -> Option<Self> {
+                Self::ALL.into_iter().find(|known| known.as_str() == name)
+            }
+        }
+
+        impl core::str::FromStr for $type {
+            type Err = $crate::ParseError;
+
+            fn from_str(name: &str) -> Result<Self, $crate::ParseError> {
+                Self::from_name(name).ok_or($crate::ParseError($unknown))
+            }
+        }
+
+        impl core::fmt::Display for $type {
+            fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+                f.write_str(self.as_str())
+            }
+        }
+    };
+}
+pub(crate) use named;
 
 /// The text does not have the form of the value that it should name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
