@@ -30,7 +30,7 @@ pub(crate) struct RequestArgs {
     /// The consumer of the token: usr-ID, grp-ID or prv-ID
     #[arg(long, value_name = "SUBJECT", value_parser = consumer, help_heading = "Context")]
     consumer: Option<Subject>,
-    /// The service that receives the request, such as opw-ID
+    /// The service that makes the request, such as opw-ID
     #[arg(long, value_name = "SERVICE", help_heading = "Context")]
     service: Option<Service>,
     /// The interface that receives the request
