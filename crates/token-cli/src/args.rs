@@ -15,7 +15,7 @@ use token_api::Purpose;
 use token_core::{DecodeOptions, InviteType, IpMask, Subject, UnixTime};
 
 pub(crate) use self::{
-    admin::{ExportArgs, ImportArgs, ListArgs, PurgeArgs, RekeyArgs, RevokeArgs},
+    admin::{ListArgs, RevokeArgs},
     conditions::Condition,
     cursor::Cursor,
     mint::{Form, InviteArgs, Mint, RawArgs, SelfArgs, TokenEncoding},
@@ -24,6 +24,7 @@ use crate::{
     home::HomeArgs,
     key::KeyArgs,
     request::{self, RequestArgs},
+    store::StoreUrl,
     time,
 };
 
@@ -79,7 +80,23 @@ pub(crate) enum Command {
   onetoken mint space-support s1
   onetoken counts --json")]
     Counts,
-    Purge(PurgeArgs),
+    /// Remove expired tokens from the store, and spent ones with --retention
+    ///
+    /// --json prints {"purged":N}, with --retention also `spent`, the number of spent tokens that were removed, and
+    /// `damaged` if damaged records were skipped.
+    #[command(after_help = "Example:
+  onetoken mint space-support s1 --ttl 24h
+  onetoken purge --before 2026-01-01
+  onetoken purge --retention 30d")]
+    Purge {
+        /// Only tokens that expired by this time, in RFC 3339 or Unix seconds [default: now]
+        #[arg(long, value_name = "TIME", value_parser = time::parse_time)]
+        before: Option<UnixTime>,
+        /// Also remove tokens whose last use was spent at least this long ago; 0s removes all spent tokens. A spend of a
+        /// removed token cannot be retried, and an import of an older export restores the token
+        #[arg(long, value_name = "DURATION", value_parser = time::parse_duration)]
+        retention: Option<Duration>,
+    },
     /// Check whether the store is sound
     ///
     /// Reads a copy and changes nothing. Checks every page, record, claim and index entry, and that every sealed key
@@ -88,9 +105,55 @@ pub(crate) enum Command {
   onetoken mint space-support s1
   onetoken check")]
     Check,
-    Rekey(RekeyArgs),
-    Export(ExportArgs),
-    Import(ImportArgs),
+    /// Seal all root keys under a new key, and remove the old keys from the key ring
+    ///
+    /// Repeat an interrupted rekeying to resume it. An old key stays as long as these stores may need it. Before keys are
+    /// removed, the ring is saved in the home as keys.old-N: older exports and copies of the store need it, and so does
+    /// every other store under these keys that is not named here. --json prints
+    /// {"key":N,"resumed":false,"seen":N,"resealed":N,"removed":[…],"former":"…"}.
+    #[command(after_help = "Example:
+  onetoken mint space-support s1
+  onetoken rekey")]
+    Rekey {
+        /// Another store under the same keys, to rekey as well; may be repeated
+        #[arg(long, value_name = "URL")]
+        also: Vec<StoreUrl>,
+        /// Keep the old keys in the key ring, so that older exports can be imported
+        #[arg(long)]
+        keep_old: bool,
+    },
+    /// Write the whole store to a file, as a backup or to move it
+    ///
+    /// Root keys stay sealed, so the file is useless without the key ring. The file appears when it is complete. An
+    /// existing file is not overwritten. Repeat an interrupted export to start it again. --json prints
+    /// {"tokens":N,"generations":N,"damaged":N,"sha256":"…"}.
+    #[command(after_help = "Example:
+  onetoken mint space-support s1
+  onetoken export tokens.jsonl")]
+    Export {
+        /// The file, which only its owner can read; `-` is standard output
+        file: PathBuf,
+    },
+    /// Add the tokens of an export to the store
+    ///
+    /// Tokens that the store already holds stay as they are, but a token that is revoked in the export is revoked here too.
+    /// An incomplete export is refused as a whole. Repeat an interrupted import to resume it. The tokens need the keys that
+    /// they were sealed under. A token that was purged here after the export returns as it was then, even if it was spent
+    /// since. So use --new-epoch for every store that was used after the export.
+    ///
+    /// The exit code is 4 if the export contains damaged tokens, or if the store is not sound. --json prints
+    /// {"tokens":N,"generations":N,"damaged":N,"sha256":"…","kept":N,"unopened":N,"missing_keys":[…],"faults":N}.
+    #[command(after_help = "Example:
+  onetoken mint space-support s1
+  onetoken export - | onetoken import - --store redb:moved.redb")]
+    Import {
+        /// The file; `-` is standard input
+        file: PathBuf,
+        /// Revoke every token of the export, even one that the store already holds. Use this to restore a backup: otherwise
+        /// tokens that were spent since the backup could be spent again
+        #[arg(long)]
+        new_epoch: bool,
+    },
     /// Make a home: a key ring, a configuration and an empty store
     ///
     /// Overwrites nothing. `onetoken mint` also makes a home if there is none, or only an empty directory. --json prints

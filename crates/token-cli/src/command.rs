@@ -30,29 +30,29 @@ use crate::{
 
 pub(crate) fn run(args: &Args, terminal: &Terminal) -> Result<Exit, Failure> {
     let home = &args.home;
+    let done = |()| Exit::Done;
     match &args.command {
         Command::Init { domain, location } => {
             let home = home.init(domain.as_deref(), location.as_deref())?.display().to_string();
             let text = format_args!("made a key ring, a configuration and an empty store in {home}\n");
-            terminal.answer(&Made { home: &home }, text)?;
-            Ok(Exit::Done)
+            terminal.answer(&Made { home: &home }, text).map(done)
         }
-        Command::Mint(mint) => mint::run(mint, home, terminal),
+        Command::Mint(mint) => mint::run(mint, home, terminal).map(done),
         Command::Inspect(args) => inspect::run(args, terminal),
         Command::Verify(args) => verify::run(args, home, terminal),
-        Command::Confine(args) => confine::run(args, terminal),
-        Command::Bind(args) => bind::run(args, terminal),
-        Command::Consume(args) => consume::run(args, home, terminal),
+        Command::Confine(args) => confine::run(args, terminal).map(done),
+        Command::Bind(args) => bind::run(args, terminal).map(done),
+        Command::Consume(args) => consume::run(args, home, terminal).map(done),
         Command::Revoke(args) => revoke::run(args, home, terminal),
         Command::List(args) => list::run(args, home, terminal),
         Command::Counts => counts(home, terminal),
-        Command::Purge(args) => purge::run(args, home, terminal),
+        Command::Purge { before, retention } => purge::run(*before, *retention, home, terminal),
         Command::Check => check::run(home, terminal),
-        Command::Rekey(args) => rekey::run(args, home, terminal),
-        Command::Export(args) => export::run(args, home, terminal),
-        Command::Import(args) => import::run(args, home, terminal),
-        Command::Completions { shell } => completions(*shell, terminal),
-        Command::Man { dir } => man::run(dir.as_deref(), terminal),
+        Command::Rekey { also, keep_old } => rekey::run(also, *keep_old, home, terminal).map(done),
+        Command::Export { file } => export::run(file, home, terminal),
+        Command::Import { file, new_epoch } => import::run(file, *new_epoch, home, terminal),
+        Command::Completions { shell } => completions(*shell, terminal).map(done),
+        Command::Man { dir } => man::run(dir.as_deref(), terminal).map(done),
     }
 }
 
@@ -88,10 +88,9 @@ generations {generations}
     Ok(Exit::of_damage(damaged > 0))
 }
 
-fn completions(shell: clap_complete::Shell, terminal: &Terminal) -> Result<Exit, Failure> {
+fn completions(shell: clap_complete::Shell, terminal: &Terminal) -> Result<(), Failure> {
     // Not straight to standard output: the generator panics if it cannot write.
     let mut script = Vec::new();
     clap_complete::generate(shell, &mut Args::command(), "onetoken", &mut script);
-    terminal.bytes(&script)?;
-    Ok(Exit::Done)
+    terminal.bytes(&script)
 }

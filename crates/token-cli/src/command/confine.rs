@@ -5,13 +5,12 @@ use token_core::{Predicate, PredicateBuf, Subject};
 use crate::{
     args::ConfineArgs,
     error::{Failure, Malformed, Unwritable, UsageError},
-    exit::Exit,
     input::Source,
     output::Terminal,
     time,
 };
 
-pub(super) fn run(args: &ConfineArgs, terminal: &Terminal) -> Result<Exit, Failure> {
+pub(super) fn run(args: &ConfineArgs, terminal: &Terminal) -> Result<(), Failure> {
     let now = time::now()?;
     let expires = args.expires.or(args.ttl.map(|ttl| now.plus_secs(ttl.as_secs())));
     let mut predicates = Vec::new();
@@ -44,6 +43,5 @@ pub(super) fn run(args: &ConfineArgs, terminal: &Terminal) -> Result<Exit, Failu
     for predicate in predicates {
         macaroon.attenuate(predicate).map_err(Malformed::from)?;
     }
-    terminal.token(macaroon.spell(spelling), &options)?;
-    Ok(Exit::Done)
+    terminal.token(macaroon.spell(spelling), &options)
 }

@@ -11,13 +11,12 @@ use crate::{
     describe,
     entity::{Named, limit},
     error::{Failure, UsageError},
-    exit::Exit,
     home::HomeArgs,
     input::Source,
     output::{Style, Terminal},
 };
 
-pub(super) fn run(args: &ConsumeArgs, home: &HomeArgs, terminal: &Terminal) -> Result<Exit, Failure> {
+pub(super) fn run(args: &ConsumeArgs, home: &HomeArgs, terminal: &Terminal) -> Result<(), Failure> {
     // A use is lost if its answer does not arrive.
     terminal.must_be_open()?;
     if !args.request.has_consumer() {
@@ -48,8 +47,7 @@ pub(super) fn run(args: &ConsumeArgs, home: &HomeArgs, terminal: &Terminal) -> R
             spent.accepted.id
         ));
         failure.undelivered()
-    })?;
-    Ok(Exit::Done)
+    })
 }
 
 fn claim(text: &str) -> Result<ClaimId, UsageError> {

@@ -1,12 +1,11 @@
 //! `onetoken export`
 
-use std::{fmt, io};
+use std::{fmt, io, path::Path};
 
 use serde::Serialize;
 use token_store::{Moved, TransferError};
 
 use crate::{
-    args::ExportArgs,
     error::{Failure, UsageError},
     exit::Exit,
     home::HomeArgs,
@@ -42,8 +41,8 @@ impl fmt::Display for Summary {
     }
 }
 
-pub(super) fn run(args: &ExportArgs, home: &HomeArgs, terminal: &Terminal) -> Result<Exit, Failure> {
-    let to_output = args.file.as_os_str() == INPUT;
+pub(super) fn run(file: &Path, home: &HomeArgs, terminal: &Terminal) -> Result<Exit, Failure> {
+    let to_output = file.as_os_str() == INPUT;
     if to_output && terminal.prints_json() {
         return Err(UsageError::ExportAndJson.into());
     }
@@ -53,11 +52,11 @@ pub(super) fn run(args: &ExportArgs, home: &HomeArgs, terminal: &Terminal) -> Re
     let mut tell = |moved: &Moved| progress.tell_part(moved.tokens, all);
     let moved = match to_output {
         true => token_store::export_to(&*store, &mut io::stdout().lock(), &mut tell),
-        false => token_store::export(&*store, &args.file, &mut tell),
+        false => token_store::export(&*store, file, &mut tell),
     };
     let moved = moved.map_err(|error| match error {
         TransferError::Io(source) if to_output => Failure::Output(source),
-        error => Failure::transfer(&args.file, error),
+        error => Failure::transfer(file, error),
     })?;
     drop((progress, store));
     let summary = Summary::new(&moved);

@@ -12,7 +12,6 @@ use token_store::{Epoch, Fault, Moved, TransferError};
 
 use super::export::Summary;
 use crate::{
-    args::ImportArgs,
     error::Failure,
     exit::Exit,
     home::{HomeArgs, Opened},
@@ -34,11 +33,16 @@ struct Imported {
     faults: u64,
 }
 
-pub(super) fn run(args: &ImportArgs, home: &HomeArgs, terminal: &Terminal) -> Result<Exit, Failure> {
-    let name = if args.file.as_os_str() == INPUT { Path::new("standard input") } else { &args.file };
+pub(super) fn run(
+    path: &Path,
+    new_epoch: bool,
+    home: &HomeArgs,
+    terminal: &Terminal,
+) -> Result<Exit, Failure> {
+    let name = if path.as_os_str() == INPUT { Path::new("standard input") } else { path };
     let transfer = |error| Failure::transfer(name, error);
     // All of it first: a slow writer of a pipe must not keep others from the store.
-    let mut file = open(&args.file)?;
+    let mut file = open(path)?;
     // And an incomplete export must not leave an empty store behind.
     let whole = progress::during("reading the export", || token_store::verify_export(&mut file));
     let all = whole.map_err(transfer)?.tokens;
@@ -46,7 +50,7 @@ pub(super) fn run(args: &ImportArgs, home: &HomeArgs, terminal: &Terminal) -> Re
     let keys = keys.load()?;
     let mut progress = Progress::new();
     let mut tell = |moved: &Moved| progress.tell_part(moved.tokens, all);
-    let epoch = if args.new_epoch { Epoch::New(&keys) } else { Epoch::Same };
+    let epoch = if new_epoch { Epoch::New(&keys) } else { Epoch::Same };
     let moved = token_store::import(&*store, &mut file, epoch, &mut tell).map_err(transfer)?;
     drop(progress);
     let report = progress::during("checking the store", || store.check(Some(&keys)))?;

@@ -8,7 +8,6 @@ use clap_mangen::Man;
 use crate::{
     args::{self, Args},
     error::Failure,
-    exit::Exit,
     output::Terminal,
 };
 
@@ -63,16 +62,15 @@ The configuration: the locations of minted tokens, and the URL of the store.
 The store.
 "#;
 
-pub(super) fn run(dir: Option<&Path>, terminal: &Terminal) -> Result<Exit, Failure> {
+pub(super) fn run(dir: Option<&Path>, terminal: &Terminal) -> Result<(), Failure> {
     let command = args::built(Args::command().disable_help_subcommand(true));
     match dir {
-        None => terminal.bytes(&page(&command).map_err(Failure::Output)?)?,
+        None => terminal.bytes(&page(&command).map_err(Failure::Output)?),
         Some(dir) => {
             let written = fs::create_dir_all(dir).and_then(|()| write(&command, dir));
-            written.map_err(|source| Failure::File { path: dir.to_owned(), source })?;
+            written.map_err(|source| Failure::File { path: dir.to_owned(), source })
         }
     }
-    Ok(Exit::Done)
 }
 
 fn write(command: &Command, dir: &Path) -> io::Result<()> {

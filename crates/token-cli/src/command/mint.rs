@@ -18,7 +18,6 @@ use crate::{
     describe,
     entity::limit,
     error::{Failure, Malformed},
-    exit::Exit,
     home::{HomeArgs, Issuer},
     input, key,
     output::Terminal,
@@ -29,7 +28,7 @@ use crate::{
 /// How many tokens are minted at once.
 const MINTERS: usize = 16;
 
-pub(super) fn run(mint: &Mint, home: &HomeArgs, terminal: &Terminal) -> Result<Exit, Failure> {
+pub(super) fn run(mint: &Mint, home: &HomeArgs, terminal: &Terminal) -> Result<(), Failure> {
     // An unread token is lost, and its record would stay.
     terminal.must_be_open()?;
     match mint {
@@ -57,7 +56,7 @@ pub(super) fn run(mint: &Mint, home: &HomeArgs, terminal: &Terminal) -> Result<E
         }
         Mint::Identity(args) => own(MintRequest::identity(args.subject.as_deref()), args, home, terminal)?,
     }
-    Ok(Exit::Done)
+    Ok(())
 }
 
 fn raw(args: &RawArgs, terminal: &Terminal) -> Result<(), Failure> {

@@ -1,13 +1,12 @@
 //! `onetoken purge`
 
-use std::num::NonZeroUsize;
+use std::{num::NonZeroUsize, time::Duration};
 
 use serde::Serialize;
 use token_core::UnixTime;
 use token_store::{Administration as _, Filter, TokenStore};
 
 use crate::{
-    args::PurgeArgs,
     error::Failure,
     exit::Exit,
     home::{HomeArgs, Issuer},
@@ -29,16 +28,20 @@ struct Purged {
     damaged: Option<NonZeroUsize>,
 }
 
-pub(super) fn run(args: &PurgeArgs, home: &HomeArgs, terminal: &Terminal) -> Result<Exit, Failure> {
+pub(super) fn run(
+    before: Option<UnixTime>,
+    retention: Option<Duration>,
+    home: &HomeArgs,
+    terminal: &Terminal,
+) -> Result<Exit, Failure> {
     let authority = home.authority()?;
     let now = authority.now();
-    let purged = batches(|| Ok(authority.purge(args.before, BATCH)?))?;
-    let spent = args
-        .retention
-        .map(|retention| batches(|| Ok(authority.store().purge_spent(now, retention, BATCH)?)));
+    let purged = batches(|| Ok(authority.purge(before, BATCH)?))?;
+    let spent =
+        retention.map(|retention| batches(|| Ok(authority.store().purge_spent(now, retention, BATCH)?)));
     let spent = spent.transpose()?;
-    let expired = damaged(&authority, args.before.map_or(now, |before| before.min(now)))?;
-    let damaged = match args.retention {
+    let expired = damaged(&authority, before.map_or(now, |before| before.min(now)))?;
+    let damaged = match retention {
         None => expired,
         // A damaged record does not show whether it is spent.
         Some(_) => usize::try_from(authority.store().counts()?.damaged).unwrap_or(usize::MAX).max(expired),

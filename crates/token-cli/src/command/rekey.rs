@@ -10,9 +10,7 @@ use serde::Serialize;
 use token_store::{Administration, KeyFileError, KeyRing, KeySourceError, Rekeyed};
 
 use crate::{
-    args::RekeyArgs,
     error::{Failure, HomeError, UsageError},
-    exit::Exit,
     files::{private_file, sync_dir},
     home::{HomeArgs, Opened, keys_are_in_a_file},
     output::Terminal,
@@ -35,7 +33,12 @@ struct Done {
     former: Option<String>,
 }
 
-pub(super) fn run(args: &RekeyArgs, home: &HomeArgs, terminal: &Terminal) -> Result<Exit, Failure> {
+pub(super) fn run(
+    also: &[StoreUrl],
+    keep_old: bool,
+    home: &HomeArgs,
+    terminal: &Terminal,
+) -> Result<(), Failure> {
     let Opened { store, keys: source, dir, url, is_own, .. } = home.open(Mode::Existing)?;
     if !is_own {
         return Err(UsageError::RekeyOther.into());
@@ -45,7 +48,7 @@ pub(super) fn run(args: &RekeyArgs, home: &HomeArgs, terminal: &Terminal) -> Res
     let begun = underway.read().filter(|begun| keys.ids().len() > 1 && begun.key == keys.newest_id());
     let resumed = begun.is_some();
     // Stores named in an earlier attempt may still need the old keys, even if they are not named again.
-    let named = begun.into_iter().flat_map(|begun| begun.also).chain(args.also.iter().cloned());
+    let named = begun.into_iter().flat_map(|begun| begun.also).chain(also.iter().cloned());
     let mut also: Vec<(StoreUrl, Box<dyn Administration>)> = Vec::new();
     for other in named {
         let other = other.absolute().map_err(|source| HomeError::Io { path: dir.clone(), source })?;
@@ -76,7 +79,7 @@ pub(super) fn run(args: &RekeyArgs, home: &HomeArgs, terminal: &Terminal) -> Res
     let sum = |of: fn(&Rekeyed) -> u64| proofs.iter().map(of).fold(0, u64::saturating_add);
 
     let (mut removed, mut former) = (Vec::new(), None);
-    if !args.keep_old {
+    if !keep_old {
         let whole = source.load()?;
         let proofs = proofs.iter().collect::<Vec<_>>();
         let old = keys.ids().filter(|id| *id != keys.newest_id()).collect::<Vec<_>>();
@@ -93,7 +96,7 @@ pub(super) fn run(args: &RekeyArgs, home: &HomeArgs, terminal: &Terminal) -> Res
     let (failed, damaged) = (sum(|done| done.failed), sum(|done| done.damaged));
     let whole = failed == 0 && damaged == 0;
     // If an old key cannot be removed yet, the rekeying is not over, and the next attempt adds no key.
-    if whole || args.keep_old {
+    if whole || keep_old {
         underway.end()?;
     }
     drop(stores);
@@ -105,8 +108,7 @@ pub(super) fn run(args: &RekeyArgs, home: &HomeArgs, terminal: &Terminal) -> Res
     let (seen, resealed) = (sum(|done| done.seen), sum(|done| done.resealed));
     let former = former.map(|path| path.display().to_string());
     let done = Done { key: keys.newest_id(), resumed, seen, resealed, removed, former };
-    terminal.answer(&done, text(&done))?;
-    Ok(Exit::Done)
+    terminal.answer(&done, text(&done))
 }
 
 fn text(done: &Done) -> String {
