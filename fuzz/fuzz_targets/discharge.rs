@@ -5,7 +5,9 @@
 use std::collections::BTreeSet;
 
 use libfuzzer_sys::{arbitrary, arbitrary::Arbitrary, fuzz_target};
-use token_core::{CaveatKey, CaveatNonce, Context, DecodeOptions, Format, Macaroon, RootKey, UnixTime, Verifier};
+use token_core::{
+    CaveatKey, CaveatNonce, Context, DecodeOptions, Format, Macaroon, RootKey, UnixTime, Verifier,
+};
 
 #[derive(Arbitrary, Debug)]
 struct Input {
@@ -49,7 +51,12 @@ fn add(macaroon: &mut Macaroon, caveats: &[Caveat], nonce: &mut u8) {
             Caveat::Fails => macaroon.attenuate("time < 1"),
             Caveat::Third { identifier, key: number } => {
                 *nonce = nonce.wrapping_add(1);
-                macaroon.add_third_party("", &[*identifier], &key(*number), CaveatNonce::from_random([*nonce; 24]))
+                macaroon.add_third_party(
+                    "",
+                    &[*identifier],
+                    &key(*number),
+                    CaveatNonce::from_random([*nonce; 24]),
+                )
             }
         }
         .expect("a caveat of at least a byte");

@@ -2,9 +2,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use token_core::{
-    Context, Interface, Macaroon, Predicate, Region, RootKey, UnixTime, Verifier,
-};
+use token_core::{Context, Interface, Macaroon, Predicate, Region, RootKey, UnixTime, Verifier};
 use token_test::strategies::FAMILIES;
 
 // The first byte is the family, the rest is the value.

@@ -5,8 +5,8 @@ use std::net::IpAddr;
 
 use libfuzzer_sys::fuzz_target;
 use token_core::{
-    CaveatTypes, Context, DecodeOptions, Interface, Macaroon, Predicate, Region, RootKey, Scope,
-    UnixTime, Verifier, VerifyError,
+    CaveatTypes, Context, DecodeOptions, Interface, Macaroon, Predicate, Region, RootKey, Scope, UnixTime,
+    Verifier, VerifyError,
 };
 
 const SUPPORTED: [CaveatTypes; 5] = [
