@@ -12,6 +12,7 @@ lint:
     cargo fmt --all --check
     cargo clippy --workspace --all-targets --all-features -- -D warnings
     scripts/check-docs
+    scripts/check-modules
 
 # The documentation, in a browser.
 doc:

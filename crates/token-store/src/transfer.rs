@@ -14,7 +14,7 @@
 
 use std::{
     io::{self, BufWriter, Read, Seek, Write},
-    path::{Path, PathBuf},
+    path::Path,
 };
 
 use ring::{
@@ -29,22 +29,13 @@ use crate::{
     Administration, ClaimId, Entity, Filter, Generation, Held, Item, KeyRing, Owner, SealError, StoreError,
     TokenId, disk::Draft,
 };
-pub use document::InvalidDocument;
-use document::{Document, End, hex, is_sound, is_sound_generation};
+use document::{Document, End, MAX_LINE, VERSION, hex, is_sound, is_sound_generation};
+pub use error::{InvalidDocument, TransferError};
 use lines::Lines;
 
 mod document;
+mod error;
 mod lines;
-
-/// The version of the format.
-const VERSION: u32 = 1;
-
-/// The first line of every export.
-const HEADER: &[u8] = b"{\"onetoken_export\":1}\n";
-
-/// The greatest length of a line in bytes: a token with more than 100,000 claims of 64 bytes. An import uses about ten
-/// times as much memory.
-const MAX_LINE: usize = 16 * 1024 * 1024;
 
 /// The maximum number of records read at a time, or inserted in one step.
 const PAGE: usize = 256;
@@ -78,65 +69,6 @@ pub enum Epoch<'a> {
     /// imported later. Right for restoring a backup, which would revive tokens that were spent since. Claims still get
     /// their answers.
     New(&'a KeyRing),
-}
-
-/// An error that stopped an export or an import.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum TransferError {
-    /// The store failed.
-    #[error("the store failed")]
-    Store(#[from] StoreError),
-    /// The file cannot be read or written.
-    #[error("the file of the export cannot be used")]
-    Io(#[from] io::Error),
-    /// The path of a new export exists. It was left as it is.
-    #[error("{} exists and is not overwritten; name another file", path.display())]
-    Exists {
-        /// The file.
-        path: PathBuf,
-    },
-    /// A token has more claims than fit into a line of an export. Purge the token, or use another one.
-    #[error("token {id} has too many claims to be exported: {len} bytes where {max} are allowed")]
-    TooManyClaims {
-        /// The token.
-        id: TokenId,
-        /// The length of its line, in bytes.
-        len: usize,
-        /// The greatest length allowed, in bytes.
-        max: usize,
-    },
-    /// The file is no export.
-    #[error("the file is no export of tokens")]
-    NotAnExport,
-    /// The file was written by a newer version of this software.
-    #[error("the export is of version {found}; this program knows versions up to {known}")]
-    NewerVersion {
-        /// The version found.
-        found: u32,
-        /// The newest version that can be read.
-        known: u32,
-    },
-    /// A line is malformed.
-    #[error("line {line} of the export is malformed")]
-    Line {
-        /// The number of the line, from 1.
-        line: u64,
-        /// What is wrong with it.
-        source: InvalidDocument,
-    },
-    /// The file has no last line: the export was interrupted, or the file was cut short.
-    #[error("the export is not complete: it ends after line {line}")]
-    Incomplete {
-        /// The last whole line, from 1; 0 if there is none.
-        line: u64,
-    },
-    /// The file was altered: the counts or the checksum in its last line do not match.
-    #[error("the export is damaged: it does not match its checksum")]
-    Damaged,
-    /// No key could be made for the next generation.
-    #[error("no key can be made for a new generation")]
-    Seal(#[from] SealError),
 }
 
 /// Exports a store to a new file at `path`, accessible to its owner alone (mode 0600). Returns when the file and its

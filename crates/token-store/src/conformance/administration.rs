@@ -9,7 +9,7 @@ use std::{
 
 use token_core::UnixTime;
 
-use super::{FAR_AHEAD, NOW, Suite, again, claim, holds, insert, pages, spend, won};
+use super::suite::{FAR_AHEAD, NOW, Suite, again, claim, holds, insert, pages, spend, won};
 use crate::{
     Administration, Cursor, Entity, Filter, GrantId, Held, Insert, Item, KeyPlace, KeyRing, Owner, Raise,
     Record, Refund, Reseal, Spend, StoreError, TokenId,

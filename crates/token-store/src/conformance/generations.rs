@@ -5,7 +5,7 @@ use std::{
     thread,
 };
 
-use super::{LINEARIZABLE, Suite, holds};
+use super::suite::{LINEARIZABLE, Suite, holds};
 use crate::{Entity, Owner, Raise, TokenStore};
 
 pub(super) fn check<S: TokenStore>(suite: &Suite, open: &impl Fn() -> S) {

@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, thread};
 
 use token_core::UnixTime;
 
-use super::{FAR_AHEAD, Suite, holds, insert, pages};
+use super::suite::{FAR_AHEAD, Suite, holds, insert, pages};
 use crate::{Cursor, Entity, Filter, Record, Revoke, StoreError, TokenId, TokenStore};
 
 pub(super) fn check<S: TokenStore>(suite: &Suite, open: &impl Fn() -> S) {

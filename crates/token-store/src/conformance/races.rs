@@ -9,7 +9,7 @@ use std::{
     thread,
 };
 
-use super::{IDEMPOTENT, LINEARIZABLE, NOW, Suite, claim, holds, insert};
+use super::suite::{IDEMPOTENT, LINEARIZABLE, NOW, Suite, claim, holds, insert};
 use crate::{Insert, Record, Refund, Revoke, Spend, TokenStore};
 
 const THREADS: usize = 64;

@@ -2,7 +2,7 @@
 
 use token_core::{Purpose, UnixTime};
 
-use super::{ATOMIC, DURABLE, Suite, holds, insert};
+use super::suite::{ATOMIC, DURABLE, Suite, holds, insert};
 use crate::{Entity, Insert, Record, Revoke, StoreError, TokenId, TokenStore};
 
 pub(super) fn check<S: TokenStore>(suite: &Suite, open: &impl Fn() -> S) {

@@ -4,7 +4,7 @@ use std::cell::Cell;
 
 use token_core::UnixTime;
 
-use super::{IDEMPOTENT, NOW, Suite, again, claim, granted, holds, insert, plain, spend, won};
+use super::suite::{IDEMPOTENT, NOW, Suite, again, claim, granted, holds, insert, plain, spend, won};
 use crate::{ClaimId, GrantId, Held, Insert, Record, Refund, Revoke, Spend, TokenId, TokenStore};
 
 pub(super) fn check<S: TokenStore>(suite: &Suite, open: &impl Fn() -> S) {

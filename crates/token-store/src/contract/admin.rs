@@ -122,6 +122,24 @@ pub struct Generations {
     pub next: Option<Cursor>,
 }
 
+/// Cursors, for stores of your own.
+impl Generations {
+    /// Makes a cursor for [`Generations::next`], which leads to the generations after `place`. The store defines the
+    /// places. The empty place precedes the first generation.
+    #[must_use]
+    pub fn cursor(place: &[u8]) -> Cursor {
+        Cursor::new(&[b"generations"], place)
+    }
+
+    /// Returns the place that a [`cursor`](Self::cursor) was made from.
+    ///
+    /// # Errors
+    /// [`StoreError::InvalidCursor`] for a cursor of another listing.
+    pub fn place(cursor: &Cursor) -> Result<&[u8], StoreError> {
+        cursor.place(&[b"generations"])
+    }
+}
+
 /// The number of records, claims and generations in a store.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]

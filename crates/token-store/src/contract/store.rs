@@ -233,6 +233,65 @@ pub enum Filter {
     ExpiresBefore(UnixTime),
 }
 
+/// Cursors, for stores of your own.
+impl Filter {
+    /// Makes a cursor for [`Page::next`](crate::Page::next), which leads to the records after `place` in the listing of
+    /// this filter. The store defines the places. In most listings a place is the id of the page's last record; under
+    /// [`Filter::ExpiresBefore`] it is its expiry and its id. The empty place precedes the first record.
+    ///
+    /// ```
+    /// use std::{collections::BTreeMap, ops::Bound};
+    ///
+    /// use token_store::{Cursor, Entity, Filter, Page, Record, StoreError, TokenId};
+    ///
+    /// /// One page of an issuer's records.
+    /// fn list_issuer(
+    ///     all: &BTreeMap<TokenId, Record>,
+    ///     issuer: &Entity,
+    ///     after: Option<&Cursor>,
+    ///     limit: usize,
+    /// ) -> Result<Page, StoreError> {
+    ///     let filter = Filter::Issuer(issuer.clone());
+    ///     let place = after.map_or(Ok(&[][..]), |cursor| filter.place(cursor))?;
+    ///     let from = TokenId::new(place).map_or(Bound::Unbounded, Bound::Excluded);
+    ///     let rest = all.range((from, Bound::Unbounded)).map(|(_, record)| record);
+    ///     let mut rest = rest.filter(|record| record.issuer == *issuer).peekable();
+    ///     let records: Vec<Record> = rest.by_ref().take(limit).cloned().collect();
+    ///     let last = records.last().map_or(place, |record| record.id.as_bytes());
+    ///     let next = rest.peek().map(|_| filter.cursor(last));
+    ///     Ok(Page { records, damaged: Vec::new(), next })
+    /// }
+    ///
+    /// let user = |id: &str| Entity { kind: "user".into(), id: id.into() };
+    /// let cursor = Filter::Issuer(user("u1")).cursor(b"an id");
+    /// assert!(list_issuer(&BTreeMap::new(), &user("u1"), Some(&cursor), 10).is_ok());
+    /// let other = list_issuer(&BTreeMap::new(), &user("u2"), Some(&cursor), 10);
+    /// assert!(matches!(other, Err(StoreError::InvalidCursor)));
+    /// ```
+    #[must_use]
+    pub fn cursor(&self, place: &[u8]) -> Cursor {
+        self.listed(|listing| Cursor::new(listing, place))
+    }
+
+    /// Returns the place that a [`cursor`](Self::cursor) of this filter was made from.
+    ///
+    /// # Errors
+    /// [`StoreError::InvalidCursor`] for any other cursor.
+    pub fn place<'a>(&self, cursor: &'a Cursor) -> Result<&'a [u8], StoreError> {
+        self.listed(|listing| cursor.place(listing))
+    }
+
+    // Calls with the parts that name this listing and no other.
+    fn listed<T>(&self, call: impl FnOnce(&[&[u8]]) -> T) -> T {
+        match self {
+            Self::All => call(&[b"all"]),
+            Self::Resource(Entity { kind, id }) => call(&[b"resource", kind.as_bytes(), id.as_bytes()]),
+            Self::Issuer(Entity { kind, id }) => call(&[b"issuer", kind.as_bytes(), id.as_bytes()]),
+            Self::ExpiresBefore(time) => call(&[b"expires", &time.as_secs().to_be_bytes()]),
+        }
+    }
+}
+
 /// One page of a listing.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Page {

@@ -2,7 +2,10 @@
 
 use std::io::{BufRead, BufReader, Read};
 
-use super::{Document, HEADER, InvalidDocument, MAX_LINE, TransferError, VERSION};
+use super::{
+    document::{Document, HEADER, MAX_LINE, VERSION},
+    error::{InvalidDocument, TransferError},
+};
 use crate::Item;
 
 pub(super) struct Lines<R> {

@@ -303,7 +303,7 @@ impl Seek for Endless {
 fn a_line_without_end_is_refused() {
     let refused = |begin| verify_export(&mut Endless(Cursor::new(begin))).unwrap_err();
     assert!(matches!(refused(b""), TransferError::NotAnExport));
-    let line = refused(HEADER);
+    let line = refused(document::HEADER);
     assert!(
         matches!(line, TransferError::Line { line: 2, source: InvalidDocument::TooLong { max: MAX_LINE } }),
         "{line}"
