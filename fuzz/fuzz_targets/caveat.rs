@@ -2,7 +2,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use token_core::{CaveatTypes, Predicate};
+use token_core::{CaveatTypes, Predicate, PredicateBuf};
 
 fuzz_target!(|bytes: &[u8]| {
     if let Some(predicate) = Predicate::read(bytes) {

@@ -2,7 +2,9 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use token_core::{Context, Interface, Macaroon, Predicate, Region, RootKey, UnixTime, Verifier};
+use token_core::{
+    Context, Interface, Macaroon, Predicate, PredicateBuf, Region, RootKey, UnixTime, Verifier,
+};
 use token_test::strategies::FAMILIES;
 
 // The first byte is the family, the rest is the value.

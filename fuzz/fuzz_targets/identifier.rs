@@ -9,7 +9,7 @@ fuzz_target!(|bytes: &[u8]| {
         Ok(Identifier::V2(identifier)) => identifier,
         Ok(Identifier::Opaque(id)) => return assert_eq!(id, bytes),
         Err(error) => {
-            assert!(error.at <= bytes.len(), "{error}");
+            assert!(error.offset() <= bytes.len(), "{error}");
             return;
         }
     };
