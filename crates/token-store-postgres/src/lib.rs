@@ -19,6 +19,7 @@
 //! # }
 //! ```
 #![forbid(unsafe_code)]
+#![warn(unnameable_types, clippy::exhaustive_enums)]
 
 mod admin;
 mod backoff;

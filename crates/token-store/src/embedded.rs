@@ -18,8 +18,8 @@ pub(crate) mod listing;
 mod place;
 mod queue;
 
+pub use backends::MemoryStore;
 #[cfg(feature = "redb")]
 pub use backends::RedbStore;
 #[cfg(feature = "sled")]
 pub use backends::SledStore;
-pub use backends::{EmbeddedStore, MemoryStore};

@@ -92,6 +92,7 @@
 //! - `transfer`: `export`, `export_to`, `verify_export` and `import`, which move tokens between stores in a file.
 //! - `conformance`: the suite that every backend must pass.
 #![forbid(unsafe_code)]
+#![warn(unnameable_types, clippy::exhaustive_enums)]
 
 mod cached;
 #[cfg(feature = "conformance")]
@@ -117,11 +118,11 @@ pub use contract::{
     Reseal, Retry, Revoke, SealedKey, Spend, StoreError, Sweep, Terms, TokenId, TokenStore,
     UnknownEntityKind,
 };
+pub use embedded::MemoryStore;
 #[cfg(feature = "redb")]
 pub use embedded::RedbStore;
 #[cfg(feature = "sled")]
 pub use embedded::SledStore;
-pub use embedded::{EmbeddedStore, MemoryStore};
 pub use keys::{
     KeyFile, KeyFileError, KeyRing, KeySource, KeySourceError, KeyTextError, KeyVariable, OpenError, Owner,
     RekeyError, Rekeyed, RemoveError, SealError, rekey,

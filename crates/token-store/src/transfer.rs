@@ -61,6 +61,7 @@ pub struct Moved {
 
 /// The validity of imported tokens.
 #[derive(Clone, Copy, Debug)]
+#[expect(clippy::exhaustive_enums, reason = "they stay valid or they do not")]
 pub enum Epoch<'a> {
     /// They stay valid. Right for a move, after which the old store is never used again.
     Same,

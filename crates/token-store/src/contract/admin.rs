@@ -173,6 +173,7 @@ pub struct Reseal {
 
 /// An item to move from store to store.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(clippy::exhaustive_enums, reason = "a store restores every kind")]
 pub enum Item {
     /// A record, with the claims on it and the use that each holds.
     Token {

@@ -211,6 +211,7 @@ impl fmt::Display for ClockWitness {
 
 /// What the caller of a failed call may do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(clippy::exhaustive_enums, reason = "a caller handles all three")]
 pub enum Retry {
     /// Nothing happened. The same call may be made again, now or after its cause is gone.
     Safe,

@@ -64,6 +64,7 @@ pub struct SealedKey {
 
 /// Where a sealed key is stored.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(clippy::exhaustive_enums, reason = "a store re-seals every kind")]
 pub enum KeyPlace {
     /// In the record of a token.
     Token(TokenId),

@@ -143,6 +143,7 @@ pub trait TokenStore: fmt::Debug + Send + Sync {
 /// What [`TokenStore::insert`] did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use]
+#[expect(clippy::exhaustive_enums, reason = "part of the contract, and a caller handles every outcome")]
 pub enum Insert {
     /// The record was inserted.
     Inserted,
@@ -153,6 +154,7 @@ pub enum Insert {
 /// What [`TokenStore::spend`] did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use]
+#[expect(clippy::exhaustive_enums, reason = "part of the contract, and a caller handles every outcome")]
 pub enum Spend {
     /// The claim holds one use.
     Spent {
@@ -185,6 +187,7 @@ impl Spend {
 /// What [`TokenStore::refund`] did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use]
+#[expect(clippy::exhaustive_enums, reason = "part of the contract, and a caller handles every outcome")]
 pub enum Refund {
     /// The use was given back.
     Refunded,
@@ -200,6 +203,7 @@ pub enum Refund {
 /// What [`TokenStore::revoke`] did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use]
+#[expect(clippy::exhaustive_enums, reason = "part of the contract, and a caller handles every outcome")]
 pub enum Revoke {
     /// The token is revoked, by this call or an earlier one.
     Revoked,
@@ -210,6 +214,7 @@ pub enum Revoke {
 /// What [`TokenStore::raise_generation`] did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use]
+#[expect(clippy::exhaustive_enums, reason = "part of the contract, and a caller handles every outcome")]
 pub enum Raise {
     /// The generation is in force.
     Raised,
@@ -222,6 +227,7 @@ pub enum Raise {
 
 /// Which records [`TokenStore::list`] returns.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(clippy::exhaustive_enums, reason = "a store lists by every filter")]
 pub enum Filter {
     /// All records.
     All,

@@ -7,13 +7,15 @@ use std::{fmt, sync::Arc, time::Duration};
 use token_core::UnixTime;
 
 #[cfg(any(feature = "redb", feature = "sled"))]
-use crate::embedded::engine::OnDisk;
+use crate::embedded::engine::OnDisk as _;
+#[cfg(feature = "redb")]
+use crate::embedded::engine::redb::Redb;
+#[cfg(feature = "sled")]
+use crate::embedded::engine::sled::Sled;
 use crate::{
     Administration, CheckReport, ClaimId, Counts, Cursor, Entity, Filter, Generation, Generations, GrantId,
     Held, Insert, Item, KeyRing, Page, Raise, Record, Refund, Reseal, Revoke, Spend, StoreError, Sweep,
-    TokenId, TokenStore,
-    embedded::engine::{Engine, memory::Memory},
-    embedded::kv::Kv,
+    TokenId, TokenStore, embedded::engine::memory::Memory, embedded::kv::Kv,
 };
 
 /// Forwards every call of [`TokenStore`] to `$inner`.
@@ -136,33 +138,93 @@ impl<S: Administration + ?Sized> Administration for Box<S> {
     delegate_administration!(self => (**self));
 }
 
-/// A store in this process, over an engine: [`MemoryStore`], `RedbStore` or `SledStore`. Clones share their state.
-pub struct EmbeddedStore<E>(pub(crate) Arc<Kv<E>>);
+/// Defines a store over an engine. Its clones share their state.
+macro_rules! store {
+    ($(#[$attribute:meta])* $name:ident over $engine:ty) => {
+        $(#[$attribute])*
+        #[derive(Clone)]
+        pub struct $name(pub(crate) Arc<Kv<$engine>>);
 
-#[deny(clippy::missing_trait_methods)]
-impl<E: Engine> TokenStore for EmbeddedStore<E> {
-    delegate!(self => self.0);
+        #[deny(clippy::missing_trait_methods)]
+        impl TokenStore for $name {
+            delegate!(self => self.0);
+        }
+
+        #[deny(clippy::missing_trait_methods)]
+        impl Administration for $name {
+            delegate_administration!(self => self.0);
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(stringify!($name))
+            }
+        }
+    };
 }
 
-#[deny(clippy::missing_trait_methods)]
-impl<E: Engine> Administration for EmbeddedStore<E> {
-    delegate_administration!(self => self.0);
+/// Defines a store over an engine that has a path.
+#[cfg(any(feature = "redb", feature = "sled"))]
+macro_rules! store_on_disk {
+    ($(#[$attribute:meta])* $name:ident over $engine:ty) => {
+        store!($(#[$attribute])* $name over $engine);
+
+        impl $name {
+            /// Creates a store at `path`, and opens it.
+            ///
+            /// # Errors
+            /// [`StoreError`]: [`Exists`](StoreError::Exists) if the path holds something else, and errors of the disk.
+            pub fn create(path: impl AsRef<Path>) -> Result<Self, StoreError> {
+                Ok(Self(Arc::new(Kv::new(<$engine>::create(path.as_ref())?))))
+            }
+
+            /// Opens the store at `path`.
+            ///
+            /// # Errors
+            /// [`StoreError`]: [`NotFound`](StoreError::NotFound) if there is nothing,
+            /// [`AlreadyOpen`](StoreError::AlreadyOpen), [`NotAStore`](StoreError::NotAStore) if the path holds something else
+            /// (even an empty file), [`NewerVersion`](StoreError::NewerVersion), [`Corrupt`](StoreError::Corrupt), and errors
+            /// of the disk.
+            pub fn open(path: impl AsRef<Path>) -> Result<Self, StoreError> {
+                Ok(Self(Arc::new(Kv::open(<$engine>::open(path.as_ref())?)?)))
+            }
+
+            /// Opens the store at `path`, or creates one if there is none. Use it only where an empty store does no harm, as in
+            /// tests: with a mistyped path, a server would know none of its tokens.
+            ///
+            /// # Errors
+            /// Those of [`open`](Self::open) except [`NotFound`](StoreError::NotFound).
+            pub fn open_or_create(path: impl AsRef<Path>) -> Result<Self, StoreError> {
+                let path = path.as_ref();
+                match Self::open(path) {
+                    Err(StoreError::NotFound { .. }) => match Self::create(path) {
+                        // Another process created the store first.
+                        Err(StoreError::Exists { .. }) => Self::open(path),
+                        created => created,
+                    },
+                    opened => opened,
+                }
+            }
+
+            /// Opens a copy of the store, to inspect it without touching the original. Refuses every write
+            /// ([`ReadOnly`](StoreError::ReadOnly)). The copy is in the directory for temporary files, and is removed with the
+            /// last clone. The original may be on a read-only file system, or need a repair.
+            ///
+            /// # Errors
+            /// As [`open`](Self::open).
+            pub fn inspect(path: impl AsRef<Path>) -> Result<Self, StoreError> {
+                let path = path.as_ref();
+                Ok(Self(Arc::new(Kv::open_copy(path, &<$engine>::locked(path), <$engine>::open)?)))
+            }
+        }
+    };
 }
 
-impl<E> Clone for EmbeddedStore<E> {
-    fn clone(&self) -> Self {
-        Self(Arc::clone(&self.0))
-    }
+store! {
+    /// A store in memory: for tests, and for tokens that may be lost with the process. Keeps the whole contract except
+    /// G3. Clones share their state.
+    MemoryStore over Memory
 }
-
-impl<E: Engine> fmt::Debug for EmbeddedStore<E> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(E::STORE)
-    }
-}
-
-/// A store in memory: for tests, and for tokens that may be lost with the process. Keeps the whole contract except G3.
-pub type MemoryStore = EmbeddedStore<Memory>;
 
 impl MemoryStore {
     /// Makes an empty store.
@@ -178,69 +240,24 @@ impl Default for MemoryStore {
     }
 }
 
-/// A store in one file, on redb: the one to use unless there is a reason not to.
-///
-/// [`create`](EmbeddedStore::create) makes the file accessible to its owner alone (mode 0600); it appears whole or not
-/// at all. [`open`](EmbeddedStore::open) checks every page, which takes about a second per million records.
 #[cfg(feature = "redb")]
-pub type RedbStore = EmbeddedStore<crate::embedded::engine::redb::Redb>;
+store_on_disk! {
+    /// A store in one file, on redb: the one to use unless there is a reason not to. Clones share their state.
+    ///
+    /// [`create`](Self::create) makes the file accessible to its owner alone (mode 0600); it appears whole or not at
+    /// all. [`open`](Self::open) checks every page, which takes about a second per million records.
+    RedbStore over Redb
+}
 
-/// A store in one directory, on sled 0.34, a beta engine without further releases: for hosts that need it.
-///
-/// [`create`](EmbeddedStore::create) makes a directory accessible to its owner alone (mode 0700), takes an empty one,
-/// and completes a store whose creation was interrupted. An existing directory keeps its mode. The files that hold
-/// records are accessible to the owner alone; files that sled adds later reveal no more than the number of pages.
-/// [`open`](EmbeddedStore::open) finds no store in an empty directory, and none whose creation was interrupted. Both
-/// return [`StoreError::Full`] if less than 8 MiB are free.
 #[cfg(feature = "sled")]
-pub type SledStore = EmbeddedStore<crate::embedded::engine::sled::Sled>;
-
-#[cfg(any(feature = "redb", feature = "sled"))]
-impl<E: OnDisk> EmbeddedStore<E> {
-    /// Creates a store at `path`, and opens it.
+store_on_disk! {
+    /// A store in one directory, on sled 0.34, a beta engine without further releases: for hosts that need it. Clones
+    /// share their state.
     ///
-    /// # Errors
-    /// [`StoreError`]: [`Exists`](StoreError::Exists) if the path holds something else, and errors of the disk.
-    pub fn create(path: impl AsRef<Path>) -> Result<Self, StoreError> {
-        Ok(Self(Arc::new(Kv::new(E::create(path.as_ref())?))))
-    }
-
-    /// Opens the store at `path`.
-    ///
-    /// # Errors
-    /// [`StoreError`]: [`NotFound`](StoreError::NotFound) if there is nothing,
-    /// [`AlreadyOpen`](StoreError::AlreadyOpen), [`NotAStore`](StoreError::NotAStore) if the path holds something else
-    /// (even an empty file), [`NewerVersion`](StoreError::NewerVersion), [`Corrupt`](StoreError::Corrupt), and errors
-    /// of the disk.
-    pub fn open(path: impl AsRef<Path>) -> Result<Self, StoreError> {
-        Ok(Self(Arc::new(Kv::open(E::open(path.as_ref())?)?)))
-    }
-
-    /// Opens the store at `path`, or creates one if there is none. Use it only where an empty store does no harm, as in
-    /// tests: with a mistyped path, a server would know none of its tokens.
-    ///
-    /// # Errors
-    /// Those of [`open`](Self::open) except [`NotFound`](StoreError::NotFound).
-    pub fn open_or_create(path: impl AsRef<Path>) -> Result<Self, StoreError> {
-        let path = path.as_ref();
-        match Self::open(path) {
-            Err(StoreError::NotFound { .. }) => match Self::create(path) {
-                // Another process created the store first.
-                Err(StoreError::Exists { .. }) => Self::open(path),
-                created => created,
-            },
-            opened => opened,
-        }
-    }
-
-    /// Opens a copy of the store, to inspect it without touching the original. Refuses every write
-    /// ([`ReadOnly`](StoreError::ReadOnly)). The copy is in the directory for temporary files, and is removed with the
-    /// last clone. The original may be on a read-only file system, or need a repair.
-    ///
-    /// # Errors
-    /// As [`open`](Self::open).
-    pub fn inspect(path: impl AsRef<Path>) -> Result<Self, StoreError> {
-        let path = path.as_ref();
-        Ok(Self(Arc::new(Kv::open_copy(path, &E::locked(path), E::open)?)))
-    }
+    /// [`create`](Self::create) makes a directory accessible to its owner alone (mode 0700), takes an empty one, and
+    /// completes a store whose creation was interrupted. An existing directory keeps its mode. The files that hold
+    /// records are accessible to the owner alone; files that sled adds later reveal no more than the number of pages.
+    /// [`open`](Self::open) finds no store in an empty directory, and none whose creation was interrupted. Both return
+    /// [`StoreError::Full`] if less than 8 MiB are free.
+    SledStore over Sled
 }

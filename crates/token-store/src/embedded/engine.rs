@@ -20,10 +20,7 @@ pub(crate) type Pair = (Vec<u8>, Vec<u8>);
 pub(crate) type Batch = BTreeMap<Vec<u8>, Option<Vec<u8>>>;
 
 /// An ordered map of bytes.
-pub trait Engine: Send + Sync {
-    /// The name of the store.
-    const STORE: &str = "EmbeddedStore";
-
+pub(crate) trait Engine: Send + Sync {
     /// A snapshot.
     type View<'a>: View
     where
@@ -42,7 +39,7 @@ pub trait Engine: Send + Sync {
 
 /// An engine that has a path.
 #[cfg(any(feature = "redb", feature = "sled"))]
-pub trait OnDisk: Engine + Sized {
+pub(crate) trait OnDisk: Engine + Sized {
     /// Creates a store at `path`, and opens it.
     fn create(path: &Path) -> Result<Self, StoreError>;
 
@@ -54,7 +51,7 @@ pub trait OnDisk: Engine + Sized {
 }
 
 /// A snapshot of the map.
-pub trait View {
+pub(crate) trait View {
     /// Returns the value of a key.
     fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError>;
 

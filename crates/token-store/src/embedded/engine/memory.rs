@@ -12,11 +12,9 @@ use crate::{
 };
 
 #[derive(Default)]
-pub struct Memory(RwLock<BTreeMap<Vec<u8>, Vec<u8>>>);
+pub(crate) struct Memory(RwLock<BTreeMap<Vec<u8>, Vec<u8>>>);
 
 impl Engine for Memory {
-    const STORE: &str = "MemoryStore";
-
     type View<'a> = RwLockReadGuard<'a, BTreeMap<Vec<u8>, Vec<u8>>>;
 
     fn view(&self) -> Result<Self::View<'_>, StoreError> {

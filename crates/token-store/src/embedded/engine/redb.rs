@@ -39,7 +39,7 @@ const MAGIC: [u8; 9] = *b"redb\x1a\x0a\xa9\x0d\x0a";
 /// The size of the page cache in bytes; redb's default is a gibibyte.
 const CACHE_LEN: usize = 64 * 1024 * 1024;
 
-pub struct Redb {
+pub(crate) struct Redb {
     database: Database,
     place: Place,
     // Set after a commit of unknown outcome: even reads could then return data that is not on disk.
@@ -105,8 +105,6 @@ impl Redb {
 }
 
 impl Engine for Redb {
-    const STORE: &str = "RedbStore";
-
     type View<'a> = RedbView;
 
     fn view(&self) -> Result<RedbView, StoreError> {
@@ -150,7 +148,7 @@ impl Engine for Redb {
     }
 }
 
-pub struct RedbView(ReadOnlyTable<&'static [u8], &'static [u8]>);
+pub(crate) struct RedbView(ReadOnlyTable<&'static [u8], &'static [u8]>);
 
 impl View for RedbView {
     fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {

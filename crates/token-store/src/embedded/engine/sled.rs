@@ -71,13 +71,13 @@ const THREADS: u32 = 8;
 /// ours has the files open; a foreign program holds the lock for longer.
 const UNLOCKED_WITHIN: Duration = Duration::from_secs(2);
 
-pub struct Sled {
+pub(crate) struct Sled {
     dir: PathBuf,
     place: Place,
     state: RwLock<State>,
 }
 
-pub struct State {
+pub(crate) struct State {
     // `Some` until dropped: see `drop`.
     db: Option<Watched>,
     // sled's own file, to sync it.
@@ -162,8 +162,6 @@ impl Drop for State {
 }
 
 impl Engine for Sled {
-    const STORE: &str = "SledStore";
-
     type View<'a> = RwLockReadGuard<'a, State>;
 
     fn view(&self) -> Result<Self::View<'_>, StoreError> {

@@ -525,7 +525,7 @@ fn a_key_that_a_damaged_record_may_need_stays() {
     let (mut keys, _) = golden();
     let old = keys.newest_id();
     keys.rotate().unwrap();
-    let store = crate::EmbeddedStore(std::sync::Arc::new(damaged(&[7])));
+    let store = crate::MemoryStore(std::sync::Arc::new(damaged(&[7])));
     let done = crate::rekey(&store, &keys, &mut |_| ()).unwrap();
     assert_eq!((done.seen, done.resealed, done.damaged, done.failed), (9, 9, 1, 0));
     assert_eq!(keys.remove(old, &[&done]), Err(crate::RemoveError::Needed { key_id: old }));
@@ -541,7 +541,7 @@ fn an_export_leaves_out_what_is_damaged_and_names_it() {
         .unwrap();
     claim[1] ^= 1;
     for (store, tokens, damaged, generations) in [(damaged(&[2, 5]), 8, 2, 0), (store(&golden), 1, 1, 1)] {
-        let store = crate::EmbeddedStore(std::sync::Arc::new(store));
+        let store = crate::MemoryStore(std::sync::Arc::new(store));
         let mut export = Vec::new();
         let moved = crate::export_to(&store, &mut export, &mut |_| ()).unwrap();
         assert_eq!((moved.tokens, moved.damaged, moved.generations), (tokens, damaged, generations));
