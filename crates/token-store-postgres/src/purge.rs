@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use token_core::UnixTime;
-use token_store::{ClockWitness, StoreError};
+use token_store::StoreError;
 
 use crate::{
     error::Failure,
@@ -66,11 +66,11 @@ pub(crate) fn refuse_far_ahead(store: &PostgresStore, now: UnixTime) -> Result<(
     let server = store.administer(Repeat::Reads, (), |session, ()| {
         Box::pin(async move { Ok(count(first(&session.query(CLOCK, &[]).await?)?)?) })
     })?;
-    let witness = ClockWitness::Server(UnixTime::from_secs(server));
-    match now.as_secs() > server.saturating_add(AHEAD) {
-        true => Err(StoreError::ClockAhead { now, witness, bound: AHEAD }),
-        false => Ok(()),
+    if now.as_secs() <= server.saturating_add(AHEAD) {
+        return Ok(());
     }
+    let evidence = "the server's time; set the clock of this host";
+    Err(StoreError::ClockAhead { now, present: UnixTime::from_secs(server), evidence, bound: AHEAD })
 }
 
 // Repeats a statement, whose parameters are a limit and a time, until it finds nothing more to remove. It returns how

@@ -11,8 +11,8 @@ mod store;
 
 pub use admin::{Administration, Counts, Generations, Item, Reseal, Sweep};
 pub use cursor::Cursor;
-pub use entity::{EntityKind, UnknownEntityKind};
-pub use error::{ClockWitness, Retry, StoreError};
+pub use entity::EntityKind;
+pub use error::{Retry, StoreError};
 pub use record::{
     ClaimId, Entity, Generation, GrantId, Held, InvalidId, KeyPlace, Record, SealedKey, Terms, TokenId,
 };

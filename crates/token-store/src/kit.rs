@@ -22,7 +22,7 @@ use token_core::UnixTime;
 
 #[cfg(doc)]
 use crate::{Administration, CheckReport, Filter, Generations, GrantId, Page, Record, Refund};
-use crate::{ClockWitness, Entity, Generation, Raise, StoreError, contract::codec};
+use crate::{Entity, Generation, Raise, StoreError, contract::codec};
 
 pub use crate::owned::Owned;
 
@@ -61,7 +61,9 @@ pub fn entity_of(key: &[u8]) -> Option<Entity> {
 pub fn refuse_far_ahead(now: UnixTime, newest: Option<UnixTime>) -> Result<(), StoreError> {
     match newest {
         Some(newest) if now.as_secs() > newest.as_secs().saturating_add(AHEAD) => {
-            Err(StoreError::ClockAhead { now, witness: ClockWitness::NewestToken(newest), bound: AHEAD })
+            let evidence = "when the newest token that the store has seen was minted; set the clock of this host, or \
+                            mint a token first if the store has been idle for so long";
+            Err(StoreError::ClockAhead { now, present: newest, evidence, bound: AHEAD })
         }
         _ => Ok(()),
     }

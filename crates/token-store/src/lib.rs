@@ -113,10 +113,9 @@ mod transfer;
 
 pub use cached::{CacheConfig, CacheMetrics, CachedStore, Invalidator};
 pub use contract::{
-    Administration, CheckReport, ClaimId, ClockWitness, Counts, Cursor, Entity, EntityKind, Fault, Filter,
-    Generation, Generations, GrantId, Held, Insert, InvalidId, Item, KeyPlace, Page, Raise, Record, Refund,
-    Reseal, Retry, Revoke, SealedKey, Spend, StoreError, Sweep, Terms, TokenId, TokenStore,
-    UnknownEntityKind,
+    Administration, CheckReport, ClaimId, Counts, Cursor, Entity, EntityKind, Fault, Filter, Generation,
+    Generations, GrantId, Held, Insert, InvalidId, Item, KeyPlace, Page, Raise, Record, Refund, Reseal,
+    Retry, Revoke, SealedKey, Spend, StoreError, Sweep, Terms, TokenId, TokenStore,
 };
 pub use embedded::MemoryStore;
 #[cfg(feature = "redb")]
@@ -128,4 +127,4 @@ pub use keys::{
     RekeyError, Rekeyed, RemoveError, SealError, rekey,
 };
 #[cfg(feature = "transfer")]
-pub use transfer::{Epoch, InvalidDocument, Moved, TransferError, export, export_to, import, verify_export};
+pub use transfer::{Epoch, Moved, TransferError, export, export_to, import, verify_export};

@@ -30,7 +30,7 @@ use crate::{
     TokenId, disk::Draft,
 };
 use document::{Document, End, MAX_LINE, VERSION, hex, is_sound, is_sound_generation};
-pub use error::{InvalidDocument, TransferError};
+pub use error::TransferError;
 use lines::Lines;
 
 mod document;

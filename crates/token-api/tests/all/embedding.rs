@@ -47,9 +47,10 @@ fn every_answer_is_a_constant() {
 
 #[test]
 fn every_target_of_an_invitation_is_of_a_known_kind() {
+    let known = |kind: &str| Entity { kind: kind.into(), id: String::new() }.known_kind();
     for invite in token_core::InviteType::all() {
-        assert!(invite.target_kind().parse::<EntityKind>().is_ok(), "{}", invite.name());
+        assert!(known(invite.target_kind()).is_some(), "{}", invite.name());
     }
     assert_eq!(Entity::atm_inventory("i1").known_kind(), Some(EntityKind::AtmInventory));
-    assert!("shelf".parse::<EntityKind>().is_err());
+    assert_eq!(known("shelf"), None);
 }

@@ -1,6 +1,6 @@
 //! The kinds of entity that Onedata has.
 
-use std::{fmt, str::FromStr};
+use std::fmt;
 
 use crate::Entity;
 
@@ -54,19 +54,6 @@ impl EntityKind {
 impl fmt::Display for EntityKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())
-    }
-}
-
-/// An error for a text that names no kind.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("none of user, oneprovider, group, space, cluster, harvester, atmInventory")]
-pub struct UnknownEntityKind;
-
-impl FromStr for EntityKind {
-    type Err = UnknownEntityKind;
-
-    fn from_str(text: &str) -> Result<Self, UnknownEntityKind> {
-        Self::ALL.into_iter().find(|kind| kind.as_str() == text).ok_or(UnknownEntityKind)
     }
 }
 
@@ -130,6 +117,6 @@ impl Entity {
     /// Returns the kind; `None` for a kind of the host's own.
     #[must_use]
     pub fn known_kind(&self) -> Option<EntityKind> {
-        self.kind.parse().ok()
+        EntityKind::ALL.into_iter().find(|kind| kind.as_str() == self.kind)
     }
 }

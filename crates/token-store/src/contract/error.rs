@@ -1,6 +1,6 @@
 //! Why a call of a store failed, and what its caller may do.
 
-use std::{fmt, path::PathBuf, sync::Arc};
+use std::{path::PathBuf, sync::Arc};
 
 use token_core::UnixTime;
 
@@ -160,12 +160,14 @@ pub enum StoreError {
     },
     /// The caller's time is so far ahead of the store's evidence of the present that the caller's clock must be wrong.
     /// Records that the call would remove or revoke may still be valid. Nothing was written.
-    #[error("the time {now} is more than {} ahead of {witness}", span(*bound))]
+    #[error("the time {now} is more than {} ahead of {present}, {evidence}", span(*bound))]
     ClockAhead {
         /// The caller's time.
         now: UnixTime,
         /// The store's evidence of the present.
-        witness: ClockWitness,
+        present: UnixTime,
+        /// What kind of evidence that is, and what to do if it contradicts the caller's time.
+        evidence: &'static str,
         /// How far ahead the time may be, in seconds.
         bound: u64,
     },
@@ -180,32 +182,6 @@ fn span(secs: u64) -> String {
     match secs.checked_div(DAY) {
         Some(days) if secs.is_multiple_of(DAY) => format!("{days} days"),
         _ => format!("{secs} seconds"),
-    }
-}
-
-/// The evidence of the present that a store has without reading a clock.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum ClockWitness {
-    /// The time on the server's clock.
-    Server(UnixTime),
-    /// The creation time of the newest token that the store has seen.
-    NewestToken(UnixTime),
-}
-
-/// Shows the evidence, and what to do if it contradicts the caller's time.
-impl fmt::Display for ClockWitness {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Server(time) => {
-                write!(f, "the server's clock, {time}; set the clock of this host")
-            }
-            Self::NewestToken(time) => write!(
-                f,
-                "the newest token that the store has seen, of {time}; set the clock of this host, or mint a token first \
-                 if the store has been idle for so long"
-            ),
-        }
     }
 }
 

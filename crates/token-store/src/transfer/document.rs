@@ -1,11 +1,10 @@
 //! One line of an export.
 
-use std::{io, num::NonZeroU64};
+use std::{error::Error, io, num::NonZeroU64};
 
 use serde::{Deserialize, Serialize};
 use token_core::UnixTime;
 
-use super::error::InvalidDocument;
 use crate::{ClaimId, Entity, Generation, GrantId, Held, Item, Record, SealedKey, TokenId};
 
 /// The version of the format.
@@ -17,6 +16,12 @@ pub(super) const HEADER: &[u8] = b"{\"onetoken_export\":1}\n";
 /// The greatest length of a line in bytes: a token with more than 100,000 claims of 64 bytes. An import uses about ten
 /// times as much memory.
 pub(super) const MAX_LINE: usize = 16 * 1024 * 1024;
+
+const NOT_HEX: &str = "bytes that are not written in hexadecimal digits, or too few or too many";
+
+/// No store holds such a token or generation: it has more uses than its limit, contradicts its claims, has a number
+/// that no generation has, or is too large.
+const UNSOUND: &str = "a token or a generation that contradicts itself, or is too large for a store";
 
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -78,8 +83,8 @@ pub(super) struct End {
 }
 
 impl Document {
-    pub(super) fn read(line: &[u8]) -> Result<Self, InvalidDocument> {
-        serde_json::from_slice(line).map_err(InvalidDocument::Form)
+    pub(super) fn read(line: &[u8]) -> serde_json::Result<Self> {
+        serde_json::from_slice(line)
     }
 
     /// Encodes the document as a line, with the line feed.
@@ -121,18 +126,17 @@ impl Document {
     }
 
     /// Returns the item of the document, if it holds a token or a generation.
-    pub(super) fn into_item(self) -> Result<Option<Item>, InvalidDocument> {
-        let bytes = |text: &str| from_hex(text).ok_or(InvalidDocument::Bytes);
+    pub(super) fn into_item(self) -> Result<Option<Item>, Box<dyn Error + Send + Sync>> {
         match self {
             Self::Token(token) => {
-                let claim = |(claim, uses_left, grant): (String, u64, String)| -> Result<_, InvalidDocument> {
-                    let grant = bytes(&grant)?.try_into().map_err(|_| InvalidDocument::Bytes)?;
+                let claim = |(claim, uses_left, grant): (String, u64, String)| -> Result<_, Box<dyn Error + Send + Sync>> {
+                    let grant = bytes(&grant)?.try_into().map_err(|_| NOT_HEX)?;
                     let held = Held { uses_left, grant: GrantId::from_bytes(grant) };
                     Ok((ClaimId::new(bytes(&claim)?)?, held))
                 };
                 let record = Record {
                     id: TokenId::new(bytes(&token.id)?)?,
-                    purpose: token.purpose.parse().map_err(InvalidDocument::Purpose)?,
+                    purpose: token.purpose.parse()?,
                     resource: token.resource,
                     issuer: token.issuer,
                     root_key: token.root_key.sealed_key()?,
@@ -147,14 +151,14 @@ impl Document {
                 let claims = token.claims.into_iter().map(claim).collect::<Result<Vec<_>, _>>()?;
                 match is_sound(&record, &claims) {
                     true => Ok(Some(Item::Token { record, claims })),
-                    false => Err(InvalidDocument::Unsound),
+                    false => Err(UNSOUND.into()),
                 }
             }
             Self::Generation(GenerationOf { subject, number, root_key }) => {
                 let generation = Generation { number, root_key: root_key.sealed_key()? };
                 match is_sound_generation(&subject, &generation) {
                     true => Ok(Some(Item::Generation { subject, generation })),
-                    false => Err(InvalidDocument::Unsound),
+                    false => Err(UNSOUND.into()),
                 }
             }
             Self::OnetokenExport(_)
@@ -192,9 +196,8 @@ impl Sealed {
         Self { key_id: *key_id, nonce: hex(nonce), ciphertext: hex(ciphertext) }
     }
 
-    fn sealed_key(self) -> Result<SealedKey, InvalidDocument> {
-        let bytes = |text: &str| from_hex(text).ok_or(InvalidDocument::Bytes);
-        let nonce = bytes(&self.nonce)?.try_into().map_err(|_| InvalidDocument::Bytes)?;
+    fn sealed_key(self) -> Result<SealedKey, &'static str> {
+        let nonce = bytes(&self.nonce)?.try_into().map_err(|_| NOT_HEX)?;
         Ok(SealedKey { key_id: self.key_id, nonce, ciphertext: bytes(&self.ciphertext)? })
     }
 }
@@ -204,12 +207,16 @@ pub(super) fn hex(bytes: &[u8]) -> String {
     bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).flatten().collect()
 }
 
-pub(super) fn from_hex(text: &str) -> Option<Vec<u8>> {
-    let (pairs, []) = text.as_bytes().as_chunks::<2>() else { return None };
+fn bytes(text: &str) -> Result<Vec<u8>, &'static str> {
+    let (pairs, []) = text.as_bytes().as_chunks::<2>() else { return Err(NOT_HEX) };
     let digit = |digit: u8| match digit {
         b'0'..=b'9' => digit.checked_sub(b'0'),
         b'a'..=b'f' => digit.checked_sub(b'a' - 10),
         _ => None,
     };
-    pairs.iter().map(|[high, low]| Some(digit(*high)? << 4 | digit(*low)?)).collect()
+    pairs
+        .iter()
+        .map(|[high, low]| Some(digit(*high)? << 4 | digit(*low)?))
+        .collect::<Option<_>>()
+        .ok_or(NOT_HEX)
 }

@@ -1,10 +1,8 @@
 //! Why an export or an import stopped.
 
-use std::{io, path::PathBuf};
+use std::{error::Error, io, path::PathBuf};
 
-use token_core::ParseError;
-
-use crate::{InvalidId, SealError, StoreError, TokenId};
+use crate::{SealError, StoreError, TokenId};
 
 /// An error that stopped an export or an import.
 #[derive(Debug, thiserror::Error)]
@@ -49,7 +47,7 @@ pub enum TransferError {
         /// The number of the line, from 1.
         line: u64,
         /// What is wrong with it.
-        source: InvalidDocument,
+        source: Box<dyn Error + Send + Sync>,
     },
     /// The file has no last line: the export was interrupted, or the file was cut short.
     #[error("the export is not complete: it ends after line {line}")]
@@ -63,32 +61,4 @@ pub enum TransferError {
     /// No key could be made for the next generation.
     #[error("no key can be made for a new generation")]
     Seal(#[from] SealError),
-}
-
-/// An error in a line of an export.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum InvalidDocument {
-    /// It is not JSON of the expected form.
-    #[error("it is not of the expected form")]
-    Form(#[source] serde_json::Error),
-    /// Bytes are not in hexadecimal digits, or there are too few or too many.
-    #[error("bytes that are not written in hexadecimal digits")]
-    Bytes,
-    /// An id is empty or too long.
-    #[error("an id of a wrong length")]
-    Id(#[from] InvalidId),
-    /// The purpose of a token is unknown.
-    #[error("a token for an unknown purpose")]
-    Purpose(#[source] ParseError),
-    /// No store holds such a token or generation: it has more uses than its limit, contradicts its claims, has a number
-    /// that no generation has, or is too large.
-    #[error("a token or a generation that contradicts itself, or is too large for a store")]
-    Unsound,
-    /// The line is too long.
-    #[error("it is longer than {max} bytes")]
-    TooLong {
-        /// The greatest length, in bytes.
-        max: usize,
-    },
 }

@@ -4,7 +4,7 @@ use std::io::{BufRead, BufReader, Read};
 
 use super::{
     document::{Document, HEADER, MAX_LINE, VERSION},
-    error::{InvalidDocument, TransferError},
+    error::TransferError,
 };
 use crate::Item;
 
@@ -42,7 +42,7 @@ impl<R: Read> Lines<R> {
             return match self.line {
                 0 if !HEADER.starts_with(&self.text) => Err(TransferError::NotAnExport),
                 1.. if self.text.len() >= max => {
-                    Err(TransferError::Line { line, source: InvalidDocument::TooLong { max } })
+                    Err(TransferError::Line { line, source: format!("it is longer than {max} bytes").into() })
                 }
                 _ => Ok(None),
             };
@@ -55,7 +55,7 @@ impl<R: Read> Lines<R> {
             }
             (1, _) | (_, Ok(Document::OnetokenExport(_))) => Err(TransferError::NotAnExport),
             (_, Ok(document)) => Ok(Some(document)),
-            (line, Err(source)) => Err(TransferError::Line { line, source }),
+            (line, Err(error)) => Err(TransferError::Line { line, source: error.into() }),
         }
     }
 
