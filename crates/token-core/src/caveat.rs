@@ -107,7 +107,7 @@ impl CaveatTypes {
         }
     }
 
-    /// Whether the set contains the type of this caveat.
+    /// Whether the set contains the type of this caveat. An unknown caveat has no type and is no [`Predicate`].
     #[must_use]
     pub const fn contains(self, predicate: &Predicate<'_>) -> bool {
         self.0 & Self::of(predicate).0 != 0

@@ -38,7 +38,7 @@ pub enum Persistence {
     Named,
     /// Not stored: `tmp-GENERATION`.
     Temporary {
-        /// The generation of the subject's shared secret that signed it. A later generation voids the token.
+        /// The generation of the subject's shared secret that signed it. A later generation revokes the token.
         generation: u64,
     },
 }

@@ -64,19 +64,19 @@ impl Inspection {
         self.0.format
     }
 
-    /// Returns the service that the text's prefix names.
+    /// Returns the service that the text's prefix names; `None` without a prefix.
     #[must_use]
     pub fn service(&self) -> Option<ServiceKind> {
         self.0.spelling.and_then(|spelling| spelling.service)
     }
 
-    /// Returns the length of the decoded macaroon, in bytes.
+    /// Returns the length of the decoded macaroon, in bytes. Of a damaged text: how many bytes were decoded.
     #[must_use]
     pub fn len(&self) -> usize {
         self.0.len
     }
 
-    /// Whether no byte could be read.
+    /// Whether not even one byte was decoded.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
@@ -120,7 +120,7 @@ impl Inspection {
             .min()
     }
 
-    /// Returns the signature. With the other fields it is a bearer credential: do not log it.
+    /// Returns the signature, if it was read. With the other fields it is a bearer credential: do not log it.
     #[must_use]
     pub fn signature(&self) -> Option<&Signature> {
         self.0.signature.as_ref()

@@ -27,7 +27,7 @@ pub enum Unmet {
     /// The context lacks the fact that the caveat asks for.
     #[error("nothing is known of what it asks for")]
     NotKnown,
-    /// A [`Judge`](crate::Judge) refuted it, with this reason.
+    /// A [`Judge`] refuted it, with this reason.
     #[error("{0}")]
     Other(String),
 }

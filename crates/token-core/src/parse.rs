@@ -74,7 +74,7 @@ pub(crate) fn canonical_u64(text: &str) -> Option<u64> {
 macro_rules! named {
     ($type:ident, $unknown:literal, $($variant:ident = $name:literal),+ $(,)?) => {
         impl $type {
-            /// All of them.
+            /// All values, in the order of their declaration.
             pub const ALL: [Self; [$($name),+].len()] = [$(Self::$variant),+];
 
             /// Returns the name that tokens carry.
@@ -85,7 +85,7 @@ macro_rules! named {
                 }
             }
 
-            /// Returns the one with this name.
+            /// Returns the value with this name; `None` for an unknown name.
             #[must_use]
             pub fn from_name(name: &str) -> Option<Self> {
                 Self::ALL.into_iter().find(|known| known.as_str() == name)

@@ -77,7 +77,7 @@ impl Purpose {
         }
     }
 
-    /// Returns who may spend it.
+    /// Returns who may spend a token for this purpose: anyone, for access and identity.
     #[must_use]
     pub const fn consumer(self) -> InviteConsumer {
         match self {

@@ -33,7 +33,7 @@ impl ServiceKind {
         }
     }
 
-    /// Returns the kind with this code.
+    /// Returns the kind with this code: `ozw`, `ozp`, `opw` or `opp`. `None` for any other text.
     #[must_use]
     pub fn from_code(code: &str) -> Option<Self> {
         [Self::OzWorker, Self::OzPanel, Self::OpWorker, Self::OpPanel]

@@ -53,7 +53,7 @@ impl Token {
     /// Mints a legacy token, with an opaque identifier as Onedata wrote before 20.02.
     ///
     /// # Errors
-    /// [`BuildError`] when the id begins like a version-2 identifier, or a field is empty or too long.
+    /// [`BuildError`] when the id is empty or begins like a version-2 identifier, or a field is longer than 1 MiB.
     pub fn mint_legacy(key: &RootKey, location: &str, id: &str) -> Result<Self, BuildError> {
         match Identifier::read(id.as_bytes())? {
             Identifier::Opaque(id) => {

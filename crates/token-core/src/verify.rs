@@ -75,7 +75,8 @@ impl<'a> Verifier<'a> {
         Self { supported: types, ..self }
     }
 
-    /// Refuses a caveat `tokenType = …` that states another type than this. A token without such a caveat is accepted.
+    /// Refuses a caveat `tokenType = …` that states another type than this. Accepts a token without such a caveat.
+    /// `None`: accepts any type.
     #[must_use]
     pub const fn stating(self, stated: Option<LegacyType>) -> Self {
         Self { stated, ..self }
@@ -142,7 +143,8 @@ impl<'a> Verifier<'a> {
     /// Judges without a key whether the issuer would refuse the macaroon in this context, and returns its error: then
     /// the caller need not send the macaroon there.
     ///
-    /// Not a verification: `None` says nothing about the signature, nor about facts that only the issuer knows.
+    /// Not a verification: judges first-party caveats alone. `None` says nothing about the signature, discharges, or
+    /// facts that this context does not have.
     #[must_use]
     pub fn preflight(&self, macaroon: &Macaroon) -> Option<VerifyError> {
         let refused = |error: &_| !matches!(error, VerifyError::CaveatUnmet { why: Unmet::NotKnown, .. });
@@ -262,13 +264,14 @@ impl<'t> Verified<'t> {
         self.identifier()?.v2().map(|identifier| identifier.subject)
     }
 
-    /// Returns the type in a version-2 identifier, with the target of an invitation.
+    /// Returns the type in a version-2 identifier, with the target of an invitation. `None` for any other identifier.
     #[must_use]
     pub fn token_type(&self) -> Option<TokenType<&'t str>> {
         self.identifier()?.v2().map(|identifier| identifier.token_type)
     }
 
-    /// Returns the type that a legacy token states in its caveat `tokenType = …`.
+    /// Returns the type that a legacy token states in its caveats `tokenType = …`, which all agree. `None` if it has
+    /// no such caveat, or if its identifier is not opaque.
     ///
     /// A caveat only restricts. If the issuer minted the token without this caveat, its holder may have appended any
     /// type. Prefer the issuer's record if there is one.
@@ -278,7 +281,7 @@ impl<'t> Verified<'t> {
     }
 
     /// Returns the first second at which the token is expired: the earliest of all `time` caveats, also of the
-    /// discharges.
+    /// discharges. `None` if there is none.
     #[must_use]
     pub const fn expires_at(&self) -> Option<UnixTime> {
         self.expires_at

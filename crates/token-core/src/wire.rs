@@ -147,7 +147,7 @@ impl Macaroon {
         reading.into_spelled(options)
     }
 
-    /// Writes the canonical bytes of a format.
+    /// Writes the canonical bytes of a format; those of v2J for v1J.
     ///
     /// # Errors
     /// [`EncodeError`] when the format cannot carry a field.
@@ -163,7 +163,7 @@ impl Macaroon {
         }
     }
 
-    /// Writes the canonical text of a format. The encoding applies to v1 only. v2 is always written in base64url
+    /// Writes the canonical text of a format; that of v2J for v1J. The encoding applies to v1 only. v2 is always written in base64url
     /// without padding, since base62 is Onedata's spelling of v1 alone.
     ///
     /// # Errors

@@ -38,7 +38,7 @@ pub struct IpMask {
 }
 
 impl IpMask {
-    /// Makes the network of the addresses whose first `bits` bits, 0 to 32, are those of `address`.
+    /// Makes the network of the addresses whose first `bits` bits are those of `address`. `None` for more than 32.
     #[must_use]
     pub const fn new(address: Ipv4Addr, bits: u8) -> Option<Self> {
         if bits <= 32 { Some(Self { address, bits }) } else { None }

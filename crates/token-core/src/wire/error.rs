@@ -180,7 +180,7 @@ pub enum Problem {
         /// How many bytes are missing, at least.
         missing: usize,
     },
-    /// The document is not JSON (RFC 8259), or not the JSON of a macaroon, which would have this here.
+    /// The document is not JSON (RFC 8259), or not the JSON of a macaroon. A reader expects this here.
     #[error("the JSON should have {0} here")]
     JsonSyntax(&'static str),
     /// A string has an escape outside RFC 8259 §7, or half a surrogate pair.
@@ -207,15 +207,15 @@ pub enum Problem {
     /// The signature of a v1J document is not 64 lower-case hexadecimal digits.
     #[error("the signature is not 64 lower-case hexadecimal digits")]
     SignatureHex,
-    /// The version-2 identifier is not written as Onedata writes it: with this part here.
+    /// The version-2 identifier is not written as Onedata writes it. Onedata writes this part here.
     #[error("the identifier should have {0} here")]
     Identifier(&'static str),
-    /// The text exceeds the reader's limit.
+    /// The text, or the binary macaroon, exceeds the reader's limit.
     #[error("the token has a length of {len}; {max} are allowed")]
     TooLong {
-        /// Its length, in characters or bytes.
+        /// Its length, in bytes.
         len: usize,
-        /// The greatest allowed length.
+        /// The greatest allowed length, in bytes.
         max: usize,
     },
     /// A field exceeds the reader's limit.
