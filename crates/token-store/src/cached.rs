@@ -177,17 +177,18 @@ impl<S> CachedStore<S> {
 }
 
 impl Invalidator {
-    /// Invalidates a record and every read of it in flight: later reads ask the store.
+    /// Invalidates a record and every read of it in flight: later reads ask the store. Does nothing for an absent
+    /// entry, or in a forked process.
     pub fn invalidate(&self, id: &TokenId) {
         self.on_here(|cache| cache.records.drop_key(id));
     }
 
-    /// Invalidates the generation of a subject, likewise.
+    /// Invalidates the generation of a subject, as [`invalidate`](Self::invalidate) does a record.
     pub fn invalidate_generation(&self, subject: &Entity) {
         self.on_here(|cache| cache.generations.drop_key(subject));
     }
 
-    /// Invalidates every entry, likewise.
+    /// Invalidates every record and every generation, as [`invalidate`](Self::invalidate) does one record.
     pub fn invalidate_all(&self) {
         self.on_here(|cache| {
             cache.records.clear();

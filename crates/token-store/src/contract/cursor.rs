@@ -5,8 +5,8 @@ use std::fmt;
 use super::codec::{self, CHECK_LEN};
 use crate::StoreError;
 
-/// A place in a listing, from which the next page goes on: [`Page::next`](crate::Page::next) and its like. It fits the
-/// listing that it came from, on the same store, and stays valid while others write.
+/// A place in a listing, at which the next page begins: for example [`Page::next`](crate::Page::next). It is valid for
+/// the listing that it came from, on the same store, and stays valid while others write.
 ///
 /// It ends with a checksum of the place and the listing, so that a store refuses a cursor that was altered, cut short,
 /// or made for another listing. The checksum is not a signature. A caller who forges a cursor gets to another place of

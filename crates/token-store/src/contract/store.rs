@@ -124,8 +124,8 @@ pub trait TokenStore: fmt::Debug + Send + Sync {
     /// [`StoreError`], such as [`StoreError::Corrupt`] for a damaged generation.
     fn generation(&self, subject: &Entity) -> Result<Option<Generation>, StoreError>;
 
-    /// Returns the same from the store itself, for decisions that cannot be undone. A cache may answer
-    /// [`generation`](Self::generation), and that answer may be stale. A wrapper passes this call to the store beneath.
+    /// Returns the current generation as [`generation`](Self::generation) does, but never from a cache, whose answer
+    /// may be stale: for decisions that cannot be undone. A wrapper passes this call to the store beneath.
     ///
     /// # Errors
     /// As [`generation`](Self::generation).

@@ -173,7 +173,8 @@ macro_rules! store_on_disk {
             /// Creates a store at `path`, and opens it.
             ///
             /// # Errors
-            /// [`StoreError`]: [`Exists`](StoreError::Exists) if the path holds something else, and errors of the disk.
+            /// [`StoreError`]: [`Exists`](StoreError::Exists) if there is something at the path, except a directory
+            /// that the store takes, and errors of the disk.
             pub fn create(path: impl AsRef<Path>) -> Result<Self, StoreError> {
                 Ok(Self(Arc::new(Kv::new(<$engine>::create(path.as_ref())?))))
             }
@@ -206,12 +207,13 @@ macro_rules! store_on_disk {
                 }
             }
 
-            /// Opens a copy of the store, to inspect it without touching the original. Refuses every write
+            /// Copies the store and opens the copy, to inspect it without touching the original. Refuses every write
             /// ([`ReadOnly`](StoreError::ReadOnly)). The copy is in the directory for temporary files, and is removed with the
             /// last clone. The original may be on a read-only file system, or need a repair.
             ///
             /// # Errors
-            /// As [`open`](Self::open).
+            /// As [`open`](Self::open), [`AlreadyOpen`](StoreError::AlreadyOpen) too: nothing may write to the original
+            /// while it is copied.
             pub fn inspect(path: impl AsRef<Path>) -> Result<Self, StoreError> {
                 let path = path.as_ref();
                 Ok(Self(Arc::new(Kv::open_copy(path, &<$engine>::locked(path), <$engine>::open)?)))

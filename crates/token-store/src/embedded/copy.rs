@@ -50,7 +50,7 @@ impl Drop for Copy {
 }
 
 /// Rewrites an error about the copy to name the original.
-pub(crate) fn told_of(original: &Path, error: StoreError) -> StoreError {
+pub(crate) fn about(original: &Path, error: StoreError) -> StoreError {
     let path = original.to_owned();
     match error {
         StoreError::AlreadyOpen { .. } => StoreError::AlreadyOpen { path },

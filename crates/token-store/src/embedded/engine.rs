@@ -19,7 +19,7 @@ pub(crate) type Pair = (Vec<u8>, Vec<u8>);
 /// The changes of one commit: the new value of each key, or `None` to remove it.
 pub(crate) type Batch = BTreeMap<Vec<u8>, Option<Vec<u8>>>;
 
-/// An ordered map of bytes.
+/// An ordered map of bytes, whose commits are atomic and durable.
 pub(crate) trait Engine: Send + Sync {
     /// A snapshot.
     type View<'a>: View
@@ -46,15 +46,15 @@ pub(crate) trait OnDisk: Engine + Sized {
     /// Opens the store at `path`.
     fn open(path: &Path) -> Result<Self, StoreError>;
 
-    /// Returns the file that is locked while the store at `path` is open.
+    /// Returns the path of the file that is locked while the store at `path` is open.
     fn locked(path: &Path) -> PathBuf;
 }
 
 /// A snapshot of the map.
 pub(crate) trait View {
-    /// Returns the value of a key.
+    /// Returns the value of a key, or `None` if the map does not have the key.
     fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError>;
 
-    /// Returns the first `limit` pairs whose keys are at or after `from`, and before `to`.
+    /// Returns the first `limit` pairs in order of their keys, from `from` to before `to`.
     fn scan(&self, from: &[u8], to: &[u8], limit: usize) -> Result<Vec<Pair>, StoreError>;
 }

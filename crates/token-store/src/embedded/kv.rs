@@ -67,7 +67,7 @@ impl<E: Engine> Kv<E> {
         open: impl FnOnce(&Path) -> Result<E, StoreError>,
     ) -> Result<Self, StoreError> {
         let copy = Copy::of(original, locked)?;
-        let engine = open(&copy.path()).map_err(|error| crate::embedded::copy::told_of(original, error))?;
+        let engine = open(&copy.path()).map_err(|error| crate::embedded::copy::about(original, error))?;
         Ok(Self { copy: Some(Owned::new(copy)), ..Self::open(engine)? })
     }
 

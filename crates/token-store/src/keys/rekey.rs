@@ -47,7 +47,8 @@ impl Rekeyed {
     }
 }
 
-/// An error that stopped a rekeying. Completed steps stay done: call [`rekey`] again to resume.
+/// An error that stopped a rekeying. Completed steps stay done: call [`rekey`] again to resume. A key that does not
+/// open stops nothing: [`Rekeyed`] counts it.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum RekeyError {

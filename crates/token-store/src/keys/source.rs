@@ -61,7 +61,7 @@ pub struct KeyFile(
 );
 
 /// An environment variable that holds the text of a ring ([`KeyRing::to_text`]). Other processes of the same user can
-/// read it.
+/// read it. It is read-only: [`replace`](KeySource::replace) returns [`KeySourceError::ReadOnly`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KeyVariable(
     /// Its name.

@@ -11,6 +11,7 @@ use crate::{
     embedded::engine::{Batch, Engine, Pair, View},
 };
 
+/// The engine of [`MemoryStore`](crate::MemoryStore).
 #[derive(Default)]
 pub(crate) struct Memory(RwLock<BTreeMap<Vec<u8>, Vec<u8>>>);
 
