@@ -39,7 +39,9 @@ pub(crate) enum Act {
     Spend(ClaimId, GrantId, UnixTime),
     /// Reports a use that the claim holds, as spending again would.
     Claimed(ClaimId),
+    /// Gives back the use that the claim holds under this grant.
     Refund(ClaimId, GrantId),
+    /// Revokes the token.
     Revoke,
 }
 
@@ -79,6 +81,7 @@ pub(crate) enum Changed {
 }
 
 impl Changed {
+    /// The answer to [`Act::Spend`]; `STRANGE` for an outcome that it cannot have.
     pub(crate) fn spend(self) -> Result<Spend, StoreError> {
         let (held, repeated) = match self {
             Self::Absent => return Ok(Spend::Absent),
@@ -92,6 +95,7 @@ impl Changed {
         Ok(Spend::Spent { uses_left, grant, repeated })
     }
 
+    /// The answer to [`Act::Claimed`]: the use that the claim holds, or `None` if it holds none.
     pub(crate) fn claimed(self) -> Result<Option<Held>, StoreError> {
         match self {
             Self::Absent | Self::Unclaimed => Ok(None),
@@ -100,6 +104,7 @@ impl Changed {
         }
     }
 
+    /// The answer to [`Act::Refund`]; `STRANGE` for an outcome that it cannot have.
     pub(crate) fn refund(self) -> Result<Refund, StoreError> {
         match self {
             Self::Absent => Ok(Refund::Absent),
@@ -110,6 +115,7 @@ impl Changed {
         }
     }
 
+    /// The answer to [`Act::Revoke`]; `STRANGE` for an outcome that it cannot have.
     pub(crate) fn revoke(self) -> Result<Revoke, StoreError> {
         match self {
             Self::Absent => Ok(Revoke::Absent),

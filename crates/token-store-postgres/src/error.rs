@@ -36,7 +36,7 @@ impl Failure {
         }
     }
 
-    /// The error of a write.
+    /// The error that the caller gets. Doubt becomes [`StoreError::Unknown`].
     pub(crate) fn into_error(self) -> StoreError {
         match self {
             Self::Again(cause) => StoreError::Io(cause),
@@ -82,11 +82,12 @@ pub(crate) fn cause(error: &tokio_postgres::Error) -> Arc<io::Error> {
     Arc::new(io::Error::new(kind, shown(&text)))
 }
 
-/// The error of a server that did not answer in time.
+/// The error of a server that did not answer in time: `Unreachable`.
 pub(crate) fn no_answer(place: &str, what: &'static str) -> StoreError {
     unreachable(place, timed_out(what))
 }
 
+/// The cause of a wait for the server that took too long.
 pub(crate) fn timed_out(what: &'static str) -> Arc<io::Error> {
     Arc::new(io::Error::new(io::ErrorKind::TimedOut, what))
 }
@@ -141,6 +142,7 @@ pub(crate) fn of_connecting(error: &tokio_postgres::Error, place: &str) -> Failu
     }
 }
 
+/// Nothing happened, because no connection to the server works.
 pub(crate) fn unreachable(place: &str, source: Arc<io::Error>) -> StoreError {
     StoreError::Unreachable { place: place.to_owned(), source }
 }

@@ -45,7 +45,7 @@ pub(crate) async fn open(target: &Target, limit: Option<Duration>) -> Result<Ses
     Ok(session)
 }
 
-/// Connects to the primary. Notifications go to `notices`.
+/// Connects to the primary, without a look at the tables. Notifications go to `notices`.
 pub(crate) async fn primary(
     target: &Target,
     limit: Option<Duration>,

@@ -91,6 +91,7 @@ impl NewRecord {
         })
     }
 
+    /// The columns of the rows, in the order of the table's columns that an insert writes.
     pub(crate) fn columns<'a>(rows: &[&'a Self]) -> Vec<Column<'a>> {
         vec![
             column(rows, |row| &*row.id),
@@ -195,7 +196,7 @@ impl Stored {
         })
     }
 
-    /// The record with this id.
+    /// Decodes the record, and takes over the columns that change.
     pub(crate) fn record(self, id: TokenId) -> Result<Record, StoreError> {
         let record = Record::from_bytes(id, &self.record)?;
         // The column saturates at `i64::MAX`; the record has the exact count.
@@ -244,6 +245,7 @@ fn found<T>(
 /// A column of a table as an array parameter.
 pub(crate) type Column<'a> = Box<dyn ToSql + Sync + 'a>;
 
+/// Makes a column of one part of each ask, in their order.
 pub(crate) fn column<'a, A, T>(asks: &[&'a A], part: impl Fn(&'a A) -> T) -> Column<'a>
 where
     T: ToSql + Sync + 'a,
@@ -256,14 +258,14 @@ pub(crate) fn parameters<'a>(columns: &'a [Column<'_>]) -> Vec<Parameter<'a>> {
     columns.iter().map(|column| &**column as Parameter<'a>).collect()
 }
 
-/// Returns the place of the answer to a row.
+/// Returns the place of the answer to a row, whose first column numbers the ask from 1.
 pub(crate) fn numbered<'a, A>(answers: &'a mut [A], row: &Row) -> Result<&'a mut A, StoreError> {
     let number: i64 = get(row, 0)?;
     let at = number.checked_sub(1).and_then(|at| usize::try_from(at).ok());
     at.and_then(|at| answers.get_mut(at)).ok_or(STRANGE)
 }
 
-/// Reads a column of a row.
+/// Reads a column of a row, counted from 0. [`STRANGE`] if there is none, or it has another type.
 pub(crate) fn get<'a, T: tokio_postgres::types::FromSql<'a>>(
     row: &'a Row,
     at: usize,
@@ -271,7 +273,7 @@ pub(crate) fn get<'a, T: tokio_postgres::types::FromSql<'a>>(
     row.try_get(at).map_err(|_| STRANGE)
 }
 
-/// Reads the first column of the first row.
+/// Reads the first column of the first row. [`STRANGE`] if there is none, or it has another type.
 pub(crate) fn first<'a, T: tokio_postgres::types::FromSql<'a>>(rows: &'a [Row]) -> Result<T, StoreError> {
     get(rows.first().ok_or(STRANGE)?, 0)
 }
@@ -285,12 +287,12 @@ pub(crate) fn bigint(number: u64) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
 }
 
-/// A number of rows that a limit bounds.
+/// A number of rows that a limit bounds. [`STRANGE`] if it is negative.
 pub(crate) fn small(number: i64) -> Result<usize, StoreError> {
     usize::try_from(number).map_err(|_| STRANGE)
 }
 
-/// A count from a column.
+/// A count from a column. [`StoreError::Corrupt`] if it is negative.
 pub(crate) fn count(number: i64) -> Result<u64, StoreError> {
     u64::try_from(number).map_err(|_| StoreError::Corrupt { what: "a count is negative" })
 }

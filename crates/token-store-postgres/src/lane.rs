@@ -60,6 +60,7 @@ pub(crate) struct Other {
     pub(crate) repeat: Repeat,
 }
 
+/// What a call does on a connection. Each attempt calls it again.
 pub(crate) type Task =
     Box<dyn for<'s> Fn(&'s Session) -> LocalBoxFuture<'s, Result<Box<dyn Any + Send>, Failure>> + Send>;
 
@@ -67,6 +68,7 @@ pub(crate) type Task =
 pub(crate) struct Waits<T> {
     /// When to stop retrying if nothing has happened yet.
     pub(crate) until: Instant,
+    /// When the call began to wait.
     pub(crate) since: Instant,
     pub(crate) reply: SyncSender<Result<T, StoreError>>,
     /// Why an earlier attempt may have taken effect.

@@ -17,11 +17,13 @@ pub(crate) struct Listing {
 }
 
 impl Listing {
+    /// A page from after the cursor's place on, or the first. `InvalidCursor` for a cursor of another listing.
     pub(crate) fn new(filter: &Filter, after: Option<&Cursor>, limit: usize) -> Result<Self, StoreError> {
         let place = after.map_or(Ok(&[][..]), |cursor| filter.place(cursor))?.to_vec();
         Ok(Self { filter: filter.clone(), place, limit })
     }
 
+    /// Reads the page.
     pub(crate) async fn page(&self, session: &Session) -> Result<Page, Failure> {
         macro_rules! sql {
             ($filter:literal, $order:literal) => {

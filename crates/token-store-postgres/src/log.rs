@@ -105,14 +105,15 @@ impl Log {
     }
 }
 
-/// Parses a position as the server writes it: `16/B374D848`.
+/// Parses a position as the server writes it, such as `16/B374D848`, into bytes. `None` for other texts.
 pub(crate) fn position(text: &str) -> Option<u64> {
     let (high, low) = text.split_once('/')?;
     let half = |digits: &str| u32::from_str_radix(digits, 16).ok();
     Some(u64::from(half(high)?) << 32 | u64::from(half(low)?))
 }
 
-/// Returns the timeline in the name of a log file, which has 24 digits.
+/// Returns the timeline in the name of a log file: its first 8 hexadecimal digits. `None` if the name does not begin
+/// with them.
 pub(crate) fn timeline(file: &str) -> Option<u32> {
     u32::from_str_radix(file.get(..8)?, 16).ok()
 }

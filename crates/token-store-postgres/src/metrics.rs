@@ -37,6 +37,7 @@ pub struct PostgresMetrics {
 pub(crate) struct Meter(Mutex<PostgresMetrics>);
 
 impl Meter {
+    /// Returns the present counts.
     pub(crate) fn read(&self) -> PostgresMetrics {
         *self.lock()
     }

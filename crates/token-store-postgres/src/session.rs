@@ -73,6 +73,7 @@ pub(crate) struct Target {
 }
 
 impl Target {
+    /// Loads the certificates. Connects to nothing.
     pub(crate) fn new(config: &PostgresConfig) -> Result<Self, StoreError> {
         let tls = config.tls.as_ref().map(tls::connector).transpose()?;
         let (config, place) = (config.clone(), config.to_string());
@@ -287,7 +288,8 @@ impl Session {
         Ok(rows)
     }
 
-    /// Waits until the standby has everything committed so far. For answers that rest on reads.
+    /// Waits until a synchronous standby, if there is one, has everything committed so far. For answers that rest on
+    /// reads.
     pub(crate) async fn settle(&self) -> Result<(), Failure> {
         self.write("SELECT 1 WHERE {mark}", &[]).await.map(drop)
     }
@@ -335,6 +337,7 @@ impl Session {
         self.abandoned.set(true);
     }
 
+    /// Whether the connection is lost or abandoned, or leads to a former primary. Asks no server.
     pub(crate) fn is_broken(&self) -> bool {
         self.abandoned.get() || self.client.is_closed() || self.timeline() < self.log.newest()
     }

@@ -55,6 +55,7 @@ const ADMINISTRATION: u32 = 6;
 #[derive(Clone)]
 pub struct PostgresStore(pub(crate) Arc<Lanes>);
 
+/// The queues of an open store. Each has one connection.
 pub(crate) struct Lanes {
     // The process that opened the store: a fork has neither its threads nor its connections.
     process: Owned<()>,
@@ -72,9 +73,10 @@ impl PostgresStore {
     ///
     /// # Errors
     /// [`StoreError`]: [`NotFound`](StoreError::NotFound) if there is no such database,
-    /// [`NewerVersion`](StoreError::NewerVersion), [`Denied`](StoreError::Denied),
+    /// [`OlderVersion`](StoreError::OlderVersion), [`NewerVersion`](StoreError::NewerVersion),
+    /// [`ForeignOwner`](StoreError::ForeignOwner) if another user owns the schema, [`Denied`](StoreError::Denied),
     /// [`Unreachable`](StoreError::Unreachable), [`NotDurable`](StoreError::NotDurable),
-    /// [`ReadOnly`](StoreError::ReadOnly).
+    /// [`ReadOnly`](StoreError::ReadOnly); [`Io`](StoreError::Io) for a certificate that cannot be read.
     pub fn init(config: &PostgresConfig) -> Result<(), StoreError> {
         let target = Target::new(config)?;
         apart(async || {
@@ -89,9 +91,10 @@ impl PostgresStore {
     ///
     /// # Errors
     /// [`StoreError`]: [`NotFound`](StoreError::NotFound) if there is no such database or no tables in it (call
-    /// [`init`](Self::init)); [`NewerVersion`](StoreError::NewerVersion), [`Denied`](StoreError::Denied),
-    /// [`Unreachable`](StoreError::Unreachable), [`NotDurable`](StoreError::NotDurable),
-    /// [`ReadOnly`](StoreError::ReadOnly).
+    /// [`init`](Self::init)); [`OlderVersion`](StoreError::OlderVersion), [`NewerVersion`](StoreError::NewerVersion),
+    /// [`Denied`](StoreError::Denied), [`Unreachable`](StoreError::Unreachable),
+    /// [`NotDurable`](StoreError::NotDurable), [`ReadOnly`](StoreError::ReadOnly); [`Io`](StoreError::Io) for a
+    /// certificate that cannot be read.
     pub fn open(config: &PostgresConfig) -> Result<Self, StoreError> {
         let target = Target::new(config)?;
         let mut lanes = Vec::new();
@@ -167,7 +170,9 @@ impl PostgresStore {
         drop(self.0.caches.send(cache));
     }
 
-    /// Invalidates `subject` in the caches of all hosts if a call that revokes it succeeded or may have.
+    /// Returns `done`, the result of a call that revokes `subject`. Before that, if the call succeeded or may have,
+    /// sends a notice to the caches of all hosts. Waits at most [`PATIENCE`](notices::PATIENCE) for the sending; a
+    /// failure to send it is no error.
     pub(crate) fn announce<T>(&self, subject: Subject, done: Result<T, StoreError>) -> Result<T, StoreError> {
         if done.as_ref().err().is_none_or(|error| error.retry() == Retry::Ask) {
             let (mut waits, sent) = self.waits();
@@ -181,7 +186,7 @@ impl PostgresStore {
         done
     }
 
-    /// Makes a call that shares a statement with others.
+    /// Makes a call that shares a statement with others, and waits for its answer.
     pub(crate) fn ask<K: Kind>(
         &self,
         lane: &UnboundedSender<Job>,
@@ -224,7 +229,8 @@ impl PostgresStore {
         self.run(&self.0.administration, repeat, input, run)
     }
 
-    /// Runs work that may take long on a connection of its own, so that other calls do not wait for it.
+    /// Runs work that may take long on a connection of its own, so that other calls do not wait for it. The work must
+    /// only read. It has no time limit and is not retried.
     pub(crate) fn apart<T: Send>(
         &self,
         work: impl AsyncFnOnce(&Session) -> Result<T, Failure> + Send,

@@ -11,6 +11,7 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 use crate::config::Tls;
 use token_store::StoreError;
 
+/// Loads the certificates. `Io` if a file cannot be read or is not PEM, or if there is no trusted certificate.
 pub(crate) fn connector(tls: &Tls) -> Result<MakeRustlsConnect, StoreError> {
     let refused = |error: io::Error| StoreError::Io(Arc::new(error));
     let mut roots = RootCertStore::empty();
