@@ -111,7 +111,8 @@ impl<S: TokenStore, H: Host> Authority<S, H> {
     }
 
     /// Revokes every temporary token of the subject by raising its generation, and returns the new generation's
-    /// number. Replaces a damaged generation.
+    /// number. Replaces a damaged generation. Tokens with records stay valid. Takes any subject, even one that has no
+    /// temporary tokens.
     ///
     /// # Errors
     /// [`Failure`], for example [`Failure::NoGenerationLeft`].
@@ -211,7 +212,8 @@ impl<S: fmt::Debug, H> fmt::Debug for Authority<S, H> {
 pub struct Inspected {
     /// The token as read, unverified; or the part that was read of a text that is not a token.
     pub reading: Result<Inspection, Damage>,
-    /// The record under the token's id. A record does not make the token valid.
+    /// The record under the token's id; `None` if the store has none or the text is not a token. A record does not
+    /// make the token valid.
     pub record: Option<Record>,
 }
 

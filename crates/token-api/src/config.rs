@@ -8,7 +8,7 @@ use token_core::{Limits, UnixTime};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Lifetime {
-    /// For this long from now on, rounded down to a whole second.
+    /// For this long from now on, rounded down to a whole second. Ends at [`UnixTime::MAX`] at the latest.
     For(Duration),
     /// Until this time.
     Until(UnixTime),

@@ -66,7 +66,8 @@ pub struct Accepted {
 }
 
 impl<S: TokenStore, H: Host> Authority<S, H> {
-    /// Verifies a token for a request. Does not spend it: [`Accepted::uses_left`] says whether a use is left.
+    /// Verifies a token for a request. Refuses a token for another purpose than `expect`; `None` accepts any purpose.
+    /// Does not spend it: [`Accepted::uses_left`] says whether a use is left.
     ///
     /// Make the context with [`Authority::context`]. A context without a service stands for Onezone itself. The
     /// authority judges by the later of the context's time and its own: a stale context does not revive an expired
