@@ -193,6 +193,7 @@ pub(crate) struct Reading {
 }
 
 impl Reading {
+    /// The decoder's options: strict, or liberal with `--compat`.
     pub(crate) fn options(&self) -> DecodeOptions {
         if self.compat { DecodeOptions::compat() } else { DecodeOptions::default() }
     }
@@ -308,6 +309,7 @@ pub(crate) fn built(mut command: clap::Command) -> clap::Command {
     command
 }
 
+/// Whether the command uses a home or a store.
 pub(crate) fn uses_store(command: &clap::Command) -> bool {
     !WITHOUT_STORE.contains(&command.get_name())
 }

@@ -10,6 +10,7 @@ use serde::{Serialize, Serializer, ser::SerializeMap as _};
 pub(crate) struct Bytes(Vec<u8>);
 
 impl Bytes {
+    /// The bytes, unescaped.
     pub(crate) fn as_bytes(&self) -> &[u8] {
         &self.0
     }

@@ -28,6 +28,7 @@ use crate::{
     store::Mode,
 };
 
+/// Runs the command, and returns the exit code of its answer.
 pub(crate) fn run(args: &Args, terminal: &Terminal) -> Result<Exit, Failure> {
     let home = &args.home;
     let done = |()| Exit::Done;

@@ -19,7 +19,7 @@ pub(crate) fn lines(rows: &[Row]) -> String {
     rows.iter().map(|(name, value)| format!("{name:<12}{value}\n")).collect()
 }
 
-/// The fields of a token, or of the `whole` token's part that can be read.
+/// The fields of a token; unless it is `whole`, those of the part that was read.
 pub(crate) fn fields(inspection: &Inspection, now: UnixTime, whole: bool, terminal: &Terminal) -> Vec<Row> {
     let mut rows = Vec::new();
     if let Some(encoding) = inspection.encoding() {

@@ -6,7 +6,7 @@ use token_store::Entity;
 
 use crate::{bytes::Plain, request};
 
-/// Reads `KIND:ID`, of a kind that tokens can target.
+/// Reads `KIND:ID`, such as `space:s1`, of a kind that tokens can target. The error lists these kinds.
 pub(crate) fn resource(text: &str) -> Result<Entity, String> {
     match text.split_once(':') {
         Some((kind, id)) if !id.is_empty() && kinds().any(|known| known == kind) => {
@@ -26,7 +26,7 @@ fn kinds() -> impl Iterator<Item = &'static str> {
     InviteType::all().map(InviteType::target_kind).filter(move |kind| last.replace(*kind) != Some(*kind))
 }
 
-/// Reads `usr-ID` or `prv-ID`.
+/// Reads an issuer, `usr-ID` or `prv-ID`, as the store names it.
 pub(crate) fn issuer(text: &str) -> Result<Entity, &'static str> {
     request::issuer(text).map(|subject| entity(subject.as_deref()))
 }

@@ -140,7 +140,7 @@ impl Failure {
         }
     }
 
-    /// A failure of standard output, even if the reader has gone away: the output is lost.
+    /// The same failure. One of standard output becomes `Undelivered`, even if the reader closed it: the output is lost.
     pub(crate) fn undelivered(self) -> Self {
         match self {
             Self::Output(source) => Self::Undelivered(source),
@@ -148,7 +148,7 @@ impl Failure {
         }
     }
 
-    /// The failure of a spend under a claim.
+    /// The same failure. One of the store names the claim, under which the caller can retry the spend.
     pub(crate) fn spending(self, claim: &str) -> Self {
         match self {
             Self::Store(source) => Self::Spending { claim: claim.to_owned(), source },
@@ -175,6 +175,7 @@ impl Failure {
         }
     }
 
+    /// The exit code of this failure.
     pub(crate) const fn exit(&self) -> Exit {
         match self {
             Self::Refused(_) | Self::NothingFound { .. } => Exit::Refused,
@@ -249,7 +250,7 @@ pub(crate) struct ErrorDocument<'a> {
 }
 
 impl ErrorDocument<'_> {
-    /// The same for this line of standard input, counted from 1.
+    /// The same document, for a line of standard input, counted from 1.
     pub(crate) const fn of_line(mut self, line: u64) -> Self {
         self.error.line = Some(line);
         self

@@ -14,7 +14,7 @@ pub(crate) fn sync_dir(_dir: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// A new file for its owner alone: the URL of a store may hold a password.
+/// Creates a file for its owner alone, since the URL of a store may hold a password. Fails if the file exists.
 #[cfg(unix)]
 pub(crate) fn private_file(path: &Path) -> io::Result<fs::File> {
     use std::os::unix::fs::OpenOptionsExt as _;
@@ -26,6 +26,7 @@ pub(crate) fn private_file(path: &Path) -> io::Result<fs::File> {
     fs::File::create_new(path)
 }
 
+/// Creates a directory and its parents, for their owner alone. Leaves those that exist as they are.
 #[cfg(unix)]
 pub(crate) fn private_dir(dir: &Path) -> io::Result<()> {
     use std::os::unix::fs::DirBuilderExt as _;

@@ -117,7 +117,7 @@ impl HomeArgs {
         Ok(data.ok_or(UsageError::NoHome)?.join("onetoken"))
     }
 
-    /// Makes a home for a Onezone of this domain and location, and returns its path.
+    /// Makes a home for a Onezone of this domain and location, and returns its path. Fails if there is one.
     pub(crate) fn init(&self, domain: Option<&str>, location: Option<&str>) -> Result<PathBuf, Failure> {
         let dir = self.dir()?;
         let mut settings = Settings::default();
@@ -133,7 +133,7 @@ impl HomeArgs {
         }
     }
 
-    /// The authority of this home.
+    /// The authority of this home, which must exist.
     pub(crate) fn authority(&self) -> Result<Issuer, Failure> {
         self.open(Mode::Existing)?.authority()
     }
@@ -156,7 +156,7 @@ impl HomeArgs {
         self.open_or_create(terminal)?.authority()
     }
 
-    /// Opens the store of this home, or a copy of it.
+    /// Opens the store of this home, or the store that `--store` names instead, or a copy of it.
     pub(crate) fn open(&self, mode: Mode) -> Result<Opened, Failure> {
         let dir = self.dir()?;
         let io = |source| HomeError::Io { path: dir.clone(), source };
@@ -183,7 +183,7 @@ impl HomeArgs {
         }
     }
 
-    /// Opens another store.
+    /// Opens another store, which must exist.
     pub(crate) fn other(&self, url: &StoreUrl) -> Result<Box<dyn Administration>, StoreError> {
         url.open(Mode::Existing, self.wait)
     }
@@ -252,6 +252,7 @@ fn keys(dir: &Path) -> Box<dyn KeySource> {
     }
 }
 
+/// Whether the keys come from the home's file, and not from the environment variable.
 pub(crate) fn keys_are_in_a_file() -> bool {
     variable().is_none()
 }

@@ -33,7 +33,7 @@ pub(crate) enum Source<'a> {
 }
 
 impl<'a> Source<'a> {
-    /// Takes an omitted token from standard input, unless that is a terminal.
+    /// Takes an omitted token from standard input. Fails if that is a terminal, where nothing waits to be read.
     pub(crate) fn of(argument: Option<&'a OsStr>) -> Result<Self, UsageError> {
         match argument {
             Some(argument) if argument != INPUT => Ok(Self::Argument(argument)),
@@ -42,7 +42,7 @@ impl<'a> Source<'a> {
         }
     }
 
-    /// Standard input, from which `--lines` reads: no token may be given.
+    /// Standard input, from which `--lines` reads. Fails if a token other than `-` is given.
     pub(crate) fn of_lines(argument: Option<&OsStr>) -> Result<Self, UsageError> {
         argument
             .is_none_or(|argument| argument == INPUT)
@@ -50,6 +50,7 @@ impl<'a> Source<'a> {
             .ok_or(UsageError::TokenWithLines)
     }
 
+    /// Reads the token, without a line end at its end. A text too long for any token is [`Text::TooLong`], not an error.
     pub(crate) fn read(self) -> Result<Text, Failure> {
         match self {
             Self::Argument(argument) => Ok(Text::Argument(argument.to_owned())),
@@ -84,7 +85,7 @@ pub(crate) enum Text {
 }
 
 impl Text {
-    /// The text, if it is UTF-8.
+    /// The text. Fails if it is not UTF-8, or is [`TooLong`](Self::TooLong).
     pub(crate) fn as_str(&self) -> Result<&str, Malformed> {
         let bytes = match self {
             Self::TooLong => return Err(Malformed::too_long(MAX_TEXT)),
@@ -103,7 +104,7 @@ impl Text {
         inspect(self.as_str()?, options).map_err(damaged)
     }
 
-    /// The error for a caller who gave the name of a file or a pipe in place of a token.
+    /// The error for a caller who gave the name of a file or a pipe in place of a token; `None` for any other text.
     pub(crate) fn file_name(&self) -> Option<Malformed> {
         let Self::Argument(name) = self else { return None };
         let is_readable = fs::metadata(name).is_ok_and(|metadata| !metadata.is_dir());
@@ -140,11 +141,13 @@ pub(crate) struct Lines<R> {
 }
 
 impl<R: Read> Lines<R> {
+    /// The lines of this input.
     pub(crate) fn new(input: R) -> Self {
         Self { input: BufReader::with_capacity(READ_AHEAD, input) }
     }
 
-    /// Waits for the next line, and returns it with the lines that are already there behind it. None at the end.
+    /// Waits for the next line, and returns it with the lines that are already there behind it. Returns no line at the
+    /// end of the input.
     pub(crate) fn batch(&mut self) -> io::Result<Vec<Text>> {
         let mut batch: Vec<Text> = self.read()?.into_iter().collect();
         while self.input.buffer().contains(&b'\n') {
@@ -190,8 +193,8 @@ fn cut_line_end(bytes: &mut Vec<u8>) {
     }
 }
 
-/// Reads a file that holds a secret, without a line feed at its end unless it has exactly this length. `-` is standard
-/// input.
+/// Reads a file that holds a secret; `-` is standard input. Drops a line feed at its end, unless the secret then has
+/// exactly `len` bytes with it. Fails if the file is too large for a secret.
 pub(crate) fn secret(path: &Path, len: Option<usize>) -> Result<Zeroizing<Vec<u8>>, Failure> {
     // Full capacity from the start: a buffer that grows leaves copies of the secret behind.
     let mut bytes = Zeroizing::new(Vec::with_capacity(MAX_SECRET.saturating_add(1)));

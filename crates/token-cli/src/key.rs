@@ -30,7 +30,7 @@ struct Secret {
 pub(crate) struct KeyArgs {
     #[command(flatten)]
     given: Secret,
-    /// The secret is the derived root key itself, of 32 bytes
+    /// Take the secret, of 32 bytes, as the root key itself instead of deriving the key from it
     #[arg(long, requires = "key", help_heading = "Key")]
     raw_key: bool,
 }
@@ -42,6 +42,7 @@ impl KeyArgs {
         secret.is_some() || secret_hex.is_some() || secret_file.is_some()
     }
 
+    /// The root key. Fails if no key is given, the secret is empty, or a raw key has not 32 bytes.
     pub(crate) fn root_key(&self) -> Result<RootKey, Failure> {
         let secret = self.secret()?;
         if !self.raw_key {
@@ -55,7 +56,7 @@ impl KeyArgs {
         Ok(RootKey::from_derived(*Zeroizing::new(key)))
     }
 
-    /// Whether the secret stands on standard input.
+    /// Whether the secret is read from standard input.
     pub(crate) fn reads_input(&self) -> bool {
         self.given.secret_file.as_ref().is_some_and(|path| path.as_os_str() == input::INPUT)
     }
@@ -74,7 +75,8 @@ impl KeyArgs {
     }
 }
 
-/// The key of a third-party caveat: a text, or `@PATH` for the content of a file.
+/// Derives the key of a third-party caveat from a text, or from the content of a file for `@PATH`. Fails if the file
+/// cannot be read, or the secret is empty.
 pub(crate) fn caveat_key(text: &str) -> Result<CaveatKey, Failure> {
     let secret = match text.strip_prefix('@') {
         None => Zeroizing::new(text.as_bytes().to_vec()),

@@ -76,7 +76,7 @@ impl Terminal {
         if self.json { self.document(document) } else { self.text(text) }
     }
 
-    /// Writes a token that this command made, for readers with these options.
+    /// Writes a token that this command made. Refuses a token that a reader with these options could not read.
     pub(crate) fn token(
         &self,
         written: Result<String, EncodeError>,
@@ -92,7 +92,7 @@ impl Terminal {
         self.answer(&Document { token }, format_args!("{token}\n"))
     }
 
-    /// Writes one document on a line of its own and flushes it. Writes nothing if it cannot be serialized.
+    /// Writes one document on a line of its own and flushes it. Fails, and writes nothing, if it cannot be serialized.
     pub(crate) fn document(&self, value: &impl Serialize) -> Result<(), Failure> {
         let mut bytes = serde_json::to_vec(value).map_err(|error| Failure::Output(error.into()))?;
         bytes.push(b'\n');
@@ -110,7 +110,8 @@ impl Terminal {
         out.write_all(bytes).and_then(|()| out.flush()).map_err(Failure::Output)
     }
 
-    /// Reports a failure to people and, if asked, to programs. A reader that closed the output wants no more of it.
+    /// Reports a failure to people and, if `json` says so, to programs, and returns its exit code. If the reader closed
+    /// the output, it wants no more of it: reports nothing and returns [`Exit::Done`].
     pub(crate) fn failure(&self, failure: &Failure, json: bool) -> Exit {
         match failure {
             Failure::Output(error) if error.kind() == io::ErrorKind::BrokenPipe => return Exit::Done,
@@ -122,7 +123,7 @@ impl Terminal {
         failure.exit()
     }
 
-    /// Writes lines to standard error, if a person sees them.
+    /// Writes lines to standard error if that is a terminal.
     pub(crate) fn tell(&self, text: impl fmt::Display) {
         let mut err = io::stderr().lock();
         if err.is_terminal() {
@@ -137,7 +138,7 @@ impl Terminal {
         drop(writeln!(io::stderr().lock(), "onetoken: {}", Plain(message.as_bytes())));
     }
 
-    /// The text in its color, if there is color.
+    /// The text in the color of its role; the text alone if there is no color.
     pub(crate) fn paint(&self, style: Style, text: impl fmt::Display) -> String {
         // ECMA-48 §8.3.117
         let code = match style {

@@ -24,6 +24,7 @@ pub(crate) struct Progress {
 }
 
 impl Progress {
+    /// A line that is shown later, by [`tell`](Self::tell).
     pub(crate) fn new() -> Self {
         Self { begun: Instant::now(), shown_at: None, shown: io::stderr().is_terminal() }
     }

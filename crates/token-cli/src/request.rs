@@ -52,10 +52,12 @@ impl RequestArgs {
         Ok(self.at.map_or_else(time::now, Ok)?)
     }
 
+    /// Whether a consumer is given.
     pub(crate) const fn has_consumer(&self) -> bool {
         self.consumer.is_some()
     }
 
+    /// The facts of the request at this time, by which caveats are judged.
     pub(crate) fn context(&self, now: UnixTime) -> Context {
         let mut context = Context::at(now);
         context.peer_ip = self.ip;
@@ -87,7 +89,7 @@ fn country(text: &str) -> Result<String, &'static str> {
     is_code.then(|| text.to_ascii_uppercase()).ok_or("not two letters")
 }
 
-/// A user, a group or a provider.
+/// Reads a consumer: a user, a group or a provider.
 pub(crate) fn consumer(text: &str) -> Result<Subject, &'static str> {
     match text.parse() {
         Err(_) | Ok(Subject::Nobody) => Err("none of usr-ID, grp-ID and prv-ID"),
@@ -95,7 +97,7 @@ pub(crate) fn consumer(text: &str) -> Result<Subject, &'static str> {
     }
 }
 
-/// Who can issue tokens and have tokens that speak for them: a user or a provider.
+/// Reads an issuer: a user or a provider.
 pub(crate) fn issuer(text: &str) -> Result<Subject, &'static str> {
     match text.parse() {
         Ok(subject @ (Subject::User(_) | Subject::Provider(_))) => Ok(subject),

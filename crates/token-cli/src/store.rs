@@ -52,7 +52,7 @@ impl Default for StoreUrl {
 }
 
 impl StoreUrl {
-    /// Its path, if it has one.
+    /// Its path; `None` in memory and on a server.
     pub(crate) fn path(&self) -> Option<&Path> {
         match self {
             Self::File(_, path) => Some(path),
@@ -60,7 +60,7 @@ impl StoreUrl {
         }
     }
 
-    /// Its path or URL, if it exists.
+    /// Its path, or its URL without the password; `None` if it does not exist, or is in memory or cannot be opened.
     pub(crate) fn existing(&self) -> Option<PathBuf> {
         match self {
             #[cfg(feature = "postgres")]

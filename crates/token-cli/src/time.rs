@@ -21,6 +21,7 @@ const YEAR: u64 = 31_556_952;
 #[error("the system's clock shows a time before 1970; set it")]
 pub(crate) struct WrongClock;
 
+/// The time of the system's clock.
 pub(crate) fn now() -> Result<UnixTime, WrongClock> {
     // A clock this wrong would revive expired tokens.
     let since = SystemTime::now().duration_since(UNIX_EPOCH).map_err(|_| WrongClock)?;
@@ -61,7 +62,7 @@ pub(crate) fn parse_duration(text: &str) -> Result<Duration, &'static str> {
     sum().ok_or(INVALID_DURATION)
 }
 
-/// Reads a lifetime that a token can have from now on.
+/// Reads a lifetime from now on, as [`parse_duration`] does. Refuses zero, and an end after the year 9999.
 pub(crate) fn parse_ttl(text: &str) -> Result<Duration, &'static str> {
     let ttl = parse_duration(text)?;
     // If the clock cannot be read, the caller that needs the time fails.

@@ -17,6 +17,7 @@ use crate::{
 /// Replaces an argument in a message that may be a token or a secret.
 const HIDDEN: &str = "…";
 
+/// Parses the command line. Its error, which may be a request for help, shows no token and no secret.
 pub(crate) fn parse(line: &[OsString]) -> Result<Args, clap::Error> {
     let mut command = args::built(Args::command().color(color(line)));
     let matches = command.try_get_matches_from_mut(line).map_err(hide_values)?;
@@ -70,7 +71,7 @@ fn hide_values(mut error: clap::Error) -> clap::Error {
     error
 }
 
-/// Prints the requested help, or the mistake in the command line.
+/// Prints the requested help, or the mistake in the command line, and returns the exit code.
 pub(crate) fn report(error: clap::Error, json: bool) -> Exit {
     let printed = error.print();
     let terminal = Terminal::new(ColorChoice::Auto, json);

@@ -196,7 +196,7 @@ pub(crate) struct RawArgs {
 }
 
 impl RawArgs {
-    /// The format and the encoding to write the token in.
+    /// The format and the encoding to write the token in. Fails if the format has no such encoding.
     pub(crate) fn written_as(&self) -> Result<(Format, Encoding), UsageError> {
         match (self.format, self.encoding) {
             (RawFormat::V1, None | Some(TokenEncoding::Base62)) => Ok((Format::V1, Encoding::Base62)),

@@ -4,6 +4,7 @@ use std::{io, path::PathBuf};
 
 use token_store::KeySourceError;
 
+/// Why a home cannot be made or used.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum HomeError {
     #[error("{} exists and is not overwritten; name another home with --home", path.display())]

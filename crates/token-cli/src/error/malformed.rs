@@ -55,7 +55,7 @@ impl Malformed {
         Self::new(message, "limit", allowed, "character")
     }
 
-    /// The name of a file stands in the place of a token.
+    /// The caller gave the name of a file in place of a token.
     pub(crate) fn file_name(name: &str) -> Self {
         let message = format!(
             "this is the name of a file, not a token; give its content on standard input: `< {name}`"
@@ -63,12 +63,12 @@ impl Malformed {
         Self { hint: Some(message.clone()), ..Self::new(message, "text", 0, "character") }
     }
 
-    /// The same for this discharge.
+    /// The same error, in the discharge with this index.
     pub(crate) fn of_discharge(self, index: usize) -> Self {
         Self { discharge: Some(index), ..self }
     }
 
-    /// There are too many discharges; the first beyond the limit.
+    /// There are too many discharges. Names the first beyond the limit.
     pub(crate) fn too_many_discharges(max: usize) -> Self {
         let message = format_args!("there are more than {max} discharges");
         Self::new(message, "limit", 0, "character").of_discharge(max)

@@ -3,6 +3,7 @@
 use token_api::MintError;
 use token_store::ClaimId;
 
+/// What is wrong with the command line.
 #[derive(Clone, Debug, thiserror::Error)]
 pub(crate) enum UsageError {
     /// The parser's own message.
