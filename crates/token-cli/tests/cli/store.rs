@@ -158,8 +158,8 @@ fn temporary_tokens_are_revoked_by_their_subject() {
     assert!(alone.err.contains("revoke --temporary"), "{alone:?}");
     assert_eq!(home.run(["verify", &mine]).code, 0);
 
-    let voided = home.run(["revoke", "--temporary", "usr-u1", "--json"]).done().json();
-    assert_eq!(voided, json!({ "revoked": true, "subject": "usr-u1" }));
+    let revoked = home.run(["revoke", "--temporary", "usr-u1", "--json"]).done().json();
+    assert_eq!(revoked, json!({ "revoked": true, "subject": "usr-u1" }));
     assert_eq!(home.run(["verify", &mine, "--json"]).error(1), "revoked");
     assert_eq!(home.run(["verify", &yours]).code, 0);
     assert_eq!(home.run(["verify", &mint("usr-u1")]).code, 0, "there are new ones");

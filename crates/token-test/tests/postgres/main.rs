@@ -692,7 +692,7 @@ fn a_server_that_hangs_holds_no_caller_for_ever() {
         ("spend", |store| store.spend(&id("a"), &claim("x"), NOW).err()),
         ("purge", |store| store.purge(now(), 1).err()),
         ("list", |store| store.list(&Filter::All, None, 1).err()),
-        ("void", |store| store.revoke_before(UnixTime::from_secs(1)).err()),
+        ("revoke before", |store| store.revoke_before(UnixTime::from_secs(1)).err()),
     ];
     for (name, ask) in asks {
         let (sender, answer) = mpsc::channel();
@@ -893,7 +893,7 @@ fn what_one_host_voids_the_caches_of_others_forget() {
         (records, there.generation(&subject).unwrap().map(|generation| generation.number))
     };
     assert_eq!(read(), (5, Some(1)));
-    // A call that voids nothing sends no notice: only one follows.
+    // A call that revokes nothing sends no notice: only one follows.
     let grant = here.spend(&ids[0], &claim("a"), NOW).unwrap().grant().unwrap();
     assert_eq!(here.refund(&ids[0], &claim("a"), grant).unwrap(), Refund::Refunded);
 

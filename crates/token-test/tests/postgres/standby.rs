@@ -81,7 +81,7 @@ fn cases() -> Vec<Case> {
     let raise: Ask =
         |store, name| text(store.raise_generation(&Entity { id: name.to_owned(), ..user() }, &generation(1)));
     let sweep: Ask = |store, _| text(store.revoke_all(&Filter::All, None, 1000).map(|sweep| sweep.damaged));
-    let void: Ask = |store, _| text(store.revoke_before(UnixTime::from_secs(5)));
+    let revoke_before: Ask = |store, _| text(store.revoke_before(UnixTime::from_secs(5)));
     let restore: Ask = |store, name| {
         let subject = Entity { id: name.to_owned(), ..user() };
         text(store.restore(&[Item::Generation { subject, generation: generation(1) }]))
@@ -108,7 +108,7 @@ fn cases() -> Vec<Case> {
         case("revoke", mint, revoke, revoke, "Revoked"),
         case("raise", nothing, raise, raise, "Stale { present: 1 }"),
         case("revoke all", mint, sweep, sweep, "0"),
-        case("void", nothing, void, void, "UnixTime(5)"),
+        case("revoke before", nothing, revoke_before, revoke_before, "UnixTime(5)"),
         case("restore", nothing, restore, restore, "0"),
         case("reseal", mint, reseal, reseal, "()"),
     ]
