@@ -1,7 +1,7 @@
 //! The errors of an authority, one type for each operation.
 
 use token_core::{DecodeError, EncodeError, InviteConsumer, UnixTime, VerifyError};
-use token_store::{InvalidId, OpenError, SealError, StoreError};
+use token_store::{InvalidId, KeyError, StoreError};
 
 use crate::{HostError, Purpose};
 
@@ -124,12 +124,9 @@ pub enum Failure {
     /// The store failed; [`StoreError::retry`] says what to do.
     #[error("the store failed")]
     Store(#[from] StoreError),
-    /// A stored key did not open.
-    #[error("a stored key did not open")]
-    Open(#[from] OpenError),
-    /// A new key was not sealed.
-    #[error("a new key was not sealed")]
-    Seal(#[from] SealError),
+    /// The key ring could not open a stored key or seal a new one.
+    #[error("the key ring cannot open or seal a key")]
+    Key(#[from] KeyError),
     /// The operating system gave no random bytes.
     #[error("the operating system gives no random bytes")]
     Random,

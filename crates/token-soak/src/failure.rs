@@ -2,7 +2,7 @@
 
 use std::io;
 
-use token_store::{InvalidId, KeyFileError, RekeyError, RemoveError, Retry, SealError, StoreError};
+use token_store::{InvalidId, KeyError, KeyFileError, RekeyError, Retry, StoreError};
 
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Failure {
@@ -28,9 +28,7 @@ pub(crate) enum Cause {
     #[error(transparent)]
     KeyFile(#[from] KeyFileError),
     #[error(transparent)]
-    Seal(#[from] SealError),
-    #[error(transparent)]
-    Remove(#[from] RemoveError),
+    Key(#[from] KeyError),
     #[error(transparent)]
     Unguarded(#[from] sled::Error),
     #[error("no random bytes")]
@@ -100,8 +98,8 @@ impl Cause {
                 KeyFileError::Exposed { .. } => "keys-exposed",
                 _ => "keys-io",
             },
-            Self::Remove(_) => "key-needed",
-            Self::Seal(_) | Self::Random => "random",
+            Self::Key(KeyError::Random | KeyError::NoKeyIdLeft) | Self::Random => "random",
+            Self::Key(_) => "key-needed",
             Self::Unguarded(sled::Error::Io(_)) => "io",
             Self::Unguarded(_) => "corrupt",
             Self::Wrong => "wrong-answer",
@@ -113,7 +111,7 @@ impl From<RekeyError> for Cause {
     fn from(error: RekeyError) -> Self {
         match error {
             RekeyError::Store(error) => Self::Store(error),
-            RekeyError::Seal(error) => Self::Seal(error),
+            RekeyError::Seal(error) => Self::Key(error),
             _ => Self::Wrong,
         }
     }

@@ -32,7 +32,7 @@ pub(crate) fn rekey(args: &Rekey) -> Result<(), Failure> {
     if args.remove_old {
         for id in 1..keys.newest_id() {
             match keys.remove(id, &[&done]) {
-                Ok(()) | Err(token_store::RemoveError::Absent { .. }) => {}
+                Ok(()) | Err(token_store::KeyError::Absent { .. }) => {}
                 Err(error) => return Err(Cause::from(error).into()),
             }
         }

@@ -7,7 +7,7 @@ mod source;
 mod text;
 
 pub use file::KeyFileError;
-pub use keyring::{KeyRing, OpenError, Owner, SealError};
-pub use rekey::{RekeyError, Rekeyed, RemoveError, rekey};
+pub use keyring::{KeyError, KeyRing, Owner};
+pub use rekey::{RekeyError, Rekeyed, rekey};
 pub use source::{KeyFile, KeySource, KeySourceError, KeyVariable};
 pub use text::KeyTextError;

@@ -123,8 +123,8 @@ pub use embedded::RedbStore;
 #[cfg(feature = "sled")]
 pub use embedded::SledStore;
 pub use keys::{
-    KeyFile, KeyFileError, KeyRing, KeySource, KeySourceError, KeyTextError, KeyVariable, OpenError, Owner,
-    RekeyError, Rekeyed, RemoveError, SealError, rekey,
+    KeyError, KeyFile, KeyFileError, KeyRing, KeySource, KeySourceError, KeyTextError, KeyVariable, Owner,
+    RekeyError, Rekeyed, rekey,
 };
 #[cfg(feature = "transfer")]
 pub use transfer::{Epoch, Moved, TransferError, export, export_to, import, verify_export};

@@ -26,7 +26,7 @@ use token_core::{RootKey, UnixTime};
 use zeroize::Zeroizing;
 
 use crate::{
-    Administration, ClaimId, Entity, Filter, Generation, Held, Item, KeyRing, Owner, SealError, StoreError,
+    Administration, ClaimId, Entity, Filter, Generation, Held, Item, KeyError, KeyRing, Owner, StoreError,
     TokenId, disk::Draft,
 };
 use document::{Document, End, MAX_LINE, VERSION, hex, is_sound, is_sound_generation};
@@ -315,7 +315,7 @@ fn successor<S: Administration + ?Sized>(
     }
     let number = number.saturating_add(1);
     let mut secret = Zeroizing::new([0; RootKey::LEN]);
-    SystemRandom::new().fill(secret.as_mut_slice()).map_err(|_| SealError::Random)?;
+    SystemRandom::new().fill(secret.as_mut_slice()).map_err(|_| KeyError::Random)?;
     let owner = Owner::Generation { subject: &subject, number };
     let root_key = keys.seal(&RootKey::from_derived(*secret), owner)?;
     Ok(Some(Item::Generation { subject, generation: Generation { number, root_key } }))

@@ -7,7 +7,7 @@ use token_core::{
     IdentifierV2, InviteType, Persistence, RootKey, Subject, Token, TokenType, UnixTime, VerifyError,
 };
 use token_store::{
-    ClaimId, Entity, Filter, Insert, KeyRing, MemoryStore, OpenError, Record, StoreError, Terms, TokenId,
+    ClaimId, Entity, Filter, Insert, KeyError, KeyRing, MemoryStore, Record, StoreError, Terms, TokenId,
     TokenStore as _,
 };
 use token_test::world::{GROUP, Members, SPACE, START};
@@ -51,7 +51,7 @@ fn assert_refused(tokens: &[(Purpose, Minted)], records: &[Record], what: &str) 
         let context = authority.context();
         for expect in [None, Some(*kind)] {
             let verified = authority.verify(&minted.token, expect, &context);
-            let forged = matches!(verified, Err(AcceptError::Failed(Failure::Open(OpenError::Forged))));
+            let forged = matches!(verified, Err(AcceptError::Failed(Failure::Key(KeyError::Forged))));
             assert!(forged, "{kind}, {what}: {verified:?}");
         }
         for consumer in [OWNER, Subject::Provider("p1")] {

@@ -6,7 +6,7 @@ use std::{
     num::NonZeroU64,
 };
 
-use crate::{Entity, Generation, KeyPlace, KeyRing, OpenError, Owner, Record, SealedKey, TokenId};
+use crate::{Entity, Generation, KeyError, KeyPlace, KeyRing, Owner, Record, SealedKey, TokenId};
 
 /// The result of [`Administration::check`](crate::Administration::check).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -99,11 +99,11 @@ impl CheckReport {
                 add(&mut self.opened);
                 return;
             }
-            Err(OpenError::KeyUnavailable { key_id }) => {
+            Err(KeyError::Absent { key_id }) => {
                 self.missing_keys.insert(key_id);
                 Fault::KeyUnavailable
             }
-            Err(OpenError::Forged) => Fault::Forged,
+            Err(_) => Fault::Forged,
         };
         let place = match owner {
             Owner::Token(terms) => KeyPlace::Token(terms.id.clone()),

@@ -9,7 +9,7 @@ use std::{
 use zeroize::Zeroizing;
 
 use super::{
-    keyring::{KeyRing, SealError},
+    keyring::{KeyError, KeyRing},
     text::KeyTextError,
 };
 use crate::disk::Draft;
@@ -59,7 +59,7 @@ pub enum KeyFileError {
     },
     /// No key was made.
     #[error("no key can be made")]
-    Seal(#[from] SealError),
+    Seal(#[from] KeyError),
 }
 
 impl KeyRing {

@@ -19,7 +19,7 @@ use crate::{Entity, Record, SealedKey, Terms};
 ///
 /// ```
 /// use token_core::RootKey;
-/// use token_store::{Entity, KeyRing, OpenError, Owner};
+/// use token_store::{Entity, KeyRing, KeyError, Owner};
 ///
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// let keys = KeyRing::generate()?;
@@ -28,7 +28,7 @@ use crate::{Entity, Record, SealedKey, Terms};
 /// let second = Owner::Generation { subject: &subject, number: 2 };
 /// let sealed = keys.seal(&RootKey::from_derived([7; 32]), first)?;
 /// assert_eq!(keys.open(&sealed, first)?.expose(), &[7; 32]);
-/// assert_eq!(keys.open(&sealed, second).unwrap_err(), OpenError::Forged);
+/// assert_eq!(keys.open(&sealed, second).unwrap_err(), KeyError::Forged);
 /// # Ok(())
 /// # }
 /// ```
@@ -61,48 +61,62 @@ pub enum Owner<'a> {
     },
 }
 
-/// An error in making or using a key.
+/// An error of a key ring.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
-pub enum SealError {
+pub enum KeyError {
     /// The operating system gave no random bytes.
     #[error("the operating system gives no random bytes")]
     Random,
     /// Every key id has been used.
     #[error("every key id has been used")]
     NoKeyIdLeft,
-}
-
-/// An error in opening a sealed key.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum OpenError {
-    /// It was sealed under a key that this ring does not hold.
-    #[error("sealed under key {key_id}, which this key ring does not hold")]
-    KeyUnavailable {
-        /// The id of the missing key.
+    /// The ring does not hold this key.
+    #[error("the key ring holds no key {key_id}")]
+    Absent {
+        /// The id of the key.
         key_id: u32,
     },
-    /// It is damaged or forged, or belongs to another owner.
+    /// A sealed key is damaged or forged, or belongs to another owner.
     #[error("the sealed key is damaged, forged, or belongs to something else")]
     Forged,
+    /// The key to remove is the one that seals.
+    #[error("key {key_id} is the one that seals")]
+    Newest {
+        /// Its id.
+        key_id: u32,
+    },
+    /// The key to remove is needed: a sealed key that needs it does not open, or a record is too damaged to tell which
+    /// key it needs.
+    #[error("key {key_id} is needed: something that is sealed under it was not sealed again")]
+    Needed {
+        /// Its id.
+        key_id: u32,
+    },
+    /// The proof to remove a key is invalid: the rekeying was not done, used another ring, or preceded the ring's newest
+    /// key.
+    #[error("nothing proves that key {key_id} is no longer needed: rekey first, under the newest key")]
+    Unproven {
+        /// Its id.
+        key_id: u32,
+    },
 }
 
 impl KeyRing {
     /// Makes a ring of one new key.
     ///
     /// # Errors
-    /// [`SealError::Random`].
-    pub fn generate() -> Result<Self, SealError> {
+    /// [`KeyError::Random`].
+    pub fn generate() -> Result<Self, KeyError> {
         Ok(Self { keys: vec![SealingKey::generate(1)?] })
     }
 
     /// Adds a new key, which seals from now on. The older keys still open.
     ///
     /// # Errors
-    /// [`SealError`]; the ring is unchanged.
-    pub fn rotate(&mut self) -> Result<(), SealError> {
-        let id = self.newest_id().checked_add(1).ok_or(SealError::NoKeyIdLeft)?;
+    /// [`KeyError`]; the ring is unchanged.
+    pub fn rotate(&mut self) -> Result<(), KeyError> {
+        let id = self.newest_id().checked_add(1).ok_or(KeyError::NoKeyIdLeft)?;
         self.keys.push(SealingKey::generate(id)?);
         Ok(())
     }
@@ -129,12 +143,12 @@ impl KeyRing {
     /// Seals a root key for its owner, under the newest key and a fresh nonce.
     ///
     /// # Errors
-    /// [`SealError::Random`].
-    pub fn seal(&self, root_key: &RootKey, owner: Owner<'_>) -> Result<SealedKey, SealError> {
+    /// [`KeyError::Random`].
+    pub fn seal(&self, root_key: &RootKey, owner: Owner<'_>) -> Result<SealedKey, KeyError> {
         // A ring is never empty, and ring accepts every key and plaintext of this length.
-        let key = self.keys.last().ok_or(SealError::NoKeyIdLeft)?;
+        let key = self.keys.last().ok_or(KeyError::NoKeyIdLeft)?;
         let mut nonce = [0; NONCE_LEN];
-        SystemRandom::new().fill(&mut nonce).map_err(|_| SealError::Random)?;
+        SystemRandom::new().fill(&mut nonce).map_err(|_| KeyError::Random)?;
         let mut buffer = Zeroizing::new(*root_key.expose());
         let tag = key
             .aead()
@@ -142,31 +156,31 @@ impl KeyRing {
                 let nonce = Nonce::assume_unique_for_key(nonce);
                 aead.seal_in_place_separate_tag(nonce, aad(key.id, owner), buffer.as_mut_slice())
             })
-            .map_err(|_| SealError::Random)?;
+            .map_err(|_| KeyError::Random)?;
         Ok(SealedKey { key_id: key.id, nonce, ciphertext: [buffer.as_slice(), tag.as_ref()].concat() })
     }
 
     /// Opens a sealed root key for its owner.
     ///
     /// # Errors
-    /// [`OpenError`].
-    pub fn open(&self, sealed: &SealedKey, owner: Owner<'_>) -> Result<RootKey, OpenError> {
+    /// [`KeyError`].
+    pub fn open(&self, sealed: &SealedKey, owner: Owner<'_>) -> Result<RootKey, KeyError> {
         let key_id = sealed.key_id;
         let key = self
             .keys
             .binary_search_by_key(&key_id, |key| key.id)
             .ok()
             .and_then(|at| self.keys.get(at))
-            .ok_or(OpenError::KeyUnavailable { key_id })?;
+            .ok_or(KeyError::Absent { key_id })?;
         let nonce = Nonce::assume_unique_for_key(sealed.nonce);
         let mut buffer = Zeroizing::new(sealed.ciphertext.clone());
         let opened = key
             .aead()
             .and_then(|aead| aead.open_in_place(nonce, aad(key_id, owner), &mut buffer))
-            .map_err(|_| OpenError::Forged)?;
+            .map_err(|_| KeyError::Forged)?;
         let mut bytes = Zeroizing::new([0; RootKey::LEN]);
         if opened.len() != bytes.len() {
-            return Err(OpenError::Forged);
+            return Err(KeyError::Forged);
         }
         bytes.copy_from_slice(opened);
         Ok(RootKey::from_derived(*bytes))
@@ -177,8 +191,8 @@ impl Record {
     /// Makes the record of a token minted on these terms: unspent, without a name, with its root key sealed.
     ///
     /// # Errors
-    /// [`SealError::Random`].
-    pub fn new(terms: Terms<'_>, root_key: &RootKey, keys: &KeyRing) -> Result<Self, SealError> {
+    /// [`KeyError::Random`].
+    pub fn new(terms: Terms<'_>, root_key: &RootKey, keys: &KeyRing) -> Result<Self, KeyError> {
         let Terms { id, purpose, resource, issuer, created, expires, use_limit } = terms;
         Ok(Self {
             id: id.clone(),
@@ -213,9 +227,9 @@ impl fmt::Debug for KeyRing {
 }
 
 impl SealingKey {
-    fn generate(id: u32) -> Result<Self, SealError> {
+    fn generate(id: u32) -> Result<Self, KeyError> {
         let mut bytes = Zeroizing::new([0; KEY_LEN]);
-        SystemRandom::new().fill(bytes.as_mut_slice()).map_err(|_| SealError::Random)?;
+        SystemRandom::new().fill(bytes.as_mut_slice()).map_err(|_| KeyError::Random)?;
         Ok(Self { id, bytes })
     }
 
@@ -329,17 +343,17 @@ mod tests {
         for bit in 0..sealed.ciphertext.len() * 8 {
             let mut flipped = sealed.clone();
             flipped.ciphertext[bit / 8] ^= 1 << (bit % 8);
-            assert_eq!(keys.open(&flipped, owner).unwrap_err(), OpenError::Forged);
+            assert_eq!(keys.open(&flipped, owner).unwrap_err(), KeyError::Forged);
         }
         for bit in 0..sealed.nonce.len() * 8 {
             let mut flipped = sealed.clone();
             flipped.nonce[bit / 8] ^= 1 << (bit % 8);
-            assert_eq!(keys.open(&flipped, owner).unwrap_err(), OpenError::Forged);
+            assert_eq!(keys.open(&flipped, owner).unwrap_err(), KeyError::Forged);
         }
         for len in 0..sealed.ciphertext.len() {
             let mut cut = sealed.clone();
             cut.ciphertext.truncate(len);
-            assert_eq!(keys.open(&cut, owner).unwrap_err(), OpenError::Forged);
+            assert_eq!(keys.open(&cut, owner).unwrap_err(), KeyError::Forged);
         }
     }
 
@@ -357,10 +371,10 @@ mod tests {
 
         let mut relabeled = old.clone();
         relabeled.key_id = 2;
-        assert_eq!(keys.open(&relabeled, owner).unwrap_err(), OpenError::Forged);
+        assert_eq!(keys.open(&relabeled, owner).unwrap_err(), KeyError::Forged);
         let stranger = KeyRing::generate().unwrap();
-        assert_eq!(stranger.open(&new, owner).unwrap_err(), OpenError::KeyUnavailable { key_id: 2 });
-        assert_eq!(stranger.open(&old, owner).unwrap_err(), OpenError::Forged);
+        assert_eq!(stranger.open(&new, owner).unwrap_err(), KeyError::Absent { key_id: 2 });
+        assert_eq!(stranger.open(&old, owner).unwrap_err(), KeyError::Forged);
     }
 
     #[test]

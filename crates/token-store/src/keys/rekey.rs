@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use token_core::RootKey;
 
 use crate::{
-    Administration, Entity, Filter, Generation, KeyPlace, KeyRing, OpenError, Owner, Record, Reseal,
-    SealError, SealedKey, StoreError, TokenId,
+    Administration, Entity, Filter, Generation, KeyError, KeyPlace, KeyRing, Owner, Record, Reseal,
+    SealedKey, StoreError, TokenId,
 };
 
 /// The number of records read at a time, and re-sealed in one step.
@@ -25,7 +25,7 @@ pub struct Rekeyed {
     /// How many sealed keys do not open. They were not changed.
     pub failed: u64,
     /// The first [`Rekeyed::EXAMPLES`] keys that do not open, and why.
-    pub examples: Vec<(KeyPlace, OpenError)>,
+    pub examples: Vec<(KeyPlace, KeyError)>,
     newest: u32,
     needed: BTreeSet<u32>,
     // Set once the rekeying is done: a sealed key that only the newest key opens.
@@ -57,37 +57,7 @@ pub enum RekeyError {
     Store(#[from] StoreError),
     /// No key was sealed.
     #[error("no key was sealed")]
-    Seal(#[from] SealError),
-}
-
-/// An error in removing a key from its ring.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum RemoveError {
-    /// The ring does not hold this key.
-    #[error("the key ring holds no key {key_id}")]
-    Absent {
-        /// The id of the key.
-        key_id: u32,
-    },
-    /// This key seals.
-    #[error("key {key_id} is the one that seals")]
-    Newest {
-        /// Its id.
-        key_id: u32,
-    },
-    /// A sealed key that needs it does not open, or a record is too damaged to tell which key it needs.
-    #[error("key {key_id} is needed: something that is sealed under it was not sealed again")]
-    Needed {
-        /// Its id.
-        key_id: u32,
-    },
-    /// The proof is invalid: the rekeying was not done, used another ring, or preceded the ring's newest key.
-    #[error("nothing proves that key {key_id} is no longer needed: rekey first, under the newest key")]
-    Unproven {
-        /// Its id.
-        key_id: u32,
-    },
+    Seal(#[from] KeyError),
 }
 
 /// Re-seals every key under the newest key of the ring. Calls `progress` after each step.
@@ -137,23 +107,23 @@ impl KeyRing {
     /// for every store that the ring is for. Keep a copy of the old ring for as long as backups of the stores are kept.
     ///
     /// # Errors
-    /// [`RemoveError`]; the ring is unchanged.
-    pub fn remove(&mut self, key_id: u32, proof: &[&Rekeyed]) -> Result<(), RemoveError> {
+    /// [`KeyError`]; the ring is unchanged.
+    pub fn remove(&mut self, key_id: u32, proof: &[&Rekeyed]) -> Result<(), KeyError> {
         if !self.holds(key_id) {
-            return Err(RemoveError::Absent { key_id });
+            return Err(KeyError::Absent { key_id });
         }
         if key_id == self.newest_id() {
-            return Err(RemoveError::Newest { key_id });
+            return Err(KeyError::Newest { key_id });
         }
         let is_proof = |told: &&Rekeyed| {
             told.newest == self.newest_id()
                 && told.proof.as_ref().is_some_and(|sealed| self.open(sealed, PROOF).is_ok())
         };
         if proof.is_empty() || !proof.iter().all(is_proof) {
-            return Err(RemoveError::Unproven { key_id });
+            return Err(KeyError::Unproven { key_id });
         }
         if proof.iter().any(|proof| proof.damaged > 0 || proof.needed.contains(&key_id)) {
-            return Err(RemoveError::Needed { key_id });
+            return Err(KeyError::Needed { key_id });
         }
         self.forget(key_id);
         Ok(())
@@ -211,7 +181,7 @@ impl Walk<'_> {
     }
 
     // Returns the change for a sealed key; `None` if it is sealed under the newest key already, or does not open.
-    fn change<T: Sealed>(&mut self, item: &T) -> Result<Option<Reseal>, SealError> {
+    fn change<T: Sealed>(&mut self, item: &T) -> Result<Option<Reseal>, KeyError> {
         let (sealed, owner) = item.sealed();
         if sealed.key_id == self.told.newest {
             return Ok(None);
@@ -343,19 +313,19 @@ mod tests {
         let mut underway = None;
         let done = rekey(&store, &keys, &mut |progress| underway = Some(progress.clone())).unwrap();
         assert_eq!((done.resealed, done.failed), (4, 1));
-        assert_eq!(done.examples, [(KeyPlace::Token(id(9)), OpenError::Forged)]);
-        assert_eq!(keys.remove(1, &[&done]), Err(RemoveError::Needed { key_id: 1 }));
-        assert_eq!(keys.remove(2, &[&done]), Err(RemoveError::Newest { key_id: 2 }));
-        assert_eq!(keys.remove(3, &[&done]), Err(RemoveError::Absent { key_id: 3 }));
-        assert_eq!(keys.remove(1, &[]), Err(RemoveError::Unproven { key_id: 1 }));
-        assert_eq!(keys.remove(1, &[&underway.unwrap()]), Err(RemoveError::Unproven { key_id: 1 }));
+        assert_eq!(done.examples, [(KeyPlace::Token(id(9)), KeyError::Forged)]);
+        assert_eq!(keys.remove(1, &[&done]), Err(KeyError::Needed { key_id: 1 }));
+        assert_eq!(keys.remove(2, &[&done]), Err(KeyError::Newest { key_id: 2 }));
+        assert_eq!(keys.remove(3, &[&done]), Err(KeyError::Absent { key_id: 3 }));
+        assert_eq!(keys.remove(1, &[]), Err(KeyError::Unproven { key_id: 1 }));
+        assert_eq!(keys.remove(1, &[&underway.unwrap()]), Err(KeyError::Unproven { key_id: 1 }));
         let mut other = KeyRing::generate().unwrap();
         other.rotate().unwrap();
         let elsewhere = rekey(&MemoryStore::new(), &other, &mut |_| ()).unwrap();
-        assert_eq!(keys.remove(1, &[&elsewhere]), Err(RemoveError::Unproven { key_id: 1 }));
+        assert_eq!(keys.remove(1, &[&elsewhere]), Err(KeyError::Unproven { key_id: 1 }));
         keys.rotate().unwrap();
-        assert_eq!(keys.remove(1, &[&done]), Err(RemoveError::Unproven { key_id: 1 }));
-        assert_eq!(keys.open(&forged.root_key, forged.owner()).unwrap_err(), OpenError::Forged);
+        assert_eq!(keys.remove(1, &[&done]), Err(KeyError::Unproven { key_id: 1 }));
+        assert_eq!(keys.open(&forged.root_key, forged.owner()).unwrap_err(), KeyError::Forged);
     }
 
     #[test]
@@ -367,7 +337,7 @@ mod tests {
         keys.rotate().unwrap();
         let done = rekey(&store, &keys, &mut |_| ()).unwrap();
         assert_eq!((done.resealed, done.damaged), (4, 1));
-        assert_eq!(keys.remove(1, &[&done]), Err(RemoveError::Needed { key_id: 1 }));
+        assert_eq!(keys.remove(1, &[&done]), Err(KeyError::Needed { key_id: 1 }));
         let report = store.check(Some(&keys)).unwrap();
         assert_eq!(
             report.examples,

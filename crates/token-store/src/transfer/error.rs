@@ -2,7 +2,7 @@
 
 use std::{error::Error, io, path::PathBuf};
 
-use crate::{SealError, StoreError, TokenId};
+use crate::{KeyError, StoreError, TokenId};
 
 /// An error that stopped an export or an import.
 #[derive(Debug, thiserror::Error)]
@@ -60,5 +60,5 @@ pub enum TransferError {
     Damaged,
     /// No key could be made for the next generation.
     #[error("no key can be made for a new generation")]
-    Seal(#[from] SealError),
+    Seal(#[from] KeyError),
 }

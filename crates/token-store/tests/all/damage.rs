@@ -7,7 +7,7 @@ use std::{
 };
 
 use token_core::UnixTime;
-use token_store::{Filter, Insert, KeyRing, OpenError, Record, Revoke, Spend, StoreError, Terms, TokenStore};
+use token_store::{Filter, Insert, KeyError, KeyRing, Record, Revoke, Spend, StoreError, Terms, TokenStore};
 use token_test::{
     files::{content, copy},
     records::{self, claim, id, root_key, terms, user},
@@ -252,7 +252,7 @@ fn a_sealed_key_of_another_record_does_not_open() {
         let swapped = Record { root_key: a.root_key.clone(), ..b };
         assert_eq!(store.insert(&swapped).unwrap(), Insert::Inserted);
         let kept = store.get(&swapped.id).unwrap().unwrap();
-        assert_eq!(keys.open(&kept.root_key, kept.owner()).unwrap_err(), OpenError::Forged);
+        assert_eq!(keys.open(&kept.root_key, kept.owner()).unwrap_err(), KeyError::Forged);
         assert!(keys.open(&kept.root_key, a.owner()).is_ok());
     }
 }

@@ -528,7 +528,7 @@ fn a_key_that_a_damaged_record_may_need_stays() {
     let store = crate::MemoryStore(std::sync::Arc::new(damaged(&[7])));
     let done = crate::rekey(&store, &keys, &mut |_| ()).unwrap();
     assert_eq!((done.seen, done.resealed, done.damaged, done.failed), (9, 9, 1, 0));
-    assert_eq!(keys.remove(old, &[&done]), Err(crate::RemoveError::Needed { key_id: old }));
+    assert_eq!(keys.remove(old, &[&done]), Err(crate::KeyError::Needed { key_id: old }));
 }
 
 #[cfg(feature = "transfer")]
