@@ -111,7 +111,8 @@ impl<'a> Verifier<'a> {
     /// Judges no caveat before the signature is confirmed, so a forger learns nothing about caveats.
     ///
     /// # Errors
-    /// [`VerifyError::BadSignature`]; else the error of the first caveat that is refused, with its place.
+    /// [`VerifyError::BadSignature`]; [`VerifyError::DischargeMissing`] for a third-party caveat, which only
+    /// [`verify_with`](Self::verify_with) accepts; else the error of the first caveat that is refused, with its place.
     pub fn verify<'t>(&self, macaroon: &'t Macaroon, key: &RootKey) -> Result<Verified<'t>, VerifyError> {
         self.verify_with(macaroon, &[], key)
     }
@@ -120,7 +121,8 @@ impl<'a> Verifier<'a> {
     /// must be bound to the macaroon, and is used exactly once.
     ///
     /// # Errors
-    /// As [`verify`](Self::verify), and the errors about discharges. All signatures are confirmed before any caveat is
+    /// As [`verify`](Self::verify), and those about discharges: missing, unused, ambiguous, not bound to this macaroon,
+    /// too many or too deep. All signatures are confirmed before any caveat is
     /// judged, in time linear in their length.
     pub fn verify_with<'t>(
         &self,
