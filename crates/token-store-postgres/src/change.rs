@@ -67,16 +67,21 @@ impl Act {
 /// The outcome of a change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Changed {
+    /// There is no such token.
     Absent,
     /// The claim already held a use.
     Held(Held),
     /// The use is granted now. `None` for a token without a limit, which has no claims.
     Spent(Option<Held>),
+    /// No use is left.
     Exhausted,
+    /// The token is revoked, by this change or before it.
     Revoked,
-    /// There is no such claim.
+    /// There is no such claim, or it holds another grant.
     Unclaimed,
+    /// The use is given back.
     Refunded,
+    /// The use stays spent, since it was reported more than once.
     Kept,
 }
 

@@ -26,7 +26,8 @@ const GENERATIONS: &str = "
     SELECT g.subject, ''::bytea, g.number, g.generation FROM onetoken.generations g
     WHERE (g.subject, ''::bytea) > ($2::bytea, $3::bytea) ORDER BY g.subject LIMIT $1::bigint";
 
-/// Checks all tables within the transaction of the session, which is one snapshot.
+/// Checks all tables within the transaction of the session, which is one snapshot. A fault is no error, but part of the
+/// report.
 pub(crate) async fn check(session: &Session, keys: Option<&KeyRing>) -> Result<CheckReport, Failure> {
     let mut check = Check { keys, report: CheckReport::default() };
     check.walk(session, RECORDS, Check::record).await?;

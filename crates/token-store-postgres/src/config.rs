@@ -47,7 +47,9 @@ pub struct PostgresConfig {
 /// The trusted certificates and the client's own.
 #[derive(Clone)]
 pub(crate) struct Tls {
+    /// The file of trusted certificates; `None`: those of the operating system.
     pub(crate) roots: Option<PathBuf>,
+    /// The files of the client's certificate and of its key.
     pub(crate) identity: Option<(PathBuf, PathBuf)>,
 }
 

@@ -36,7 +36,7 @@ impl Failure {
         }
     }
 
-    /// The error that the caller gets. Doubt becomes [`StoreError::Unknown`].
+    /// The error that the caller gets: [`StoreError::Unknown`] for doubt, [`StoreError::Io`] for [`Self::Again`].
     pub(crate) fn into_error(self) -> StoreError {
         match self {
             Self::Again(cause) => StoreError::Io(cause),
@@ -92,7 +92,8 @@ pub(crate) fn timed_out(what: &'static str) -> Arc<io::Error> {
     Arc::new(io::Error::new(io::ErrorKind::TimedOut, what))
 }
 
-/// Classifies the failure of a statement that was sent.
+/// Classifies the failure of a statement that was sent, by the code that the server gives. Without a code it is in
+/// doubt.
 pub(crate) fn of_statement(error: &tokio_postgres::Error, place: &str) -> Failure {
     let Some(said) = error.as_db_error() else { return Failure::Doubt(cause(error)) };
     // idle_session_timeout: the server closed the connection before it received the statement.

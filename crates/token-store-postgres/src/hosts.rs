@@ -37,7 +37,8 @@ pub(crate) const WATCH: Duration = Duration::from_secs(2);
 /// How long a lookup of a host name may take.
 const LOOKUP: Duration = Duration::from_secs(2);
 
-/// Connects to the primary and checks the version of the tables. A statement takes at most `limit`.
+/// Connects as [`primary`] does, and checks the version of the tables as [`schema::check`] does. A statement takes at
+/// most `limit`; `None`: as long as it needs.
 pub(crate) async fn open(target: &Target, limit: Option<Duration>) -> Result<Session, Failure> {
     target.meter.add(|metrics| &mut metrics.connects, 1);
     let session = primary(target, limit, None).await?;
@@ -45,7 +46,8 @@ pub(crate) async fn open(target: &Target, limit: Option<Duration>) -> Result<Ses
     Ok(session)
 }
 
-/// Connects to the primary, without a look at the tables. Notifications go to `notices`.
+/// Connects to the primary, without a look at the tables. If no server is one, returns the most specific of their
+/// errors. Notifications go to `notices`.
 pub(crate) async fn primary(
     target: &Target,
     limit: Option<Duration>,

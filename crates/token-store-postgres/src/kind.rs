@@ -183,7 +183,8 @@ pub(crate) struct Stored {
 }
 
 impl Stored {
-    /// Reads four columns from index `at`: `record`, `uses`, whether it counts as revoked, and `last_use`.
+    /// Reads four columns from index `at`: `record`, `uses`, whether it counts as revoked, and `last_use`. [`STRANGE`] if
+    /// they are others, `Corrupt` for a negative number.
     pub(crate) fn read(row: &Row, at: usize) -> Result<Self, StoreError> {
         Ok(Self {
             record: get(row, at)?,
@@ -196,7 +197,7 @@ impl Stored {
         })
     }
 
-    /// Decodes the record, and takes over the columns that change.
+    /// Decodes the record, and takes over the columns that change. Fails as [`Record::from_bytes`] does.
     pub(crate) fn record(self, id: TokenId) -> Result<Record, StoreError> {
         let record = Record::from_bytes(id, &self.record)?;
         // The column saturates at `i64::MAX`; the record has the exact count.
@@ -258,7 +259,8 @@ pub(crate) fn parameters<'a>(columns: &'a [Column<'_>]) -> Vec<Parameter<'a>> {
     columns.iter().map(|column| &**column as Parameter<'a>).collect()
 }
 
-/// Returns the place of the answer to a row, whose first column numbers the ask from 1.
+/// Returns the place of the answer to a row, whose first column numbers the ask from 1. [`STRANGE`] for a number that
+/// no ask has.
 pub(crate) fn numbered<'a, A>(answers: &'a mut [A], row: &Row) -> Result<&'a mut A, StoreError> {
     let number: i64 = get(row, 0)?;
     let at = number.checked_sub(1).and_then(|at| usize::try_from(at).ok());

@@ -47,7 +47,7 @@ pub(crate) enum Job {
     Other(Other),
 }
 
-/// A batched call of one caller.
+/// A batched call of one caller: its question, and where the answer goes.
 pub(crate) struct Call<K: Kind> {
     pub(crate) ask: K::Ask,
     pub(crate) waits: Waits<K::Answer>,

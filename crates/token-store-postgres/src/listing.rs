@@ -23,7 +23,7 @@ impl Listing {
         Ok(Self { filter: filter.clone(), place, limit })
     }
 
-    /// Reads the page.
+    /// Reads the page. A damaged record is listed by its id, and is no error.
     pub(crate) async fn page(&self, session: &Session) -> Result<Page, Failure> {
         macro_rules! sql {
             ($filter:literal, $order:literal) => {

@@ -71,7 +71,7 @@ impl Log {
         }
     }
 
-    /// Returns the position of the log at the last acknowledgement.
+    /// Returns the furthest position that was acknowledged.
     pub(crate) fn acknowledged(&self) -> LogPosition {
         self.lock().acknowledged
     }

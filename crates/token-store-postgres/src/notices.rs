@@ -40,8 +40,11 @@ const RESPITE: Duration = Duration::from_secs(5);
 
 /// What a notice is about.
 pub(crate) enum Subject {
+    /// All records and generations.
     Everything,
+    /// The record of a token.
     Token(TokenId),
+    /// The generation of a subject.
     Generation(Entity),
 }
 

@@ -37,14 +37,16 @@ macro_rules! removing {
     };
 }
 
-/// Removes records that expired at or before `now`.
+/// Removes at most `limit` records that expired at or before `now`, and returns how many. `ClockAhead` as
+/// [`refuse_far_ahead`].
 pub(crate) fn expired(store: &PostgresStore, now: UnixTime, limit: usize) -> Result<usize, StoreError> {
     const REMOVE: &str = removing!("expires <= $2::bigint ORDER BY expires, id");
     refuse_far_ahead(store, now)?;
     in_steps(store, limit, REMOVE, bigint(now.as_secs()))
 }
 
-/// Removes records whose last use was spent `retention` before `now`.
+/// Removes at most `limit` records whose last use was spent `retention` before `now` or earlier, and returns how many.
+/// `ClockAhead` as [`refuse_far_ahead`].
 pub(crate) fn spent(
     store: &PostgresStore,
     now: UnixTime,
@@ -59,8 +61,8 @@ pub(crate) fn spent(
     }
 }
 
-/// Refuses a time that is ahead of the server's clock: a purge or a revocation by it could hit tokens that are good for
-/// days.
+/// Refuses a time that is more than five minutes ahead of the server's clock (`ClockAhead`): a purge or a revocation by
+/// it could hit tokens that are good for days.
 pub(crate) fn refuse_far_ahead(store: &PostgresStore, now: UnixTime) -> Result<(), StoreError> {
     const CLOCK: &str = "SELECT extract(epoch FROM clock_timestamp())::bigint";
     let server = store.administer(Repeat::Reads, (), |session, ()| {

@@ -12,7 +12,8 @@ const TABLES: &str = include_str!("schema.sql");
 /// The version of the tables that this program needs.
 const KNOWN: u32 = 1;
 
-/// Checks that the tables have the version that this program needs.
+/// Checks that the tables have the version that this program needs. `NotFound` if there are none, else `OlderVersion` or
+/// `NewerVersion`.
 pub(crate) async fn check(session: &Session) -> Result<(), Failure> {
     match version(session).await? {
         None => Err(Failure::Refused(StoreError::NotFound { path: session.place.clone().into() })),
@@ -26,7 +27,7 @@ pub(crate) async fn check(session: &Session) -> Result<(), Failure> {
     }
 }
 
-/// Creates the tables if there are none.
+/// Creates the tables if there are none; else checks their version. `ForeignOwner` if another role owns the schema.
 pub(crate) async fn create(session: &Session) -> Result<(), Failure> {
     /// How often to try if other hosts create them at the same time.
     const ATTEMPTS: usize = 5;

@@ -73,7 +73,7 @@ pub(crate) struct Target {
 }
 
 impl Target {
-    /// Loads the certificates. Connects to nothing.
+    /// Loads the certificates, and fails as [`tls::connector`] does. Connects to nothing.
     pub(crate) fn new(config: &PostgresConfig) -> Result<Self, StoreError> {
         let tls = config.tls.as_ref().map(tls::connector).transpose()?;
         let (config, place) = (config.clone(), config.to_string());
@@ -211,7 +211,7 @@ impl Session {
         self.reached.map_or(0, |reached| reached.end.timeline)
     }
 
-    /// Returns the session if its server has every acknowledged write.
+    /// Returns the session if its server has every acknowledged write; else `WentBack`.
     pub(crate) fn admitted(self) -> Result<Self, Failure> {
         let Some(reached) = self.reached else { return Ok(self) };
         match self.log.admit(&reached) {
@@ -227,7 +227,8 @@ impl Session {
         }
     }
 
-    /// Runs statements without parameters, which must be safe to repeat. Returns their rows as text.
+    /// Runs statements without parameters, which must be safe to repeat: a failure is never in doubt. Returns their rows
+    /// as text.
     pub(crate) async fn simple(&self, sql: &str) -> Result<Vec<Vec<Option<String>>>, Failure> {
         let row = |message| match message {
             SimpleQueryMessage::Row(row) => {
@@ -360,7 +361,7 @@ impl Session {
         drop(driver.await);
     }
 
-    /// The error for an answer that no such server gives.
+    /// The error for an answer that no such server gives: `NotAStore`.
     pub(crate) fn strange(&self, what: &'static str) -> StoreError {
         StoreError::NotAStore { path: self.place.clone().into(), found: what }
     }

@@ -186,7 +186,8 @@ impl PostgresStore {
         done
     }
 
-    /// Makes a call that shares a statement with others, and waits for its answer.
+    /// Makes a call that shares a statement with others, and waits for its answer. `Forked` in a forked process,
+    /// `Poisoned` if the lane has ended.
     pub(crate) fn ask<K: Kind>(
         &self,
         lane: &UnboundedSender<Job>,
@@ -199,7 +200,8 @@ impl PostgresStore {
         answer.recv().unwrap_or(Err(StoreError::Unknown(None)))
     }
 
-    /// Makes a call that is not batched. It may run more than once, each time on another connection.
+    /// Makes a call that is not batched, and fails as [`ask`](Self::ask) does. It may run more than once, each time on
+    /// another connection.
     pub(crate) fn run<I: Send + Sync + 'static, T: Send + 'static>(
         &self,
         lane: &UnboundedSender<Job>,
@@ -219,7 +221,7 @@ impl PostgresStore {
         answer.downcast().map(|answer| *answer).map_err(|_| StoreError::Unknown(None))
     }
 
-    /// Makes a call on the connection for listings and administration.
+    /// Makes a call on the connection for listings and administration, as [`run`](Self::run) does.
     pub(crate) fn administer<I: Send + Sync + 'static, T: Send + 'static>(
         &self,
         repeat: Repeat,
@@ -262,7 +264,7 @@ impl fmt::Debug for PostgresStore {
     }
 }
 
-/// Returns the lane for a subject. Calls about one subject share one connection, so that they do not wait for each
+/// Returns the lane for a subject; `Poisoned` if there are no lanes. Calls about one subject share one connection, so that they do not wait for each
 /// other's row locks.
 pub(crate) fn lane_of<'a>(
     lanes: &'a [UnboundedSender<Job>],
