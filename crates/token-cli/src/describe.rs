@@ -14,7 +14,7 @@ use crate::{
 /// A name and its value.
 pub(crate) type Row = (&'static str, String);
 
-/// A line for each row, with the names in a column of their own.
+/// Writes a line for each row, with the names in a column of their own.
 pub(crate) fn lines(rows: &[Row]) -> String {
     rows.iter().map(|(name, value)| format!("{name:<12}{value}\n")).collect()
 }

@@ -156,7 +156,7 @@ impl Failure {
         }
     }
 
-    /// The authority's error for a decoded token.
+    /// The failure for the authority's error, with the caveat of the macaroon that was refused.
     pub(crate) fn checking(error: AcceptError, macaroon: &Macaroon) -> Self {
         match error {
             AcceptError::Failed(failure) => failure.into(),
@@ -166,7 +166,7 @@ impl Failure {
         }
     }
 
-    /// The verifier's error for a macaroon and its discharges.
+    /// The failure for the verifier's error, with the caveat of the macaroon or the discharge that was refused.
     pub(crate) fn verifying(error: VerifyError, macaroon: &Macaroon, discharges: &[Macaroon]) -> Self {
         match error {
             // A limit on their number, not on their content.

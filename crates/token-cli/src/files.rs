@@ -21,6 +21,7 @@ pub(crate) fn private_file(path: &Path) -> io::Result<fs::File> {
     fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)
 }
 
+/// Creates a file. Fails if the file exists.
 #[cfg(not(unix))]
 pub(crate) fn private_file(path: &Path) -> io::Result<fs::File> {
     fs::File::create_new(path)
@@ -33,6 +34,7 @@ pub(crate) fn private_dir(dir: &Path) -> io::Result<()> {
     fs::DirBuilder::new().recursive(true).mode(0o700).create(dir)
 }
 
+/// Creates a directory and its parents. Leaves those that exist as they are.
 #[cfg(not(unix))]
 pub(crate) fn private_dir(dir: &Path) -> io::Result<()> {
     fs::create_dir_all(dir)

@@ -133,13 +133,13 @@ impl HomeArgs {
         }
     }
 
-    /// The authority of this home, which must exist.
+    /// The authority of this home. Fails if the home or its store does not exist.
     pub(crate) fn authority(&self) -> Result<Issuer, Failure> {
         self.open(Mode::Existing)?.authority()
     }
 
-    /// The authority of this home, which is made if it is absent or empty. The store of an existing home must exist as
-    /// well, unless another was named: an empty one in its place would know none of its tokens.
+    /// The authority of this home. Makes the home if it is absent or empty. Fails if an existing home has lost its store,
+    /// unless `--store` names another: an empty store in its place would know none of its tokens.
     pub(crate) fn authority_from_scratch(&self, terminal: &Terminal) -> Result<Issuer, Failure> {
         let dir = self.dir()?;
         let settings = match Settings::read(&dir) {
@@ -171,7 +171,8 @@ impl HomeArgs {
         Ok(Opened { store, keys: keys(&dir), is_own: url == own, dir, url, settings })
     }
 
-    /// Opens the store of this home. Makes a named one that is absent.
+    /// Opens the store of this home, or the one that `--store` names instead. Creates the latter if it is absent, and
+    /// says so.
     pub(crate) fn open_or_create(&self, terminal: &Terminal) -> Result<Opened, Failure> {
         match self.open(Mode::Existing) {
             Err(Failure::Store(StoreError::NotFound { path })) if self.store.is_some() => {
@@ -183,7 +184,7 @@ impl HomeArgs {
         }
     }
 
-    /// Opens another store, which must exist.
+    /// Opens another store. Fails if it does not exist.
     pub(crate) fn other(&self, url: &StoreUrl) -> Result<Box<dyn Administration>, StoreError> {
         url.open(Mode::Existing, self.wait)
     }

@@ -98,7 +98,7 @@ impl Text {
         })
     }
 
-    /// Inspects the token without a key. A malformed one is diagnosed as of `now`.
+    /// Inspects the token without a key. A malformed one is diagnosed, with its expiry judged at `now`.
     pub(crate) fn inspection(&self, options: &DecodeOptions, now: UnixTime) -> Result<Inspection, Malformed> {
         let damaged = |damage| self.file_name().unwrap_or_else(|| Malformed::token(damage, now));
         inspect(self.as_str()?, options).map_err(damaged)
@@ -114,7 +114,7 @@ impl Text {
         is_readable.then(|| Malformed::file_name(plain.unwrap_or("FILE")))
     }
 
-    /// Decodes the macaroon. A malformed one is diagnosed as of `now`.
+    /// Decodes the macaroon. A malformed one is diagnosed, with its expiry judged at `now`.
     pub(crate) fn macaroon(
         &self,
         options: &DecodeOptions,
@@ -124,7 +124,8 @@ impl Text {
         read.map_err(|error| self.diagnosis(error, options, now))
     }
 
-    /// Decodes the token: unlike a macaroon, it has an identifier in Onedata's form.
+    /// Decodes the token, as [`macaroon`](Self::macaroon) does, but by the strict rules. Fails also if its identifier does
+    /// not have Onedata's form.
     pub(crate) fn token(&self, now: UnixTime) -> Result<Token, Malformed> {
         let options = DecodeOptions::default();
         Token::decode(self.as_str()?, &options).map_err(|error| self.diagnosis(error, &options, now))

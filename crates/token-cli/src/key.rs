@@ -42,7 +42,8 @@ impl KeyArgs {
         secret.is_some() || secret_hex.is_some() || secret_file.is_some()
     }
 
-    /// The root key. Fails if no key is given, the secret is empty, or a raw key has not 32 bytes.
+    /// The root key. Fails if no key is given, the secret is empty, not hexadecimal or in a file that cannot be read,
+    /// or a raw key has not 32 bytes.
     pub(crate) fn root_key(&self) -> Result<RootKey, Failure> {
         let secret = self.secret()?;
         if !self.raw_key {

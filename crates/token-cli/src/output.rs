@@ -46,7 +46,7 @@ impl Terminal {
         Self { out, color, json }
     }
 
-    /// Whether a person sees standard output.
+    /// Whether standard output is a terminal.
     pub(crate) fn is_terminal(&self) -> bool {
         self.out.is_terminal()
     }
@@ -56,13 +56,13 @@ impl Terminal {
         self.json
     }
 
-    /// The width of a line in characters, where a person sees it.
+    /// The width of a line in characters; `None` if standard output is no terminal.
     pub(crate) fn width(&self) -> Option<usize> {
         let (terminal_size::Width(width), _) = terminal_size::terminal_size_of(&self.out)?;
         Some(width.into())
     }
 
-    /// Refuses a closed standard output, for output that must not get lost.
+    /// Fails if standard output is closed. For output that must not get lost.
     pub(crate) fn must_be_open(&self) -> Result<(), Failure> {
         match is_closed(&self.out) {
             Ok(true) => Err(Failure::Output(io::Error::other("it is closed"))),
@@ -71,7 +71,7 @@ impl Terminal {
         }
     }
 
-    /// Writes the document, or the text for people.
+    /// Writes the document with `--json`, and else the text for people.
     pub(crate) fn answer(&self, document: &impl Serialize, text: impl fmt::Display) -> Result<(), Failure> {
         if self.json { self.document(document) } else { self.text(text) }
     }

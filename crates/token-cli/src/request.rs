@@ -47,7 +47,7 @@ impl RequestArgs {
         self.at
     }
 
-    /// The given time, or that of the clock.
+    /// The given time, or that of the clock. Fails if the clock shows a time before 1970.
     pub(crate) fn now(&self) -> Result<UnixTime, Failure> {
         Ok(self.at.map_or_else(time::now, Ok)?)
     }
@@ -89,7 +89,7 @@ fn country(text: &str) -> Result<String, &'static str> {
     is_code.then(|| text.to_ascii_uppercase()).ok_or("not two letters")
 }
 
-/// Reads a consumer: a user, a group or a provider.
+/// Reads a consumer: a user, a group or a provider. Refuses `nobody`.
 pub(crate) fn consumer(text: &str) -> Result<Subject, &'static str> {
     match text.parse() {
         Err(_) | Ok(Subject::Nobody) => Err("none of usr-ID, grp-ID and prv-ID"),
@@ -97,7 +97,7 @@ pub(crate) fn consumer(text: &str) -> Result<Subject, &'static str> {
     }
 }
 
-/// Reads an issuer: a user or a provider.
+/// Reads an issuer: a user or a provider. Refuses every other subject.
 pub(crate) fn issuer(text: &str) -> Result<Subject, &'static str> {
     match text.parse() {
         Ok(subject @ (Subject::User(_) | Subject::Provider(_))) => Ok(subject),

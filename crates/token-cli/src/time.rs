@@ -21,7 +21,7 @@ const YEAR: u64 = 31_556_952;
 #[error("the system's clock shows a time before 1970; set it")]
 pub(crate) struct WrongClock;
 
-/// The time of the system's clock.
+/// The time of the system's clock. Fails if it is before 1970.
 pub(crate) fn now() -> Result<UnixTime, WrongClock> {
     // A clock this wrong would revive expired tokens.
     let since = SystemTime::now().duration_since(UNIX_EPOCH).map_err(|_| WrongClock)?;
@@ -31,7 +31,8 @@ pub(crate) fn now() -> Result<UnixTime, WrongClock> {
 const INVALID_TIME: &str =
     "not a time from 1970 on, such as 2030-01-31T12:00:00Z, 2030-01-31 or Unix seconds";
 
-/// Reads RFC 3339, its date alone for the day's first second in UTC, or Unix seconds. Drops a fraction of a second.
+/// Reads a time from 1970 on: RFC 3339, its date alone for the day's first second in UTC, or Unix seconds. Drops a
+/// fraction of a second.
 pub(crate) fn parse_time(text: &str) -> Result<UnixTime, &'static str> {
     let secs = if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
         text.parse().ok()

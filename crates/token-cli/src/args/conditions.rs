@@ -29,7 +29,7 @@ impl Condition {
     }
 }
 
-/// All of them, in order.
+/// All conditions of a token, in the order of the command line.
 #[derive(Clone)]
 pub(crate) struct Conditions(pub(crate) Vec<Condition>);
 
