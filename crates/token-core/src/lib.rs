@@ -107,9 +107,9 @@
 //!
 //! # Hostile input
 //!
-//! No input makes this crate panic. Decoding is strict and iterative, trusts no length field, and stops at [`Limits`].
-//! An accepted Onedata token re-encodes to the same text, byte for byte. Secrets are wiped when dropped. Neither
-//! secrets nor signatures appear in `Debug` or in errors.
+//! No input makes this crate panic. Decoding is strict, trusts no length field, recurs four levels deep at most, and
+//! stops at [`Limits`]. An accepted Onedata token re-encodes to the same text, byte for byte. Secrets are wiped when
+//! dropped. Neither secrets nor signatures appear in `Debug` or in errors.
 #![cfg_attr(not(test), no_std)]
 #![forbid(unsafe_code)]
 #![warn(unnameable_types, clippy::exhaustive_enums)]

@@ -9,12 +9,13 @@ use self::syntax::{Member, Members, NAMES, Reader, V1_CAVEAT_NAMES, V1_NAMES, Va
 pub(crate) use self::write::write;
 use super::{
     error::{DecodeError, Problem},
-    format::{DecodeOptions, Format, vid_fits},
+    format::{DecodeOptions, Format},
     text,
 };
 use crate::{
     Signature,
     macaroon::{CaveatSpans, Parts, ThirdPartySpans},
+    seal::VID_LEN,
 };
 
 /// Reads a JSON document. If the JSON is valid but the macaroon is not, `parts` keeps the fields before the damage.
@@ -28,97 +29,62 @@ pub(crate) fn read(
     if !reader.rest().is_empty() {
         return Err(reader.syntax("the end of the text"));
     }
-    let builder = Builder { reader, parts };
-    match members.has_any(&V1_NAMES) {
-        true => Ok((Format::V1J, builder.v1(members)?)),
-        false => Ok((Format::V2J, builder.v2(members)?)),
-    }
+    let is_v1 = members.has_any(&V1_NAMES);
+    let format = if is_v1 { Format::V1J } else { Format::V2J };
+    Ok((format, Builder { reader, parts, is_v1 }.macaroon(members)?))
 }
 
 /// Builds a macaroon from the members of an object.
 struct Builder<'a, 'p> {
     reader: Reader<'a>,
     parts: &'p mut Parts,
+    is_v1: bool,
 }
 
 impl Builder<'_, '_> {
-    fn v1(mut self, mut members: Members) -> Result<Signature, DecodeError> {
-        if members.members.iter().any(|(name, _)| !V1_NAMES.contains(name)) {
-            return Err(self.reader.error(Problem::JsonMixed, members.at));
-        }
-        if let Some(location) = self.text(members.take("location"))? {
-            self.fits(&location, "location")?;
-            self.parts.location = Some(self.parts.push(&location.value));
-        }
-        let identifier = self.text(members.take("identifier"))?;
-        let identifier = self.not_empty(identifier, "identifier", members.at)?;
-        self.parts.identifier = Some(self.parts.push(&identifier));
-        for mut caveat in self.caveats(members.take("caveats"))? {
-            if caveat.members.iter().any(|(name, _)| !V1_CAVEAT_NAMES.contains(name)) {
-                return Err(self.reader.error(Problem::JsonMixed, caveat.at));
-            }
-            let identifier = self.text(caveat.take("cid"))?;
-            let vid = match caveat.take("vid") {
-                Some(vid) => Some(self.base64(vid)?),
-                None => None,
-            };
-            let location = self.text(caveat.take("cl"))?;
-            self.caveat(caveat.at, identifier, vid, location)?;
-        }
-        let signature = self.text(members.take("signature"))?;
-        let Some(Member { value: digits, at }) = signature else {
-            return Err(self.reader.error(Problem::MissingField("signature"), members.at));
-        };
-        self.hex(&digits).ok_or_else(|| self.reader.error(Problem::SignatureHex, at))
-    }
-
-    fn v2(mut self, mut members: Members) -> Result<Signature, DecodeError> {
-        match members.take("v") {
+    fn macaroon(mut self, mut members: Members) -> Result<Signature, DecodeError> {
+        self.not_mixed(&members, &V1_NAMES)?;
+        match members.take(&["v"]) {
             None | Some(Member { value: Value::Number(2), .. }) => {}
             Some(Member { value: Value::Text(version), .. }) if version == "2" => {}
             Some(Member { at, .. }) => return Err(self.reader.error(Problem::JsonVersion, at)),
         }
-        if let Some(location) = self.either(&mut members, "l", "l64")? {
+        if let Some(location) = self.field(&mut members, &["l", "location"], &["l64"])? {
             self.fits(&location, "location")?;
             self.utf8(&location, "location")?;
             self.parts.location = Some(self.parts.push(&location.value));
         }
-        let identifier = self.either(&mut members, "i", "i64")?;
+        let identifier = self.field(&mut members, &["i", "identifier"], &["i64"])?;
         let identifier = self.not_empty(identifier, "identifier", members.at)?;
         self.parts.identifier = Some(self.parts.push(&identifier));
-        for mut caveat in self.caveats(members.take("c"))? {
-            if caveat.has_any(&V1_CAVEAT_NAMES) {
-                return Err(self.reader.error(Problem::JsonMixed, caveat.at));
-            }
-            let identifier = self.either(&mut caveat, "i", "i64")?;
-            let vid = self.either(&mut caveat, "v", "v64")?;
-            if let Some(vid) = &vid {
-                vid_fits(vid.value.len(), 0)
-                    .map_err(|error| self.reader.error(error.problem().clone(), vid.at))?;
-            }
-            let location = self.either(&mut caveat, "l", "l64")?;
-            if let Some(location) = &location {
-                self.utf8(location, "caveat location")?;
-            }
-            self.caveat(caveat.at, identifier, vid, location)?;
+        for caveat in self.caveats(members.take(&["c", "caveats"]))? {
+            self.caveat(caveat)?;
         }
-        let Some(signature) = self.either(&mut members, "s", "s64")? else {
+        let Some(Member { value, at }) = self.field(&mut members, &["s", "signature"], &["s64"])? else {
             return Err(self.reader.error(Problem::MissingField("signature"), members.at));
         };
-        let problem = Problem::SignatureLength(signature.value.len());
-        <[u8; Signature::LEN]>::try_from(signature.value)
-            .map(Signature::new)
-            .map_err(|_| self.reader.error(problem, signature.at))
+        let (signature, problem) = match self.is_v1 {
+            true => (self.hex(&value), Problem::SignatureHex),
+            false => (value.as_slice().try_into().ok(), Problem::SignatureLength(value.len())),
+        };
+        signature.map(Signature::new).ok_or_else(|| self.reader.error(problem, at))
     }
 
-    fn caveat(
-        &mut self,
-        at: usize,
-        identifier: Option<Member<Vec<u8>>>,
-        vid: Option<Member<Vec<u8>>>,
-        location: Option<Member<Vec<u8>>>,
-    ) -> Result<(), DecodeError> {
-        let identifier = self.not_empty(identifier, "caveat", at)?;
+    fn caveat(&mut self, mut members: Members) -> Result<(), DecodeError> {
+        self.not_mixed(&members, &V1_CAVEAT_NAMES)?;
+        let identifier = self.field(&mut members, &["i", "cid"], &["i64"])?;
+        let vid = self.field(&mut members, &["v"], &["v64", "vid"])?;
+        if let Some(Member { value, at }) = &vid
+            && value.len() != VID_LEN
+            && !self.is_v1
+        {
+            return Err(self.reader.error(Problem::VidLength(value.len()), *at));
+        }
+        let location = self.field(&mut members, &["l", "cl"], &["l64"])?;
+        if let Some(location) = &location {
+            self.utf8(location, "caveat location")?;
+        }
+        let identifier = self.not_empty(identifier, "caveat", members.at)?;
         for (member, field) in [(&vid, "vid"), (&location, "caveat location")] {
             member.as_ref().map_or(Ok(()), |member| self.fits(member, field))?;
         }
@@ -138,6 +104,13 @@ impl Builder<'_, '_> {
         Ok(())
     }
 
+    fn not_mixed(&self, members: &Members, v1: &[&str]) -> Result<(), DecodeError> {
+        match members.members.iter().any(|(name, _)| v1.contains(name) != self.is_v1) {
+            true => Err(self.reader.error(Problem::JsonMixed, members.at)),
+            false => Ok(()),
+        }
+    }
+
     fn caveats(&self, member: Option<Member<Value>>) -> Result<Vec<Members>, DecodeError> {
         match member {
             None => Ok(Vec::new()),
@@ -146,36 +119,33 @@ impl Builder<'_, '_> {
         }
     }
 
-    fn text(&self, member: Option<Member<Value>>) -> Result<Option<Member<Vec<u8>>>, DecodeError> {
+    fn text(&self, member: Member<Value>) -> Result<Member<Vec<u8>>, DecodeError> {
         match member {
-            None => Ok(None),
-            Some(Member { value: Value::Text(text), at }) => {
-                Ok(Some(Member { value: text.into_bytes(), at }))
-            }
-            Some(Member { at, .. }) => Err(self.reader.error(Problem::JsonSyntax("a string"), at)),
+            Member { value: Value::Text(text), at } => Ok(Member { value: text.into_bytes(), at }),
+            Member { at, .. } => Err(self.reader.error(Problem::JsonSyntax("a string"), at)),
         }
     }
 
     fn base64(&self, member: Member<Value>) -> Result<Member<Vec<u8>>, DecodeError> {
-        let at = member.at;
-        let encoded = self.text(Some(member))?.map(|text| text.value).unwrap_or_default();
-        match text::read_base64(&encoded, self.reader.options.liberal) {
+        let Member { value, at } = self.text(member)?;
+        match text::read_base64(&value, self.reader.options.liberal) {
             Ok(value) => Ok(Member { value, at }),
-            Err((error, _)) => Err(self.reader.error(error.problem().clone(), at)),
+            Err((error, _)) => Err(self.reader.error(error.problem, at)),
         }
     }
 
-    /// Takes one of the two members, and refuses both: another reader might take the other.
-    fn either(
+    /// Takes a field as text or as base64, by its names in v2J and v1J, and refuses both: another reader might take
+    /// the other.
+    fn field(
         &self,
         members: &mut Members,
-        plain: &str,
-        base64: &str,
+        text: &[&str],
+        base64: &[&str],
     ) -> Result<Option<Member<Vec<u8>>>, DecodeError> {
-        match (members.take(plain), members.take(base64)) {
+        match (members.take(text), members.take(base64)) {
             (Some(_), Some(Member { at, .. })) => Err(self.reader.error(Problem::JsonBoth, at)),
             (None, Some(member)) => self.base64(member).map(Some),
-            (plain, None) => self.text(plain),
+            (text, None) => text.map(|member| self.text(member)).transpose(),
         }
     }
 
@@ -215,21 +185,17 @@ impl Builder<'_, '_> {
         }
     }
 
-    fn hex(&self, digits: &[u8]) -> Option<Signature> {
-        let digit = |digit: &u8| match digit {
-            b'0'..=b'9' => Some(digit.wrapping_sub(b'0')),
-            b'a'..=b'f' => Some(digit.wrapping_sub(b'a').wrapping_add(10)),
-            b'A'..=b'F' if self.reader.options.liberal => Some(digit.wrapping_sub(b'A').wrapping_add(10)),
-            _ => None,
+    fn hex(&self, digits: &[u8]) -> Option<[u8; Signature::LEN]> {
+        let digit = |digit: u8| match digit {
+            b'A'..=b'F' if !self.reader.options.liberal => None,
+            digit => u8::try_from(char::from(digit).to_digit(16)?).ok(),
         };
-        let (pairs, rest) = digits.as_chunks::<2>();
+        let (pairs, []) = digits.as_chunks() else { return None };
+        let pairs: &[_; Signature::LEN] = pairs.try_into().ok()?;
         let mut signature = [0; Signature::LEN];
-        if !rest.is_empty() || pairs.len() != signature.len() {
-            return None;
-        }
-        for (byte, [high, low]) in signature.iter_mut().zip(pairs) {
+        for (byte, &[high, low]) in signature.iter_mut().zip(pairs) {
             *byte = digit(high)? << 4 | digit(low)?;
         }
-        Some(Signature::new(signature))
+        Some(signature)
     }
 }

@@ -1,4 +1,4 @@
-//! The JSON syntax. Reads without recursion, records the offset of every value, and quotes none in errors.
+//! The JSON syntax. Records the offset of every value, and quotes none in errors.
 
 use alloc::{string::String, vec::Vec};
 
@@ -75,61 +75,70 @@ impl<'a> Reader<'a> {
         DecodeError::text(problem, before.chars().count())
     }
 
-    fn take(&mut self, token: u8, expected: &'static str) -> Result<(), DecodeError> {
+    fn expect(&mut self, token: u8, expected: &'static str) -> Result<(), DecodeError> {
         self.space();
         match self.peek() {
-            Some(found) if found == token => {
-                self.advance(1);
-                Ok(())
-            }
+            Some(found) if found == token => Ok(()),
             _ => Err(self.syntax(expected)),
         }
     }
 
     pub(super) fn members(&mut self, names: &'static [&'static str]) -> Result<Members, DecodeError> {
-        self.take(b'{', "an object")?;
-        let mut found = Members { at: self.at.saturating_sub(1), members: Vec::new() };
+        self.expect(b'{', "an object")?;
+        let mut found = Members { at: self.at, members: Vec::new() };
         let mut nulls = Vec::new();
+        self.sequence(b'}', "a comma or the end of the object", |reader| {
+            let at = reader.at;
+            let name = reader.name()?;
+            reader.space();
+            let Some(&name) = names.iter().find(|known| **known == name) else {
+                return match reader.options.liberal {
+                    true => reader.skip(0),
+                    false => Err(reader.error(Problem::JsonUnknownMember, at)),
+                };
+            };
+            if found.members.iter().any(|(other, _)| *other == name) || nulls.contains(&name) {
+                return Err(reader.error(Problem::JsonDuplicate, at));
+            }
+            let at = reader.at;
+            match reader.value(name)? {
+                Some(value) => found.members.push((name, Member { value, at })),
+                // A null version is not 2. In a caveat, `v` is the vid.
+                None if name == "v" && names.contains(&"c") => {
+                    return Err(reader.error(Problem::JsonVersion, at));
+                }
+                None => nulls.push(name),
+            }
+            Ok(())
+        })?;
+        Ok(found)
+    }
+
+    /// Reads the items between two brackets, of which the first is next.
+    fn sequence(
+        &mut self,
+        closing: u8,
+        unfinished: &'static str,
+        mut item: impl FnMut(&mut Self) -> Result<(), DecodeError>,
+    ) -> Result<(), DecodeError> {
+        self.advance(1);
         self.space();
-        if self.peek() == Some(b'}') {
-            self.advance(1);
-            return Ok(found);
-        }
-        loop {
+        let mut unread = self.peek() != Some(closing);
+        while unread {
             self.space();
-            let at = self.at;
-            let name = self.string()?;
-            self.take(b':', "a colon")?;
+            item(self)?;
             self.space();
-            let known = names.iter().find(|known| **known == name);
-            match known {
-                Some(&name) => {
-                    if found.members.iter().any(|(other, _)| *other == name) || nulls.contains(&name) {
-                        return Err(self.error(Problem::JsonDuplicate, at));
-                    }
-                    let at = self.at;
-                    match self.value(name)? {
-                        Some(value) => found.members.push((name, Member { value, at })),
-                        // A null version is not 2. In a caveat, `v` is the vid.
-                        None if name == "v" && names.contains(&"c") => {
-                            return Err(self.error(Problem::JsonVersion, at));
-                        }
-                        None => nulls.push(name),
-                    }
-                }
-                None if self.options.liberal => self.skip()?,
-                None => return Err(self.error(Problem::JsonUnknownMember, at)),
-            }
-            self.space();
-            match self.peek() {
-                Some(b',') => self.advance(1),
-                Some(b'}') => {
-                    self.advance(1);
-                    return Ok(found);
-                }
-                _ => return Err(self.syntax("a comma or the end of the object")),
+            unread = match self.peek() {
+                Some(b',') => true,
+                Some(found) if found == closing => false,
+                _ => return Err(self.syntax(unfinished)),
+            };
+            if unread {
+                self.advance(1);
             }
         }
+        self.advance(1);
+        Ok(())
     }
 
     fn value(&mut self, name: &'static str) -> Result<Option<Value>, DecodeError> {
@@ -149,30 +158,16 @@ impl<'a> Reader<'a> {
     }
 
     fn caveats(&mut self) -> Result<Vec<Members>, DecodeError> {
-        self.take(b'[', "an array")?;
         let mut caveats = Vec::new();
-        self.space();
-        if self.peek() == Some(b']') {
-            self.advance(1);
-            return Ok(caveats);
-        }
-        loop {
-            self.space();
-            if caveats.len() >= self.options.limits.caveats {
-                let problem = Problem::TooManyCaveats(self.options.limits.caveats);
-                return Err(self.error(problem, self.at));
+        self.sequence(b']', "a comma or the end of the array", |reader| {
+            if caveats.len() >= reader.options.limits.caveats {
+                let problem = Problem::TooManyCaveats(reader.options.limits.caveats);
+                return Err(reader.error(problem, reader.at));
             }
-            caveats.push(self.members(&CAVEAT_NAMES)?);
-            self.space();
-            match self.peek() {
-                Some(b',') => self.advance(1),
-                Some(b']') => {
-                    self.advance(1);
-                    return Ok(caveats);
-                }
-                _ => return Err(self.syntax("a comma or the end of the array")),
-            }
-        }
+            caveats.push(reader.members(&CAVEAT_NAMES)?);
+            Ok(())
+        })?;
+        Ok(caveats)
     }
 
     fn word(&mut self, word: &'static str) -> Result<(), DecodeError> {
@@ -267,70 +262,41 @@ impl<'a> Reader<'a> {
         u32::from_str_radix(digits, 16).ok()
     }
 
-    /// Skips an ignored value, without recursion.
-    fn skip(&mut self) -> Result<(), DecodeError> {
-        let mut open: Vec<u8> = Vec::new();
-        loop {
-            self.space();
-            match self.peek() {
-                Some(bracket @ (b'{' | b'[')) => {
-                    if open.len() >= MAX_DEPTH {
-                        return Err(self.error(Problem::JsonDepth(MAX_DEPTH), self.at));
-                    }
-                    self.advance(1);
-                    self.space();
-                    let closing = if bracket == b'{' { b'}' } else { b']' };
-                    if self.peek() != Some(closing) {
-                        open.push(closing);
-                        if closing == b'}' {
-                            self.name()?;
-                        }
-                        continue;
-                    }
-                    self.advance(1);
-                }
-                Some(b'"') => {
-                    self.string()?;
-                }
-                Some(b't') => self.word("true")?,
-                Some(b'f') => self.word("false")?,
-                Some(b'n') => self.word("null")?,
-                Some(b'-' | b'0'..=b'9') => {
-                    let rest = self.rest();
-                    let number =
-                        rest.trim_start_matches(['-', '+', '.', 'e', 'E']).trim_start_matches(|c: char| {
-                            c.is_ascii_digit() || matches!(c, '-' | '+' | '.' | 'e' | 'E')
-                        });
-                    self.advance(rest.len().saturating_sub(number.len()));
-                }
-                _ => return Err(self.syntax("a value")),
+    /// Skips an ignored value. Recurs no deeper than [`MAX_DEPTH`].
+    fn skip(&mut self, depth: usize) -> Result<(), DecodeError> {
+        self.space();
+        match self.peek() {
+            Some(b'{' | b'[') if depth >= MAX_DEPTH => {
+                Err(self.error(Problem::JsonDepth(MAX_DEPTH), self.at))
             }
-            // A value has ended, and perhaps the arrays and objects around it.
-            loop {
-                let Some(&closing) = open.last() else { return Ok(()) };
-                self.space();
-                match self.peek() {
-                    Some(b',') => {
-                        self.advance(1);
-                        if closing == b'}' {
-                            self.name()?;
-                        }
-                        break;
-                    }
-                    Some(found) if found == closing => {
-                        self.advance(1);
-                        open.pop();
-                    }
-                    _ => return Err(self.syntax("a comma or a closing bracket")),
-                }
+            Some(b'{') => self.sequence(b'}', "a comma or a closing bracket", |reader| {
+                reader.name()?;
+                reader.skip(depth.saturating_add(1))
+            }),
+            Some(b'[') => self.sequence(b']', "a comma or a closing bracket", |reader| {
+                reader.skip(depth.saturating_add(1))
+            }),
+            Some(b'"') => self.string().map(drop),
+            Some(b't') => self.word("true"),
+            Some(b'f') => self.word("false"),
+            Some(b'n') => self.word("null"),
+            Some(b'-' | b'0'..=b'9') => {
+                let rest = self.rest();
+                let behind = rest.trim_start_matches(|c: char| {
+                    c.is_ascii_digit() || matches!(c, '-' | '+' | '.' | 'e' | 'E')
+                });
+                self.advance(rest.len().saturating_sub(behind.len()));
+                Ok(())
             }
+            _ => Err(self.syntax("a value")),
         }
     }
 
-    fn name(&mut self) -> Result<(), DecodeError> {
-        self.space();
-        self.string()?;
-        self.take(b':', "a colon")
+    fn name(&mut self) -> Result<String, DecodeError> {
+        let name = self.string()?;
+        self.expect(b':', "a colon")?;
+        self.advance(1);
+        Ok(name)
     }
 }
 
@@ -339,8 +305,9 @@ impl Members {
         self.members.iter().any(|(name, _)| names.contains(name))
     }
 
-    pub(super) fn take(&mut self, name: &str) -> Option<Member<Value>> {
-        let at = self.members.iter().position(|(other, _)| *other == name)?;
+    /// Takes the member with one of these names.
+    pub(super) fn take(&mut self, names: &[&str]) -> Option<Member<Value>> {
+        let at = self.members.iter().position(|(name, _)| names.contains(name))?;
         Some(self.members.swap_remove(at).1)
     }
 }
