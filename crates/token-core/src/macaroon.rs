@@ -17,12 +17,6 @@ pub(crate) struct Span {
     pub(crate) end: usize,
 }
 
-impl Span {
-    pub(crate) const fn len(self) -> usize {
-        self.end.saturating_sub(self.start)
-    }
-}
-
 #[derive(Clone, Copy, Default)]
 pub(crate) struct CaveatSpans {
     pub(crate) identifier: Span,

@@ -123,7 +123,7 @@ pub enum Problem {
         declared: usize,
     },
     /// The bytes end within a packet.
-    #[error("the token is cut {missing} bytes short inside the {} packet, which begins at byte {begin} and says it has {declared} bytes", FieldOr(*.field))]
+    #[error("the token is cut {missing} bytes short inside the {} packet, which begins at byte {begin} and says it has {declared} bytes", .field.unwrap_or("last"))]
     Cut {
         /// The name of the packet, if enough of it is left.
         field: Option<&'static str>,
@@ -294,14 +294,6 @@ impl fmt::Display for Ordinal {
                 write!(f, "{n}{suffix}")
             }
         }
-    }
-}
-
-struct FieldOr(Option<&'static str>);
-
-impl fmt::Display for FieldOr {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.0.unwrap_or("last"))
     }
 }
 

@@ -1,6 +1,6 @@
 //! The formats, and the rules for reading them.
 
-use super::error::{DecodeError, EncodeError, Problem};
+use super::error::EncodeError;
 use crate::{limits::Limits, seal::VID_LEN};
 
 /// A format of macaroons (`macaroon-formats.md` §2 to §4). It is not signed.
@@ -52,14 +52,6 @@ impl DecodeOptions {
     #[must_use]
     pub const fn compat() -> Self {
         Self { limits: Limits::ONEDATA, liberal: true }
-    }
-}
-
-/// Checks the length of a third-party caveat's sealed key.
-pub(crate) fn vid_fits(len: usize, at: usize) -> Result<(), DecodeError> {
-    match len {
-        VID_LEN => Ok(()),
-        len => Err(DecodeError::bytes(Problem::VidLength(len), at)),
     }
 }
 

@@ -2,11 +2,12 @@
 
 use super::{
     error::{DecodeError, EncodeError, Problem},
-    format::{DecodeOptions, vid_fits, writable_vid},
+    field::{Field, room},
+    format::{DecodeOptions, writable_vid},
 };
 use crate::{
     Caveat, Macaroon, Signature,
-    macaroon::{CaveatSpans, Parts, Span, ThirdPartySpans},
+    macaroon::{CaveatSpans, Parts, ThirdPartySpans},
 };
 
 /// The length of a packet's length field, in bytes.
@@ -58,10 +59,9 @@ pub(crate) fn read(parts: &mut Parts, options: &DecodeOptions) -> Result<Signatu
     read
 }
 
-struct Packet {
+struct Packet<'a> {
     name: Name,
-    value: Span,
-    begin: usize,
+    field: Field<'a>,
 }
 
 struct Reader<'a> {
@@ -73,78 +73,59 @@ struct Reader<'a> {
 
 impl<'a> Reader<'a> {
     fn macaroon(mut self, parts: &mut Parts) -> Result<Signature, DecodeError> {
-        let first = self.packet(LOCATION)?;
-        let identifier = match first.name == Name::Location {
-            true => {
-                self.utf8(&first, LOCATION)?;
-                parts.location = Some(first.value);
-                let second = self.packet(IDENTIFIER)?;
-                if second.name != Name::Identifier {
-                    let problem = Problem::UnexpectedField(IDENTIFIER);
-                    return Err(DecodeError::bytes(problem, second.begin));
+        let options = self.options;
+        let Packet { name, field } = self.packet(LOCATION)?;
+        let identifier = match name {
+            Name::Location => {
+                parts.location = Some(field.utf8(LOCATION, options)?);
+                match self.packet(IDENTIFIER)? {
+                    Packet { name: Name::Identifier, field } => field,
+                    other => return Err(other.field.error(Problem::UnexpectedField(IDENTIFIER))),
                 }
-                second
             }
-            false if self.options.liberal && first.name == Name::Identifier => first,
-            false => {
-                return Err(DecodeError::bytes(Problem::UnexpectedField(LOCATION), first.begin));
-            }
+            Name::Identifier if options.liberal => field,
+            _ => return Err(field.error(Problem::UnexpectedField(LOCATION))),
         };
-        if !self.options.liberal {
-            not_empty(&identifier, IDENTIFIER)?;
-        }
-        parts.identifier = Some(identifier.value);
+        parts.identifier = Some(match options.liberal {
+            true => identifier.span(),
+            false => identifier.not_empty(IDENTIFIER)?,
+        });
 
         let mut packet = self.packet("a caveat or the signature")?;
         while packet.name == Name::Caveat {
-            not_empty(&packet, "caveat")?;
-            if parts.caveats.len() >= self.options.limits.caveats {
-                let problem = Problem::TooManyCaveats(self.options.limits.caveats);
-                return Err(DecodeError::bytes(problem, packet.begin));
-            }
-            let identifier = packet.value;
+            let identifier = packet.field.not_empty("caveat")?;
+            room(parts, options, packet.field.begin)?;
             packet = self.packet("a caveat or the signature")?;
             let mut third_party = None;
             if packet.name != Name::Caveat && packet.name != Name::Signature {
                 (third_party, packet) = self.third_party(packet)?;
             }
-            parts.push_caveat(
-                CaveatSpans { identifier, third_party },
-                self.rest().len(),
-                &self.options.limits,
-            );
+            parts.push_caveat(CaveatSpans { identifier, third_party }, self.rest().len(), &options.limits);
         }
-
-        if packet.name != Name::Signature {
-            let problem = Problem::UnexpectedField("a caveat or the signature");
-            return Err(DecodeError::bytes(problem, packet.begin));
-        }
-        let len = packet.value.len();
-        let signature = <[u8; Signature::LEN]>::try_from(self.value(&packet))
-            .map_err(|_| DecodeError::bytes(Problem::SignatureLength(len), packet.begin))?;
-        match self.rest().len() {
-            0 => Ok(Signature::new(signature)),
-            left => Err(DecodeError::bytes(Problem::TrailingBytes(left), self.at)),
+        match packet.name {
+            Name::Signature => packet.field.signature(self.rest().len(), self.at),
+            _ => Err(packet.field.error(Problem::UnexpectedField("a caveat or the signature"))),
         }
     }
 
     /// Reads the packets of a third-party caveat, `vid` and `cl`, from this packet on, and the packet after them. The
     /// liberal rules accept the two in either order, and `vid` alone; they ignore `cl` alone.
-    fn third_party(&mut self, mut packet: Packet) -> Result<(Option<ThirdPartySpans>, Packet), DecodeError> {
+    fn third_party(
+        &mut self,
+        mut packet: Packet<'a>,
+    ) -> Result<(Option<ThirdPartySpans>, Packet<'a>), DecodeError> {
         let (mut vid, mut location) = (None, None);
         loop {
-            if packet.name == Name::Vid && vid.is_none() {
-                vid_fits(packet.value.len(), packet.begin)?;
-                vid = Some(packet.value);
-            } else if packet.name == Name::CaveatLocation
+            let Packet { name, field } = packet;
+            if name == Name::Vid && vid.is_none() {
+                vid = Some(field.vid()?);
+            } else if name == Name::CaveatLocation
                 && location.is_none()
                 && (vid.is_some() || self.options.liberal)
             {
-                self.utf8(&packet, "caveat location")?;
-                location = Some(packet.value);
+                location = Some(field.utf8("caveat location", self.options)?);
             } else if vid.is_some() && location.is_none() && !self.options.liberal {
-                let problem = Problem::UnexpectedField(CAVEAT_LOCATION);
-                return Err(DecodeError::bytes(problem, packet.begin));
+                return Err(field.error(Problem::UnexpectedField(CAVEAT_LOCATION)));
             } else {
                 let location = location.unwrap_or_default();
                 return Ok((vid.map(|vid| ThirdPartySpans { vid, location }), packet));
@@ -153,32 +134,18 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn utf8(&self, packet: &Packet, field: &'static str) -> Result<(), DecodeError> {
-        match core::str::from_utf8(self.value(packet)) {
-            Err(error) if !self.options.liberal => {
-                let at = packet.value.start.saturating_add(error.valid_up_to());
-                Err(DecodeError::bytes(Problem::NotUtf8(field), at))
-            }
-            _ => Ok(()),
-        }
-    }
-
-    fn value(&self, packet: &Packet) -> &'a [u8] {
-        self.bytes.get(packet.value.start..packet.value.end).unwrap_or_default()
-    }
-
     fn rest(&self) -> &'a [u8] {
         self.bytes.get(self.at..).unwrap_or_default()
     }
 
     /// Reads the next packet. The diagnosis of a malformed packet is separate, so that this is short enough to inline.
     #[inline(always)]
-    fn packet(&mut self, expected: &'static str) -> Result<Packet, DecodeError> {
+    fn packet(&mut self, expected: &'static str) -> Result<Packet<'a>, DecodeError> {
         self.well_formed().ok_or_else(|| self.fault(expected))
     }
 
     #[inline(always)]
-    fn well_formed(&mut self) -> Option<Packet> {
+    fn well_formed(&mut self) -> Option<Packet<'a>> {
         let (begin, rest) = (self.at, self.rest());
         let declared = hex(rest.first_chunk()?)?;
         let body = rest.get(HEADER..declared)?.strip_suffix(b"\n")?;
@@ -188,8 +155,8 @@ impl<'a> Reader<'a> {
         }
         self.at = begin.checked_add(declared)?;
         self.packet = self.packet.saturating_add(1);
-        let end = self.at.checked_sub(1)?;
-        Some(Packet { name, value: Span { start: end.checked_sub(value.len())?, end }, begin })
+        let start = self.at.checked_sub(1)?.checked_sub(value.len())?;
+        Some(Packet { name, field: Field { value, start, begin } })
     }
 
     /// Diagnoses why the next packet is malformed.
@@ -226,13 +193,6 @@ impl<'a> Reader<'a> {
                 DecodeError::field_too_long(field, value.len(), max, begin)
             }
         }
-    }
-}
-
-fn not_empty(packet: &Packet, field: &'static str) -> Result<(), DecodeError> {
-    match packet.value.len() == 0 {
-        true => Err(DecodeError::bytes(Problem::EmptyField(field), packet.begin)),
-        false => Ok(()),
     }
 }
 

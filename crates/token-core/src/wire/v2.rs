@@ -4,7 +4,8 @@ use alloc::vec::Vec;
 
 use super::{
     error::{DecodeError, EncodeError, Problem},
-    format::{DecodeOptions, vid_fits, writable_vid},
+    field::{Field, room},
+    format::{DecodeOptions, writable_vid},
 };
 use crate::{
     Caveat, Macaroon, Signature,
@@ -29,20 +30,13 @@ pub(crate) fn read(parts: &mut Parts, options: &DecodeOptions) -> Result<Signatu
     read
 }
 
-/// A field, and its offset.
-#[derive(Clone, Copy)]
-struct Field {
-    span: Span,
-    begin: usize,
-}
-
 struct Reader<'a> {
     bytes: &'a [u8],
     at: usize,
     options: &'a DecodeOptions,
 }
 
-impl Reader<'_> {
+impl<'a> Reader<'a> {
     fn macaroon(mut self, parts: &mut Parts) -> Result<Signature, DecodeError> {
         match self.bytes.first() {
             Some(&VERSION) => self.at = 1,
@@ -51,59 +45,45 @@ impl Reader<'_> {
                 return Err(DecodeError::bytes(problem, 0));
             }
         }
+        let options = self.options;
         if let Some(location) = self.field(LOCATION, "location")? {
-            self.utf8(location, "location")?;
-            parts.location = Some(location.span);
+            parts.location = Some(location.utf8("location", options)?);
         }
-        let identifier = self.required(IDENTIFIER, "identifier")?;
-        self.not_empty(identifier, "identifier")?;
-        parts.identifier = Some(identifier.span);
+        parts.identifier = Some(self.identifier("identifier")?);
         self.end_of_section()?;
 
         while self.peek() != Some(EOS) {
             let begin = self.at;
             let location = self.field(LOCATION, "caveat location")?;
             if let Some(location) = location {
-                self.utf8(location, "caveat location")?;
+                location.utf8("caveat location", options)?;
             }
-            let identifier = self.required(IDENTIFIER, "caveat")?;
-            self.not_empty(identifier, "caveat")?;
+            let identifier = self.identifier("caveat")?;
             let vid = self.field(VID, "vid")?;
             self.end_of_section()?;
-            if parts.caveats.len() >= self.options.limits.caveats {
-                let problem = Problem::TooManyCaveats(self.options.limits.caveats);
-                return Err(DecodeError::bytes(problem, begin));
-            }
+            room(parts, options, begin)?;
             let third_party = match (vid, location) {
-                (Some(vid), location) => {
-                    vid_fits(vid.span.len(), vid.begin)?;
-                    Some(ThirdPartySpans {
-                        vid: vid.span,
-                        location: location.map_or(Span::default(), |at| at.span),
-                    })
-                }
-                (None, Some(location)) if !self.options.liberal => {
-                    let problem = Problem::UnexpectedField("a vid beside a caveat's location");
-                    return Err(DecodeError::bytes(problem, location.begin));
+                (Some(vid), location) => Some(ThirdPartySpans {
+                    vid: vid.vid()?,
+                    location: location.map_or(Span::default(), |at| at.span()),
+                }),
+                (None, Some(location)) if !options.liberal => {
+                    return Err(location.error(Problem::UnexpectedField("a vid beside a caveat's location")));
                 }
                 (None, _) => None,
             };
-            parts.caveats.push(CaveatSpans { identifier: identifier.span, third_party });
+            parts.caveats.push(CaveatSpans { identifier, third_party });
         }
         self.end_of_section()?;
-
-        let signature = self.required(SIGNATURE, "signature")?;
-        let len = signature.span.len();
-        let value = parts_of(self.bytes, signature.span);
-        let value = <[u8; Signature::LEN]>::try_from(value)
-            .map_err(|_| DecodeError::bytes(Problem::SignatureLength(len), signature.begin))?;
-        match self.rest().len() {
-            0 => Ok(Signature::new(value)),
-            left => Err(DecodeError::bytes(Problem::TrailingBytes(left), self.at)),
-        }
+        self.required(SIGNATURE, "signature")?.signature(self.rest().len(), self.at)
     }
 
-    fn rest(&self) -> &[u8] {
+    fn identifier(&mut self, name: &'static str) -> Result<Span, DecodeError> {
+        let identifier = self.required(IDENTIFIER, name)?;
+        if self.options.liberal { Ok(identifier.span()) } else { identifier.not_empty(name) }
+    }
+
+    fn rest(&self) -> &'a [u8] {
         self.bytes.get(self.at..).unwrap_or_default()
     }
 
@@ -122,7 +102,7 @@ impl Reader<'_> {
         }
     }
 
-    fn required(&mut self, tag: u8, field: &'static str) -> Result<Field, DecodeError> {
+    fn required(&mut self, tag: u8, field: &'static str) -> Result<Field<'a>, DecodeError> {
         let at = self.at;
         match self.field(tag, field)? {
             Some(found) => Ok(found),
@@ -133,32 +113,23 @@ impl Reader<'_> {
 
     /// Reads the field with this tag, if it is next. A tag is one byte: all assigned tags fit into it, so a longer
     /// encoding of a tag is another field.
-    fn field(&mut self, tag: u8, field: &'static str) -> Result<Option<Field>, DecodeError> {
+    fn field(&mut self, tag: u8, field: &'static str) -> Result<Option<Field<'a>>, DecodeError> {
         let begin = self.at;
         if self.peek() != Some(tag) {
             return Ok(None);
         }
         self.at = self.at.saturating_add(1);
         let declared = self.varint(field)?;
-        let max = self.options.limits.field;
-        let left = self.rest().len();
-        let len = match usize::try_from(declared) {
-            Ok(len) if len <= left && len <= max => len,
-            Ok(len) if len > left && len <= max => {
-                let missing = len.saturating_sub(left);
-                return Err(DecodeError::bytes(
-                    Problem::CutField { field, begin, missing },
-                    self.bytes.len(),
-                ));
-            }
-            _ => {
-                let problem = Problem::FieldTooLong { field, len: declared, max };
-                return Err(DecodeError::bytes(problem, begin));
-            }
+        let (max, start, rest) = (self.options.limits.field, self.at, self.rest());
+        let Some(len) = usize::try_from(declared).ok().filter(|len| *len <= max) else {
+            return Err(DecodeError::bytes(Problem::FieldTooLong { field, len: declared, max }, begin));
         };
-        let start = self.at;
+        let Some(value) = rest.get(..len) else {
+            let problem = Problem::CutField { field, begin, missing: len.saturating_sub(rest.len()) };
+            return Err(DecodeError::bytes(problem, self.bytes.len()));
+        };
         self.at = start.saturating_add(len);
-        Ok(Some(Field { span: Span { start, end: self.at }, begin }))
+        Ok(Some(Field { value, start, begin }))
     }
 
     /// Reads an unsigned LEB128 number in its shortest form.
@@ -187,27 +158,6 @@ impl Reader<'_> {
         }
         Err(DecodeError::bytes(Problem::Varint(field), begin))
     }
-
-    fn utf8(&self, field: Field, name: &'static str) -> Result<(), DecodeError> {
-        match core::str::from_utf8(parts_of(self.bytes, field.span)) {
-            Err(error) if !self.options.liberal => {
-                let at = field.span.start.saturating_add(error.valid_up_to());
-                Err(DecodeError::bytes(Problem::NotUtf8(name), at))
-            }
-            _ => Ok(()),
-        }
-    }
-
-    fn not_empty(&self, field: Field, name: &'static str) -> Result<(), DecodeError> {
-        match field.span.len() {
-            0 if !self.options.liberal => Err(DecodeError::bytes(Problem::EmptyField(name), field.begin)),
-            _ => Ok(()),
-        }
-    }
-}
-
-fn parts_of(bytes: &[u8], span: Span) -> &[u8] {
-    bytes.get(span.start..span.end).unwrap_or_default()
 }
 
 /// Writes the fields.
