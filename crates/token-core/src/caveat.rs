@@ -24,6 +24,17 @@ pub enum Caveat<'a> {
     },
 }
 
+impl<'a> Caveat<'a> {
+    /// Returns the typed view of a first-party caveat in Onedata's vocabulary.
+    #[must_use]
+    pub fn read(&self) -> Option<Predicate<'a>> {
+        match self {
+            Self::FirstParty { predicate } => Predicate::read(predicate),
+            Self::ThirdParty { .. } => None,
+        }
+    }
+}
+
 /// A set of types of caveats in Onedata's vocabulary.
 ///
 /// [`Purpose::caveat_types`](crate::Purpose::caveat_types) returns the types that a token may carry.

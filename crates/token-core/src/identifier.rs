@@ -177,9 +177,7 @@ impl Serialize for Persistence {
         match self {
             Self::Named => serializer.serialize_str("named"),
             Self::Temporary { generation } => {
-                let mut map = serializer.serialize_struct("Persistence", 1)?;
-                map.serialize_field("temporary", generation)?;
-                map.end()
+                serializer.serialize_newtype_variant("Persistence", 1, "temporary", generation)
             }
         }
     }

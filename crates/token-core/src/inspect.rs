@@ -3,7 +3,7 @@
 mod diagnosis;
 mod report;
 
-use alloc::boxed::Box;
+use alloc::{boxed::Box, format};
 use core::fmt;
 
 pub use self::{diagnosis::Hint, report::Report};
@@ -109,11 +109,7 @@ impl Inspection {
     #[must_use]
     pub fn expires_at(&self) -> Option<UnixTime> {
         self.caveats()
-            .filter_map(|caveat| match caveat {
-                Caveat::FirstParty { predicate } => Predicate::read(predicate),
-                Caveat::ThirdParty { .. } => None,
-            })
-            .filter_map(|predicate| match predicate {
+            .filter_map(|caveat| match caveat.read()? {
                 Predicate::Time { valid_until } => Some(valid_until),
                 _ => None,
             })
@@ -144,28 +140,15 @@ impl fmt::Debug for Inspection {
 }
 
 /// A text that is not a token.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
+#[error("{error}{}", .hint.as_ref().map(|hint| format!("; {hint}")).unwrap_or_default())]
 #[non_exhaustive]
 pub struct Damage {
     /// What is wrong, and where.
+    #[source]
     pub error: DecodeError,
     /// What probably happened to it.
     pub hint: Option<Hint>,
     /// The part that was read before the damage.
     pub partial: Box<Inspection>,
-}
-
-impl fmt::Display for Damage {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.hint {
-            None => write!(f, "{}", self.error),
-            Some(hint) => write!(f, "{}; {hint}", self.error),
-        }
-    }
-}
-
-impl core::error::Error for Damage {
-    fn source(&self) -> Option<&(dyn core::error::Error + 'static)> {
-        Some(&self.error)
-    }
 }

@@ -4,7 +4,7 @@ use alloc::string::String;
 use core::fmt;
 
 use crate::{
-    BuildError, Caveat, DecodeError, DecodeOptions, EncodeError, Encoding, Fingerprint, Format, Identifier,
+    BuildError, DecodeError, DecodeOptions, EncodeError, Encoding, Fingerprint, Format, Identifier,
     IdentifierV2, LegacyType, Macaroon, Predicate, RootKey, ServiceKind, Spelling, Subject,
     macaroon::Parts,
     wire::{self, Reading},
@@ -112,12 +112,9 @@ impl Token {
     #[must_use]
     pub fn stated_legacy_type(&self) -> Option<LegacyType> {
         let Identifier::Opaque(_) = self.identifier() else { return None };
-        self.macaroon.caveats().find_map(|caveat| match caveat {
-            Caveat::FirstParty { predicate } => match Predicate::read(predicate)? {
-                Predicate::TokenType(stated) => Some(stated),
-                _ => None,
-            },
-            Caveat::ThirdParty { .. } => None,
+        self.macaroon.caveats().find_map(|caveat| match caveat.read()? {
+            Predicate::TokenType(stated) => Some(stated),
+            _ => None,
         })
     }
 

@@ -4,6 +4,7 @@
 //! and back.
 
 pub(crate) mod error;
+mod field;
 pub(crate) mod format;
 pub(crate) mod json;
 pub(crate) mod text;

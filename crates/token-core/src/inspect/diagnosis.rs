@@ -36,10 +36,12 @@ impl fmt::Display for Hint {
         match self {
             Self::FirstCharactersChanged { count, expected, rest_is_whole } => {
                 let (were, their) = match count {
-                    1 => ("character was", "its"),
-                    _ => ("characters were", "their"),
+                    1 => ("character was".into(), "its"),
+                    2 => ("two characters were".into(), "their"),
+                    3 => ("three characters were".into(), "their"),
+                    n => (format!("{n} characters were"), "their"),
                 };
-                write!(f, "the first {}{were} altered: with `{expected}` in {their} place ", Count(*count))?;
+                write!(f, "the first {were} altered: with `{expected}` in {their} place ")?;
                 f.write_str(match rest_is_whole {
                     true => "the token reads whole",
                     false => "the first packet reads, and the damage goes on behind it",
@@ -49,19 +51,6 @@ impl fmt::Display for Hint {
                 "the text ends with a complete signature, so a piece in the middle is missing or altered",
             ),
             Self::Trim => f.write_str("without the white space it reads whole"),
-        }
-    }
-}
-
-struct Count(usize);
-
-impl fmt::Display for Count {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0 {
-            1 => Ok(()),
-            2 => f.write_str("two "),
-            3 => f.write_str("three "),
-            n => write!(f, "{n} "),
         }
     }
 }

@@ -65,9 +65,8 @@ impl Serialize for Text<'_> {
         match core::str::from_utf8(self.0) {
             Ok(text) => serializer.serialize_str(text),
             Err(_) => {
-                let mut map = serializer.serialize_struct("Bytes", 1)?;
-                map.serialize_field("base64url", &URL_SAFE_NO_PAD.encode(self.0))?;
-                map.end()
+                let base64 = URL_SAFE_NO_PAD.encode(self.0);
+                serializer.serialize_newtype_variant("Text", 0, "base64url", &base64)
             }
         }
     }

@@ -12,6 +12,7 @@ pub trait ListItem<'a>: Copy {
 
 /// A list as its text, all of whose items were read once and are valid. Iteration reads all but the first again, so a
 /// list of any length needs no allocation.
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub struct List<'a, T> {
     text: &'a str,
     // Most lists have only one item.
@@ -40,22 +41,6 @@ impl<'a, T: ListItem<'a>> List<'a, T> {
         iter::once(self.first).chain(rest.filter_map(T::read))
     }
 }
-
-impl<T: Copy> Clone for List<'_, T> {
-    fn clone(&self) -> Self {
-        *self
-    }
-}
-
-impl<T: Copy> Copy for List<'_, T> {}
-
-impl<T> PartialEq for List<'_, T> {
-    fn eq(&self, other: &Self) -> bool {
-        self.text == other.text
-    }
-}
-
-impl<T> Eq for List<'_, T> {}
 
 impl<T> fmt::Debug for List<'_, T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
