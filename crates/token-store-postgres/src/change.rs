@@ -198,7 +198,7 @@ macro_rules! changing {
             SET changes = t.changes + 1,
                 revoked = t.revoked OR l.verdict = 'revoke',
                 uses = t.uses + CASE l.verdict WHEN 'spend' THEN l.times WHEN 'refund' THEN -l.times ELSE 0 END,
-                last_use = CASE l.verdict WHEN 'spend' THEN l.asked_at ELSE t.last_use END
+                last_use = CASE l.verdict WHEN 'spend' THEN greatest(t.last_use, l.asked_at) ELSE t.last_use END
             FROM locked l
             WHERE t.id = l.id
             RETURNING t.id

@@ -20,7 +20,7 @@ CREATE TABLE onetoken.tokens (
     use_limit bigint,
     uses bigint NOT NULL,
     revoked boolean NOT NULL,
-    -- When a use was last spent.
+    -- The latest time at which a use was spent.
     last_use bigint,
     -- When the last use was spent; NULL while uses are left.
     spent_at bigint GENERATED ALWAYS AS (CASE WHEN uses >= use_limit THEN coalesce(last_use, created) END) STORED,

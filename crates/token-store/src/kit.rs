@@ -5,10 +5,11 @@
 //! | encodes what it keeps, and refuses what is too large | [`Record::to_bytes`], [`Generation::to_bytes`] |
 //! | finds records by resource and issuer, and generations by subject | [`entity_key`], [`entity_of`] |
 //! | gives each use a grant of its own | [`GrantId::draw`] |
+//! | spends a use of a record | [`spend`] |
 //! | leads from page to page | [`Filter::cursor`], [`Filter::place`]; [`Generations::cursor`], [`Generations::place`] |
 //! | fills a page with sound and damaged records | [`Page::add`] |
 //! | raises a generation | [`raise`] |
-//! | refuses to purge by a clock that is wrong | [`refuse_far_ahead`] |
+//! | purges in steps, and not by a clock that is wrong | [`purge`], [`refuse_far_ahead`] |
 //! | refuses to work in a forked process | [`Owned`] |
 //! | reports a check | [`CheckReport::record`], [`CheckReport::claim`] and the others |
 //!
@@ -21,13 +22,18 @@
 use token_core::UnixTime;
 
 #[cfg(doc)]
-use crate::{Administration, CheckReport, Filter, Generations, GrantId, Page, Record, Refund};
-use crate::{Entity, Generation, Raise, StoreError, contract::codec};
+use crate::{Administration, CheckReport, Generations, Refund};
+use crate::{
+    Cursor, Entity, Filter, Generation, GrantId, Page, Raise, Record, Spend, StoreError, contract::codec,
+};
 
 pub use crate::owned::Owned;
 
 /// How many seconds a caller's time may be ahead of the newest record: how long a store may be idle.
 pub(crate) const AHEAD: u64 = 90 * 24 * 3600;
+
+/// The number of records that one step of a purge removes at most. Others wait for it.
+const STEP: usize = 256;
 
 /// Encodes an entity, so that a store finds what belongs to it. Different entities have different keys. Returns `None`
 /// for an entity that is too large to be stored: no record and no generation of it exists.
@@ -52,6 +58,28 @@ pub fn entity_of(key: &[u8]) -> Option<Entity> {
     codec::entity_of(key)
 }
 
+/// Purges in steps, page by page. `step` is one transaction: it lists a page of these records and removes those that are
+/// sound. Returns how many records were removed.
+///
+/// # Errors
+/// Those of `step`.
+pub fn purge(
+    now: UnixTime,
+    limit: usize,
+    mut step: impl FnMut(&Filter, Option<&Cursor>, usize) -> Result<Page, StoreError>,
+) -> Result<usize, StoreError> {
+    let (filter, mut after, mut removed) = (Filter::ExpiresBefore(now), None, 0_usize);
+    loop {
+        // A damaged record takes a place on its page, and stays.
+        let page = step(&filter, after.as_ref(), limit.saturating_sub(removed).min(STEP))?;
+        removed = removed.saturating_add(page.records.len());
+        after = page.next;
+        if after.is_none() || removed >= limit {
+            return Ok(removed);
+        }
+    }
+}
+
 /// Refuses a time that is more than 90 days ahead of the newest record, because the caller's clock must be wrong.
 /// `newest` is the latest [`Record::created`] of all records that were ever inserted or restored, purged ones included.
 /// Without such a record this accepts any time.
@@ -67,6 +95,24 @@ pub fn refuse_far_ahead(now: UnixTime, newest: Option<UnixTime>) -> Result<(), S
         }
         _ => Ok(()),
     }
+}
+
+/// Spends one use of the record, and returns the answer. The store writes the record, and this grant with the claim, after
+/// [`Spend::Spent`]; otherwise the record is unchanged.
+///
+/// [`Record::last_use`] never moves back, so that a host whose clock is behind does not shorten the time for which
+/// [`Administration::purge_spent`] keeps the record.
+pub fn spend(record: &mut Record, grant: GrantId, now: UnixTime) -> Spend {
+    if record.revoked {
+        return Spend::Revoked;
+    }
+    if record.is_spent() {
+        return Spend::Exhausted;
+    }
+    record.uses = record.uses.saturating_add(1);
+    record.last_use = record.last_use.max(Some(now));
+    let uses_left = record.use_limit.map(|limit| limit.get().saturating_sub(record.uses));
+    Spend::Spent { uses_left, grant: uses_left.map(|_| grant), repeated: false }
 }
 
 /// Decides whether the next generation of a subject may replace the stored one. The store writes it after
@@ -105,6 +151,39 @@ mod tests {
             let generation = Generation { number: 1, root_key: keys.seal(&key, owner).unwrap() };
             assert_eq!(generation.to_bytes(&entity).is_ok(), stored);
         }
+    }
+
+    #[test]
+    fn a_purge_steps_over_damaged_records_and_keeps_its_limit() {
+        let ids: Vec<_> = (0..900_u16).map(|number| TokenId::new(number.to_be_bytes()).unwrap()).collect();
+        let keys = KeyRing::generate().unwrap();
+        let issuer = Entity::user("u1");
+        // Every third of the records is damaged, and stays.
+        let mut left: Vec<u16> = (0..900).collect();
+        let mut step = |filter: &Filter, after: Option<&Cursor>, limit: usize| {
+            assert!(limit <= STEP);
+            let place = after.map_or(Ok(&[][..]), |cursor| filter.place(cursor))?.to_vec();
+            let rest =
+                left.iter().copied().filter(|number| number.to_be_bytes().as_slice() > place.as_slice());
+            let (mut page, found): (Page, Vec<u16>) = (Page::default(), rest.take(limit + 1).collect());
+            for number in found.iter().copied().take(limit) {
+                let terms = Terms::unlimited(&ids[usize::from(number)], &issuer);
+                let record = match number % 3 {
+                    0 => Err(StoreError::Corrupt { what: "a record" }),
+                    _ => Ok(Record::new(terms, &RootKey::from_derived([1; 32]), &keys).unwrap()),
+                };
+                page.add(terms.id.clone(), record)?;
+            }
+            let last = found.iter().take(limit).next_back().map(|number| number.to_be_bytes().to_vec());
+            page.next = found.get(limit).map(|_| filter.cursor(&last.unwrap_or(place)));
+            left.retain(|number| page.records.iter().all(|record| record.id != ids[usize::from(*number)]));
+            Ok(page)
+        };
+        let now = UnixTime::from_secs(1);
+        assert_eq!(purge(now, 0, &mut step).unwrap(), 0);
+        assert_eq!(purge(now, 301, &mut step).unwrap(), 301);
+        assert_eq!(purge(now, usize::MAX, &mut step).unwrap(), 299);
+        assert_eq!(left, (0..900).filter(|number| number % 3 == 0).collect::<Vec<_>>());
     }
 
     #[test]

@@ -25,6 +25,9 @@ pub(super) fn check<S: Administration>(suite: &Suite, open: &impl Fn() -> S) {
         a_clock_far_ahead_voids_and_removes_nothing(suite, open)
     });
     holds("the contract of `purge_spent`", || spent_records_go_after_their_retention(suite, open));
+    holds("the contract of `spend` and `purge_spent`", || {
+        a_clock_that_goes_back_shortens_no_retention(suite, open)
+    });
     holds("the contract of `purge` and `purge_spent`", || many_claims_are_purged(suite, &open()));
     holds("the contract of `counts`", || counts_tell_what_is_there(suite, &open()));
     holds("the contract of `claims` and `generations`", || claims_and_generations_are_paged(suite, &open()));
@@ -191,7 +194,7 @@ fn spent_records_go_after_their_retention<S: Administration>(suite: &Suite, open
     assert!(!there("a") && there("b") && there("c") && !there("spent when inserted"));
     assert_eq!(open().spend(&id("a"), &claim("x"), time(150)).unwrap(), Spend::Absent);
 
-    spend("b", 90);
+    spend("b", 110);
     spend("d", 160);
     assert_eq!(purge(10, u64::MAX, 9), 0, "a retention that never ends");
     assert_eq!(purge(170, 0, 0), 0);
@@ -205,6 +208,18 @@ fn spent_records_go_after_their_retention<S: Administration>(suite: &Suite, open
     assert!(there("unspent") && there("used") && there("unlimited"));
     insert(&open(), &suite.limited(&id("a"), 1));
     spend("a", 200);
+}
+
+fn a_clock_that_goes_back_shortens_no_retention<S: Administration>(suite: &Suite, open: &impl Fn() -> S) {
+    let id = suite.id("a clock that goes back");
+    drained(&open(), LATE, 0);
+    insert(&open(), &suite.limited(&id, 2));
+    for (name, now) in [("a", 100), ("b", 50)] {
+        let spent = open().spend(&id, &claim(name), UnixTime::from_secs(now)).unwrap();
+        assert!(matches!(spent, Spend::Spent { repeated: false, .. }), "{spent:?}");
+    }
+    let purge = |now| open().purge_spent(UnixTime::from_secs(now), Duration::from_secs(50), 9).unwrap();
+    assert_eq!((purge(149), purge(150)), (0, 1));
 }
 
 // Returns the grant that a claim holds, without counting as an answer to the claim.

@@ -11,6 +11,7 @@ pub(super) fn check<S: TokenStore>(suite: &Suite, open: &impl Fn() -> S) {
     holds("the contract of `spend`", || a_limit_is_kept(suite, open));
     holds(IDEMPOTENT, || a_claim_is_answered_alike_for_ever(suite, open));
     holds("the contract of `spend`", || without_a_limit_each_call_counts(suite, open));
+    holds("the contract of `spend`", || the_time_of_the_last_use_never_goes_back(suite, open));
     holds("the contract of `refund`", || a_refund_gives_one_use_back(suite, open));
     holds(IDEMPOTENT, || a_refund_gives_back_no_other_use(suite, open));
     holds(IDEMPOTENT, || a_use_that_was_granted_twice_stays_spent(suite, open));
@@ -77,6 +78,23 @@ fn without_a_limit_each_call_counts<S: TokenStore>(suite: &Suite, open: &impl Fn
     assert_eq!(store.claimed(&record.id, &claim("a")).unwrap(), None);
     drop(store);
     assert_eq!(uses(&open(), &record.id), 3);
+}
+
+fn the_time_of_the_last_use_never_goes_back<S: TokenStore>(suite: &Suite, open: &impl Fn() -> S) {
+    for record in [suite.record(&suite.id("last use")), suite.limited(&suite.id("last use, limited"), 9)] {
+        insert(&open(), &record);
+        for (name, now, latest) in [("a", 20, 20), ("b", 30, 30), ("c", 10, 30), ("d", 40, 40)] {
+            let spent = open().spend(&record.id, &claim(name), UnixTime::from_secs(now)).unwrap();
+            assert!(matches!(spent, Spend::Spent { repeated: false, .. }), "{spent:?}");
+            let kept = open().get(&record.id).unwrap().unwrap();
+            assert_eq!(kept.last_use, Some(UnixTime::from_secs(latest)));
+        }
+        let again = open().spend(&record.id, &claim("d"), UnixTime::from_secs(50)).unwrap();
+        if record.use_limit.is_some() {
+            assert!(matches!(again, Spend::Spent { repeated: true, .. }), "{again:?}");
+            assert_eq!(open().get(&record.id).unwrap().unwrap().last_use, Some(UnixTime::from_secs(40)));
+        }
+    }
 }
 
 fn a_refund_gives_one_use_back<S: TokenStore>(suite: &Suite, open: &impl Fn() -> S) {

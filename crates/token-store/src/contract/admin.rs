@@ -46,8 +46,11 @@ pub trait Administration: TokenStore {
     /// ([`Record::spent_at`]); the earliest first. A retry of a removed claim gets no answer. Fractions of a second do
     /// not count. Without this call, spent records stay until they expire and are [purged](TokenStore::purge).
     ///
-    /// Works in steps, and skips damaged records. Returns how many it removed. Fewer than `limit` means that nothing more
-    /// is due at `now`.
+    /// `retention` is as exact as the clocks of the hosts: a purge by a clock that is ahead, or a last use by one that is
+    /// behind, shortens it by that difference.
+    ///
+    /// Works in steps, and skips damaged records. Returns how many it removed. Fewer than `limit` means that nothing
+    /// more is due at `now`.
     ///
     /// # Errors
     /// [`StoreError`]; retry at any time. [`StoreError::ClockAhead`] as in [`purge`](TokenStore::purge).

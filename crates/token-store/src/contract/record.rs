@@ -93,7 +93,7 @@ pub struct Record {
     pub use_limit: Option<NonZeroU64>,
     /// How many uses are spent and not refunded.
     pub uses: u64,
-    /// When a use was last spent, by the clock of its caller. A refund does not change it.
+    /// The latest time at which a use was spent, by the clocks of the callers. A refund does not change it.
     pub last_use: Option<UnixTime>,
     /// Whether it was revoked. A revocation is for good.
     pub revoked: bool,

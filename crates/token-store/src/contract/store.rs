@@ -54,8 +54,9 @@ pub trait TokenStore: fmt::Debug + Send + Sync {
     /// The answer names the grant, which a [`refund`](Self::refund) must name. The store draws a new grant for each use
     /// ([`GrantId::draw`]). A repeated claim gets the grant that the claim holds.
     ///
-    /// `now` is the caller's time, since a store reads no clock: the record remembers it ([`Record::last_use`]), and
-    /// [`purge_spent`](crate::Administration::purge_spent) counts from it. The caller checks expiry.
+    /// `now` is the caller's time, since a store reads no clock. The record remembers the latest such time
+    /// ([`Record::last_use`]), and [`purge_spent`](crate::Administration::purge_spent) counts from it. A repeated claim
+    /// does not change it. The caller checks expiry.
     ///
     /// # Errors
     /// [`StoreError`]. After [`StoreError::Unknown`], retry under the same claim.
@@ -93,7 +94,8 @@ pub trait TokenStore: fmt::Debug + Send + Sync {
     /// Returns one page of the records that pass the filter, ordered by id, or by expiry and then id under
     /// [`Filter::ExpiresBefore`].
     ///
-    /// `after` is the [`Page::next`] of the previous page. A page has at most `limit` records. Damaged records count toward `limit` and are listed by id only.
+    /// `after` is the [`Page::next`] of the previous page. A page has at most `limit` records. Damaged records count
+    /// toward `limit` and are listed by id only.
     ///
     /// # Errors
     /// [`StoreError`], such as [`StoreError::InvalidCursor`] for an `after` that did not come from a page of this

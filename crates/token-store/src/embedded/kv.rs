@@ -14,6 +14,7 @@ use crate::{
     embedded::engine::{Engine, Pair, View},
     embedded::layout,
     embedded::listing::Listing,
+    kit,
     owned::Owned,
 };
 use group::{Draft, Group};
@@ -154,29 +155,20 @@ impl<E: Engine> Kv<E> {
             {
                 return Ok(Spend::Spent { uses_left: Some(uses_left), grant: Some(grant), repeated: true });
             }
-            if record.revoked || record.created < revoke_before(draft)? {
-                return Ok(Spend::Revoked);
-            }
-            let uses = record.uses.saturating_add(1);
-            let uses_left = match record.use_limit {
-                None => None,
-                Some(limit) => match limit.get().checked_sub(uses) {
-                    Some(left) => Some(left),
-                    None => return Ok(Spend::Exhausted),
-                },
-            };
-            let held = uses_left.map(|uses_left| Held { uses_left, grant });
-            if let Some(held) = held {
+            record.revoked |= record.created < revoke_before(draft)?;
+            let spent = kit::spend(&mut record, grant, now);
+            let Spend::Spent { uses_left, .. } = spent else { return Ok(spent) };
+            if let Some(uses_left) = uses_left {
                 let key = layout::claim(&id, &claim);
-                let value = codec::encode_claim(&key, Claim { held, answered_again: false })?;
+                let claim = Claim { held: Held { uses_left, grant }, answered_again: false };
+                let value = codec::encode_claim(&key, claim)?;
                 draft.put(key, value);
             }
-            (record.uses, record.last_use) = (uses, Some(now));
             draft.put_record(&record)?;
             if let Some(at) = record.spent_at() {
                 draft.put_index(layout::entry(layout::spent(at), &id))?;
             }
-            Ok(Spend::Spent { uses_left, grant: held.map(|held| held.grant), repeated: false })
+            Ok(spent)
         })
     }
 

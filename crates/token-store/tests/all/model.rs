@@ -66,7 +66,7 @@ impl Model {
             limit => limit.map(|limit| limit.get() - record.uses - 1),
         };
         record.uses += 1;
-        record.last_use = Some(UnixTime::from_secs(claim.into()));
+        record.last_use = record.last_use.max(Some(UnixTime::from_secs(claim.into())));
         let held = uses_left.zip(grant).map(|(uses_left, grant)| Held { uses_left, grant });
         claims.extend(held.map(|held| (claim, Claim { held, answered_again: false })));
         Spend::Spent { uses_left, grant: held.map(|held| held.grant), repeated: false }
