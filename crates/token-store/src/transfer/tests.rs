@@ -192,7 +192,7 @@ fn a_new_epoch_voids_also_what_came_in_before_and_for_good() {
 }
 
 #[test]
-fn what_was_revoke_before_a_time_is_void_where_it_goes() {
+fn what_was_revoked_before_a_time_is_revoked_where_it_goes() {
     let keys = KeyRing::generate().unwrap();
     let store = filled(&keys, 3, 1);
     let time = UnixTime::from_secs(1_400_000_000);
