@@ -140,7 +140,8 @@ impl Failure {
         }
     }
 
-    /// The same failure. One of standard output becomes `Undelivered`, even if the reader closed it: the output is lost.
+    /// The same failure. One of standard output becomes `Undelivered`, even if the reader closed it: the output is
+    /// lost.
     pub(crate) fn undelivered(self) -> Self {
         match self {
             Self::Output(source) => Self::Undelivered(source),

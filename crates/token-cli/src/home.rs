@@ -138,8 +138,8 @@ impl HomeArgs {
         self.open(Mode::Existing)?.authority()
     }
 
-    /// The authority of this home. Makes the home if it is absent or empty. Fails if an existing home has lost its store,
-    /// unless `--store` names another: an empty store in its place would know none of its tokens.
+    /// The authority of this home. Makes the home if it is absent or empty. Fails if an existing home has lost its
+    /// store, unless `--store` names another: an empty store in its place would know none of its tokens.
     pub(crate) fn authority_from_scratch(&self, terminal: &Terminal) -> Result<Issuer, Failure> {
         let dir = self.dir()?;
         let settings = match Settings::read(&dir) {

@@ -50,7 +50,8 @@ impl<'a> Source<'a> {
             .ok_or(UsageError::TokenWithLines)
     }
 
-    /// Reads the token, without a line end at its end. A text too long for any token is [`Text::TooLong`], not an error.
+    /// Reads the token, without a line end at its end. A text too long for any token is [`Text::TooLong`], not an
+    /// error.
     pub(crate) fn read(self) -> Result<Text, Failure> {
         match self {
             Self::Argument(argument) => Ok(Text::Argument(argument.to_owned())),
@@ -124,8 +125,8 @@ impl Text {
         read.map_err(|error| self.diagnosis(error, options, now))
     }
 
-    /// Decodes the token, as [`macaroon`](Self::macaroon) does, but by the strict rules. Fails also if its identifier does
-    /// not have Onedata's form.
+    /// Decodes the token, as [`macaroon`](Self::macaroon) does, but by the strict rules. Fails also if its identifier
+    /// does not have Onedata's form.
     pub(crate) fn token(&self, now: UnixTime) -> Result<Token, Malformed> {
         let options = DecodeOptions::default();
         Token::decode(self.as_str()?, &options).map_err(|error| self.diagnosis(error, &options, now))

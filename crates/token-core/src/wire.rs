@@ -164,8 +164,8 @@ impl Macaroon {
         }
     }
 
-    /// Writes the canonical text of a format; that of v2J for v1J. The encoding applies to v1 only. v2 is always written in base64url
-    /// without padding, since base62 is Onedata's spelling of v1 alone.
+    /// Writes the canonical text of a format; that of v2J for v1J. The encoding applies to v1 only. v2 is always
+    /// written in base64url without padding, since base62 is Onedata's spelling of v1 alone.
     ///
     /// # Errors
     /// [`EncodeError`] when the format cannot carry a field.

@@ -183,8 +183,8 @@ pub(crate) struct Stored {
 }
 
 impl Stored {
-    /// Reads four columns from index `at`: `record`, `uses`, whether it counts as revoked, and `last_use`. [`STRANGE`] if
-    /// they are others, `Corrupt` for a negative number.
+    /// Reads four columns from index `at`: `record`, `uses`, whether it counts as revoked, and `last_use`. [`STRANGE`]
+    /// if they are others, `Corrupt` for a negative number.
     pub(crate) fn read(row: &Row, at: usize) -> Result<Self, StoreError> {
         Ok(Self {
             record: get(row, at)?,

@@ -12,8 +12,8 @@ const TABLES: &str = include_str!("schema.sql");
 /// The version of the tables that this program needs.
 const KNOWN: u32 = 1;
 
-/// Checks that the tables have the version that this program needs. `NotFound` if there are none, else `OlderVersion` or
-/// `NewerVersion`.
+/// Checks that the tables have the version that this program needs. `NotFound` if there are none, else `OlderVersion`
+/// or `NewerVersion`.
 pub(crate) async fn check(session: &Session) -> Result<(), Failure> {
     match version(session).await? {
         None => Err(Failure::Refused(StoreError::NotFound { path: session.place.clone().into() })),

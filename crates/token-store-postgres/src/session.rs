@@ -227,8 +227,8 @@ impl Session {
         }
     }
 
-    /// Runs statements without parameters, which must be safe to repeat: a failure is never in doubt. Returns their rows
-    /// as text.
+    /// Runs statements without parameters, which must be safe to repeat: a failure is never in doubt. Returns their
+    /// rows as text.
     pub(crate) async fn simple(&self, sql: &str) -> Result<Vec<Vec<Option<String>>>, Failure> {
         let row = |message| match message {
             SimpleQueryMessage::Row(row) => {

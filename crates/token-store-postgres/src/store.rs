@@ -264,8 +264,8 @@ impl fmt::Debug for PostgresStore {
     }
 }
 
-/// Returns the lane for a subject; `Poisoned` if there are no lanes. Calls about one subject share one connection, so that they do not wait for each
-/// other's row locks.
+/// Returns the lane for a subject; `Poisoned` if there are no lanes. Calls about one subject share one connection, so
+/// that they do not wait for each other's row locks.
 pub(crate) fn lane_of<'a>(
     lanes: &'a [UnboundedSender<Job>],
     subject: &[u8],

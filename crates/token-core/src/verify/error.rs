@@ -44,8 +44,8 @@ pub enum VerifyError {
         at: Place,
     },
     /// A discharge has a caveat that the host would have to enforce after verification
-    /// ([`Predicate::is_enforced_later`](crate::Predicate::is_enforced_later)). The host looks for those in the verified
-    /// macaroon only.
+    /// ([`Predicate::is_enforced_later`](crate::Predicate::is_enforced_later)). The host looks for those in the
+    /// verified macaroon only.
     #[error("{at} has to be enforced after verification, which no caveat of a discharge is")]
     CaveatUnenforced {
         /// The caveat.

@@ -183,15 +183,15 @@ macro_rules! store_on_disk {
             ///
             /// # Errors
             /// [`StoreError`]: [`NotFound`](StoreError::NotFound) if there is nothing,
-            /// [`AlreadyOpen`](StoreError::AlreadyOpen), [`NotAStore`](StoreError::NotAStore) if the path holds something else
-            /// (even an empty file), [`NewerVersion`](StoreError::NewerVersion), [`Corrupt`](StoreError::Corrupt), and errors
-            /// of the disk.
+            /// [`AlreadyOpen`](StoreError::AlreadyOpen), [`NotAStore`](StoreError::NotAStore) if the path holds
+            /// something else (even an empty file), [`NewerVersion`](StoreError::NewerVersion),
+            /// [`Corrupt`](StoreError::Corrupt), and errors of the disk.
             pub fn open(path: impl AsRef<Path>) -> Result<Self, StoreError> {
                 Ok(Self(Arc::new(Kv::open(<$engine>::open(path.as_ref())?)?)))
             }
 
-            /// Opens the store at `path`, or creates one if there is none. Use it only where an empty store does no harm, as in
-            /// tests: with a mistyped path, a server would know none of its tokens.
+            /// Opens the store at `path`, or creates one if there is none. Use it only where an empty store does no
+            /// harm, as in tests: with a mistyped path, a server would know none of its tokens.
             ///
             /// # Errors
             /// Those of [`open`](Self::open) except [`NotFound`](StoreError::NotFound).
@@ -208,8 +208,8 @@ macro_rules! store_on_disk {
             }
 
             /// Copies the store and opens the copy, to inspect it without touching the original. Refuses every write
-            /// ([`ReadOnly`](StoreError::ReadOnly)). The copy is in the directory for temporary files, and is removed with the
-            /// last clone. The original may be on a read-only file system, or need a repair.
+            /// ([`ReadOnly`](StoreError::ReadOnly)). The copy is in the directory for temporary files, and is removed
+            /// with the last clone. The original may be on a read-only file system, or need a repair.
             ///
             /// # Errors
             /// As [`open`](Self::open), [`AlreadyOpen`](StoreError::AlreadyOpen) too: nothing may write to the original

@@ -93,8 +93,8 @@ pub enum KeyError {
         /// Its id.
         key_id: u32,
     },
-    /// The proof to remove a key is invalid: the rekeying was not done, used another ring, or preceded the ring's newest
-    /// key.
+    /// The proof to remove a key is invalid: the rekeying was not done, used another ring, or preceded the ring's
+    /// newest key.
     #[error("nothing proves that key {key_id} is no longer needed: rekey first, under the newest key")]
     Unproven {
         /// Its id.
