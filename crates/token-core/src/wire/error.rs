@@ -183,27 +183,9 @@ pub enum Problem {
     /// The document is not JSON (RFC 8259), or not the JSON of a macaroon. A reader expects this here.
     #[error("the JSON should have {0} here")]
     JsonSyntax(&'static str),
-    /// A string has an escape outside RFC 8259 §7, or half a surrogate pair.
-    #[error("the JSON has a bad escape in a string")]
-    JsonEscape,
-    /// An object has a member twice.
-    #[error("the JSON has a member twice")]
-    JsonDuplicate,
-    /// A member belongs to no macaroon.
-    #[error("the JSON has a member that no macaroon has")]
-    JsonUnknownMember,
-    /// An ignored member nests deeper than this.
-    #[error("the JSON nests deeper than {0} levels")]
-    JsonDepth(usize),
-    /// A field is given both as text and as base64.
-    #[error("the JSON has a field both as text and as base64")]
-    JsonBoth,
-    /// The document has members of v1J and of v2J.
-    #[error("the JSON mixes members of version 1 and of version 2")]
-    JsonMixed,
-    /// The version of a v2J document is not 2.
-    #[error("the JSON is of another version than 2")]
-    JsonVersion,
+    /// The document is JSON, but not a macaroon's: this is wrong with it.
+    #[error("the JSON {0}")]
+    Json(&'static str),
     /// The signature of a v1J document is not 64 lower-case hexadecimal digits.
     #[error("the signature is not 64 lower-case hexadecimal digits")]
     SignatureHex,
@@ -260,14 +242,7 @@ impl Problem {
             | Self::CutField { .. }
             | Self::SignatureHex
             | Self::TrailingBytes(_) => "field",
-            Self::JsonSyntax(_)
-            | Self::JsonEscape
-            | Self::JsonDuplicate
-            | Self::JsonUnknownMember
-            | Self::JsonDepth(_)
-            | Self::JsonBoth
-            | Self::JsonMixed
-            | Self::JsonVersion => "json",
+            Self::JsonSyntax(_) | Self::Json(_) => "json",
             Self::Identifier(_) => "identifier",
             Self::TooLong { .. } | Self::FieldTooLong { .. } | Self::TooManyCaveats(_) => "limit",
         }

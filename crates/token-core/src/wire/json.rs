@@ -47,7 +47,9 @@ impl Builder<'_, '_> {
         match members.take(&["v"]) {
             None | Some(Member { value: Value::Number(2), .. }) => {}
             Some(Member { value: Value::Text(version), .. }) if version == "2" => {}
-            Some(Member { at, .. }) => return Err(self.reader.error(Problem::JsonVersion, at)),
+            Some(Member { at, .. }) => {
+                return Err(self.reader.error(Problem::Json("is of another version than 2"), at));
+            }
         }
         if let Some(location) = self.field(&mut members, &["l", "location"], &["l64"])? {
             self.fits(&location, "location")?;
@@ -106,7 +108,9 @@ impl Builder<'_, '_> {
 
     fn not_mixed(&self, members: &Members, v1: &[&str]) -> Result<(), DecodeError> {
         match members.members.iter().any(|(name, _)| v1.contains(name) != self.is_v1) {
-            true => Err(self.reader.error(Problem::JsonMixed, members.at)),
+            true => Err(self
+                .reader
+                .error(Problem::Json("mixes members of version 1 and of version 2"), members.at)),
             false => Ok(()),
         }
     }
@@ -143,7 +147,9 @@ impl Builder<'_, '_> {
         base64: &[&str],
     ) -> Result<Option<Member<Vec<u8>>>, DecodeError> {
         match (members.take(text), members.take(base64)) {
-            (Some(_), Some(Member { at, .. })) => Err(self.reader.error(Problem::JsonBoth, at)),
+            (Some(_), Some(Member { at, .. })) => {
+                Err(self.reader.error(Problem::Json("has a field both as text and as base64"), at))
+            }
             (None, Some(member)) => self.base64(member).map(Some),
             (text, None) => text.map(|member| self.text(member)).transpose(),
         }

@@ -7,7 +7,7 @@ use crate::{
     wire::error::{DecodeError, Problem},
 };
 
-/// The greatest depth of an ignored member: deeper than any member of a macaroon.
+/// The greatest depth of an ignored member: deeper than any member of a macaroon. The error states it.
 const MAX_DEPTH: usize = 4;
 
 /// A value, and where it begins.
@@ -94,18 +94,18 @@ impl<'a> Reader<'a> {
             let Some(&name) = names.iter().find(|known| **known == name) else {
                 return match reader.options.liberal {
                     true => reader.skip(0),
-                    false => Err(reader.error(Problem::JsonUnknownMember, at)),
+                    false => Err(reader.error(Problem::Json("has a member that no macaroon has"), at)),
                 };
             };
             if found.members.iter().any(|(other, _)| *other == name) || nulls.contains(&name) {
-                return Err(reader.error(Problem::JsonDuplicate, at));
+                return Err(reader.error(Problem::Json("has a member twice"), at));
             }
             let at = reader.at;
             match reader.value(name)? {
                 Some(value) => found.members.push((name, Member { value, at })),
                 // A null version is not 2. In a caveat, `v` is the vid.
                 None if name == "v" && names.contains(&"c") => {
-                    return Err(reader.error(Problem::JsonVersion, at));
+                    return Err(reader.error(Problem::Json("is of another version than 2"), at));
                 }
                 None => nulls.push(name),
             }
@@ -232,7 +232,7 @@ impl<'a> Reader<'a> {
                 self.advance(1);
                 return self.unicode(begin);
             }
-            _ => return Err(self.error(Problem::JsonEscape, begin)),
+            _ => return Err(self.error(Problem::Json("has a bad escape in a string"), begin)),
         };
         self.advance(1);
         Ok(escaped)
@@ -240,7 +240,7 @@ impl<'a> Reader<'a> {
 
     /// Reads a `\u` escape. A surrogate is valid only in a pair.
     fn unicode(&mut self, begin: usize) -> Result<char, DecodeError> {
-        let bad = |reader: &Self| reader.error(Problem::JsonEscape, begin);
+        let bad = |reader: &Self| reader.error(Problem::Json("has a bad escape in a string"), begin);
         let high = self.hex4().ok_or_else(|| bad(self))?;
         let code = match high {
             0xd800..=0xdbff => {
@@ -267,7 +267,7 @@ impl<'a> Reader<'a> {
         self.space();
         match self.peek() {
             Some(b'{' | b'[') if depth >= MAX_DEPTH => {
-                Err(self.error(Problem::JsonDepth(MAX_DEPTH), self.at))
+                Err(self.error(Problem::Json("nests deeper than 4 levels"), self.at))
             }
             Some(b'{') => self.sequence(b'}', "a comma or a closing bracket", |reader| {
                 reader.name()?;
