@@ -38,7 +38,7 @@ pub(crate) fn fields(inspection: &Inspection, now: UnixTime, whole: bool, termin
             Persistence::Temporary { generation } => ("kept", format!("temporary, generation {generation}")),
         });
     }
-    rows.extend(inspection.service().map(|service| ("service", service.code().to_owned())));
+    rows.extend(inspection.service().map(|service| ("service", service.as_str().to_owned())));
     rows.extend(inspection.caveats().enumerate().map(|(index, caveat)| {
         let name = if index == 0 { "caveats" } else { "" };
         (name, format!("{index}  {}", shown(caveat, now, terminal)))

@@ -8,7 +8,10 @@ pub(crate) mod nearest;
 
 use core::fmt;
 
-use crate::{LegacyType, Service, Subject, UnixTime, parse};
+use crate::{
+    LegacyType, Service, Subject, UnixTime,
+    parse::{self, named},
+};
 
 pub use self::{
     buf::{ListError, PredicateBuf},
@@ -69,6 +72,17 @@ pub enum GeoFilter {
     Whitelist,
     /// `!=`
     Blacklist,
+}
+
+named! { GeoFilter, "neither whitelist nor blacklist", Whitelist = "whitelist", Blacklist = "blacklist" }
+
+impl GeoFilter {
+    const fn sign(self) -> &'static str {
+        match self {
+            Self::Whitelist => "=",
+            Self::Blacklist => "!=",
+        }
+    }
 }
 
 impl<'a> Predicate<'a> {
@@ -136,8 +150,8 @@ impl fmt::Display for Predicate<'_> {
             Self::Time { valid_until } => write!(f, "time < {}", valid_until.as_secs()),
             Self::Ip(list) => write!(f, "ip = {list}"),
             Self::Asn(list) => write!(f, "asn = {list}"),
-            Self::GeoCountry(filter, list) => write!(f, "geo.country {filter} {list}"),
-            Self::GeoRegion(filter, list) => write!(f, "geo.region {filter} {list}"),
+            Self::GeoCountry(filter, list) => write!(f, "geo.country {} {list}", filter.sign()),
+            Self::GeoRegion(filter, list) => write!(f, "geo.region {} {list}", filter.sign()),
             Self::Service(list) => write!(f, "service = {list}"),
             Self::Consumer(list) => write!(f, "consumer = {list}"),
             Self::Interface(interface) => write!(f, "interface = {interface}"),
@@ -148,14 +162,5 @@ impl fmt::Display for Predicate<'_> {
             Self::IdentityScope => f.write_str("authorization = none"),
             Self::TokenType(legacy) => write!(f, "tokenType = {legacy}"),
         }
-    }
-}
-
-impl fmt::Display for GeoFilter {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Whitelist => "=",
-            Self::Blacklist => "!=",
-        })
     }
 }

@@ -5,7 +5,10 @@ use core::{fmt, str::FromStr};
 
 use serde::{Serialize, Serializer};
 
-use crate::{ParseError, parse};
+use crate::{
+    ParseError,
+    parse::{self, named},
+};
 
 /// A kind of service.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -21,30 +24,14 @@ pub enum ServiceKind {
     OpPanel,
 }
 
-impl ServiceKind {
-    /// Returns the three-letter code that tokens carry.
-    #[must_use]
-    pub const fn code(self) -> &'static str {
-        match self {
-            Self::OzWorker => "ozw",
-            Self::OzPanel => "ozp",
-            Self::OpWorker => "opw",
-            Self::OpPanel => "opp",
-        }
-    }
-
-    /// Returns the kind with this code: `ozw`, `ozp`, `opw` or `opp`. `None` for any other text.
-    #[must_use]
-    pub fn from_code(code: &str) -> Option<Self> {
-        [Self::OzWorker, Self::OzPanel, Self::OpWorker, Self::OpPanel]
-            .into_iter()
-            .find(|kind| kind.code() == code)
-    }
+named! {
+    ServiceKind, "none of ozw, ozp, opw, opp",
+    OzWorker = "ozw", OzPanel = "ozp", OpWorker = "opw", OpPanel = "opp",
 }
 
 impl Serialize for ServiceKind {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(self.code())
+        serializer.serialize_str(self.as_str())
     }
 }
 
@@ -67,7 +54,7 @@ impl<'a> Service<&'a str> {
     #[must_use]
     pub fn read(text: &'a str) -> Option<Self> {
         let (code, id) = parse::once(text, b'-')?;
-        let kind = ServiceKind::from_code(code)?;
+        let kind = ServiceKind::from_name(code)?;
         (!id.is_empty() && !id.bytes().any(|byte| byte == b'|')).then_some(Self { kind, id })
     }
 
@@ -103,6 +90,6 @@ impl FromStr for Service {
 
 impl<S: AsRef<str>> fmt::Display for Service<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}-{}", self.kind.code(), self.id.as_ref())
+        write!(f, "{}-{}", self.kind, self.id.as_ref())
     }
 }

@@ -194,7 +194,7 @@ impl Macaroon {
                 let mut text = String::new();
                 if let Some(service) = service {
                     text.reserve(text::encoded_len(len).saturating_add(4));
-                    text.extend([service.code(), "-"]);
+                    text.extend([service.as_str(), "-"]);
                 }
                 text::encode_to(&mut text, bytes, spelling.encoding);
                 Ok(text)

@@ -88,7 +88,7 @@ fn first_characters(text: &str, reading: &Reading, options: &DecodeOptions) -> O
     let len = packet.iter().position(|byte| *byte == b'\n')?.checked_add(5)?;
     let repaired: Vec<u8> = [format!("{len:04x}").as_bytes(), packet].concat();
     let spelling = reading.spelling?;
-    let prefix = spelling.service.map_or(String::new(), |service| format!("{}-", service.code()));
+    let prefix = spelling.service.map_or(String::new(), |service| format!("{service}-"));
     let encoding = match spelling.encoding {
         Encoding::Base64 => Encoding::Base64Url,
         other => other,

@@ -79,7 +79,7 @@ impl PredicateBuf {
         filter: GeoFilter,
         codes: impl IntoIterator<Item = &'a str>,
     ) -> Result<Self, ListError> {
-        list(&format!("geo.country {filter}"), codes)
+        list(&format!("geo.country {}", filter.sign()), codes)
     }
 
     /// `geo.region = NAME|…` or `geo.region != NAME|…`
@@ -90,7 +90,7 @@ impl PredicateBuf {
         filter: GeoFilter,
         regions: impl IntoIterator<Item = Region>,
     ) -> Result<Self, ListError> {
-        list(&format!("geo.region {filter}"), regions)
+        list(&format!("geo.region {}", filter.sign()), regions)
     }
 
     /// `service = CODE-ID|…`

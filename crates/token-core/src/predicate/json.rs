@@ -61,17 +61,8 @@ fn geography<M: SerializeMap>(
     items: &impl Serialize,
 ) -> Result<(), M::Error> {
     map.serialize_entry("type", name)?;
-    map.serialize_entry("filter", filter.name())?;
+    map.serialize_entry("filter", filter.as_str())?;
     map.serialize_entry("list", items)
-}
-
-impl GeoFilter {
-    const fn name(self) -> &'static str {
-        match self {
-            Self::Whitelist => "whitelist",
-            Self::Blacklist => "blacklist",
-        }
-    }
 }
 
 struct Texts<'a, T>(List<'a, T>);
@@ -130,11 +121,11 @@ impl Members {
                 PredicateBuf::as_received(list_text(&format!("{kind} ="), &self.texts()?)?)
             }
             Some(kind @ ("geo.country" | "geo.region")) => {
-                let named = self.filter.take()?;
-                let filter = [GeoFilter::Whitelist, GeoFilter::Blacklist]
-                    .into_iter()
-                    .find(|known| known.name() == named)?;
-                PredicateBuf::as_received(list_text(&format!("{kind} {filter}"), &self.list.take()?)?)
+                let filter = GeoFilter::from_name(&self.filter.take()?)?;
+                PredicateBuf::as_received(list_text(
+                    &format!("{kind} {}", filter.sign()),
+                    &self.list.take()?,
+                )?)
             }
             Some("interface") => PredicateBuf::read(format!("interface = {}", self.interface.take()?)),
             Some("data.readonly") => PredicateBuf::read("data.readonly"),

@@ -1,7 +1,7 @@
 //! The formats, and the rules for reading them.
 
 use super::error::EncodeError;
-use crate::{limits::Limits, seal::VID_LEN};
+use crate::{limits::Limits, parse::named, seal::VID_LEN};
 
 /// A format of macaroons (`macaroon-formats.md` §2 to §4). It is not signed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -18,18 +18,7 @@ pub enum Format {
     V1J,
 }
 
-impl Format {
-    /// Returns the format as one lower-case word.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::V1 => "v1",
-            Self::V2 => "v2",
-            Self::V2J => "v2j",
-            Self::V1J => "v1j",
-        }
-    }
-}
+named! { Format, "none of v1, v2, v2j, v1j", V1 = "v1", V2 = "v2", V2J = "v2j", V1J = "v1j" }
 
 /// The options of a decoder.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -15,7 +15,7 @@ use super::{
     error::{DecodeError, Problem},
     format::{DecodeOptions, Format},
 };
-use crate::service::ServiceKind;
+use crate::{parse::named, service::ServiceKind};
 
 /// The encoding of bytes as text.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -32,17 +32,9 @@ pub enum Encoding {
     Json,
 }
 
-impl Encoding {
-    /// Returns the encoding as one lower-case word.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Base62 => "base62",
-            Self::Base64Url => "base64url",
-            Self::Base64 => "base64",
-            Self::Json => "json",
-        }
-    }
+named! {
+    Encoding, "none of base62, base64url, base64, json",
+    Base62 = "base62", Base64Url = "base64url", Base64 = "base64", Json = "json",
 }
 
 /// The unsigned properties of a text.

@@ -299,7 +299,7 @@ fn the_encodings_are_told_apart() {
                 let (_, spelling) = Macaroon::from_text(&format!("{prefix}{text}"), &options).unwrap();
                 assert_eq!(spelling.encoding, encoding, "{}", golden.name);
                 assert_eq!(
-                    spelling.service.map(|kind| kind.code()).unwrap_or_default(),
+                    spelling.service.map(|kind| kind.as_str()).unwrap_or_default(),
                     prefix.trim_end_matches('-')
                 );
             }

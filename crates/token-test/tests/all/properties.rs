@@ -88,7 +88,7 @@ proptest! {
     #[test]
     fn texts_come_out_as_they_went_in(recipe in recipe(), prefix in prefix()) {
         let macaroon = recipe.mint();
-        let prefix = prefix.map(|kind| format!("{}-", kind.code())).unwrap_or_default();
+        let prefix = prefix.map(|kind| format!("{}-", kind.as_str())).unwrap_or_default();
         for encoding in ENCODINGS {
             let text = format!("{prefix}{}", macaroon.to_text(Format::V1, encoding).unwrap());
             let token = decode(&text).unwrap();
@@ -328,7 +328,7 @@ proptest! {
     fn damaged_tokens_are_survived(recipe in recipe(), damage in vec(damage(text_byte()), 1..6), prefix in prefix()) {
         for encoding in ENCODINGS {
             let text = recipe.mint().to_text(Format::V1, encoding).unwrap();
-            let prefix = prefix.map(|kind| format!("{}-", kind.code())).unwrap_or_default();
+            let prefix = prefix.map(|kind| format!("{}-", kind.as_str())).unwrap_or_default();
             let whole = format!("{prefix}{text}").into_bytes();
             let damaged = damage.iter().fold(whole, |text, damage: &Damage| damage.apply(&text));
             the_report_is_consistent(&String::from_utf8(damaged).unwrap())?;
