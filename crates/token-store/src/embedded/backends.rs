@@ -18,51 +18,29 @@ use crate::{
     TokenId, TokenStore, embedded::engine::memory::Memory, embedded::kv::Kv,
 };
 
+macro_rules! forward {
+    ($self:ident => $inner:expr; $(fn $call:ident($($argument:ident: $kind:ty),*) -> $answer:ty;)*) => {
+        $(fn $call(&$self, $($argument: $kind),*) -> Result<$answer, StoreError> {
+            $inner.$call($($argument),*)
+        })*
+    };
+}
+
 /// Forwards every call of [`TokenStore`] to `$inner`.
 macro_rules! delegate {
     ($self:ident => $inner:expr) => {
-        fn insert(&$self, record: &Record) -> Result<Insert, StoreError> {
-            $inner.insert(record)
-        }
-
-        fn get(&$self, id: &TokenId) -> Result<Option<Record>, StoreError> {
-            $inner.get(id)
-        }
-
-        fn spend(&$self, id: &TokenId, claim: &ClaimId, now: UnixTime) -> Result<Spend, StoreError> {
-            $inner.spend(id, claim, now)
-        }
-
-        fn claimed(&$self, id: &TokenId, claim: &ClaimId) -> Result<Option<Held>, StoreError> {
-            $inner.claimed(id, claim)
-        }
-
-        fn refund(&$self, id: &TokenId, claim: &ClaimId, grant: GrantId) -> Result<Refund, StoreError> {
-            $inner.refund(id, claim, grant)
-        }
-
-        fn revoke(&$self, id: &TokenId) -> Result<Revoke, StoreError> {
-            $inner.revoke(id)
-        }
-
-        fn list(&$self, filter: &Filter, after: Option<&Cursor>, limit: usize) -> Result<Page, StoreError> {
-            $inner.list(filter, after, limit)
-        }
-
-        fn purge(&$self, now: UnixTime, limit: usize) -> Result<usize, StoreError> {
-            $inner.purge(now, limit)
-        }
-
-        fn generation(&$self, subject: &Entity) -> Result<Option<Generation>, StoreError> {
-            $inner.generation(subject)
-        }
-
-        fn present_generation(&$self, subject: &Entity) -> Result<Option<Generation>, StoreError> {
-            $inner.present_generation(subject)
-        }
-
-        fn raise_generation(&$self, subject: &Entity, next: &Generation) -> Result<Raise, StoreError> {
-            $inner.raise_generation(subject, next)
+        forward! { $self => $inner;
+            fn insert(record: &Record) -> Insert;
+            fn get(id: &TokenId) -> Option<Record>;
+            fn spend(id: &TokenId, claim: &ClaimId, now: UnixTime) -> Spend;
+            fn claimed(id: &TokenId, claim: &ClaimId) -> Option<Held>;
+            fn refund(id: &TokenId, claim: &ClaimId, grant: GrantId) -> Refund;
+            fn revoke(id: &TokenId) -> Revoke;
+            fn list(filter: &Filter, after: Option<&Cursor>, limit: usize) -> Page;
+            fn purge(now: UnixTime, limit: usize) -> usize;
+            fn generation(subject: &Entity) -> Option<Generation>;
+            fn present_generation(subject: &Entity) -> Option<Generation>;
+            fn raise_generation(subject: &Entity, next: &Generation) -> Raise;
         }
     };
 }
@@ -70,50 +48,16 @@ macro_rules! delegate {
 /// Forwards every call of [`Administration`] to `$inner`.
 macro_rules! delegate_administration {
     ($self:ident => $inner:expr) => {
-        fn revoke_all(
-            &$self,
-            filter: &Filter,
-            after: Option<&Cursor>,
-            limit: usize,
-        ) -> Result<Sweep, StoreError> {
-            $inner.revoke_all(filter, after, limit)
-        }
-
-        fn revoke_before(&$self, time: UnixTime) -> Result<UnixTime, StoreError> {
-            $inner.revoke_before(time)
-        }
-
-        fn counts(&$self) -> Result<Counts, StoreError> {
-            $inner.counts()
-        }
-
-        fn purge_spent(&$self, now: UnixTime, retention: Duration, limit: usize) -> Result<usize, StoreError> {
-            $inner.purge_spent(now, retention, limit)
-        }
-
-        fn claims(
-            &$self,
-            id: &TokenId,
-            after: Option<&ClaimId>,
-            limit: usize,
-        ) -> Result<Vec<(ClaimId, Held)>, StoreError> {
-            $inner.claims(id, after, limit)
-        }
-
-        fn generations(&$self, after: Option<&Cursor>, limit: usize) -> Result<Generations, StoreError> {
-            $inner.generations(after, limit)
-        }
-
-        fn reseal(&$self, changes: &[Reseal]) -> Result<usize, StoreError> {
-            $inner.reseal(changes)
-        }
-
-        fn restore(&$self, items: &[Item]) -> Result<usize, StoreError> {
-            $inner.restore(items)
-        }
-
-        fn check(&$self, keys: Option<&KeyRing>) -> Result<CheckReport, StoreError> {
-            $inner.check(keys)
+        forward! { $self => $inner;
+            fn revoke_all(filter: &Filter, after: Option<&Cursor>, limit: usize) -> Sweep;
+            fn revoke_before(time: UnixTime) -> UnixTime;
+            fn counts() -> Counts;
+            fn purge_spent(now: UnixTime, retention: Duration, limit: usize) -> usize;
+            fn claims(id: &TokenId, after: Option<&ClaimId>, limit: usize) -> Vec<(ClaimId, Held)>;
+            fn generations(after: Option<&Cursor>, limit: usize) -> Generations;
+            fn reseal(changes: &[Reseal]) -> usize;
+            fn restore(items: &[Item]) -> usize;
+            fn check(keys: Option<&KeyRing>) -> CheckReport;
         }
     };
 }
