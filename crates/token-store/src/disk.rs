@@ -26,10 +26,8 @@ pub(crate) struct Draft {
 impl Draft {
     /// Creates an empty draft beside the path where it is to appear.
     pub(crate) fn create(path: &Path) -> io::Result<Self> {
-        let mut random = [0; 8];
-        SystemRandom::new().fill(&mut random).map_err(|_| io::Error::other("no random bytes"))?;
         let mut draft = path.as_os_str().to_owned();
-        draft.push(format!(".{:016x}.new", u64::from_be_bytes(random)));
+        draft.push(format!(".{}.new", random_name()?));
         let draft = PathBuf::from(draft);
         let draft = Self { file: owner_only().create_new(true).open(&draft)?, path: draft };
         // A failure to remove the drafts of killed processes does not matter here.
@@ -75,6 +73,13 @@ impl Draft {
     }
 }
 
+/// Draws 16 hexadecimal digits.
+pub(crate) fn random_name() -> io::Result<String> {
+    let mut random = [0; 8];
+    SystemRandom::new().fill(&mut random).map_err(|_| io::Error::other("no random bytes"))?;
+    Ok(format!("{:016x}", u64::from_be_bytes(random)))
+}
+
 // Returns whether the file system may lack hard links, as on a USB stick.
 fn has_no_links(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::PermissionDenied | io::ErrorKind::Unsupported)
@@ -97,15 +102,9 @@ impl Drop for Draft {
 }
 
 /// Syncs the entries of a directory. A new file is durable only after this: syncing the file does not sync its name.
-#[cfg(unix)]
+/// Systems other than Unix cannot open a directory; their file systems journal its entries.
 pub(crate) fn sync_dir(dir: &Path) -> io::Result<()> {
-    File::open(dir)?.sync_all()
-}
-
-/// Other systems cannot open a directory; the file system journals its entries.
-#[cfg(not(unix))]
-pub(crate) fn sync_dir(_dir: &Path) -> io::Result<()> {
-    Ok(())
+    if cfg!(unix) { File::open(dir)?.sync_all() } else { Ok(()) }
 }
 
 /// Returns the directory that contains a path.
@@ -126,48 +125,37 @@ pub(crate) fn refused(error: io::Error) -> StoreError {
     }
 }
 
-/// Opens files for reading and writing, and creates them accessible to their owner alone.
-#[cfg(unix)]
-pub(crate) fn owner_only() -> OpenOptions {
-    use std::os::unix::fs::OpenOptionsExt;
-    let mut options = OpenOptions::new();
-    options.read(true).write(true).mode(0o600);
-    options
-}
+// On systems without modes, files and directories have the access control list of the directory around them.
 
-/// Without modes, a file has the access control list of its directory.
-#[cfg(not(unix))]
+/// Opens files for reading and writing, and creates them accessible to their owner alone.
 pub(crate) fn owner_only() -> OpenOptions {
     let mut options = OpenOptions::new();
     options.read(true).write(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     options
 }
 
 /// Removes all permissions of a file or a directory but those of its owner.
-#[cfg(all(unix, feature = "sled"))]
+#[cfg(feature = "sled")]
+#[cfg_attr(not(unix), allow(unused_variables, reason = "there are no modes"))]
 pub(crate) fn keep_to_owner(path: &Path) -> io::Result<()> {
-    use std::os::unix::fs::PermissionsExt;
-    let mode = fs::metadata(path)?.permissions().mode();
-    fs::set_permissions(path, fs::Permissions::from_mode(mode & 0o700))
-}
-
-/// Without modes, they have the access control list of the directory around them.
-#[cfg(all(not(unix), feature = "sled"))]
-pub(crate) fn keep_to_owner(_path: &Path) -> io::Result<()> {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        let mode = fs::metadata(path)?.permissions().mode();
+        fs::set_permissions(path, fs::Permissions::from_mode(mode & 0o700))?;
+    }
     Ok(())
 }
 
 /// Creates a directory accessible to its owner alone.
-#[cfg(unix)]
 pub(crate) fn make_dir(dir: &Path) -> io::Result<()> {
-    use std::os::unix::fs::DirBuilderExt;
-    fs::DirBuilder::new().mode(0o700).create(dir)
-}
-
-/// Without modes, it has the access control list of the directory around it.
-#[cfg(not(unix))]
-pub(crate) fn make_dir(dir: &Path) -> io::Result<()> {
-    fs::create_dir(dir)
+    #[cfg_attr(not(unix), allow(unused_mut, reason = "there are no modes"))]
+    let mut builder = fs::DirBuilder::new();
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(dir)
 }
 
 #[cfg(test)]

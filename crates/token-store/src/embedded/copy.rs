@@ -6,8 +6,6 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use ring::rand::{SecureRandom, SystemRandom};
-
 use crate::{
     StoreError,
     disk::{self, refused},
@@ -27,9 +25,7 @@ impl Copy {
             Err(TryLockError::WouldBlock) => return Err(StoreError::AlreadyOpen { path: path.to_owned() }),
             Err(TryLockError::Error(error)) => return Err(refused(error)),
         }
-        let mut random = [0; 8];
-        SystemRandom::new().fill(&mut random).map_err(|_| refused(io::Error::other("no random bytes")))?;
-        let name = format!("onetoken-copy-{:016x}", u64::from_be_bytes(random));
+        let name = format!("onetoken-copy-{}", disk::random_name().map_err(refused)?);
         let copy = Self { dir: std::env::temp_dir().join(name) };
         disk::make_dir(&copy.dir).map_err(refused)?;
         copy_all(path, &copy.path()).map_err(refused)?;

@@ -117,7 +117,13 @@ impl KeyRing {
         require_file(fs::metadata(path).map_err(io)?)?;
         let file = File::open(path).map_err(io)?;
         let metadata = require_file(file.metadata().map_err(io)?)?;
-        refuse_exposed(path, &metadata)?;
+        #[cfg(unix)]
+        {
+            let mode = std::os::unix::fs::PermissionsExt::mode(&metadata.permissions()) & 0o777;
+            if mode & 0o077 != 0 {
+                return Err(KeyFileError::Exposed { path: path.to_owned(), mode });
+            }
+        }
         if metadata.len() > MAX_LEN {
             return Err(KeyFileError::Malformed { path: path.to_owned(), source: KeyTextError::Header });
         }
@@ -145,20 +151,6 @@ impl KeyRing {
 enum Existing {
     Keep,
     Replace,
-}
-
-#[cfg(unix)]
-fn refuse_exposed(path: &Path, metadata: &fs::Metadata) -> Result<(), KeyFileError> {
-    use std::os::unix::fs::PermissionsExt;
-    match metadata.permissions().mode() & 0o777 {
-        mode if mode & 0o077 != 0 => Err(KeyFileError::Exposed { path: path.to_owned(), mode }),
-        _ => Ok(()),
-    }
-}
-
-#[cfg(not(unix))]
-fn refuse_exposed(_path: &Path, _metadata: &fs::Metadata) -> Result<(), KeyFileError> {
-    Ok(())
 }
 
 #[cfg(all(test, unix))]
