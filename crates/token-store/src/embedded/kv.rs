@@ -149,7 +149,7 @@ impl<E: Engine> Kv<E> {
     ) -> Result<Spend, StoreError> {
         let (id, claim) = (id.clone(), claim.clone());
         self.write(move |draft| {
-            let Some(mut record) = draft.record(&id)? else { return Ok(Spend::Absent) };
+            let Some(mut record) = record(draft, &id)? else { return Ok(Spend::Absent) };
             if record.use_limit.is_some()
                 && let Some(Held { uses_left, grant }) = draft.answer_again(&id, &claim)?
             {
@@ -160,9 +160,8 @@ impl<E: Engine> Kv<E> {
             let Spend::Spent { uses_left, .. } = spent else { return Ok(spent) };
             if let Some(uses_left) = uses_left {
                 let key = layout::claim(&id, &claim);
-                let claim = Claim { held: Held { uses_left, grant }, answered_again: false };
-                let value = codec::encode_claim(&key, claim)?;
-                draft.put(key, value);
+                let held = Held { uses_left, grant };
+                draft.put_claim(key, Claim { held, answered_again: false })?;
             }
             draft.put_record(&record)?;
             if let Some(at) = record.spent_at() {
@@ -183,7 +182,7 @@ impl<E: Engine> Kv<E> {
     pub(crate) fn refund(&self, id: &TokenId, claim: &ClaimId, grant: GrantId) -> Result<Refund, StoreError> {
         let (id, key) = (id.clone(), layout::claim(id, claim));
         self.write(move |draft| {
-            let Some(mut record) = draft.record(&id)? else { return Ok(Refund::Absent) };
+            let Some(mut record) = record(draft, &id)? else { return Ok(Refund::Absent) };
             let Some(value) = draft.get(&key)? else { return Ok(Refund::NotClaimed) };
             let claim = codec::decode_claim(&key, &value)?;
             if claim.held.grant != grant {
@@ -208,7 +207,7 @@ impl<E: Engine> Kv<E> {
     pub(crate) fn revoke(&self, id: &TokenId) -> Result<Revoke, StoreError> {
         let id = id.clone();
         self.write(move |draft| {
-            let Some(mut record) = draft.record(&id)? else { return Ok(Revoke::Absent) };
+            let Some(mut record) = record(draft, &id)? else { return Ok(Revoke::Absent) };
             if !record.revoked {
                 record.revoked = true;
                 draft.put_record(&record)?;
@@ -224,27 +223,13 @@ impl<E: Engine> Kv<E> {
         limit: usize,
     ) -> Result<Page, StoreError> {
         let listing = Listing::new(filter);
-        let from = listing.start(after)?;
         self.read(|view| {
-            // One more than requested, to detect the last page.
-            let mut pairs = view.scan(&from, listing.end(), limit.saturating_add(1))?;
-            let more = pairs.len() > limit;
-            pairs.truncate(limit);
-            let next = more.then(|| match pairs.last() {
-                Some((key, _)) => listing.cursor(key),
-                None => after.cloned().unwrap_or_else(|| listing.cursor(&[])),
-            });
+            let (pairs, next) = listing.page(view, after, limit)?;
             let mut page = Page { records: Vec::new(), damaged: Vec::new(), next };
             for pair in &pairs {
-                match listed(view, filter, &listing, pair) {
-                    Ok(mut record) => {
-                        self.judge(view, &mut record)?;
-                        page.records.push(record);
-                    }
-                    Err(StoreError::Corrupt { .. }) => page.damaged.push(listing.token(&pair.0)?),
-                    Err(error) => return Err(error),
-                }
+                page.add(listing.token(&pair.0)?, listed(view, &listing, pair))?;
             }
+            page.records.iter_mut().try_for_each(|record| self.judge(view, record))?;
             Ok(page)
         })
     }
@@ -262,38 +247,25 @@ impl<E: Engine> Kv<E> {
     }
 
     pub(crate) fn raise_generation(&self, subject: &Entity, next: &Generation) -> Result<Raise, StoreError> {
-        let key = layout::generation(subject);
-        let value = next.to_bytes(subject)?;
-        let number = next.number;
+        let (key, value) = (layout::generation(subject), next.to_bytes(subject)?);
+        let (subject, next) = (subject.clone(), next.clone());
         self.write(move |draft| {
-            let present = present_number(draft, &key)?;
-            if present.checked_add(1) != Some(number) {
-                return Ok(Raise::Stale { present });
+            let raise = kit::raise(&subject, draft.get(&key)?.as_deref(), &next)?;
+            if raise == Raise::Raised {
+                draft.put(key, value);
             }
-            draft.put(key, value);
-            Ok(Raise::Raised)
+            Ok(raise)
         })
-    }
-}
-
-/// Returns the number of the generation under this key; 0 if there is none or it is damaged, since a damaged one
-/// verifies no temporary token.
-fn present_number(view: &impl View, key: &[u8]) -> Result<u64, StoreError> {
-    let Some(value) = view.get(key)? else { return Ok(0) };
-    match codec::decode_generation(key, &value) {
-        Ok(generation) => Ok(generation.number),
-        Err(StoreError::Corrupt { .. }) => Ok(0),
-        Err(error) => Err(error),
     }
 }
 
 /// Reads the time before which records are revoked.
 fn revoke_before(view: &impl View) -> Result<UnixTime, StoreError> {
-    let key = layout::revoked_before();
-    match view.get(&key)? {
-        Some(value) => codec::decode_time(&key, &value),
-        None => Ok(UnixTime::from_secs(0)),
-    }
+    Ok(time(view, layout::REVOKED_BEFORE)?.unwrap_or(UnixTime::from_secs(0)))
+}
+
+fn time(view: &impl View, key: &[u8]) -> Result<Option<UnixTime>, StoreError> {
+    view.get(key)?.map(|value| codec::decode_time(key, &value)).transpose()
 }
 
 fn record(view: &impl View, id: &TokenId) -> Result<Option<Record>, StoreError> {
@@ -301,11 +273,11 @@ fn record(view: &impl View, id: &TokenId) -> Result<Option<Record>, StoreError> 
     view.get(&key)?.map(|value| codec::decode_record(&key, id.clone(), &value)).transpose()
 }
 
-fn listed(view: &impl View, filter: &Filter, listing: &Listing, pair: &Pair) -> Result<Record, StoreError> {
+fn listed(view: &impl View, listing: &Listing, pair: &Pair) -> Result<Record, StoreError> {
     let id = listing.token(&pair.0)?;
-    match filter {
-        Filter::All => codec::decode_record(&pair.0, id, &pair.1),
-        _ => indexed(view, id, pair),
+    match listing.is_of_records() {
+        true => codec::decode_record(&pair.0, id, &pair.1),
+        false => indexed(view, id, pair),
     }
 }
 

@@ -39,25 +39,31 @@ const SPENT: u8 = 7;
 const LEFT: u8 = 8;
 
 /// The key of the version.
-pub(crate) fn format() -> Vec<u8> {
-    key(META, &[b"format"])
-}
+pub(crate) const FORMAT: &[u8] = b"\0format";
 
 /// The key of the number of commits.
-#[cfg(feature = "sled")]
-pub(crate) fn commits() -> Vec<u8> {
-    key(META, &[b"commits"])
-}
+pub(crate) const COMMITS: &[u8] = b"\0commits";
 
 /// The key of the time before which records are revoked.
-pub(crate) fn revoked_before() -> Vec<u8> {
-    key(META, &[b"revoked before"])
-}
+pub(crate) const REVOKED_BEFORE: &[u8] = b"\0revoked before";
 
 /// The key of the newest creation time.
-pub(crate) fn newest() -> Vec<u8> {
-    key(META, &[b"newest"])
-}
+pub(crate) const NEWEST: &[u8] = b"\0newest";
+
+/// The prefix of all records.
+pub(crate) const RECORDS: &[u8] = &[RECORD];
+
+/// The prefix of all claims.
+pub(crate) const CLAIMS: &[u8] = &[CLAIM];
+
+/// The prefix of the index entries by expiry.
+pub(crate) const EXPIRIES: &[u8] = &[EXPIRY];
+
+/// The prefix of all generations.
+pub(crate) const GENERATIONS: &[u8] = &[GENERATION];
+
+/// The prefix of all notes that claims of a purged record are left.
+pub(crate) const ALL_LEFT: &[u8] = &[LEFT];
 
 /// The key of a claim.
 pub(crate) fn claim(id: &TokenId, claim: &ClaimId) -> Vec<u8> {
@@ -80,21 +86,10 @@ pub(crate) fn claims(id: &TokenId) -> Vec<u8> {
     key(CLAIM, &[&len(id.as_bytes()), id.as_bytes()])
 }
 
-/// The prefix of all claims.
-pub(crate) fn all_claims() -> Vec<u8> {
-    vec![CLAIM]
-}
-
 /// Returns the token and the claim that the key of a claim names.
 pub(crate) fn claim_of(key: &[u8]) -> Option<(TokenId, ClaimId)> {
-    let (len, rest) = key.strip_prefix(&[CLAIM])?.split_first_chunk::<4>()?;
-    let (id, claim) = rest.split_at_checked(usize::try_from(u32::from_be_bytes(*len)).ok()?)?;
+    let (id, claim) = part(key.strip_prefix(CLAIMS)?)?;
     Some((TokenId::new(id).ok()?, ClaimId::new(claim).ok()?))
-}
-
-/// The prefix of all records.
-pub(crate) fn records() -> Vec<u8> {
-    vec![RECORD]
 }
 
 /// The prefix of the index entries of a resource.
@@ -107,19 +102,9 @@ pub(crate) fn issuer(entity: &Entity) -> Vec<u8> {
     of_entity(ISSUER, entity)
 }
 
-/// The prefix of the index entries by expiry.
-pub(crate) fn expiries() -> Vec<u8> {
-    vec![EXPIRY]
-}
-
 /// The prefix of the index entries of one expiry.
 pub(crate) fn expiry(at: UnixTime) -> Vec<u8> {
     key(EXPIRY, &[&at.as_secs().to_be_bytes()])
-}
-
-/// The prefix of all generations.
-pub(crate) fn generations() -> Vec<u8> {
-    vec![GENERATION]
 }
 
 /// Returns the subject that the key of a generation names.
@@ -135,11 +120,6 @@ pub(crate) fn spent(at: UnixTime) -> Vec<u8> {
 /// The key that notes claims left of a purged record.
 pub(crate) fn left(id: &TokenId) -> Vec<u8> {
     key(LEFT, &[id.as_bytes()])
-}
-
-/// The prefix of all such notes.
-pub(crate) fn all_left() -> Vec<u8> {
-    vec![LEFT]
 }
 
 /// The kind of entry under a key.
@@ -163,18 +143,12 @@ pub(crate) fn entry_of(key: &[u8]) -> Option<Entry> {
     let (space, rest) = key.split_first()?;
     let id = |bytes: &[u8]| TokenId::new(bytes).ok();
     match *space {
-        META => {
-            let known = [format(), newest(), revoked_before(), b"\0commits".to_vec()];
-            known.contains(&key.to_vec()).then_some(Entry::Meta)
-        }
+        META => [FORMAT, COMMITS, REVOKED_BEFORE, NEWEST].contains(&key).then_some(Entry::Meta),
         RECORD => id(rest).map(Entry::Record),
         CLAIM => claim_of(key).map(|(id, _)| Entry::Claim(id)),
         RESOURCE | ISSUER => {
-            let part = |bytes: &'_ [u8]| -> Option<Vec<u8>> {
-                let (len, rest) = bytes.split_first_chunk::<4>()?;
-                rest.get(usize::try_from(u32::from_be_bytes(*len)).ok()?..).map(<[u8]>::to_vec)
-            };
-            id(&part(&part(rest)?)?).map(Entry::Index)
+            let (_, rest) = part(rest)?;
+            id(part(rest)?.1).map(Entry::Index)
         }
         EXPIRY | SPENT => id(rest.get(size_of::<u64>()..)?).map(Entry::Index),
         GENERATION => subject_of(key).map(Entry::Generation),
@@ -196,21 +170,28 @@ pub(crate) fn token(key: &[u8], prefix_len: usize) -> Result<TokenId, StoreError
         .ok_or(StoreError::Corrupt { what: "a key holds no token id" })
 }
 
-/// Returns the first key after all that begin with `prefix`; `None` if there is none.
-pub(crate) fn after_all(mut prefix: Vec<u8>) -> Option<Vec<u8>> {
-    while let Some(last) = prefix.pop() {
+/// Returns the first key after all that begin with `prefix`; an empty one, before which there is none, if there is none.
+pub(crate) fn after_all(prefix: &[u8]) -> Vec<u8> {
+    let mut end = prefix.to_vec();
+    while let Some(last) = end.pop() {
         if let Some(next) = last.checked_add(1) {
-            prefix.push(next);
-            return Some(prefix);
+            end.push(next);
+            break;
         }
     }
-    None
+    end
 }
 
 /// Returns the first key after this one.
 pub(crate) fn next(mut key: Vec<u8>) -> Vec<u8> {
     key.push(0);
     key
+}
+
+// Splits a part off that has its length before it.
+fn part(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
+    let (len, rest) = bytes.split_first_chunk::<4>()?;
+    rest.split_at_checked(usize::try_from(u32::from_be_bytes(*len)).ok()?)
 }
 
 fn of_entity(space: u8, entity: &Entity) -> Vec<u8> {
@@ -255,8 +236,8 @@ mod tests {
 
     #[test]
     fn the_end_of_a_prefix_is_the_next_key_that_lacks_it() {
-        assert_eq!(after_all(vec![1, 2]), Some(vec![1, 3]));
-        assert_eq!(after_all(vec![1, 0xff, 0xff]), Some(vec![2]));
-        assert_eq!(after_all(vec![0xff]), None);
+        assert_eq!(after_all(&[1, 2]), [1, 3]);
+        assert_eq!(after_all(&[1, 0xff, 0xff]), [2]);
+        assert!(after_all(&[0xff]).is_empty());
     }
 }

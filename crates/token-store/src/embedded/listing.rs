@@ -1,15 +1,16 @@
-//! Listings: the keys that a listing walks.
+//! Listings: walks over the keys of one filter, or over the generations.
 
-use super::layout;
-use crate::{Cursor, Filter, StoreError, TokenId};
+use super::{
+    engine::{Pair, View},
+    layout,
+};
+use crate::{Cursor, Filter, Generations, StoreError, TokenId};
 
-/// A walk over the keys of one filter.
-///
-/// The place of a cursor is the rest of the last key of a page. So a cursor stays valid while others write, even if that
-/// very record is purged.
-#[derive(Clone)]
+/// A listing. The place of a cursor is the rest of the last key of a page. So a cursor stays valid while others write,
+/// even if that very record is purged.
 pub(crate) struct Listing {
-    filter: Filter,
+    // `None` for the generations.
+    filter: Option<Filter>,
     prefix: Vec<u8>,
     end: Vec<u8>,
     // The position of the token id in a key.
@@ -19,39 +20,60 @@ pub(crate) struct Listing {
 impl Listing {
     pub(crate) fn new(filter: &Filter) -> Self {
         let prefix = match filter {
-            Filter::All => layout::records(),
+            Filter::All => layout::RECORDS.to_vec(),
             Filter::Resource(resource) => layout::resource(resource),
             Filter::Issuer(issuer) => layout::issuer(issuer),
-            Filter::ExpiresBefore(_) => layout::expiries(),
+            Filter::ExpiresBefore(_) => layout::EXPIRIES.to_vec(),
         };
-        let (end, token_at) = match filter {
-            Filter::ExpiresBefore(time) => {
-                let last = layout::expiry(*time);
-                let len = last.len();
-                (layout::after_all(last), len)
-            }
-            _ => (layout::after_all(prefix.clone()), prefix.len()),
+        let last = match filter {
+            Filter::ExpiresBefore(time) => layout::expiry(*time),
+            _ => prefix.clone(),
         };
-        // There is an end, since no prefix is all 0xff: each begins with the byte of its part of the key space.
-        Self { filter: filter.clone(), end: end.unwrap_or_default(), token_at, prefix }
+        Self { filter: Some(filter.clone()), token_at: last.len(), end: layout::after_all(&last), prefix }
     }
 
-    /// Returns the first key of the page.
-    pub(crate) fn start(&self, after: Option<&Cursor>) -> Result<Vec<u8>, StoreError> {
-        let Some(after) = after else { return Ok(self.prefix.clone()) };
-        let rest = self.filter.place(after)?;
-        let last = [self.prefix.as_slice(), rest].concat();
-        Ok(if rest.is_empty() { last } else { layout::next(last) })
+    pub(crate) fn generations() -> Self {
+        let prefix = layout::GENERATIONS.to_vec();
+        Self { filter: None, token_at: prefix.len(), end: layout::after_all(&prefix), prefix }
     }
 
-    /// Returns the first key after all pages.
-    pub(crate) fn end(&self) -> &[u8] {
-        &self.end
+    /// Returns the pairs of the page after this cursor, and the cursor to the next page.
+    pub(crate) fn page(
+        &self,
+        view: &impl View,
+        after: Option<&Cursor>,
+        limit: usize,
+    ) -> Result<(Vec<Pair>, Option<Cursor>), StoreError> {
+        let place = |after| match &self.filter {
+            Some(filter) => filter.place(after),
+            None => Generations::place(after),
+        };
+        let from = match after.map(place).transpose()? {
+            None | Some([]) => self.prefix.clone(),
+            Some(place) => layout::next([&self.prefix, place].concat()),
+        };
+        // One more than requested, to detect the last page.
+        let mut pairs = view.scan(&from, &self.end, limit.saturating_add(1))?;
+        let more = pairs.len() > limit;
+        pairs.truncate(limit);
+        let next = more.then(|| match (pairs.last(), after) {
+            (Some((key, _)), _) => self.cursor(key.get(self.prefix.len()..).unwrap_or_default()),
+            (None, Some(after)) => after.clone(),
+            (None, None) => self.cursor(&[]),
+        });
+        Ok((pairs, next))
     }
 
-    /// Makes the cursor to the page after this key; to the first page if the key is empty.
-    pub(crate) fn cursor(&self, key: &[u8]) -> Cursor {
-        self.filter.cursor(key.get(self.prefix.len()..).unwrap_or_default())
+    fn cursor(&self, place: &[u8]) -> Cursor {
+        match &self.filter {
+            Some(filter) => filter.cursor(place),
+            None => Generations::cursor(place),
+        }
+    }
+
+    /// Returns whether the keys are those of the records themselves.
+    pub(crate) const fn is_of_records(&self) -> bool {
+        matches!(self.filter, Some(Filter::All))
     }
 
     /// Returns the token of a key.

@@ -85,7 +85,7 @@ impl OnDisk for Redb {
                 Err(TableError::Storage(error)) => return Err(storage(error)),
                 Err(_) => return Err(not_a_store(path, "a redb database of another program")),
             };
-            let format = view.get(&layout::format())?;
+            let format = view.get(layout::FORMAT)?;
             layout::check_format(
                 &format.ok_or(StoreError::Corrupt { what: "the version of the layout is gone" })?,
             )?;
@@ -182,7 +182,7 @@ fn create(path: &Path) -> Result<(), StoreError> {
         let backend = FileBackend::new(file).map_err(|error| opening_file(path, error))?;
         let database = builder().create_with_backend(backend).map_err(|error| opening_file(path, error))?;
         let mut transaction = database.begin_write().map_err(beginning)?;
-        let format = Batch::from([(layout::format(), Some(layout::VERSION.to_be_bytes().to_vec()))]);
+        let format = Batch::from([(layout::FORMAT.to_vec(), Some(layout::VERSION.to_be_bytes().to_vec()))]);
         fill(&mut transaction, &format)?;
         transaction.commit().map_err(|error| StoreError::Io(cause(error).unwrap_or_else(unspecified)))?;
         database.close().map_err(|error| opening_file(path, error))

@@ -188,7 +188,7 @@ impl Engine for Sled {
             }
         }
         let commits = state.commits.saturating_add(1);
-        changes.insert(layout::commits(), commits.to_be_bytes().to_vec());
+        changes.insert(layout::COMMITS, commits.to_be_bytes().to_vec());
         let (watched, file) = (state.watched()?, &state.file);
         let written = catch_unwind(AssertUnwindSafe(|| {
             watched.write(changes)?;
@@ -281,9 +281,9 @@ fn is_locked(error: &Error) -> bool {
 
 // Returns the number of commits if none is missing.
 fn recovered(db: &Db, least: u64) -> Result<u64, StoreError> {
-    let format = db.get(layout::format()).map_err(reading)?;
+    let format = db.get(layout::FORMAT).map_err(reading)?;
     layout::check_format(&format.ok_or(StoreError::Corrupt { what: "the version of the layout is gone" })?)?;
-    let commits = db.get(layout::commits()).map_err(reading)?;
+    let commits = db.get(layout::COMMITS).map_err(reading)?;
     match commits.and_then(|value| value.as_ref().try_into().ok()).map(u64::from_be_bytes) {
         Some(commits) if commits >= least => Ok(commits),
         _ => Err(StoreError::Corrupt { what: "sled lost the end of its log" }),
@@ -294,12 +294,12 @@ fn recovered(db: &Db, least: u64) -> Result<u64, StoreError> {
 fn finish(dir: &Path, db: &Db, file: &File, marker: &mut Marker) -> Result<u64, StoreError> {
     for key in db.iter().keys() {
         let key = key.map_err(reading)?;
-        if key != layout::format() && key != layout::commits() {
+        if key != layout::FORMAT && key != layout::COMMITS {
             return Err(StoreError::Corrupt { what: "there is data in a store that was never completed" });
         }
     }
-    db.insert(layout::format(), layout::VERSION.to_be_bytes().to_vec()).map_err(reading)?;
-    db.insert(layout::commits(), 0_u64.to_be_bytes().to_vec()).map_err(reading)?;
+    db.insert(layout::FORMAT, layout::VERSION.to_be_bytes().to_vec()).map_err(reading)?;
+    db.insert(layout::COMMITS, 0_u64.to_be_bytes().to_vec()).map_err(reading)?;
     db.flush().map_err(reading)?;
     let sync = || {
         let (conf, blobs) = (dir.join("conf"), dir.join("blobs"));

@@ -4,14 +4,15 @@ use std::sync::atomic::Ordering;
 
 use token_core::UnixTime;
 
-use super::{Kv, group::Draft, listed, newest, present_number, put_new, revoke_before};
+use super::{Kv, group::Draft, listed, newest, put_new, record, revoke_before};
 use crate::{
-    ClaimId, Counts, Cursor, Filter, Generations, Held, Item, KeyPlace, Record, Reseal, StoreError, Sweep,
-    TokenId,
+    ClaimId, Counts, Cursor, Filter, Generations, Held, Item, KeyPlace, Raise, Record, Reseal, StoreError,
+    Sweep, TokenId,
     contract::codec::{self, Claim},
     embedded::engine::{Engine, Pair, View},
     embedded::layout,
     embedded::listing::Listing,
+    kit,
 };
 
 /// The number of pairs read at a time.
@@ -24,17 +25,12 @@ impl<E: Engine> Kv<E> {
         after: Option<&Cursor>,
         limit: usize,
     ) -> Result<Sweep, StoreError> {
-        let (filter, listing) = (filter.clone(), Listing::new(filter));
-        let from = listing.start(after)?;
-        let nothing = after.cloned().unwrap_or_else(|| listing.cursor(&[]));
+        let (listing, after) = (Listing::new(filter), after.cloned());
         self.write(move |draft| {
-            let mut pairs = draft.scan(&from, listing.end(), limit.saturating_add(1))?;
-            let more = pairs.len() > limit;
-            pairs.truncate(limit);
-            let next = more.then(|| pairs.last().map_or(nothing, |(key, _)| listing.cursor(key)));
+            let (pairs, next) = listing.page(draft, after.as_ref(), limit)?;
             let mut sweep = Sweep { revoked: 0, damaged: 0, next };
             for pair in &pairs {
-                match listed(draft, &filter, &listing, pair) {
+                match listed(draft, &listing, pair) {
                     Ok(mut record) if !record.revoked => {
                         record.revoked = true;
                         draft.put_record(&record)?;
@@ -62,9 +58,7 @@ impl<E: Engine> Kv<E> {
                 return Ok(present);
             }
             newest::believe(draft, time)?;
-            let key = layout::revoked_before();
-            let value = codec::encode_time(&key, time)?;
-            draft.put(key, value);
+            draft.put_time(layout::REVOKED_BEFORE, time)?;
             Ok(time)
         });
         if let Ok(time) = set {
@@ -78,9 +72,9 @@ impl<E: Engine> Kv<E> {
         let mut counts = Counts::default();
         let before = self.read(|view| revoke_before(view))?;
         let add = |count: &mut u64, one: bool| *count = count.saturating_add(u64::from(one));
-        let records = layout::records();
-        self.each_page(&records, |(key, value)| {
-            let id = layout::token(key, records.len())?;
+        let scan = |from: &[u8], end: &[u8]| self.read(|view| view.scan(from, end, PAGE));
+        each(layout::RECORDS, scan, |(key, value)| {
+            let id = layout::token(key, layout::RECORDS.len())?;
             add(&mut counts.records, true);
             let record = match codec::decode_record(key, id, value) {
                 Ok(mut record) => {
@@ -98,20 +92,19 @@ impl<E: Engine> Kv<E> {
             add(&mut counts.expiring, record.expires.is_some());
             Ok(())
         })?;
-        self.each_page(&layout::all_claims(), |_| {
+        each(layout::CLAIMS, scan, |_| {
             add(&mut counts.claims, true);
             Ok(())
         })?;
         // Claims of purged records no longer count.
-        let all_left = layout::all_left();
-        self.each_page(&all_left, |(key, _)| {
-            let claims = layout::claims(&layout::token(key, all_left.len())?);
-            self.each_page(&claims, |_| {
+        each(layout::ALL_LEFT, scan, |(key, _)| {
+            let claims = layout::claims(&layout::token(key, layout::ALL_LEFT.len())?);
+            each(&claims, scan, |_| {
                 counts.claims = counts.claims.saturating_sub(1);
                 Ok(())
             })
         })?;
-        self.each_page(&layout::generations(), |_| {
+        each(layout::GENERATIONS, scan, |_| {
             add(&mut counts.generations, true);
             Ok(())
         })?;
@@ -126,7 +119,7 @@ impl<E: Engine> Kv<E> {
     ) -> Result<Vec<(ClaimId, Held)>, StoreError> {
         let all = layout::claims(id);
         let from = after.map_or_else(|| all.clone(), |after| layout::next(layout::claim(id, after)));
-        let end = layout::after_all(all).unwrap_or_default();
+        let end = layout::after_all(&all);
         let claim = |(key, value): Pair| {
             let (_, claim) =
                 layout::claim_of(&key).ok_or(StoreError::Corrupt { what: "the key of a claim" })?;
@@ -144,21 +137,8 @@ impl<E: Engine> Kv<E> {
         after: Option<&Cursor>,
         limit: usize,
     ) -> Result<Generations, StoreError> {
-        let all = layout::generations();
-        let from = match after.map(Generations::place).transpose()? {
-            None | Some([]) => all.clone(),
-            Some(place) => layout::next([&all, place].concat()),
-        };
-        let end = layout::after_all(all.clone()).unwrap_or_default();
         self.read(|view| {
-            // One more than requested, to detect the last page.
-            let mut pairs = view.scan(&from, &end, limit.saturating_add(1))?;
-            let more = pairs.len() > limit;
-            pairs.truncate(limit);
-            let next = more.then(|| match pairs.last() {
-                Some((key, _)) => Generations::cursor(key.get(all.len()..).unwrap_or_default()),
-                None => after.cloned().unwrap_or_else(|| Generations::cursor(&[])),
-            });
+            let (pairs, next) = Listing::generations().page(view, after, limit)?;
             let mut page = Generations { sound: Vec::new(), damaged: Vec::new(), next };
             for (key, value) in &pairs {
                 // No call looks up a key that names no subject; `check` reports it.
@@ -179,7 +159,7 @@ impl<E: Engine> Kv<E> {
             let mut resealed = 0_usize;
             for Reseal { place, old, new } in changes {
                 match place {
-                    KeyPlace::Token(id) => match draft.record(&id)? {
+                    KeyPlace::Token(id) => match record(draft, &id)? {
                         Some(mut record) if record.root_key == old => {
                             record.root_key = new;
                             draft.put_record(&record)?;
@@ -229,10 +209,12 @@ impl<E: Engine> Kv<E> {
                     Item::Token { record, claims } => restore(draft, record, claims)?,
                     Item::Generation { subject, generation } => {
                         let key = layout::generation(&subject);
-                        let is_later = generation.number > present_number(draft, &key)?;
+                        let is_later = match kit::raise(&subject, draft.get(&key)?.as_deref(), &generation)? {
+                            Raise::Raised => true,
+                            Raise::Stale { present } => present < generation.number,
+                        };
                         if is_later {
-                            let value = generation.to_bytes(&subject)?;
-                            draft.put(key, value);
+                            draft.put(key, generation.to_bytes(&subject)?);
                         }
                         is_later
                     }
@@ -242,29 +224,28 @@ impl<E: Engine> Kv<E> {
             Ok(Ok(kept))
         })
     }
+}
 
-    // Visits every pair under a prefix, page by page, each page from its own snapshot.
-    fn each_page(
-        &self,
-        prefix: &[u8],
-        mut see: impl FnMut(&Pair) -> Result<(), StoreError>,
-    ) -> Result<(), StoreError> {
-        let end = layout::after_all(prefix.to_vec()).unwrap_or_default();
-        let mut from = prefix.to_vec();
-        loop {
-            let pairs = self.read(|view| view.scan(&from, &end, PAGE))?;
-            pairs.iter().try_for_each(&mut see)?;
-            match pairs.into_iter().next_back() {
-                Some((last, _)) => from = layout::next(last),
-                None => return Ok(()),
-            }
+/// Visits every pair under a prefix, page by page, as `scan` returns them.
+pub(super) fn each(
+    prefix: &[u8],
+    scan: impl Fn(&[u8], &[u8]) -> Result<Vec<Pair>, StoreError>,
+    mut see: impl FnMut(&Pair) -> Result<(), StoreError>,
+) -> Result<(), StoreError> {
+    let (mut from, end) = (prefix.to_vec(), layout::after_all(prefix));
+    loop {
+        let pairs = scan(&from, &end)?;
+        pairs.iter().try_for_each(&mut see)?;
+        match pairs.into_iter().next_back() {
+            Some((last, _)) => from = layout::next(last),
+            None => return Ok(()),
         }
     }
 }
 
 // Returns whether it changed anything.
 fn restore(draft: &mut Draft<'_>, record: Record, claims: Vec<(ClaimId, Held)>) -> Result<bool, StoreError> {
-    match draft.record(&record.id) {
+    match super::record(draft, &record.id) {
         Ok(None) => {}
         Ok(Some(mut standing)) => {
             let revokes = record.revoked && !standing.revoked;
@@ -282,9 +263,7 @@ fn restore(draft: &mut Draft<'_>, record: Record, claims: Vec<(ClaimId, Held)>) 
     for (claim, held) in claims {
         let key = layout::claim(&record.id, &claim);
         // The store it came from may have reported the use to others: it stays spent.
-        let claim = Claim { held, answered_again: true };
-        let value = codec::encode_claim(&key, claim)?;
-        draft.put(key, value);
+        draft.put_claim(key, Claim { held, answered_again: true })?;
     }
     Ok(true)
 }

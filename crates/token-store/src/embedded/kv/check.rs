@@ -1,10 +1,14 @@
 //! The check of a whole store for consistency.
 
-use super::{Kv, admin::PAGE, index_entries, newest, record, revoke_before};
+use super::{
+    Kv,
+    admin::{PAGE, each},
+    index_entries, newest, record, revoke_before,
+};
 use crate::{
     CheckReport, Fault, KeyRing, Record, StoreError, TokenId,
     contract::codec,
-    embedded::engine::{Engine, Pair, View},
+    embedded::engine::{Engine, View},
     embedded::layout::{self, Entry},
 };
 
@@ -66,11 +70,11 @@ impl<V: View> Check<'_, V> {
     }
 
     fn meta(&mut self, key: &[u8], value: &[u8]) {
-        let sound = if key == layout::format() {
+        let sound = if key == layout::FORMAT {
             layout::check_format(value).is_ok()
-        } else if key == layout::revoked_before() {
+        } else if key == layout::REVOKED_BEFORE {
             revoke_before(self.view).is_ok()
-        } else if key == layout::newest() {
+        } else if key == layout::NEWEST {
             newest::newest(self.view).is_ok()
         } else {
             // The number of commits, which the engine checks.
@@ -99,19 +103,21 @@ impl<V: View> Check<'_, V> {
             // The next purge removes it.
             return Ok(());
         }
-        add(&mut self.report.claims);
-        let fault = match (found, codec::decode_claim(key, value)) {
-            (_, Err(_)) => Fault::DamagedClaim,
-            // The record of the claim is unknown.
-            (Found::Damaged, _) => return Ok(()),
-            (Found::Absent, _) => Fault::StrayClaim,
-            (Found::Sound(record), Ok(claim)) => match record.use_limit {
-                None => Fault::StrayClaim,
-                Some(limit) if claim.held.uses_left >= limit.get() => Fault::WrongClaim,
-                Some(_) => return Ok(()),
-            },
+        let use_limit = match &found {
+            Found::Sound(record) => record.use_limit,
+            Found::Damaged | Found::Absent => None,
         };
-        self.report.find(fault, Some(id));
+        match codec::decode_claim(key, value) {
+            Ok(claim) if !matches!(found, Found::Damaged) => {
+                self.report.claim(id, claim.held.uses_left, use_limit);
+            }
+            // The record of the claim is unknown.
+            Ok(_) => add(&mut self.report.claims),
+            Err(_) => {
+                add(&mut self.report.claims);
+                self.report.find(Fault::DamagedClaim, Some(id));
+            }
+        }
         Ok(())
     }
 
@@ -142,17 +148,13 @@ impl<V: View> Check<'_, V> {
     }
 
     fn claims_on(&self, record: &Record) -> Result<u64, StoreError> {
-        let mut from = layout::claims(&record.id);
-        let end = layout::after_all(from.clone()).unwrap_or_default();
-        let mut count = 0_u64;
-        loop {
-            let page: Vec<Pair> = self.view.scan(&from, &end, PAGE)?;
-            count = count.saturating_add(u64::try_from(page.len()).unwrap_or(u64::MAX));
-            match page.into_iter().next_back() {
-                Some((last, _)) => from = layout::next(last),
-                None => return Ok(count),
-            }
-        }
+        let mut count = 0;
+        let scan = |from: &[u8], end: &[u8]| self.view.scan(from, end, PAGE);
+        each(&layout::claims(&record.id), scan, |_| {
+            add(&mut count);
+            Ok(())
+        })?;
+        Ok(count)
     }
 }
 

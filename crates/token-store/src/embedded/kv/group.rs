@@ -13,6 +13,8 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 
+use token_core::UnixTime;
+
 use crate::{
     ClaimId, Held, Record, StoreError, TokenId,
     contract::codec::{self, Claim},
@@ -35,15 +37,9 @@ type Operation = Box<dyn FnOnce(&mut Draft<'_>) -> Result<(), StoreError> + Send
 type Outcome = Result<Result<(), StoreError>, Box<dyn Any + Send>>;
 
 /// The only way to write to an engine.
-pub(super) struct Group {
-    queue: Queue<Operation, Outcome>,
-}
+pub(super) type Group = Queue<Operation, Outcome>;
 
 impl Group {
-    pub(super) fn new() -> Self {
-        Self { queue: Queue::new() }
-    }
-
     /// Runs an operation, and returns its answer once everything that the answer rests on is on disk. An operation that
     /// fails or panics changes nothing, and does not affect the others in its commit.
     pub(super) fn write<E: Engine, T: Send + 'static>(
@@ -58,7 +54,7 @@ impl Group {
             *kept.lock().unwrap_or_else(PoisonError::into_inner) = Some(answer);
             Ok(())
         });
-        match self.queue.submit(operation, |next| run(engine, next)) {
+        match self.submit(operation, |next| run(engine, next)) {
             Some(Ok(outcome)) => outcome?,
             Some(Err(panic)) => resume_unwind(panic),
             None => return Err(StoreError::Unknown(None)),
@@ -162,11 +158,6 @@ impl View for Draft<'_> {
 }
 
 impl Draft<'_> {
-    pub(super) fn record(&self, id: &TokenId) -> Result<Option<Record>, StoreError> {
-        let key = layout::record(id);
-        self.get(&key)?.map(|value| codec::decode_record(&key, id.clone(), &value)).transpose()
-    }
-
     // Returns the use that the claim holds, and first marks it as reported again. If an earlier caller could still
     // refund it, a third caller could spend the use that this caller acts on.
     pub(super) fn answer_again(&mut self, id: &TokenId, claim: &ClaimId) -> Result<Option<Held>, StoreError> {
@@ -174,8 +165,7 @@ impl Draft<'_> {
         let Some(value) = self.get(&key)? else { return Ok(None) };
         let Claim { held, answered_again } = codec::decode_claim(&key, &value)?;
         if !answered_again {
-            let value = codec::encode_claim(&key, Claim { held, answered_again: true })?;
-            self.put(key, value);
+            self.put_claim(key, Claim { held, answered_again: true })?;
         }
         Ok(Some(held))
     }
@@ -188,6 +178,17 @@ impl Draft<'_> {
         let key = layout::record(&record.id);
         let value = codec::encode_record(&key, record)?;
         self.put(key, value);
+        Ok(())
+    }
+
+    pub(super) fn put_claim(&mut self, key: Vec<u8>, claim: Claim) -> Result<(), StoreError> {
+        let value = codec::encode_claim(&key, claim)?;
+        self.put(key, value);
+        Ok(())
+    }
+
+    pub(super) fn put_time(&mut self, key: &[u8], time: UnixTime) -> Result<(), StoreError> {
+        self.put(key.to_vec(), codec::encode_time(key, time)?);
         Ok(())
     }
 

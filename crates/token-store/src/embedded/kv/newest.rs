@@ -3,8 +3,8 @@
 
 use token_core::UnixTime;
 
-use super::group::Draft;
-use crate::{StoreError, contract::codec, embedded::engine::View, embedded::layout, kit};
+use super::{group::Draft, time};
+use crate::{StoreError, embedded::engine::View, embedded::layout, kit};
 
 /// How many seconds the noted time may lag behind, so that few inserts write it.
 const LAG: u64 = 10 * 60;
@@ -17,9 +17,7 @@ pub(super) fn see(draft: &mut Draft<'_>, created: UnixTime) -> Result<(), StoreE
         known => known?,
     };
     if known.is_none_or(|known| created.as_secs() > known.as_secs().saturating_add(LAG)) {
-        let key = layout::newest();
-        let value = codec::encode_time(&key, created)?;
-        draft.put(key, value);
+        draft.put_time(layout::NEWEST, created)?;
     }
     Ok(())
 }
@@ -31,8 +29,7 @@ pub(super) fn believe(view: &impl View, now: UnixTime) -> Result<(), StoreError>
 
 /// Returns the noted time; `None` if no record was ever kept.
 pub(super) fn newest(view: &impl View) -> Result<Option<UnixTime>, StoreError> {
-    let key = layout::newest();
-    view.get(&key)?.map(|value| codec::decode_time(&key, &value)).transpose()
+    time(view, layout::NEWEST)
 }
 
 #[cfg(test)]
@@ -122,7 +119,7 @@ mod tests {
     fn a_damaged_one_refuses_purges_and_no_inserts() {
         let store = MemoryStore::new();
         insert(&store, 0);
-        store.0.damage(&layout::newest());
+        store.0.damage(layout::NEWEST);
         assert!(matches!(store.purge(START, 9), Err(StoreError::Corrupt { .. })));
         insert(&store, 1);
         assert_eq!(noted(&store), Some(START.plus_secs(1)));

@@ -54,7 +54,7 @@ impl<E: Engine> Kv<E> {
     ) -> Result<usize, StoreError> {
         let mut from = index(UnixTime::from_secs(0));
         let token_at = from.len();
-        let end = layout::after_all(index(time)).unwrap_or_default();
+        let end = layout::after_all(&index(time));
         let mut removed = 0_usize;
         loop {
             let left = limit.saturating_sub(removed).min(CHANGES);
@@ -80,9 +80,9 @@ impl<E: Engine> Kv<E> {
 
     /// Removes the claims left of purged records, also after an interrupted purge.
     fn sweep(&self) -> Result<(), StoreError> {
-        let all = layout::all_left();
-        let end = layout::after_all(all.clone()).unwrap_or_default();
-        while let Some((key, _)) = self.read(|view| view.scan(&all, &end, 1))?.into_iter().next() {
+        let all = layout::ALL_LEFT;
+        let end = layout::after_all(all);
+        while let Some((key, _)) = self.read(|view| view.scan(all, &end, 1))?.into_iter().next() {
             self.sweep_one(&layout::token(&key, all.len())?)?;
         }
         Ok(())
@@ -143,8 +143,7 @@ fn remove(draft: &mut Draft<'_>, record: &Record) -> Result<(), StoreError> {
 // Reads as many claims on a record as fit into a step.
 fn some_claims(draft: &Draft<'_>, id: &TokenId) -> Result<Vec<Pair>, StoreError> {
     let claims = layout::claims(id);
-    let end = layout::after_all(claims.clone()).unwrap_or_default();
-    draft.scan(&claims, &end, CHANGES)
+    draft.scan(&claims, &layout::after_all(&claims), CHANGES)
 }
 
 // Removes these claims. Returns whether none are left.

@@ -180,7 +180,7 @@ fn what_is_written_is_of_version_1() {
     let now = UnixTime::from_secs(1_600_000_000);
     new.write(move |draft| newest::see(draft, now)).unwrap();
     assert_eq!(new.purge(now, 10).unwrap(), 1);
-    let kept = |(key, _): &Pair| *key != layout::newest() && !key.windows(4).any(|part| part == b"full");
+    let kept = |(key, _): &Pair| key != layout::NEWEST && !key.windows(4).any(|part| part == b"full");
     let left = |pairs: Vec<Pair>| -> Vec<Pair> { pairs.into_iter().filter(kept).collect() };
     assert_eq!(pairs(&new).len(), left(pairs(&new)).len() + 1);
     assert_eq!(left(pairs(&new)), left(golden), "a purge leaves nothing behind");
@@ -313,7 +313,7 @@ fn a_check_finds_missing_values() {
         let faults = store(&lacking).check(None).unwrap().faults;
         // No other value refers to these, so that a check does not notice their absence: a claim, which may have
         // been refunded, a generation, and the newest time.
-        let silent = matches!(key[0], 2 | 6) || key == layout::newest();
+        let silent = matches!(key[0], 2 | 6) || key == layout::NEWEST;
         assert_eq!(faults.is_empty(), silent, "{key:?}: {faults:?}");
     }
 }
@@ -322,7 +322,7 @@ fn a_check_finds_missing_values() {
 #[test]
 fn what_is_revoked_on_disk_is_revoked_to_a_reader() {
     let store = store(&golden().1);
-    let (key, time) = (layout::revoked_before(), UnixTime::MAX);
+    let (key, time) = (layout::REVOKED_BEFORE.to_vec(), UnixTime::MAX);
     let value = codec::encode_time(&key, time).unwrap();
     store.revoking.fetch_add(1, Ordering::AcqRel);
     store.engine.get().unwrap().commit(&crate::embedded::engine::Batch::from([(key, Some(value))])).unwrap();

@@ -29,7 +29,7 @@ impl View for DamagedView<'_> {
     }
 
     fn scan(&self, from: &[u8], to: &[u8], limit: usize) -> Result<Vec<Pair>, StoreError> {
-        match from.starts_with(&layout::all_claims()) {
+        match from.starts_with(layout::CLAIMS) {
             true => Err(StoreError::Corrupt { what: "a page" }),
             false => self.0.scan(from, to, limit),
         }
