@@ -1,6 +1,10 @@
 //! Values that belong to one process.
 
-use std::{fmt, mem, process};
+use std::{
+    fmt, mem,
+    panic::{AssertUnwindSafe, catch_unwind},
+    process,
+};
 
 use crate::StoreError;
 
@@ -39,10 +43,14 @@ impl<T> fmt::Debug for Owned<T> {
 }
 
 // Does not drop the value in a forked process: engines write when dropped, and wait for threads that it does not have.
+// Catches a panic: sled syncs its file when dropped, and panics if that fails, in a host that closes a store on a
+// failing disk. Everything acknowledged is synced already.
 impl<T> Drop for Owned<T> {
     fn drop(&mut self) {
-        if !self.is_here() {
-            mem::forget(self.value.take());
+        let value = self.value.take();
+        match self.is_here() {
+            true => drop(catch_unwind(AssertUnwindSafe(move || drop(value)))),
+            false => mem::forget(value),
         }
     }
 }

@@ -78,8 +78,7 @@ pub(crate) struct Sled {
 }
 
 pub(crate) struct State {
-    // `Some` until dropped: see `drop`.
-    db: Option<Watched>,
+    watched: Watched,
     // sled's own file, to sync it.
     file: File,
     // Set after a commit of unknown outcome: even reads could then return data that is not on disk.
@@ -132,32 +131,13 @@ impl Sled {
                 Some(least) => recovered(&db, least)?,
                 None => finish(path, &db, &file, &mut marker)?,
             };
-            let db = Some(Watched::new(db)?);
+            let watched = Watched::new(db)?;
             let files = [(&*path.join("db"), &file), (&*Self::locked(path), marker.file())];
             let place = Place::of(path, &files).map_err(refused)?;
             place.require()?;
-            let state = RwLock::new(State { db, file, failed: false, commits, marker });
+            let state = RwLock::new(State { watched, file, failed: false, commits, marker });
             Ok(Self { dir, place, state })
         })
-    }
-}
-
-impl State {
-    fn watched(&self) -> Result<&Watched, StoreError> {
-        self.db.as_ref().ok_or(StoreError::Poisoned)
-    }
-
-    fn db(&self) -> Result<&Db, StoreError> {
-        self.watched().map(Watched::db)
-    }
-}
-
-// When sled is dropped it syncs its file, and panics if that fails: in a host that closes a store on a failing disk.
-// Everything acknowledged is synced already.
-impl Drop for State {
-    fn drop(&mut self) {
-        let db = self.db.take();
-        drop(catch_unwind(AssertUnwindSafe(move || drop(db))));
     }
 }
 
@@ -189,10 +169,9 @@ impl Engine for Sled {
         }
         let commits = state.commits.saturating_add(1);
         changes.insert(layout::COMMITS, commits.to_be_bytes().to_vec());
-        let (watched, file) = (state.watched()?, &state.file);
         let written = catch_unwind(AssertUnwindSafe(|| {
-            watched.write(changes)?;
-            file.sync_data()?;
+            state.watched.write(changes)?;
+            state.file.sync_data()?;
             Ok::<(), Error>(())
         }));
         match written {
@@ -219,7 +198,7 @@ impl Engine for Sled {
 
 impl View for RwLockReadGuard<'_, State> {
     fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
-        guarded(|| Ok(self.db()?.get(key).map_err(reading)?.map(|value| value.to_vec())))
+        guarded(|| Ok(self.watched.db.get(key).map_err(reading)?.map(|value| value.to_vec())))
     }
 
     fn scan(&self, from: &[u8], to: &[u8], limit: usize) -> Result<Vec<Pair>, StoreError> {
@@ -231,7 +210,7 @@ impl View for RwLockReadGuard<'_, State> {
                 let (key, value): (::sled::IVec, ::sled::IVec) = item.map_err(reading)?;
                 Ok((key.to_vec(), value.to_vec()))
             };
-            self.db()?.range(from..to).take(limit).map(pair).collect()
+            self.watched.db.range(from..to).take(limit).map(pair).collect()
         })
     }
 }

@@ -32,7 +32,7 @@ static WRITING: Mutex<()> = Mutex::new(());
 
 /// A database, and a thread that watches its flushes.
 pub(super) struct Watched {
-    db: Db,
+    pub(super) db: Db,
     // The number of flushes begun plus the number ended: odd while one is in flight.
     flushes: Arc<AtomicU64>,
     // `Some` until dropped: see `drop`.
@@ -49,10 +49,6 @@ impl Watched {
         });
         let thread = thread.map_err(refused)?;
         Ok(Self { db, flushes, watch: Some((stop, thread)) })
-    }
-
-    pub(super) fn db(&self) -> &Db {
-        &self.db
     }
 
     /// Returns when the batch and all before it are written, or have failed.
