@@ -1,6 +1,7 @@
 //! Key rings, which seal root keys: where they are kept, and how a store moves to a newer key.
 
 mod file;
+pub(crate) mod hex;
 mod keyring;
 mod rekey;
 mod source;

@@ -110,6 +110,7 @@ mod owned;
 mod sync;
 #[cfg(feature = "transfer")]
 mod transfer;
+mod walk;
 
 pub use cached::{CacheConfig, CacheMetrics, CachedStore, Invalidator};
 pub use contract::{

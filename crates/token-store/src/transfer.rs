@@ -26,19 +26,17 @@ use token_core::{RootKey, UnixTime};
 use zeroize::Zeroizing;
 
 use crate::{
-    Administration, ClaimId, Entity, Filter, Generation, Held, Item, KeyError, KeyRing, Owner, StoreError,
-    TokenId, disk::Draft,
+    Administration, Entity, Generation, Item, KeyError, KeyPlace, KeyRing, Owner, StoreError,
+    disk::Draft,
+    walk::{PAGE, Place},
 };
-use document::{Document, End, MAX_LINE, VERSION, hex, is_sound, is_sound_generation};
+use document::{Document, End, MAX_LINE, VERSION, hex, is_sound};
 pub use error::TransferError;
 use lines::Lines;
 
 mod document;
 mod error;
 mod lines;
-
-/// The maximum number of records read at a time, or inserted in one step.
-const PAGE: usize = 256;
 
 /// The number of bytes of lines after which a step takes no further record.
 const STEP_LEN: usize = 1024 * 1024;
@@ -115,61 +113,37 @@ pub fn export_to<S: Administration + ?Sized>(
     let mut out = Hashed { to: BufWriter::new(out), hash: digest::Context::new(&SHA256) };
     let mut moved = Moved::default();
     out.line(&Document::OnetokenExport(VERSION))?;
-    let mut after = None;
-    loop {
-        let page = store.list(&Filter::All, after.as_ref(), PAGE)?;
-        let mut damaged = page.damaged;
-        for mut record in page.records {
-            let claims = match claims(store, &record.id) {
-                Err(StoreError::Corrupt { .. }) => {
-                    damaged.push(record.id);
-                    continue;
-                }
-                claims => claims?,
-            };
-            // A claim that was made after the record was read has a use as well.
-            record.uses = record.uses.max(u64::try_from(claims.len()).unwrap_or(u64::MAX));
-            if !is_sound(&record, &claims) {
-                damaged.push(record.id);
+    let mut next = Some(Place::START);
+    while let Some(place) = next {
+        let mut part = place.read(store)?;
+        for mut item in part.items {
+            if !complete(store, &mut item)? {
+                part.damaged.push(item.sealed().2);
                 continue;
             }
-            let line = Document::token(&record, &claims).line()?;
-            if line.len() > MAX_LINE {
-                return Err(TransferError::TooManyClaims { id: record.id, len: line.len(), max: MAX_LINE });
+            let line = Document::of(&item).line()?;
+            match item {
+                Item::Token { record, .. } if line.len() > MAX_LINE => {
+                    return Err(TransferError::TooManyClaims {
+                        id: record.id,
+                        len: line.len(),
+                        max: MAX_LINE,
+                    });
+                }
+                Item::Token { .. } => add(&mut moved.tokens),
+                Item::Generation { .. } => add(&mut moved.generations),
             }
             out.write(&line)?;
-            add(&mut moved.tokens);
         }
-        for id in damaged {
-            out.line(&Document::Damaged(hex(id.as_bytes())))?;
+        for place in part.damaged {
+            out.line(&match place {
+                KeyPlace::Token(id) => Document::Damaged(hex(id.as_bytes())),
+                KeyPlace::Generation(subject) => Document::DamagedGeneration(subject),
+            })?;
             add(&mut moved.damaged);
         }
         progress(&moved);
-        after = page.next;
-        if after.is_none() {
-            break;
-        }
-    }
-    loop {
-        let page = store.generations(after.as_ref(), PAGE)?;
-        let mut damaged = page.damaged;
-        for (subject, generation) in page.sound {
-            if !is_sound_generation(&subject, &generation) {
-                damaged.push(subject);
-                continue;
-            }
-            out.line(&Document::generation(&subject, &generation))?;
-            add(&mut moved.generations);
-        }
-        for subject in damaged {
-            out.line(&Document::DamagedGeneration(subject))?;
-            add(&mut moved.damaged);
-        }
-        progress(&moved);
-        after = page.next;
-        if after.is_none() {
-            break;
-        }
+        next = part.next;
     }
     // A revocation by time during the export also covers what was written before.
     let revoke_before = store.revoke_before(UnixTime::from_secs(0))?.as_secs();
@@ -255,32 +229,27 @@ pub fn import<S: Administration + ?Sized>(
         let end = matches!(document, None | Some(Document::End(_)));
         if let Some(document) = document {
             len = len.saturating_add(lines.text().len());
-            // A damaged generation had a number too, which is unknown.
-            let damaged = match &document {
-                Document::DamagedGeneration(subject) => Some(subject.clone()),
-                _ => None,
-            };
-            match (lines.item(document)?, epoch) {
-                (Some(Item::Token { mut record, claims }), _) => {
-                    add(&mut moved.tokens);
-                    record.revoked |= matches!(epoch, Epoch::New(_));
-                    items.push(Item::Token { record, claims });
+            match (document, epoch) {
+                // It had a number too, which is unknown.
+                (Document::DamagedGeneration(subject), Epoch::New(keys)) => {
+                    items.extend(successor(store, keys, subject, None)?);
                 }
-                (Some(Item::Generation { subject, generation }), Epoch::New(keys)) => {
-                    add(&mut moved.generations);
-                    items.extend(successor(store, keys, subject, generation.number)?);
-                }
-                (Some(generation), _) => {
-                    add(&mut moved.generations);
-                    items.push(generation);
-                }
-                (None, Epoch::New(keys)) => {
-                    if let Some(subject) = damaged {
-                        let number = present(store, &subject)?;
-                        items.extend(successor(store, keys, subject, number)?);
+                (document, _) => match (lines.item(document)?, epoch) {
+                    (Some(Item::Token { mut record, claims }), _) => {
+                        add(&mut moved.tokens);
+                        record.revoked |= matches!(epoch, Epoch::New(_));
+                        items.push(Item::Token { record, claims });
                     }
-                }
-                (None, Epoch::Same) => {}
+                    (Some(Item::Generation { subject, generation }), Epoch::New(keys)) => {
+                        add(&mut moved.generations);
+                        items.extend(successor(store, keys, subject, Some(generation.number))?);
+                    }
+                    (Some(generation), Epoch::Same) => {
+                        add(&mut moved.generations);
+                        items.push(generation);
+                    }
+                    (None, _) => {}
+                },
             }
         }
         if items.len() >= PAGE || len >= STEP_LEN || (end && !items.is_empty()) {
@@ -295,22 +264,20 @@ pub fn import<S: Administration + ?Sized>(
     }
 }
 
-/// Returns the number of a subject's generation; 0 if there is no sound one.
-fn present<S: Administration + ?Sized>(store: &S, subject: &Entity) -> Result<u64, StoreError> {
-    match store.generation(subject) {
-        Err(StoreError::Corrupt { .. }) => Ok(0),
-        present => Ok(present?.map_or(0, |generation| generation.number)),
-    }
-}
-
-/// Makes the generation after this one, under a new key; `None` if the store has a later one already.
+/// Makes the generation after this one, under a new key; after the store's own if the number is unknown. Returns `None`
+/// if the store has a later one already.
 fn successor<S: Administration + ?Sized>(
     store: &S,
     keys: &KeyRing,
     subject: Entity,
-    number: u64,
+    number: Option<u64>,
 ) -> Result<Option<Item>, TransferError> {
-    if present(store, &subject)? > number {
+    let present = match store.generation(&subject) {
+        Err(StoreError::Corrupt { .. }) => 0,
+        present => present?.map_or(0, |generation| generation.number),
+    };
+    let number = number.unwrap_or(present);
+    if present > number {
         return Ok(None);
     }
     let number = number.saturating_add(1);
@@ -321,17 +288,25 @@ fn successor<S: Administration + ?Sized>(
     Ok(Some(Item::Generation { subject, generation: Generation { number, root_key } }))
 }
 
-fn claims<S: Administration + ?Sized>(store: &S, id: &TokenId) -> Result<Vec<(ClaimId, Held)>, StoreError> {
-    let mut claims = Vec::new();
-    loop {
-        let after = claims.last().map(|(claim, _)| claim).cloned();
-        let page = store.claims(id, after.as_ref(), PAGE)?;
-        let last = page.len() < PAGE;
-        claims.extend(page);
-        if last {
-            return Ok(claims);
+/// Adds the claims on a token, and returns whether the item is sound.
+fn complete<S: Administration + ?Sized>(store: &S, item: &mut Item) -> Result<bool, StoreError> {
+    if let Item::Token { record, claims } = item {
+        loop {
+            let after = claims.last().map(|(claim, _)| claim).cloned();
+            let page = match store.claims(&record.id, after.as_ref(), PAGE) {
+                Err(StoreError::Corrupt { .. }) => return Ok(false),
+                page => page?,
+            };
+            let last = page.len() < PAGE;
+            claims.extend(page);
+            if last {
+                break;
+            }
         }
+        // A claim that was made after the record was read has a use as well.
+        record.uses = record.uses.max(u64::try_from(claims.len()).unwrap_or(u64::MAX));
     }
+    Ok(is_sound(item))
 }
 
 fn add(count: &mut u64) {

@@ -132,14 +132,6 @@ impl KeyRing {
         self.keys.iter().map(|key| key.id)
     }
 
-    pub(crate) fn holds(&self, key_id: u32) -> bool {
-        self.ids().any(|id| id == key_id)
-    }
-
-    pub(crate) fn forget(&mut self, key_id: u32) {
-        self.keys.retain(|key| key.id != key_id);
-    }
-
     /// Seals a root key for its owner, under the newest key and a fresh nonce.
     ///
     /// # Errors
@@ -166,12 +158,8 @@ impl KeyRing {
     /// [`KeyError`].
     pub fn open(&self, sealed: &SealedKey, owner: Owner<'_>) -> Result<RootKey, KeyError> {
         let key_id = sealed.key_id;
-        let key = self
-            .keys
-            .binary_search_by_key(&key_id, |key| key.id)
-            .ok()
-            .and_then(|at| self.keys.get(at))
-            .ok_or(KeyError::Absent { key_id })?;
+        let key = self.keys.iter().find(|key| key.id == key_id);
+        let key = key.ok_or(KeyError::Absent { key_id })?;
         let nonce = Nonce::assume_unique_for_key(sealed.nonce);
         let mut buffer = Zeroizing::new(sealed.ciphertext.clone());
         let opened = key

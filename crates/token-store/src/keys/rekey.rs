@@ -5,12 +5,9 @@ use std::collections::BTreeSet;
 use token_core::RootKey;
 
 use crate::{
-    Administration, Entity, Filter, Generation, KeyError, KeyPlace, KeyRing, Owner, Record, Reseal,
-    SealedKey, StoreError, TokenId,
+    Administration, Entity, KeyError, KeyPlace, KeyRing, Owner, Reseal, SealedKey, StoreError,
+    walk::{Part, Place},
 };
-
-/// The number of records read at a time, and re-sealed in one step.
-const PAGE: usize = 256;
 
 /// The progress of a [`rekey`], or its result. The result proves which keys are no longer needed: [`KeyRing::remove`]
 /// requires it.
@@ -73,33 +70,23 @@ pub fn rekey<S: Administration + ?Sized>(
     keys: &KeyRing,
     progress: &mut dyn FnMut(&Rekeyed),
 ) -> Result<Rekeyed, RekeyError> {
-    let mut walk = Walk { keys, told: Rekeyed::new(keys) };
-    let mut after = None;
-    loop {
-        let page = store.list(&Filter::All, after.as_ref(), PAGE)?;
-        walk.step(store, &page.records)?;
-        let damaged = u64::try_from(page.damaged.len()).unwrap_or(u64::MAX);
-        walk.told.damaged = walk.told.damaged.saturating_add(damaged);
-        progress(&walk.told);
-        match page.next {
-            Some(next) => after = Some(next),
-            None => break,
-        }
+    let mut done = Rekeyed {
+        seen: 0,
+        resealed: 0,
+        damaged: 0,
+        failed: 0,
+        examples: Vec::new(),
+        newest: keys.newest_id(),
+        needed: BTreeSet::new(),
+        proof: None,
+    };
+    let mut next = Some(Place::START);
+    while let Some(place) = next {
+        next = done.step(store, keys, &place, place.read(store)?)?;
+        progress(&done);
     }
-    let mut after = None;
-    loop {
-        let page = store.generations(after.as_ref(), PAGE)?;
-        walk.step(store, &page.sound)?;
-        let damaged = u64::try_from(page.damaged.len()).unwrap_or(u64::MAX);
-        walk.told.damaged = walk.told.damaged.saturating_add(damaged);
-        progress(&walk.told);
-        match page.next {
-            Some(next) => after = Some(next),
-            None => break,
-        }
-    }
-    walk.told.proof = Some(keys.seal(&RootKey::from_derived([0; RootKey::LEN]), PROOF)?);
-    Ok(walk.told)
+    done.proof = Some(keys.seal(&RootKey::from_derived([0; RootKey::LEN]), PROOF)?);
+    Ok(done)
 }
 
 impl KeyRing {
@@ -109,15 +96,15 @@ impl KeyRing {
     /// # Errors
     /// [`KeyError`]; the ring is unchanged.
     pub fn remove(&mut self, key_id: u32, proof: &[&Rekeyed]) -> Result<(), KeyError> {
-        if !self.holds(key_id) {
+        if self.ids().all(|id| id != key_id) {
             return Err(KeyError::Absent { key_id });
         }
         if key_id == self.newest_id() {
             return Err(KeyError::Newest { key_id });
         }
-        let is_proof = |told: &&Rekeyed| {
-            told.newest == self.newest_id()
-                && told.proof.as_ref().is_some_and(|sealed| self.open(sealed, PROOF).is_ok())
+        let is_proof = |done: &&Rekeyed| {
+            done.newest == self.newest_id()
+                && done.proof.as_ref().is_some_and(|sealed| self.open(sealed, PROOF).is_ok())
         };
         if proof.is_empty() || !proof.iter().all(is_proof) {
             return Err(KeyError::Unproven { key_id });
@@ -125,125 +112,64 @@ impl KeyRing {
         if proof.iter().any(|proof| proof.damaged > 0 || proof.needed.contains(&key_id)) {
             return Err(KeyError::Needed { key_id });
         }
-        self.forget(key_id);
+        self.keys.retain(|key| key.id != key_id);
         Ok(())
     }
 }
 
 impl Rekeyed {
-    fn new(keys: &KeyRing) -> Self {
-        Self {
-            seen: 0,
-            resealed: 0,
-            damaged: 0,
-            failed: 0,
-            examples: Vec::new(),
-            newest: keys.newest_id(),
-            needed: BTreeSet::new(),
-            proof: None,
-        }
-    }
-}
-
-struct Walk<'a> {
-    keys: &'a KeyRing,
-    told: Rekeyed,
-}
-
-impl Walk<'_> {
-    fn step<S: Administration + ?Sized, T: Sealed>(
+    // Re-seals the keys of a part, and returns the place of the next one. Reads the part again until nothing in it
+    // changed in between.
+    fn step<S: Administration + ?Sized>(
         &mut self,
         store: &S,
-        page: &[T],
-    ) -> Result<(), RekeyError> {
-        let (mut changes, mut sealable) = (Vec::new(), Vec::new());
-        for item in page {
-            if let Some(change) = self.change(item)? {
-                changes.push(change);
-                sealable.push(item);
-            }
-            self.told.seen = self.told.seen.saturating_add(1);
-        }
-        let mut resealed = store.reseal(&changes)?;
-        if resealed < changes.len() {
-            // Some of them changed or were removed since they were read. Re-seal one at a time until nothing is left to
-            // change.
-            for item in sealable {
-                while let Some(now) = item.again(store)?
-                    && let Some(change) = self.change(&now)?
-                {
-                    resealed = resealed.saturating_add(store.reseal(&[change])?);
+        keys: &KeyRing,
+        place: &Place,
+        mut part: Part,
+    ) -> Result<Option<Place>, RekeyError> {
+        loop {
+            let (mut changes, mut failed) = (Vec::new(), Vec::new());
+            for item in &part.items {
+                let (sealed, owner, place) = item.sealed();
+                if sealed.key_id == self.newest {
+                    continue;
+                }
+                match keys.open(sealed, owner) {
+                    Ok(root_key) => {
+                        let new = keys.seal(&root_key, owner)?;
+                        changes.push(Reseal { place, old: sealed.clone(), new });
+                    }
+                    Err(error) => failed.push((sealed.key_id, place, error)),
                 }
             }
-        }
-        self.told.resealed = self.told.resealed.saturating_add(u64::try_from(resealed).unwrap_or(u64::MAX));
-        Ok(())
-    }
-
-    // Returns the change for a sealed key; `None` if it is sealed under the newest key already, or does not open.
-    fn change<T: Sealed>(&mut self, item: &T) -> Result<Option<Reseal>, KeyError> {
-        let (sealed, owner) = item.sealed();
-        if sealed.key_id == self.told.newest {
-            return Ok(None);
-        }
-        match self.keys.open(sealed, owner) {
-            Ok(root_key) => {
-                let new = self.keys.seal(&root_key, owner)?;
-                Ok(Some(Reseal { place: item.place(), old: sealed.clone(), new }))
+            let resealed = store.reseal(&changes)?;
+            add(&mut self.resealed, resealed);
+            if resealed < changes.len() {
+                part = place.read(store)?;
+                continue;
             }
-            Err(error) => {
-                self.told.needed.insert(sealed.key_id);
-                self.told.failed = self.told.failed.saturating_add(1);
-                if self.told.examples.len() < Rekeyed::EXAMPLES {
-                    self.told.examples.push((item.place(), error));
+            add(&mut self.seen, part.items.len());
+            add(&mut self.damaged, part.damaged.len());
+            add(&mut self.failed, failed.len());
+            for (key_id, place, error) in failed {
+                self.needed.insert(key_id);
+                if self.examples.len() < Self::EXAMPLES {
+                    self.examples.push((place, error));
                 }
-                Ok(None)
             }
+            return Ok(part.next);
         }
     }
 }
 
-/// An item that holds a sealed key.
-trait Sealed: Sized {
-    fn sealed(&self) -> (&SealedKey, Owner<'_>);
-    fn place(&self) -> KeyPlace;
-    /// Reads the item again from the store.
-    fn again<S: Administration + ?Sized>(&self, store: &S) -> Result<Option<Self>, StoreError>;
-}
-
-impl Sealed for Record {
-    fn sealed(&self) -> (&SealedKey, Owner<'_>) {
-        (&self.root_key, self.owner())
-    }
-
-    fn place(&self) -> KeyPlace {
-        KeyPlace::Token(TokenId::clone(&self.id))
-    }
-
-    fn again<S: Administration + ?Sized>(&self, store: &S) -> Result<Option<Self>, StoreError> {
-        store.get(&self.id)
-    }
-}
-
-impl Sealed for (Entity, Generation) {
-    fn sealed(&self) -> (&SealedKey, Owner<'_>) {
-        let (subject, generation) = self;
-        (&generation.root_key, Owner::Generation { subject, number: generation.number })
-    }
-
-    fn place(&self) -> KeyPlace {
-        KeyPlace::Generation(self.0.clone())
-    }
-
-    fn again<S: Administration + ?Sized>(&self, store: &S) -> Result<Option<Self>, StoreError> {
-        Ok(store.generation(&self.0)?.map(|generation| (self.0.clone(), generation)))
-    }
+fn add(count: &mut u64, more: usize) {
+    *count = count.saturating_add(u64::try_from(more).unwrap_or(u64::MAX));
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Insert, MemoryStore, Raise, Terms, TokenStore};
+    use crate::{Generation, Insert, MemoryStore, Raise, Record, Terms, TokenId, TokenStore};
 
     fn id(number: u32) -> TokenId {
         TokenId::new(number.to_be_bytes()).unwrap()
@@ -362,14 +288,16 @@ mod tests {
         let store = filled(&keys, 2);
         let forged = record(&KeyRing::generate().unwrap(), 9);
         assert_eq!(store.insert(&forged).unwrap(), Insert::Inserted);
-        let page = store.list(&Filter::All, None, 9).unwrap().records;
-        let other = keys.seal(&RootKey::derive_any(b"another"), page[0].owner()).unwrap();
-        let change = Reseal { place: KeyPlace::Token(id(0)), old: page[0].root_key.clone(), new: other };
+        let part = Place::START.read(&store).unwrap();
+        let (old, owner, place) = part.items[0].sealed();
+        assert_eq!(place, KeyPlace::Token(id(0)));
+        let new = keys.seal(&RootKey::derive_any(b"another"), owner).unwrap();
+        let change = Reseal { place, old: old.clone(), new };
         assert_eq!(store.reseal(&[change]).unwrap(), 1);
         keys.rotate().unwrap();
-        let mut walk = Walk { keys: &keys, told: Rekeyed::new(&keys) };
-        walk.step(&store, &page).unwrap();
-        assert_eq!((walk.told.resealed, walk.told.failed, walk.told.examples.len()), (2, 1, 1));
+        let mut done = rekey(&MemoryStore::new(), &keys, &mut |_| ()).unwrap();
+        done.step(&store, &keys, &Place::START, part).unwrap();
+        assert_eq!((done.seen, done.resealed, done.failed, done.examples.len()), (3, 2, 1, 1));
         let now = store.get(&id(0)).unwrap().unwrap();
         let opened = keys.open(&now.root_key, now.owner()).unwrap();
         assert_eq!((now.root_key.key_id, opened.expose()), (2, RootKey::derive_any(b"another").expose()));

@@ -12,7 +12,10 @@
 use ring::digest;
 use zeroize::Zeroizing;
 
-use super::keyring::{KEY_LEN, KeyRing, SealingKey};
+use super::{
+    hex,
+    keyring::{KEY_LEN, KeyRing, SealingKey},
+};
 
 const HEADER: &str = "onetoken-keys-v1";
 const CHECK_LEN: usize = 4;
@@ -54,9 +57,9 @@ impl KeyRing {
         for key in &self.keys {
             text.push_str(&key.id.to_string());
             text.push(':');
-            push_hex(&mut text, key.bytes.as_slice());
+            hex::push(&mut text, key.bytes.as_slice());
             text.push(':');
-            push_hex(&mut text, &check(key.id, &key.bytes));
+            hex::push(&mut text, &check(key.id, &key.bytes));
             text.push('\n');
         }
         text
@@ -93,8 +96,8 @@ fn parse(word: &str) -> Option<SealingKey> {
     if number.to_string() != id {
         return None;
     }
-    let key = SealingKey { id: number, bytes: Zeroizing::new(from_hex(bytes)?) };
-    (from_hex(found)? == check(key.id, &key.bytes)).then_some(key)
+    let key = SealingKey { id: number, bytes: Zeroizing::new(hex::array(bytes)?) };
+    (hex::array(found)? == check(key.id, &key.bytes)).then_some(key)
 }
 
 fn check(id: u32, bytes: &[u8; KEY_LEN]) -> [u8; CHECK_LEN] {
@@ -104,34 +107,6 @@ fn check(id: u32, bytes: &[u8; KEY_LEN]) -> [u8; CHECK_LEN] {
     context.update(bytes);
     let digest = context.finish();
     digest.as_ref().first_chunk().copied().unwrap_or_default()
-}
-
-fn push_hex(text: &mut String, bytes: &[u8]) {
-    for byte in bytes {
-        for digit in [byte >> 4, byte & 15] {
-            text.extend(char::from_digit(digit.into(), 16));
-        }
-    }
-}
-
-fn from_hex<const N: usize>(text: &str) -> Option<[u8; N]> {
-    let (pairs, []) = text.as_bytes().as_chunks::<2>() else { return None };
-    if pairs.len() != N {
-        return None;
-    }
-    let mut bytes = [0; N];
-    for (byte, [high, low]) in bytes.iter_mut().zip(pairs) {
-        *byte = digit(*high)? << 4 | digit(*low)?;
-    }
-    Some(bytes)
-}
-
-fn digit(digit: u8) -> Option<u8> {
-    match digit {
-        b'0'..=b'9' => digit.checked_sub(b'0'),
-        b'a'..=b'f' => digit.checked_sub(b'a' - 10),
-        _ => None,
-    }
 }
 
 #[cfg(test)]

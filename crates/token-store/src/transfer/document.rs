@@ -5,7 +5,7 @@ use std::{error::Error, io, num::NonZeroU64};
 use serde::{Deserialize, Serialize};
 use token_core::UnixTime;
 
-use crate::{ClaimId, Entity, Generation, GrantId, Held, Item, Record, SealedKey, TokenId};
+use crate::{ClaimId, Entity, Generation, GrantId, Held, Item, Record, SealedKey, TokenId, keys::hex};
 
 /// The version of the format.
 pub(super) const VERSION: u32 = 1;
@@ -94,44 +94,42 @@ impl Document {
         Ok(line)
     }
 
-    pub(super) fn token(record: &Record, claims: &[(ClaimId, Held)]) -> Self {
-        Self::Token(Box::new(Token {
-            id: hex(record.id.as_bytes()),
-            purpose: record.purpose.to_string(),
-            resource: record.resource.clone(),
-            issuer: record.issuer.clone(),
-            root_key: Sealed::new(&record.root_key),
-            created: record.created.as_secs(),
-            expires: record.expires.map(UnixTime::as_secs),
-            use_limit: record.use_limit,
-            uses: record.uses,
-            last_use: record.last_use.map(UnixTime::as_secs),
-            revoked: record.revoked,
-            name: record.name.clone(),
-            claims: claims
-                .iter()
-                .map(|(claim, Held { uses_left, grant })| {
-                    (hex(claim.as_bytes()), *uses_left, hex(&grant.to_bytes()))
-                })
-                .collect(),
-        }))
-    }
-
-    pub(super) fn generation(subject: &Entity, generation: &Generation) -> Self {
-        Self::Generation(GenerationOf {
-            subject: subject.clone(),
-            number: generation.number,
-            root_key: Sealed::new(&generation.root_key),
-        })
+    pub(super) fn of(item: &Item) -> Self {
+        match item {
+            Item::Token { record, claims } => Self::Token(Box::new(Token {
+                id: hex(record.id.as_bytes()),
+                purpose: record.purpose.to_string(),
+                resource: record.resource.clone(),
+                issuer: record.issuer.clone(),
+                root_key: Sealed::new(&record.root_key),
+                created: record.created.as_secs(),
+                expires: record.expires.map(UnixTime::as_secs),
+                use_limit: record.use_limit,
+                uses: record.uses,
+                last_use: record.last_use.map(UnixTime::as_secs),
+                revoked: record.revoked,
+                name: record.name.clone(),
+                claims: claims
+                    .iter()
+                    .map(|(claim, Held { uses_left, grant })| {
+                        (hex(claim.as_bytes()), *uses_left, hex(&grant.to_bytes()))
+                    })
+                    .collect(),
+            })),
+            Item::Generation { subject, generation } => Self::Generation(GenerationOf {
+                subject: subject.clone(),
+                number: generation.number,
+                root_key: Sealed::new(&generation.root_key),
+            }),
+        }
     }
 
     /// Returns the item of the document, if it holds a token or a generation.
     pub(super) fn into_item(self) -> Result<Option<Item>, Box<dyn Error + Send + Sync>> {
-        match self {
+        let item = match self {
             Self::Token(token) => {
                 let claim = |(claim, uses_left, grant): (String, u64, String)| -> Result<_, Box<dyn Error + Send + Sync>> {
-                    let grant = bytes(&grant)?.try_into().map_err(|_| NOT_HEX)?;
-                    let held = Held { uses_left, grant: GrantId::from_bytes(grant) };
+                    let held = Held { uses_left, grant: GrantId::from_bytes(array(&grant)?) };
                     Ok((ClaimId::new(bytes(&claim)?)?, held))
                 };
                 let record = Record {
@@ -149,30 +147,30 @@ impl Document {
                     name: token.name,
                 };
                 let claims = token.claims.into_iter().map(claim).collect::<Result<Vec<_>, _>>()?;
-                match is_sound(&record, &claims) {
-                    true => Ok(Some(Item::Token { record, claims })),
-                    false => Err(UNSOUND.into()),
-                }
+                Item::Token { record, claims }
             }
             Self::Generation(GenerationOf { subject, number, root_key }) => {
                 let generation = Generation { number, root_key: root_key.sealed_key()? };
-                match is_sound_generation(&subject, &generation) {
-                    true => Ok(Some(Item::Generation { subject, generation })),
-                    false => Err(UNSOUND.into()),
-                }
+                Item::Generation { subject, generation }
             }
             Self::OnetokenExport(_)
             | Self::Damaged(_)
             | Self::DamagedGeneration(_)
             | Self::RevokeBefore(_)
-            | Self::End(_) => Ok(None),
-        }
+            | Self::End(_) => return Ok(None),
+        };
+        if is_sound(&item) { Ok(Some(item)) } else { Err(UNSOUND.into()) }
     }
 }
 
-/// Returns whether a store could hold this record with these claims, and every store can keep it. The claims must be
-/// ordered by id.
-pub(super) fn is_sound(record: &Record, claims: &[(ClaimId, Held)]) -> bool {
+/// Returns whether a store could hold this item, and every store can keep it. Claims must be ordered by id.
+pub(super) fn is_sound(item: &Item) -> bool {
+    let (record, claims) = match item {
+        Item::Token { record, claims } => (record, claims),
+        Item::Generation { subject, generation } => {
+            return (1..u64::MAX).contains(&generation.number) && generation.to_bytes(subject).is_ok();
+        }
+    };
     let count = u64::try_from(claims.len()).unwrap_or(u64::MAX);
     let agrees = match record.use_limit {
         None => claims.is_empty(),
@@ -186,37 +184,30 @@ pub(super) fn is_sound(record: &Record, claims: &[(ClaimId, Held)]) -> bool {
     agrees && record.to_bytes().is_ok()
 }
 
-/// The same for a generation.
-pub(super) fn is_sound_generation(subject: &Entity, generation: &Generation) -> bool {
-    (1..u64::MAX).contains(&generation.number) && generation.to_bytes(subject).is_ok()
-}
-
 impl Sealed {
     fn new(SealedKey { key_id, nonce, ciphertext }: &SealedKey) -> Self {
         Self { key_id: *key_id, nonce: hex(nonce), ciphertext: hex(ciphertext) }
     }
 
     fn sealed_key(self) -> Result<SealedKey, &'static str> {
-        let nonce = bytes(&self.nonce)?.try_into().map_err(|_| NOT_HEX)?;
-        Ok(SealedKey { key_id: self.key_id, nonce, ciphertext: bytes(&self.ciphertext)? })
+        Ok(SealedKey {
+            key_id: self.key_id,
+            nonce: array(&self.nonce)?,
+            ciphertext: bytes(&self.ciphertext)?,
+        })
     }
 }
 
-pub(super) fn hex(bytes: &[u8]) -> String {
-    let digit = |digit: u8| char::from_digit(digit.into(), 16);
-    bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).flatten().collect()
+fn bytes(text: &str) -> Result<Vec<u8>, &'static str> {
+    hex::bytes(text).collect::<Option<_>>().ok_or(NOT_HEX)
 }
 
-fn bytes(text: &str) -> Result<Vec<u8>, &'static str> {
-    let (pairs, []) = text.as_bytes().as_chunks::<2>() else { return Err(NOT_HEX) };
-    let digit = |digit: u8| match digit {
-        b'0'..=b'9' => digit.checked_sub(b'0'),
-        b'a'..=b'f' => digit.checked_sub(b'a' - 10),
-        _ => None,
-    };
-    pairs
-        .iter()
-        .map(|[high, low]| Some(digit(*high)? << 4 | digit(*low)?))
-        .collect::<Option<_>>()
-        .ok_or(NOT_HEX)
+fn array<const N: usize>(text: &str) -> Result<[u8; N], &'static str> {
+    hex::array(text).ok_or(NOT_HEX)
+}
+
+pub(super) fn hex(bytes: &[u8]) -> String {
+    let mut text = String::new();
+    hex::push(&mut text, bytes);
+    text
 }

@@ -8,8 +8,8 @@ use token_core::{RootKey, UnixTime};
 
 use super::*;
 use crate::{
-    ClaimId, Entity, Generation, GrantId, Insert, KeyRing, MemoryStore, Owner, Raise, Record, Spend, Terms,
-    TokenStore,
+    ClaimId, Entity, Filter, Generation, GrantId, Held, Insert, KeyRing, MemoryStore, Owner, Raise, Record,
+    Spend, Terms, TokenId, TokenStore,
 };
 
 /// An export of version 1 with its key ring, written once and never changed.
