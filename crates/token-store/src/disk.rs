@@ -2,7 +2,7 @@
 
 use std::{
     ffi::OsStr,
-    fs::{self, File, OpenOptions},
+    fs::{self, File, OpenOptions, TryLockError},
     io,
     path::{Path, PathBuf},
     sync::Arc,
@@ -114,6 +114,28 @@ pub(crate) fn parent(path: &Path) -> &Path {
         Some(parent) => parent,
         None => path,
     }
+}
+
+/// Returns what was found; `None` if there is nothing.
+pub(crate) fn found<T>(outcome: io::Result<T>) -> io::Result<Option<T>> {
+    match outcome {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        outcome => outcome.map(Some),
+    }
+}
+
+/// Returns what was found of the store at `path`; [`StoreError::NotFound`] if there is nothing.
+pub(crate) fn existing<T>(path: &Path, outcome: io::Result<T>) -> Result<T, StoreError> {
+    let found = found(outcome).map_err(refused)?;
+    found.ok_or_else(|| StoreError::NotFound { path: path.to_owned() })
+}
+
+/// Maps the outcome of locking the store at `path`, which another process has open if it holds the lock.
+pub(crate) fn locked(path: &Path, outcome: Result<(), TryLockError>) -> Result<(), StoreError> {
+    outcome.map_err(|error| match error {
+        TryLockError::WouldBlock => StoreError::AlreadyOpen { path: path.to_owned() },
+        TryLockError::Error(error) => refused(error),
+    })
 }
 
 /// Maps a refusal by the operating system before anything was written.

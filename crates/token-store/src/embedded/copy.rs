@@ -1,7 +1,7 @@
 //! Copies of stores, for inspection without touching the original: engines write even to stores that they only read.
 
 use std::{
-    fs::{self, File, TryLockError},
+    fs::{self, File},
     io,
     path::{Path, PathBuf},
 };
@@ -19,12 +19,8 @@ pub(crate) struct Copy {
 impl Copy {
     /// Copies the store at `path`, which must not be open: a process that has it open holds a lock on `locked`.
     pub(crate) fn of(path: &Path, locked: &Path) -> Result<Self, StoreError> {
-        let lock = File::open(locked).map_err(|error| absent(path, error))?;
-        match lock.try_lock_shared() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => return Err(StoreError::AlreadyOpen { path: path.to_owned() }),
-            Err(TryLockError::Error(error)) => return Err(refused(error)),
-        }
+        let lock = disk::existing(path, File::open(locked))?;
+        disk::locked(path, lock.try_lock_shared())?;
         let name = format!("onetoken-copy-{}", disk::random_name().map_err(refused)?);
         let copy = Self { dir: std::env::temp_dir().join(name) };
         disk::make_dir(&copy.dir).map_err(refused)?;
@@ -52,13 +48,6 @@ pub(crate) fn about(original: &Path, error: StoreError) -> StoreError {
         StoreError::AlreadyOpen { .. } => StoreError::AlreadyOpen { path },
         StoreError::NotAStore { found, .. } => StoreError::NotAStore { path, found },
         other => other,
-    }
-}
-
-fn absent(path: &Path, error: io::Error) -> StoreError {
-    match error.kind() {
-        io::ErrorKind::NotFound => StoreError::NotFound { path: path.to_owned() },
-        _ => refused(error),
     }
 }
 

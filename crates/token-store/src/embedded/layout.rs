@@ -81,6 +81,11 @@ pub(crate) fn check_format(value: &[u8]) -> Result<(), StoreError> {
     }
 }
 
+/// Checks the version of a store that is opened.
+pub(crate) fn require_format(value: Option<&[u8]>) -> Result<(), StoreError> {
+    check_format(value.ok_or(StoreError::Corrupt { what: "the version of the layout is gone" })?)
+}
+
 /// The prefix of the claims on a record.
 pub(crate) fn claims(id: &TokenId) -> Vec<u8> {
     key(CLAIM, &[&len(id.as_bytes()), id.as_bytes()])

@@ -25,6 +25,8 @@ pub(crate) struct Place {
     next: AtomicU64,
     // Set once the files were moved away. What was written to them meanwhile is unknown, even if they are put back.
     lost: AtomicBool,
+    // Set after a commit of unknown outcome: even reads could then return data that is not on disk.
+    failed: AtomicBool,
 }
 
 impl Place {
@@ -40,11 +42,14 @@ impl Place {
             opened: Instant::now(),
             next: AtomicU64::new(0),
             lost: AtomicBool::new(false),
+            failed: AtomicBool::new(false),
         })
     }
 
-    /// Returns [`StoreError::Replaced`] if a path leads to another file or none, and in every later call.
+    /// Returns [`StoreError::Replaced`] if a path leads to another file or none, and in every later call;
+    /// [`StoreError::Poisoned`] after a failure.
     pub(crate) fn require(&self) -> Result<(), StoreError> {
+        self.alive()?;
         if !self.lost.load(Ordering::Acquire) {
             let leads = |(path, file): &(PathBuf, Identity)| match fs::metadata(path) {
                 Ok(metadata) => Ok(identity(&metadata) == *file),
@@ -60,8 +65,28 @@ impl Place {
         Err(StoreError::Replaced { path: self.path.clone() })
     }
 
-    /// The same after a commit that succeeded. If the paths cannot be followed, the outcome is unknown.
-    pub(crate) fn require_still(&self) -> Result<(), StoreError> {
+    /// Makes every later call fail.
+    pub(crate) fn fail(&self) {
+        self.failed.store(true, Ordering::Release);
+    }
+
+    /// Returns the outcome of a commit. Does not acknowledge a write to files that were moved away; files that are moved
+    /// after this take the commit along.
+    pub(crate) fn settle(&self, committed: Result<(), StoreError>) -> Result<(), StoreError> {
+        let outcome = committed.and_then(|()| self.require_still());
+        // A caller in doubt must not see later commits acknowledged.
+        if matches!(outcome, Err(StoreError::Unknown(_))) {
+            self.fail();
+        }
+        outcome
+    }
+
+    fn alive(&self) -> Result<(), StoreError> {
+        if self.failed.load(Ordering::Acquire) { Err(StoreError::Poisoned) } else { Ok(()) }
+    }
+
+    // After a commit that succeeded. If the paths cannot be followed, the outcome is unknown.
+    fn require_still(&self) -> Result<(), StoreError> {
         self.require().map_err(|error| match error {
             StoreError::Io(cause) => StoreError::Unknown(Some(cause)),
             StoreError::Full | StoreError::ReadOnly => StoreError::Unknown(None),
@@ -75,6 +100,7 @@ impl Place {
     }
 
     fn require_at(&self, now: Duration) -> Result<(), StoreError> {
+        self.alive()?;
         let millis = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
         if millis(now) < self.next.load(Ordering::Relaxed) && !self.lost.load(Ordering::Acquire) {
             return Ok(());

@@ -12,7 +12,7 @@ use super::{
     keyring::{KeyError, KeyRing},
     text::KeyTextError,
 };
-use crate::disk::Draft;
+use crate::disk::{self, Draft};
 
 /// The greatest length of a key file, in bytes: some 12,000 keys.
 const MAX_LEN: u64 = 1024 * 1024;
@@ -94,11 +94,9 @@ impl KeyRing {
     /// [`KeyFileError`]; the file is the old or the new one, whole.
     pub fn replace(&self, path: impl AsRef<Path>) -> Result<(), KeyFileError> {
         let path = path.as_ref();
-        match fs::canonicalize(path) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => self.write(path, Existing::Replace),
-            Err(source) => Err(KeyFileError::Io { path: path.to_owned(), source }),
-            Ok(file) => self.write(&file, Existing::Replace),
-        }
+        let target = disk::found(fs::canonicalize(path));
+        let target = target.map_err(|source| KeyFileError::Io { path: path.to_owned(), source })?;
+        self.write(target.as_deref().unwrap_or(path), Existing::Replace)
     }
 
     /// Reads a ring from a file.

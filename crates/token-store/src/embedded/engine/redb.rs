@@ -12,10 +12,7 @@ use std::{
     io::{self, Read},
     panic::{AssertUnwindSafe, catch_unwind},
     path::{Path, PathBuf},
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::Arc,
 };
 
 use ::redb::{
@@ -42,8 +39,6 @@ const CACHE_LEN: usize = 64 * 1024 * 1024;
 pub(crate) struct Redb {
     database: Database,
     place: Place,
-    // Set after a commit of unknown outcome: even reads could then return data that is not on disk.
-    failed: AtomicBool,
 }
 
 impl OnDisk for Redb {
@@ -53,16 +48,12 @@ impl OnDisk for Redb {
     }
 
     fn open(path: &Path) -> Result<Self, StoreError> {
-        match fs::metadata(path) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                return Err(StoreError::NotFound { path: path.to_owned() });
-            }
-            Err(error) => return Err(disk::refused(error)),
-            Ok(metadata) if metadata.is_dir() => return Err(not_a_store(path, "a directory")),
-            Ok(metadata) if !metadata.is_file() => {
-                return Err(not_a_store(path, "something other than a file"));
-            }
-            Ok(_) => {}
+        let metadata = disk::existing(path, fs::metadata(path))?;
+        if metadata.is_dir() {
+            return Err(not_a_store(path, "a directory"));
+        }
+        if !metadata.is_file() {
+            return Err(not_a_store(path, "something other than a file"));
         }
         let file = fs::OpenOptions::new().read(true).write(true).open(path).map_err(disk::refused)?;
         let mut magic = [0; MAGIC.len()];
@@ -85,11 +76,8 @@ impl OnDisk for Redb {
                 Err(TableError::Storage(error)) => return Err(storage(error)),
                 Err(_) => return Err(not_a_store(path, "a redb database of another program")),
             };
-            let format = view.get(layout::FORMAT)?;
-            layout::check_format(
-                &format.ok_or(StoreError::Corrupt { what: "the version of the layout is gone" })?,
-            )?;
-            Ok(Self { database, place, failed: AtomicBool::new(false) })
+            layout::require_format(view.get(layout::FORMAT)?.as_deref())?;
+            Ok(Self { database, place })
         })
     }
 
@@ -98,17 +86,10 @@ impl OnDisk for Redb {
     }
 }
 
-impl Redb {
-    fn alive(&self) -> Result<(), StoreError> {
-        if self.failed.load(Ordering::Acquire) { Err(StoreError::Poisoned) } else { Ok(()) }
-    }
-}
-
 impl Engine for Redb {
     type View<'a> = RedbView;
 
     fn view(&self) -> Result<RedbView, StoreError> {
-        self.alive()?;
         self.place.require_lately()?;
         guarded(|| {
             let transaction = self.database.begin_read().map_err(beginning)?;
@@ -117,7 +98,6 @@ impl Engine for Redb {
     }
 
     fn commit(&self, batch: &Batch) -> Result<(), StoreError> {
-        self.alive()?;
         self.place.require()?;
         // Nothing that redb writes counts before it is told to commit.
         let committing = Cell::new(false);
@@ -127,24 +107,11 @@ impl Engine for Redb {
             committing.set(true);
             transaction.commit().map_err(|error| StoreError::Unknown(cause(error)))
         });
-        match outcome {
-            Err(error) if committing.get() => {
-                self.failed.store(true, Ordering::Release);
-                Err(match error {
-                    StoreError::Unknown(cause) => StoreError::Unknown(cause),
-                    _ => StoreError::Unknown(None),
-                })
-            }
-            // Does not acknowledge a write to a file that was moved away. A file that is moved after this takes the
-            // commit along.
-            Ok(()) => {
-                let still = self.place.require_still();
-                // A caller in doubt must not see later commits acknowledged.
-                self.failed.fetch_or(matches!(still, Err(StoreError::Unknown(_))), Ordering::AcqRel);
-                still
-            }
-            outcome => outcome,
-        }
+        self.place.settle(outcome.map_err(|error| match error {
+            StoreError::Unknown(cause) => StoreError::Unknown(cause),
+            _ if committing.get() => StoreError::Unknown(None),
+            error => error,
+        }))
     }
 }
 

@@ -81,8 +81,6 @@ pub(crate) struct State {
     watched: Watched,
     // sled's own file, to sync it.
     file: File,
-    // Set after a commit of unknown outcome: even reads could then return data that is not on disk.
-    failed: bool,
     // The number of commits.
     commits: u64,
     // Unlocks the store, after sled is dropped.
@@ -135,7 +133,7 @@ impl Sled {
             let files = [(&*path.join("db"), &file), (&*Self::locked(path), marker.file())];
             let place = Place::of(path, &files).map_err(refused)?;
             place.require()?;
-            let state = RwLock::new(State { watched, file, failed: false, commits, marker });
+            let state = RwLock::new(State { watched, file, commits, marker });
             Ok(Self { dir, place, state })
         })
     }
@@ -146,18 +144,12 @@ impl Engine for Sled {
 
     fn view(&self) -> Result<Self::View<'_>, StoreError> {
         let state = self.state.read().map_err(|_| StoreError::Poisoned)?;
-        if state.failed {
-            return Err(StoreError::Poisoned);
-        }
         self.place.require_lately()?;
         Ok(state)
     }
 
     fn commit(&self, batch: &Batch) -> Result<(), StoreError> {
         let mut state = self.state.write().map_err(|_| StoreError::Poisoned)?;
-        if state.failed {
-            return Err(StoreError::Poisoned);
-        }
         self.place.require()?;
         require_space(&self.dir, least_free(batch))?;
         let mut changes = ::sled::Batch::default();
@@ -174,25 +166,20 @@ impl Engine for Sled {
             state.file.sync_data()?;
             Ok::<(), Error>(())
         }));
-        match written {
-            Ok(Ok(())) => {
-                state.commits = commits;
-                // The commit is durable. If its number cannot be written, no further commit is accepted.
-                state.failed = state.marker.write(commits).is_err();
-                // Does not acknowledge a write to files that were moved away. A caller in doubt must not see later
-                // commits acknowledged.
-                let still = self.place.require_still();
-                state.failed |= matches!(still, Err(StoreError::Unknown(_)));
-                still
+        if let Ok(Ok(())) = written {
+            state.commits = commits;
+            // The commit is durable. If its number cannot be written, no further commit is accepted.
+            let noted = state.marker.write(commits);
+            let outcome = self.place.settle(Ok(()));
+            if noted.is_err() {
+                self.place.fail();
             }
-            failure => {
-                state.failed = true;
-                Err(StoreError::Unknown(match failure {
-                    Ok(Err(Error::Io(error))) => Some(Arc::new(original(error))),
-                    _ => None,
-                }))
-            }
+            return outcome;
         }
+        self.place.settle(Err(StoreError::Unknown(match written {
+            Ok(Err(Error::Io(error))) => Some(Arc::new(original(error))),
+            _ => None,
+        })))
     }
 }
 
@@ -260,8 +247,7 @@ fn is_locked(error: &Error) -> bool {
 
 // Returns the number of commits if none is missing.
 fn recovered(db: &Db, least: u64) -> Result<u64, StoreError> {
-    let format = db.get(layout::FORMAT).map_err(reading)?;
-    layout::check_format(&format.ok_or(StoreError::Corrupt { what: "the version of the layout is gone" })?)?;
+    layout::require_format(db.get(layout::FORMAT).map_err(reading)?.as_deref())?;
     let commits = db.get(layout::COMMITS).map_err(reading)?;
     match commits.and_then(|value| value.as_ref().try_into().ok()).map(u64::from_be_bytes) {
         Some(commits) if commits >= least => Ok(commits),
@@ -297,14 +283,9 @@ fn finish(dir: &Path, db: &Db, file: &File, marker: &mut Marker) -> Result<u64, 
 
 // sled writes `conf` before there is a log, and never accepts one that a crash cut short.
 fn clear_cut_conf(dir: &Path) -> io::Result<()> {
-    match fs::metadata(dir.join("db")) {
-        Ok(log) if log.len() > 0 => return Ok(()),
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-        _ => {}
-    }
-    match fs::remove_file(dir.join("conf")) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-        _ => Ok(()),
+    match disk::found(fs::metadata(dir.join("db")))? {
+        Some(log) if log.len() > 0 => Ok(()),
+        _ => disk::found(fs::remove_file(dir.join("conf"))).map(drop),
     }
 }
 
@@ -339,9 +320,9 @@ fn least_free(batch: &Batch) -> u64 {
 // sled mistakes a part of its log that it cannot read for the torn end of a write, and overwrites it: one passing error
 // of the disk would cost everything behind it. Once read, the log is in the page cache of the system.
 fn require_readable(dir: &Path) -> io::Result<()> {
-    match File::open(dir.join("db")) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-        log => io::copy(&mut BufReader::with_capacity(64 * 1024, log?), &mut io::sink()).map(drop),
+    match disk::found(File::open(dir.join("db")))? {
+        Some(log) => io::copy(&mut BufReader::with_capacity(64 * 1024, log), &mut io::sink()).map(drop),
+        None => Ok(()),
     }
 }
 
@@ -407,7 +388,7 @@ mod tests {
     fn nothing_is_read_or_written_after_a_failure() {
         let dir = tempfile::tempdir().unwrap();
         let engine = Sled::create(dir.path()).unwrap();
-        engine.state.write().unwrap().failed = true;
+        engine.place.fail();
         assert!(matches!(engine.view().map(drop), Err(StoreError::Poisoned)));
         assert!(matches!(engine.commit(&Batch::from([(vec![9], None)])), Err(StoreError::Poisoned)));
     }

@@ -10,7 +10,7 @@
 //! place: a lower bound of the number of commits in the log, and a check of it.
 
 use std::{
-    fs::{self, File, OpenOptions, TryLockError},
+    fs::{self, File, OpenOptions},
     io::{self, Read, Seek, SeekFrom, Write},
     path::{Path, PathBuf},
 };
@@ -52,28 +52,20 @@ impl Marker {
     /// Checks that the directory is ours, and locks it against other processes.
     pub(crate) fn open(dir: &Path) -> Result<Self, StoreError> {
         let not_a_store = |found| Err(StoreError::NotAStore { path: dir.to_owned(), found });
-        match fs::metadata(dir) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                return Err(StoreError::NotFound { path: dir.to_owned() });
-            }
-            Err(error) => return Err(refused(error)),
-            Ok(metadata) if !metadata.is_dir() => return not_a_store("something other than a directory"),
-            Ok(_) => {}
+        if !disk::existing(dir, fs::metadata(dir))?.is_dir() {
+            return not_a_store("something other than a directory");
         }
-        match OpenOptions::new().read(true).write(true).open(dir.join(NAME)) {
-            Ok(file) => Self { file, dir: dir.to_owned() }.lock(),
-            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(refused(error)),
-            Err(_) if is_empty(dir)? => Err(StoreError::NotFound { path: dir.to_owned() }),
-            Err(_) => not_a_store("a directory with other files in it"),
+        let file = OpenOptions::new().read(true).write(true).open(dir.join(NAME));
+        match disk::found(file).map_err(refused)? {
+            Some(file) => Self { file, dir: dir.to_owned() }.lock(),
+            None if is_empty(dir)? => Err(StoreError::NotFound { path: dir.to_owned() }),
+            None => not_a_store("a directory with other files in it"),
         }
     }
 
     fn lock(self) -> Result<Self, StoreError> {
-        match self.file.try_lock() {
-            Ok(()) => Ok(self),
-            Err(TryLockError::WouldBlock) => Err(StoreError::AlreadyOpen { path: self.dir.clone() }),
-            Err(TryLockError::Error(error)) => Err(refused(error)),
-        }
+        disk::locked(&self.dir, self.file.try_lock())?;
+        Ok(self)
     }
 
     /// Returns the locked file.
