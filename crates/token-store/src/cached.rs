@@ -16,48 +16,13 @@ use crate::{
     Held, Insert, Item, KeyPlace, KeyRing, Page, Raise, Record, Refund, Reseal, Retry, Revoke, Spend,
     StoreError, Sweep, TokenId, TokenStore, contract::codec, owned::Owned,
 };
-use reads::{Reads, Source, Terms};
+pub use reads::CacheConfig;
+use reads::{Reads, Source};
 
 mod reads;
 
 /// The number of shards of a cache. Each has a lock of its own.
 const SHARDS: usize = 16;
-
-/// How long reads with a usable stale answer leave an unreachable store alone.
-const RETRY: Duration = Duration::from_secs(1);
-
-/// The configuration of a [`CachedStore`]. Start from the default and change what differs.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct CacheConfig {
-    /// How long a record or a generation is fresh, counted from before the cache asked the store for it. A revocation
-    /// by another host may go unseen for as long. Default: 3 seconds. Zero: every read asks the store.
-    pub ttl: Duration,
-    /// How long an absence is fresh. Default: 1 second.
-    pub absent_ttl: Duration,
-    /// How long a stale generation is used while the store cannot be reached, counted likewise. Until then temporary
-    /// tokens are verified, and a host that is cut off does not see that they were revoked. Default: 60 seconds. Zero:
-    /// as for records, which are never used longer than `ttl`.
-    pub outage: Duration,
-    /// The maximum number of cached records. The same number applies to generations, to absent records, and to absent
-    /// generations. Default: 16,384.
-    pub entries: usize,
-    /// The maximum size of the cached records in bytes, keys and overhead included. The same number applies to
-    /// generations, to absent records, and to absent generations. Default: 16 MiB. A record takes about half a
-    /// kibibyte, and at most 24 KiB.
-    pub bytes: usize,
-}
-
-impl Default for CacheConfig {
-    fn default() -> Self {
-        Self {
-            ttl: Duration::from_secs(3),
-            absent_ttl: Duration::from_secs(1),
-            outage: Duration::from_secs(60),
-            entries: 16_384,
-            bytes: 16 << 20,
-        }
-    }
-}
 
 /// A cache in front of a store, so that a host can verify many tokens with few calls to its store.
 ///
@@ -113,7 +78,6 @@ pub struct CacheMetrics {
 }
 
 struct Cache {
-    config: CacheConfig,
     clock: Box<dyn Fn() -> Instant + Send + Sync>,
     records: Reads<TokenId, Record, StoreError>,
     generations: Reads<Entity, Generation, StoreError>,
@@ -142,10 +106,15 @@ impl<S> CachedStore<S> {
     ) -> Self {
         let cache = Cache {
             clock: Box::new(clock),
-            records: Reads::new(config.terms(Duration::ZERO, weigh_record), SHARDS),
-            generations: Reads::new(config.terms(config.outage, weigh_generation), SHARDS),
+            // Stale records are never used.
+            records: Reads::new(
+                CacheConfig { outage: Duration::ZERO, ..config.clone() },
+                weigh_record,
+                is_unreachable,
+                SHARDS,
+            ),
+            generations: Reads::new(config, weigh_generation, is_unreachable, SHARDS),
             answered: Answered::default(),
-            config,
         };
         Self { store, cache: Invalidator(Arc::new(Owned::new(cache))) }
     }
@@ -204,20 +173,9 @@ impl Invalidator {
     }
 }
 
-impl CacheConfig {
-    fn terms<K, V>(&self, outage: Duration, weigh: fn(&K, Option<&V>) -> usize) -> Terms<K, V, StoreError> {
-        Terms {
-            present: self.ttl,
-            absent: self.absent_ttl,
-            outage,
-            retry: RETRY,
-            // Not errors that an operator must fix, such as that the server denies access.
-            unreachable: |error| error.retry() == Retry::Safe,
-            entries: self.entries,
-            bytes: self.bytes,
-            weigh,
-        }
-    }
+// Not for errors that an operator must fix, such as that the server denies access.
+fn is_unreachable(error: &StoreError) -> bool {
+    error.retry() == Retry::Safe
 }
 
 /// The overhead of an entry besides its key and its answer, in bytes: its slot, its place in the queue, and the
@@ -225,13 +183,12 @@ impl CacheConfig {
 const OVERHEAD: usize = 256;
 
 fn weigh_record(id: &TokenId, record: Option<&Record>) -> usize {
-    let entity = |entity: &Entity| entity.kind.len().saturating_add(entity.id.len());
     let record = record.map_or(0, |record| {
         let texts = [
             record.id.as_bytes().len(),
             record.purpose.as_str().len(),
-            record.resource.as_ref().map_or(0, entity),
-            entity(&record.issuer),
+            record.resource.as_ref().map_or(0, len),
+            len(&record.issuer),
             record.root_key.ciphertext.len(),
             record.name.as_ref().map_or(0, String::len),
         ];
@@ -241,10 +198,13 @@ fn weigh_record(id: &TokenId, record: Option<&Record>) -> usize {
 }
 
 fn weigh_generation(subject: &Entity, generation: Option<&Generation>) -> usize {
-    let sealed = |generation: &Generation| generation.root_key.ciphertext.len();
-    let generation = generation.map_or(0, |it| size_of::<Generation>().saturating_add(sealed(it)));
-    let subject = subject.kind.len().saturating_add(subject.id.len());
-    OVERHEAD.saturating_add(subject).saturating_add(generation)
+    let generation = generation
+        .map_or(0, |generation| size_of::<Generation>().saturating_add(generation.root_key.ciphertext.len()));
+    OVERHEAD.saturating_add(len(subject)).saturating_add(generation)
+}
+
+fn len(entity: &Entity) -> usize {
+    entity.kind.len().saturating_add(entity.id.len())
 }
 
 impl Answered {
@@ -410,7 +370,7 @@ impl<S: fmt::Debug> fmt::Debug for CachedStore<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("CachedStore")
             .field("store", &self.store)
-            .field("config", &self.cache.0.get().map(|cache| &cache.config).ok())
+            .field("config", &self.cache.0.get().map(|cache| cache.generations.config()).ok())
             .finish_non_exhaustive()
     }
 }

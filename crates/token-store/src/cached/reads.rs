@@ -13,24 +13,40 @@ use std::{
 
 use crate::sync::{Arc, Condvar, Mutex, MutexGuard};
 
-/// How long answers are fresh, counted from before the store was asked, and how many are cached.
-pub(crate) struct Terms<K, V, E> {
-    /// How long a present value is fresh.
-    pub(crate) present: Duration,
-    /// How long an absence is fresh.
-    pub(crate) absent: Duration,
-    /// How long a present value is used while the store cannot be reached.
-    pub(crate) outage: Duration,
-    /// How long reads with a usable stale answer leave the store alone after it could not be reached.
-    pub(crate) retry: Duration,
-    /// Returns whether an error means that the store cannot be reached.
-    pub(crate) unreachable: fn(&E) -> bool,
-    /// The maximum number of cached present values, and of cached absences.
-    pub(crate) entries: usize,
-    /// The maximum size of the cached present values in bytes, and of the cached absences.
-    pub(crate) bytes: usize,
-    /// Returns the size of an answer with its key, in bytes.
-    pub(crate) weigh: fn(&K, Option<&V>) -> usize,
+/// How long reads with a usable stale answer leave an unreachable store alone.
+const RETRY: Duration = Duration::from_secs(1);
+
+/// The configuration of a [`CachedStore`](crate::CachedStore). Start from the default and change what differs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CacheConfig {
+    /// How long a record or a generation is fresh, counted from before the cache asked the store for it. A revocation
+    /// by another host may go unseen for as long. Default: 3 seconds. Zero: every read asks the store.
+    pub ttl: Duration,
+    /// How long an absence is fresh. Default: 1 second.
+    pub absent_ttl: Duration,
+    /// How long a stale generation is used while the store cannot be reached, counted likewise. Until then temporary
+    /// tokens are verified, and a host that is cut off does not see that they were revoked. Default: 60 seconds. Zero:
+    /// as for records, which are never used longer than `ttl`.
+    pub outage: Duration,
+    /// The maximum number of cached records. The same number applies to generations, to absent records, and to absent
+    /// generations. Default: 16,384.
+    pub entries: usize,
+    /// The maximum size of the cached records in bytes, keys and overhead included. The same number applies to
+    /// generations, to absent records, and to absent generations. Default: 16 MiB. A record takes about half a
+    /// kibibyte, and at most 24 KiB.
+    pub bytes: usize,
+}
+
+impl Default for CacheConfig {
+    fn default() -> Self {
+        Self {
+            ttl: Duration::from_secs(3),
+            absent_ttl: Duration::from_secs(1),
+            outage: Duration::from_secs(60),
+            entries: 16_384,
+            bytes: 16 << 20,
+        }
+    }
 }
 
 /// The source of an answer.
@@ -50,7 +66,11 @@ pub(crate) enum Source {
 type Answer<V> = Option<Arc<V>>;
 
 pub(crate) struct Reads<K, V, E> {
-    terms: Terms<K, V, E>,
+    config: CacheConfig,
+    /// Returns the size of an answer with its key, in bytes.
+    weigh: fn(&K, Option<&V>) -> usize,
+    /// Returns whether an error means that the store cannot be reached.
+    unreachable: fn(&E) -> bool,
     hasher: RandomState,
     shards: Vec<Mutex<Shard<K, V, E>>>,
     /// When a read last failed to reach the store; `None` while the store answers.
@@ -113,13 +133,23 @@ enum Turn<V, E> {
 }
 
 impl<K: Eq + Hash + Clone, V, E: Clone> Reads<K, V, E> {
-    pub(crate) fn new(terms: Terms<K, V, E>, shards: usize) -> Self {
+    pub(crate) fn new(
+        config: CacheConfig,
+        weigh: fn(&K, Option<&V>) -> usize,
+        unreachable: fn(&E) -> bool,
+        shards: usize,
+    ) -> Self {
         let shard = || {
             let (present, absent) = (Queue::new(), Queue::new());
             Mutex::new(Shard { slots: HashMap::new(), present, absent, count: 0 })
         };
         let shards = std::iter::repeat_with(shard).take(shards.max(1)).collect();
-        Self { terms, hasher: RandomState::new(), shards, asked_in_vain: Mutex::new(None) }
+        let (hasher, asked_in_vain) = (RandomState::new(), Mutex::new(None));
+        Self { config, weigh, unreachable, hasher, shards, asked_in_vain }
+    }
+
+    pub(crate) const fn config(&self) -> &CacheConfig {
+        &self.config
     }
 
     /// Returns the cached answer if it is fresh, and otherwise that of `read`. Only one caller per key runs `read` at a
@@ -180,7 +210,7 @@ impl<K: Eq + Hash + Clone, V, E: Clone> Reads<K, V, E> {
             return Turn::Read(flight);
         };
         if let Some(kept) = &slot.kept {
-            let serves = if kept.answer.is_some() { self.terms.present } else { self.terms.absent };
+            let serves = if kept.answer.is_some() { self.config.ttl } else { self.config.absent_ttl };
             if age(kept.began, asked) < serves {
                 return Turn::Take(kept.answer.clone(), Source::Kept);
             }
@@ -190,7 +220,7 @@ impl<K: Eq + Hash + Clone, V, E: Clone> Reads<K, V, E> {
         }
         match &slot.flight {
             // A read that began earlier would already be stale when it returns.
-            Some(flight) if age(flight.began, asked) < self.terms.present => Turn::Wait(Arc::clone(flight)),
+            Some(flight) if age(flight.began, asked) < self.config.ttl => Turn::Wait(Arc::clone(flight)),
             _ => {
                 let flight = new();
                 slot.flight = Some(Arc::clone(&flight));
@@ -200,7 +230,7 @@ impl<K: Eq + Hash + Clone, V, E: Clone> Reads<K, V, E> {
     }
 
     fn serves_in_an_outage(&self, kept: &Kept<V>, asked: Instant) -> bool {
-        kept.answer.is_some() && age(kept.began, asked) < self.terms.outage
+        kept.answer.is_some() && age(kept.began, asked) < self.config.outage
     }
 
     /// Returns whether the store could not be reached a moment ago. After that moment one caller tries again, while the
@@ -209,7 +239,7 @@ impl<K: Eq + Hash + Clone, V, E: Clone> Reads<K, V, E> {
         let mut asked_in_vain = lock(&self.asked_in_vain);
         match *asked_in_vain {
             None => false,
-            Some(at) if age(at, asked) < self.terms.retry => true,
+            Some(at) if age(at, asked) < RETRY => true,
             Some(_) => {
                 *asked_in_vain = Some(asked);
                 false
@@ -253,9 +283,8 @@ struct Reading<'a, K: Eq + Hash + Clone, V, E: Clone> {
 
 impl<K: Eq + Hash + Clone, V, E: Clone> Reading<'_, K, V, E> {
     fn land(self, answer: Result<Answer<V>, E>, now: &dyn Fn() -> Instant) -> (Result<Answer<V>, E>, Source) {
-        let terms = &self.reads.terms;
-        if terms.outage > Duration::ZERO {
-            let failed = answer.as_ref().is_err_and(terms.unreachable).then(now);
+        if self.reads.config.outage > Duration::ZERO {
+            let failed = answer.as_ref().is_err_and(self.reads.unreachable).then(now);
             *lock(&self.reads.asked_in_vain) = failed;
         }
         let landed = match answer {
@@ -283,20 +312,23 @@ impl<K: Eq + Hash + Clone, V, E: Clone> Reading<'_, K, V, E> {
         *count = count.wrapping_add(1);
         let (number, began) = (*count, self.flight.began);
         let kept = Kept { number, began, answer: answer.clone() };
-        let Terms { entries, bytes, present: serves, outage, absent: serves_absent, weigh, .. } =
-            self.reads.terms;
-        let weight = weigh(self.key, answer.as_deref());
+        let CacheConfig { ttl, absent_ttl, outage, entries, bytes } = self.reads.config;
+        let weight = (self.reads.weigh)(self.key, answer.as_deref());
         let (queue, serves) = match answer {
-            Some(_) => (present, serves.max(outage)),
-            None => (absent, serves_absent),
+            Some(_) => (present, ttl.max(outage)),
+            None => (absent, absent_ttl),
         };
-        queue.push(Queued { key: Key::clone(&key), number, began, bytes: weight });
+        queue.entries.push_back(Queued { key: Key::clone(&key), number, began, bytes: weight });
+        queue.bytes = queue.bytes.saturating_add(weight);
         slots.insert(key, Slot { kept: Some(kept), flight: None });
         let part = |bound: usize| bound.div_ceil(self.reads.shards.len());
-        while let Some(evicted) = queue.pop_if(|queue, oldest| {
-            let too_much = queue.entries.len() > part(entries) || queue.bytes > part(bytes);
-            too_much || age(oldest.began, began) >= serves
-        }) {
+        while let Some(oldest) = queue.entries.front()
+            && (queue.entries.len() > part(entries)
+                || queue.bytes > part(bytes)
+                || age(oldest.began, began) >= serves)
+            && let Some(evicted) = queue.entries.pop_front()
+        {
+            queue.bytes = queue.bytes.saturating_sub(evicted.bytes);
             if let Some(slot) = slots.get_mut(&evicted.key)
                 && slot.kept.as_ref().is_some_and(|kept| kept.number == evicted.number)
             {
@@ -316,9 +348,8 @@ impl<K: Eq + Hash + Clone, V, E: Clone> Reading<'_, K, V, E> {
             return None;
         }
         slot.flight = None;
-        let serves = |kept: &Kept<V>| {
-            (self.reads.terms.unreachable)(error) && self.reads.serves_in_an_outage(kept, now())
-        };
+        let serves =
+            |kept: &Kept<V>| (self.reads.unreachable)(error) && self.reads.serves_in_an_outage(kept, now());
         slot.kept = slot.kept.take().filter(serves);
         let old = slot.kept.as_ref().map(|kept| kept.answer.clone());
         if old.is_none() {
@@ -346,22 +377,6 @@ impl<K: Eq + Hash + Clone, V, E: Clone> Drop for Reading<'_, K, V, E> {
 impl<K> Queue<K> {
     const fn new() -> Self {
         Self { entries: VecDeque::new(), bytes: 0 }
-    }
-
-    fn push(&mut self, entry: Queued<K>) {
-        self.bytes = self.bytes.saturating_add(entry.bytes);
-        self.entries.push_back(entry);
-    }
-
-    /// Removes the oldest entry if `goes` returns true.
-    fn pop_if(&mut self, goes: impl FnOnce(&Self, &Queued<K>) -> bool) -> Option<Queued<K>> {
-        let oldest = self.entries.front()?;
-        if !goes(self, oldest) {
-            return None;
-        }
-        let oldest = self.entries.pop_front()?;
-        self.bytes = self.bytes.saturating_sub(oldest.bytes);
-        Some(oldest)
     }
 }
 

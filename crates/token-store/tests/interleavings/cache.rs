@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use loom::{model::Builder, sync::atomic::AtomicU64, sync::atomic::Ordering::SeqCst, thread};
 
 use crate::{
-    reads::{Reads, Terms},
+    reads::{CacheConfig, Reads},
     sync::Arc,
 };
 
@@ -22,18 +22,15 @@ const KEY: u8 = 7;
 
 impl Host {
     fn new(fails: u64) -> Self {
-        let terms = Terms {
-            present: Duration::from_secs(1),
-            absent: Duration::from_secs(1),
+        let config = CacheConfig {
+            ttl: Duration::from_secs(1),
+            absent_ttl: Duration::from_secs(1),
             outage: Duration::ZERO,
-            retry: Duration::ZERO,
-            unreachable: |()| true,
             entries: 1,
             bytes: usize::MAX,
-            weigh: |_, _| 1,
         };
         // One shard: a key's shard is drawn at random.
-        let reads = Reads::new(terms, 1);
+        let reads = Reads::new(config, |_, _| 1, |()| true, 1);
         Self { number: AtomicU64::new(0), fails: AtomicU64::new(fails), reads, now: Instant::now() }
     }
 
