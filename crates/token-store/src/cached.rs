@@ -165,6 +165,13 @@ impl Invalidator {
         });
     }
 
+    fn invalidate_place(&self, place: &KeyPlace) {
+        match place {
+            KeyPlace::Token(id) => self.invalidate(id),
+            KeyPlace::Generation(subject) => self.invalidate_generation(subject),
+        }
+    }
+
     // Does nothing in a forked process, where a lock that another thread held would block for ever.
     fn on_here(&self, forget: impl FnOnce(&Cache)) {
         if let Ok(cache) = self.0.get() {
@@ -340,23 +347,13 @@ impl<S: Administration> Administration for CachedStore<S> {
 
     fn reseal(&self, changes: &[Reseal]) -> Result<usize, StoreError> {
         let done = self.store.reseal(changes);
-        for change in changes {
-            match &change.place {
-                KeyPlace::Token(id) => self.cache.invalidate(id),
-                KeyPlace::Generation(subject) => self.cache.invalidate_generation(subject),
-            }
-        }
+        changes.iter().for_each(|change| self.cache.invalidate_place(&change.place));
         done
     }
 
     fn restore(&self, items: &[Item]) -> Result<usize, StoreError> {
         let done = self.store.restore(items);
-        for item in items {
-            match item {
-                Item::Token { record, .. } => self.cache.invalidate(&record.id),
-                Item::Generation { subject, .. } => self.cache.invalidate_generation(subject),
-            }
-        }
+        items.iter().for_each(|item| self.cache.invalidate_place(&item.sealed().2));
         done
     }
 

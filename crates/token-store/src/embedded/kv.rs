@@ -261,11 +261,7 @@ impl<E: Engine> Kv<E> {
 
 /// Reads the time before which records are revoked.
 fn revoke_before(view: &impl View) -> Result<UnixTime, StoreError> {
-    Ok(time(view, layout::REVOKED_BEFORE)?.unwrap_or(UnixTime::from_secs(0)))
-}
-
-fn time(view: &impl View, key: &[u8]) -> Result<Option<UnixTime>, StoreError> {
-    view.get(key)?.map(|value| codec::decode_time(key, &value)).transpose()
+    Ok(group::time(view, layout::REVOKED_BEFORE)?.unwrap_or(UnixTime::from_secs(0)))
 }
 
 fn record(view: &impl View, id: &TokenId) -> Result<Option<Record>, StoreError> {

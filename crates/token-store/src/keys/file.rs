@@ -81,7 +81,11 @@ impl KeyRing {
     /// # Errors
     /// [`KeyFileError`], such as [`KeyFileError::Exists`] if the file exists.
     pub fn save(&self, path: impl AsRef<Path>) -> Result<(), KeyFileError> {
-        self.write(path.as_ref(), Existing::Keep)
+        let path = path.as_ref();
+        self.draft(path)?.publish(path).map_err(|source| match source.kind() {
+            io::ErrorKind::AlreadyExists => KeyFileError::Exists { path: path.to_owned() },
+            _ => KeyFileError::Io { path: path.to_owned(), source },
+        })
     }
 
     /// Replaces a key file with this ring, as after a [`rotate`](Self::rotate). Follows a symbolic link and replaces
@@ -94,9 +98,10 @@ impl KeyRing {
     /// [`KeyFileError`]; the file is the old or the new one, whole.
     pub fn replace(&self, path: impl AsRef<Path>) -> Result<(), KeyFileError> {
         let path = path.as_ref();
-        let target = disk::found(fs::canonicalize(path));
-        let target = target.map_err(|source| KeyFileError::Io { path: path.to_owned(), source })?;
-        self.write(target.as_deref().unwrap_or(path), Existing::Replace)
+        let io = |source| KeyFileError::Io { path: path.to_owned(), source };
+        let target = disk::found(fs::canonicalize(path)).map_err(io)?;
+        let target = target.as_deref().unwrap_or(path);
+        self.draft(target)?.replace(target).map_err(io)
     }
 
     /// Reads a ring from a file.
@@ -132,23 +137,12 @@ impl KeyRing {
         Self::from_text(&text).map_err(|source| KeyFileError::Malformed { path: path.to_owned(), source })
     }
 
-    fn write(&self, path: &Path, existing: Existing) -> Result<(), KeyFileError> {
+    fn draft(&self, path: &Path) -> Result<Draft, KeyFileError> {
         let io = |source| KeyFileError::Io { path: path.to_owned(), source };
         let mut draft = Draft::create(path).map_err(io)?;
         draft.file.write_all(self.to_text().as_bytes()).map_err(io)?;
-        match existing {
-            Existing::Replace => draft.replace(path).map_err(io),
-            Existing::Keep => draft.publish(path).map_err(|source| match source.kind() {
-                io::ErrorKind::AlreadyExists => KeyFileError::Exists { path: path.to_owned() },
-                _ => io(source),
-            }),
-        }
+        Ok(draft)
     }
-}
-
-enum Existing {
-    Keep,
-    Replace,
 }
 
 #[cfg(all(test, unix))]

@@ -16,8 +16,8 @@ use std::{
 };
 
 use ::redb::{
-    CommitError, Database, DatabaseError, Durability, ReadOnlyTable, ReadableDatabase, StorageError,
-    TableDefinition, TableError, TransactionError, WriteTransaction, backends::FileBackend,
+    CommitError, Database, DatabaseError, Durability, Error, ReadOnlyTable, ReadableDatabase, StorageError,
+    TableDefinition, TableError, WriteTransaction, backends::FileBackend,
 };
 
 use crate::{
@@ -70,10 +70,10 @@ impl OnDisk for Redb {
             place.require()?;
             let database =
                 builder().create_with_backend(backend).map_err(|error| opening_file(path, error))?;
-            let transaction = database.begin_read().map_err(beginning)?;
+            let transaction = database.begin_read().map_err(failure)?;
             let view = match transaction.open_table(TABLE) {
                 Ok(table) => RedbView(table),
-                Err(TableError::Storage(error)) => return Err(storage(error)),
+                Err(TableError::Storage(error)) => return Err(failure(error)),
                 Err(_) => return Err(not_a_store(path, "a redb database of another program")),
             };
             layout::require_format(view.get(layout::FORMAT)?.as_deref())?;
@@ -92,8 +92,8 @@ impl Engine for Redb {
     fn view(&self) -> Result<RedbView, StoreError> {
         self.place.require_lately()?;
         guarded(|| {
-            let transaction = self.database.begin_read().map_err(beginning)?;
-            Ok(RedbView(transaction.open_table(TABLE).map_err(opening_table)?))
+            let transaction = self.database.begin_read().map_err(failure)?;
+            Ok(RedbView(transaction.open_table(TABLE).map_err(failure)?))
         })
     }
 
@@ -102,7 +102,7 @@ impl Engine for Redb {
         // Nothing that redb writes counts before it is told to commit.
         let committing = Cell::new(false);
         let outcome = guarded(|| {
-            let mut transaction = self.database.begin_write().map_err(beginning)?;
+            let mut transaction = self.database.begin_write().map_err(failure)?;
             fill(&mut transaction, batch)?;
             committing.set(true);
             transaction.commit().map_err(|error| StoreError::Unknown(cause(error)))
@@ -119,7 +119,7 @@ pub(crate) struct RedbView(ReadOnlyTable<&'static [u8], &'static [u8]>);
 
 impl View for RedbView {
     fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
-        guarded(|| Ok(self.0.get(key).map_err(storage)?.map(|value| value.value().to_vec())))
+        guarded(|| Ok(self.0.get(key).map_err(failure)?.map(|value| value.value().to_vec())))
     }
 
     fn scan(&self, from: &[u8], to: &[u8], limit: usize) -> Result<Vec<Pair>, StoreError> {
@@ -128,8 +128,8 @@ impl View for RedbView {
         }
         guarded(|| {
             let mut pairs = Vec::new();
-            for item in self.0.range::<&[u8]>(from..to).map_err(storage)?.take(limit) {
-                let (key, value) = item.map_err(storage)?;
+            for item in self.0.range::<&[u8]>(from..to).map_err(failure)?.take(limit) {
+                let (key, value) = item.map_err(failure)?;
                 pairs.push((key.value().to_vec(), value.value().to_vec()));
             }
             Ok(pairs)
@@ -148,7 +148,7 @@ fn create(path: &Path) -> Result<(), StoreError> {
     guarded(|| {
         let backend = FileBackend::new(file).map_err(|error| opening_file(path, error))?;
         let database = builder().create_with_backend(backend).map_err(|error| opening_file(path, error))?;
-        let mut transaction = database.begin_write().map_err(beginning)?;
+        let mut transaction = database.begin_write().map_err(failure)?;
         let format = Batch::from([(layout::FORMAT.to_vec(), Some(layout::VERSION.to_be_bytes().to_vec()))]);
         fill(&mut transaction, &format)?;
         transaction.commit().map_err(|error| StoreError::Io(cause(error).unwrap_or_else(unspecified)))?;
@@ -169,11 +169,11 @@ fn builder() -> ::redb::Builder {
 fn fill(transaction: &mut WriteTransaction, batch: &Batch) -> Result<(), StoreError> {
     transaction.set_durability(Durability::Immediate).map_err(|_| StoreError::Io(unspecified()))?;
     transaction.set_two_phase_commit(true);
-    let mut table = transaction.open_table(TABLE).map_err(opening_table)?;
+    let mut table = transaction.open_table(TABLE).map_err(failure)?;
     for (key, value) in batch {
         match value {
-            Some(value) => table.insert(key.as_slice(), value.as_slice()).map_err(storage)?,
-            None => table.remove(key.as_slice()).map_err(storage)?,
+            Some(value) => table.insert(key.as_slice(), value.as_slice()).map_err(failure)?,
+            None => table.remove(key.as_slice()).map_err(failure)?,
         };
     }
     Ok(())
@@ -197,32 +197,23 @@ fn opening_file(path: &Path, error: DatabaseError) -> StoreError {
         DatabaseError::Storage(StorageError::Io(error)) if error.kind() == io::ErrorKind::UnexpectedEof => {
             StoreError::Corrupt { what: "the file of redb is cut short" }
         }
-        DatabaseError::Storage(error) => storage(error),
+        DatabaseError::Storage(error) => failure(error),
         _ => StoreError::Corrupt { what: "redb cannot repair the file" },
     }
 }
 
-fn beginning(error: TransactionError) -> StoreError {
-    match error {
-        TransactionError::Storage(error) => storage(error),
-        _ => StoreError::Io(unspecified()),
-    }
-}
-
-fn opening_table(error: TableError) -> StoreError {
-    match error {
-        TableError::Storage(error) => storage(error),
-        _ => StoreError::Corrupt { what: "the table of the store is gone" },
-    }
-}
-
-fn storage(error: StorageError) -> StoreError {
-    match error {
-        StorageError::Io(error) => disk::refused(error),
-        StorageError::PreviousIo | StorageError::LockPoisoned(_) | StorageError::DatabaseClosed => {
-            StoreError::Poisoned
+fn failure(error: impl Into<Error>) -> StoreError {
+    match error.into() {
+        Error::Io(error) => disk::refused(error),
+        Error::PreviousIo | Error::LockPoisoned(_) | Error::DatabaseClosed => StoreError::Poisoned,
+        Error::Corrupted(_) => StoreError::Corrupt { what: "redb found a damaged page" },
+        Error::TableDoesNotExist(_)
+        | Error::TableTypeMismatch { .. }
+        | Error::TableIsMultimap(_)
+        | Error::TableIsNotMultimap(_)
+        | Error::TypeDefinitionChanged { .. } => {
+            StoreError::Corrupt { what: "the table of the store is gone" }
         }
-        StorageError::Corrupted(_) => StoreError::Corrupt { what: "redb found a damaged page" },
         _ => StoreError::Io(unspecified()),
     }
 }

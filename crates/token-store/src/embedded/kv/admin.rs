@@ -77,18 +77,14 @@ impl<E: Engine> Kv<E> {
             let id = layout::token(key, layout::RECORDS.len())?;
             add(&mut counts.records, true);
             let record = match codec::decode_record(key, id, value) {
-                Ok(mut record) => {
-                    record.revoked |= record.created < before;
-                    record
-                }
                 Err(StoreError::Corrupt { .. }) => {
                     add(&mut counts.damaged, true);
                     return Ok(());
                 }
-                Err(error) => return Err(error),
+                record => record?,
             };
             add(&mut counts.spent, record.is_spent());
-            add(&mut counts.revoked, record.revoked);
+            add(&mut counts.revoked, record.revoked || record.created < before);
             add(&mut counts.expiring, record.expires.is_some());
             Ok(())
         })?;

@@ -107,6 +107,11 @@ fn run<E: Engine>(engine: &E, next: &mut dyn FnMut() -> Option<Operation>) -> Ve
     group.into_iter().map(settle).collect()
 }
 
+/// Returns the time that was put under a key.
+pub(super) fn time(view: &impl View, key: &[u8]) -> Result<Option<UnixTime>, StoreError> {
+    view.get(key)?.map(|value| codec::decode_time(key, &value)).transpose()
+}
+
 /// The state that an operation reads, and the changes that it makes.
 pub(super) struct Draft<'a> {
     view: &'a dyn View,

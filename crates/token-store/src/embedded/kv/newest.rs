@@ -3,7 +3,7 @@
 
 use token_core::UnixTime;
 
-use super::{group::Draft, time};
+use super::group::{Draft, time};
 use crate::{StoreError, embedded::engine::View, embedded::layout, kit};
 
 /// How many seconds the noted time may lag behind, so that few inserts write it.
