@@ -1,11 +1,8 @@
 //! The generations of temporary tokens.
 
-use std::{
-    sync::{Barrier, Mutex},
-    thread,
-};
+use std::sync::Mutex;
 
-use super::suite::{LINEARIZABLE, Suite, holds};
+use super::suite::{LINEARIZABLE, Suite, holds, together};
 use crate::{Entity, Owner, Raise, TokenStore};
 
 pub(super) fn check<S: TokenStore>(suite: &Suite, open: &impl Fn() -> S) {
@@ -51,21 +48,13 @@ fn subjects_do_not_run_into_each_other<S: TokenStore>(suite: &Suite, store: &S) 
 }
 
 fn of_racing_raises_one_wins<S: TokenStore>(suite: &Suite, store: &S) {
-    const THREADS: usize = 8;
     let subject = suite.entity("user", "racing");
     for number in 1..=10 {
-        let (barrier, raised) = (Barrier::new(THREADS), Mutex::new(Vec::new()));
-        thread::scope(|scope| {
-            for _ in 0..THREADS {
-                scope.spawn(|| {
-                    let next = suite.generation(&subject, number);
-                    barrier.wait();
-                    match store.raise_generation(&subject, &next).unwrap() {
-                        Raise::Raised => raised.lock().unwrap().push(next),
-                        Raise::Stale { present } => assert_eq!(present, number),
-                    }
-                });
-            }
+        let raised = Mutex::new(Vec::new());
+        let rivals = (0..8).map(|_| suite.generation(&subject, number));
+        together(rivals, |next| match store.raise_generation(&subject, &next).unwrap() {
+            Raise::Raised => raised.lock().unwrap().push(next),
+            Raise::Stale { present } => assert_eq!(present, number),
         });
         let raised = raised.into_inner().unwrap();
         assert_eq!(raised.len(), 1);

@@ -3,13 +3,12 @@
 use std::{
     collections::BTreeSet,
     sync::{
-        Barrier, Mutex,
+        Mutex,
         atomic::{AtomicBool, AtomicUsize, Ordering},
     },
-    thread,
 };
 
-use super::suite::{IDEMPOTENT, LINEARIZABLE, NOW, Suite, claim, holds, insert};
+use super::suite::{IDEMPOTENT, LINEARIZABLE, NOW, Suite, claim, holds, insert, together};
 use crate::{Insert, Record, Refund, Revoke, Spend, TokenStore};
 
 const THREADS: usize = 64;
@@ -32,22 +31,10 @@ fn as_many_win_as_there_are_uses<S: TokenStore>(suite: &Suite, store: &S) {
         insert(store, &suite.limited(&id, limit));
         // The number of uses left after each win.
         let wins = Mutex::new(Vec::new());
-        let barrier = Barrier::new(THREADS);
-        thread::scope(|scope| {
-            for thread in 0..THREADS {
-                let (id, wins, barrier) = (&id, &wins, &barrier);
-                scope.spawn(move || {
-                    let claim = claim(format!("{thread}"));
-                    barrier.wait();
-                    match store.spend(id, &claim, NOW).unwrap() {
-                        Spend::Spent { uses_left: Some(left), repeated: false, .. } => {
-                            wins.lock().unwrap().push(left)
-                        }
-                        Spend::Exhausted => {}
-                        other => panic!("{other:?}"),
-                    }
-                });
-            }
+        together(0..THREADS, |thread| match store.spend(&id, &claim(thread.to_string()), NOW).unwrap() {
+            Spend::Spent { uses_left: Some(left), repeated: false, .. } => wins.lock().unwrap().push(left),
+            Spend::Exhausted => {}
+            other => panic!("{other:?}"),
         });
         let mut left = wins.into_inner().unwrap();
         left.sort_unstable();
@@ -59,17 +46,10 @@ fn as_many_win_as_there_are_uses<S: TokenStore>(suite: &Suite, store: &S) {
 fn of_racing_inserts_one_wins<S: TokenStore>(suite: &Suite, store: &S) {
     let id = suite.id("inserts");
     let inserted = Mutex::new(Vec::new());
-    let barrier = Barrier::new(THREADS);
-    thread::scope(|scope| {
-        for thread in 0..THREADS {
-            let (id, inserted, barrier) = (&id, &inserted, &barrier);
-            scope.spawn(move || {
-                let record = Record { name: Some(format!("{thread}")), ..suite.record(id) };
-                barrier.wait();
-                if store.insert(&record).unwrap() == Insert::Inserted {
-                    inserted.lock().unwrap().push(record);
-                }
-            });
+    let record = |thread: usize| Record { name: Some(thread.to_string()), ..suite.record(&id) };
+    together((0..THREADS).map(record), |record| {
+        if store.insert(&record).unwrap() == Insert::Inserted {
+            inserted.lock().unwrap().push(record);
         }
     });
     let inserted = inserted.into_inner().unwrap();
@@ -80,19 +60,12 @@ fn of_racing_inserts_one_wins<S: TokenStore>(suite: &Suite, store: &S) {
 fn one_claim_counts_once<S: TokenStore>(suite: &Suite, store: &S) {
     let id = suite.id("one claim");
     insert(store, &suite.limited(&id, 10));
-    let (barrier, first) = (Barrier::new(THREADS), AtomicUsize::new(0));
-    thread::scope(|scope| {
-        for _ in 0..THREADS {
-            scope.spawn(|| {
-                barrier.wait();
-                match store.spend(&id, &claim("the one"), NOW).unwrap() {
-                    Spend::Spent { uses_left: Some(9), repeated, .. } => {
-                        first.fetch_add(usize::from(!repeated), Ordering::Relaxed);
-                    }
-                    other => panic!("{other:?}"),
-                }
-            });
+    let first = AtomicUsize::new(0);
+    together(0..THREADS, |_| match store.spend(&id, &claim("the one"), NOW).unwrap() {
+        Spend::Spent { uses_left: Some(9), repeated, .. } => {
+            first.fetch_add(usize::from(!repeated), Ordering::Relaxed);
         }
+        other => panic!("{other:?}"),
     });
     assert_eq!(first.load(Ordering::Relaxed), 1);
     assert_eq!(store.get(&id).unwrap().unwrap().uses, 1);
@@ -102,21 +75,16 @@ fn refunds_leave_nothing<S: TokenStore>(suite: &Suite, store: &S) {
     let id = suite.id("refunds");
     insert(store, &suite.limited(&id, 2));
     let holders = AtomicUsize::new(0);
-    thread::scope(|scope| {
-        for thread in 0..8 {
-            let (id, holders) = (&id, &holders);
-            scope.spawn(move || {
-                for round in 0..10 {
-                    let claim = claim(format!("{thread} {round}"));
-                    if let Spend::Spent { grant: Some(grant), repeated: false, .. } =
-                        store.spend(id, &claim, NOW).unwrap()
-                    {
-                        assert!(holders.fetch_add(1, Ordering::SeqCst) < 2, "more hold a use than the limit");
-                        holders.fetch_sub(1, Ordering::SeqCst);
-                        assert_eq!(store.refund(id, &claim, grant).unwrap(), Refund::Refunded);
-                    }
-                }
-            });
+    together(0..8, |thread| {
+        for round in 0..10 {
+            let claim = claim(format!("{thread} {round}"));
+            if let Spend::Spent { grant: Some(grant), repeated: false, .. } =
+                store.spend(&id, &claim, NOW).unwrap()
+            {
+                assert!(holders.fetch_add(1, Ordering::SeqCst) < 2, "more hold a use than the limit");
+                holders.fetch_sub(1, Ordering::SeqCst);
+                assert_eq!(store.refund(&id, &claim, grant).unwrap(), Refund::Refunded);
+            }
         }
     });
     assert_eq!(store.get(&id).unwrap().unwrap().uses, 0);
@@ -125,29 +93,25 @@ fn refunds_leave_nothing<S: TokenStore>(suite: &Suite, store: &S) {
 fn nothing_is_spent_after_a_revocation<S: TokenStore>(suite: &Suite, store: &S) {
     let id = suite.id("revocation");
     insert(store, &suite.limited(&id, 100));
-    let (revoked, barrier) = (AtomicBool::new(false), Barrier::new(5));
+    let revoked = AtomicBool::new(false);
     let won = Mutex::new(BTreeSet::new());
-    thread::scope(|scope| {
-        for thread in 0..4 {
-            let (id, revoked, barrier, won) = (&id, &revoked, &barrier, &won);
-            scope.spawn(move || {
-                barrier.wait();
-                for round in 0..20 {
-                    let before = revoked.load(Ordering::SeqCst);
-                    match store.spend(id, &claim(format!("{thread} {round}")), NOW).unwrap() {
-                        Spend::Spent { uses_left, .. } => {
-                            assert!(!before, "spent after the revocation was acknowledged");
-                            assert!(won.lock().unwrap().insert(uses_left), "two have one use");
-                        }
-                        Spend::Revoked => {}
-                        other => panic!("{other:?}"),
-                    }
-                }
-            });
+    together(0..5, |thread| {
+        if thread == 4 {
+            assert_eq!(store.revoke(&id).unwrap(), Revoke::Revoked);
+            revoked.store(true, Ordering::SeqCst);
+            return;
         }
-        barrier.wait();
-        assert_eq!(store.revoke(&id).unwrap(), Revoke::Revoked);
-        revoked.store(true, Ordering::SeqCst);
+        for round in 0..20 {
+            let before = revoked.load(Ordering::SeqCst);
+            match store.spend(&id, &claim(format!("{thread} {round}")), NOW).unwrap() {
+                Spend::Spent { uses_left, .. } => {
+                    assert!(!before, "spent after the revocation was acknowledged");
+                    assert!(won.lock().unwrap().insert(uses_left), "two have one use");
+                }
+                Spend::Revoked => {}
+                other => panic!("{other:?}"),
+            }
+        }
     });
     let kept = store.get(&id).unwrap().unwrap();
     assert_eq!(kept.uses, u64::try_from(won.into_inner().unwrap().len()).unwrap());

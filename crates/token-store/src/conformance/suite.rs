@@ -3,6 +3,8 @@
 use std::{
     num::NonZeroU64,
     panic::{AssertUnwindSafe, catch_unwind},
+    sync::Barrier,
+    thread,
 };
 
 use ring::rand::{SecureRandom, SystemRandom};
@@ -87,6 +89,20 @@ impl Suite {
         let opened = self.keys.open(&record.root_key, record.owner()).expect("the sealed key opens");
         assert_eq!(opened.expose(), self.root_key(record.id.as_bytes()).expose());
     }
+}
+
+/// Runs a part for each of the items, all at once, each in a thread of its own.
+pub(super) fn together<T: Send>(items: impl ExactSizeIterator<Item = T>, part: impl Fn(T) + Sync) {
+    let (barrier, part) = (Barrier::new(items.len()), &part);
+    thread::scope(|scope| {
+        for item in items {
+            let barrier = &barrier;
+            scope.spawn(move || {
+                barrier.wait();
+                part(item);
+            });
+        }
+    });
 }
 
 pub(super) fn claim(name: impl AsRef<[u8]>) -> ClaimId {
