@@ -86,6 +86,15 @@ pub(crate) enum Text {
 }
 
 impl Text {
+    /// Its length in bytes, as far as it was kept.
+    pub(crate) fn len(&self) -> usize {
+        match self {
+            Self::Whole(bytes) => bytes.len(),
+            Self::Argument(argument) => argument.len(),
+            Self::TooLong => 0,
+        }
+    }
+
     /// The text. Fails if it is not UTF-8, or is [`TooLong`](Self::TooLong).
     pub(crate) fn as_str(&self) -> Result<&str, Malformed> {
         let bytes = match self {

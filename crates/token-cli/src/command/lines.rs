@@ -18,8 +18,11 @@ use crate::{
     store::LONGEST_PAUSE,
 };
 
-/// After this many lines, other processes get a turn at the store.
-const TURN: usize = 1 << 14;
+/// After this many bytes of lines, other processes get a turn at the store, and the answers leave the memory.
+const TURN: usize = 8 << 20;
+
+/// What the answer to a line of any length takes.
+const LEAST: usize = 512;
 
 /// The least length of that turn: each waiting process retries within it.
 const PAUSE: Duration = LONGEST_PAUSE.saturating_mul(2);
@@ -114,18 +117,21 @@ fn in_turns<S, A>(
         && let Ok(batch) = batches.recv()
     {
         let store = open()?;
-        let mut answers = Vec::new();
+        let (mut answers, mut judged) = (Vec::new(), 0_usize);
         let mut next = Some(batch);
         while let Some(batch) = next.take() {
             match batch {
-                Ok(batch) => answers.extend(batch.iter().map(|line| judge(&store, line))),
+                Ok(batch) => answers.extend(batch.iter().map(|line| {
+                    judged = judged.saturating_add(line.len().max(LEAST));
+                    judge(&store, line)
+                })),
                 Err(error) => read = Err(Failure::Input(error)),
             }
-            next = if read.is_ok() && answers.len() < TURN { batches.try_recv().ok() } else { None };
+            next = if read.is_ok() && judged < TURN { batches.try_recv().ok() } else { None };
         }
         drop(store);
         let closed = Instant::now();
-        let is_turn_over = answers.len() >= TURN;
+        let is_turn_over = judged >= TURN;
         answers.into_iter().try_for_each(&mut write)?;
         if is_turn_over {
             thread::sleep(PAUSE.saturating_sub(closed.elapsed()));
@@ -142,18 +148,39 @@ mod tests {
 
     const BATCH: usize = 246;
 
-    /// A source of this many batches, all ready.
-    fn waiting(batches: usize) -> Receiver<Batch> {
+    /// A source of this many batches, all ready, of lines of this length.
+    fn ready(batches: usize, batch: usize, len: usize) -> Receiver<Batch> {
         let (sender, receiver) = mpsc::channel();
         for _ in 0..batches {
-            sender.send(Ok((0..BATCH).map(|_| Text::Whole(b"a token".to_vec())).collect())).unwrap();
+            sender.send(Ok((0..batch).map(|_| Text::Whole(vec![b'x'; len])).collect())).unwrap();
         }
         receiver
     }
 
+    fn waiting(batches: usize) -> Receiver<Batch> {
+        ready(batches, BATCH, 7)
+    }
+
+    #[test]
+    fn long_lines_take_no_more_memory_than_short_ones() {
+        let held = Cell::new(0);
+        let judge = |(): &(), line: &Text| {
+            held.set(held.get() + line.len());
+            line.len()
+        };
+        let mut most = 0;
+        let write = |len| {
+            most = held.get().max(most);
+            held.set(held.get() - len);
+            Ok(())
+        };
+        in_turns(&ready(64, 1, 1 << 20), || Ok(()), judge, write).unwrap();
+        assert_eq!((held.get(), most >> 20), (0, 8), "in MiB");
+    }
+
     #[test]
     fn the_store_is_opened_once_a_turn() {
-        for (lines, turns) in [(0, 0), (1, 1), (TURN, 1), (50_000, 4)] {
+        for (lines, turns) in [(0, 0), (1, 1), (TURN / LEAST, 1), (50_000, 4)] {
             let batches = lines.div_ceil(BATCH);
             let (opened, written) = (Cell::new(0), Cell::new(0));
             let open = || {
