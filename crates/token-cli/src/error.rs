@@ -47,8 +47,8 @@ pub(crate) enum Failure {
     #[error("{}", chain(.0))]
     Store(#[from] StoreError),
     /// The authority failed for another reason than the store.
-    #[error("{}", chain(.0))]
-    Authority(token_api::Failure),
+    #[error("{}", chain(.0.as_ref()))]
+    Authority(Box<dyn Error + Send + Sync>),
     /// Not an export, or an incomplete one.
     #[error("{}: {}", name.display(), chain(source))]
     Export { name: PathBuf, source: TransferError },
@@ -88,7 +88,7 @@ impl From<token_api::Failure> for Failure {
     fn from(failure: token_api::Failure) -> Self {
         match failure {
             token_api::Failure::Store(error) => Self::Store(error),
-            failure => Self::Authority(failure),
+            failure => Self::Authority(failure.into()),
         }
     }
 }
@@ -103,8 +103,7 @@ impl From<ThirdPartyError> for Failure {
     fn from(error: ThirdPartyError) -> Self {
         match error {
             ThirdPartyError::Field(error) => Malformed::from(error).into(),
-            ThirdPartyError::Failed(failure) => failure.into(),
-            _ => token_api::Failure::Random.into(),
+            error => Self::Authority(error.into()),
         }
     }
 }
@@ -113,8 +112,7 @@ impl From<RekeyError> for Failure {
     fn from(error: RekeyError) -> Self {
         match error {
             RekeyError::Store(error) => error.into(),
-            RekeyError::Seal(error) => Self::Authority(error.into()),
-            _ => token_api::Failure::Random.into(),
+            error => Self::Authority(error.into()),
         }
     }
 }
