@@ -18,7 +18,7 @@ pub(crate) use self::{
     admin::{ListArgs, RevokeArgs},
     conditions::Condition,
     cursor::Cursor,
-    mint::{Form, InviteArgs, Mint, RawArgs, SelfArgs, TokenEncoding},
+    mint::{Form, InviteArgs, Mint, RawArgs, SelfArgs, TokenEncoding, Uses},
 };
 use crate::{
     home::HomeArgs,

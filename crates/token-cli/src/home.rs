@@ -227,9 +227,13 @@ impl HomeArgs {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(true),
             entries => entries.map_err(io)?,
         };
-        // The file name of a store elsewhere does no harm.
-        let store = self.store.clone().unwrap_or_default();
-        let own = [Some(KEYS.as_ref()), Some(CONFIG.as_ref()), store.path().and_then(Path::file_name)];
+        let home = std::path::absolute(dir).map_err(io)?;
+        let store = match &self.store {
+            Some(store) => store.absolute().map_err(io)?,
+            None => StoreUrl::default().within(&home),
+        };
+        let store = store.path().filter(|path| path.parent() == Some(&home)).and_then(Path::file_name);
+        let own = [Some(KEYS.as_ref()), Some(CONFIG.as_ref()), store];
         for entry in entries {
             let name = entry.map_err(io)?.file_name();
             if !own.into_iter().flatten().any(|own| is_or_becomes(&name, own)) {

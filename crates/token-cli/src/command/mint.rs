@@ -9,11 +9,11 @@ use std::{
 };
 
 use serde::Serialize;
-use token_api::{MintRequest, Minted, add_third_party};
+use token_api::{MintError, MintRequest, Minted, add_third_party};
 use token_core::{DecodeOptions, Encoding, Format, InviteType, Macaroon, PredicateBuf, Token, UnixTime};
 
 use crate::{
-    args::{Condition, Form, InviteArgs, Mint, RawArgs, SelfArgs, TokenEncoding},
+    args::{Condition, Form, InviteArgs, Mint, RawArgs, SelfArgs, TokenEncoding, Uses},
     bytes::Bytes,
     describe,
     entity::limit,
@@ -82,6 +82,8 @@ fn raw(args: &RawArgs, terminal: &Terminal) -> Result<(), Failure> {
 fn invite(args: &InviteArgs, home: &HomeArgs, terminal: &Terminal) -> Result<(), Failure> {
     let mut request = MintRequest::invite(args.invite, &args.target, args.stored.issuer.as_deref());
     request.use_limit = match args.uses {
+        // Refused before a home is made.
+        Some(Uses(Some(_))) if args.temporary => return Err(MintError::TemporaryUnlimited.into()),
         Some(uses) => uses.0,
         None if args.temporary => None,
         None => request.use_limit,

@@ -1,6 +1,6 @@
 //! Commands with a store.
 
-use std::{fs, process::Stdio};
+use std::{ffi::OsStr, fs, process::Stdio};
 
 use serde_json::json;
 
@@ -542,7 +542,21 @@ fn a_directory_with_anything_in_it_is_not_made_a_home_unasked() {
         let left: Vec<_> = fs::read_dir(dir.path()).unwrap().map(|it| it.unwrap().file_name()).collect();
         assert_eq!(left, [name]);
         assert_eq!(fs::read(dir.path().join(name)).unwrap(), b"mine");
+        // Not even if a store elsewhere has this file's name.
+        let elsewhere = format!("redb:{}", dir.path().join("absent").join(name).display());
+        let named = ["mint", "space-support", "s1", "--json", "--home", path, "--store", &elsewhere];
+        assert_eq!(onetoken(named).json()["error"]["kind"], "home", "{name}");
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1, "{name}");
     }
+}
+
+#[test]
+fn a_mistake_of_usage_makes_no_home() {
+    let dir = tempfile::tempdir().unwrap();
+    let home = dir.path().join("home");
+    let limited = ["mint", "invite", "userJoinGroup", "g1", "--temporary", "--uses", "5", "--json", "--home"];
+    assert_eq!(onetoken(limited.map(OsStr::new).iter().copied().chain([home.as_os_str()])).error(2), "usage");
+    assert!(!home.exists());
 }
 
 #[test]
