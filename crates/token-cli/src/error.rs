@@ -37,9 +37,6 @@ pub(crate) enum Failure {
     Input(io::Error),
     #[error("standard output cannot be written: {0}")]
     Output(io::Error),
-    /// Standard output failed, and the lost output cannot be produced again.
-    #[error("standard output cannot be written: {0}")]
-    Undelivered(io::Error),
     #[error(transparent)]
     Clock(#[from] WrongClock),
     #[error("{}", chain(.0))]
@@ -138,11 +135,10 @@ impl Failure {
         }
     }
 
-    /// The same failure. One of standard output becomes `Undelivered`, even if the reader closed it: the output is
-    /// lost.
+    /// The same failure, but a reader that closed standard output is one like any other: it lost what it asked for.
     pub(crate) fn undelivered(self) -> Self {
         match self {
-            Self::Output(source) => Self::Undelivered(source),
+            Self::Output(source) => Self::Output(io::Error::other(source)),
             failure => failure,
         }
     }
@@ -212,7 +208,7 @@ impl Failure {
             }
             Self::File { .. } => "file",
             Self::Input(_) => "input",
-            Self::Output(_) | Self::Undelivered(_) => "output",
+            Self::Output(_) => "output",
             Self::Clock(_) => "clock",
             Self::Home(_) => "home",
             Self::Store(_) | Self::Authority(_) => "store",

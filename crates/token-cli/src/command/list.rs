@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 use token_core::UnixTime;
-use token_store::{Filter, Record, StoreError, TokenId};
+use token_store::{Filter, Page, Record, StoreError};
 
 use crate::{
     args::{Cursor, ListArgs},
@@ -19,21 +19,13 @@ use crate::{
 /// The page size of the calls to the store.
 const PAGE: usize = 256;
 
-/// A page of records.
-struct Found {
-    records: Vec<Record>,
-    damaged: Vec<TokenId>,
-    next: Option<token_store::Cursor>,
-}
-
 pub(super) fn run(args: &ListArgs, home: &HomeArgs, terminal: &Terminal) -> Result<Exit, Failure> {
     let authority = home.authority()?;
     let now = args.after.as_ref().map_or_else(|| authority.now(), |cursor| cursor.now);
-    let found = find(args, &authority, now)?;
+    let Page { records, damaged, next } = find(args, &authority, now)?;
     // A slow reader must not keep others from the store.
     drop(authority);
 
-    let Found { records, damaged, next } = found;
     let next = next.map(|after| Cursor { now, after }.to_string());
     let is_damaged = Exit::of_damage(!damaged.is_empty());
     let mut entries = records.iter().map(|record| Entry::new(record, now));
@@ -55,7 +47,7 @@ pub(super) fn run(args: &ListArgs, home: &HomeArgs, terminal: &Terminal) -> Resu
     Ok(is_damaged)
 }
 
-fn find(args: &ListArgs, authority: &Issuer, now: UnixTime) -> Result<Found, Failure> {
+fn find(args: &ListArgs, authority: &Issuer, now: UnixTime) -> Result<Page, Failure> {
     let expires_by = args.expires_before.or_else(|| args.expired.then_some(now));
     let filter = match (&args.resource, &args.issuer, expires_by) {
         (Some(resource), ..) => Filter::Resource(resource.clone()),
@@ -67,11 +59,8 @@ fn find(args: &ListArgs, authority: &Issuer, now: UnixTime) -> Result<Found, Fai
         args.issuer.as_ref().is_none_or(|issuer| record.issuer == *issuer)
             && expires_by.is_none_or(|by| has_expired(record, by))
     };
-    let mut found = Found {
-        records: Vec::new(),
-        damaged: Vec::new(),
-        next: args.after.as_ref().map(|cursor| cursor.after.clone()),
-    };
+    let after = args.after.as_ref().map(|cursor| cursor.after.clone());
+    let mut found = Page { next: after, ..Page::default() };
     loop {
         let left = args.limit.map(|limit| limit.saturating_sub(found.records.len()));
         let limit = left.unwrap_or(PAGE).min(PAGE);
