@@ -1,5 +1,7 @@
 //! Answers for people, as rows.
 
+use serde::Serialize;
+use token_api::Accepted;
 use token_core::{
     Caveat, Format, Identifier, IdentifierV2, Inspection, LegacyType, Persistence, Predicate, TokenType,
     UnixTime,
@@ -7,6 +9,7 @@ use token_core::{
 
 use crate::{
     bytes::Plain,
+    entity::{Named, limit},
     output::{Style, Terminal},
     time::Expiry,
 };
@@ -17,6 +20,33 @@ pub(crate) type Row = (&'static str, String);
 /// Writes a line for each row, with the names in a column of their own.
 pub(crate) fn lines(rows: &[Row]) -> String {
     rows.iter().map(|(name, value)| format!("{name:<12}{value}\n")).collect()
+}
+
+/// What the store knows of a token.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Stored {
+    #[serde(rename = "type")]
+    purpose: &'static str,
+    resource: Option<Named>,
+    issuer: Named,
+    uses_left: Option<u64>,
+}
+
+impl Stored {
+    /// What the store knows of this token, of which this many uses are left.
+    pub(crate) fn new(token: &Accepted, uses_left: Option<u64>) -> Self {
+        let resource = token.resource.as_ref().map(Named::from);
+        Self { purpose: token.purpose.as_str(), resource, issuer: token.issuer.as_deref().into(), uses_left }
+    }
+
+    /// The same for people.
+    pub(crate) fn rows(&self) -> Vec<Row> {
+        let mut rows = vec![("type", self.purpose.to_owned())];
+        rows.extend(self.resource.iter().map(|resource| ("resource", resource.resource())));
+        rows.extend([("issuer", self.issuer.subject()), ("uses left", limit(self.uses_left))]);
+        rows
+    }
 }
 
 /// The fields of a token; unless it is `whole`, those of the part that was read.

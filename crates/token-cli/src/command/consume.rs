@@ -2,14 +2,12 @@
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde::Serialize;
-use token_api::Spent;
 use token_store::ClaimId;
 
 use crate::{
     args::ConsumeArgs,
-    bytes::Bytes,
-    describe,
-    entity::{Named, limit},
+    bytes::{Bytes, Plain},
+    describe::{self, Stored},
     error::{Failure, UsageError},
     home::HomeArgs,
     input::Source,
@@ -40,7 +38,10 @@ pub(super) fn run(args: &ConsumeArgs, home: &HomeArgs, terminal: &Terminal) -> R
     let spent = authority.spend(&token, args.expect, &claim, &context);
     drop(authority);
     let spent = spent.map_err(|error| Failure::checking(error, token.macaroon()).spending(&name))?;
-    terminal.answer(&Answer::new(&spent), people(&spent, terminal)).map_err(|failure| {
+    let stored = Stored::new(&spent.accepted, spent.uses_left);
+    let id = spent.accepted.id.as_bytes().into();
+    let answer = Answer { consumed: true, id, stored, repeated: spent.repeated };
+    terminal.answer(&answer, answer.text(terminal)).map_err(|failure| {
         terminal.note(format_args!(
             "a use of token {} was spent, but the answer could not be written; `--claim {name}` repeats it and spends no \
              second use",
@@ -55,39 +56,20 @@ fn claim(text: &str) -> Result<ClaimId, UsageError> {
 }
 
 #[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
 struct Answer {
     consumed: bool,
     id: Bytes,
-    #[serde(rename = "type")]
-    kind: &'static str,
-    resource: Option<Named>,
-    issuer: Named,
-    uses_left: Option<u64>,
+    #[serde(flatten)]
+    stored: Stored,
     repeated: bool,
 }
 
 impl Answer {
-    fn new(spent: &Spent) -> Self {
-        let accepted = &spent.accepted;
-        Self {
-            consumed: true,
-            id: accepted.id.as_bytes().into(),
-            kind: accepted.purpose.as_str(),
-            resource: accepted.resource.as_ref().map(Named::from),
-            issuer: accepted.issuer.as_deref().into(),
-            uses_left: spent.uses_left,
-            repeated: spent.repeated,
-        }
+    fn text(&self, terminal: &Terminal) -> String {
+        let repeated = if self.repeated { " before, under the same claim" } else { "" };
+        let mut stored = self.stored.rows().into_iter();
+        let rows = stored.next().into_iter().chain([("id", Plain(self.id.as_bytes()).to_string())]);
+        let rows = describe::lines(&rows.chain(stored).collect::<Vec<_>>());
+        format!("{}{repeated}\n{rows}", terminal.paint(Style::Good, "consumed"))
     }
-}
-
-fn people(spent: &Spent, terminal: &Terminal) -> String {
-    let accepted = &spent.accepted;
-    let mut rows = vec![("type", accepted.purpose.to_string()), ("id", accepted.id.to_string())];
-    rows.extend(accepted.resource.iter().map(|resource| ("resource", Named::from(resource).resource())));
-    let issuer = Named::from(accepted.issuer.as_deref()).subject();
-    rows.extend([("issuer", issuer), ("uses left", limit(spent.uses_left))]);
-    let repeated = if spent.repeated { " before, under the same claim" } else { "" };
-    format!("{}{repeated}\n{}", terminal.paint(Style::Good, "consumed"), describe::lines(&rows))
 }

@@ -8,8 +8,7 @@ use super::lines;
 use crate::{
     args::{Use, VerifyArgs},
     bytes::{Bytes, Plain},
-    describe::{self, Row, stated},
-    entity::{Named, limit},
+    describe::{self, Row, Stored, stated},
     error::{Failure, Refusal, UsageError},
     exit::Exit,
     home::{HomeArgs, Issuer},
@@ -123,17 +122,6 @@ struct Accepted {
     rows: Vec<Row>,
 }
 
-/// What the store knows of a token.
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Stored {
-    #[serde(rename = "type")]
-    purpose: &'static str,
-    resource: Option<Named>,
-    issuer: Named,
-    uses_left: Option<u64>,
-}
-
 impl Accepted {
     fn new(macaroon: &Macaroon, expires_at: Option<UnixTime>, rows: Vec<Row>) -> Self {
         Self {
@@ -147,13 +135,8 @@ impl Accepted {
     }
 
     fn by_store(accepted: &token_api::Accepted) -> Self {
-        let (purpose, uses_left) = (accepted.purpose.as_str(), accepted.uses_left);
-        let (resource, issuer) =
-            (accepted.resource.as_ref().map(Named::from), Named::from(accepted.issuer.as_deref()));
-        let mut rows = vec![("type", purpose.to_owned())];
-        rows.extend(resource.iter().map(|resource| ("resource", resource.resource())));
-        rows.extend([("issuer", issuer.subject()), ("uses left", limit(uses_left))]);
-        let stored = Some(Stored { purpose, resource, issuer, uses_left });
+        let stored = Stored::new(accepted, accepted.uses_left);
+        let (rows, stored) = (stored.rows(), Some(stored));
         Self { stored, ..Self::new(accepted.token.macaroon(), accepted.expires_at, rows) }
     }
 
