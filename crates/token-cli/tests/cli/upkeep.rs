@@ -209,8 +209,8 @@ fn a_store_idle_for_long_is_purged_after_a_mint() {
         for line in [&["purge"][..], &["purge", "--retention", "0s"], &["revoke", "--before", "2026-01-01"]] {
             let refused = home.run(line);
             assert_eq!(refused.code, 4, "{line:?}: {refused:?}");
-            let told = "the newest token that the store has seen, of 2023-11-14T22:13:20Z; set the clock of this \
-                        host, or mint a token first";
+            let told = "ahead of 2023-11-14T22:13:20Z, when the newest token that the store has seen was minted; set \
+                        the clock of this host, or mint a token first";
             assert!(refused.err.contains(told), "{line:?}: {refused:?}");
             assert_eq!(home.run([line, &["--json"]].concat()).error(4), "store");
         }
