@@ -20,9 +20,9 @@ const LATE: u64 = 1_500_000_000;
 
 pub(super) fn check<S: Administration>(suite: &Suite, open: &impl Fn() -> S) {
     holds("the contract of `revoke_all`", || revoking_all_of_something(suite, open));
-    holds("the contract of `revoke_before`", || everything_older_is_void(suite, open));
+    holds("the contract of `revoke_before`", || everything_older_is_revoked(suite, open));
     holds("the contract of `revoke_before` and `purge_spent`", || {
-        a_clock_far_ahead_voids_and_removes_nothing(suite, open)
+        a_clock_far_ahead_revokes_and_removes_nothing(suite, open)
     });
     holds("the contract of `purge_spent`", || spent_records_go_after_their_retention(suite, open));
     holds("the contract of `spend` and `purge_spent`", || {
@@ -79,7 +79,7 @@ fn revoking_all_of_something<S: Administration>(suite: &Suite, open: &impl Fn() 
 }
 
 // The other parts of the suite create their records later than this time.
-fn everything_older_is_void<S: Administration>(suite: &Suite, open: &impl Fn() -> S) {
+fn everything_older_is_revoked<S: Administration>(suite: &Suite, open: &impl Fn() -> S) {
     let at = |secs: u64, name: &str| {
         suite.sealed(Record {
             created: UnixTime::from_secs(secs),
@@ -121,7 +121,7 @@ fn everything_older_is_void<S: Administration>(suite: &Suite, open: &impl Fn() -
     assert_eq!(revoked, BTreeSet::from([&older.id, &late.id]));
 }
 
-fn a_clock_far_ahead_voids_and_removes_nothing<S: Administration>(suite: &Suite, open: &impl Fn() -> S) {
+fn a_clock_far_ahead_revokes_and_removes_nothing<S: Administration>(suite: &Suite, open: &impl Fn() -> S) {
     let store = open();
     let in_force = store.revoke_before(UnixTime::from_secs(0)).unwrap();
     // One record that was inserted, and one that was restored.
