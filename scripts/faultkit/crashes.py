@@ -85,7 +85,7 @@ def rekey(soak, engine, records):
     row = Row(asked=f"0 of {records} records unreadable or left on an old key")
     with Place(engine, soak.disk) as place:
         # A little more than half of all operations are mints.
-        _, lines, _, _ = soak.run("run", place.url, "--threads", 64, "--ops", records * 2, timeout=3600)
+        _, lines, _, _ = soak.run("run", place.url, "--threads", 64, "--count", records * 2, timeout=3600)
         ledger = Ledger()
         row.acknowledged = ledger.note(lines)
         minted = sum(line.startswith("M ") for line in lines)

@@ -48,7 +48,7 @@ def full(soak, engine, runs):
                 if victim.process.returncode != 4 or _error(lines) not in MINTING:
                     row.blame(f"run {row.runs}: status {victim.process.returncode}, {lines[-1:]}")
                 mounts.fill(at / "filler")
-                status, lines, _, seconds = soak.run("run", url, "--ops", 4)
+                status, lines, _, seconds = soak.run("run", url, "--count", 4)
                 row.acknowledged += ledger.note(lines)
                 slowest = max(slowest, seconds)
                 kinds[f"opening {_error(lines) or 'works'}"] += 1
@@ -57,7 +57,7 @@ def full(soak, engine, runs):
                 (at / "filler").unlink()
                 ballast.unlink()
                 if ledger.judge(soak.check(url), row, f"run {row.runs}"):
-                    status, lines, _, _ = soak.run("run", url, "--ops", 10)
+                    status, lines, _, _ = soak.run("run", url, "--count", 10)
                     row.acknowledged += ledger.note(lines)
                     if status != 0:
                         row.blame(f"run {row.runs}: with space again: status {status}, {lines[-1:]}")
@@ -117,7 +117,7 @@ def io_kill(soak, engine, runs):
 
 
 def _each_call(soak, engine, runs, row, injected, judge):
-    script = ["--threads", 1, "--ops", OPERATIONS, "--seed", 1, "--past-errors", 3]
+    script = ["--threads", 1, "--count", OPERATIONS, "--seed", 1, "--past-errors", 3]
     counts = _count_calls(soak, engine, script)
     faults = [(name, number) for name, count in sorted(counts.items()) for number in range(1, count + 1)]
     total = len(faults)

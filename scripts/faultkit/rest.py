@@ -22,7 +22,7 @@ def damage(soak, engine, runs):
     row = Row(asked="0 wrong answers: corrupt or unaffected")
     outcomes = Counter()
     with Place(engine, soak.memory) as place:
-        _, lines, _, _ = soak.run("run", place.url, "--threads", 4, "--ops", 400)
+        _, lines, _, _ = soak.run("run", place.url, "--threads", 4, "--count", 400)
         ledger = Ledger()
         row.acknowledged = ledger.note(lines)
         truth = {token for token, last in ledger.last.items() if last == "M"}
@@ -185,7 +185,7 @@ def _content(path):
 def _filled(soak, place, engine=None):
     """A store with some tokens, and which of them can be spent."""
     url = f"{engine or place.engine}:{place.path}"
-    _, lines, _, _ = soak.run("run", url, "--keys", place.dir / "keys", "--ops", 30)
+    _, lines, _, _ = soak.run("run", url, "--keys", place.dir / "keys", "--count", 30)
     ledger = Ledger()
     ledger.note(lines)
     return {token for token, last in ledger.last.items() if last == "M"}
@@ -237,7 +237,7 @@ def _read_only(with_store):
         inner.dir = at
         truth = set()
         if with_store:
-            _, lines, _, _ = soak.run("run", inner.url, "--keys", place.dir / "keys", "--ops", 30)
+            _, lines, _, _ = soak.run("run", inner.url, "--keys", place.dir / "keys", "--count", 30)
             truth = {line[2:] for line in lines if line.startswith("M ")} - {
                 line[2:] for line in lines if line.startswith("C ")}
         mounts.call("mount", "-o", "remount,ro", str(at))

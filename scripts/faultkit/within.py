@@ -22,7 +22,7 @@ def race(soak, engine, runs):
     """64 threads spend one token at once."""
     row = Row(runs=runs, asked="exactly the use limit")
     with Place(engine, soak.disk) as place:
-        status, lines, stderr, _ = soak.run("race", place.url, "--threads", 64, "--rounds", runs, timeout=4 * 3600)
+        status, lines, stderr, _ = soak.run("race", place.url, "--threads", 64, "--count", runs, timeout=4 * 3600)
     if (status, lines) != (0, [f"RACE {runs} 0"]):
         row.blame(f"status {status}: {lines[-3:]} {stderr[-300:]}")
     return row
@@ -35,7 +35,7 @@ def model(soak, engine, runs):
     with Place(engine, soak.memory) as place:
         seed = soak.random.randrange(1 << 63)
         status, lines, stderr, _ = soak.run(
-            "model", place.url, "--threads", 8, "--histories", runs, "--seed", seed, timeout=4 * 3600)
+            "model", place.url, "--threads", 8, "--count", runs, "--seed", seed, timeout=4 * 3600)
     found = re.fullmatch(r"MODEL (\d+) 0", lines[-1] if lines else "")
     if status != 0 or not found:
         row.blame(f"seed {seed}: status {status}: {lines[-3:]} {stderr[-300:]}")
@@ -65,7 +65,7 @@ def churn(soak, engine, runs):
     samples = []
     with Place(engine, soak.memory) as place:
         process = subprocess.Popen(
-            soak.command("churn", place.url, "--threads", 8, "--pairs", runs),
+            soak.command("churn", place.url, "--threads", 8, "--count", runs),
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
         try:
             for line in process.stdout:

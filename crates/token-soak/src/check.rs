@@ -3,11 +3,11 @@
 use crate::{failure::Failure, output, subject, target::At};
 
 pub(crate) fn check(at: &At) -> Result<(), Failure> {
-    let subject = subject::open(at).map_err(Failure::Open)?;
+    let subject = subject::open(at).map_err(Failure::opening)?;
     let mut found = Vec::new();
-    let listed = subject.spendable(&mut |id, sound| found.push((id.to_owned(), sound)));
+    let listed = subject.spendable(&mut found);
     for (id, sound) in found {
         output::line(format_args!("K {id} {sound}"))?;
     }
-    listed.map_err(Failure::Open)
+    listed.map_err(Failure::opening)
 }

@@ -42,32 +42,25 @@ use std::process::ExitCode;
 
 use clap::Parser as _;
 
-use crate::{
-    args::{Args, Command},
-    failure::Failure,
-};
+use crate::args::{Args, Verb};
 
 fn main() -> ExitCode {
     let args = Args::parse();
-    let outcome = match args.command {
-        Command::Run(run) => run::run(&run),
-        Command::Check(check) => check::check(&check),
-        Command::Race(race) => race::race(&race),
-        Command::Contend(contend) => contend::contend(&contend),
-        Command::Revoked(revoked) => revoked::revoked(&revoked),
-        Command::Model(model) => model::model(&model),
-        Command::Audit(audit) => audit::audit(&audit),
-        Command::Rekey(rekey) => rekey::rekey(&rekey),
-        Command::Churn(churn) => churn::churn(&churn),
+    let outcome = match args.verb {
+        Verb::Run => run::run(&args),
+        Verb::Check => check::check(&args.at),
+        Verb::Race => race::race(&args),
+        Verb::Contend => contend::contend(&args),
+        Verb::Revoked => revoked::revoked(&args),
+        Verb::Model => model::model(&args),
+        Verb::Audit => audit::audit(&args.at),
+        Verb::Rekey => rekey::rekey(&args),
+        Verb::Churn => churn::churn(&args),
     };
-    match outcome {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(failure) => {
-            if !matches!(failure, Failure::Told(_)) {
-                // If this cannot be written either, the status shows it.
-                drop(output::line(format_args!("ERR {}", failure.kind())));
-            }
-            ExitCode::from(failure.status())
-        }
+    let Err(failure) = outcome else { return ExitCode::SUCCESS };
+    if !failure.kind.is_empty() {
+        // If this cannot be written either, the status shows it.
+        drop(output::line(format_args!("ERR {}", failure.kind)));
     }
+    ExitCode::from(failure.status)
 }

@@ -11,8 +11,8 @@ use std::{
 use token_store::{ClaimId, GrantId, KeyRing, Record, TokenId, TokenStore};
 
 use crate::{
-    args::Model,
-    failure::{Cause, Failure},
+    args::Args,
+    failure::Failure,
     linear::{self, CLAIMS, Call, Event, Seen},
     output,
     random::{self, Random},
@@ -27,18 +27,20 @@ const CALLS: u64 = 10;
 
 type Histories = [Vec<Event>; TOKENS];
 
-pub(crate) fn model(args: &Model) -> Result<(), Failure> {
-    let (store, keys) = target::with_keys(&args.at).map_err(Failure::Open)?;
-    let name = random::fresh().map_err(Failure::Open)?;
+pub(crate) fn model(args: &Args) -> Result<(), Failure> {
+    let (store, keys) = target::with_keys(&args.at).map_err(Failure::opening)?;
+    let name = random::fresh().map_err(Failure::opening)?;
     let seed = args.seed.unwrap_or(name);
     let world = World { store: &*store, keys: &keys, clock: AtomicU64::new(0) };
     let tokens = u64::try_from(TOKENS).unwrap_or(u64::MAX);
-    let rounds = args.histories.div_ceil(tokens);
-    let barrier = Barrier::new(args.threads.into());
+    let rounds = args.count.unwrap_or(100_000).div_ceil(tokens);
+    // With more, a token could get more calls than the search for an order takes.
+    let threads = args.threads.unwrap_or(8).min(8);
+    let barrier = Barrier::new(threads.into());
     let gathered = Mutex::new(Histories::default());
     let failure = OnceLock::new();
     let wrong = AtomicU64::new(0);
-    threads::each(0..args.threads, |thread| {
+    threads::each(0..threads, |thread| {
         for round in 0..rounds {
             let mut random = Random::new(seed ^ round.rotate_left(20) ^ u64::from(thread).rotate_left(56));
             let mut seen = Histories::default();
@@ -68,14 +70,14 @@ pub(crate) fn model(args: &Model) -> Result<(), Failure> {
         Ok(())
     })?;
     if let Some(cause) = failure.into_inner() {
-        return Err(cause.into());
+        return Err(cause);
     }
     let wrong = wrong.into_inner();
     output::line(format_args!("MODEL {} {wrong}", rounds.saturating_mul(tokens)))?;
-    if wrong == 0 { Ok(()) } else { Err(Failure::Told(1)) }
+    if wrong == 0 { Ok(()) } else { Err(Failure::printed(1)) }
 }
 
-fn ids(name: u64, round: u64) -> Result<Vec<TokenId>, Cause> {
+fn ids(name: u64, round: u64) -> Result<Vec<TokenId>, Failure> {
     let id = |token| Ok(TokenId::new(format!("{name:016x}-{round}-{token}"))?);
     (0..TOKENS).map(id).collect()
 }
@@ -88,12 +90,12 @@ struct World<'a> {
 }
 
 impl World<'_> {
-    fn call(&self, ids: &[TokenId], random: &mut Random, seen: &mut Histories) -> Result<(), Cause> {
-        let token = usize::try_from(random.next()).unwrap_or_default() % TOKENS;
+    fn call(&self, ids: &[TokenId], random: &mut Random, seen: &mut Histories) -> Result<(), Failure> {
+        let token = random.index(TOKENS).unwrap_or_default();
         let (Some(id), Some(history)) = (ids.get(token), seen.get_mut(token)) else {
-            return Err(Cause::Wrong);
+            return Err(Failure::WRONG);
         };
-        let claim = usize::try_from(random.next()).unwrap_or_default() % CLAIMS;
+        let claim = random.index(CLAIMS).unwrap_or_default();
         let name = ClaimId::new(claim.to_be_bytes())?;
         let choice = random.below(16);
         let limit = random.below(4);
@@ -106,10 +108,9 @@ impl World<'_> {
             10..12 => {
                 let own = history.iter().filter_map(|event| granted(event, claim));
                 let own: Vec<GrantId> = own.collect();
-                let at = usize::try_from(random.next()).unwrap_or_default().checked_rem(own.len());
                 // A claim without a known grant cannot be refunded.
                 let other = GrantId::from_bytes([0; 8]);
-                let grant = at.and_then(|at| own.get(at)).copied().unwrap_or(other);
+                let grant = random.index(own.len()).and_then(|at| own.get(at)).copied().unwrap_or(other);
                 Call::Refund { claim, grant, answer: self.store.refund(id, &name, grant)? }
             }
             12 => Call::Revoke { answer: self.store.revoke(id)? },

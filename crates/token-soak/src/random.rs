@@ -2,7 +2,7 @@
 
 use ring::rand::{SecureRandom, SystemRandom};
 
-use crate::failure::Cause;
+use crate::failure::Failure;
 
 /// `SplitMix64` (Steele, Lea, Flood 2014): evenly spread enough for test choices, and repeatable.
 #[derive(Clone, Debug)]
@@ -24,12 +24,17 @@ impl Random {
     pub(crate) fn below(&mut self, end: u64) -> u64 {
         self.next().checked_rem(end).unwrap_or_default()
     }
+
+    /// Returns an index into a list of this length, unless it is empty.
+    pub(crate) fn index(&mut self, len: usize) -> Option<usize> {
+        usize::try_from(self.next()).unwrap_or_default().checked_rem(len)
+    }
 }
 
 /// Returns a random number from the system.
-pub(crate) fn fresh() -> Result<u64, Cause> {
+pub(crate) fn fresh() -> Result<u64, Failure> {
     let mut bytes = [0; 8];
-    SystemRandom::new().fill(&mut bytes).map_err(|_| Cause::Random)?;
+    SystemRandom::new().fill(&mut bytes).map_err(|_| Failure::underway("random"))?;
     Ok(u64::from_be_bytes(bytes))
 }
 

@@ -9,11 +9,7 @@ use std::{
 use token_store::{CacheConfig, CachedStore, Insert, KeyRing, Revoke, TokenId, TokenStore};
 use token_store_postgres::PostgresStore;
 
-use crate::{
-    args::Revoked,
-    failure::{Cause, Failure},
-    output, subject, target,
-};
+use crate::{args::Args, failure::Failure, output, subject, target};
 
 /// How long to wait for an expected event.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -22,12 +18,12 @@ const PATIENCE: Duration = Duration::from_secs(60);
 const PAUSE: Duration = Duration::from_millis(1);
 
 /// Runs the commands of standard input. Times are microseconds since 1970, on which processes of one machine agree.
-pub(crate) fn revoked(args: &Revoked) -> Result<(), Failure> {
-    let (host, keys) = host(args).map_err(Failure::Open)?;
+pub(crate) fn revoked(args: &Args) -> Result<(), Failure> {
+    let (host, keys) = host(args).map_err(Failure::opening)?;
     output::line(format_args!("OPEN"))?;
     for line in io::stdin().lock().lines() {
         let line = line?;
-        let (what, ids) = tokens(&line).ok_or(Cause::Wrong)?;
+        let (what, ids) = tokens(&line).ok_or(Failure::WRONG)?;
         match what {
             "mint" => {
                 mint(&host, &keys, &ids)?;
@@ -36,19 +32,19 @@ pub(crate) fn revoked(args: &Revoked) -> Result<(), Failure> {
             "watch" => watch(&host, ids)?,
             "revoke" => {
                 for id in &ids {
-                    let Revoke::Revoked = host.revoke(id)? else { return Err(Cause::Wrong.into()) };
+                    let Revoke::Revoked = host.revoke(id)? else { return Err(Failure::WRONG) };
                     output::line(format_args!("V {id} {}", now()))?;
                 }
             }
-            _ => return Err(Cause::Wrong.into()),
+            _ => return Err(Failure::WRONG),
         }
     }
     Ok(())
 }
 
-fn host(args: &Revoked) -> Result<(CachedStore<PostgresStore>, KeyRing), Cause> {
+fn host(args: &Args) -> Result<(CachedStore<PostgresStore>, KeyRing), Failure> {
     let (stores, keys) = target::alone(&args.at, 1)?;
-    let store = stores.into_iter().next().ok_or(Cause::Wrong)?;
+    let store = stores.into_iter().next().ok_or(Failure::WRONG)?;
     let config = CacheConfig { ttl: Duration::from_secs(args.ttl), ..CacheConfig::default() };
     let host = CachedStore::new(store, config);
     if !args.deaf {
@@ -56,7 +52,7 @@ fn host(args: &Revoked) -> Result<(CachedStore<PostgresStore>, KeyRing), Cause> 
         let begun = Instant::now();
         while host.store().metrics().listens == 0 {
             if begun.elapsed() > PATIENCE {
-                return Err(Cause::Wrong);
+                return Err(Failure::WRONG);
             }
             thread::sleep(PAUSE);
         }
@@ -73,10 +69,10 @@ fn tokens(line: &str) -> Option<(&str, Vec<TokenId>)> {
     Some((what, ids))
 }
 
-fn mint(host: &dyn TokenStore, keys: &KeyRing, ids: &[TokenId]) -> Result<(), Cause> {
+fn mint(host: &dyn TokenStore, keys: &KeyRing, ids: &[TokenId]) -> Result<(), Failure> {
     for id in ids {
         let Insert::Inserted = host.insert(&subject::record(keys, id, None, None)?)? else {
-            return Err(Cause::Wrong);
+            return Err(Failure::WRONG);
         };
     }
     Ok(())
@@ -86,21 +82,21 @@ fn mint(host: &dyn TokenStore, keys: &KeyRing, ids: &[TokenId]) -> Result<(), Ca
 fn watch(host: &dyn TokenStore, ids: Vec<TokenId>) -> Result<(), Failure> {
     let good = |id: &TokenId| match host.get(id)? {
         Some(record) => Ok(!record.revoked),
-        None => Err(Failure::from(Cause::Wrong)),
+        None => Err(Failure::WRONG),
     };
     let begun = Instant::now();
     let mut left = Vec::new();
     for id in ids {
         let asked = now();
         if !good(&id)? {
-            return Err(Failure::from(Cause::Wrong));
+            return Err(Failure::WRONG);
         }
         left.push((id, asked));
     }
     output::line(format_args!("S"))?;
     while !left.is_empty() {
         if begun.elapsed() > PATIENCE {
-            return Err(Failure::from(Cause::Wrong));
+            return Err(Failure::WRONG);
         }
         let mut still = Vec::new();
         for (id, accepted) in left {

@@ -5,9 +5,11 @@ use std::sync::{
     atomic::{AtomicU64, Ordering},
 };
 
+use token_store::Retry;
+
 use crate::{
-    args::Run,
-    failure::{Cause, Failure},
+    args::Args,
+    failure::Failure,
     output,
     random::{self, Random},
     subject::{self, Subject},
@@ -15,23 +17,23 @@ use crate::{
     threads,
 };
 
-pub(crate) fn run(args: &Run) -> Result<(), Failure> {
-    let subject = subject::open(&args.at).map_err(Failure::Open)?;
-    let name = random::fresh().map_err(Failure::Open)?;
+pub(crate) fn run(args: &Args) -> Result<(), Failure> {
+    let subject = subject::open(&args.at).map_err(Failure::opening)?;
+    let name = random::fresh().map_err(Failure::opening)?;
     let work = Work {
         subject: &*subject,
         name,
         seed: args.seed.unwrap_or(name),
-        left: AtomicU64::new(args.ops.unwrap_or(u64::MAX)),
+        left: AtomicU64::new(args.count.unwrap_or(u64::MAX)),
         errors: Mutex::new(0),
         past_errors: args.past_errors,
         asks_again: matches!(args.at.store, StoreUrl::Postgres(_)),
     };
     output::line(format_args!("OPEN"))?;
-    threads::each(0..args.threads, |thread| work.thread(thread))?;
+    threads::each(0..args.threads.unwrap_or(1), |thread| work.thread(thread))?;
     match *work.errors.lock().unwrap_or_else(PoisonError::into_inner) {
         0 => Ok(()),
-        _ => Err(Failure::Told(4)),
+        _ => Err(Failure::printed(4)),
     }
 }
 
@@ -56,10 +58,7 @@ impl Work<'_> {
         while self.another() {
             let id = match random.below(2) {
                 0 => None,
-                _ => usize::try_from(random.next())
-                    .unwrap_or_default()
-                    .checked_rem(unspent.len())
-                    .map(|at| unspent.swap_remove(at)),
+                _ => random.index(unspent.len()).map(|at| unspent.swap_remove(at)),
             };
             let outcome = match id {
                 Some(id) => self.spend(&id)?,
@@ -83,7 +82,7 @@ impl Work<'_> {
         Ok(())
     }
 
-    fn spend(&self, id: &str) -> Result<Result<(), Cause>, Failure> {
+    fn spend(&self, id: &str) -> Result<Result<(), Failure>, Failure> {
         output::line(format_args!("B {id}"))?;
         let spent = self.resolved(id, |again| self.subject.spend(id, again))?;
         if spent.is_ok() {
@@ -96,13 +95,13 @@ impl Work<'_> {
     fn resolved(
         &self,
         id: &str,
-        ask: impl Fn(bool) -> Result<(), Cause>,
-    ) -> Result<Result<(), Cause>, Failure> {
+        ask: impl Fn(bool) -> Result<(), Failure>,
+    ) -> Result<Result<(), Failure>, Failure> {
         let mut outcome = ask(false);
         let mut in_doubt = false;
         while let Err(cause) = &outcome
             && self.asks_again
-            && (cause.is_unknown() || in_doubt && cause.is_passing())
+            && (cause.retry == Retry::Ask || in_doubt && cause.retry == Retry::Safe)
         {
             in_doubt = true;
             output::line(format_args!("U {id}"))?;
@@ -117,13 +116,13 @@ impl Work<'_> {
     }
 
     // Prints an error. Returns whether to continue.
-    fn failed(&self, cause: &Cause) -> Result<bool, Failure> {
+    fn failed(&self, cause: &Failure) -> Result<bool, Failure> {
         let mut errors = self.errors.lock().unwrap_or_else(PoisonError::into_inner);
         if *errors > self.past_errors {
             return Ok(false);
         }
         *errors = errors.saturating_add(1);
-        output::line(format_args!("ERR {}", cause.kind()))?;
+        output::line(format_args!("ERR {}", cause.kind))?;
         if *errors <= self.past_errors {
             return Ok(true);
         }

@@ -8,7 +8,7 @@ use token_store::{
 };
 
 use crate::{
-    failure::Cause,
+    failure::Failure,
     target::{self, At, StoreUrl},
 };
 
@@ -21,21 +21,19 @@ pub(crate) const CREATED: UnixTime = UnixTime::from_secs(0);
 /// A store of tokens of one use.
 pub(crate) trait Subject: Send + Sync {
     /// Inserts a token and returns once the store acknowledges it. With `again`, it may exist already.
-    fn mint(&self, id: &str, again: bool) -> Result<(), Cause>;
+    fn mint(&self, id: &str, again: bool) -> Result<(), Failure>;
 
     /// Spends a token and returns once the store acknowledges it. With `again`, it may have been spent by an earlier
     /// attempt.
-    fn spend(&self, id: &str, again: bool) -> Result<(), Cause>;
+    fn spend(&self, id: &str, again: bool) -> Result<(), Failure>;
 
-    /// Reports each token that can be spent, and whether its secret is the one that it was minted with.
-    fn spendable(&self, tell: Tell<'_>) -> Result<(), Cause>;
+    /// Adds each token that can be spent, and whether its secret is the one that it was minted with. Before a failure,
+    /// adds those that could be read.
+    fn spendable(&self, found: &mut Vec<(String, bool)>) -> Result<(), Failure>;
 }
 
-/// Receives the tokens that [`Subject::spendable`] finds.
-pub(crate) type Tell<'a> = &'a mut dyn FnMut(&str, bool);
-
 /// Opens the store at a place.
-pub(crate) fn open(at: &At) -> Result<Box<dyn Subject>, Cause> {
+pub(crate) fn open(at: &At) -> Result<Box<dyn Subject>, Failure> {
     if let StoreUrl::SledUnguarded(path) = &at.store {
         return Ok(Box::new(Unguarded(sled::open(path)?)));
     }
@@ -49,7 +47,7 @@ pub(crate) fn record(
     id: &TokenId,
     use_limit: Option<NonZeroU64>,
     expires: Option<UnixTime>,
-) -> Result<Record, Cause> {
+) -> Result<Record, Failure> {
     let entity = |kind: &str, id: &str| Entity { kind: kind.to_owned(), id: id.to_owned() };
     let terms = Terms {
         id,
@@ -67,31 +65,32 @@ fn secret(id: &TokenId) -> RootKey {
     RootKey::derive_any(id.as_bytes())
 }
 
-struct Guarded {
-    store: Box<dyn Administration>,
-    keys: KeyRing,
+/// A store of this project.
+pub(crate) struct Guarded {
+    pub(crate) store: Box<dyn Administration>,
+    pub(crate) keys: KeyRing,
 }
 
 impl Subject for Guarded {
-    fn mint(&self, id: &str, again: bool) -> Result<(), Cause> {
+    fn mint(&self, id: &str, again: bool) -> Result<(), Failure> {
         let id = TokenId::new(id)?;
         match self.store.insert(&record(&self.keys, &id, NonZeroU64::new(1), None)?)? {
             Insert::Inserted => Ok(()),
             Insert::Exists if again => Ok(()),
-            Insert::Exists => Err(Cause::Wrong),
+            Insert::Exists => Err(Failure::WRONG),
         }
     }
 
-    fn spend(&self, id: &str, again: bool) -> Result<(), Cause> {
+    fn spend(&self, id: &str, again: bool) -> Result<(), Failure> {
         let id = TokenId::new(id)?;
         let claim = ClaimId::new(*b"claim")?;
         match self.store.spend(&id, &claim, CREATED)? {
             Spend::Spent { uses_left: Some(0), repeated, .. } if again || !repeated => Ok(()),
-            _ => Err(Cause::Wrong),
+            _ => Err(Failure::WRONG),
         }
     }
 
-    fn spendable(&self, tell: Tell<'_>) -> Result<(), Cause> {
+    fn spendable(&self, found: &mut Vec<(String, bool)>) -> Result<(), Failure> {
         let mut after = None;
         loop {
             let page = self.store.list(&Filter::All, after.as_ref(), PAGE)?;
@@ -105,7 +104,7 @@ impl Subject for Guarded {
                 }
                 let opened = self.keys.open(&record.root_key, record.owner());
                 let sound = opened.is_ok_and(|key| key.expose() == secret(&record.id).expose());
-                tell(&record.id.to_string(), sound);
+                found.push((record.id.to_string(), sound));
             }
             match page.next {
                 None => return Ok(()),
@@ -119,22 +118,22 @@ impl Subject for Guarded {
 struct Unguarded(sled::Db);
 
 impl Subject for Unguarded {
-    fn mint(&self, id: &str, _: bool) -> Result<(), Cause> {
+    fn mint(&self, id: &str, _: bool) -> Result<(), Failure> {
         self.0.insert(id, id)?;
         self.0.flush()?;
         Ok(())
     }
 
-    fn spend(&self, id: &str, _: bool) -> Result<(), Cause> {
+    fn spend(&self, id: &str, _: bool) -> Result<(), Failure> {
         let removed = self.0.remove(id)?;
         self.0.flush()?;
-        removed.map(drop).ok_or(Cause::Wrong)
+        removed.map(drop).ok_or(Failure::WRONG)
     }
 
-    fn spendable(&self, tell: Tell<'_>) -> Result<(), Cause> {
+    fn spendable(&self, found: &mut Vec<(String, bool)>) -> Result<(), Failure> {
         for pair in self.0.iter() {
             let (id, value) = pair?;
-            tell(&String::from_utf8_lossy(&id), id == value);
+            found.push((String::from_utf8_lossy(&id).into_owned(), id == value));
         }
         Ok(())
     }

@@ -8,7 +8,7 @@ use std::{
 use token_store::{Administration, KeyFileError, KeyRing, MemoryStore, RedbStore, SledStore, StoreError};
 use token_store_postgres::{PostgresConfig, PostgresStore};
 
-use crate::failure::Cause;
+use crate::failure::Failure;
 
 /// A store and its keys.
 #[derive(Debug, clap::Args)]
@@ -34,24 +34,21 @@ pub(crate) enum StoreUrl {
     Postgres(String),
 }
 
-#[derive(Clone, Copy, Debug, thiserror::Error)]
-#[error("none of redb:PATH, sled:PATH, sled-unguarded:PATH, postgres://USER@HOST/DATABASE and memory:")]
-pub(crate) struct InvalidStore;
-
 impl FromStr for StoreUrl {
-    type Err = InvalidStore;
+    type Err = &'static str;
 
-    fn from_str(text: &str) -> Result<Self, InvalidStore> {
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
         match text.split_once(':') {
             Some(("memory", "")) => Ok(Self::Memory),
-            Some((_, "")) | None => Err(InvalidStore),
             Some(("postgres", _)) if text.parse::<PostgresConfig>().is_ok() => {
                 Ok(Self::Postgres(text.to_owned()))
             }
-            Some(("redb", path)) => Ok(Self::Redb(path.into())),
-            Some(("sled", path)) => Ok(Self::Sled(path.into())),
-            Some(("sled-unguarded", path)) => Ok(Self::SledUnguarded(path.into())),
-            Some(_) => Err(InvalidStore),
+            Some(("redb", path)) if !path.is_empty() => Ok(Self::Redb(path.into())),
+            Some(("sled", path)) if !path.is_empty() => Ok(Self::Sled(path.into())),
+            Some(("sled-unguarded", path)) if !path.is_empty() => Ok(Self::SledUnguarded(path.into())),
+            _ => Err(
+                "none of redb:PATH, sled:PATH, sled-unguarded:PATH, postgres://USER@HOST/DATABASE and memory:",
+            ),
         }
     }
 }
@@ -65,34 +62,34 @@ impl StoreUrl {
     }
 }
 
-/// Opens the token store at a place and its key ring. The control is not a token store: [`Cause::Wrong`].
-pub(crate) fn with_keys(at: &At) -> Result<(Box<dyn Administration>, KeyRing), Cause> {
+/// Opens the token store at a place and its key ring. The control is not a token store: [`Failure::WRONG`].
+pub(crate) fn with_keys(at: &At) -> Result<(Box<dyn Administration>, KeyRing), Failure> {
     let keys = keys(at)?;
     let store: Box<dyn Administration> = match &at.store {
         StoreUrl::Memory => Box::new(MemoryStore::new()),
         StoreUrl::Redb(path) => Box::new(RedbStore::open_or_create(path)?),
         StoreUrl::Sled(path) => Box::new(SledStore::open_or_create(path)?),
-        StoreUrl::SledUnguarded(_) => return Err(Cause::Wrong),
+        StoreUrl::SledUnguarded(_) => return Err(Failure::WRONG),
         StoreUrl::Postgres(url) => Box::new(postgres(&config(url)?)?),
     };
     Ok((store, keys))
 }
 
 /// Opens several stores on one server, as separate processes would, each with one connection that writes and one that
-/// reads; and their key ring. Fails with [`Cause::Wrong`] for a local store, which only one process can open.
-pub(crate) fn alone(at: &At, count: u16) -> Result<(Vec<PostgresStore>, KeyRing), Cause> {
-    let StoreUrl::Postgres(url) = &at.store else { return Err(Cause::Wrong) };
+/// reads; and their key ring. Fails with [`Failure::WRONG`] for a local store, which only one process can open.
+pub(crate) fn alone(at: &At, count: u16) -> Result<(Vec<PostgresStore>, KeyRing), Failure> {
+    let StoreUrl::Postgres(url) = &at.store else { return Err(Failure::WRONG) };
     let (keys, config) = (keys(at)?, config(url)?.connections(1, 1));
     let stores = (0..count).map(|_| postgres(&config)).collect::<Result<_, _>>()?;
     Ok((stores, keys))
 }
 
-fn config(url: &str) -> Result<PostgresConfig, Cause> {
-    url.parse().map_err(|_| Cause::Wrong)
+fn config(url: &str) -> Result<PostgresConfig, Failure> {
+    url.parse().map_err(|_| Failure::WRONG)
 }
 
 // Creates the tables if there are none.
-fn postgres(config: &PostgresConfig) -> Result<PostgresStore, Cause> {
+fn postgres(config: &PostgresConfig) -> Result<PostgresStore, Failure> {
     match PostgresStore::open(config) {
         Err(StoreError::NotFound { .. }) => {
             PostgresStore::init(config)?;
@@ -113,7 +110,7 @@ pub(crate) fn key_file(at: &At) -> Option<PathBuf> {
 }
 
 // Creates the key ring if there is none, before the store: no store ever lacks its keys.
-fn keys(at: &At) -> Result<KeyRing, Cause> {
+fn keys(at: &At) -> Result<KeyRing, Failure> {
     let Some(path) = key_file(at) else { return Ok(KeyRing::generate()?) };
     match KeyRing::create(&path) {
         Err(KeyFileError::Exists { .. }) => Ok(KeyRing::load(&path)?),

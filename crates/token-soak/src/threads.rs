@@ -16,7 +16,7 @@ pub(crate) fn each<T: Send>(
         let work = &work;
         let others: Vec<_> = items.map(|item| scope.spawn(move || work(item))).collect();
         let first = work(first);
-        let others = others.into_iter().map(|thread| thread.join().unwrap_or(Err(Failure::Told(101))));
+        let others = others.into_iter().map(|thread| thread.join().unwrap_or(Err(Failure::printed(101))));
         others.fold(first, Result::and)
     })
 }

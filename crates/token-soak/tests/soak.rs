@@ -87,7 +87,7 @@ fn what_was_told_before_a_kill_is_so() {
 fn a_bounded_run_does_as_much_as_it_was_asked_to() {
     for engine in ENGINES {
         let dir = tempfile::tempdir().unwrap();
-        let run = output(engine, dir.path(), &["run", "--threads", "3", "--ops", "50", "--seed", "1"]);
+        let run = output(engine, dir.path(), &["run", "--threads", "3", "--count", "50", "--seed", "1"]);
         assert!(run.status.success(), "{engine}: {run:?}");
         let told = lines(&run);
         let count = |what: &str| told.iter().filter(|line| line.starts_with(what)).count();
@@ -101,7 +101,7 @@ fn a_bounded_run_does_as_much_as_it_was_asked_to() {
 #[test]
 fn other_keys_open_no_seal() {
     let dir = tempfile::tempdir().unwrap();
-    assert!(output("redb", dir.path(), &["run", "--ops", "5", "--seed", "1"]).status.success());
+    assert!(output("redb", dir.path(), &["run", "--count", "5", "--seed", "1"]).status.success());
     fs::remove_file(dir.path().join("store.keys")).unwrap();
     let check = output("redb", dir.path(), &["check"]);
     assert!(check.status.success());
@@ -126,15 +126,15 @@ fn what_does_not_open_says_why() {
 fn races_and_histories_and_churn() {
     for engine in ["redb", "sled"] {
         let dir = tempfile::tempdir().unwrap();
-        let race = output(engine, dir.path(), &["race", "--threads", "8", "--rounds", "12"]);
+        let race = output(engine, dir.path(), &["race", "--threads", "8", "--count", "12"]);
         assert_eq!((race.status.code(), lines(&race)), (Some(0), vec!["RACE 12 0".to_owned()]), "{engine}");
-        let model = output(engine, dir.path(), &["model", "--histories", "40", "--seed", "1"]);
+        let model = output(engine, dir.path(), &["model", "--count", "40", "--seed", "1"]);
         assert_eq!(
             (model.status.code(), lines(&model)),
             (Some(0), vec!["MODEL 40 0".to_owned()]),
             "{engine}"
         );
-        let churn = output(engine, dir.path(), &["churn", "--pairs", "60"]);
+        let churn = output(engine, dir.path(), &["churn", "--count", "60"]);
         assert_eq!(
             (churn.status.code(), lines(&churn)),
             (Some(0), vec!["S 0".into(), "S 60".into()]),
@@ -147,7 +147,7 @@ fn races_and_histories_and_churn() {
 fn a_killed_rekeying_is_gone_on_with() {
     for engine in ["redb", "sled"] {
         let dir = tempfile::tempdir().unwrap();
-        assert!(output(engine, dir.path(), &["run", "--threads", "8", "--ops", "1200"]).status.success());
+        assert!(output(engine, dir.path(), &["run", "--threads", "8", "--count", "1200"]).status.success());
         let before = lines(&output(engine, dir.path(), &["check"]));
         let mut victim =
             soak(engine, dir.path(), &["rekey", "--rotate"]).stdout(Stdio::piped()).spawn().unwrap();
