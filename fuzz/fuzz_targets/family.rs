@@ -5,7 +5,7 @@ use libfuzzer_sys::fuzz_target;
 use token_core::{
     Context, Interface, Macaroon, Predicate, PredicateBuf, Region, RootKey, UnixTime, Verifier,
 };
-use token_test::strategies::FAMILIES;
+use token_test::FAMILIES;
 
 // The first byte is the family, the rest is the value.
 fuzz_target!(|bytes: &[u8]| {

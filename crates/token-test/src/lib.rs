@@ -4,13 +4,12 @@
 //! - [`vectors`]: tokens with their secrets, fields and signatures, written by other implementations.
 //! - [`bit_flips`], [`truncations`]: every small corruption of a message, for "a forgery is refused" tests.
 //! - [`oracle`]: an independent implementation to compare with.
-//! - [`peer`]: other libraries to exchange tokens with.
 //! - `postgres` (a feature): a server for the tests of that backend.
 //! - [`files`]: trees of files.
 //! - [`hostile`]: input that is crafted to cost its reader time, memory or stack.
 //! - [`records`]: records of stores, their ids and claims.
 //! - `stores` (a feature): the stores of one process, by name.
-//! - [`strategies`]: identifiers, caveats, requests and corruption for property tests.
+//! - [`FAMILIES`]: what the caveats of each type begin with.
 //! - [`text`]: the encodings and packets of tokens, implemented independently of the library.
 //! - [`SplitMix64`]: random but repeatable inputs.
 //! - [`world`]: an authority with a host and a clock for tests.
@@ -39,20 +38,39 @@ pub mod hex;
 pub mod hostile;
 mod mutation;
 pub mod oracle;
-pub mod peer;
 #[cfg(feature = "postgres")]
 pub mod postgres;
 mod random;
 pub mod records;
 #[cfg(feature = "stores")]
 pub mod stores;
-pub mod strategies;
 pub mod text;
 pub mod vectors;
 pub mod world;
 
 pub use mutation::{bit_flips, truncations};
 pub use random::SplitMix64;
+
+/// What the caveats of each type begin with, and last nothing, with which any caveat does.
+pub const FAMILIES: [&str; 17] = [
+    "time < ",
+    "ip = ",
+    "asn = ",
+    "geo.country = ",
+    "geo.country != ",
+    "geo.region = ",
+    "geo.region != ",
+    "service = ",
+    "consumer = ",
+    "interface = ",
+    "api = ",
+    "data.readonly",
+    "data.path = ",
+    "data.objectid = ",
+    "authorization = ",
+    "tokenType = ",
+    "",
+];
 
 /// A root key as vectors and the oracle give it. These keys are published test data.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -16,7 +16,6 @@ use macaroon::{Caveat, Format, Macaroon, MacaroonKey, Verifier};
 pub use macaroon::MacaroonError;
 
 use crate::Key;
-use crate::peer::{Made, Peer, Plan, Spec};
 
 /// The longest accepted input, in bytes. At the least packet length of 7 bytes, the decoder recurses 586 times for
 /// it; without optimization, some 1,200 calls fit on the 2 MiB stack of a test thread.
@@ -125,79 +124,6 @@ pub fn verify<C: AsRef<[u8]>>(token: &[u8], key: Key<'_>, exact: &[C]) -> Result
     verifier.verify(&token, &root_key(key), Vec::new())
 }
 
-/// The oracle's name of a format.
-const fn format(format: token_core::Format) -> Format {
-    match format {
-        token_core::Format::V1 => Format::V1,
-        token_core::Format::V2 => Format::V2,
-        _ => Format::V2JSON,
-    }
-}
-
-/// The oracle as a peer: in this process, so always available.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Crate;
-
-impl Peer for Crate {
-    fn name(&self) -> &'static str {
-        "macaroon 0.3.0"
-    }
-
-    fn formats(&self) -> &'static [token_core::Format] {
-        &[token_core::Format::V1, token_core::Format::V2, token_core::Format::V2J]
-    }
-
-    fn make(&mut self, plan: &Plan, wanted: token_core::Format) -> Made {
-        initialize();
-        let make = |spec: &Spec| {
-            let key = MacaroonKey::generate(&spec.secret);
-            let mut token =
-                Macaroon::create(Some(spec.location.clone()), &key, spec.identifier.as_str().into())
-                    .expect("the oracle mints any identifier that is not empty");
-            for caveat in &spec.caveats {
-                match &caveat.third_party {
-                    None => token.add_first_party_caveat(caveat.cid.as_str().into()),
-                    Some(third) => token.add_third_party_caveat(
-                        &third.location,
-                        &MacaroonKey::generate(&third.secret),
-                        caveat.cid.as_str().into(),
-                    ),
-                }
-            }
-            token
-        };
-        let write =
-            |token: &Macaroon| token.serialize(format(wanted)).expect("the oracle writes what it minted");
-        let root = make(&plan.root);
-        let bound = |spec| {
-            let mut discharge = make(spec);
-            root.bind(&mut discharge);
-            write(&discharge)
-        };
-        Made { root: write(&root), discharges: plan.discharges.iter().map(bound).collect() }
-    }
-
-    fn check(
-        &mut self,
-        made: &Made,
-        secret: &[u8],
-        exact: &[&str],
-        _: token_core::Format,
-    ) -> Result<(), String> {
-        initialize();
-        let read = |text: &String| {
-            assert!(text.len() <= 2 * MAX_LEN, "{} characters might overflow the oracle's stack", text.len());
-            Macaroon::deserialize(text).map_err(|error| format!("{error:?}"))
-        };
-        let mut verifier = Verifier::default();
-        exact.iter().for_each(|predicate| verifier.satisfy_exact((*predicate).into()));
-        let discharges = made.discharges.iter().map(read).collect::<Result<_, _>>()?;
-        verifier
-            .verify(&read(&made.root)?, &MacaroonKey::generate(secret), discharges)
-            .map_err(|error| format!("{error:?}"))
-    }
-}
-
 fn decode(token: &[u8]) -> Result<Macaroon, MacaroonError> {
     assert!(token.len() <= MAX_LEN, "{} bytes might overflow the oracle's stack", token.len());
     initialize();
@@ -215,8 +141,11 @@ fn root_key(key: Key<'_>) -> MacaroonKey {
     }
 }
 
-/// libsodium requires this call once, before any other call on another thread.
-fn initialize() {
+/// Starts libsodium, which requires this once, before any other call on another thread.
+///
+/// # Panics
+/// If it does not start.
+pub fn initialize() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| macaroon::initialize().expect("libsodium starts"));
 }

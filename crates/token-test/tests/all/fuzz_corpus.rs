@@ -6,7 +6,7 @@ use std::fs;
 use std::path::Path;
 
 use token_core::Predicate;
-use token_test::strategies::FAMILIES;
+use token_test::FAMILIES;
 use token_test::{SplitMix64, hex, text, vectors};
 
 /// File names and contents by fuzz target.

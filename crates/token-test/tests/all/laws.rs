@@ -8,9 +8,12 @@ use token_core::{
     Caveat, CaveatKey, CaveatNonce, Context, DecodeOptions, Encoding, Format, Macaroon, RootKey, UnixTime,
     Verifier, VerifyError,
 };
-use token_test::peer::Plan;
-use token_test::strategies::{Damage, caveat, damage, facts, predicate};
 use token_test::{SplitMix64, bit_flips, text, truncations};
+
+use crate::{
+    peer::{Plan, Spec},
+    strategies::{Damage, caveat, damage, facts, predicate},
+};
 
 const FORMATS: [Format; 3] = [Format::V1, Format::V2, Format::V2J];
 
@@ -225,7 +228,7 @@ fn small(seed: u64) -> Request {
         .collect();
     for (identifier, secret) in asked {
         let location = plan.root.location.clone();
-        plan.discharges.push(token_test::peer::Spec { secret, location, identifier, caveats: Vec::new() });
+        plan.discharges.push(Spec { secret, location, identifier, caveats: Vec::new() });
     }
     let (root, discharges) = plan.make(&mut random);
     Request { plan, root, discharges }

@@ -1,6 +1,7 @@
 //! Both crates against vectors, oracles, peers and hostile input.
 #![allow(
     clippy::arithmetic_side_effects,
+    clippy::expect_used,
     clippy::indexing_slicing,
     clippy::panic,
     clippy::unwrap_used,
@@ -17,7 +18,9 @@ mod laws;
 mod macaroons;
 mod onedata;
 mod oracle;
+mod peer;
 mod peers;
 mod properties;
+mod strategies;
 mod support;
 mod vectors;

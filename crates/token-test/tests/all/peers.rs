@@ -7,8 +7,8 @@ use std::{path::Path, process::Command};
 
 use token_core::{Context, DecodeOptions, Encoding, Format, Macaroon, RootKey, UnixTime, Verifier};
 use token_test::SplitMix64;
-use token_test::oracle::Crate;
-use token_test::peer::{Made, Peer, Plan, Program};
+
+use crate::peer::{Crate, Made, Peer, Plan, Program};
 
 /// In each format and each direction.
 const TOKENS: usize = 1000;

@@ -8,11 +8,12 @@ use token_core::{
     LegacyType, Macaroon, Place, Predicate, PredicateBuf, RootKey, Token, UnixTime, Verifier, VerifyError,
     inspect,
 };
-use token_test::strategies::{
+use token_test::text;
+
+use crate::strategies::{
     Damage, caveat, caveat_types, damage, facts, identifier, legacy_type, near_predicate, opaque_id,
     predicate, prefix, recipe, token_like_text, wild_identifier,
 };
-use token_test::text;
 
 const ENCODINGS: [Encoding; 2] = [Encoding::Base62, Encoding::Base64Url];
 
@@ -370,7 +371,7 @@ fn packets() -> impl Strategy<Value = Vec<u8>> {
 }
 
 fn narrowed_is_no_wider(
-    recipe: &token_test::strategies::Recipe,
+    recipe: &crate::strategies::Recipe,
     more: &[String],
     facts: &Context,
     supported: CaveatTypes,

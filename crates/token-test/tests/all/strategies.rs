@@ -14,27 +14,6 @@ use token_core::{
     RootKey, Scope, ServiceKind, Subject, TokenType, UnixTime,
 };
 
-/// What the caveats of each type begin with, and last nothing, with which any caveat does.
-pub const FAMILIES: [&str; 17] = [
-    "time < ",
-    "ip = ",
-    "asn = ",
-    "geo.country = ",
-    "geo.country != ",
-    "geo.region = ",
-    "geo.region != ",
-    "service = ",
-    "consumer = ",
-    "interface = ",
-    "api = ",
-    "data.readonly",
-    "data.path = ",
-    "data.objectid = ",
-    "authorization = ",
-    "tokenType = ",
-    "",
-];
-
 const IDS: &[&str] = &["a", "b", "*", "p-1", "8f2c"];
 const ADDRESSES: &[&str] = &["192.0.2.7", "192.0.2.8", "10.1.2.3", "0.0.0.0", "255.255.255.255"];
 const COUNTRIES: &[&str] = &["PL", "FR", "DE", "UK"];
@@ -66,7 +45,7 @@ fn subject_text() -> impl Strategy<Value = String> {
 }
 
 /// A caveat of Onedata's vocabulary, `tokenType` apart, as Onedata writes it.
-pub fn predicate() -> impl Strategy<Value = String> {
+pub(crate) fn predicate() -> impl Strategy<Value = String> {
     let filtered = |name: &'static str, items: BoxedStrategy<String>| {
         (select(&["=", "!="][..]), list(items))
             .prop_map(move |(filter, list)| format!("{name} {filter} {list}"))
@@ -103,12 +82,12 @@ pub fn predicate() -> impl Strategy<Value = String> {
 }
 
 /// `tokenType = T`
-pub fn token_type_predicate() -> impl Strategy<Value = String> {
+pub(crate) fn token_type_predicate() -> impl Strategy<Value = String> {
     select(LEGACY).prop_map(|legacy| format!("tokenType = {legacy}"))
 }
 
 /// Any text caveat: mostly known ones, some near misses, some unknown.
-pub fn caveat() -> impl Strategy<Value = String> {
+pub(crate) fn caveat() -> impl Strategy<Value = String> {
     prop_oneof![
         8 => predicate(),
         1 => token_type_predicate(),
@@ -119,7 +98,7 @@ pub fn caveat() -> impl Strategy<Value = String> {
 }
 
 /// A known caveat with one small thing changed in it.
-pub fn near_predicate() -> impl Strategy<Value = String> {
+pub(crate) fn near_predicate() -> impl Strategy<Value = String> {
     (prop_oneof![predicate(), token_type_predicate()], any::<Index>(), "[ |/=!<0-9a-zA-Z*.+-]?").prop_map(
         |(text, at, with)| {
             let at = at.index(text.len());
@@ -152,46 +131,39 @@ fn identifier_of(part: impl Strategy<Value = String> + Clone) -> impl Strategy<V
 }
 
 /// An identifier of version 2 whose parts hold anything but separators.
-pub fn identifier() -> impl Strategy<Value = IdentifierV2> {
+pub(crate) fn identifier() -> impl Strategy<Value = IdentifierV2> {
     identifier_of(prop_oneof![3 => "[0-9a-zA-Z_-]{1,12}", 1 => "[^/|:\\x00*]{1,6}"])
 }
 
 /// An identifier of version 2 whose parts hold anything at all.
-pub fn wild_identifier() -> impl Strategy<Value = IdentifierV2> {
+pub(crate) fn wild_identifier() -> impl Strategy<Value = IdentifierV2> {
     identifier_of(prop_oneof!["[a:/|*]{0,4}", "\\PC{0,6}"])
 }
 
 /// The id of a legacy token (before 20.02).
-pub fn opaque_id() -> impl Strategy<Value = String> {
+pub(crate) fn opaque_id() -> impl Strategy<Value = String> {
     "[0-9A-Za-z_-]{32,43}"
 }
 
 /// The parts from which a token is minted.
 #[derive(Clone, Debug)]
-pub struct Recipe {
+pub(crate) struct Recipe {
     /// The secret of the root key: test data.
-    pub secret: Vec<u8>,
-    /// The location.
-    pub location: String,
+    pub(crate) secret: Vec<u8>,
+    pub(crate) location: String,
     /// The identifier, of either version.
-    pub identifier: String,
-    /// The caveats, in chain order.
-    pub caveats: Vec<String>,
+    pub(crate) identifier: String,
+    pub(crate) caveats: Vec<String>,
 }
 
 impl Recipe {
     /// Derives the root key.
-    #[must_use]
-    pub fn key(&self) -> RootKey {
+    pub(crate) fn key(&self) -> RootKey {
         RootKey::derive_any(&self.secret)
     }
 
     /// Mints the token.
-    ///
-    /// # Panics
-    /// If a field is empty or too long.
-    #[must_use]
-    pub fn mint(&self) -> Macaroon {
+    pub(crate) fn mint(&self) -> Macaroon {
         let mut macaroon = Macaroon::mint(&self.key(), &self.location, self.identifier.as_bytes()).unwrap();
         self.caveats.iter().for_each(|caveat| macaroon.attenuate(caveat).unwrap());
         macaroon
@@ -199,14 +171,14 @@ impl Recipe {
 }
 
 /// A token with text caveats, some of them unknown.
-pub fn recipe() -> impl Strategy<Value = Recipe> {
+pub(crate) fn recipe() -> impl Strategy<Value = Recipe> {
     let identifier = prop_oneof![opaque_id(), identifier().prop_map(|it| it.write().unwrap())];
     (vec(any::<u8>(), 0..80), "\\PC{0,20}", identifier, vec(caveat(), 0..6))
         .prop_map(|(secret, location, identifier, caveats)| Recipe { secret, location, identifier, caveats })
 }
 
 /// A request in the world that [`predicate`] draws from.
-pub fn facts() -> impl Strategy<Value = Context> {
+pub(crate) fn facts() -> impl Strategy<Value = Context> {
     let address = prop_oneof![
         4 => select(ADDRESSES).prop_map(|ip| ip.parse().unwrap()),
         1 => Just(IpAddr::from([0_u8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 192, 0, 2, 7])),
@@ -245,34 +217,29 @@ pub fn facts() -> impl Strategy<Value = Context> {
 }
 
 /// A row of the table of `onedata-tokens.md` §4.1, or every type of caveat.
-pub fn caveat_types() -> impl Strategy<Value = CaveatTypes> {
+pub(crate) fn caveat_types() -> impl Strategy<Value = CaveatTypes> {
     let rows =
         [CaveatTypes::ACCESS, CaveatTypes::ACCESS_AS_IDENTITY, CaveatTypes::IDENTITY, CaveatTypes::INVITE];
     prop_oneof![Just(CaveatTypes::ALL), select(rows.to_vec())]
 }
 
 /// A type of legacy tokens (before 20.02).
-pub fn legacy_type() -> impl Strategy<Value = LegacyType> {
+pub(crate) fn legacy_type() -> impl Strategy<Value = LegacyType> {
     select(LEGACY)
 }
 
 /// The service codes that may stand before a token's text.
-pub fn prefix() -> impl Strategy<Value = Option<ServiceKind>> {
+pub(crate) fn prefix() -> impl Strategy<Value = Option<ServiceKind>> {
     option::of(select(&[ServiceKind::OpWorker, ServiceKind::OpPanel][..]))
 }
 
 /// A corruption of a message, applied by [`Damage::apply`].
 #[derive(Clone, Debug)]
-pub enum Damage {
-    /// Replaces a byte.
+pub(crate) enum Damage {
     Change(Index, u8),
-    /// Removes a byte.
     Drop(Index),
-    /// Inserts a byte.
     Insert(Index, u8),
-    /// Swaps two bytes.
     Swap(Index, Index),
-    /// Truncates.
     Cut(Index),
     /// Repeats a piece.
     Repeat(Index, Index),
@@ -280,8 +247,7 @@ pub enum Damage {
 
 impl Damage {
     /// Returns the corrupted message, which may equal the original.
-    #[must_use]
-    pub fn apply(&self, message: &[u8]) -> Vec<u8> {
+    pub(crate) fn apply(&self, message: &[u8]) -> Vec<u8> {
         let mut message = message.to_vec();
         let len = message.len();
         if len == 0 {
@@ -304,7 +270,7 @@ impl Damage {
 }
 
 /// Corruption that inserts the bytes that `byte` draws.
-pub fn damage(byte: impl Strategy<Value = u8> + Clone + 'static) -> impl Strategy<Value = Damage> {
+pub(crate) fn damage(byte: impl Strategy<Value = u8> + Clone + 'static) -> impl Strategy<Value = Damage> {
     prop_oneof![
         (any::<Index>(), byte.clone()).prop_map(|(at, byte)| Damage::Change(at, byte)),
         any::<Index>().prop_map(Damage::Drop),
@@ -316,7 +282,7 @@ pub fn damage(byte: impl Strategy<Value = u8> + Clone + 'static) -> impl Strateg
 }
 
 /// Text that looks like a token and is one only by chance.
-pub fn token_like_text() -> impl Strategy<Value = String> {
+pub(crate) fn token_like_text() -> impl Strategy<Value = String> {
     let piece = prop_oneof![
         Just("MDAxNWxvY2F00aW9uIG9uZXpvbmUK".to_owned()),
         Just("MDAxNWxvY2F0aW9uIG9uZXpvbmUK".to_owned()),

@@ -7,60 +7,53 @@ use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
+use macaroon::{MacaroonKey, Verifier};
 use serde::{Deserialize, Serialize};
 use token_core::{CaveatKey, CaveatNonce, Format, Macaroon};
-
-use crate::{SplitMix64, hex};
+use token_test::{SplitMix64, hex, oracle};
 
 /// A token and its discharges.
-#[derive(Clone, Debug, Serialize)]
-pub struct Plan {
-    /// The token itself.
-    pub root: Spec,
+#[derive(Serialize)]
+pub(crate) struct Plan {
+    pub(crate) root: Spec,
     /// The discharges of its third-party caveats and of each other's.
-    pub discharges: Vec<Spec>,
+    pub(crate) discharges: Vec<Spec>,
 }
 
 /// The parts of one macaroon.
-#[derive(Clone, Debug, Serialize)]
-pub struct Spec {
+#[derive(Serialize)]
+pub(crate) struct Spec {
     /// The secret that the key is derived from: test data.
     #[serde(serialize_with = "as_hex")]
-    pub secret: Vec<u8>,
-    /// The location.
-    pub location: String,
-    /// The identifier.
-    pub identifier: String,
-    /// The caveats, in chain order.
-    pub caveats: Vec<CaveatSpec>,
+    pub(crate) secret: Vec<u8>,
+    pub(crate) location: String,
+    pub(crate) identifier: String,
+    pub(crate) caveats: Vec<CaveatSpec>,
 }
 
 /// The parts of one caveat.
-#[derive(Clone, Debug, Serialize)]
-pub struct CaveatSpec {
+#[derive(Serialize)]
+pub(crate) struct CaveatSpec {
     /// The predicate, or the identifier of the discharge.
-    pub cid: String,
+    pub(crate) cid: String,
     /// The parts of a third-party caveat; absent for a first-party one.
-    pub third_party: Option<ThirdPartySpec>,
+    pub(crate) third_party: Option<ThirdPartySpec>,
 }
 
 /// The additional parts of a third-party caveat.
-#[derive(Clone, Debug, Serialize)]
-pub struct ThirdPartySpec {
+#[derive(Serialize)]
+pub(crate) struct ThirdPartySpec {
     /// The secret that the caveat's key is derived from.
     #[serde(serialize_with = "as_hex")]
-    pub secret: Vec<u8>,
-    /// The location of the third party.
-    pub location: String,
+    pub(crate) secret: Vec<u8>,
+    pub(crate) location: String,
 }
 
 /// A token and its bound discharges in one format: JSON as text, other formats in base64.
-#[derive(Clone, Debug, Deserialize, Serialize)]
-pub struct Made {
-    /// The token.
-    pub root: String,
-    /// The discharges.
-    pub discharges: Vec<String>,
+#[derive(Debug, Deserialize, Serialize)]
+pub(crate) struct Made {
+    pub(crate) root: String,
+    pub(crate) discharges: Vec<String>,
 }
 
 fn as_hex<S: serde::Serializer>(bytes: &[u8], to: S) -> Result<S::Ok, S::Error> {
@@ -74,7 +67,7 @@ fn text(random: &mut SplitMix64, most: usize) -> String {
 
 impl Plan {
     /// A token with a few caveats, and discharges with a few of their own.
-    pub fn random(random: &mut SplitMix64) -> Self {
+    pub(crate) fn random(random: &mut SplitMix64) -> Self {
         let mut open = Vec::new();
         let mut count = 0;
         let mut spec = |secret: Vec<u8>, identifier: String, random: &mut SplitMix64, open: &mut Vec<_>| {
@@ -104,7 +97,7 @@ impl Plan {
     }
 
     /// Maps every text, equal texts to equal texts.
-    pub fn for_each_text(&mut self, change: impl Fn(&mut String)) {
+    pub(crate) fn for_each_text(&mut self, change: impl Fn(&mut String)) {
         for spec in [&mut self.root].into_iter().chain(&mut self.discharges) {
             change(&mut spec.location);
             change(&mut spec.identifier);
@@ -116,15 +109,13 @@ impl Plan {
     }
 
     /// Returns the predicates of all first-party caveats, those of discharges included.
-    #[must_use]
-    pub fn exact(&self) -> Vec<&str> {
+    pub(crate) fn exact(&self) -> Vec<&str> {
         let all = [&self.root].into_iter().chain(&self.discharges).flat_map(|spec| &spec.caveats);
         all.filter(|caveat| caveat.third_party.is_none()).map(|caveat| caveat.cid.as_str()).collect()
     }
 
     /// Makes the token and its bound discharges with this library.
-    #[must_use]
-    pub fn make(&self, random: &mut SplitMix64) -> (Macaroon, Vec<Macaroon>) {
+    pub(crate) fn make(&self, random: &mut SplitMix64) -> (Macaroon, Vec<Macaroon>) {
         let mut make = |spec: &Spec| {
             // A discharge is an ordinary macaroon under the caveat's key.
             let key = CaveatKey::derive_any(&spec.secret);
@@ -151,8 +142,7 @@ impl Plan {
 }
 
 /// Another library.
-pub trait Peer {
-    /// Its name and version.
+pub(crate) trait Peer {
     fn name(&self) -> &'static str;
 
     /// The formats that the library writes and reads.
@@ -162,15 +152,11 @@ pub trait Peer {
     fn make(&mut self, plan: &Plan, format: Format) -> Made;
 
     /// Reads a token and its discharges and verifies them.
-    ///
-    /// # Errors
-    /// The library's error if it cannot read the token or refuses it.
     fn check(&mut self, made: &Made, secret: &[u8], exact: &[&str], format: Format) -> Result<(), String>;
 }
 
 /// A library in another language, wrapped by a program.
-#[derive(Debug)]
-pub struct Program {
+pub(crate) struct Program {
     name: &'static str,
     formats: &'static [Format],
     child: Child,
@@ -187,10 +173,7 @@ struct Answer {
 
 impl Program {
     /// Starts pymacaroons, if `ONETOKEN_PYTHON` (by default `python3`) has it.
-    ///
-    /// # Errors
-    /// Why it is not there.
-    pub fn pymacaroons() -> Result<Self, String> {
+    pub(crate) fn pymacaroons() -> Result<Self, String> {
         let python = std::env::var_os("ONETOKEN_PYTHON").unwrap_or_else(|| "python3".into());
         let mut command = Command::new(python);
         command.arg(driver("peer.py"));
@@ -198,10 +181,7 @@ impl Program {
     }
 
     /// Builds go-macaroon in the directory and starts it, if Go and Debian's package of its sources are installed.
-    ///
-    /// # Errors
-    /// Why it is not there.
-    pub fn go_macaroon(directory: &Path) -> Result<Self, String> {
+    pub(crate) fn go_macaroon(directory: &Path) -> Result<Self, String> {
         let program = directory.join("peer-go");
         let built = Command::new("go")
             .args(["build", "-o"])
@@ -278,5 +258,79 @@ impl Drop for Program {
         // It exits when its input ends.
         drop(self.input.take());
         let _ = self.child.wait();
+    }
+}
+
+/// The oracle's name of a format.
+const fn format(format: Format) -> macaroon::Format {
+    match format {
+        Format::V1 => macaroon::Format::V1,
+        Format::V2 => macaroon::Format::V2,
+        _ => macaroon::Format::V2JSON,
+    }
+}
+
+/// The oracle as a peer: in this process, so always available.
+pub(crate) struct Crate;
+
+impl Peer for Crate {
+    fn name(&self) -> &'static str {
+        "macaroon 0.3.0"
+    }
+
+    fn formats(&self) -> &'static [Format] {
+        &[Format::V1, Format::V2, Format::V2J]
+    }
+
+    fn make(&mut self, plan: &Plan, wanted: Format) -> Made {
+        oracle::initialize();
+        let make = |spec: &Spec| {
+            let key = MacaroonKey::generate(&spec.secret);
+            let mut token = macaroon::Macaroon::create(
+                Some(spec.location.clone()),
+                &key,
+                spec.identifier.as_str().into(),
+            )
+            .expect("the oracle mints any identifier that is not empty");
+            for caveat in &spec.caveats {
+                match &caveat.third_party {
+                    None => token.add_first_party_caveat(caveat.cid.as_str().into()),
+                    Some(third) => token.add_third_party_caveat(
+                        &third.location,
+                        &MacaroonKey::generate(&third.secret),
+                        caveat.cid.as_str().into(),
+                    ),
+                }
+            }
+            token
+        };
+        let write = |token: &macaroon::Macaroon| {
+            token.serialize(format(wanted)).expect("the oracle writes what it minted")
+        };
+        let root = make(&plan.root);
+        let bound = |spec| {
+            let mut discharge = make(spec);
+            root.bind(&mut discharge);
+            write(&discharge)
+        };
+        Made { root: write(&root), discharges: plan.discharges.iter().map(bound).collect() }
+    }
+
+    fn check(&mut self, made: &Made, secret: &[u8], exact: &[&str], _: Format) -> Result<(), String> {
+        oracle::initialize();
+        let read = |text: &String| {
+            assert!(
+                text.len() <= 2 * oracle::MAX_LEN,
+                "{} characters might overflow the oracle's stack",
+                text.len()
+            );
+            macaroon::Macaroon::deserialize(text).map_err(|error| format!("{error:?}"))
+        };
+        let mut verifier = Verifier::default();
+        exact.iter().for_each(|predicate| verifier.satisfy_exact((*predicate).into()));
+        let discharges = made.discharges.iter().map(read).collect::<Result<_, _>>()?;
+        verifier
+            .verify(&read(&made.root)?, &MacaroonKey::generate(secret), discharges)
+            .map_err(|error| format!("{error:?}"))
     }
 }
