@@ -37,13 +37,11 @@ impl Administration for PostgresStore {
             )
             SELECT count(*) FROM done";
         let listing = Listing::new(filter, after, limit)?;
-        let swept = self.administer(Repeat::OtherWrite, listing, |session, listing| {
-            Box::pin(async move {
-                let page = listing.page(session).await?;
-                let ids: Vec<&[u8]> = page.records.iter().map(|record| record.id.as_bytes()).collect();
-                let revoked = small(first(&session.write(SQL, &[&ids]).await?)?)?;
-                Ok(Sweep { revoked, damaged: page.damaged.len(), next: page.next })
-            })
+        let swept = self.administer(Repeat::OtherWrite, async move |session| {
+            let page = listing.page(session).await?;
+            let ids: Vec<&[u8]> = page.records.iter().map(|record| record.id.as_bytes()).collect();
+            let revoked = small(first(&session.write(SQL, &[&ids]).await?)?)?;
+            Ok(Sweep { revoked, damaged: page.damaged.len(), next: page.next })
         });
         self.announce(Subject::Everything, swept)
     }
@@ -53,11 +51,9 @@ impl Administration for PostgresStore {
             UPDATE onetoken.store SET revoke_before = greatest(revoke_before, $1::bigint)
             WHERE {mark} RETURNING revoke_before";
         purge::refuse_far_ahead(self, time)?;
-        let revoked = self.administer(Repeat::SameWrite, time, |session, time| {
-            Box::pin(async move {
-                let rows = session.write(SQL, &[&bigint(time.as_secs())]).await?;
-                Ok(UnixTime::from_secs(count(first(&rows)?)?))
-            })
+        let revoked = self.administer(Repeat::SameWrite, async move |session| {
+            let rows = session.write(SQL, &[&bigint(time.as_secs())]).await?;
+            Ok(UnixTime::from_secs(count(first(&rows)?)?))
         });
         self.announce(Subject::Everything, revoked)
     }
@@ -99,16 +95,15 @@ impl Administration for PostgresStore {
             WHERE id = $1::bytea AND claim > $2::bytea ORDER BY claim LIMIT $3::bigint";
         let after = after.map(|claim| claim.as_bytes().to_vec()).unwrap_or_default();
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-        self.administer(Repeat::Reads, (id.clone(), after, limit), |session, (id, after, limit)| {
-            Box::pin(async move {
-                let rows = session.query(SQL, &[&id.as_bytes(), after, limit]).await?;
-                let claim = |row| {
-                    let claim = ClaimId::new(get::<&[u8]>(row, 0)?);
-                    let claim = claim.map_err(|_| StoreError::Corrupt { what: "the id of a claim" })?;
-                    Ok((claim, Held { uses_left: count(get(row, 1)?)?, grant: grant_of(get(row, 2)?) }))
-                };
-                rows.iter().map(claim).collect()
-            })
+        let id = id.clone();
+        self.administer(Repeat::Reads, async move |session| {
+            let rows = session.query(SQL, &[&id.as_bytes(), &after, &limit]).await?;
+            let claim = |row| {
+                let claim = ClaimId::new(get::<&[u8]>(row, 0)?);
+                let claim = claim.map_err(|_| StoreError::Corrupt { what: "the id of a claim" })?;
+                Ok((claim, Held { uses_left: count(get(row, 1)?)?, grant: grant_of(get(row, 2)?) }))
+            };
+            rows.iter().map(claim).collect()
         })
     }
 
@@ -118,41 +113,38 @@ impl Administration for PostgresStore {
             WHERE subject > $1::bytea ORDER BY subject LIMIT $2::bigint";
         // A place is the key of a page's last subject.
         let after = after.map_or(Ok(&[][..]), Generations::place)?.to_vec();
-        self.administer(Repeat::Reads, (after, limit), |session, (after, limit)| {
-            Box::pin(async move {
-                // One row more than the limit shows whether there is another page.
-                let wanted = i64::try_from(limit.saturating_add(1)).unwrap_or(i64::MAX);
-                let mut rows = session.query(SQL, &[after, &wanted]).await?;
-                let more = rows.len() > *limit;
-                rows.truncate(*limit);
-                let mut page = Generations { sound: Vec::new(), damaged: Vec::new(), next: None };
-                let mut last = after.as_slice();
-                for row in &rows {
-                    last = get(row, 0)?;
-                    // No call looks up a key that is not a subject's; `check` reports it.
-                    let Some(subject) = kit::entity_of(last) else { continue };
-                    match Generation::from_bytes(&subject, get(row, 1)?) {
-                        Ok(generation) => page.sound.push((subject, generation)),
-                        Err(StoreError::Corrupt { .. }) => page.damaged.push(subject),
-                        Err(error) => return Err(error.into()),
-                    }
+        self.administer(Repeat::Reads, async move |session| {
+            // One row more than the limit shows whether there is another page.
+            let wanted = i64::try_from(limit.saturating_add(1)).unwrap_or(i64::MAX);
+            let mut rows = session.query(SQL, &[&after, &wanted]).await?;
+            let more = rows.len() > limit;
+            rows.truncate(limit);
+            let mut page = Generations { sound: Vec::new(), damaged: Vec::new(), next: None };
+            let mut last = after.as_slice();
+            for row in &rows {
+                last = get(row, 0)?;
+                // No call looks up a key that is not a subject's; `check` reports it.
+                let Some(subject) = kit::entity_of(last) else { continue };
+                match Generation::from_bytes(&subject, get(row, 1)?) {
+                    Ok(generation) => page.sound.push((subject, generation)),
+                    Err(StoreError::Corrupt { .. }) => page.damaged.push(subject),
+                    Err(error) => return Err(error.into()),
                 }
-                page.next = more.then(|| Generations::cursor(last));
-                Ok(page)
-            })
+            }
+            page.next = more.then(|| Generations::cursor(last));
+            Ok(page)
         })
     }
 
     fn reseal(&self, changes: &[Reseal]) -> Result<usize, StoreError> {
-        self.administer(Repeat::OtherWrite, changes.to_vec(), |session, changes| {
-            Box::pin(reseal(session, changes))
-        })
+        let changes = changes.to_vec();
+        self.administer(Repeat::OtherWrite, async move |session| reseal(session, &changes).await)
     }
 
     fn restore(&self, items: &[Item]) -> Result<usize, StoreError> {
-        let restored = self.administer(Repeat::OtherWrite, Restored::new(items)?, |session, restored| {
-            Box::pin(restored.keep(session))
-        });
+        let items = items.to_vec();
+        let restored =
+            self.administer(Repeat::OtherWrite, async move |session| restore(session, &items).await);
         self.announce(Subject::Everything, restored)
     }
 
@@ -213,13 +205,11 @@ async fn reseal(session: &Session, changes: &[Reseal]) -> Result<usize, Failure>
             replaced.insert(place, (old, new));
         }
     }
-    let found: Vec<_> = replaced.iter().collect();
-    let rows: Vec<_> = found.iter().collect();
     let columns = [
-        column(&rows, |((of_token, _), _)| *of_token),
-        column(&rows, |((_, key), _)| &**key),
-        column(&rows, |(_, (old, _))| *old),
-        column(&rows, |(_, (_, new))| &**new),
+        column(replaced.keys().map(|(of_token, _)| *of_token)),
+        column(replaced.keys().map(|(_, key)| &**key)),
+        column(replaced.values().map(|(old, _)| *old)),
+        column(replaced.values().map(|(_, new)| &**new)),
     ];
     Ok(small(first(&session.write(WRITE, &parameters(&columns)).await?)?)?)
 }
@@ -245,90 +235,74 @@ fn resealed(change: &Reseal, stored: &[u8]) -> Result<Option<Vec<u8>>, StoreErro
     })
 }
 
-/// Items of another store, as rows.
-struct Restored {
-    records: Vec<NewRecord>,
-    claims: Vec<(Vec<u8>, Vec<u8>, Held)>,
-    generations: Vec<(Vec<u8>, i64, Vec<u8>)>,
-}
-
-impl Restored {
-    // Keeps the first of several tokens with one id, revoked if any of them is, and the latest generation of a
-    // subject: a statement cannot change a row twice.
-    fn new(items: &[Item]) -> Result<Self, StoreError> {
-        let mut tokens: BTreeMap<&TokenId, (NewRecord, BTreeMap<&ClaimId, Held>)> = BTreeMap::new();
-        let mut generations: BTreeMap<Vec<u8>, (i64, Vec<u8>)> = BTreeMap::new();
-        for item in items {
-            match item {
-                Item::Token { record, claims } => match tokens.entry(&record.id) {
-                    Entry::Occupied(first) => first.into_mut().0.revoked |= record.revoked,
-                    Entry::Vacant(free) => {
-                        let claims = claims.iter().map(|(claim, held)| (claim, *held)).collect();
-                        free.insert((NewRecord::new(record)?, claims));
-                    }
-                },
-                Item::Generation { subject, generation } => {
-                    let (number, value) = (bigint(generation.number), generation.to_bytes(subject)?);
-                    let latest = generations.entry(kit::entity_key(subject).unwrap_or_default()).or_default();
-                    if number > latest.0 {
-                        *latest = (number, value);
-                    }
+// Keeps the first of several tokens with one id, revoked if any of them is, and the latest generation of a subject: a
+// statement cannot change a row twice.
+async fn restore(session: &Session, items: &[Item]) -> Result<usize, Failure> {
+    // The other store may have acknowledged the claim, so its use stays spent: `answered_again` is true.
+    const SQL: &str = "
+        WITH kept AS (
+            INSERT INTO onetoken.tokens
+                (id, record, resource, issuer, created, expires, use_limit, uses, revoked, last_use)
+            SELECT id, record, resource, issuer, created, expires, use_limit, uses, revoked, last_use
+            FROM unnest($1::bytea[], $2::bytea[], $3::bytea[], $4::bytea[], $5::bigint[], $6::bigint[],
+                        $7::bigint[], $8::bigint[], $9::boolean[], $10::bigint[])
+                AS a(id, record, resource, issuer, created, expires, use_limit, uses, revoked, last_use)
+            WHERE {mark}
+            ORDER BY id
+            -- Also covers a row that another host inserted after the snapshot of this statement.
+            ON CONFLICT (id) DO UPDATE SET revoked = true, changes = tokens.changes + 1
+                WHERE excluded.revoked AND NOT tokens.revoked
+            RETURNING id, changes
+        ), claims AS (
+            INSERT INTO onetoken.claims (id, claim, uses_left, grant_id, answered_again)
+            SELECT a.id, a.claim, a.uses_left, a.grant_id, true
+            FROM unnest($11::bytea[], $12::bytea[], $13::bigint[], $14::bigint[])
+                AS a(id, claim, uses_left, grant_id)
+            JOIN kept k ON k.id = a.id AND k.changes = 0
+        ), generations AS (
+            INSERT INTO onetoken.generations (subject, number, generation)
+            SELECT subject, number, generation
+            FROM unnest($15::bytea[], $16::bigint[], $17::bytea[]) AS a(subject, number, generation)
+            ORDER BY subject
+            ON CONFLICT (subject) DO UPDATE SET number = excluded.number, generation = excluded.generation
+                WHERE excluded.number > generations.number
+            RETURNING subject
+        )
+        SELECT (SELECT count(*) FROM kept) + (SELECT count(*) FROM generations)";
+    let mut tokens: BTreeMap<&TokenId, (NewRecord, BTreeMap<&ClaimId, Held>)> = BTreeMap::new();
+    let mut generations: BTreeMap<Vec<u8>, (i64, Vec<u8>)> = BTreeMap::new();
+    for item in items {
+        match item {
+            Item::Token { record, claims } => match tokens.entry(&record.id) {
+                Entry::Occupied(first) => first.into_mut().0.revoked |= record.revoked,
+                Entry::Vacant(free) => {
+                    let claims = claims.iter().map(|(claim, held)| (claim, *held)).collect();
+                    free.insert((NewRecord::new(record)?, claims));
+                }
+            },
+            Item::Generation { subject, generation } => {
+                let (number, value) = (bigint(generation.number), generation.to_bytes(subject)?);
+                let latest = generations.entry(kit::entity_key(subject).unwrap_or_default()).or_default();
+                if number > latest.0 {
+                    *latest = (number, value);
                 }
             }
         }
-        let (mut records, mut claims) = (Vec::new(), Vec::new());
-        for (id, (record, on_it)) in tokens {
-            let row =
-                |(claim, held): (&ClaimId, _)| (id.as_bytes().to_vec(), claim.as_bytes().to_vec(), held);
-            claims.extend(on_it.into_iter().map(row));
-            records.push(record);
-        }
-        let generations = generations.into_iter().map(|(subject, (number, value))| (subject, number, value));
-        Ok(Self { records, claims, generations: generations.collect() })
     }
-
-    async fn keep(&self, session: &Session) -> Result<usize, Failure> {
-        // The other store may have acknowledged the claim, so its use stays spent: `answered_again` is true.
-        const SQL: &str = "
-            WITH kept AS (
-                INSERT INTO onetoken.tokens
-                    (id, record, resource, issuer, created, expires, use_limit, uses, revoked, last_use)
-                SELECT id, record, resource, issuer, created, expires, use_limit, uses, revoked, last_use
-                FROM unnest($1::bytea[], $2::bytea[], $3::bytea[], $4::bytea[], $5::bigint[], $6::bigint[],
-                            $7::bigint[], $8::bigint[], $9::boolean[], $10::bigint[])
-                    AS a(id, record, resource, issuer, created, expires, use_limit, uses, revoked, last_use)
-                WHERE {mark}
-                ORDER BY id
-                -- Also covers a row that another host inserted after the snapshot of this statement.
-                ON CONFLICT (id) DO UPDATE SET revoked = true, changes = tokens.changes + 1
-                    WHERE excluded.revoked AND NOT tokens.revoked
-                RETURNING id, changes
-            ), claims AS (
-                INSERT INTO onetoken.claims (id, claim, uses_left, grant_id, answered_again)
-                SELECT a.id, a.claim, a.uses_left, a.grant_id, true
-                FROM unnest($11::bytea[], $12::bytea[], $13::bigint[], $14::bigint[])
-                    AS a(id, claim, uses_left, grant_id)
-                JOIN kept k ON k.id = a.id AND k.changes = 0
-            ), generations AS (
-                INSERT INTO onetoken.generations (subject, number, generation)
-                SELECT subject, number, generation
-                FROM unnest($15::bytea[], $16::bigint[], $17::bytea[]) AS a(subject, number, generation)
-                ORDER BY subject
-                ON CONFLICT (subject) DO UPDATE SET number = excluded.number, generation = excluded.generation
-                    WHERE excluded.number > generations.number
-                RETURNING subject
-            )
-            SELECT (SELECT count(*) FROM kept) + (SELECT count(*) FROM generations)";
-        let mut columns = NewRecord::columns(&self.records.iter().collect::<Vec<_>>());
-        let claims: Vec<_> = self.claims.iter().collect();
-        columns.push(column(&claims, |(id, ..)| &**id));
-        columns.push(column(&claims, |(_, claim, _)| &**claim));
-        columns.push(column(&claims, |(.., held)| bigint(held.uses_left)));
-        columns.push(column(&claims, |(.., held)| grant_column(held.grant)));
-        let generations: Vec<_> = self.generations.iter().collect();
-        columns.push(column(&generations, |(subject, ..)| &**subject));
-        columns.push(column(&generations, |(_, number, _)| *number));
-        columns.push(column(&generations, |(.., generation)| &**generation));
-        Ok(small(first(&session.write(SQL, &parameters(&columns)).await?)?)?)
-    }
+    let records: Vec<&NewRecord> = tokens.values().map(|(record, _)| record).collect();
+    let claims = || {
+        let all = tokens
+            .iter()
+            .map(|(id, (_, claims))| claims.iter().map(move |(claim, held)| (*id, *claim, *held)));
+        all.flatten()
+    };
+    let mut columns = NewRecord::columns(&records);
+    columns.push(column(claims().map(|(id, ..)| id.as_bytes())));
+    columns.push(column(claims().map(|(_, claim, _)| claim.as_bytes())));
+    columns.push(column(claims().map(|(.., held)| bigint(held.uses_left))));
+    columns.push(column(claims().map(|(.., held)| grant_column(held.grant))));
+    columns.push(column(generations.keys().map(|subject| &**subject)));
+    columns.push(column(generations.values().map(|(number, _)| *number)));
+    columns.push(column(generations.values().map(|(_, value)| &**value)));
+    Ok(small(first(&session.write(SQL, &parameters(&columns)).await?)?)?)
 }

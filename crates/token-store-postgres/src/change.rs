@@ -17,11 +17,10 @@
 
 use token_core::UnixTime;
 use token_store::{ClaimId, GrantId, Held, Refund, Revoke, Spend, StoreError, TokenId};
-use tokio_postgres::Row;
 
 use crate::{
-    error::Failure,
-    kind::{Column, Kind, Repeat, STRANGE, Subject, bigint, column, count, get, numbered},
+    kind::{Answers, Kind, Repeat, STRANGE, Subject, bigint, column, count, get, numbered, parameters},
+    session::Session,
 };
 
 /// Changes existing records.
@@ -46,55 +45,38 @@ pub(crate) enum Act {
 }
 
 impl Act {
-    // The columns of a row: what to do, under which claim, and with which grant.
-    fn row(&self) -> (&'static str, Option<&ClaimId>, Option<i64>) {
+    // The columns of a row: what to do, under which claim, with which grant, and when.
+    fn row(&self) -> (&'static str, Option<&ClaimId>, Option<i64>, Option<i64>) {
         match self {
-            Self::Spend(claim, grant, _) => ("spend", Some(claim), Some(grant_column(*grant))),
-            Self::Claimed(claim) => ("claimed", Some(claim), None),
-            Self::Refund(claim, grant) => ("refund", Some(claim), Some(grant_column(*grant))),
-            Self::Revoke => ("revoke", None, None),
-        }
-    }
-
-    fn time(&self) -> Option<i64> {
-        match self {
-            Self::Spend(.., now) => Some(bigint(now.as_secs())),
-            _ => None,
+            Self::Spend(claim, grant, now) => {
+                ("spend", Some(claim), Some(grant_column(*grant)), Some(bigint(now.as_secs())))
+            }
+            Self::Claimed(claim) => ("claimed", Some(claim), None, None),
+            Self::Refund(claim, grant) => ("refund", Some(claim), Some(grant_column(*grant)), None),
+            Self::Revoke => ("revoke", None, None, None),
         }
     }
 }
 
-/// The outcome of a change.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Changed {
-    /// There is no such token.
-    Absent,
-    /// The claim already held a use.
-    Held(Held),
-    /// The use is granted now. `None` for a token without a limit, which has no claims.
-    Spent(Option<Held>),
-    /// No use is left.
-    Exhausted,
-    /// The token is revoked, by this change or before it.
-    Revoked,
-    /// There is no such claim, or it holds another grant.
-    Unclaimed,
-    /// The use is given back.
-    Refunded,
-    /// The use stays spent, since it was reported more than once.
-    Kept,
+/// The outcome of a change, as the statement reports it. An outcome that an operation cannot have is [`STRANGE`].
+#[derive(Default)]
+pub(crate) struct Changed {
+    verdict: String,
+    // The use that the claim holds. A token without a limit has no claims.
+    uses_left: Option<i64>,
+    grant: Option<i64>,
 }
 
 impl Changed {
-    /// The answer to [`Act::Spend`]; `STRANGE` for an outcome that it cannot have.
+    /// The answer to [`Act::Spend`].
     pub(crate) fn spend(self) -> Result<Spend, StoreError> {
-        let (held, repeated) = match self {
-            Self::Absent => return Ok(Spend::Absent),
-            Self::Exhausted => return Ok(Spend::Exhausted),
-            Self::Revoked => return Ok(Spend::Revoked),
-            Self::Spent(held) => (held, false),
-            Self::Held(held) => (Some(held), true),
-            Self::Unclaimed | Self::Refunded | Self::Kept => return Err(STRANGE),
+        let (held, repeated) = match &*self.verdict {
+            "absent" => return Ok(Spend::Absent),
+            "exhausted" => return Ok(Spend::Exhausted),
+            "revoked" => return Ok(Spend::Revoked),
+            "spend" => (self.held()?, false),
+            "mark" | "held" => (Some(self.held()?.ok_or(STRANGE)?), true),
+            _ => return Err(STRANGE),
         };
         let (uses_left, grant) = held.map(|held| (held.uses_left, held.grant)).unzip();
         Ok(Spend::Spent { uses_left, grant, repeated })
@@ -102,31 +84,38 @@ impl Changed {
 
     /// The answer to [`Act::Claimed`]: the use that the claim holds, or `None` if it holds none.
     pub(crate) fn claimed(self) -> Result<Option<Held>, StoreError> {
-        match self {
-            Self::Absent | Self::Unclaimed => Ok(None),
-            Self::Held(held) => Ok(Some(held)),
+        match &*self.verdict {
+            "absent" | "unclaimed" => Ok(None),
+            "mark" | "held" => self.held()?.ok_or(STRANGE).map(Some),
             _ => Err(STRANGE),
         }
     }
 
-    /// The answer to [`Act::Refund`]; `STRANGE` for an outcome that it cannot have.
+    /// The answer to [`Act::Refund`]. `Corrupt` for a claim on a record without uses.
     pub(crate) fn refund(self) -> Result<Refund, StoreError> {
-        match self {
-            Self::Absent => Ok(Refund::Absent),
-            Self::Unclaimed => Ok(Refund::NotClaimed),
-            Self::Refunded => Ok(Refund::Refunded),
-            Self::Kept => Ok(Refund::Kept),
+        match &*self.verdict {
+            "absent" => Ok(Refund::Absent),
+            "unclaimed" => Ok(Refund::NotClaimed),
+            "refund" => Ok(Refund::Refunded),
+            // The use was reported more than once.
+            "kept" => Ok(Refund::Kept),
+            "damaged" => Err(StoreError::Corrupt { what: "a claim on a record without uses" }),
             _ => Err(STRANGE),
         }
     }
 
-    /// The answer to [`Act::Revoke`]; `STRANGE` for an outcome that it cannot have.
+    /// The answer to [`Act::Revoke`].
     pub(crate) fn revoke(self) -> Result<Revoke, StoreError> {
-        match self {
-            Self::Absent => Ok(Revoke::Absent),
-            Self::Revoked => Ok(Revoke::Revoked),
+        match &*self.verdict {
+            "absent" => Ok(Revoke::Absent),
+            "revoke" | "revoked" => Ok(Revoke::Revoked),
             _ => Err(STRANGE),
         }
+    }
+
+    fn held(&self) -> Result<Option<Held>, StoreError> {
+        let Some(uses_left) = self.uses_left else { return Ok(None) };
+        Ok(Some(Held { uses_left: count(uses_left)?, grant: grant_of(self.grant.ok_or(STRANGE)?) }))
     }
 }
 
@@ -226,12 +215,7 @@ macro_rules! changing {
 
 impl Kind for Changes {
     type Ask = Change;
-    type Answer = Result<Changed, StoreError>;
-
-    const READS: bool = false;
-
-    const SQL: &'static str = changing!("");
-    const SQL_SKIPPING: &'static str = changing!("SKIP LOCKED");
+    type Answer = Changed;
 
     fn subject(ask: &Change) -> Option<Subject> {
         let claim = ask.act.row().1.map(|claim| claim.as_bytes().to_vec());
@@ -246,46 +230,22 @@ impl Kind for Changes {
         }
     }
 
-    fn parameters<'a>(asks: &[&'a Change]) -> Vec<Column<'a>> {
-        vec![
-            column(asks, |ask| ask.id.as_bytes()),
-            column(asks, |ask| ask.act.row().0),
-            column(asks, |ask| ask.act.row().1.map(ClaimId::as_bytes)),
-            column(asks, |ask| ask.act.row().2),
-            column(asks, |ask| ask.act.time()),
-        ]
-    }
-
-    fn answers(asks: &[&Change], rows: &[Row]) -> Result<Vec<Option<Self::Answer>>, Failure> {
-        let mut answers: Vec<_> = asks.iter().map(|_| Some(Err(STRANGE))).collect();
-        for row in rows {
-            *numbered(&mut answers, row)? = answer(row)?;
+    async fn ask(session: &Session, asks: &[&Change], skip_locked: bool) -> Answers<Self> {
+        let columns = [
+            column(asks.iter().map(|ask| ask.id.as_bytes())),
+            column(asks.iter().map(|ask| ask.act.row().0)),
+            column(asks.iter().map(|ask| ask.act.row().1.map(ClaimId::as_bytes))),
+            column(asks.iter().map(|ask| ask.act.row().2)),
+            column(asks.iter().map(|ask| ask.act.row().3)),
+        ];
+        let sql = if skip_locked { changing!("SKIP LOCKED") } else { changing!("") };
+        let mut answers: Vec<_> = asks.iter().map(|_| Some(Changed::default())).collect();
+        for row in session.write(sql, &parameters(&columns)).await? {
+            let (verdict, done): (String, bool) = (get(&row, 1)?, get(&row, 4)?);
+            let is_undone = !done && matches!(&*verdict, "spend" | "mark" | "refund" | "revoke");
+            let changed = Changed { verdict, uses_left: get(&row, 2)?, grant: get(&row, 3)? };
+            *numbered(&mut answers, &row)? = (!is_undone).then_some(changed);
         }
         Ok(answers)
     }
-}
-
-fn answer(row: &Row) -> Result<Option<Result<Changed, StoreError>>, StoreError> {
-    let (verdict, done): (&str, bool) = (get(row, 1)?, get(row, 4)?);
-    let (uses_left, grant): (Option<i64>, Option<i64>) = (get(row, 2)?, get(row, 3)?);
-    let held = || match (uses_left, grant) {
-        (None, _) => Ok(None),
-        (Some(uses_left), Some(grant)) => {
-            Ok(Some(Held { uses_left: count(uses_left)?, grant: grant_of(grant) }))
-        }
-        (Some(_), None) => Err(STRANGE),
-    };
-    Ok(Some(match (verdict, done) {
-        ("spend" | "mark" | "refund" | "revoke", false) => return Ok(None),
-        ("spend", true) => held().map(Changed::Spent),
-        ("mark" | "held", _) => held().and_then(|held| held.map(Changed::Held).ok_or(STRANGE)),
-        ("refund", true) => Ok(Changed::Refunded),
-        ("revoke" | "revoked", _) => Ok(Changed::Revoked),
-        ("absent", _) => Ok(Changed::Absent),
-        ("exhausted", _) => Ok(Changed::Exhausted),
-        ("unclaimed", _) => Ok(Changed::Unclaimed),
-        ("kept", _) => Ok(Changed::Kept),
-        ("damaged", _) => Err(StoreError::Corrupt { what: "a claim on a record without uses" }),
-        _ => Err(STRANGE),
-    }))
 }

@@ -4,7 +4,7 @@ use std::{fmt, net::IpAddr, path::PathBuf, str::FromStr, time::Duration};
 
 use tokio_postgres::{
     Config,
-    config::{Host, SslMode},
+    config::{Host, SslMode, TargetSessionAttrs},
 };
 
 use crate::error::shown;
@@ -30,7 +30,7 @@ use crate::error::shown;
 ///
 /// If there are several hosts, or several addresses of one, the store connects to all of them at once and uses the
 /// primary: of the servers that take writes, the one with the highest timeline. `target_session_attrs` and
-/// `load_balance_hosts` do not change that.
+/// `load_balance_hosts` do not change that. `hostaddr`, and `host` and `port` as parameters, are for one host.
 #[derive(Clone)]
 pub struct PostgresConfig {
     // One for each host.
@@ -129,8 +129,7 @@ impl FromStr for PostgresConfig {
         if base.matches('@').count() > 1 {
             return Err(InvalidPostgresUrl::Malformed);
         }
-        // A parameter about hosts is for the choice among them, which the store makes.
-        let (mut about_hosts, mut rest) = (Vec::new(), Vec::new());
+        let mut rest = Vec::new();
         let (mut mode, mut roots, mut certificate, mut key, mut durable) = (None, None, None, None, None);
         for parameter in query.split('&').filter(|parameter| !parameter.is_empty()) {
             let (name, value) = parameter.split_once('=').ok_or(InvalidPostgresUrl::Malformed)?;
@@ -140,9 +139,6 @@ impl FromStr for PostgresConfig {
                 "sslcert" => certificate = Some(path(value)?),
                 "sslkey" => key = Some(path(value)?),
                 "durable" => durable = Some(value),
-                "host" | "hostaddr" | "port" | "target_session_attrs" | "load_balance_hosts" => {
-                    about_hosts.push(parameter);
-                }
                 _ => rest.push(parameter),
             }
         }
@@ -151,24 +147,22 @@ impl FromStr for PostgresConfig {
             Some("no") => false,
             Some(_) => return Err(InvalidPostgresUrl::Parameter { parameter: "durable" }),
         };
-        // The parser's error may contain the password.
-        let parse = |base: &str, parameters: &[&str]| -> Result<Config, InvalidPostgresUrl> {
-            format!("{base}?{}", parameters.join("&")).parse().map_err(|_| InvalidPostgresUrl::Malformed)
+        let place = base.strip_prefix(scheme).unwrap_or_default();
+        let (user, place) =
+            place.split_once('@').map_or((String::new(), place), |(user, place)| (format!("{user}@"), place));
+        let (names, database) = place.split_once('/').unwrap_or((place, ""));
+        let parse = |name: &str| -> Result<Config, InvalidPostgresUrl> {
+            let url = format!("{scheme}{user}{name}/{database}?{}", rest.join("&"));
+            // The parser's error may contain the password.
+            let one: Config = url.parse().map_err(|_| InvalidPostgresUrl::Malformed)?;
+            let addresses = one.get_hostaddrs().len();
+            let is_one = one.get_hosts().len().max(addresses) == 1 && one.get_ports().len() <= 1;
+            match is_one && (addresses == 0 || !names.contains(',')) {
+                true => Ok(one),
+                false => Err(InvalidPostgresUrl::Malformed),
+            }
         };
-        let server = parse(base, &[&*about_hosts, &*rest].concat())?;
-        if server.get_hosts().is_empty() && server.get_hostaddrs().is_empty() {
-            return Err(InvalidPostgresUrl::Malformed);
-        }
-        // The same without hosts, since they cannot be removed once parsed.
-        let authority = base.strip_prefix(scheme).unwrap_or_default();
-        let (authority, database) = authority.split_once('/').unwrap_or((authority, ""));
-        let user =
-            authority.split_inclusive('@').next().filter(|part| part.ends_with('@')).unwrap_or_default();
-        let mut one = parse(&format!("{scheme}{user}/{database}"), &rest)?;
-        // A name that is spelled in another way, such as `ho%73t`.
-        if !(one.get_hosts().is_empty() && one.get_hostaddrs().is_empty() && one.get_ports().is_empty()) {
-            return Err(InvalidPostgresUrl::Malformed);
-        }
+        let mut hosts = names.split(',').map(parse).collect::<Result<Vec<_>, _>>()?;
         let identity = match (certificate, key) {
             (Some(certificate), Some(key)) => Some((certificate, key)),
             (None, None) => None,
@@ -177,28 +171,34 @@ impl FromStr for PostgresConfig {
         let roots = roots.filter(|path| path.as_os_str() != "system");
         let tls = Tls { roots, identity };
         let tls = match mode {
-            None if is_local(&server) => None,
+            None if hosts.iter().all(is_local) => None,
             Some("disable") => None,
             None | Some("require" | "verify-ca" | "verify-full") => Some(tls),
             Some("allow" | "prefer") => return Err(InvalidPostgresUrl::WeakTls),
             Some(_) => return Err(InvalidPostgresUrl::Parameter { parameter: "sslmode" }),
         };
-        one.ssl_mode(if tls.is_some() { SslMode::Require } else { SslMode::Disable });
-        if one.get_connect_timeout().is_none() {
-            one.connect_timeout(CONNECT_TIMEOUT);
-        }
-        if one.get_tcp_user_timeout().is_none() {
-            one.tcp_user_timeout(KEEPALIVE);
-        }
-        if !rest.iter().any(|parameter| parameter.starts_with("keepalives_idle=")) {
-            one.keepalives_idle(KEEPALIVE).keepalives_interval(KEEPALIVE_AGAIN).keepalives_retries(3);
-        }
-        if one.get_application_name().is_none() {
-            one.application_name("onetoken");
+        for one in &mut hosts {
+            one.ssl_mode(if tls.is_some() { SslMode::Require } else { SslMode::Disable });
+            one.target_session_attrs(TargetSessionAttrs::Any);
+            if one.get_ports().is_empty() {
+                one.port(5432);
+            }
+            if one.get_connect_timeout().is_none() {
+                one.connect_timeout(CONNECT_TIMEOUT);
+            }
+            if one.get_tcp_user_timeout().is_none() {
+                one.tcp_user_timeout(KEEPALIVE);
+            }
+            if !rest.iter().any(|parameter| parameter.starts_with("keepalives_idle=")) {
+                one.keepalives_idle(KEEPALIVE).keepalives_interval(KEEPALIVE_AGAIN).keepalives_retries(3);
+            }
+            if one.get_application_name().is_none() {
+                one.application_name("onetoken");
+            }
         }
         Ok(Self {
-            place: place(&server),
-            hosts: split(&server, &one).ok_or(InvalidPostgresUrl::Malformed)?,
+            place: shown_place(&hosts),
+            hosts,
             tls,
             require_durable,
             readers: 2,
@@ -223,18 +223,12 @@ impl fmt::Debug for PostgresConfig {
 }
 
 fn path(value: &str) -> Result<PathBuf, InvalidPostgresUrl> {
-    let mut bytes = Vec::new();
-    let mut rest = value.as_bytes();
-    while let Some((&byte, after)) = rest.split_first() {
-        rest = after;
-        if byte != b'%' {
-            bytes.push(byte);
-            continue;
-        }
-        let (digits, after) = rest.split_at_checked(2).ok_or(InvalidPostgresUrl::Malformed)?;
-        let digits = str::from_utf8(digits).map_err(|_| InvalidPostgresUrl::Malformed)?;
+    let mut pieces = value.split('%');
+    let mut bytes = pieces.next().unwrap_or_default().as_bytes().to_vec();
+    for piece in pieces {
+        let (digits, rest) = piece.split_at_checked(2).ok_or(InvalidPostgresUrl::Malformed)?;
         bytes.push(u8::from_str_radix(digits, 16).map_err(|_| InvalidPostgresUrl::Malformed)?);
-        rest = after;
+        bytes.extend(rest.as_bytes());
     }
     String::from_utf8(bytes).map(PathBuf::from).map_err(|_| InvalidPostgresUrl::Malformed)
 }
@@ -242,69 +236,37 @@ fn path(value: &str) -> Result<PathBuf, InvalidPostgresUrl> {
 // Whether the connection stays on this machine: a Unix socket or a loopback address. An address given beside a name
 // decides, since the driver connects to it.
 fn is_local(server: &Config) -> bool {
-    if !server.get_hostaddrs().is_empty() {
-        return server.get_hostaddrs().iter().all(IpAddr::is_loopback);
-    }
-    server.get_hosts().iter().all(|host| match host {
-        Host::Tcp(name) => {
+    match (server.get_hostaddrs().first(), server.get_hosts().first()) {
+        (Some(address), _) => address.is_loopback(),
+        (None, Some(Host::Tcp(name))) => {
             name == "localhost" || name.parse().is_ok_and(|address: IpAddr| address.is_loopback())
         }
         #[cfg(unix)]
-        Host::Unix(_) => true,
-    })
+        (None, Some(Host::Unix(_))) => true,
+        (None, None) => false,
+    }
 }
 
-fn place(server: &Config) -> String {
-    let ports = server.get_ports();
-    let port = |at: usize| ports.get(at).or(ports.first()).copied().unwrap_or(5432);
-    let mut hosts: Vec<String> = Vec::new();
-    for (at, host) in server.get_hosts().iter().enumerate() {
-        hosts.push(match host {
-            Host::Tcp(name) if name.contains(':') => format!("[{name}]:{}", port(at)),
-            Host::Tcp(name) => format!("{name}:{}", port(at)),
+fn shown_place(servers: &[Config]) -> String {
+    let host = |server: &Config| {
+        let port = server.get_ports().first().copied().unwrap_or_default();
+        match (server.get_hosts().first(), server.get_hostaddrs().first()) {
+            (Some(Host::Tcp(name)), _) if name.contains(':') => format!("[{name}]:{port}"),
+            (Some(Host::Tcp(name)), _) => format!("{name}:{port}"),
             #[cfg(unix)]
-            Host::Unix(path) => format!("{}:{}", path.display(), port(at)),
-        });
-    }
-    if hosts.is_empty() {
-        hosts.extend(
-            server.get_hostaddrs().iter().enumerate().map(|(at, host)| format!("{host}:{}", port(at))),
-        );
-    }
-    let user = server.get_user().map(|user| format!("{user}@")).unwrap_or_default();
-    let database = server.get_dbname().or(server.get_user()).unwrap_or_default();
-    shown(&format!("postgres://{user}{}/{database}", hosts.join(",")))
-}
-
-// Returns one configuration for each host. `None` if the numbers of hosts, addresses and ports do not match.
-fn split(server: &Config, without_hosts: &Config) -> Option<Vec<Config>> {
-    let (names, addresses, ports) = (server.get_hosts(), server.get_hostaddrs(), server.get_ports());
-    let count = names.len().max(addresses.len());
-    let fits = |len: usize, may: usize| len == count || len <= may;
-    if !fits(names.len(), 0) || !fits(addresses.len(), 0) || !fits(ports.len(), 1) {
-        return None;
-    }
-    let one = |at| {
-        let mut one = without_hosts.clone();
-        match names.get(at) {
-            Some(Host::Tcp(name)) => drop(one.host(name)),
-            #[cfg(unix)]
-            Some(Host::Unix(path)) => drop(one.host_path(path)),
-            None => {}
+            (Some(Host::Unix(path)), _) => format!("{}:{port}", path.display()),
+            (None, address) => address.map(|address| format!("{address}:{port}")).unwrap_or_default(),
         }
-        if let Some(address) = addresses.get(at) {
-            one.hostaddr(*address);
-        }
-        one.port(ports.get(at).or(ports.first()).copied().unwrap_or(5432));
-        one
     };
-    Some((0..count).map(one).collect())
+    let hosts: Vec<String> = servers.iter().map(host).collect();
+    let user = servers.first().and_then(Config::get_user);
+    let database = servers.first().and_then(Config::get_dbname).or(user).unwrap_or_default();
+    let user = user.map(|user| format!("{user}@")).unwrap_or_default();
+    shown(&format!("postgres://{user}{}/{database}", hosts.join(",")))
 }
 
 #[cfg(test)]
 mod tests {
-    use tokio_postgres::config::TargetSessionAttrs;
-
     use super::*;
 
     fn config(url: &str) -> PostgresConfig {
@@ -367,6 +329,10 @@ mod tests {
             "postgres://h/d?sslrootcert=%e",
             "postgres://h/d?durable=perhaps",
             "postgres://h/d?ho%73t=g",
+            "postgres://a,/d",
+            "postgres://a,b/d?port=6000",
+            "postgres://a,b/d?hostaddr=127.0.0.1",
+            "postgres://a,b/d?hostaddr=127.0.0.1,127.0.0.2",
         ] {
             assert!(url.parse::<PostgresConfig>().is_err(), "{url}");
         }
@@ -375,14 +341,11 @@ mod tests {
     #[test]
     fn each_host_has_a_configuration_of_its_own() {
         let all = config(
-            "postgres://u:p@a:1,b:2/d?connect_timeout=7&keepalives_idle=5&keepalives_retries=9&options=-cx%3D1&hostaddr=127.0.0.1,127.0.0.2",
+            "postgres://u:p@a:1,b:2/d?connect_timeout=7&keepalives_idle=5&keepalives_retries=9&options=-cx%3D1",
         );
-        for (at, (name, address, port)) in
-            [("a", "127.0.0.1", 1), ("b", "127.0.0.2", 2)].into_iter().enumerate()
-        {
+        for (at, (name, port)) in [("a", 1), ("b", 2)].into_iter().enumerate() {
             let host = &all.hosts[at];
             assert_eq!(host.get_hosts(), [Host::Tcp(name.to_owned())]);
-            assert_eq!(host.get_hostaddrs(), [address.parse::<IpAddr>().unwrap()]);
             assert_eq!(host.get_ports(), [port]);
             assert_eq!((host.get_user(), host.get_password()), (Some("u"), Some(&b"p"[..])));
             assert_eq!((host.get_dbname(), host.get_options()), (Some("d"), Some("-cx=1")));
@@ -396,8 +359,11 @@ mod tests {
             &config("postgres://h/d?target_session_attrs=read-only&load_balance_hosts=random").hosts[0];
         assert_eq!((plain.get_user(), plain.get_hosts().len()), (None, 1));
         assert_eq!(plain.get_target_session_attrs(), TargetSessionAttrs::Any);
-        let one_port = config("postgres:///d?host=a,b&port=6000");
-        assert!(one_port.hosts.iter().all(|host| host.get_ports() == [6000]));
-        assert!("postgres://a,b/d?hostaddr=127.0.0.1".parse::<PostgresConfig>().is_err());
+        let given = config("postgres:///d?host=a&port=6000&hostaddr=127.0.0.1");
+        assert_eq!(given.to_string(), "postgres://a:6000/d");
+        assert_eq!(given.hosts[0].get_hostaddrs(), [IpAddr::from([127, 0, 0, 1])]);
+        // A password is not taken for a host or a user.
+        let slashed = config("postgres://u:p,w/d@x/d");
+        assert_eq!((slashed.to_string(), slashed.hosts.len()), ("postgres://u@x:5432/d".to_owned(), 1));
     }
 }

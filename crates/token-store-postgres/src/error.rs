@@ -20,14 +20,6 @@ pub(crate) enum Failure {
 }
 
 impl Failure {
-    /// Turns doubt into a safe retry, for statements that only read.
-    pub(crate) fn of_reading(self) -> Self {
-        match self {
-            Self::Doubt(cause) => Self::Elsewhere(StoreError::Io(cause)),
-            failure => failure,
-        }
-    }
-
     /// Turns doubt into a safe retry, for what changes nothing if it is repeated.
     pub(crate) fn of_nothing(self, place: &str) -> Self {
         match self {

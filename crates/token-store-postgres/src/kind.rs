@@ -1,28 +1,23 @@
-//! The statements that many callers share. Each takes arrays, with one row for each caller.
+//! The kinds of calls. Most share a statement with calls of many callers: it takes arrays, with one row for each.
 
-use std::collections::HashMap;
+use std::{any::Any, collections::HashMap};
 
+use futures_util::future::LocalBoxFuture;
 use token_core::UnixTime;
 use token_store::{Insert, Record, StoreError, TokenId, kit};
 use tokio_postgres::{Row, types::ToSql};
 
-use crate::{error::Failure, session::Parameter};
+use crate::{
+    error::Failure,
+    session::{Parameter, Session},
+};
 
-/// A kind of batched call.
+/// A kind of call.
 pub(crate) trait Kind: Sized + 'static {
     /// The question of one caller.
     type Ask: Send;
     /// The answer to one caller.
     type Answer: Send;
-
-    /// Whether the answer acknowledges nothing, so that it need not be durable.
-    const READS: bool;
-
-    /// The statement. One that writes contains `{mark}`.
-    const SQL: &'static str;
-
-    /// The same statement for use after a lock timeout or a deadlock: it skips locked rows.
-    const SQL_SKIPPING: &'static str = Self::SQL;
 
     /// The subject of a row, if a statement may hold only one row about it.
     fn subject(_: &Self::Ask) -> Option<Subject> {
@@ -34,13 +29,13 @@ pub(crate) trait Kind: Sized + 'static {
         Repeat::Reads
     }
 
-    /// The parameters of the statement.
-    fn parameters<'a>(asks: &[&'a Self::Ask]) -> Vec<Column<'a>>;
-
-    /// The answers, or `None` for a row that changed meanwhile, to which nothing was done. The first column numbers
-    /// the rows, from 1.
-    fn answers(asks: &[&Self::Ask], rows: &[Row]) -> Result<Vec<Option<Self::Answer>>, Failure>;
+    /// Asks the server for all answers at once. The answer is `None` for a row that changed meanwhile, to which nothing
+    /// was done, and for a locked row if `skip_locked`, which is for use after a lock timeout or a deadlock.
+    async fn ask(session: &Session, asks: &[&Self::Ask], skip_locked: bool) -> Answers<Self>;
 }
+
+/// The answers of [`Kind::ask`], in the order of the asks.
+pub(crate) type Answers<K> = Result<Vec<Option<<K as Kind>::Answer>>, Failure>;
 
 /// A token, and a claim on it or nothing.
 pub(crate) type Subject = (Vec<u8>, Vec<u8>);
@@ -94,16 +89,16 @@ impl NewRecord {
     /// The columns of the rows, in the order of the table's columns that an insert writes.
     pub(crate) fn columns<'a>(rows: &[&'a Self]) -> Vec<Column<'a>> {
         vec![
-            column(rows, |row| &*row.id),
-            column(rows, |row| &*row.record),
-            column(rows, |row| row.resource.as_deref()),
-            column(rows, |row| row.issuer.as_deref()),
-            column(rows, |row| row.created),
-            column(rows, |row| row.expires),
-            column(rows, |row| row.use_limit),
-            column(rows, |row| row.uses),
-            column(rows, |row| row.revoked),
-            column(rows, |row| row.last_use),
+            column(rows.iter().map(|row| &*row.id)),
+            column(rows.iter().map(|row| &*row.record)),
+            column(rows.iter().map(|row| row.resource.as_deref())),
+            column(rows.iter().map(|row| row.issuer.as_deref())),
+            column(rows.iter().map(|row| row.created)),
+            column(rows.iter().map(|row| row.expires)),
+            column(rows.iter().map(|row| row.use_limit)),
+            column(rows.iter().map(|row| row.uses)),
+            column(rows.iter().map(|row| row.revoked)),
+            column(rows.iter().map(|row| row.last_use)),
         ]
     }
 }
@@ -111,21 +106,6 @@ impl NewRecord {
 impl Kind for Inserts {
     type Ask = NewRecord;
     type Answer = Insert;
-
-    const READS: bool = false;
-
-    // Inserts in the order of the ids, so that two hosts with the same ids cannot deadlock.
-    const SQL: &'static str = "
-        INSERT INTO onetoken.tokens
-            (id, record, resource, issuer, created, expires, use_limit, uses, revoked, last_use)
-        SELECT id, record, resource, issuer, created, expires, use_limit, uses, revoked, last_use
-        FROM unnest($1::bytea[], $2::bytea[], $3::bytea[], $4::bytea[], $5::bigint[], $6::bigint[],
-                    $7::bigint[], $8::bigint[], $9::boolean[], $10::bigint[])
-            AS a(id, record, resource, issuer, created, expires, use_limit, uses, revoked, last_use)
-        WHERE {mark}
-        ORDER BY id
-        ON CONFLICT (id) DO NOTHING
-        RETURNING id";
 
     fn subject(ask: &NewRecord) -> Option<Subject> {
         Some((ask.id.clone(), Vec::new()))
@@ -135,16 +115,23 @@ impl Kind for Inserts {
         Repeat::OtherWrite
     }
 
-    fn parameters<'a>(asks: &[&'a NewRecord]) -> Vec<Column<'a>> {
-        NewRecord::columns(asks)
-    }
-
-    fn answers(asks: &[&NewRecord], rows: &[Row]) -> Result<Vec<Option<Insert>>, Failure> {
+    async fn ask(session: &Session, asks: &[&NewRecord], _: bool) -> Answers<Self> {
+        // Inserts in the order of the ids, so that two hosts with the same ids cannot deadlock.
+        const SQL: &str = "
+            INSERT INTO onetoken.tokens
+                (id, record, resource, issuer, created, expires, use_limit, uses, revoked, last_use)
+            SELECT id, record, resource, issuer, created, expires, use_limit, uses, revoked, last_use
+            FROM unnest($1::bytea[], $2::bytea[], $3::bytea[], $4::bytea[], $5::bigint[], $6::bigint[],
+                        $7::bigint[], $8::bigint[], $9::boolean[], $10::bigint[])
+                AS a(id, record, resource, issuer, created, expires, use_limit, uses, revoked, last_use)
+            WHERE {mark}
+            ORDER BY id
+            ON CONFLICT (id) DO NOTHING
+            RETURNING id";
         let mut answers = vec![Some(Insert::Exists); asks.len()];
         let at: HashMap<&[u8], usize> = asks.iter().enumerate().map(|(at, ask)| (&*ask.id, at)).collect();
-        for row in rows {
-            let id: &[u8] = get(row, 0)?;
-            let answer = at.get(id).and_then(|at| answers.get_mut(*at));
+        for row in session.write(SQL, &parameters(&NewRecord::columns(asks))).await? {
+            let answer = at.get(get::<&[u8]>(&row, 0)?).and_then(|at| answers.get_mut(*at));
             *answer.ok_or(STRANGE)? = Some(Insert::Inserted);
         }
         Ok(answers)
@@ -158,19 +145,14 @@ impl Kind for Gets {
     type Ask = TokenId;
     type Answer = Option<Stored>;
 
-    const READS: bool = true;
-
-    const SQL: &'static str = "
-        SELECT a.n, t.record, t.uses, t.revoked OR t.created < (SELECT s.revoke_before FROM onetoken.store s), t.last_use
-        FROM unnest($1::bytea[]) WITH ORDINALITY AS a(id, n)
-        JOIN onetoken.tokens t ON t.id = a.id";
-
-    fn parameters<'a>(asks: &[&'a TokenId]) -> Vec<Column<'a>> {
-        vec![column(asks, |id| id.as_bytes())]
-    }
-
-    fn answers(asks: &[&TokenId], rows: &[Row]) -> Result<Vec<Option<Self::Answer>>, Failure> {
-        found(asks.len(), rows, |row| Stored::read(row, 1))
+    async fn ask(session: &Session, asks: &[&TokenId], _: bool) -> Answers<Self> {
+        const SQL: &str = "
+            SELECT a.n, t.record, t.uses, t.revoked OR t.created < (SELECT s.revoke_before FROM onetoken.store s),
+                   t.last_use
+            FROM unnest($1::bytea[]) WITH ORDINALITY AS a(id, n)
+            JOIN onetoken.tokens t ON t.id = a.id";
+        let ids: Vec<&[u8]> = asks.iter().map(|id| id.as_bytes()).collect();
+        found(asks.len(), &session.query(SQL, &[&ids]).await?, |row| Stored::read(row, 1))
     }
 }
 
@@ -214,19 +196,34 @@ impl Kind for Generations {
     type Ask = Vec<u8>;
     type Answer = Option<Vec<u8>>;
 
-    const READS: bool = true;
+    async fn ask(session: &Session, asks: &[&Vec<u8>], _: bool) -> Answers<Self> {
+        const SQL: &str = "
+            SELECT a.n, g.generation
+            FROM unnest($1::bytea[]) WITH ORDINALITY AS a(subject, n)
+            JOIN onetoken.generations g ON g.subject = a.subject";
+        found(asks.len(), &session.query(SQL, &[&asks]).await?, |row| get(row, 1))
+    }
+}
 
-    const SQL: &'static str = "
-        SELECT a.n, g.generation
-        FROM unnest($1::bytea[]) WITH ORDINALITY AS a(subject, n)
-        JOIN onetoken.generations g ON g.subject = a.subject";
+/// Calls that share no statement, each with whether it may be repeated.
+pub(crate) struct Others;
 
-    fn parameters<'a>(asks: &[&'a Vec<u8>]) -> Vec<Column<'a>> {
-        vec![column(asks, |subject| &**subject)]
+/// What a call does on a connection. Each attempt calls it again.
+pub(crate) type Task =
+    Box<dyn for<'s> Fn(&'s Session) -> LocalBoxFuture<'s, Result<Box<dyn Any + Send>, Failure>> + Send>;
+
+impl Kind for Others {
+    type Ask = (Task, Repeat);
+    type Answer = Box<dyn Any + Send>;
+
+    fn repeat((_, repeat): &Self::Ask) -> Repeat {
+        *repeat
     }
 
-    fn answers(asks: &[&Vec<u8>], rows: &[Row]) -> Result<Vec<Option<Self::Answer>>, Failure> {
-        found(asks.len(), rows, |row| get(row, 1))
+    // The lane asks one at a time: each may take long.
+    async fn ask(session: &Session, asks: &[&Self::Ask], _: bool) -> Answers<Self> {
+        let [(run, _)] = asks else { return Err(STRANGE.into()) };
+        Ok(vec![Some(run(session).await?)])
     }
 }
 
@@ -246,12 +243,9 @@ fn found<T>(
 /// A column of a table as an array parameter.
 pub(crate) type Column<'a> = Box<dyn ToSql + Sync + 'a>;
 
-/// Makes a column of one part of each ask, in their order.
-pub(crate) fn column<'a, A, T>(asks: &[&'a A], part: impl Fn(&'a A) -> T) -> Column<'a>
-where
-    T: ToSql + Sync + 'a,
-{
-    Box::new(asks.iter().map(|ask| part(ask)).collect::<Vec<T>>())
+/// Makes a column of the values of all rows.
+pub(crate) fn column<'a, T: ToSql + Sync + 'a>(values: impl Iterator<Item = T>) -> Column<'a> {
+    Box::new(values.collect::<Vec<T>>())
 }
 
 /// Columns as the parameters of a statement.

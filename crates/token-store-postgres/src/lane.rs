@@ -5,7 +5,6 @@
 //! a claim or a new token that the batch already holds waits for the next batch.
 
 use std::{
-    any::Any,
     collections::{HashSet, VecDeque},
     io,
     pin::pin,
@@ -13,7 +12,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use futures_util::future::{LocalBoxFuture, join, join5};
+use futures_util::future::{join, join5};
 use token_store::StoreError;
 use tokio::{sync::mpsc::UnboundedReceiver, time::timeout};
 
@@ -22,7 +21,7 @@ use crate::{
     change::Changes,
     error::{self, Failure, timed_out},
     hosts,
-    kind::{Generations, Gets, Inserts, Kind, Repeat, Subject, parameters},
+    kind::{Generations, Gets, Inserts, Kind, Others, Repeat, Subject},
     metrics::Meter,
     notices::Notices,
     session::{Session, Target},
@@ -44,40 +43,24 @@ pub(crate) enum Job {
     Change(Call<Changes>),
     Generation(Call<Generations>),
     Notice(Call<Notices>),
-    Other(Other),
+    Other(Call<Others>),
 }
 
-/// A batched call of one caller: its question, and where the answer goes.
+/// A call of one caller.
 pub(crate) struct Call<K: Kind> {
     pub(crate) ask: K::Ask,
-    pub(crate) waits: Waits<K::Answer>,
-}
-
-/// A call that is not batched. It may run several times.
-pub(crate) struct Other {
-    pub(crate) run: Task,
-    pub(crate) waits: Waits<Box<dyn Any + Send>>,
-    pub(crate) repeat: Repeat,
-}
-
-/// What a call does on a connection. Each attempt calls it again.
-pub(crate) type Task =
-    Box<dyn for<'s> Fn(&'s Session) -> LocalBoxFuture<'s, Result<Box<dyn Any + Send>, Failure>> + Send>;
-
-/// A waiting caller.
-pub(crate) struct Waits<T> {
     /// When to stop retrying if nothing has happened yet.
     pub(crate) until: Instant,
-    /// When the call began to wait.
+    /// When the caller began to wait.
     pub(crate) since: Instant,
-    pub(crate) reply: SyncSender<Result<T, StoreError>>,
+    pub(crate) reply: SyncSender<Result<K::Answer, StoreError>>,
     /// Why an earlier attempt may have taken effect.
     pub(crate) in_doubt: Option<Arc<io::Error>>,
 }
 
-impl<T> Waits<T> {
+impl<K: Kind> Call<K> {
     // Sending fails if the caller's thread is gone.
-    fn tell(self, answer: Result<T, StoreError>) {
+    fn tell(self, answer: Result<K::Answer, StoreError>) {
         drop(self.reply.try_send(match (answer, self.in_doubt) {
             (Err(_), Some(cause)) => Err(StoreError::Unknown(Some(cause))),
             (answer, _) => answer,
@@ -86,6 +69,10 @@ impl<T> Waits<T> {
 
     fn is_over(&self) -> bool {
         self.until <= Instant::now()
+    }
+
+    fn subject(&self) -> Option<Subject> {
+        K::subject(&self.ask)
     }
 }
 
@@ -104,11 +91,11 @@ macro_rules! each {
 
 impl Job {
     fn is_over(&self) -> bool {
-        each!(self, call => call.waits.is_over())
+        each!(self, call => call.is_over())
     }
 
     fn fail(self, error: StoreError) {
-        each!(self, call => call.waits.tell(Err(error)))
+        each!(self, call => call.tell(Err(error)))
     }
 }
 
@@ -230,7 +217,7 @@ struct Batch {
     changes: Vec<Call<Changes>>,
     generations: Vec<Call<Generations>>,
     notices: Vec<Call<Notices>>,
-    others: Vec<Other>,
+    others: Vec<Call<Others>>,
 }
 
 impl Batch {
@@ -241,11 +228,7 @@ impl Batch {
         let mut left = VecDeque::new();
         let mut taken = 0_usize;
         while let Some(job) = waiting.pop_front() {
-            let subject = match &job {
-                Job::Insert(call) => Inserts::subject(&call.ask),
-                Job::Change(call) => Changes::subject(&call.ask),
-                _ => None,
-            };
+            let subject = each!(&job, call => call.subject());
             let first = subject.is_none_or(|subject| subjects.insert(subject));
             if !first {
                 left.push_back(job);
@@ -257,7 +240,7 @@ impl Batch {
                 Job::Change(call) => batch.changes.push(call),
                 Job::Generation(call) => batch.generations.push(call),
                 Job::Notice(call) => batch.notices.push(call),
-                Job::Other(other) => batch.others.push(other),
+                Job::Other(call) => batch.others.push(call),
             }
             taken = taken.saturating_add(1);
             if taken == MAX_BATCH {
@@ -273,9 +256,9 @@ impl Batch {
     async fn run(self, session: &Session, meter: &Meter) -> Vec<Job> {
         let others = async {
             let mut again = Vec::new();
-            // One after another, since some may be transactions.
-            for other in self.others {
-                again.extend(settle_other(session, other).await);
+            // One after another, since each may take as long as a statement may.
+            for call in self.others {
+                again.extend(settle(session, vec![call], meter).await);
             }
             again
         };
@@ -287,47 +270,56 @@ impl Batch {
             settle(session, self.notices, meter),
         );
         let ((inserts, changes, gets, generations, notices), others) = join(shared, others).await;
-        let mut again = Vec::new();
-        again.extend(inserts.into_iter().map(Job::Insert));
-        again.extend(changes.into_iter().map(Job::Change));
-        again.extend(gets.into_iter().map(Job::Get));
-        again.extend(generations.into_iter().map(Job::Generation));
-        again.extend(notices.into_iter().map(Job::Notice));
-        again.extend(others.into_iter().map(Job::Other));
-        again
+        let inserts = inserts.into_iter().map(Job::Insert);
+        let changes = changes.into_iter().map(Job::Change);
+        let gets = gets.into_iter().map(Job::Get);
+        let generations = generations.into_iter().map(Job::Generation);
+        let notices = notices.into_iter().map(Job::Notice);
+        inserts
+            .chain(changes)
+            .chain(gets)
+            .chain(generations)
+            .chain(notices)
+            .chain(others.into_iter().map(Job::Other))
+            .collect()
     }
 }
 
 // Returns the calls that are to be asked again, on another connection or after other calls.
 async fn settle<K: Kind>(session: &Session, mut calls: Vec<Call<K>>, meter: &Meter) -> Vec<Call<K>> {
     let mut in_vain = 0_u32;
-    let mut sql = K::SQL;
-    while !calls.is_empty() {
+    let mut skip_locked = false;
+    let mut late = timed_out("its turn did not come");
+    loop {
         pause(in_vain, LONGEST_DELAY).await;
-        let (over, left): (Vec<_>, Vec<_>) = calls.into_iter().partition(|call| call.waits.is_over());
-        over.into_iter()
-            .for_each(|call| call.waits.tell(Err(StoreError::Io(timed_out("its turn did not come")))));
+        let (over, left): (Vec<_>, Vec<_>) = calls.into_iter().partition(|call| call.is_over());
+        over.into_iter().for_each(|call| call.tell(Err(StoreError::Io(Arc::clone(&late)))));
         calls = left;
-        meter.batch(calls.iter().map(|call| call.waits.since.elapsed()));
-        match ask::<K>(session, sql, &calls).await {
+        if calls.is_empty() {
+            return calls;
+        }
+        meter.batch(calls.iter().map(|call| call.since.elapsed()));
+        let asks: Vec<&K::Ask> = calls.iter().map(|call| &call.ask).collect();
+        match K::ask(session, &asks, skip_locked).await {
             Ok(answers) => {
                 let asked = calls.len();
                 let mut unsettled = Vec::new();
                 for (call, answer) in calls.into_iter().zip(answers) {
                     match answer {
-                        Some(answer) => call.waits.tell(Ok(answer)),
+                        Some(answer) => call.tell(Ok(answer)),
                         None => unsettled.push(call),
                     }
                 }
                 calls = unsettled;
                 // Rows that others have locked wait until the other calls in the queue had their turn.
-                if sql != K::SQL {
+                if skip_locked {
                     return calls;
                 }
                 in_vain = if calls.len() < asked { 0 } else { in_vain.saturating_add(1) };
             }
-            Err(Failure::Again(_)) => {
-                sql = K::SQL_SKIPPING;
+            Err(Failure::Again(cause)) => {
+                late = cause;
+                skip_locked = true;
                 in_vain = in_vain.saturating_add(1);
             }
             Err(Failure::Elsewhere(_)) => {
@@ -338,7 +330,8 @@ async fn settle<K: Kind>(session: &Session, mut calls: Vec<Call<K>>, meter: &Met
             Err(Failure::Refused(error))
                 if calls.len() == 1 || matches!(error, StoreError::Pooled { .. }) =>
             {
-                calls.drain(..).for_each(|call| call.waits.tell(Err(error.clone())));
+                calls.into_iter().for_each(|call| call.tell(Err(error.clone())));
+                return Vec::new();
             }
             // The server may refuse only one of them, so ask each by itself.
             Err(Failure::Refused(_)) => {
@@ -353,69 +346,14 @@ async fn settle<K: Kind>(session: &Session, mut calls: Vec<Call<K>>, meter: &Met
                 let (mut again, in_doubt): (Vec<_>, Vec<_>) =
                     calls.into_iter().partition(|call| K::repeat(&call.ask) != Repeat::OtherWrite);
                 for call in again.iter_mut().filter(|call| K::repeat(&call.ask) == Repeat::SameWrite) {
-                    call.waits.in_doubt = Some(Arc::clone(&cause));
+                    call.in_doubt = Some(Arc::clone(&cause));
                 }
                 meter.add(|metrics| &mut metrics.in_doubt, in_doubt.len());
                 let error = StoreError::Unknown(Some(cause));
-                in_doubt.into_iter().for_each(|call| call.waits.tell(Err(error.clone())));
+                in_doubt.into_iter().for_each(|call| call.tell(Err(error.clone())));
                 return again;
             }
         }
         meter.add(|metrics| &mut metrics.retries, calls.len());
-    }
-    Vec::new()
-}
-
-async fn ask<K: Kind>(
-    session: &Session,
-    sql: &'static str,
-    calls: &[Call<K>],
-) -> Result<Vec<Option<K::Answer>>, Failure> {
-    if calls.is_empty() {
-        return Ok(Vec::new());
-    }
-    let asks: Vec<&K::Ask> = calls.iter().map(|call| &call.ask).collect();
-    let columns = K::parameters(&asks);
-    let parameters = parameters(&columns);
-    let rows = match K::READS {
-        true => session.query(sql, &parameters).await?,
-        false => session.write(sql, &parameters).await?,
-    };
-    K::answers(&asks, &rows)
-}
-
-async fn settle_other(session: &Session, mut other: Other) -> Option<Other> {
-    let mut attempt = 0_u32;
-    loop {
-        let failure = match (other.run)(session).await {
-            Ok(answer) => {
-                other.waits.tell(Ok(answer));
-                return None;
-            }
-            Err(failure) if other.repeat == Repeat::Reads => failure.of_reading(),
-            Err(failure) => failure,
-        };
-        match failure {
-            Failure::Again(_) if !other.waits.is_over() => {
-                pause(attempt, LONGEST_DELAY).await;
-                attempt = attempt.saturating_add(1);
-            }
-            Failure::Elsewhere(_) if !other.waits.is_over() => {
-                session.abandon();
-                return Some(other);
-            }
-            Failure::Doubt(cause) if other.repeat == Repeat::SameWrite && !other.waits.is_over() => {
-                session.abandon();
-                other.waits.in_doubt = Some(cause);
-                return Some(other);
-            }
-            failure => {
-                if matches!(failure, Failure::Doubt(_) | Failure::Elsewhere(_)) {
-                    session.abandon();
-                }
-                other.waits.tell(Err(failure.into_error()));
-                return None;
-            }
-        }
     }
 }

@@ -9,11 +9,11 @@ use std::{
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct PostgresMetrics {
-    /// Statements sent for batched calls.
+    /// Batches of calls that were sent together.
     pub batches: u64,
-    /// Calls in those statements. `calls / batches` is the average batch size.
+    /// Calls in those batches. `calls / batches` is the average batch size.
     pub calls: u64,
-    /// The most calls in one statement.
+    /// The most calls in one batch.
     pub longest_batch: u64,
     /// The total time that those calls waited before they were sent.
     pub waited: Duration,
@@ -42,7 +42,7 @@ impl Meter {
         *self.lock()
     }
 
-    /// Counts a statement for calls that waited this long.
+    /// Counts a batch of calls that waited this long.
     pub(crate) fn batch(&self, waits: impl ExactSizeIterator<Item = Duration>) {
         let calls = number(waits.len());
         let mut metrics = self.lock();

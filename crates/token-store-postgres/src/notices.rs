@@ -13,14 +13,13 @@ use tokio::{
     sync::mpsc::{UnboundedReceiver, channel},
     time::{Instant, sleep, timeout},
 };
-use tokio_postgres::Row;
 
 use crate::{
     backoff::pause,
     error::Failure,
     hosts,
-    kind::{Column, Kind, Repeat, column},
-    session::Target,
+    kind::{Answers, Kind, Repeat},
+    session::{Session, Target},
 };
 
 /// How long a call that revokes waits until its notice is sent.
@@ -91,48 +90,33 @@ impl Kind for Notices {
     type Ask = Subject;
     type Answer = ();
 
-    // A notice may be lost.
-    const READS: bool = true;
-
-    const SQL: &'static str = "
-        SELECT pg_notify('onetoken', a.notice) FROM unnest($1::text[]) AS a(notice)";
-
     // A retry would repeat for ever on a server that warns at every notice.
     fn repeat(_: &Subject) -> Repeat {
         Repeat::OtherWrite
     }
 
-    fn parameters<'a>(asks: &[&'a Subject]) -> Vec<Column<'a>> {
-        vec![column(asks, Subject::to_text)]
-    }
-
-    fn answers(asks: &[&Subject], _: &[Row]) -> Result<Vec<Option<()>>, Failure> {
+    // A notice may be lost, so nobody waits for the standby.
+    async fn ask(session: &Session, asks: &[&Subject], _: bool) -> Answers<Self> {
+        const SQL: &str = "SELECT pg_notify('onetoken', a.notice) FROM unnest($1::text[]) AS a(notice)";
+        let notices: Vec<String> = asks.iter().map(|subject| subject.to_text()).collect();
+        session.query(SQL, &[&notices]).await?;
         Ok(vec![Some(()); asks.len()])
     }
 }
 
-/// Receives the notices of all hosts and invalidates what they name in the caches.
-pub(crate) struct Listener {
-    /// The caches. The listener connects once there is one.
-    pub(crate) caches: UnboundedReceiver<Invalidator>,
-    pub(crate) target: Target,
-}
-
-impl Listener {
-    /// Listens until the store is dropped.
-    pub(crate) async fn run(self) {
-        let Self { mut caches, target } = self;
-        let Some(first) = caches.recv().await else { return };
-        let known = RefCell::new(vec![first]);
-        let admit = async {
-            while let Some(cache) = caches.recv().await {
-                // The cache may hold records that earlier notices were about.
-                cache.invalidate_all();
-                known.borrow_mut().push(cache);
-            }
-        };
-        select(pin!(admit), pin!(listen(&target, &known))).await;
-    }
+/// Receives the notices of all hosts and invalidates what they name in the caches, until the store is dropped. Connects
+/// once there is a cache.
+pub(crate) async fn serve(mut caches: UnboundedReceiver<Invalidator>, target: Target) {
+    let Some(first) = caches.recv().await else { return };
+    let known = RefCell::new(vec![first]);
+    let admit = async {
+        while let Some(cache) = caches.recv().await {
+            // The cache may hold records that earlier notices were about.
+            cache.invalidate_all();
+            known.borrow_mut().push(cache);
+        }
+    };
+    select(pin!(admit), pin!(listen(&target, &known))).await;
 }
 
 async fn listen(target: &Target, known: &RefCell<Vec<Invalidator>>) -> Infallible {

@@ -6,8 +6,7 @@ use token_core::UnixTime;
 use token_store::StoreError;
 
 use crate::{
-    error::Failure,
-    kind::{Repeat, bigint, count, first, get, small},
+    kind::{Repeat, STRANGE, bigint, count, first, get, small},
     store::PostgresStore,
 };
 
@@ -65,9 +64,8 @@ pub(crate) fn spent(
 /// it could hit tokens that are good for days.
 pub(crate) fn refuse_far_ahead(store: &PostgresStore, now: UnixTime) -> Result<(), StoreError> {
     const CLOCK: &str = "SELECT extract(epoch FROM clock_timestamp())::bigint";
-    let server = store.administer(Repeat::Reads, (), |session, ()| {
-        Box::pin(async move { Ok(count(first(&session.query(CLOCK, &[]).await?)?)?) })
-    })?;
+    let server = store
+        .administer(Repeat::Reads, async |session| Ok(count(first(&session.query(CLOCK, &[]).await?)?)?))?;
     if now.as_secs() <= server.saturating_add(AHEAD) {
         return Ok(());
     }
@@ -85,14 +83,11 @@ fn in_steps(store: &PostgresStore, limit: usize, sql: &'static str, time: i64) -
             return Ok(total);
         }
         let rows = i64::try_from(left).unwrap_or(i64::MAX);
-        let (found, done) =
-            store.administer(Repeat::OtherWrite, (sql, rows, time), |session, (sql, rows, time)| {
-                Box::pin(async move {
-                    let rows = session.write(sql, &[rows, time]).await?;
-                    let row = rows.first().ok_or(crate::kind::STRANGE)?;
-                    Ok::<_, Failure>((small(get(row, 0)?)?, small(get(row, 1)?)?))
-                })
-            })?;
+        let (found, done) = store.administer(Repeat::OtherWrite, async move |session| {
+            let rows = session.write(sql, &[&rows, &time]).await?;
+            let row = rows.first().ok_or(STRANGE)?;
+            Ok((small(get(row, 0)?)?, small(get(row, 1)?)?))
+        })?;
         total = total.saturating_add(done);
         if found < left && done == found {
             return Ok(total);

@@ -16,7 +16,7 @@ const KNOWN: u32 = 1;
 /// or `NewerVersion`.
 pub(crate) async fn check(session: &Session) -> Result<(), Failure> {
     match version(session).await? {
-        None => Err(Failure::Refused(StoreError::NotFound { path: session.place.clone().into() })),
+        None => Err(Failure::Refused(StoreError::NotFound { path: session.target.place.clone().into() })),
         Some(found) if found < KNOWN => {
             Err(Failure::Refused(StoreError::OlderVersion { found, known: KNOWN }))
         }
@@ -76,7 +76,7 @@ async fn owned(session: &Session) -> Result<(), Failure> {
     match rows.into_iter().flatten().flatten().next() {
         None => Ok(()),
         Some(owner) => {
-            let (place, owner) = (session.place.clone(), error::shown(&owner));
+            let (place, owner) = (session.target.place.clone(), error::shown(&owner));
             Err(Failure::Refused(StoreError::ForeignOwner { place, owner }))
         }
     }

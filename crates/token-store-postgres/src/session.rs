@@ -23,7 +23,7 @@ use tokio::{
     time::{sleep, timeout},
 };
 use tokio_postgres::{
-    AsyncMessage, Client, Config, Connection, NoTls, Row, SimpleQueryMessage, Statement, error::Severity,
+    AsyncMessage, Client, Config, Connection, Row, SimpleQueryMessage, Statement, error::Severity,
     types::ToSql,
 };
 use tokio_postgres_rustls::MakeRustlsConnect;
@@ -69,13 +69,14 @@ pub(crate) struct Target {
     pub(crate) place: String,
     pub(crate) log: Arc<Log>,
     pub(crate) meter: Arc<Meter>,
-    pub(crate) tls: Option<MakeRustlsConnect>,
+    // Not used where the configuration of a host disables TLS.
+    pub(crate) tls: MakeRustlsConnect,
 }
 
 impl Target {
     /// Loads the certificates, and fails as [`tls::connector`] does. Connects to nothing.
     pub(crate) fn new(config: &PostgresConfig) -> Result<Self, StoreError> {
-        let tls = config.tls.as_ref().map(tls::connector).transpose()?;
+        let tls = tls::connector(config.tls.as_ref())?;
         let (config, place) = (config.clone(), config.to_string());
         Ok(Self { config, place, log: Arc::default(), meter: Arc::default(), tls })
     }
@@ -84,18 +85,16 @@ impl Target {
 /// A connection to a server that keeps what it acknowledges.
 pub(crate) struct Session {
     pub(crate) client: Client,
-    pub(crate) place: String,
+    pub(crate) target: Target,
     driver: JoinHandle<()>,
     // Dropped with the session, which ends the driver.
     held: oneshot::Sender<Infallible>,
     warnings: Arc<AtomicU64>,
     statements: RefCell<HashMap<&'static str, Statement>>,
     mark: String,
-    log: Arc<Log>,
     // `None` where the server has no such log.
     reached: Option<Reached>,
     limit: Option<Duration>,
-    require_durable: bool,
     used: Cell<Instant>,
     abandoned: Cell<bool>,
 }
@@ -109,32 +108,21 @@ impl Session {
         limit: Option<Duration>,
         notices: Option<Sender<String>>,
     ) -> Result<Self, Failure> {
-        let Target { config, place, log, tls, .. } = target;
         let warnings = Arc::new(AtomicU64::new(0));
         let (held, released) = oneshot::channel();
-        let failed = |error| error::of_connecting(&error, place);
-        let (client, driver) = match tls {
-            None => {
-                let (client, connection) = server.connect(NoTls).await.map_err(failed)?;
-                (client, tokio::spawn(drive(connection, released, Arc::clone(&warnings), notices)))
-            }
-            Some(tls) => {
-                let (client, connection) = server.connect(tls.clone()).await.map_err(failed)?;
-                (client, tokio::spawn(drive(connection, released, Arc::clone(&warnings), notices)))
-            }
-        };
+        let failed = |error| error::of_connecting(&error, &target.place);
+        let (client, connection) = server.connect(target.tls.clone()).await.map_err(failed)?;
+        let driver = tokio::spawn(drive(connection, released, Arc::clone(&warnings), notices));
         let mut session = Self {
             client,
-            place: place.clone(),
+            target: target.clone(),
             driver,
             held,
             warnings,
             statements: RefCell::default(),
             mark: String::new(),
-            log: Arc::clone(log),
             reached: None,
             limit,
-            require_durable: config.require_durable,
             used: Cell::new(Instant::now()),
             abandoned: Cell::new(false),
         };
@@ -171,7 +159,7 @@ impl Session {
         if read_only == "on" {
             return Err(Failure::Elsewhere(StoreError::ReadOnly));
         }
-        if !self.require_durable {
+        if !self.target.config.require_durable {
             return Ok(());
         }
         durable(fsync, full_page_writes)?;
@@ -190,7 +178,7 @@ impl Session {
     }
 
     async fn reached(&self) -> Result<Reached, Failure> {
-        let acknowledged = self.log.acknowledged();
+        let acknowledged = self.target.log.acknowledged();
         let rows = self.simple(REACHED).await?;
         let found: Vec<Option<String>> = rows.into_iter().flatten().collect();
         let reached = match found.as_slice() {
@@ -214,12 +202,12 @@ impl Session {
     /// Returns the session if its server has every acknowledged write; else `WentBack`.
     pub(crate) fn admitted(self) -> Result<Self, Failure> {
         let Some(reached) = self.reached else { return Ok(self) };
-        match self.log.admit(&reached) {
+        match self.target.log.admit(&reached) {
             Ok(()) => Ok(self),
             Err((found, acknowledged)) => {
-                let is_former = found.timeline < self.log.newest();
+                let is_former = found.timeline < self.target.log.newest();
                 let (found, acknowledged) = (found.to_string(), acknowledged.to_string());
-                let error = StoreError::WentBack { place: self.place, found, acknowledged };
+                let error = StoreError::WentBack { place: self.target.place, found, acknowledged };
                 // A former primary may be the only reachable server for now, so retry. No other server has what the
                 // present primary lacks.
                 Err(if is_former { Failure::Elsewhere(error) } else { Failure::Refused(error) })
@@ -237,7 +225,7 @@ impl Session {
             _ => None,
         };
         let answered = self.within(self.client.simple_query(sql)).await;
-        let messages = answered.map_err(|failure| failure.of_nothing(&self.place))?;
+        let messages = answered.map_err(|failure| failure.of_nothing(&self.target.place))?;
         Ok(messages.into_iter().filter_map(row).collect())
     }
 
@@ -277,12 +265,12 @@ impl Session {
         let found = found.first().ok_or_else(|| doubt("the server tells nothing of its settings"))?;
         let setting = |at| found.try_get::<_, Option<&str>>(at).ok().flatten().unwrap_or_default();
         // The next connection reports which setting it is.
-        if self.require_durable && durable(setting(0), setting(1)).is_err() {
+        if self.target.config.require_durable && durable(setting(0), setting(1)).is_err() {
             return Err(doubt("the server was set to lose what it acknowledges"));
         }
         if let Some(Reached { end: LogPosition { timeline, .. }, .. }) = self.reached {
             let at = log::position(setting(2)).ok_or_else(|| doubt("the server tells nothing of its log"))?;
-            if !self.log.acknowledge(LogPosition { timeline, at }) {
+            if !self.target.log.acknowledge(LogPosition { timeline, at }) {
                 return Err(doubt("another server has become the primary"));
             }
         }
@@ -298,14 +286,16 @@ impl Session {
     // If this fails, the statement itself was not sent.
     async fn statement(&self, sql: &'static str) -> Result<Statement, Failure> {
         if self.is_broken() {
-            return Err(Failure::Doubt(Arc::new(io::ErrorKind::NotConnected.into())).of_nothing(&self.place));
+            return Err(
+                Failure::Doubt(Arc::new(io::ErrorKind::NotConnected.into())).of_nothing(&self.target.place)
+            );
         }
         if let Some(statement) = self.statements.borrow().get(sql) {
             return Ok(statement.clone());
         }
         let text = sql.replace(MARK, &self.mark);
         let prepared = self.within(self.client.prepare(&text)).await;
-        let statement = prepared.map_err(|failure| failure.of_nothing(&self.place))?;
+        let statement = prepared.map_err(|failure| failure.of_nothing(&self.target.place))?;
         self.statements.borrow_mut().insert(sql, statement.clone());
         Ok(statement)
     }
@@ -324,7 +314,7 @@ impl Session {
             None => answer.await,
         };
         answered.map_err(|error| {
-            let failure = error::of_statement(&error, &self.place);
+            let failure = error::of_statement(&error, &self.target.place);
             // A connection that a pooler shares would keep failing after the pooler is reconfigured.
             if matches!(failure, Failure::Refused(StoreError::Pooled { .. })) {
                 self.abandon();
@@ -340,7 +330,7 @@ impl Session {
 
     /// Whether the connection is lost or abandoned, or leads to a former primary. Asks no server.
     pub(crate) fn is_broken(&self) -> bool {
-        self.abandoned.get() || self.client.is_closed() || self.timeline() < self.log.newest()
+        self.abandoned.get() || self.client.is_closed() || self.timeline() < self.target.log.newest()
     }
 
     /// Whether the connection can be used. Asks the server after a long time without use.
@@ -363,7 +353,7 @@ impl Session {
 
     /// The error for an answer that no such server gives: `NotAStore`.
     pub(crate) fn strange(&self, what: &'static str) -> StoreError {
-        StoreError::NotAStore { path: self.place.clone().into(), found: what }
+        StoreError::NotAStore { path: self.target.place.clone().into(), found: what }
     }
 }
 

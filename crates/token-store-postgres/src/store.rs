@@ -7,10 +7,10 @@ use std::{
     pin::pin,
     sync::{Arc, mpsc},
     thread,
-    time::Instant,
+    time::{Duration, Instant},
 };
 
-use futures_util::future::{LocalBoxFuture, join, join_all, select};
+use futures_util::future::{join, join_all, select};
 use token_store::{Invalidator, Retry, StoreError, kit::Owned};
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 
@@ -18,10 +18,10 @@ use crate::{
     config::PostgresConfig,
     error::Failure,
     hosts,
-    kind::{Kind, Repeat},
-    lane::{Call, Job, Lane, Other, Task, Waits},
+    kind::{Kind, Others, Repeat, Task},
+    lane::{Call, Job, Lane},
     metrics::PostgresMetrics,
-    notices::{self, Listener, Notices, Subject},
+    notices::{self, Subject},
     schema,
     session::{Session, Target},
 };
@@ -105,7 +105,6 @@ impl PostgresStore {
         };
         let limit = Some(config.statement_timeout);
         let (caches, named) = unbounded_channel();
-        let listener = Listener { caches: named, target: target.clone() };
         // The metrics do not count notices as calls.
         let unmetered = Target { meter: Arc::default(), ..target.clone() };
         let store = Lanes {
@@ -127,7 +126,10 @@ impl PostgresStore {
                             first.session = Some(session);
                         }
                         drop(opened.send(Ok(())));
-                        let served = join(join_all(lanes.into_iter().map(Lane::run)), listener.run());
+                        let served = join(
+                            join_all(lanes.into_iter().map(Lane::run)),
+                            notices::serve(named, target.clone()),
+                        );
                         select(pin!(served), pin!(hosts::watch(&target, limit))).await;
                     }
                     Err(failure) => drop(opened.send(Err(failure.into_error()))),
@@ -175,18 +177,16 @@ impl PostgresStore {
     /// failure to send it is no error.
     pub(crate) fn announce<T>(&self, subject: Subject, done: Result<T, StoreError>) -> Result<T, StoreError> {
         if done.as_ref().err().is_none_or(|error| error.retry() == Retry::Ask) {
-            let (mut waits, sent) = self.waits();
-            waits.until = waits.since.checked_add(notices::PATIENCE).unwrap_or(waits.until);
             // Wait, so that a caller that revokes and then exits has sent the notice. If that fails, entries expire
             // by their TTL.
-            if self.0.notices.send(Job::Notice(Call::<Notices> { ask: subject, waits })).is_ok() {
+            if let Ok(sent) = post(&self.0.notices, Job::Notice, subject, notices::PATIENCE) {
                 drop(sent.recv_timeout(notices::PATIENCE));
             }
         }
         done
     }
 
-    /// Makes a call that shares a statement with others, and waits for its answer. `Forked` in a forked process,
+    /// Makes a call and waits for its answer. `Forked` in a forked process,
     /// `Poisoned` if the lane has ended.
     pub(crate) fn ask<K: Kind>(
         &self,
@@ -195,40 +195,34 @@ impl PostgresStore {
         ask: K::Ask,
     ) -> Result<K::Answer, StoreError> {
         self.process()?;
-        let (waits, answer) = self.waits();
-        lane.send(job(Call { ask, waits })).map_err(|_| StoreError::Poisoned)?;
+        let answer = post(lane, job, ask, self.0.target.config.call_timeout)?;
         answer.recv().unwrap_or(Err(StoreError::Unknown(None)))
     }
 
-    /// Makes a call that is not batched, and fails as [`ask`](Self::ask) does. It may run more than once, each time on
-    /// another connection.
-    pub(crate) fn run<I: Send + Sync + 'static, T: Send + 'static>(
+    /// Makes a call that shares no statement, and fails as [`ask`](Self::ask) does. It may run more than once, each time
+    /// on another connection.
+    pub(crate) fn run<T: Send + 'static>(
         &self,
         lane: &UnboundedSender<Job>,
         repeat: Repeat,
-        input: I,
-        run: for<'s> fn(&'s Session, &'s I) -> LocalBoxFuture<'s, Result<T, Failure>>,
+        run: impl AsyncFn(&Session) -> Result<T, Failure> + Send + Sync + 'static,
     ) -> Result<T, StoreError> {
-        self.process()?;
-        let (waits, answer) = self.waits();
-        let input = Arc::new(input);
-        let run: Task = Box::new(move |session| {
-            let input = Arc::clone(&input);
-            Box::pin(async move { Ok(Box::new(run(session, &input).await?) as Box<dyn Any + Send>) })
+        let run = Arc::new(run);
+        let task: Task = Box::new(move |session| {
+            let run = Arc::clone(&run);
+            Box::pin(async move { Ok(Box::new((*run)(session).await?) as Box<dyn Any + Send>) })
         });
-        lane.send(Job::Other(Other { run, waits, repeat })).map_err(|_| StoreError::Poisoned)?;
-        let answer = answer.recv().unwrap_or(Err(StoreError::Unknown(None)))?;
+        let answer = self.ask::<Others>(lane, Job::Other, (task, repeat))?;
         answer.downcast().map(|answer| *answer).map_err(|_| StoreError::Unknown(None))
     }
 
     /// Makes a call on the connection for listings and administration, as [`run`](Self::run) does.
-    pub(crate) fn administer<I: Send + Sync + 'static, T: Send + 'static>(
+    pub(crate) fn administer<T: Send + 'static>(
         &self,
         repeat: Repeat,
-        input: I,
-        run: for<'s> fn(&'s Session, &'s I) -> LocalBoxFuture<'s, Result<T, Failure>>,
+        run: impl AsyncFn(&Session) -> Result<T, Failure> + Send + Sync + 'static,
     ) -> Result<T, StoreError> {
-        self.run(&self.0.administration, repeat, input, run)
+        self.run(&self.0.administration, repeat, run)
     }
 
     /// Runs work that may take long on a connection of its own, so that other calls do not wait for it. The work must
@@ -242,19 +236,12 @@ impl PostgresStore {
             let session = hosts::open(&self.0.target, None).await?;
             let done = work(&session).await;
             session.close().await;
-            done.map_err(Failure::of_reading)
+            done.map_err(|failure| failure.of_nothing(&self.0.target.place))
         })
     }
 
     fn process(&self) -> Result<(), StoreError> {
         self.0.process.get().copied()
-    }
-
-    fn waits<T>(&self) -> (Waits<T>, mpsc::Receiver<Result<T, StoreError>>) {
-        let (reply, answer) = mpsc::sync_channel(1);
-        let since = Instant::now();
-        let until = since.checked_add(self.0.target.config.call_timeout).unwrap_or(since);
-        (Waits { until, since, reply, in_doubt: None }, answer)
     }
 }
 
@@ -275,6 +262,20 @@ pub(crate) fn lane_of<'a>(
     let count = u64::try_from(lanes.len()).ok();
     let at = count.and_then(|count| usize::try_from(hasher.finish().checked_rem(count)?).ok());
     at.and_then(|at| lanes.get(at)).ok_or(StoreError::Poisoned)
+}
+
+// Adds a call to a lane, which retries it for as long as the timeout. `Poisoned` if the lane has ended.
+fn post<K: Kind>(
+    lane: &UnboundedSender<Job>,
+    job: impl FnOnce(Call<K>) -> Job,
+    ask: K::Ask,
+    timeout: Duration,
+) -> Result<mpsc::Receiver<Result<K::Answer, StoreError>>, StoreError> {
+    let (reply, answer) = mpsc::sync_channel(1);
+    let since = Instant::now();
+    let until = since.checked_add(timeout).unwrap_or(since);
+    lane.send(job(Call { ask, until, since, reply, in_doubt: None })).map_err(|_| StoreError::Poisoned)?;
+    Ok(answer)
 }
 
 // Runs work on a thread and a runtime of its own, since the caller's thread may run another runtime.

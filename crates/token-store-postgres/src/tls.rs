@@ -11,20 +11,22 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 use crate::config::Tls;
 use token_store::StoreError;
 
-/// Loads the certificates. `Io` if a file cannot be read or is not PEM, or if there is no trusted certificate.
-pub(crate) fn connector(tls: &Tls) -> Result<MakeRustlsConnect, StoreError> {
+/// Loads the certificates. `Io` if a file cannot be read or is not PEM, or if there is no trusted certificate. Without
+/// TLS, the driver does not use the connector, and it trusts nobody.
+pub(crate) fn connector(tls: Option<&Tls>) -> Result<MakeRustlsConnect, StoreError> {
     let refused = |error: io::Error| StoreError::Io(Arc::new(error));
     let mut roots = RootCertStore::empty();
-    match &tls.roots {
-        Some(path) => {
+    match tls.map(|tls| &tls.roots) {
+        None => {}
+        Some(Some(path)) => {
             for certificate in certificates(path).map_err(refused)? {
                 roots.add(certificate).map_err(|error| refused(invalid(path, error)))?;
             }
         }
         // Unreadable certificates are skipped: they are not trusted.
-        None => drop(roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs)),
+        Some(None) => drop(roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs)),
     }
-    if roots.is_empty() {
+    if tls.is_some() && roots.is_empty() {
         return Err(refused(io::Error::new(
             io::ErrorKind::NotFound,
             "no certificate to trust; name one: sslrootcert",
@@ -35,7 +37,7 @@ pub(crate) fn connector(tls: &Tls) -> Result<MakeRustlsConnect, StoreError> {
         .with_safe_default_protocol_versions()
         .map_err(|error| refused(io::Error::other(error)))?
         .with_root_certificates(roots);
-    let config = match &tls.identity {
+    let config = match tls.and_then(|tls| tls.identity.as_ref()) {
         None => config.with_no_client_auth(),
         Some((certificate, key)) => {
             let chain = certificates(certificate).map_err(refused)?;

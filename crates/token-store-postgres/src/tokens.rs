@@ -48,7 +48,7 @@ impl TokenStore for PostgresStore {
 
     fn list(&self, filter: &Filter, after: Option<&Cursor>, limit: usize) -> Result<Page, StoreError> {
         let listing = Listing::new(filter, after, limit)?;
-        self.administer(Repeat::Reads, listing, |session, listing| Box::pin(listing.page(session)))
+        self.administer(Repeat::Reads, async move |session| listing.page(session).await)
     }
 
     fn purge(&self, now: UnixTime, limit: usize) -> Result<usize, StoreError> {
@@ -80,27 +80,25 @@ impl TokenStore for PostgresStore {
         let value = next.to_bytes(subject)?;
         let key = kit::entity_key(subject).unwrap_or_default();
         let lane = lane_of(&self.0.writers, &key)?;
-        let input = (subject.clone(), next.clone(), key, value);
-        let raised = self.run(lane, Repeat::OtherWrite, input, |session, (subject, next, key, value)| {
-            Box::pin(async move {
-                let found = session.query(READ, &[key]).await?;
-                let stored: Option<&[u8]> = found.first().map(|row| get(row, 0)).transpose()?;
-                let raise = kit::raise(subject, stored, next)?;
-                if raise != Raise::Raised {
-                    session.settle().await?;
-                    return Ok(raise);
-                }
-                let number = bigint(next.number);
-                let raised = match &stored {
-                    None => session.write(FIRST, &[key, &number, value]).await?,
-                    Some(stored) => session.write(NEXT, &[key, &number, value, stored]).await?,
-                };
-                match raised.is_empty() {
-                    false => Ok(raise),
-                    // Another host changed the row after it was read.
-                    true => Err(Failure::Again(error::timed_out("others raise it as well"))),
-                }
-            })
+        let (of, to) = (subject.clone(), next.clone());
+        let raised = self.run(lane, Repeat::OtherWrite, async move |session| {
+            let found = session.query(READ, &[&key]).await?;
+            let stored: Option<&[u8]> = found.first().map(|row| get(row, 0)).transpose()?;
+            let raise = kit::raise(&of, stored, &to)?;
+            if raise != Raise::Raised {
+                session.settle().await?;
+                return Ok(raise);
+            }
+            let number = bigint(to.number);
+            let raised = match &stored {
+                None => session.write(FIRST, &[&key, &number, &value]).await?,
+                Some(stored) => session.write(NEXT, &[&key, &number, &value, stored]).await?,
+            };
+            match raised.is_empty() {
+                false => Ok(raise),
+                // Another host changed the row after it was read.
+                true => Err(Failure::Again(error::timed_out("others raise it as well"))),
+            }
         });
         match next.number {
             // The first generation revokes nothing that a cache may hold, or replaces a damaged one.
@@ -112,5 +110,5 @@ impl TokenStore for PostgresStore {
 
 fn change(store: &PostgresStore, id: &TokenId, act: Act) -> Result<Changed, StoreError> {
     let change = Change { id: id.clone(), act };
-    store.ask::<Changes>(lane_of(&store.0.writers, id.as_bytes())?, Job::Change, change)?
+    store.ask::<Changes>(lane_of(&store.0.writers, id.as_bytes())?, Job::Change, change)
 }
