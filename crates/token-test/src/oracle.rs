@@ -11,9 +11,9 @@ use std::sync::Once;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE;
-use macaroon::{Caveat, Format, Macaroon, MacaroonKey, Verifier};
+use macaroon::{Format, MacaroonKey, Verifier};
 
-pub use macaroon::MacaroonError;
+pub use macaroon::{Caveat, Macaroon, MacaroonError};
 
 use crate::Key;
 
@@ -30,35 +30,6 @@ pub struct Minted {
     pub base64: String,
     /// The signature.
     pub signature: [u8; 32],
-}
-
-/// A token as the oracle reads it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Parsed {
-    /// The location hint. Not signed.
-    pub location: Option<String>,
-    /// The identifier.
-    pub identifier: Vec<u8>,
-    /// The caveats, in chain order.
-    pub caveats: Vec<Read>,
-    /// The signature.
-    pub signature: [u8; 32],
-}
-
-/// A caveat as the oracle reads it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Read {
-    /// A first-party caveat's predicate.
-    FirstParty(Vec<u8>),
-    /// A third-party caveat.
-    ThirdParty {
-        /// The identifier of its discharge.
-        identifier: Vec<u8>,
-        /// The sealed key.
-        vid: Vec<u8>,
-        /// The location hint. Not signed.
-        location: String,
-    },
 }
 
 /// Mints a token with first-party caveats.
@@ -90,22 +61,29 @@ pub fn mint<C: AsRef<[u8]>>(
 ///
 /// # Panics
 /// If the token is longer than [`MAX_LEN`].
-pub fn parse(token: &[u8]) -> Result<Parsed, MacaroonError> {
-    let token = decode(token)?;
-    let caveat = |caveat: &Caveat| match caveat {
-        Caveat::FirstParty(caveat) => Read::FirstParty(caveat.predicate().0),
-        Caveat::ThirdParty(caveat) => Read::ThirdParty {
-            identifier: caveat.id().0,
-            vid: caveat.verifier_id().0,
-            location: caveat.location(),
-        },
+pub fn parse(token: &[u8]) -> Result<Macaroon, MacaroonError> {
+    assert!(token.len() <= MAX_LEN, "{} bytes might overflow the oracle's stack", token.len());
+    initialize();
+    Macaroon::deserialize_binary(token)
+}
+
+/// Returns the predicates of a token.
+///
+/// # Panics
+/// If a caveat is a third-party one.
+#[must_use]
+pub fn predicates(token: &Macaroon) -> Vec<Vec<u8>> {
+    let predicate = |caveat: &Caveat| match caveat {
+        Caveat::FirstParty(caveat) => caveat.predicate().0,
+        Caveat::ThirdParty(_) => panic!("a third-party caveat"),
     };
-    Ok(Parsed {
-        location: token.location(),
-        identifier: token.identifier().0,
-        caveats: token.caveats().iter().map(caveat).collect(),
-        signature: signature(&token),
-    })
+    token.caveats().iter().map(predicate).collect()
+}
+
+/// Returns the signature of a token.
+#[must_use]
+pub fn signature(token: &Macaroon) -> [u8; 32] {
+    *AsRef::<[u8; 32]>::as_ref(&token.signature())
 }
 
 /// Verifies a token in version 1 or 2, given as bytes: the signature, and that each caveat is one of `exact`.
@@ -116,22 +94,12 @@ pub fn parse(token: &[u8]) -> Result<Parsed, MacaroonError> {
 /// # Panics
 /// If the token is longer than [`MAX_LEN`].
 pub fn verify<C: AsRef<[u8]>>(token: &[u8], key: Key<'_>, exact: &[C]) -> Result<(), MacaroonError> {
-    let token = decode(token)?;
+    let token = parse(token)?;
     let mut verifier = Verifier::default();
     for predicate in exact {
         verifier.satisfy_exact(predicate.as_ref().into());
     }
     verifier.verify(&token, &root_key(key), Vec::new())
-}
-
-fn decode(token: &[u8]) -> Result<Macaroon, MacaroonError> {
-    assert!(token.len() <= MAX_LEN, "{} bytes might overflow the oracle's stack", token.len());
-    initialize();
-    Macaroon::deserialize_binary(token)
-}
-
-fn signature(token: &Macaroon) -> [u8; 32] {
-    *AsRef::<[u8; 32]>::as_ref(&token.signature())
 }
 
 fn root_key(key: Key<'_>) -> MacaroonKey {

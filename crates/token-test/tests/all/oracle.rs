@@ -59,11 +59,9 @@ fn what_we_write_verifies_there() {
         oracle::verify(&bytes, drawn.key(), &drawn.exact())
             .unwrap_or_else(|error| panic!("token {number}: {error}"));
         let parsed = oracle::parse(&bytes).unwrap();
-        assert_eq!(parsed.location.as_deref(), Some(drawn.location.as_str()), "token {number}");
-        assert_eq!(parsed.identifier, drawn.identifier.as_bytes(), "token {number}");
-        let caveats: Vec<oracle::Read> =
-            drawn.exact().into_iter().map(|it| oracle::Read::FirstParty(it.into())).collect();
-        assert_eq!(parsed.caveats, caveats, "token {number}");
+        assert_eq!(parsed.location().as_deref(), Some(drawn.location.as_str()), "token {number}");
+        assert_eq!(parsed.identifier().0, drawn.identifier.as_bytes(), "token {number}");
+        assert_eq!(oracle::predicates(&parsed), drawn.exact(), "token {number}");
     }
 }
 
@@ -148,10 +146,10 @@ fn it_reads_and_verifies_what_it_minted() {
     let (key, caveats) = (Key::Secret(b"this is our super secret key"), ["time < 1", "data.readonly"]);
     let token = oracle::mint(key, "onezone", "id", &caveats);
     let parsed = oracle::parse(&token.v1).unwrap();
-    assert_eq!(parsed.location.as_deref(), Some("onezone"));
-    assert_eq!(parsed.identifier, b"id");
-    assert_eq!(parsed.caveats, caveats.map(|caveat| oracle::Read::FirstParty(caveat.into())));
-    assert_eq!(parsed.signature, token.signature);
+    assert_eq!(parsed.location().as_deref(), Some("onezone"));
+    assert_eq!(parsed.identifier().0, b"id");
+    assert_eq!(oracle::predicates(&parsed), caveats.map(str::as_bytes));
+    assert_eq!(oracle::signature(&parsed), token.signature);
 
     oracle::verify(&token.v1, key, &caveats).unwrap();
     let unmet = oracle::verify(&token.v1, key, &caveats[..1]).unwrap_err();
