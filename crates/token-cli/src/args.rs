@@ -17,7 +17,7 @@ use token_core::{DecodeOptions, InviteType, IpMask, Subject, UnixTime};
 pub(crate) use self::{
     admin::{ListArgs, RevokeArgs},
     conditions::Condition,
-    cursor::Cursor,
+    cursor::{Cursor, NO_CURSOR},
     mint::{Form, InviteArgs, Mint, RawArgs, SelfArgs, TokenEncoding, Uses},
 };
 use crate::{

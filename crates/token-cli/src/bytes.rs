@@ -1,9 +1,38 @@
-//! Bytes of a token, for documents and for people.
+//! Members of documents, and bytes of a token for documents and for people.
 
-use std::fmt::{self, Write as _};
+use std::{
+    collections::BTreeMap,
+    fmt::{self, Write as _},
+};
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde::{Serialize, Serializer, ser::SerializeMap as _};
+use serde_json::Value;
+
+/// Members of a document.
+#[derive(Debug, Default, Serialize)]
+pub(crate) struct Members(BTreeMap<&'static str, Value>);
+
+impl Members {
+    /// Adds a member, unless it has no value.
+    pub(crate) fn with(mut self, name: &'static str, value: impl Serialize) -> Self {
+        // Only a map with keys other than strings would fail.
+        if let Some(value) = serde_json::to_value(value).ok().filter(|value| !value.is_null()) {
+            self.0.insert(name, value);
+        }
+        self
+    }
+
+    /// Adds a member that is null.
+    pub(crate) fn with_null(mut self, name: &'static str) -> Self {
+        self.0.insert(name, Value::Null);
+        self
+    }
+
+    pub(crate) fn contains(&self, name: &str) -> bool {
+        self.0.contains_key(name)
+    }
+}
 
 /// Bytes of a token in a document: a string, or `{"base64url":…}` if they are not UTF-8.
 #[derive(Clone, Debug)]

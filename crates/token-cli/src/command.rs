@@ -16,11 +16,13 @@ mod rekey;
 mod revoke;
 mod verify;
 
+use std::collections::BTreeMap;
+
 use clap::CommandFactory as _;
-use serde::Serialize;
 
 use crate::{
     args::{Args, Command},
+    describe,
     error::Failure,
     exit::Exit,
     home::HomeArgs,
@@ -36,7 +38,7 @@ pub(crate) fn run(args: &Args, terminal: &Terminal) -> Result<Exit, Failure> {
         Command::Init { domain, location } => {
             let home = home.init(domain.as_deref(), location.as_deref())?.display().to_string();
             let text = format_args!("made a key ring, a configuration and an empty store in {home}\n");
-            terminal.answer(&Made { home: &home }, text).map(done)
+            terminal.answer(&BTreeMap::from([("home", &home)]), text).map(done)
         }
         Command::Mint(mint) => mint::run(mint, home, terminal).map(done),
         Command::Inspect(args) => inspect::run(args, terminal),
@@ -57,36 +59,20 @@ pub(crate) fn run(args: &Args, terminal: &Terminal) -> Result<Exit, Failure> {
     }
 }
 
-#[derive(Serialize)]
-struct Made<'a> {
-    home: &'a str,
-}
-
 fn counts(home: &HomeArgs, terminal: &Terminal) -> Result<Exit, Failure> {
-    #[derive(Serialize)]
-    struct Document {
-        records: u64,
-        damaged: u64,
-        spent: u64,
-        revoked: u64,
-        expiring: u64,
-        claims: u64,
-        generations: u64,
-    }
-    let token_store::Counts { records, damaged, spent, revoked, expiring, claims, generations, .. } =
-        home.open(Mode::Existing)?.store.counts()?;
-    let text = format_args!(
-        "records     {records}
-  damaged   {damaged}
-  spent     {spent}
-  revoked   {revoked}
-  expiring  {expiring}
-claims      {claims}
-generations {generations}
-"
-    );
-    terminal.answer(&Document { records, damaged, spent, revoked, expiring, claims, generations }, text)?;
-    Ok(Exit::of_damage(damaged > 0))
+    let counts = home.open(Mode::Existing)?.store.counts()?;
+    let rows = [
+        ("records", counts.records),
+        ("damaged", counts.damaged),
+        ("spent", counts.spent),
+        ("revoked", counts.revoked),
+        ("expiring", counts.expiring),
+        ("claims", counts.claims),
+        ("generations", counts.generations),
+    ];
+    let text = describe::lines(&rows.map(|(name, count)| (name, count.to_string())));
+    terminal.answer(&BTreeMap::from(rows), text)?;
+    Ok(Exit::of_damage(counts.damaged > 0))
 }
 
 fn completions(shell: clap_complete::Shell, terminal: &Terminal) -> Result<(), Failure> {

@@ -11,7 +11,7 @@ use crate::{
     bytes::Plain,
     entity::{Named, limit},
     output::{Style, Terminal},
-    time::Expiry,
+    time::expiry,
 };
 
 /// A name and its value.
@@ -76,7 +76,7 @@ pub(crate) fn fields(inspection: &Inspection, now: UnixTime, whole: bool, termin
     match inspection.expires_at() {
         Some(at) => {
             let style = if at <= now { Style::Bad } else { Style::Good };
-            rows.push(("expires", format!("{at} ({})", terminal.paint(style, Expiry { at, now }))));
+            rows.push(("expires", format!("{at} ({})", terminal.paint(style, expiry(at, now)))));
         }
         None if whole => rows.push(("expires", "never".to_owned())),
         None => {}
@@ -141,7 +141,7 @@ fn shown(caveat: Caveat<'_>, now: UnixTime, terminal: &Terminal) -> String {
         Caveat::FirstParty { predicate } => match Predicate::read(predicate) {
             None => (predicate, Style::Warning, "(not understood)".to_owned()),
             Some(Predicate::Time { valid_until: at }) => {
-                (predicate, Style::Faint, format!("({at}, {})", Expiry { at, now }))
+                (predicate, Style::Faint, format!("({at}, {})", expiry(at, now)))
             }
             Some(_) => return Plain(predicate).to_string(),
         },

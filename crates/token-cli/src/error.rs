@@ -1,66 +1,47 @@
-//! Failures of the command, as a message, a document and an exit code.
+//! The one failure of the command: its exit code, its kind and its message, and what else its document says.
 
 mod excerpt;
-mod home;
-mod malformed;
-mod refusal;
-mod usage;
 
-use std::{
-    error::Error,
-    io, iter,
-    path::{Path, PathBuf},
-};
+use std::{collections::BTreeMap, error::Error, fmt, io, iter, path::Path};
 
 use serde::Serialize;
-use token_api::{AcceptError, MintError, Refusal as Why, ThirdPartyError};
-use token_core::{Macaroon, Report, VerifyError};
+use token_api::{AcceptError, MintError, Refusal, ThirdPartyError};
+use token_core::{
+    BuildError, Caveat, Damage, DecodeError, EncodeError, Inspection, Limits, Macaroon, UnixTime, VerifyError,
+};
 use token_store::{KeySourceError, RekeyError, Retry, StoreError, TransferError};
 
-pub(crate) use self::{
-    excerpt::Unwritable, home::HomeError, malformed::Malformed, refusal::Refusal, usage::UsageError,
+use self::excerpt::Excerpt;
+pub(crate) use self::excerpt::unwritable;
+use crate::{
+    bytes::{Bytes, Members},
+    exit::Exit,
 };
-use crate::{bytes::Bytes, exit::Exit, time::WrongClock};
 
-/// Why the command failed.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum Failure {
-    #[error(transparent)]
-    Refused(Box<Refusal>),
-    #[error(transparent)]
-    Usage(#[from] UsageError),
-    #[error(transparent)]
-    Malformed(Box<Malformed>),
-    #[error("{} cannot be used: {source}", path.display())]
-    File { path: PathBuf, source: io::Error },
-    #[error("standard input cannot be read: {0}")]
-    Input(io::Error),
-    #[error("standard output cannot be written: {0}")]
-    Output(io::Error),
-    #[error(transparent)]
-    Clock(#[from] WrongClock),
-    #[error("{}", chain(.0))]
-    Home(#[from] HomeError),
-    #[error("{}", chain(.0))]
-    Store(#[from] StoreError),
-    /// The authority failed for another reason than the store.
-    #[error("{}", chain(.0.as_ref()))]
-    Authority(Box<dyn Error + Send + Sync>),
-    /// Not an export, or an incomplete one.
-    #[error("{}: {}", name.display(), chain(source))]
-    Export { name: PathBuf, source: TransferError },
-    /// Some keys were not sealed again.
-    #[error(
-        "the old keys stay in the key ring, because {failed} sealed keys do not open and {damaged} records are damaged; \
-         `onetoken check` names them"
-    )]
-    Rekey { failed: u64, damaged: u64 },
-    /// There is nothing to revoke.
-    #[error("nothing to revoke: the store holds no token of {of}")]
-    NothingFound { of: String },
-    /// The store failed during a spend under this claim.
-    #[error("{}; retry with `--claim {claim}`, which spends no second use", chain(source))]
-    Spending { claim: String, source: StoreError },
+/// Why the command failed. Serializes as the inner document of `cli.md`: `{"kind":…,"message":…, …}`.
+#[derive(Debug, Serialize)]
+pub(crate) struct Failure {
+    pub(crate) kind: &'static str,
+    message: String,
+    #[serde(flatten)]
+    more: Members,
+    #[serde(skip)]
+    exit: Exit,
+    /// What could be read of a damaged token.
+    #[serde(skip)]
+    pub(crate) partial: Option<Box<Inspection>>,
+}
+
+/// As people read it.
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let prefix = match self.exit {
+            Exit::Refused => "refused: ",
+            Exit::Malformed => "malformed: ",
+            _ => "",
+        };
+        write!(f, "{prefix}{}", self.message)
+    }
 }
 
 /// The message of an error with those of all its causes.
@@ -69,38 +50,247 @@ fn chain(error: &dyn Error) -> String {
     causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
 }
 
-impl From<Refusal> for Failure {
-    fn from(refusal: Refusal) -> Self {
-        Self::Refused(Box::new(refusal))
+impl Failure {
+    pub(crate) fn new(exit: Exit, kind: &'static str, message: impl fmt::Display) -> Self {
+        Self { kind, message: message.to_string(), more: Members::default(), exit, partial: None }
+    }
+
+    /// A mistake in the command line that its parser does not find.
+    pub(crate) fn usage(message: impl fmt::Display) -> Self {
+        Self::new(Exit::Usage, "usage", message)
+    }
+
+    /// The home cannot be made or used.
+    pub(crate) fn home(message: impl fmt::Display) -> Self {
+        Self::new(Exit::Unusable, "home", message)
+    }
+
+    /// The operating system refused this file or directory of the home.
+    pub(crate) fn home_file(path: &Path, error: io::Error) -> Self {
+        Self::home(format_args!("{} cannot be used: {error}", path.display()))
+    }
+
+    /// The operating system refused a file that the command line names.
+    pub(crate) fn file(path: &Path, error: io::Error) -> Self {
+        Self::new(Exit::Unusable, "file", format_args!("{} cannot be used: {error}", path.display()))
+    }
+
+    pub(crate) fn input(error: io::Error) -> Self {
+        Self::new(Exit::Unusable, "input", format_args!("standard input cannot be read: {error}"))
+    }
+
+    /// Not a failure if the reader closed the output: it wants no more of it.
+    pub(crate) fn output(error: io::Error) -> Self {
+        let is_closed = error.kind() == io::ErrorKind::BrokenPipe;
+        let exit = if is_closed { Exit::Done } else { Exit::Unusable };
+        Self::new(exit, "output", format_args!("standard output cannot be written: {error}"))
+    }
+
+    /// The same, but a reader that closed the output lost what it asked for.
+    pub(crate) fn undelivered(self) -> Self {
+        Self { exit: if self.exit == Exit::Done { Exit::Unusable } else { self.exit }, ..self }
+    }
+
+    /// The authority failed for another reason than the store.
+    pub(crate) fn authority(error: &dyn Error) -> Self {
+        Self::new(Exit::Unusable, "store", chain(error))
+    }
+
+    /// An export to, or an import from, a file of this name failed.
+    pub(crate) fn transfer(name: &Path, error: TransferError) -> Self {
+        let line = match &error {
+            TransferError::Line { line, .. } | TransferError::Incomplete { line } => Some(*line),
+            _ => None,
+        };
+        match error {
+            TransferError::Store(error) => error.into(),
+            TransferError::Io(error) => Self::file(name, error),
+            error => {
+                let message = format_args!("{}: {}", name.display(), chain(&error));
+                Self::new(Exit::Unusable, "export", message).with("line", line)
+            }
+        }
+    }
+
+    /// The token, a caveat or an identifier is malformed, in this unit at this offset.
+    fn malformed(message: impl fmt::Display, stage: &str, offset: usize, unit: &str) -> Self {
+        let mut failure = Self::new(Exit::Malformed, "malformed", message);
+        failure.more = failure.more.with("stage", stage).with("offset", offset).with("unit", unit);
+        // Until something is known to be readable.
+        failure.more = failure.more.with_null("partial");
+        failure
+    }
+
+    /// A damaged token, judged at this time.
+    pub(crate) fn damaged(damage: Damage, now: UnixTime) -> Self {
+        let message = damage.to_string();
+        let hint = damage.hint.as_ref().map(ToString::to_string);
+        let failure = Self::from(damage.error).with("hint", hint).with("partial", damage.partial.report(now));
+        Self { message, partial: Some(damage.partial), ..failure }
+    }
+
+    /// The token is not UTF-8 from this character on.
+    pub(crate) fn not_text(offset: usize) -> Self {
+        let message = format_args!("the token is not UTF-8, at character {offset}");
+        Self::malformed(message, "text", offset, "character")
+    }
+
+    /// The token is longer than any text that is read.
+    pub(crate) fn too_long(max: usize) -> Self {
+        let allowed = Limits::ONEDATA.text;
+        let message = format_args!("the token has more than {max} characters; {allowed} are allowed");
+        Self::malformed(message, "limit", allowed, "character")
+    }
+
+    /// The caller gave the name of a file in place of a token.
+    pub(crate) fn file_name(name: &str) -> Self {
+        let message = format!(
+            "this is the name of a file, not a token; give its content on standard input: `< {name}`"
+        );
+        Self::malformed(&message, "text", 0, "character").with("hint", &message)
+    }
+
+    /// The token cannot carry this caveat.
+    pub(crate) fn caveat(index: usize, text: &str) -> Self {
+        Self::malformed(format_args!("caveat {index}: {}", unwritable(text)), "field", 0, "character")
+    }
+
+    /// The failure for the authority's error, with the caveat of the macaroon that was refused.
+    pub(crate) fn checking(error: AcceptError, macaroon: &Macaroon) -> Self {
+        match error {
+            AcceptError::Failed(failure) => failure.into(),
+            AcceptError::Refused(Refusal::Malformed(error)) => error.into(),
+            AcceptError::Refused(Refusal::Verify(error)) => Self::verifying(error, macaroon, &[]),
+            AcceptError::Refused(refusal) => refusal.into(),
+        }
+    }
+
+    /// The failure for the verifier's error, with the caveat of the macaroon or the discharge that was refused.
+    pub(crate) fn verifying(error: VerifyError, macaroon: &Macaroon, discharges: &[Macaroon]) -> Self {
+        let unmet;
+        let (kind, reason) = match &error {
+            // A limit on their number, not on their content. Names the first beyond it.
+            VerifyError::TooManyDischarges { max } => {
+                return Self::malformed(&error, "limit", 0, "character").of_discharge(*max);
+            }
+            VerifyError::BadSignature => ("bad-signature", None),
+            VerifyError::BadDischarge { .. } => (
+                "bad-signature",
+                Some("made with another key, bound to another macaroon or to none, or changed"),
+            ),
+            VerifyError::CaveatKeyUnreadable { .. } => {
+                ("bad-signature", Some("its key was not sealed under the signature before it"))
+            }
+            VerifyError::CaveatUnmet { why, .. } => {
+                unmet = why.to_string();
+                ("caveat-unmet", Some(unmet.as_str()))
+            }
+            VerifyError::CaveatUnsupported { .. } | VerifyError::CaveatUnenforced { .. } => {
+                ("caveat-unmet", Some("unsupported"))
+            }
+            VerifyError::CaveatUnknown { .. } => ("caveat-unknown", Some("it is not understood")),
+            VerifyError::DischargeMissing { .. } => ("discharge-missing", Some("it has no discharge")),
+            VerifyError::DischargeUnused { .. } => ("discharge-unused", None),
+            VerifyError::DischargeAmbiguous { .. } => ("discharge-ambiguous", None),
+            VerifyError::TooDeep { .. } => ("too-deep", None),
+            VerifyError::WrongType { .. } => ("wrong-type", None),
+            _ => ("refused", None),
+        };
+        let (discharge, index) = match &error {
+            VerifyError::BadDischarge { discharge }
+            | VerifyError::DischargeUnused { discharge }
+            | VerifyError::DischargeAmbiguous { discharge } => (Some(*discharge), None),
+            VerifyError::CaveatKeyUnreadable { at }
+            | VerifyError::CaveatUnmet { at, .. }
+            | VerifyError::CaveatUnsupported { at }
+            | VerifyError::CaveatUnenforced { at }
+            | VerifyError::CaveatUnknown { at }
+            | VerifyError::DischargeMissing { at } => (at.discharge, Some(at.index)),
+            _ => (None, None),
+        };
+        let holder = discharge.map_or(Some(macaroon), |discharge| discharges.get(discharge));
+        let caveat = holder.zip(index).and_then(|(holder, index)| holder.caveats().nth(index));
+        let caveat = caveat.map(|caveat| match caveat {
+            Caveat::FirstParty { predicate } => Excerpt::new(predicate),
+            Caveat::ThirdParty { identifier, .. } => Excerpt::new(identifier),
+        });
+        let message = caveat.as_ref().map_or(error.to_string(), |caveat| format!("{error}: {caveat}"));
+        Self::new(Exit::Refused, kind, message)
+            .with("discharge", discharge)
+            .with("index", index)
+            .with("caveat", caveat.as_ref().map(|caveat| Bytes::from(caveat.text)))
+            .with("caveatBytes", caveat.and_then(|caveat| caveat.cut_from))
+            .with("reason", reason)
+    }
+
+    /// The same, in the discharge with this index.
+    pub(crate) fn of_discharge(self, index: usize) -> Self {
+        let message = format!("discharge {index}: {}", self.message);
+        Self { message, ..self }.with("discharge", index)
+    }
+
+    /// The same, for a line of standard input, counted from 1.
+    pub(crate) fn of_line(self, line: u64) -> Self {
+        self.with("line", line)
+    }
+
+    /// The same. One of the store names the claim, under which the caller can retry the spend.
+    pub(crate) fn spending(self, claim: &str) -> Self {
+        if !self.more.contains("retry") {
+            return self;
+        }
+        let message = format!("{}; retry with `--claim {claim}`, which spends no second use", self.message);
+        Self { message, ..self }.with("claim", claim)
+    }
+
+    fn with(mut self, name: &'static str, value: impl Serialize) -> Self {
+        self.more = self.more.with(name, value);
+        self
+    }
+
+    pub(crate) const fn exit(&self) -> Exit {
+        self.exit
+    }
+
+    /// The document of `cli.md`: `{"error":{"kind":…,"message":…, …}}`.
+    pub(crate) fn document(&self) -> impl Serialize {
+        BTreeMap::from([("error", self)])
     }
 }
 
-impl From<Malformed> for Failure {
-    fn from(malformed: Malformed) -> Self {
-        Self::Malformed(Box::new(malformed))
+/// A refusal that no caveat causes.
+impl From<Refusal> for Failure {
+    fn from(refusal: Refusal) -> Self {
+        let kind = match &refusal {
+            Refusal::Unknown => "unknown-token",
+            Refusal::Revoked => "revoked",
+            Refusal::Expired { .. } => "expired",
+            Refusal::Exhausted => "exhausted",
+            Refusal::WrongType { .. } => "wrong-type",
+            Refusal::WrongConsumer { .. } => "wrong-consumer",
+            Refusal::NoLongerAllowed => "not-allowed",
+            _ => "refused",
+        };
+        Self::new(Exit::Refused, kind, refusal)
+    }
+}
+
+impl From<StoreError> for Failure {
+    fn from(error: StoreError) -> Self {
+        let retry = match error.retry() {
+            Retry::Safe => "safe",
+            Retry::Ask => "ask",
+            Retry::Never => "never",
+        };
+        Self::authority(&error).with("retry", retry)
     }
 }
 
 impl From<token_api::Failure> for Failure {
     fn from(failure: token_api::Failure) -> Self {
         match failure {
-            token_api::Failure::Store(error) => Self::Store(error),
-            failure => Self::Authority(failure.into()),
-        }
-    }
-}
-
-impl From<KeySourceError> for Failure {
-    fn from(error: KeySourceError) -> Self {
-        Self::Home(error.into())
-    }
-}
-
-impl From<ThirdPartyError> for Failure {
-    fn from(error: ThirdPartyError) -> Self {
-        match error {
-            ThirdPartyError::Field(error) => Malformed::from(error).into(),
-            error => Self::Authority(error.into()),
+            token_api::Failure::Store(error) => error.into(),
+            failure => Self::authority(&failure),
         }
     }
 }
@@ -109,7 +299,22 @@ impl From<RekeyError> for Failure {
     fn from(error: RekeyError) -> Self {
         match error {
             RekeyError::Store(error) => error.into(),
-            error => Self::Authority(error.into()),
+            error => Self::authority(&error),
+        }
+    }
+}
+
+impl From<KeySourceError> for Failure {
+    fn from(error: KeySourceError) -> Self {
+        Self::home(chain(&error))
+    }
+}
+
+impl From<ThirdPartyError> for Failure {
+    fn from(error: ThirdPartyError) -> Self {
+        match error {
+            ThirdPartyError::Field(error) => error.into(),
+            error => Self::authority(&error),
         }
     }
 }
@@ -118,175 +323,35 @@ impl From<MintError> for Failure {
     fn from(error: MintError) -> Self {
         match error {
             MintError::Failed(failure) => failure.into(),
-            MintError::Format(_) | MintError::Encode(_) => Malformed::minted(&error).into(),
+            MintError::Format(_) | MintError::Encode(_) => Self::malformed(error, "field", 0, "byte"),
             // The host of this command refuses nothing, so the rest are mistakes of usage.
-            error => UsageError::Mint(error).into(),
+            error => Self::usage(error),
         }
     }
 }
 
-impl Failure {
-    /// The failure of an export to, or an import from, a file of this name.
-    pub(crate) fn transfer(name: &Path, error: TransferError) -> Self {
-        match error {
-            TransferError::Store(error) => error.into(),
-            TransferError::Io(source) => Self::File { path: name.to_owned(), source },
-            source => Self::Export { name: name.to_owned(), source },
-        }
+impl From<DecodeError> for Failure {
+    fn from(error: DecodeError) -> Self {
+        Self::malformed(&error, error.stage(), error.offset(), error.unit())
     }
+}
 
-    /// The same failure, but a reader that closed standard output is one like any other: it lost what it asked for.
-    pub(crate) fn undelivered(self) -> Self {
-        match self {
-            Self::Output(source) => Self::Output(io::Error::other(source)),
-            failure => failure,
-        }
+/// An identifier or a caveat cannot be part of a macaroon.
+impl From<BuildError> for Failure {
+    fn from(error: BuildError) -> Self {
+        Self::malformed(error, "limit", Limits::ONEDATA.field, "byte")
     }
+}
 
-    /// The same failure. One of the store names the claim, under which the caller can retry the spend.
-    pub(crate) fn spending(self, claim: &str) -> Self {
-        match self {
-            Self::Store(source) => Self::Spending { claim: claim.to_owned(), source },
-            failure => failure,
-        }
-    }
-
-    /// The failure for the authority's error, with the caveat of the macaroon that was refused.
-    pub(crate) fn checking(error: AcceptError, macaroon: &Macaroon) -> Self {
-        match error {
-            AcceptError::Failed(failure) => failure.into(),
-            AcceptError::Refused(Why::Malformed(error)) => Malformed::from(error).into(),
-            AcceptError::Refused(Why::Verify(error)) => Self::verifying(error, macaroon, &[]),
-            AcceptError::Refused(why) => Refusal::from(why).into(),
-        }
-    }
-
-    /// The failure for the verifier's error, with the caveat of the macaroon or the discharge that was refused.
-    pub(crate) fn verifying(error: VerifyError, macaroon: &Macaroon, discharges: &[Macaroon]) -> Self {
-        match error {
-            // A limit on their number, not on their content.
-            VerifyError::TooManyDischarges { max } => Malformed::too_many_discharges(max).into(),
-            error => Refusal::verifying(error, macaroon, discharges).into(),
-        }
-    }
-
-    /// The exit code of this failure.
-    pub(crate) const fn exit(&self) -> Exit {
-        match self {
-            Self::Refused(_) | Self::NothingFound { .. } => Exit::Refused,
-            Self::Usage(_) => Exit::Usage,
-            Self::Malformed(_) => Exit::Malformed,
-            _ => Exit::Unusable,
-        }
-    }
-
-    /// The document of `cli.md`: `{"error":{"kind":…,"message":…, …}}`.
-    pub(crate) fn document(&self) -> ErrorDocument<'_> {
-        let mut error = Body { message: self.to_string(), retry: self.retry(), ..Body::default() };
-        error.kind = match self {
-            Self::Refused(refusal) => {
-                error.message = refusal.why.to_string();
-                (error.discharge, error.index) = (refusal.discharge, refusal.index);
-                error.caveat = refusal.caveat.as_ref().map(|caveat| &caveat.text);
-                error.caveat_bytes = refusal.caveat.as_ref().and_then(|caveat| caveat.cut_from);
-                error.reason = refusal.reason.as_deref();
-                refusal.kind
-            }
-            Self::NothingFound { .. } => "unknown-token",
-            Self::Usage(_) => "usage",
-            Self::Malformed(malformed) => {
-                error.message.clone_from(&malformed.message);
-                error.discharge = malformed.discharge;
-                error.damage = Some(Damage {
-                    stage: malformed.stage,
-                    offset: malformed.offset,
-                    unit: malformed.unit,
-                    hint: malformed.hint.as_deref(),
-                    partial: malformed.partial.as_ref().map(|(partial, now)| partial.report(*now)),
-                });
-                "malformed"
-            }
-            Self::File { .. } => "file",
-            Self::Input(_) => "input",
-            Self::Output(_) => "output",
-            Self::Clock(_) => "clock",
-            Self::Home(_) => "home",
-            Self::Store(_) | Self::Authority(_) => "store",
-            Self::Spending { claim, .. } => {
-                error.claim = Some(claim);
-                "store"
-            }
-            Self::Export { source, .. } => {
-                error.line = match source {
-                    TransferError::Line { line, .. } | TransferError::Incomplete { line } => Some(*line),
-                    _ => None,
-                };
-                "export"
-            }
-            Self::Rekey { .. } => "key-needed",
+/// A field does not fit into the format.
+impl From<EncodeError> for Failure {
+    fn from(error: EncodeError) -> Self {
+        let (stage, offset) = match error {
+            EncodeError::FieldTooLong { max, .. } => ("limit", max),
+            _ => ("field", 0),
         };
-        ErrorDocument { error }
+        Self::malformed(error, stage, offset, "byte")
     }
-
-    /// The caller's next step after a store failure.
-    fn retry(&self) -> Option<&'static str> {
-        let (Self::Store(error) | Self::Spending { source: error, .. }) = self else { return None };
-        Some(match error.retry() {
-            Retry::Safe => "safe",
-            Retry::Ask => "ask",
-            Retry::Never => "never",
-        })
-    }
-}
-
-#[derive(Serialize)]
-pub(crate) struct ErrorDocument<'a> {
-    error: Body<'a>,
-}
-
-impl ErrorDocument<'_> {
-    /// The same document, for a line of standard input, counted from 1.
-    pub(crate) const fn of_line(mut self, line: u64) -> Self {
-        self.error.line = Some(line);
-        self
-    }
-}
-
-#[derive(Default, Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Body<'a> {
-    kind: &'static str,
-    message: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    discharge: Option<usize>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    index: Option<usize>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    caveat: Option<&'a Bytes>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    caveat_bytes: Option<usize>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    reason: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    line: Option<u64>,
-    #[serde(flatten)]
-    damage: Option<Damage<'a>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    retry: Option<&'static str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    claim: Option<&'a str>,
-}
-
-/// Where a token is malformed.
-#[derive(Serialize)]
-struct Damage<'a> {
-    stage: &'static str,
-    offset: usize,
-    unit: &'static str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    hint: Option<&'a str>,
-    /// Null if nothing could be read.
-    partial: Option<Report<'a>>,
 }
 
 #[cfg(test)]
@@ -310,7 +375,10 @@ mod tests {
                 assert_eq!(shown["claim"], Value::Null);
             }
         }
-        assert_eq!(document(&WrongClock.into())["retry"], Value::Null);
+        assert_eq!(
+            document(&Failure::from(token_api::Failure::Random).spending("mine"))["claim"],
+            Value::Null
+        );
     }
 
     #[test]

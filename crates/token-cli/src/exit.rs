@@ -4,17 +4,18 @@ use std::process::ExitCode;
 
 /// The exit codes, from best to worst.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[repr(u8)]
 pub(crate) enum Exit {
     /// Done; for a verification: accepted.
-    Done,
+    Done = 0,
     /// The token is refused.
-    Refused,
+    Refused = 1,
     /// The command line is wrong.
-    Usage,
+    Usage = 2,
     /// The token, a caveat or an identifier is malformed.
-    Malformed,
+    Malformed = 3,
     /// A file or the store cannot be used, or is damaged.
-    Unusable,
+    Unusable = 4,
 }
 
 impl Exit {
@@ -26,12 +27,6 @@ impl Exit {
 
 impl From<Exit> for ExitCode {
     fn from(exit: Exit) -> Self {
-        Self::from(match exit {
-            Exit::Done => 0,
-            Exit::Refused => 1,
-            Exit::Usage => 2,
-            Exit::Malformed => 3,
-            Exit::Unusable => 4,
-        })
+        Self::from(exit as u8)
     }
 }

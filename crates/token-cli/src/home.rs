@@ -3,9 +3,7 @@
 use std::{
     env,
     ffi::OsStr,
-    fs,
-    hash::{BuildHasher as _, Hasher as _, RandomState},
-    io::{self, Write as _},
+    fs, io,
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -21,8 +19,8 @@ use token_store::{
 };
 
 use crate::{
-    error::{Failure, HomeError, UsageError},
-    files::{private_dir, private_file, sync_dir},
+    error::Failure,
+    files::{private_dir, save},
     output::Terminal,
     store::{Mode, StoreUrl},
     time,
@@ -104,7 +102,7 @@ impl Default for Settings {
 }
 
 impl HomeArgs {
-    fn dir(&self) -> Result<PathBuf, UsageError> {
+    fn dir(&self) -> Result<PathBuf, Failure> {
         // An empty variable counts as unset, as in the XDG base directory specification.
         let variable = || env::var_os("ONETOKEN_HOME").filter(|dir| !dir.is_empty()).map(PathBuf::from);
         if let Some(dir) = self.home.clone().or_else(variable) {
@@ -114,23 +112,24 @@ impl HomeArgs {
         let absolute = |name: &str| env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
         let data =
             absolute("XDG_DATA_HOME").or_else(|| absolute("HOME").map(|home| home.join(".local/share")));
-        Ok(data.ok_or(UsageError::NoHome)?.join("onetoken"))
+        let data = data.ok_or_else(|| Failure::usage("no home directory is known; name one with --home"))?;
+        Ok(data.join("onetoken"))
     }
 
     /// Makes a home for a Onezone of this domain and location, and returns its path. Fails if there is one.
     pub(crate) fn init(&self, domain: Option<&str>, location: Option<&str>) -> Result<PathBuf, Failure> {
         let dir = self.dir()?;
         let mut settings = Settings::default();
-        if let Some(domain) = domain {
-            domain.clone_into(&mut settings.domain);
+        settings.domain = domain.map_or(settings.domain, str::to_owned);
+        settings.location = location.map_or(settings.location, str::to_owned);
+        if self.set_up(&dir, settings)? {
+            return Ok(dir);
         }
-        if let Some(location) = location {
-            location.clone_into(&mut settings.location);
-        }
-        match self.set_up(&dir, settings)? {
-            true => Ok(dir),
-            false => Err(HomeError::Exists { path: dir.join(CONFIG) }.into()),
-        }
+        let path = dir.join(CONFIG);
+        Err(Failure::home(format_args!(
+            "{} exists and is not overwritten; name another home with --home",
+            path.display()
+        )))
     }
 
     /// The authority of this home. Fails if the home or its store does not exist.
@@ -142,45 +141,45 @@ impl HomeArgs {
     /// store, unless `--store` names another: an empty store in its place would know none of its tokens.
     pub(crate) fn authority_from_scratch(&self, terminal: &Terminal) -> Result<Issuer, Failure> {
         let dir = self.dir()?;
-        let settings = match Settings::read(&dir) {
-            Err(HomeError::Missing { .. }) if self.may_begin(&dir)? => {
-                if self.set_up(&dir, Settings::default())? {
-                    terminal
-                        .note(format_args!("made a new key ring and an empty store in {}", dir.display()));
-                }
-                Settings::read(&dir)?
-            }
-            settings => settings?,
-        };
-        must_last(self.store.as_ref().unwrap_or(&settings.store))?;
+        if Settings::read(&dir)?.is_none()
+            && self.may_begin(&dir)?
+            && self.set_up(&dir, Settings::default())?
+        {
+            terminal.note(format_args!("made a new key ring and an empty store in {}", dir.display()));
+        }
+        must_last(self.store.as_ref().unwrap_or(&Settings::of(&dir)?.store))?;
         self.open_or_create(terminal)?.authority()
     }
 
     /// Opens the store of this home, or the store that `--store` names instead, or a copy of it.
     pub(crate) fn open(&self, mode: Mode) -> Result<Opened, Failure> {
+        Ok(self.try_open(mode)??)
+    }
+
+    /// As [`open`](Self::open), but what the store says of its opening is apart.
+    fn try_open(&self, mode: Mode) -> Result<Result<Opened, StoreError>, Failure> {
         let dir = self.dir()?;
-        let io = |source| HomeError::Io { path: dir.clone(), source };
-        let settings = Settings::read(&dir)?;
-        let own = settings.store.within(&dir).absolute().map_err(io)?;
+        let settings = Settings::of(&dir)?;
+        let own = settings.store.within(&dir).map_err(|error| Failure::home_file(&dir, error))?;
         let url = match &self.store {
-            Some(store) => store.absolute().map_err(io)?,
+            Some(store) => store.within("").map_err(|error| Failure::home_file(&dir, error))?,
             None => own.clone(),
         };
         // The store first: while it is open, no process replaces the keys.
-        let store = url.open(mode, self.wait)?;
-        Ok(Opened { store, keys: keys(&dir), is_own: url == own, dir, url, settings })
+        let store = url.open(mode, self.wait);
+        Ok(store.map(|store| Opened { store, keys: keys(&dir), is_own: url == own, dir, url, settings }))
     }
 
     /// Opens the store of this home, or the one that `--store` names instead. Creates the latter if it is absent, and
     /// says so.
     pub(crate) fn open_or_create(&self, terminal: &Terminal) -> Result<Opened, Failure> {
-        match self.open(Mode::Existing) {
-            Err(Failure::Store(StoreError::NotFound { path })) if self.store.is_some() => {
+        match self.try_open(Mode::Existing)? {
+            Err(StoreError::NotFound { path }) if self.store.is_some() => {
                 let opened = self.open(Mode::ExistingOrNew)?;
                 terminal.note(format_args!("made a new and empty store at {}", path.display()));
                 Ok(opened)
             }
-            opened => opened,
+            opened => Ok(opened?),
         }
     }
 
@@ -192,22 +191,26 @@ impl HomeArgs {
     /// Makes the home. Each step can be the last: the configuration, written at the end, makes it a home. Returns
     /// `false` if another process was faster.
     fn set_up(&self, dir: &Path, mut settings: Settings) -> Result<bool, Failure> {
-        let io = |source| HomeError::Io { path: dir.to_owned(), source };
+        let io = |error| Failure::home_file(dir, error);
         if let Some(store) = &self.store {
-            settings.store = store.absolute().map_err(io)?;
+            settings.store = store.within("").map_err(io)?;
         }
         must_last(&settings.store)?;
         private_dir(dir).map_err(io)?;
         require_private(dir)?;
         let (key_file, config) = (dir.join(KEYS), dir.join(CONFIG));
-        let store = settings.store.within(dir);
+        let store = settings.store.within(dir).map_err(io)?;
         // In this order: another process that makes the home writes its keys before its store.
         let orphan = store.existing();
         let has_keys = key_file.exists() || variable().is_some();
         match (config.exists(), has_keys, orphan) {
             (true, ..) => return Ok(false),
-            // New keys would open none of its tokens.
-            (_, false, Some(path)) => return Err(HomeError::Orphan { path }.into()),
+            (_, false, Some(path)) => {
+                return Err(Failure::home(format_args!(
+                    "{} is a store whose keys are missing, and new keys would open none of its tokens",
+                    path.display()
+                )));
+            }
             (_, false, None) => match KeyRing::create(&key_file) {
                 Ok(_) | Err(KeyFileError::Exists { .. }) => {}
                 Err(error) => return Err(KeySourceError::from(error).into()),
@@ -216,22 +219,28 @@ impl HomeArgs {
             (_, true, _) => drop(keys(dir).load()?),
         }
         drop(store.open(Mode::ExistingOrNew, self.wait)?);
-        Ok(settings.write(&config).map_err(io)?)
+        let mut text = serde_json::to_vec_pretty(&settings).map_err(|error| io(error.into()))?;
+        text.push(b'\n');
+        match save(&config, &text, false) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(false),
+            saved => saved.map(|()| true).map_err(io),
+        }
     }
 
     /// Whether a home can be made here without `init`: the directory is empty, or holds only the files of another
     /// process or an interrupted attempt.
     fn may_begin(&self, dir: &Path) -> Result<bool, Failure> {
-        let io = |source| HomeError::Io { path: dir.to_owned(), source };
+        let io = |error| Failure::home_file(dir, error);
         let entries = match fs::read_dir(dir) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(true),
             entries => entries.map_err(io)?,
         };
         let home = std::path::absolute(dir).map_err(io)?;
         let store = match &self.store {
-            Some(store) => store.absolute().map_err(io)?,
+            Some(store) => store.within(""),
             None => StoreUrl::default().within(&home),
         };
+        let store = store.map_err(io)?;
         let store = store.path().filter(|path| path.parent() == Some(&home)).and_then(Path::file_name);
         let own = [Some(KEYS.as_ref()), Some(CONFIG.as_ref()), store];
         for entry in entries {
@@ -245,8 +254,13 @@ impl HomeArgs {
 }
 
 /// Refuses a store in memory: another process must be able to verify the minted tokens.
-fn must_last(store: &StoreUrl) -> Result<(), UsageError> {
-    if matches!(store, StoreUrl::Memory) { Err(UsageError::ForgetfulStore) } else { Ok(()) }
+fn must_last(store: &StoreUrl) -> Result<(), Failure> {
+    match store {
+        StoreUrl::Memory => Err(Failure::usage(
+            "a store in `memory:` ends with this command, so nothing could verify the token; name another store",
+        )),
+        _ => Ok(()),
+    }
 }
 
 /// The source of the keys of this home.
@@ -274,55 +288,44 @@ fn is_or_becomes(name: &OsStr, file: &OsStr) -> bool {
 }
 
 impl Settings {
-    fn read(dir: &Path) -> Result<Self, HomeError> {
-        require_private(dir)?;
-        let path = dir.join(CONFIG);
-        let text = match fs::metadata(&path).and_then(|metadata| match metadata.is_file() {
-            true => fs::File::open(&path),
-            // Opening a pipe would wait for a writer.
-            false => Err(io::Error::other("it is no regular file")),
-        }) {
-            Ok(file) => io::read_to_string(io::Read::take(file, MAX_CONFIG)),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                return Err(HomeError::Missing { path: dir.to_owned() });
-            }
-            Err(error) => Err(error),
-        };
-        let text = text.map_err(|source| HomeError::Io { path: path.clone(), source })?;
-        let unreadable = |source| HomeError::Config { path: path.clone(), source };
-        let settings: Value = serde_json::from_str(&text).map_err(unreadable)?;
-        // First, since another version may have any other fields.
-        match settings.get("version").and_then(Value::as_u64) {
-            Some(found) if found != VERSION => Err(HomeError::Version { path, found, known: VERSION }),
-            _ => serde_json::from_value(settings).map_err(unreadable),
-        }
+    /// Those of this home. Fails if it is none.
+    fn of(dir: &Path) -> Result<Self, Failure> {
+        let message = format_args!("{} is not a home of onetoken; run `onetoken init` first", dir.display());
+        Self::read(dir)?.ok_or_else(|| Failure::home(message))
     }
 
-    /// Writes the file whole or not at all. Returns `false` if there is one already.
-    fn write(&self, path: &Path) -> io::Result<bool> {
-        let mut text = serde_json::to_vec_pretty(self)?;
-        text.push(b'\n');
-        // An unguessable name; a link there is not followed anyway.
-        let random = RandomState::new().build_hasher().finish();
-        let draft = path.with_extension(format!("json.{random:016x}.new"));
-        let mut file = private_file(&draft)?;
-        let written = file.write_all(&text).and_then(|()| file.sync_all());
-        // Unlike a rename, a hard link replaces no existing file.
-        let linked = written.and_then(|()| fs::hard_link(&draft, path));
-        fs::remove_file(&draft)?;
-        match linked {
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return Ok(false),
-            linked => linked?,
+    /// `None` if this is no home.
+    fn read(dir: &Path) -> Result<Option<Self>, Failure> {
+        require_private(dir)?;
+        let path = dir.join(CONFIG);
+        let file = match fs::metadata(&path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Ok(metadata) if metadata.is_file() => fs::File::open(&path),
+            // Opening a pipe would wait for a writer.
+            Ok(_) => Err(io::Error::other("it is no regular file")),
+            Err(error) => Err(error),
+        };
+        let text = file.and_then(|file| io::read_to_string(io::Read::take(file, MAX_CONFIG)));
+        let text = text.map_err(|error| Failure::home_file(&path, error))?;
+        let path = path.display();
+        let unreadable = |error: serde_json::Error| {
+            Failure::home(format_args!("{path} is not a configuration of onetoken: {error}"))
+        };
+        let settings: Value = serde_json::from_str(&text).map_err(unreadable)?;
+        // First, since another version may have any other fields.
+        if let Some(found) = settings.get("version").and_then(Value::as_u64).filter(|found| *found != VERSION)
+        {
+            let message = format_args!("{path} has version {found}; this program reads version {VERSION}");
+            return Err(Failure::home(message));
         }
-        sync_dir(path.parent().unwrap_or(Path::new(".")))?;
-        Ok(true)
+        serde_json::from_value(settings).map(Some).map_err(unreadable)
     }
 }
 
 /// Refuses a home that others may write to, since they could put their own key ring there. Also refuses a home or a key
 /// ring of another user. Absent files are left to their reader.
 #[cfg(unix)]
-fn require_private(dir: &Path) -> Result<(), HomeError> {
+fn require_private(dir: &Path) -> Result<(), Failure> {
     use std::os::unix::fs::MetadataExt as _;
     let user = rustix::process::geteuid().as_raw();
     for path in [dir.to_owned(), dir.join(KEYS)] {
@@ -330,14 +333,19 @@ fn require_private(dir: &Path) -> Result<(), HomeError> {
             Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
                 return Ok(());
             }
-            metadata => metadata.map_err(|source| HomeError::Io { path: path.clone(), source })?,
+            metadata => metadata.map_err(|error| Failure::home_file(&path, error))?,
         };
-        match (metadata.mode() & 0o7777, metadata.uid()) {
-            (mode, _) if metadata.is_dir() && mode & 0o022 != 0 => {
-                return Err(HomeError::Exposed { path, mode });
-            }
-            (_, owner) if is_foreign(owner, user) => return Err(HomeError::Foreign { path, owner }),
-            _ => {}
+        let (path, mode, owner) = (path.display(), metadata.mode() & 0o7777, metadata.uid());
+        if metadata.is_dir() && mode & 0o022 != 0 {
+            return Err(Failure::home(format_args!(
+                "{path} has mode {mode:o}, so other users can change its files; run `chmod 700 {path}`"
+            )));
+        }
+        if is_foreign(owner, user) {
+            return Err(Failure::home(format_args!(
+                "{path} belongs to user {owner}, who can change the keys; run onetoken as that user, or `chown` it to \
+                 this one"
+            )));
         }
     }
     Ok(())
@@ -345,7 +353,7 @@ fn require_private(dir: &Path) -> Result<(), HomeError> {
 
 /// Does nothing: without modes, the home inherits the access control list of its parent.
 #[cfg(not(unix))]
-fn require_private(_dir: &Path) -> Result<(), HomeError> {
+fn require_private(_dir: &Path) -> Result<(), Failure> {
     Ok(())
 }
 

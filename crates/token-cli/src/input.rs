@@ -1,7 +1,7 @@
 //! Tokens and secrets from the command line, from standard input and from files.
 
 use std::{
-    ffi::{OsStr, OsString},
+    ffi::OsStr,
     fs::{self, File},
     io::{self, BufRead as _, BufReader, IsTerminal as _, Read},
     path::Path,
@@ -10,11 +10,14 @@ use std::{
 use token_core::{DecodeError, DecodeOptions, Inspection, Macaroon, Spelling, Token, UnixTime, inspect};
 use zeroize::Zeroizing;
 
-use crate::error::{Failure, Malformed, UsageError};
+use crate::error::Failure;
 
 /// The greatest length of a token's text that is read, in bytes: twice that of any token, so that one that is too long
 /// still gets its diagnosis.
-pub(crate) const MAX_TEXT: usize = 2 << 20;
+const MAX_TEXT: usize = 2 << 20;
+
+/// With a line end, in bytes.
+const MAX_LINE: usize = MAX_TEXT + 2;
 
 /// The greatest length of a file that holds a secret, in bytes.
 const MAX_SECRET: usize = 1 << 20;
@@ -34,94 +37,95 @@ pub(crate) enum Source<'a> {
 
 impl<'a> Source<'a> {
     /// Takes an omitted token from standard input. Fails if that is a terminal, where nothing waits to be read.
-    pub(crate) fn of(argument: Option<&'a OsStr>) -> Result<Self, UsageError> {
+    pub(crate) fn of(argument: Option<&'a OsStr>) -> Result<Self, Failure> {
         match argument {
             Some(argument) if argument != INPUT => Ok(Self::Argument(argument)),
-            None if io::stdin().is_terminal() => Err(UsageError::NoToken),
+            None if io::stdin().is_terminal() => {
+                Err(Failure::usage("a token is needed; give it, or `-` to read it from standard input"))
+            }
             Some(_) | None => Ok(Self::Input),
         }
     }
 
     /// Standard input, from which `--lines` reads. Fails if a token other than `-` is given.
-    pub(crate) fn of_lines(argument: Option<&OsStr>) -> Result<Self, UsageError> {
-        argument
-            .is_none_or(|argument| argument == INPUT)
-            .then_some(Self::Input)
-            .ok_or(UsageError::TokenWithLines)
+    pub(crate) fn of_lines(argument: Option<&OsStr>) -> Result<Self, Failure> {
+        let no_argument = || Failure::usage("--lines reads tokens from standard input; leave out the token");
+        argument.is_none_or(|argument| argument == INPUT).then_some(Self::Input).ok_or_else(no_argument)
     }
 
-    /// Reads the token, without a line end at its end. A text too long for any token is [`Text::TooLong`], not an
-    /// error.
+    /// Reads the token, without a line end at its end. Keeps one too long for any token in part.
     pub(crate) fn read(self) -> Result<Text, Failure> {
         match self {
-            Self::Argument(argument) => Ok(Text::Argument(argument.to_owned())),
+            Self::Argument(argument) => {
+                Ok(Text { bytes: argument.as_encoded_bytes().to_owned(), is_argument: true })
+            }
             Self::Input => {
                 let mut bytes = Vec::new();
-                let most = MAX_TEXT.saturating_add(2);
-                bounded(io::stdin().lock(), most).read_to_end(&mut bytes).map_err(Failure::Input)?;
-                if bytes.len() > most {
-                    return Ok(Text::TooLong);
-                }
-                cut_line_end(&mut bytes);
-                Ok(Text::Whole(bytes))
+                bounded(io::stdin().lock(), MAX_LINE).read_to_end(&mut bytes).map_err(Failure::input)?;
+                Ok(Text::from_input(bytes))
             }
         }
     }
 }
 
 /// Refuses to read more than one token or secret from standard input.
-pub(crate) fn at_most_one(from_input: impl IntoIterator<Item = bool>) -> Result<(), UsageError> {
+pub(crate) fn at_most_one(from_input: impl IntoIterator<Item = bool>) -> Result<(), Failure> {
     let count = from_input.into_iter().filter(|from_input| *from_input).count();
-    if count > 1 { Err(UsageError::InputTwice) } else { Ok(()) }
+    if count > 1 {
+        Err(Failure::usage("only one token or secret can come from standard input"))
+    } else {
+        Ok(())
+    }
 }
 
-/// An argument in the place of a token.
-pub(crate) enum Text {
-    /// Read from standard input.
-    Whole(Vec<u8>),
-    /// From the command line.
-    Argument(OsString),
-    /// More than [`MAX_TEXT`] bytes, of which none was kept.
-    TooLong,
+/// A text in the place of a token.
+pub(crate) struct Text {
+    bytes: Vec<u8>,
+    /// Whether it is from the command line.
+    is_argument: bool,
 }
 
 impl Text {
-    /// Its length in bytes, as far as it was kept.
-    pub(crate) fn len(&self) -> usize {
-        match self {
-            Self::Whole(bytes) => bytes.len(),
-            Self::Argument(argument) => argument.len(),
-            Self::TooLong => 0,
+    /// Cuts one line end.
+    pub(crate) fn from_input(mut bytes: Vec<u8>) -> Self {
+        if bytes.ends_with(b"\n") {
+            bytes.pop();
+            if bytes.ends_with(b"\r") {
+                bytes.pop();
+            }
         }
+        Self { bytes, is_argument: false }
     }
 
-    /// The text. Fails if it is not UTF-8, or is [`TooLong`](Self::TooLong).
-    pub(crate) fn as_str(&self) -> Result<&str, Malformed> {
-        let bytes = match self {
-            Self::TooLong => return Err(Malformed::too_long(MAX_TEXT)),
-            Self::Whole(bytes) => bytes,
-            Self::Argument(argument) => argument.as_encoded_bytes(),
-        };
-        std::str::from_utf8(bytes).map_err(|error| {
-            let before = bytes.get(..error.valid_up_to()).unwrap_or_default();
-            Malformed::not_text(String::from_utf8_lossy(before).chars().count())
+    /// Its length in bytes, as far as it was kept.
+    pub(crate) fn len(&self) -> usize {
+        self.bytes.len()
+    }
+
+    /// The text. Fails if it is not UTF-8, or longer than any text that is read.
+    pub(crate) fn as_str(&self) -> Result<&str, Failure> {
+        if self.bytes.len() > MAX_TEXT {
+            return Err(Failure::too_long(MAX_TEXT));
+        }
+        std::str::from_utf8(&self.bytes).map_err(|error| {
+            let before = self.bytes.get(..error.valid_up_to()).unwrap_or_default();
+            Failure::not_text(String::from_utf8_lossy(before).chars().count())
         })
     }
 
     /// Inspects the token without a key. A malformed one is diagnosed, with its expiry judged at `now`.
-    pub(crate) fn inspection(&self, options: &DecodeOptions, now: UnixTime) -> Result<Inspection, Malformed> {
-        let damaged = |damage| self.file_name().unwrap_or_else(|| Malformed::token(damage, now));
+    pub(crate) fn inspection(&self, options: &DecodeOptions, now: UnixTime) -> Result<Inspection, Failure> {
+        let damaged = |damage| self.file_name().unwrap_or_else(|| Failure::damaged(damage, now));
         inspect(self.as_str()?, options).map_err(damaged)
     }
 
     /// The error for a caller who gave the name of a file or a pipe in place of a token; `None` for any other text.
-    pub(crate) fn file_name(&self) -> Option<Malformed> {
-        let Self::Argument(name) = self else { return None };
+    pub(crate) fn file_name(&self) -> Option<Failure> {
+        let name = self.as_str().ok().filter(|_| self.is_argument)?;
         let is_readable = fs::metadata(name).is_ok_and(|metadata| !metadata.is_dir());
         // A shell takes it without quotes.
-        let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_./".contains(&byte);
-        let plain = name.to_str().filter(|name| name.bytes().all(is_plain));
-        is_readable.then(|| Malformed::file_name(plain.unwrap_or("FILE")))
+        let is_plain = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_./".contains(&byte));
+        is_readable.then(|| Failure::file_name(if is_plain { name } else { "FILE" }))
     }
 
     /// Decodes the macaroon. A malformed one is diagnosed, with its expiry judged at `now`.
@@ -129,19 +133,19 @@ impl Text {
         &self,
         options: &DecodeOptions,
         now: UnixTime,
-    ) -> Result<(Macaroon, Spelling), Malformed> {
+    ) -> Result<(Macaroon, Spelling), Failure> {
         let read = Macaroon::from_text(self.as_str()?, options);
         read.map_err(|error| self.diagnosis(error, options, now))
     }
 
     /// Decodes the token, as [`macaroon`](Self::macaroon) does, but by the strict rules. Fails also if its identifier
     /// does not have Onedata's form.
-    pub(crate) fn token(&self, now: UnixTime) -> Result<Token, Malformed> {
+    pub(crate) fn token(&self, now: UnixTime) -> Result<Token, Failure> {
         let options = DecodeOptions::default();
         Token::decode(self.as_str()?, &options).map_err(|error| self.diagnosis(error, &options, now))
     }
 
-    fn diagnosis(&self, error: DecodeError, options: &DecodeOptions, now: UnixTime) -> Malformed {
+    fn diagnosis(&self, error: DecodeError, options: &DecodeOptions, now: UnixTime) -> Failure {
         self.inspection(options, now).err().unwrap_or_else(|| error.into())
     }
 }
@@ -169,16 +173,11 @@ impl<R: Read> Lines<R> {
 
     fn read(&mut self) -> io::Result<Option<Text>> {
         let mut line = Vec::new();
-        let most = MAX_TEXT.saturating_add(2);
-        if bounded(&mut self.input, most).read_until(b'\n', &mut line)? == 0 {
-            return Ok(None);
-        }
-        if line.len() > most && !line.ends_with(b"\n") {
+        let read = bounded(&mut self.input, MAX_LINE).read_until(b'\n', &mut line)?;
+        if read > MAX_LINE && !line.ends_with(b"\n") {
             self.input.skip_until(b'\n')?;
-            return Ok(Some(Text::TooLong));
         }
-        cut_line_end(&mut line);
-        Ok(Some(Text::Whole(line)))
+        Ok((read > 0).then(|| Text::from_input(line)))
     }
 }
 
@@ -195,15 +194,6 @@ fn bounded<R: Read>(input: R, most: usize) -> io::Take<R> {
     input.take(u64::try_from(most).unwrap_or(u64::MAX).saturating_add(1))
 }
 
-fn cut_line_end(bytes: &mut Vec<u8>) {
-    if bytes.ends_with(b"\n") {
-        bytes.pop();
-        if bytes.ends_with(b"\r") {
-            bytes.pop();
-        }
-    }
-}
-
 /// Reads a file that holds a secret; `-` is standard input. Drops a line feed at its end, unless the secret then has
 /// exactly `len` bytes with it. Fails if the file is too large for a secret.
 pub(crate) fn secret(path: &Path, len: Option<usize>) -> Result<Zeroizing<Vec<u8>>, Failure> {
@@ -218,7 +208,7 @@ pub(crate) fn secret(path: &Path, len: Option<usize>) -> Result<Zeroizing<Vec<u8
         Ok(read) if read > MAX_SECRET => Err(io::ErrorKind::FileTooLarge.into()),
         read => read,
     };
-    checked.map_err(|source| Failure::File { path: path.to_owned(), source })?;
+    checked.map_err(|error| Failure::file(path, error))?;
     if bytes.ends_with(b"\n") && Some(bytes.len()) != len {
         bytes.pop();
     }
@@ -233,10 +223,8 @@ mod tests {
         // A small buffer, so that lines lie across its ends.
         let lines = Lines { input: BufReader::with_capacity(7, input) };
         lines
-            .map(|line| match line.unwrap() {
-                Text::Whole(bytes) => Some(bytes),
-                Text::Argument(_) | Text::TooLong => None,
-            })
+            .map(|line| line.unwrap().bytes)
+            .map(|bytes| (bytes.len() <= MAX_TEXT).then_some(bytes))
             .collect()
     }
 

@@ -6,10 +6,7 @@ use clap::Args;
 use token_core::{CaveatKey, RootKey};
 use zeroize::Zeroizing;
 
-use crate::{
-    error::{Failure, UsageError},
-    input,
-};
+use crate::{error::Failure, input};
 
 /// Exactly one of them. There is no `Debug`: it would show the secret.
 #[derive(Args)]
@@ -48,12 +45,14 @@ impl KeyArgs {
         let secret = self.secret()?;
         if !self.raw_key {
             return match secret.is_empty() {
-                true => Err(UsageError::EmptySecret.into()),
+                true => Err(empty_secret()),
                 false => Ok(RootKey::derive_any(&secret)),
             };
         }
         let key = <[u8; RootKey::LEN]>::try_from(secret.as_slice());
-        let key = key.map_err(|_| UsageError::RawKeyLength { len: secret.len() })?;
+        let len = secret.len();
+        let key =
+            key.map_err(|_| Failure::usage(format_args!("a raw key has 32 bytes; this one has {len}")))?;
         Ok(RootKey::from_derived(*Zeroizing::new(key)))
     }
 
@@ -68,9 +67,10 @@ impl KeyArgs {
             return Ok(Zeroizing::new(text.as_bytes().to_vec()));
         }
         if let Some(text) = secret_hex {
-            return Ok(hex(text).ok_or(UsageError::SecretHex)?);
+            return hex(text).ok_or_else(|| Failure::usage("--secret-hex takes pairs of hexadecimal digits"));
         }
-        let path = secret_file.as_ref().ok_or(UsageError::NoKey)?;
+        let no_key = || Failure::usage("a key is needed; give --secret, --secret-hex or --secret-file");
+        let path = secret_file.as_ref().ok_or_else(no_key)?;
         // The bytes of a root key may end in a line feed.
         input::secret(path, self.raw_key.then_some(RootKey::LEN))
     }
@@ -83,7 +83,11 @@ pub(crate) fn caveat_key(text: &str) -> Result<CaveatKey, Failure> {
         None => Zeroizing::new(text.as_bytes().to_vec()),
         Some(path) => input::secret(Path::new(path), None)?,
     };
-    if secret.is_empty() { Err(UsageError::EmptySecret.into()) } else { Ok(CaveatKey::derive_any(&secret)) }
+    if secret.is_empty() { Err(empty_secret()) } else { Ok(CaveatKey::derive_any(&secret)) }
+}
+
+fn empty_secret() -> Failure {
+    Failure::usage("the secret is empty")
 }
 
 fn hex(text: &str) -> Option<Zeroizing<Vec<u8>>> {

@@ -1,6 +1,7 @@
 //! Output: one document, or lines for people.
 
 use std::{
+    collections::BTreeMap,
     env, fmt,
     io::{self, IsTerminal as _, Write as _},
 };
@@ -9,11 +10,7 @@ use clap::ColorChoice;
 use serde::Serialize;
 use token_core::{DecodeOptions, EncodeError, Macaroon};
 
-use crate::{
-    bytes::Plain,
-    error::{Failure, Malformed},
-    exit::Exit,
-};
+use crate::{bytes::Plain, error::Failure, exit::Exit};
 
 /// Standard output and standard error.
 pub(crate) struct Terminal {
@@ -65,7 +62,7 @@ impl Terminal {
     /// Fails if standard output is closed. For output that must not get lost.
     pub(crate) fn must_be_open(&self) -> Result<(), Failure> {
         match is_closed(&self.out) {
-            Ok(true) => Err(Failure::Output(io::Error::other("it is closed"))),
+            Ok(true) => Err(Failure::output(io::Error::other("it is closed"))),
             // The write will fail instead.
             Ok(false) | Err(_) => Ok(()),
         }
@@ -82,19 +79,15 @@ impl Terminal {
         written: Result<String, EncodeError>,
         options: &DecodeOptions,
     ) -> Result<(), Failure> {
-        #[derive(Serialize)]
-        struct Document<'a> {
-            token: &'a str,
-        }
-        let token = &*written.map_err(Malformed::from)?;
+        let token = written?;
         // Its readers have the same limits: better to hit them here.
-        Macaroon::from_text(token, options).map_err(Malformed::from)?;
-        self.answer(&Document { token }, format_args!("{token}\n"))
+        Macaroon::from_text(&token, options)?;
+        self.answer(&BTreeMap::from([("token", &token)]), format_args!("{token}\n"))
     }
 
     /// Writes one document on a line of its own and flushes it. Fails, and writes nothing, if it cannot be serialized.
     pub(crate) fn document(&self, value: &impl Serialize) -> Result<(), Failure> {
-        let mut bytes = serde_json::to_vec(value).map_err(|error| Failure::Output(error.into()))?;
+        let mut bytes = serde_json::to_vec(value).map_err(|error| Failure::output(error.into()))?;
         bytes.push(b'\n');
         self.bytes(&bytes)
     }
@@ -107,19 +100,18 @@ impl Terminal {
     /// Writes exactly these bytes.
     pub(crate) fn bytes(&self, bytes: &[u8]) -> Result<(), Failure> {
         let mut out = &self.out;
-        out.write_all(bytes).and_then(|()| out.flush()).map_err(Failure::Output)
+        out.write_all(bytes).and_then(|()| out.flush()).map_err(Failure::output)
     }
 
-    /// Reports a failure to people and, if `json` says so, to programs, and returns its exit code. If the reader closed
-    /// the output, it wants no more of it: reports nothing and returns [`Exit::Done`].
+    /// Reports a failure to people and, if `json` says so, to programs, and returns its exit code.
     pub(crate) fn failure(&self, failure: &Failure, json: bool) -> Exit {
-        match failure {
-            Failure::Output(error) if error.kind() == io::ErrorKind::BrokenPipe => return Exit::Done,
-            // If this fails too, standard error and the exit code remain.
-            _ if json => drop(self.document(&failure.document())),
-            _ => {}
+        if failure.exit() != Exit::Done {
+            if json {
+                // If this fails too, standard error and the exit code remain.
+                drop(self.document(&failure.document()));
+            }
+            self.note(failure);
         }
-        self.note(failure);
         failure.exit()
     }
 

@@ -8,7 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::{output::Terminal, time::Span};
+use crate::{output::Terminal, time::span};
 
 /// Work that ends sooner shows no progress.
 const FIRST: Duration = Duration::from_secs(1);
@@ -78,7 +78,7 @@ pub(crate) fn during<T>(doing: &str, work: impl FnOnce() -> T) -> T {
         let (working, done) = mpsc::channel::<()>();
         scope.spawn(move || {
             while let Err(RecvTimeoutError::Timeout) = done.recv_timeout(PAUSE) {
-                progress.tell(format_args!("{doing}: {} so far", Span(progress.begun.elapsed().as_secs())));
+                progress.tell(format_args!("{doing}: {} so far", span(progress.begun.elapsed().as_secs())));
             }
         });
         let result = work();
@@ -95,7 +95,7 @@ fn part(done: u64, all: u64, elapsed: Duration) -> String {
     };
     let percent = ratio(done.min(all), 100, all).unwrap_or_default();
     let left = ratio(all.saturating_sub(done), elapsed.as_secs(), done).filter(|left| *left > 0);
-    let left = left.map_or_else(String::new, |left| format!(", about {} left", Span(left)));
+    let left = left.map_or_else(String::new, |left| format!(", about {} left", span(left)));
     format!("{percent:>3} %  {done} of {all}{left}")
 }
 

@@ -1,7 +1,7 @@
 //! The store that a command line names, and opening it while others use it.
 
 use std::{
-    fmt, io,
+    io,
     path::{Path, PathBuf},
     str::FromStr,
     thread,
@@ -13,7 +13,7 @@ use token_store::{Administration, MemoryStore, RedbStore, StoreError};
 
 use crate::{
     progress::{self, Progress},
-    time::Span,
+    time::span,
 };
 
 #[cfg(feature = "postgres")]
@@ -69,18 +69,10 @@ impl StoreUrl {
         }
     }
 
-    /// The same store, with a relative path resolved from this directory.
-    pub(crate) fn within(&self, dir: &Path) -> Self {
-        match self {
-            Self::File(engine, path) => Self::File(*engine, dir.join(path)),
-            other => other.clone(),
-        }
-    }
-
-    /// The same store, with a relative path resolved from the current directory.
-    pub(crate) fn absolute(&self) -> io::Result<Self> {
+    /// The same store, with a relative path resolved from this directory, or from the current one if that is empty.
+    pub(crate) fn within(&self, dir: impl AsRef<Path>) -> io::Result<Self> {
         Ok(match self {
-            Self::File(engine, path) => Self::File(*engine, std::path::absolute(path)?),
+            Self::File(engine, path) => Self::File(*engine, std::path::absolute(dir.as_ref().join(path))?),
             other => other.clone(),
         })
     }
@@ -95,7 +87,7 @@ impl StoreUrl {
         loop {
             match progress::during(doing, || self.open_at_once(mode)) {
                 Err(StoreError::AlreadyOpen { .. }) if begun.elapsed() < wait => {
-                    let so_far = Span(begun.elapsed().as_secs());
+                    let so_far = span(begun.elapsed().as_secs());
                     progress
                         .tell(format_args!("waiting: another process has the store open ({so_far} so far)"));
                     thread::sleep(pause);
@@ -165,25 +157,16 @@ impl TryFrom<String> for StoreUrl {
     }
 }
 
+/// With its password, if it has one.
 impl From<StoreUrl> for String {
     fn from(store: StoreUrl) -> Self {
         match store {
+            StoreUrl::Memory => "memory:".to_owned(),
+            StoreUrl::File(Engine::Redb, path) => format!("redb:{}", path.display()),
+            #[cfg(feature = "sled")]
+            StoreUrl::File(Engine::Sled, path) => format!("sled:{}", path.display()),
             #[cfg(feature = "postgres")]
             StoreUrl::Postgres(url) => url,
-            store => store.to_string(),
-        }
-    }
-}
-
-impl fmt::Display for StoreUrl {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Memory => f.write_str("memory:"),
-            Self::File(Engine::Redb, path) => write!(f, "redb:{}", path.display()),
-            #[cfg(feature = "sled")]
-            Self::File(Engine::Sled, path) => write!(f, "sled:{}", path.display()),
-            #[cfg(feature = "postgres")]
-            Self::Postgres(url) => f.write_str(&postgres::shown(url)),
         }
     }
 }

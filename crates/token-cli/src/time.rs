@@ -1,13 +1,12 @@
 //! Times and durations in the forms that people write and read.
 
-use std::{
-    fmt,
-    time::{Duration, SystemTime, UNIX_EPOCH},
-};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use chrono::DateTime;
 use serde::{Serialize, Serializer};
 use token_core::UnixTime;
+
+use crate::{error::Failure, exit::Exit};
 
 const MINUTE: u64 = 60;
 const HOUR: u64 = 60 * MINUTE;
@@ -16,15 +15,12 @@ const WEEK: u64 = 7 * DAY;
 /// The mean year of the Gregorian calendar.
 const YEAR: u64 = 31_556_952;
 
-/// The clock shows a time before 1970.
-#[derive(Clone, Copy, Debug, thiserror::Error)]
-#[error("the system's clock shows a time before 1970; set it")]
-pub(crate) struct WrongClock;
-
 /// The time of the system's clock. Fails if it is before 1970.
-pub(crate) fn now() -> Result<UnixTime, WrongClock> {
+pub(crate) fn now() -> Result<UnixTime, Failure> {
     // A clock this wrong would revive expired tokens.
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).map_err(|_| WrongClock)?;
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).map_err(|_| {
+        Failure::new(Exit::Unusable, "clock", "the system's clock shows a time before 1970; set it")
+    })?;
     Ok(UnixTime::from_secs(since.as_secs()))
 }
 
@@ -89,56 +85,35 @@ impl Serialize for Stamp {
 }
 
 /// `expired 9 years ago` or `expires in 14 minutes`.
-pub(crate) struct Expiry {
-    pub(crate) at: UnixTime,
-    pub(crate) now: UnixTime,
-}
-
-impl fmt::Display for Expiry {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (at, now) = (self.at.as_secs(), self.now.as_secs());
-        match at.checked_sub(now) {
-            // A token has expired at its expiry time itself.
-            None | Some(0) => write!(f, "expired {} ago", Span(now.saturating_sub(at))),
-            Some(left) => write!(f, "expires in {}", Span(left)),
-        }
+pub(crate) fn expiry(at: UnixTime, now: UnixTime) -> String {
+    let (at, now) = (at.as_secs(), now.as_secs());
+    match at.checked_sub(now) {
+        // A token has expired at its expiry time itself.
+        None | Some(0) => format!("expired {} ago", span(now.saturating_sub(at))),
+        Some(left) => format!("expires in {}", span(left)),
     }
 }
 
 /// A token's expiry and its distance from now, or `never`.
-pub(crate) struct Until {
-    pub(crate) at: Option<UnixTime>,
-    pub(crate) now: UnixTime,
-}
-
-impl fmt::Display for Until {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.at {
-            None => f.write_str("never"),
-            Some(at) => write!(f, "{at} ({})", Expiry { at, now: self.now }),
-        }
-    }
+pub(crate) fn until(at: Option<UnixTime>, now: UnixTime) -> String {
+    at.map_or_else(|| "never".to_owned(), |at| format!("{at} ({})", expiry(at, now)))
 }
 
 /// A stretch of seconds, rounded to its largest unit: a week less a second is 7 days.
-pub(crate) struct Span(pub(crate) u64);
-
-impl fmt::Display for Span {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        /// Each unit, and the count of it at which the next is used.
-        const UNITS: [(u64, u64, &str); 5] = [
-            (1, 60, "second"),
-            (MINUTE, 60, "minute"),
-            (HOUR, 24, "hour"),
-            (DAY, 365, "day"),
-            (YEAR, u64::MAX, "year"),
-        ];
-        let rounded = |length: u64| self.0.saturating_add(length / 2).checked_div(length).unwrap_or_default();
-        let counts = UNITS.into_iter().map(|(length, most, unit)| (rounded(length), most, unit));
-        let (count, _, unit) = counts.into_iter().find(|(count, most, _)| count < most).unwrap_or_default();
-        let plural = if count == 1 { "" } else { "s" };
-        write!(f, "{count} {unit}{plural}")
-    }
+pub(crate) fn span(secs: u64) -> String {
+    /// Each unit, and the count of it at which the next is used.
+    const UNITS: [(u64, u64, &str); 5] = [
+        (1, 60, "second"),
+        (MINUTE, 60, "minute"),
+        (HOUR, 24, "hour"),
+        (DAY, 365, "day"),
+        (YEAR, u64::MAX, "year"),
+    ];
+    let rounded = |length: u64| secs.saturating_add(length / 2).checked_div(length).unwrap_or_default();
+    let mut counts = UNITS.into_iter().map(|(length, most, unit)| (rounded(length), most, unit));
+    let (count, _, unit) = counts.find(|(count, most, _)| count < most).unwrap_or_default();
+    let plural = if count == 1 { "" } else { "s" };
+    format!("{count} {unit}{plural}")
 }
 
 #[cfg(test)]
@@ -190,7 +165,7 @@ mod tests {
 
     #[test]
     fn relative_times() {
-        let of = |at, now| Expiry { at: UnixTime::from_secs(at), now: UnixTime::from_secs(now) }.to_string();
+        let of = |at, now| expiry(UnixTime::from_secs(at), UnixTime::from_secs(now));
         assert_eq!(of(1_496_140_144, 1_795_000_000), "expired 9 years ago");
         assert_eq!(of(100, 100), "expired 0 seconds ago");
         assert_eq!(of(101, 100), "expires in 1 second");

@@ -9,7 +9,7 @@ use clap::{
 
 use crate::{
     args::{self, Args},
-    error::{Failure, UsageError},
+    error::Failure,
     exit::Exit,
     output::Terminal,
 };
@@ -78,7 +78,7 @@ pub(crate) fn report(error: clap::Error, json: bool) -> Exit {
     if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) {
         return match printed {
             Ok(()) => Exit::Done,
-            Err(error) => terminal.failure(&Failure::Output(error), false),
+            Err(error) => terminal.failure(&Failure::output(error), false),
         };
     }
     if json {
@@ -89,7 +89,7 @@ pub(crate) fn report(error: clap::Error, json: bool) -> Exit {
         let message = lines.filter(|line| !line.is_empty()).collect::<Vec<_>>().join(" ");
         let message = message.trim_start_matches("error: ").to_owned();
         // If this fails too, standard error and the exit code remain.
-        drop(terminal.document(&Failure::from(UsageError::Parse(message)).document()));
+        drop(terminal.document(&Failure::usage(message).document()));
     }
     Exit::Usage
 }

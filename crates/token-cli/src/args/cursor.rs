@@ -5,7 +5,8 @@ use std::{fmt, str::FromStr};
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use token_core::UnixTime;
 
-use crate::error::UsageError;
+pub(crate) const NO_CURSOR: &str =
+    "not a cursor of this listing; give --after the cursor of the previous page, and the same filters";
 
 /// The end of a page, and the time of the listing's first page: all pages judge expiry at the same time.
 #[derive(Clone, Debug)]
@@ -15,13 +16,15 @@ pub(crate) struct Cursor {
 }
 
 impl FromStr for Cursor {
-    type Err = UsageError;
+    type Err = &'static str;
 
-    fn from_str(text: &str) -> Result<Self, UsageError> {
-        let (now, after) = text.split_once('-').ok_or(UsageError::Cursor)?;
-        let now = now.parse().map_err(|_| UsageError::Cursor)?;
-        let after = URL_SAFE_NO_PAD.decode(after).map_err(|_| UsageError::Cursor)?;
-        Ok(Self { now: UnixTime::from_secs(now), after: after.into() })
+    fn from_str(text: &str) -> Result<Self, &'static str> {
+        let read = || {
+            let (now, after) = text.split_once('-')?;
+            let now = UnixTime::from_secs(now.parse().ok()?);
+            Some(Self { now, after: URL_SAFE_NO_PAD.decode(after).ok()?.into() })
+        };
+        read().ok_or(NO_CURSOR)
     }
 }
 

@@ -11,7 +11,7 @@ use token_api::Lifetime;
 use token_core::{Encoding, Format, InviteType, Subject};
 
 use super::conditions::Conditions;
-use crate::{error::UsageError, key::KeyArgs, request, time};
+use crate::{error::Failure, key::KeyArgs, request, time};
 
 #[derive(Subcommand)]
 pub(crate) enum Mint {
@@ -197,13 +197,13 @@ pub(crate) struct RawArgs {
 
 impl RawArgs {
     /// The format and the encoding to write the token in. Fails if the format has no such encoding.
-    pub(crate) fn written_as(&self) -> Result<(Format, Encoding), UsageError> {
+    pub(crate) fn written_as(&self) -> Result<(Format, Encoding), Failure> {
         match (self.format, self.encoding) {
             (RawFormat::V1, None | Some(TokenEncoding::Base62)) => Ok((Format::V1, Encoding::Base62)),
             (RawFormat::V1, Some(TokenEncoding::Base64Url)) => Ok((Format::V1, Encoding::Base64Url)),
             (RawFormat::V2, None | Some(TokenEncoding::Base64Url)) => Ok((Format::V2, Encoding::Base64Url)),
             (RawFormat::V2J, None) => Ok((Format::V2J, Encoding::Json)),
-            _ => Err(UsageError::Encoding),
+            _ => Err(Failure::usage("this format has no such encoding; leave out --encoding")),
         }
     }
 }

@@ -14,6 +14,6 @@ pub(super) fn run(args: &BindArgs, terminal: &Terminal) -> Result<(), Failure> {
     let (options, now) = (args.reading.options(), time::now()?);
     let (root, _) = root.read()?.macaroon(&options, now)?;
     let discharge = discharge.read()?.macaroon(&options, now);
-    let (discharge, spelling) = discharge.map_err(|malformed| malformed.of_discharge(0))?;
+    let (discharge, spelling) = discharge.map_err(|failure| failure.of_discharge(0))?;
     terminal.token(root.bind_discharge(&discharge).spell(spelling), &options)
 }

@@ -1,12 +1,11 @@
 //! `onetoken check`
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
-use serde::Serialize;
 use token_store::{CheckReport, Fault, KeyPlace};
 
 use crate::{
-    bytes::Bytes,
+    bytes::{Bytes, Members},
     entity::Named,
     error::Failure,
     exit::Exit,
@@ -15,31 +14,6 @@ use crate::{
     progress,
     store::Mode,
 };
-
-#[derive(Serialize)]
-struct Checked<'a> {
-    sound: bool,
-    records: u64,
-    claims: u64,
-    entries: u64,
-    generations: u64,
-    /// Sealed keys that opened.
-    opened: u64,
-    /// The ids of keys that the ring lacks.
-    missing_keys: &'a BTreeSet<u32>,
-    faults: BTreeMap<&'a str, u64>,
-    examples: Vec<Example>,
-}
-
-#[derive(Serialize)]
-struct Example {
-    fault: &'static str,
-    /// The id of the token at fault.
-    id: Option<Bytes>,
-    /// The subject of the temporary tokens at fault.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    subject: Option<Named>,
-}
 
 pub(super) fn run(home: &HomeArgs, terminal: &Terminal) -> Result<Exit, Failure> {
     let opened = home.open(Mode::Copy)?;
@@ -69,29 +43,27 @@ pub(super) fn note_unopened(report: &CheckReport, terminal: &Terminal) {
     }
 }
 
-fn document(report: &CheckReport) -> Checked<'_> {
-    Checked {
-        sound: report.is_sound(),
-        records: report.records,
-        claims: report.claims,
-        entries: report.entries,
-        generations: report.generations,
-        opened: report.opened,
-        missing_keys: &report.missing_keys,
-        faults: report.faults.iter().map(|(fault, count)| (fault.as_str(), *count)).collect(),
-        examples: report.examples.iter().map(Example::new).collect(),
-    }
-}
-
-impl Example {
-    fn new((fault, place): &(Fault, Option<KeyPlace>)) -> Self {
-        let (id, subject) = match place {
-            Some(KeyPlace::Token(id)) => (Some(id.as_bytes().into()), None),
-            Some(KeyPlace::Generation(subject)) => (None, Some(subject.into())),
-            _ => (None, None),
-        };
-        Self { fault: fault.as_str(), id, subject }
-    }
+fn document(report: &CheckReport) -> Members {
+    let faults: BTreeMap<_, _> = report.faults.iter().map(|(fault, count)| (fault.as_str(), count)).collect();
+    let example = |(fault, place): &(Fault, Option<KeyPlace>)| {
+        let example = Members::default().with("fault", fault.as_str()).with_null("id");
+        match place {
+            Some(KeyPlace::Token(id)) => example.with("id", Bytes::from(id.as_bytes())),
+            // Of temporary tokens.
+            Some(KeyPlace::Generation(subject)) => example.with("subject", Named::from(subject)),
+            _ => example,
+        }
+    };
+    Members::default()
+        .with("sound", report.is_sound())
+        .with("records", report.records)
+        .with("claims", report.claims)
+        .with("entries", report.entries)
+        .with("generations", report.generations)
+        .with("opened", report.opened)
+        .with("missing_keys", &report.missing_keys)
+        .with("faults", faults)
+        .with("examples", report.examples.iter().map(example).collect::<Vec<_>>())
 }
 
 fn text(report: &CheckReport, terminal: &Terminal) -> String {

@@ -4,7 +4,7 @@ use token_core::{Predicate, PredicateBuf, Subject};
 
 use crate::{
     args::ConfineArgs,
-    error::{Failure, Malformed, Unwritable, UsageError},
+    error::{Failure, unwritable},
     input::Source,
     output::Terminal,
     time,
@@ -16,14 +16,17 @@ pub(super) fn run(args: &ConfineArgs, terminal: &Terminal) -> Result<(), Failure
     let mut predicates = Vec::new();
     predicates.extend(expires.map(PredicateBuf::time));
     if !args.ip.is_empty() {
-        predicates.push(PredicateBuf::ip(args.ip.iter().copied()).map_err(|_| UsageError::Addresses)?);
+        let networks = PredicateBuf::ip(args.ip.iter().copied());
+        predicates.push(networks.map_err(|_| Failure::usage("--ip takes IPv4 networks, at least one"))?);
     }
     if !args.consumer.is_empty() {
         let consumers = args.consumer.iter().map(Subject::as_deref);
-        predicates.push(PredicateBuf::consumer(consumers).map_err(|_| UsageError::Subject)?);
+        let no_subject = |_| Failure::usage("a subject is usr-ID, grp-ID or prv-ID");
+        predicates.push(PredicateBuf::consumer(consumers).map_err(no_subject)?);
     }
     if args.caveat.is_empty() && predicates.is_empty() {
-        return Err(UsageError::NoCaveat.into());
+        let message = "no condition is given; give --caveat, --ttl, --expires, --ip or --consumer";
+        return Err(Failure::usage(message));
     }
 
     let options = args.reading.options();
@@ -31,17 +34,17 @@ pub(super) fn run(args: &ConfineArgs, terminal: &Terminal) -> Result<(), Failure
     for (index, caveat) in args.caveat.iter().enumerate() {
         match Predicate::read(caveat.as_bytes()) {
             Some(_) if PredicateBuf::read(caveat.as_str()).is_none() => {
-                return Err(Malformed::caveat(index, caveat).into());
+                return Err(Failure::caveat(index, caveat));
             }
             Some(_) => {}
             None => {
-                terminal.note(format_args!("warning: {}: Onedata will refuse the token", Unwritable(caveat)))
+                terminal.note(format_args!("warning: {}: Onedata will refuse the token", unwritable(caveat)))
             }
         }
-        macaroon.attenuate(caveat).map_err(Malformed::from)?;
+        macaroon.attenuate(caveat)?;
     }
     for predicate in predicates {
-        macaroon.attenuate(predicate).map_err(Malformed::from)?;
+        macaroon.attenuate(predicate)?;
     }
     terminal.token(macaroon.spell(spelling), &options)
 }

@@ -8,7 +8,7 @@ use crate::{
     args::ConsumeArgs,
     bytes::{Bytes, Plain},
     describe::{self, Stored},
-    error::{Failure, UsageError},
+    error::Failure,
     home::HomeArgs,
     input::Source,
     output::{Style, Terminal},
@@ -18,7 +18,7 @@ pub(super) fn run(args: &ConsumeArgs, home: &HomeArgs, terminal: &Terminal) -> R
     // A use is lost if its answer does not arrive.
     terminal.must_be_open()?;
     if !args.request.has_consumer() {
-        return Err(UsageError::NoConsumer.into());
+        return Err(Failure::usage("the consumer is missing; name it with --consumer"));
     }
     if let Some(name) = &args.claim {
         drop(claim(name)?);
@@ -51,8 +51,11 @@ pub(super) fn run(args: &ConsumeArgs, home: &HomeArgs, terminal: &Terminal) -> R
     })
 }
 
-fn claim(text: &str) -> Result<ClaimId, UsageError> {
-    ClaimId::new(text).map_err(|error| UsageError::Claim { len: error.len })
+fn claim(text: &str) -> Result<ClaimId, Failure> {
+    ClaimId::new(text).map_err(|error| {
+        let (max, len) = (ClaimId::MAX_LEN, error.len);
+        Failure::usage(format_args!("a claim has 1 to {max} bytes; this one has {len}"))
+    })
 }
 
 #[derive(Serialize)]

@@ -1,50 +1,30 @@
 //! `onetoken export`
 
-use std::{fmt, io, path::Path};
+use std::{io, path::Path};
 
-use serde::Serialize;
 use token_store::{Moved, TransferError};
 
 use crate::{
-    error::{Failure, UsageError},
-    exit::Exit,
-    home::HomeArgs,
-    input::INPUT,
-    output::Terminal,
-    progress::Progress,
-    store::Mode,
+    bytes::Members, error::Failure, exit::Exit, home::HomeArgs, input::INPUT, output::Terminal,
+    progress::Progress, store::Mode,
 };
 
-/// The document of an export.
-#[derive(Serialize)]
-pub(super) struct Summary {
-    tokens: u64,
-    generations: u64,
-    damaged: u64,
-    sha256: String,
-}
-
-impl Summary {
-    pub(super) fn new(moved: &Moved) -> Self {
-        let checksum = moved.checksum.unwrap_or_default();
-        let sha256 = checksum.iter().map(|byte| format!("{byte:02x}")).collect();
-        let Moved { tokens, generations, damaged, .. } = *moved;
-        Self { tokens, generations, damaged, sha256 }
-    }
-}
-
-impl fmt::Display for Summary {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { tokens, generations, damaged, sha256 } = self;
-        let damaged = if *damaged == 0 { String::new() } else { format!(" ({damaged} damaged, left out)") };
-        write!(f, "{tokens} tokens{damaged} and the generations of {generations} subjects, SHA-256 {sha256}")
-    }
+/// The document of an export or an import, and the same for people.
+pub(super) fn summary(moved: &Moved) -> (Members, String) {
+    let Moved { tokens, generations, damaged, checksum, .. } = moved;
+    let sha256: String = checksum.unwrap_or_default().iter().map(|byte| format!("{byte:02x}")).collect();
+    let left_out = if *damaged == 0 { String::new() } else { format!(" ({damaged} damaged, left out)") };
+    let text =
+        format!("{tokens} tokens{left_out} and the generations of {generations} subjects, SHA-256 {sha256}");
+    let counts = Members::default().with("tokens", tokens).with("generations", generations);
+    (counts.with("damaged", damaged).with("sha256", sha256), text)
 }
 
 pub(super) fn run(file: &Path, home: &HomeArgs, terminal: &Terminal) -> Result<Exit, Failure> {
     let to_output = file.as_os_str() == INPUT;
     if to_output && terminal.prints_json() {
-        return Err(UsageError::ExportAndJson.into());
+        let message = "the export itself goes to standard output; leave out --json or name a file";
+        return Err(Failure::usage(message));
     }
     let store = home.open(Mode::Existing)?.store;
     let mut progress = Progress::new();
@@ -55,14 +35,14 @@ pub(super) fn run(file: &Path, home: &HomeArgs, terminal: &Terminal) -> Result<E
         false => token_store::export(&*store, file, &mut tell),
     };
     let moved = moved.map_err(|error| match error {
-        TransferError::Io(source) if to_output => Failure::Output(source),
+        TransferError::Io(error) if to_output => Failure::output(error),
         error => Failure::transfer(file, error),
     })?;
     drop((progress, store));
-    let summary = Summary::new(&moved);
+    let (document, summary) = summary(&moved);
     match to_output {
         true => terminal.note(format_args!("exported {summary}")),
-        false => terminal.answer(&summary, format_args!("exported {summary}\n"))?,
+        false => terminal.answer(&document, format_args!("exported {summary}\n"))?,
     }
     Ok(Exit::of_damage(moved.damaged > 0))
 }

@@ -1,16 +1,14 @@
 //! `onetoken import`
 
 use std::{
-    collections::BTreeSet,
     fs::File,
     io::{self, BufRead as _},
     path::Path,
 };
 
-use serde::Serialize;
 use token_store::{Epoch, Fault, Moved, TransferError};
 
-use super::export::Summary;
+use super::export::summary;
 use crate::{
     error::Failure,
     exit::Exit,
@@ -19,19 +17,6 @@ use crate::{
     output::Terminal,
     progress::{self, Progress},
 };
-
-#[derive(Serialize)]
-struct Imported {
-    #[serde(flatten)]
-    summary: Summary,
-    kept: u64,
-    /// Sealed keys in the store that do not open.
-    unopened: u64,
-    /// The ids of keys that the ring lacks.
-    missing_keys: BTreeSet<u32>,
-    /// The number of faults that `check` finds in the store.
-    faults: u64,
-}
 
 pub(super) fn run(
     path: &Path,
@@ -60,12 +45,13 @@ pub(super) fn run(
     let unopened = count(Fault::Forged).saturating_add(count(Fault::KeyUnavailable));
     let all = report.faults.values().fold(0_u64, |all, count| all.saturating_add(*count));
     super::check::note_unopened(&report, terminal);
-    let (summary, missing_keys) = (Summary::new(&moved), report.missing_keys);
-    let imported = Imported { summary, kept: moved.kept, unopened, missing_keys, faults: all };
+    let (document, summary) = summary(&moved);
+    let document = document.with("kept", moved.kept).with("unopened", unopened);
+    let document = document.with("missing_keys", report.missing_keys).with("faults", all);
     if all > unopened {
         terminal.note("this store is damaged; `onetoken check` shows where");
     }
-    terminal.answer(&imported, format_args!("read {}; kept {}\n", imported.summary, imported.kept))?;
+    terminal.answer(&document, format_args!("read {summary}; kept {}\n", moved.kept))?;
     Ok(Exit::of_damage(all > 0 || moved.damaged > 0))
 }
 
@@ -74,12 +60,12 @@ fn open(path: &Path) -> Result<File, Failure> {
     if path.as_os_str() != INPUT {
         return File::open(path).map_err(|error| Failure::transfer(path, TransferError::from(error)));
     }
-    let mut file = tempfile::tempfile().map_err(Failure::Input)?;
+    let mut file = tempfile::tempfile().map_err(Failure::input)?;
     let mut input = io::stdin().lock();
     // Checked first: input that is no export may have no end.
-    if !input.fill_buf().map_err(Failure::Input)?.starts_with(b"{") {
+    if !input.fill_buf().map_err(Failure::input)?.starts_with(b"{") {
         return Err(Failure::transfer(Path::new("standard input"), TransferError::NotAnExport));
     }
-    io::copy(&mut input, &mut file).map_err(Failure::Input)?;
+    io::copy(&mut input, &mut file).map_err(Failure::input)?;
     Ok(file)
 }

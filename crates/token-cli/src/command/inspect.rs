@@ -6,7 +6,7 @@ use super::lines;
 use crate::{
     args::InspectArgs,
     describe,
-    error::{Failure, Malformed},
+    error::Failure,
     exit::Exit,
     input::{Source, Text},
     output::{Style, Terminal},
@@ -31,9 +31,9 @@ pub(super) fn run(args: &InspectArgs, terminal: &Terminal) -> Result<Exit, Failu
             let text = format!("{}\n{}", terminal.paint(Style::Warning, heading), describe::lines(&rows));
             terminal.answer(&report(&inspection, now, args), text)?;
         }
-        Err(malformed) => {
+        Err(failure) => {
             // Without an encoding, nothing of the token was read.
-            if let Some((inspection, _)) = &malformed.partial
+            if let Some(inspection) = &failure.partial
                 && inspection.encoding().is_some()
                 && !terminal.prints_json()
             {
@@ -42,13 +42,13 @@ pub(super) fn run(args: &InspectArgs, terminal: &Terminal) -> Result<Exit, Failu
                 let heading = terminal.paint(Style::Warning, heading);
                 terminal.text(format_args!("{heading}\n{}", describe::lines(&rows)))?;
             }
-            return Err(malformed.into());
+            return Err(failure);
         }
     }
     Ok(Exit::Done)
 }
 
-fn read(text: &Text, args: &InspectArgs, now: UnixTime) -> Result<Inspection, Malformed> {
+fn read(text: &Text, args: &InspectArgs, now: UnixTime) -> Result<Inspection, Failure> {
     text.inspection(&args.reading.options(), now)
 }
 

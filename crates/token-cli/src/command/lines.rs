@@ -35,7 +35,7 @@ pub(super) fn each(
 ) -> Result<Exit, Failure> {
     let mut answers = Answers::new(terminal);
     let mut lines = Lines::new(io::stdin());
-    let written = lines.try_for_each(|line| answers.write(answer(&line.map_err(Failure::Input)?)));
+    let written = lines.try_for_each(|line| answers.write(answer(&line.map_err(Failure::input)?)));
     answers.end(written)
 }
 
@@ -70,9 +70,9 @@ impl<'a> Answers<'a> {
         self.written = self.written.saturating_add(1);
         self.progress.tell(format_args!("{} lines", self.written));
         match answer {
-            Err(failure) if !matches!(failure, Failure::Output(_)) => {
+            Err(failure) if failure.kind != "output" => {
                 self.worst = self.worst.max(failure.exit());
-                self.terminal.document(&failure.document().of_line(self.written))
+                self.terminal.document(&failure.of_line(self.written).document())
             }
             written => written,
         }
@@ -81,7 +81,7 @@ impl<'a> Answers<'a> {
     fn end(self, written: Result<(), Failure>) -> Result<Exit, Failure> {
         match written {
             // The reader wants no further answers.
-            Err(Failure::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => Ok(self.worst),
+            Err(failure) if failure.exit() == Exit::Done => Ok(self.worst),
             written => written.map(|()| self.worst),
         }
     }
@@ -125,7 +125,7 @@ fn in_turns<S, A>(
                     judged = judged.saturating_add(line.len().max(LEAST));
                     judge(&store, line)
                 })),
-                Err(error) => read = Err(Failure::Input(error)),
+                Err(error) => read = Err(Failure::input(error)),
             }
             next = if read.is_ok() && judged < TURN { batches.try_recv().ok() } else { None };
         }
@@ -152,7 +152,7 @@ mod tests {
     fn ready(batches: usize, batch: usize, len: usize) -> Receiver<Batch> {
         let (sender, receiver) = mpsc::channel();
         for _ in 0..batches {
-            sender.send(Ok((0..batch).map(|_| Text::Whole(vec![b'x'; len])).collect())).unwrap();
+            sender.send(Ok((0..batch).map(|_| Text::from_input(vec![b'x'; len])).collect())).unwrap();
         }
         receiver
     }
@@ -230,7 +230,7 @@ mod tests {
 
     #[test]
     fn it_ends_when_nobody_reads() {
-        let gone = |()| Err(Failure::Output(io::ErrorKind::BrokenPipe.into()));
+        let gone = |()| Err(Failure::output(io::ErrorKind::BrokenPipe.into()));
         assert!(in_turns(&waiting(2), || Ok(()), |(), _| (), gone).is_err());
     }
 
@@ -245,6 +245,6 @@ mod tests {
             Ok(())
         };
         let ended = in_turns(&receiver, || Ok(()), |(), _| (), write);
-        assert!(matches!(ended, Err(Failure::Input(_))) && written == BATCH);
+        assert!(ended.is_err_and(|failure| failure.kind == "input") && written == BATCH);
     }
 }

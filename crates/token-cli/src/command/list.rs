@@ -5,15 +5,15 @@ use token_core::UnixTime;
 use token_store::{Filter, Page, Record, StoreError};
 
 use crate::{
-    args::{Cursor, ListArgs},
+    args::{Cursor, ListArgs, NO_CURSOR},
     bytes::{Bytes, Plain},
     entity::{Named, limit},
-    error::{Failure, UsageError},
+    error::Failure,
     exit::Exit,
     home::{HomeArgs, Issuer},
     output::Terminal,
     table::Table,
-    time::{Expiry, Stamp},
+    time::{Stamp, expiry},
 };
 
 /// The page size of the calls to the store.
@@ -65,7 +65,7 @@ fn find(args: &ListArgs, authority: &Issuer, now: UnixTime) -> Result<Page, Fail
         let left = args.limit.map(|limit| limit.saturating_sub(found.records.len()));
         let limit = left.unwrap_or(PAGE).min(PAGE);
         let page = match authority.store().list(&filter, found.next.as_ref(), limit) {
-            Err(StoreError::InvalidCursor) => return Err(UsageError::Cursor.into()),
+            Err(StoreError::InvalidCursor) => return Err(Failure::usage(NO_CURSOR)),
             page => page?,
         };
         found.records.extend(page.records.into_iter().filter(wanted));
@@ -135,7 +135,7 @@ fn print(records: &[Record], now: UnixTime, terminal: &Terminal) -> Result<(), F
         let or_none = |text: Option<String>| text.unwrap_or_else(|| "-".to_owned());
         let state = match record.expires {
             _ if record.revoked => "revoked".to_owned(),
-            Some(at) => Expiry { at, now }.to_string(),
+            Some(at) => expiry(at, now),
             None => "never expires".to_owned(),
         };
         [

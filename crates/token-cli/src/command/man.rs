@@ -65,10 +65,10 @@ The store.
 pub(super) fn run(dir: Option<&Path>, terminal: &Terminal) -> Result<(), Failure> {
     let command = args::built(Args::command().disable_help_subcommand(true));
     match dir {
-        None => terminal.bytes(&page(&command).map_err(Failure::Output)?),
+        None => terminal.bytes(&page(&command).map_err(Failure::output)?),
         Some(dir) => {
             let written = fs::create_dir_all(dir).and_then(|()| write(&command, dir));
-            written.map_err(|source| Failure::File { path: dir.to_owned(), source })
+            written.map_err(|error| Failure::file(dir, error))
         }
     }
 }

@@ -1,6 +1,7 @@
 //! `onetoken mint`
 
 use std::{
+    collections::BTreeMap,
     sync::{
         atomic::{AtomicU32, Ordering},
         mpsc,
@@ -17,12 +18,12 @@ use crate::{
     bytes::Bytes,
     describe,
     entity::limit,
-    error::{Failure, Malformed},
+    error::Failure,
     home::{HomeArgs, Issuer},
     input, key,
     output::Terminal,
     progress::Progress,
-    time::{Stamp, Until},
+    time::{Stamp, until},
 };
 
 /// How many tokens are minted at once.
@@ -65,11 +66,10 @@ fn raw(args: &RawArgs, terminal: &Terminal) -> Result<(), Failure> {
     let from_input = conditions.iter().map(Condition::reads_input);
     input::at_most_one(from_input.chain([args.key.reads_input()]))?;
     let key = args.key.root_key()?;
-    let mut macaroon =
-        Macaroon::mint(&key, &args.location, args.identifier.as_bytes()).map_err(Malformed::from)?;
+    let mut macaroon = Macaroon::mint(&key, &args.location, args.identifier.as_bytes())?;
     for condition in conditions {
         match condition {
-            Condition::FirstParty(text) => macaroon.attenuate(text).map_err(Malformed::from)?,
+            Condition::FirstParty(text) => macaroon.attenuate(text)?,
             Condition::ThirdParty { location, identifier, key } => {
                 let key = key::caveat_key(key)?;
                 add_third_party(&mut macaroon, location, identifier.as_bytes(), &key)?;
@@ -107,7 +107,7 @@ fn own(
 
 fn predicates(texts: &[String]) -> Result<Vec<PredicateBuf>, Failure> {
     let read = |(index, text): (usize, &String)| {
-        PredicateBuf::read(text.as_str()).ok_or_else(|| Malformed::caveat(index, text).into())
+        PredicateBuf::read(text.as_str()).ok_or_else(|| Failure::caveat(index, text))
     };
     texts.iter().enumerate().map(read).collect()
 }
@@ -118,11 +118,6 @@ struct Document {
     token: String,
     id: Bytes,
     expires_at: Option<Stamp>,
-}
-
-#[derive(Serialize)]
-struct Documents {
-    tokens: Vec<Document>,
 }
 
 fn stored<'a>(
@@ -151,7 +146,7 @@ fn stored<'a>(
         });
         drop(authority);
         let count = tokens.len();
-        let written = minted.and_then(|()| terminal.document(&Documents { tokens }));
+        let written = minted.and_then(|()| terminal.document(&BTreeMap::from([("tokens", tokens)])));
         return written.map_err(|failure| {
             if count > 0 {
                 terminal.note(format_args!(
@@ -222,7 +217,7 @@ fn summarize(minted: &Minted, request: &MintRequest<'_>, now: UnixTime, terminal
             true => "not counted".to_owned(),
             false => limit(request.use_limit.map(Into::into)),
         };
-        let expiry = Until { at: minted.expires_at, now }.to_string();
+        let expiry = until(minted.expires_at, now);
         terminal.tell(describe::lines(&[("id", minted.id.to_string()), ("uses", uses), ("expires", expiry)]));
     }
 }
@@ -233,8 +228,8 @@ impl Form {
             TokenEncoding::Base62 => minted.token.clone(),
             TokenEncoding::Base64Url => {
                 let token = Token::decode(&minted.token, &DecodeOptions::default());
-                let token = token.map_err(Malformed::from)?;
-                token.written_as(Format::V1, Encoding::Base64Url).encode().map_err(Malformed::from)?
+                let token = token?;
+                token.written_as(Format::V1, Encoding::Base64Url).encode()?
             }
         };
         Ok(Document { token, id: minted.id.as_bytes().into(), expires_at: minted.expires_at.map(Stamp) })

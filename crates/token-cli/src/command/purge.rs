@@ -2,11 +2,11 @@
 
 use std::{num::NonZeroUsize, time::Duration};
 
-use serde::Serialize;
 use token_core::UnixTime;
 use token_store::{Administration as _, Filter, TokenStore};
 
 use crate::{
+    bytes::Members,
     error::Failure,
     exit::Exit,
     home::{HomeArgs, Issuer},
@@ -15,18 +15,6 @@ use crate::{
 
 /// How many records one step removes or reads.
 const BATCH: usize = 1000;
-
-#[derive(Serialize)]
-struct Purged {
-    /// Removed expired tokens.
-    purged: usize,
-    /// Removed spent tokens.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    spent: Option<usize>,
-    /// Skipped tokens, which are damaged.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    damaged: Option<NonZeroUsize>,
-}
 
 pub(super) fn run(
     before: Option<UnixTime>,
@@ -49,7 +37,8 @@ pub(super) fn run(
     drop(authority);
     let spent_too = spent.map(|spent| format!("removed {spent} spent tokens\n"));
     let text = format_args!("removed {purged} expired tokens\n{}", spent_too.unwrap_or_default());
-    terminal.answer(&Purged { purged, spent, damaged: NonZeroUsize::new(damaged) }, text)?;
+    let answer = Members::default().with("purged", purged).with("spent", spent);
+    terminal.answer(&answer.with("damaged", NonZeroUsize::new(damaged)), text)?;
     if damaged > 0 {
         terminal.note(format_args!("skipped {damaged} damaged tokens; `onetoken check` names them"));
     }

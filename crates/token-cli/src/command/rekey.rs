@@ -1,8 +1,7 @@
 //! `onetoken rekey`
 
 use std::{
-    fs,
-    io::{self, Write as _},
+    fs, io,
     path::{Path, PathBuf},
 };
 
@@ -10,8 +9,9 @@ use serde::Serialize;
 use token_store::{Administration, KeyFileError, KeyRing, KeySourceError, Rekeyed};
 
 use crate::{
-    error::{Failure, HomeError, UsageError},
-    files::{private_file, sync_dir},
+    error::Failure,
+    exit::Exit,
+    files::save,
     home::{HomeArgs, Opened, keys_are_in_a_file},
     output::Terminal,
     progress::Progress,
@@ -41,7 +41,8 @@ pub(super) fn run(
 ) -> Result<(), Failure> {
     let Opened { store, keys: source, dir, url, is_own, .. } = home.open(Mode::Existing)?;
     if !is_own {
-        return Err(UsageError::RekeyOther.into());
+        let message = "this store is not the home's own, which may need the old keys; name it with --also, not with --store";
+        return Err(Failure::usage(message));
     }
     let mut keys = source.load()?;
     let underway = Underway(dir.join("rekeying"));
@@ -51,7 +52,7 @@ pub(super) fn run(
     let named = begun.into_iter().flat_map(|begun| begun.also).chain(also.iter().cloned());
     let mut also: Vec<(StoreUrl, Box<dyn Administration>)> = Vec::new();
     for other in named {
-        let other = other.absolute().map_err(|source| HomeError::Io { path: dir.clone(), source })?;
+        let other = other.within("").map_err(|error| Failure::home_file(&dir, error))?;
         if other != url && also.iter().all(|(present, _)| *present != other) {
             let store = home.other(&other)?;
             also.push((other, store));
@@ -102,7 +103,11 @@ pub(super) fn run(
     drop(stores);
     drop((store, also));
     if !whole {
-        return Err(Failure::Rekey { failed, damaged });
+        let message = format_args!(
+            "the old keys stay in the key ring, because {failed} sealed keys do not open and {damaged} records are \
+             damaged; `onetoken check` names them"
+        );
+        return Err(Failure::new(Exit::Unusable, "key-needed", message));
     }
 
     let (seen, resealed) = (sum(|done| done.seen), sum(|done| done.resealed));
@@ -163,35 +168,15 @@ impl Underway {
     fn begin<'a>(&self, key: u32, also: impl Iterator<Item = &'a StoreUrl>) -> Result<(), Failure> {
         // With their passwords, since a resumed rekeying opens them again.
         let also = also.map(|url| String::from(url.clone()) + "\n").collect::<String>();
-        let draft = self.0.with_extension("new");
-        let write = || {
-            // Replaced in one step: without a note after a kill, the next attempt would add another key.
-            remove(&draft)?;
-            let mut file = private_file(&draft)?;
-            write!(file, "{key}\n{also}")?;
-            file.sync_all()?;
-            fs::rename(&draft, &self.0)?;
-            sync_dir(self.0.parent().unwrap_or(Path::new(".")))
-        };
-        write().map_err(|source| {
-            drop(remove(&draft));
-            self.failure(source)
-        })
+        // Replaced in one step: without a note after a kill, the next attempt would add another key.
+        save(&self.0, format!("{key}\n{also}").as_bytes(), true)
+            .map_err(|error| Failure::file(&self.0, error))
     }
 
     fn end(&self) -> Result<(), Failure> {
-        remove(&self.0).map_err(|source| self.failure(source))
-    }
-
-    fn failure(&self, source: io::Error) -> Failure {
-        Failure::File { path: self.0.clone(), source }
-    }
-}
-
-/// Counts an absent file as removed.
-fn remove(path: &Path) -> io::Result<()> {
-    match fs::remove_file(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-        _ => Ok(()),
+        match fs::remove_file(&self.0) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(Failure::file(&self.0, error)),
+            _ => Ok(()),
+        }
     }
 }

@@ -1,7 +1,7 @@
 //! `onetoken verify`
 
 use serde::Serialize;
-use token_api::Refusal as Why;
+use token_api::Refusal;
 use token_core::{CaveatTypes, Identifier, Macaroon, RootKey, Scope, Token, TokenType, UnixTime, Verifier};
 
 use super::lines;
@@ -9,17 +9,18 @@ use crate::{
     args::{Use, VerifyArgs},
     bytes::{Bytes, Plain},
     describe::{self, Row, Stored, stated},
-    error::{Failure, Refusal, UsageError},
+    error::Failure,
     exit::Exit,
     home::{HomeArgs, Issuer},
     input::{self, Source, Text},
     output::{Style, Terminal},
-    time::{Stamp, Until},
+    time::{Stamp, until},
 };
 
 pub(super) fn run(args: &VerifyArgs, home: &HomeArgs, terminal: &Terminal) -> Result<Exit, Failure> {
     if args.reading.compat && !args.key.is_given() {
-        return Err(UsageError::CompatByStore.into());
+        let message = "--compat needs a key; tokens of a store always follow the rules of their format";
+        return Err(Failure::usage(message));
     }
     let source = match args.lines {
         true => Source::of_lines(args.token.as_deref())?,
@@ -31,9 +32,9 @@ pub(super) fn run(args: &VerifyArgs, home: &HomeArgs, terminal: &Terminal) -> Re
     input::at_most_one(from_input.chain([args.key.reads_input()]))?;
 
     let (options, now) = (args.reading.options(), args.request.now()?);
-    let read = |(index, source): (usize, Source<'_>)| match source.read()?.macaroon(&options, now) {
-        Ok((macaroon, _)) => Ok(macaroon),
-        Err(malformed) => Err(malformed.of_discharge(index).into()),
+    let read = |(index, source): (usize, Source<'_>)| {
+        let read = source.read()?.macaroon(&options, now);
+        read.map(|(macaroon, _)| macaroon).map_err(|failure| failure.of_discharge(index))
     };
     let discharges: Vec<Macaroon> =
         discharges.into_iter().enumerate().map(read).collect::<Result<_, Failure>>()?;
@@ -90,7 +91,7 @@ fn by_key(
 fn by_store(args: &VerifyArgs, authority: &Issuer, token: &Token) -> Result<Accepted, Failure> {
     let now = args.request.at().unwrap_or_else(|| authority.now());
     match authority.verify(token, args.expect, &args.request.context(now)) {
-        Ok(accepted) if accepted.uses_left == Some(0) => Err(Refusal::from(Why::Exhausted).into()),
+        Ok(accepted) if accepted.uses_left == Some(0) => Err(Refusal::Exhausted.into()),
         Ok(accepted) => Ok(Accepted::by_store(&accepted)),
         Err(error) => Err(Failure::checking(error, token.macaroon())),
     }
@@ -141,10 +142,10 @@ impl Accepted {
     }
 
     fn text(&self, terminal: &Terminal, now: UnixTime) -> String {
-        let until = Until { at: self.expires_at.map(|Stamp(at)| at), now };
+        let expires_at = self.expires_at.map(|Stamp(at)| at);
         let location = Plain(self.location.as_bytes());
         let ends = [
-            ("expires", until.to_string()),
+            ("expires", until(expires_at, now)),
             ("identifier", Plain(self.identifier.as_bytes()).to_string()),
             ("location", format!("{location} {}", terminal.paint(Style::Faint, "(not signed)"))),
         ];
