@@ -20,30 +20,16 @@ pub(crate) fn save(path: &Path, content: &[u8], may_replace: bool) -> io::Result
     } else {
         draft.persist_noclobber(path)?
     };
-    sync_dir(dir)
-}
-
-/// Syncs a directory, and with it the names in it.
-#[cfg(unix)]
-fn sync_dir(dir: &Path) -> io::Result<()> {
-    fs::File::open(dir)?.sync_all()
-}
-
-/// Does nothing: where directories cannot be opened as files, the file system keeps their order.
-#[cfg(not(unix))]
-fn sync_dir(_dir: &Path) -> io::Result<()> {
+    // With it, the name. Where directories cannot be opened as files, the file system keeps their order.
+    #[cfg(unix)]
+    fs::File::open(dir)?.sync_all()?;
     Ok(())
 }
 
 /// Creates a directory and its parents, for their owner alone. Leaves those that exist as they are.
-#[cfg(unix)]
 pub(crate) fn private_dir(dir: &Path) -> io::Result<()> {
-    use std::os::unix::fs::DirBuilderExt as _;
-    fs::DirBuilder::new().recursive(true).mode(0o700).create(dir)
-}
-
-/// Creates a directory and its parents. Leaves those that exist as they are.
-#[cfg(not(unix))]
-pub(crate) fn private_dir(dir: &Path) -> io::Result<()> {
-    fs::create_dir_all(dir)
+    let mut builder = fs::DirBuilder::new();
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.recursive(true).create(dir)
 }

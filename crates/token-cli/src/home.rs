@@ -1,9 +1,7 @@
 //! The home: the command's key ring, its configuration and, by default, its store.
 
 use std::{
-    env,
-    ffi::OsStr,
-    fs, io,
+    env, fs, io,
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -142,7 +140,7 @@ impl HomeArgs {
     pub(crate) fn authority_from_scratch(&self, terminal: &Terminal) -> Result<Issuer, Failure> {
         let dir = self.dir()?;
         if Settings::read(&dir)?.is_none()
-            && self.may_begin(&dir)?
+            && Self::may_begin(&dir)?
             && self.set_up(&dir, Settings::default())?
         {
             terminal.note(format_args!("made a new key ring and an empty store in {}", dir.display()));
@@ -227,29 +225,16 @@ impl HomeArgs {
         }
     }
 
-    /// Whether a home can be made here without `init`: the directory is empty, or holds only the files of another
-    /// process or an interrupted attempt.
-    fn may_begin(&self, dir: &Path) -> Result<bool, Failure> {
-        let io = |error| Failure::home_file(dir, error);
+    /// Whether a home can be made here without `init`: the directory is empty, or another process or an interrupted
+    /// attempt has begun one, with drafts and then the keys.
+    fn may_begin(dir: &Path) -> Result<bool, Failure> {
         let entries = match fs::read_dir(dir) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(true),
-            entries => entries.map_err(io)?,
+            entries => entries.and_then(Iterator::collect::<io::Result<Vec<_>>>),
         };
-        let home = std::path::absolute(dir).map_err(io)?;
-        let store = match &self.store {
-            Some(store) => store.within(""),
-            None => StoreUrl::default().within(&home),
-        };
-        let store = store.map_err(io)?;
-        let store = store.path().filter(|path| path.parent() == Some(&home)).and_then(Path::file_name);
-        let own = [Some(KEYS.as_ref()), Some(CONFIG.as_ref()), store];
-        for entry in entries {
-            let name = entry.map_err(io)?.file_name();
-            if !own.into_iter().flatten().any(|own| is_or_becomes(&name, own)) {
-                return Ok(false);
-            }
-        }
-        Ok(true)
+        let entries = entries.map_err(|error| Failure::home_file(dir, error))?;
+        let is_draft = |entry: &fs::DirEntry| entry.file_name().as_encoded_bytes().ends_with(b".new");
+        Ok(entries.iter().all(is_draft) || dir.join(KEYS).exists())
     }
 }
 
@@ -279,12 +264,6 @@ pub(crate) fn keys_are_in_a_file() -> bool {
 /// An empty variable counts as unset.
 fn variable() -> Option<&'static str> {
     env::var_os(KEYS_VARIABLE).is_some_and(|text| !text.is_empty()).then_some(KEYS_VARIABLE)
-}
-
-/// Whether it is this file, or its draft.
-fn is_or_becomes(name: &OsStr, file: &OsStr) -> bool {
-    let rest = name.as_encoded_bytes().strip_prefix(file.as_encoded_bytes());
-    rest.is_some_and(|rest| rest.is_empty() || (rest.starts_with(b".") && rest.ends_with(b".new")))
 }
 
 impl Settings {

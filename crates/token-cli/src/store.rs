@@ -52,20 +52,13 @@ impl Default for StoreUrl {
 }
 
 impl StoreUrl {
-    /// Its path; `None` in memory and on a server.
-    pub(crate) fn path(&self) -> Option<&Path> {
-        match self {
-            Self::File(_, path) => Some(path),
-            _ => None,
-        }
-    }
-
     /// Its path, or its URL without the password; `None` if it does not exist, or is in memory or cannot be opened.
     pub(crate) fn existing(&self) -> Option<PathBuf> {
         match self {
             #[cfg(feature = "postgres")]
             Self::Postgres(url) => postgres::open(url).is_ok().then(|| postgres::shown(url).into()),
-            _ => self.path().filter(|path| path.exists()).map(Path::to_owned),
+            Self::File(_, path) => path.exists().then(|| path.clone()),
+            Self::Memory => None,
         }
     }
 
