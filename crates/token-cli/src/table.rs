@@ -1,71 +1,52 @@
 //! Rows for people, in columns.
 
-use std::fmt;
-
-/// The first row is the heading.
-pub(crate) struct Table<const N: usize> {
-    pub(crate) rows: Vec<[String; N]>,
-    /// The columns whose texts may be cut to fit.
-    pub(crate) may_cut: [bool; N],
-    /// The width of a line in characters, if it must fit.
-    pub(crate) width: Option<usize>,
-}
-
 /// Between two columns.
 const GAP: usize = 2;
 
 /// The least width of a cut column.
 const NARROWEST: usize = 6;
 
-impl<const N: usize> Table<N> {
-    /// The width of each column: that of its longest text. The widest shrink until the line fits.
-    fn widths(&self) -> [usize; N] {
-        let mut widths = [0; N];
-        for row in &self.rows {
-            for (width, cell) in widths.iter_mut().zip(row) {
-                *width = cell.chars().count().max(*width);
-            }
-        }
-        let Some(available) = self.width else { return widths };
-        let gaps = GAP.saturating_mul(N.saturating_sub(1));
-        loop {
-            let total = widths.iter().fold(gaps, |total, width| total.saturating_add(*width));
-            let cut = widths.iter_mut().zip(self.may_cut).filter(|(width, may)| *may && **width > NARROWEST);
-            match cut.map(|(width, _)| width).max() {
-                Some(widest) if total > available => *widest = widest.saturating_sub(1),
-                _ => return widths,
-            }
+/// Writes rows in columns, the first row as the heading. Cuts the texts of the columns that `may_cut` names, the widest
+/// first, until a line fits into this width in characters, if there is one.
+pub(crate) fn table<const N: usize>(
+    rows: &[[String; N]],
+    may_cut: [bool; N],
+    available: Option<usize>,
+) -> String {
+    let mut widths = [0; N];
+    for row in rows {
+        for (width, cell) in widths.iter_mut().zip(row) {
+            *width = cell.chars().count().max(*width);
         }
     }
-}
-
-impl<const N: usize> fmt::Display for Table<N> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let widths = self.widths();
-        for row in &self.rows {
-            let cells = row.iter().zip(widths).map(|(cell, width)| match cell.chars().count() > width {
-                true => cell.chars().take(width.saturating_sub(1)).chain(['…']).collect(),
-                false => format!("{cell:<width$}"),
-            });
-            let line = cells.collect::<Vec<String>>().join(&" ".repeat(GAP));
-            writeln!(f, "{}", line.trim_end())?;
-        }
-        Ok(())
+    let gaps = GAP.saturating_mul(N.saturating_sub(1));
+    while available.is_some_and(|available| {
+        widths.iter().fold(gaps, |sum, width| sum.saturating_add(*width)) > available
+    }) {
+        let cut = widths.iter_mut().zip(may_cut).filter(|(width, may)| *may && **width > NARROWEST);
+        let Some(widest) = cut.map(|(width, _)| width).max() else { break };
+        *widest = widest.saturating_sub(1);
     }
+    let line = |row: &[String; N]| {
+        let cells = row.iter().zip(widths).map(|(cell, width)| match cell.chars().count() > width {
+            true => cell.chars().take(width.saturating_sub(1)).chain(['…']).collect(),
+            false => format!("{cell:<width$}"),
+        });
+        let line = cells.collect::<Vec<String>>().join(&" ".repeat(GAP));
+        format!("{}\n", line.trim_end())
+    };
+    rows.iter().map(line).collect()
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-
     fn table(width: Option<usize>) -> String {
         let rows = [
             ["ID", "RESOURCE", "USES"],
             ["8HfHARHgklqBkZVI4l6MBTvSSvt98ppp6948s8Q7SOk", "space:9ueUeoZA6KXxNgzlvqmmrbzqE", "0/unlimited"],
             ["short", "-", "1/1"],
         ];
-        let rows = rows.map(|row| row.map(str::to_owned)).to_vec();
-        Table { rows, may_cut: [true, true, false], width }.to_string()
+        super::table(&rows.map(|row| row.map(str::to_owned)), [true, true, false], width)
     }
 
     #[test]

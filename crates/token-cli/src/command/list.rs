@@ -12,7 +12,7 @@ use crate::{
     exit::Exit,
     home::{HomeArgs, Issuer},
     output::Terminal,
-    table::Table,
+    table::table,
     time::{Stamp, expiry},
 };
 
@@ -148,7 +148,5 @@ fn print(records: &[Record], now: UnixTime, terminal: &Terminal) -> Result<(), F
             state,
         ]
     }));
-    let table =
-        Table { rows, may_cut: [true, true, true, true, true, false, false], width: terminal.width() };
-    terminal.text(table)
+    terminal.text(table(&rows, [true, true, true, true, true, false, false], terminal.width()))
 }
