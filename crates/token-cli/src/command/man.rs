@@ -11,56 +11,30 @@ use crate::{
     output::Terminal,
 };
 
-/// The end of each page.
-const EXIT_STATUS: &str = r#".SH "EXIT STATUS"
-.TP
-0
-Done; for \fBverify\fR and \fBconsume\fR: accepted.
-.TP
-1
-Refused; for \fBrevoke\fR: there is nothing to revoke.
-.TP
-2
-The command line is wrong.
-.TP
-3
-The token, a caveat or an identifier is malformed.
-.TP
-4
-The store or another file is damaged or cannot be used.
-.SH ENVIRONMENT
-.TP
-NO_COLOR
-If set and not empty, output has no color unless \fB\-\-color\fR asks for it.
-"#;
+/// The end of each page: terms and what they mean, in roff.
+const EXIT_STATUS: [(&str, &str); 5] = [
+    ("0", r"Done; for \fBverify\fR and \fBconsume\fR: accepted."),
+    ("1", r"Refused; for \fBrevoke\fR: there is nothing to revoke."),
+    ("2", "The command line is wrong."),
+    ("3", "The token, a caveat or an identifier is malformed."),
+    ("4", "The store or another file is damaged or cannot be used."),
+];
+const ENVIRONMENT: [(&str, &str); 1] =
+    [("NO_COLOR", r"If set and not empty, output has no color unless \fB\-\-color\fR asks for it.")];
 
 /// The further end of the pages of commands with a store.
-const STORE: &str = r#".TP
-ONETOKEN_HOME
-The home, unless \fB\-\-home\fR names another.
-.TP
-ONETOKEN_KEYS
-The content of the key ring, instead of the file \fIkeys\fR.
-.TP
-XDG_DATA_HOME
-The directory of the default home; if unset, \fI~/.local/share\fR.
-.TP
-TMPDIR
-The directory of the temporary files of \fBcheck\fR and \fBimport\fR.
-.SH FILES
-.TP
-\fI~/.local/share/onetoken\fR
-The default home, with the files below.
-.TP
-\fIkeys\fR
-The key ring. Anyone who has it and the store can mint and verify any token.
-.TP
-\fIconfig.json\fR
-The configuration: the locations of minted tokens, and the URL of the store.
-.TP
-\fIstore.redb\fR
-The store.
-"#;
+const STORE_ENVIRONMENT: [(&str, &str); 4] = [
+    ("ONETOKEN_HOME", r"The home, unless \fB\-\-home\fR names another."),
+    ("ONETOKEN_KEYS", r"The content of the key ring, instead of the file \fIkeys\fR."),
+    ("XDG_DATA_HOME", r"The directory of the default home; if unset, \fI~/.local/share\fR."),
+    ("TMPDIR", r"The directory of the temporary files of \fBcheck\fR and \fBimport\fR."),
+];
+const FILES: [(&str, &str); 4] = [
+    (r"\fI~/.local/share/onetoken\fR", "The default home, with the files below."),
+    (r"\fIkeys\fR", "The key ring. Anyone who has it and the store can mint and verify any token."),
+    (r"\fIconfig.json\fR", "The configuration: the locations of minted tokens, and the URL of the store."),
+    (r"\fIstore.redb\fR", "The store."),
+];
 
 pub(super) fn run(dir: Option<&Path>, terminal: &Terminal) -> Result<(), Failure> {
     let command = args::built(Args::command().disable_help_subcommand(true));
@@ -87,11 +61,20 @@ fn page(command: &Command) -> io::Result<Vec<u8>> {
     if let Some(examples) = examples.strip_prefix("Example:\n") {
         page.extend(verbatim(examples).as_bytes());
     }
-    page.extend(EXIT_STATUS.as_bytes());
+    let mut end = section("\"EXIT STATUS\"", &EXIT_STATUS) + &section("ENVIRONMENT", &ENVIRONMENT);
     if args::uses_store(command) {
-        page.extend(STORE.as_bytes());
+        end += &(terms(&STORE_ENVIRONMENT) + &section("FILES", &FILES));
     }
+    page.extend(end.as_bytes());
     Ok(page)
+}
+
+fn section(name: &str, of: &[(&str, &str)]) -> String {
+    format!(".SH {name}\n{}", terms(of))
+}
+
+fn terms(of: &[(&str, &str)]) -> String {
+    of.iter().map(|(term, meaning)| format!(".TP\n{term}\n{meaning}\n")).collect()
 }
 
 /// Examples line by line, as a reader types them.
