@@ -14,19 +14,18 @@ use serde_json::Value;
 pub(crate) struct Members(BTreeMap<&'static str, Value>);
 
 impl Members {
-    /// Adds a member, unless it has no value.
     pub(crate) fn with(mut self, name: &'static str, value: impl Serialize) -> Self {
         // Only a map with keys other than strings would fail.
-        if let Some(value) = serde_json::to_value(value).ok().filter(|value| !value.is_null()) {
-            self.0.insert(name, value);
-        }
+        self.0.insert(name, serde_json::to_value(value).unwrap_or_default());
         self
     }
 
-    /// Adds a member that is null.
-    pub(crate) fn with_null(mut self, name: &'static str) -> Self {
-        self.0.insert(name, Value::Null);
-        self
+    /// Adds no member without a value.
+    pub(crate) fn with_some(self, name: &'static str, value: Option<impl Serialize>) -> Self {
+        match value {
+            Some(value) => self.with(name, value),
+            None => self,
+        }
     }
 
     pub(crate) fn contains(&self, name: &str) -> bool {

@@ -107,25 +107,23 @@ impl Failure {
             TransferError::Io(error) => Self::file(name, error),
             error => {
                 let message = format_args!("{}: {}", name.display(), chain(&error));
-                Self::new(Exit::Unusable, "export", message).with("line", line)
+                Self::new(Exit::Unusable, "export", message).with_some("line", line)
             }
         }
     }
 
     /// The token, a caveat or an identifier is malformed, in this unit at this offset.
     fn malformed(message: impl fmt::Display, stage: &str, offset: usize, unit: &str) -> Self {
-        let mut failure = Self::new(Exit::Malformed, "malformed", message);
-        failure.more = failure.more.with("stage", stage).with("offset", offset).with("unit", unit);
-        // Until something is known to be readable.
-        failure.more = failure.more.with_null("partial");
-        failure
+        let failure = Self::new(Exit::Malformed, "malformed", message).with("stage", stage);
+        failure.with("offset", offset).with("unit", unit).with("partial", None::<()>)
     }
 
     /// A damaged token, judged at this time.
     pub(crate) fn damaged(damage: Damage, now: UnixTime) -> Self {
         let message = damage.to_string();
         let hint = damage.hint.as_ref().map(ToString::to_string);
-        let failure = Self::from(damage.error).with("hint", hint).with("partial", damage.partial.report(now));
+        let failure = Self::from(damage.error).with_some("hint", hint);
+        let failure = failure.with("partial", damage.partial.report(now));
         Self { message, partial: Some(damage.partial), ..failure }
     }
 
@@ -214,13 +212,14 @@ impl Failure {
             Caveat::FirstParty { predicate } => Excerpt::new(predicate),
             Caveat::ThirdParty { identifier, .. } => Excerpt::new(identifier),
         });
-        let message = caveat.as_ref().map_or(error.to_string(), |caveat| format!("{error}: {caveat}"));
+        let message =
+            caveat.as_ref().map_or_else(|| error.to_string(), |caveat| format!("{error}: {caveat}"));
         Self::new(Exit::Refused, kind, message)
-            .with("discharge", discharge)
-            .with("index", index)
-            .with("caveat", caveat.as_ref().map(|caveat| Bytes::from(caveat.text)))
-            .with("caveatBytes", caveat.and_then(|caveat| caveat.cut_from))
-            .with("reason", reason)
+            .with_some("discharge", discharge)
+            .with_some("index", index)
+            .with_some("caveat", caveat.as_ref().map(|caveat| Bytes::from(caveat.text)))
+            .with_some("caveatBytes", caveat.and_then(|caveat| caveat.cut_from))
+            .with_some("reason", reason)
     }
 
     /// The same, in the discharge with this index.
@@ -243,9 +242,12 @@ impl Failure {
         Self { message, ..self }.with("claim", claim)
     }
 
-    fn with(mut self, name: &'static str, value: impl Serialize) -> Self {
-        self.more = self.more.with(name, value);
-        self
+    fn with(self, name: &'static str, value: impl Serialize) -> Self {
+        self.with_some(name, Some(value))
+    }
+
+    fn with_some(self, name: &'static str, value: Option<impl Serialize>) -> Self {
+        Self { more: self.more.with_some(name, value), ..self }
     }
 
     pub(crate) const fn exit(&self) -> Exit {

@@ -46,7 +46,7 @@ pub(super) fn note_unopened(report: &CheckReport, terminal: &Terminal) {
 fn document(report: &CheckReport) -> Members {
     let faults: BTreeMap<_, _> = report.faults.iter().map(|(fault, count)| (fault.as_str(), count)).collect();
     let example = |(fault, place): &(Fault, Option<KeyPlace>)| {
-        let example = Members::default().with("fault", fault.as_str()).with_null("id");
+        let example = Members::default().with("fault", fault.as_str()).with("id", None::<()>);
         match place {
             Some(KeyPlace::Token(id)) => example.with("id", Bytes::from(id.as_bytes())),
             // Of temporary tokens.

@@ -37,8 +37,8 @@ pub(super) fn run(
     drop(authority);
     let spent_too = spent.map(|spent| format!("removed {spent} spent tokens\n"));
     let text = format_args!("removed {purged} expired tokens\n{}", spent_too.unwrap_or_default());
-    let answer = Members::default().with("purged", purged).with("spent", spent);
-    terminal.answer(&answer.with("damaged", NonZeroUsize::new(damaged)), text)?;
+    let answer = Members::default().with("purged", purged).with_some("spent", spent);
+    terminal.answer(&answer.with_some("damaged", NonZeroUsize::new(damaged)), text)?;
     if damaged > 0 {
         terminal.note(format_args!("skipped {damaged} damaged tokens; `onetoken check` names them"));
     }
