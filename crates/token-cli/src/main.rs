@@ -2,9 +2,9 @@
 //!
 //! The modules, each of which uses only those before it:
 //!
-//! - `exit`, `bytes`, `time`, `files`, `table`: exit codes, and forms of what is read and printed
-//! - `error`: failures, as a message, a document and an exit code
-//! - `output`, `progress`, `input`: standard output and standard error, tokens and secrets
+//! - `exit`, `bytes`, `files`, `table`: exit codes, and forms of what is read and printed
+//! - `error`: the failure, as a message, a document and an exit code
+//! - `time`, `output`, `progress`, `input`: times, standard output and standard error, tokens and secrets
 //! - `store`, `home`: the store and its keys
 //! - `request`, `entity`, `key`, `args`, `usage`: the command line
 //! - `describe`, `command`: the commands
