@@ -8,25 +8,18 @@ use zeroize::Zeroizing;
 
 use crate::{error::Failure, input};
 
-/// Exactly one of them. There is no `Debug`: it would show the secret.
-#[derive(Args)]
-#[group(id = "key", multiple = false)]
-struct Secret {
-    /// The secret as text; other users of the machine see it in the list of processes
-    #[arg(long, value_name = "TEXT", allow_hyphen_values = true, help_heading = "Key")]
-    secret: Option<String>,
-    /// The secret in hexadecimal; other users of the machine see it in the list of processes
-    #[arg(long, value_name = "HEX", help_heading = "Key")]
-    secret_hex: Option<String>,
-    /// A file that holds the secret; one line feed at its end is ignored, and `-` is standard input
-    #[arg(long, value_name = "PATH", help_heading = "Key")]
-    secret_file: Option<PathBuf>,
-}
-
+/// At most one secret, and how to take it. There is no `Debug`: it would show the secret.
 #[derive(Args)]
 pub(crate) struct KeyArgs {
-    #[command(flatten)]
-    given: Secret,
+    /// The secret as text; other users of the machine see it in the list of processes
+    #[arg(long, value_name = "TEXT", allow_hyphen_values = true, group = "key", help_heading = "Key")]
+    secret: Option<String>,
+    /// The secret in hexadecimal; other users of the machine see it in the list of processes
+    #[arg(long, value_name = "HEX", group = "key", help_heading = "Key")]
+    secret_hex: Option<String>,
+    /// A file that holds the secret; one line feed at its end is ignored, and `-` is standard input
+    #[arg(long, value_name = "PATH", group = "key", help_heading = "Key")]
+    secret_file: Option<PathBuf>,
     /// Take the secret, of 32 bytes, as the root key itself instead of deriving the key from it
     #[arg(long, requires = "key", help_heading = "Key")]
     raw_key: bool,
@@ -35,14 +28,13 @@ pub(crate) struct KeyArgs {
 impl KeyArgs {
     /// Whether a key is given at all.
     pub(crate) const fn is_given(&self) -> bool {
-        let Secret { secret, secret_hex, secret_file } = &self.given;
-        secret.is_some() || secret_hex.is_some() || secret_file.is_some()
+        self.secret.is_some() || self.secret_hex.is_some() || self.secret_file.is_some()
     }
 
     /// The root key. Fails if no key is given, the secret is empty, not hexadecimal or in a file that cannot be read,
     /// or a raw key has not 32 bytes.
     pub(crate) fn root_key(&self) -> Result<RootKey, Failure> {
-        let secret = self.secret()?;
+        let secret = self.read()?;
         if !self.raw_key {
             return match secret.is_empty() {
                 true => Err(empty_secret()),
@@ -58,19 +50,18 @@ impl KeyArgs {
 
     /// Whether the secret is read from standard input.
     pub(crate) fn reads_input(&self) -> bool {
-        self.given.secret_file.as_ref().is_some_and(|path| path.as_os_str() == input::INPUT)
+        self.secret_file.as_ref().is_some_and(|path| path.as_os_str() == input::INPUT)
     }
 
-    fn secret(&self) -> Result<Zeroizing<Vec<u8>>, Failure> {
-        let Secret { secret, secret_hex, secret_file } = &self.given;
-        if let Some(text) = secret {
+    fn read(&self) -> Result<Zeroizing<Vec<u8>>, Failure> {
+        if let Some(text) = &self.secret {
             return Ok(Zeroizing::new(text.as_bytes().to_vec()));
         }
-        if let Some(text) = secret_hex {
+        if let Some(text) = &self.secret_hex {
             return hex(text).ok_or_else(|| Failure::usage("--secret-hex takes pairs of hexadecimal digits"));
         }
         let no_key = || Failure::usage("a key is needed; give --secret, --secret-hex or --secret-file");
-        let path = secret_file.as_ref().ok_or_else(no_key)?;
+        let path = self.secret_file.as_ref().ok_or_else(no_key)?;
         // The bytes of a root key may end in a line feed.
         input::secret(path, self.raw_key.then_some(RootKey::LEN))
     }
