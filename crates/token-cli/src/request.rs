@@ -29,7 +29,7 @@ pub(crate) struct RequestArgs {
     region: Vec<Region>,
     /// The consumer of the token: usr-ID, grp-ID or prv-ID
     #[arg(long, value_name = "SUBJECT", value_parser = consumer, help_heading = "Context")]
-    consumer: Option<Subject>,
+    pub(crate) consumer: Option<Subject>,
     /// The service that makes the request, such as opw-ID
     #[arg(long, value_name = "SERVICE", help_heading = "Context")]
     service: Option<Service>,
@@ -42,19 +42,9 @@ pub(crate) struct RequestArgs {
 }
 
 impl RequestArgs {
-    /// The given time, if any.
-    pub(crate) const fn at(&self) -> Option<UnixTime> {
-        self.at
-    }
-
     /// The given time, or that of the clock. Fails if the clock shows a time before 1970.
     pub(crate) fn now(&self) -> Result<UnixTime, Failure> {
-        Ok(self.at.map_or_else(time::now, Ok)?)
-    }
-
-    /// Whether a consumer is given.
-    pub(crate) const fn has_consumer(&self) -> bool {
-        self.consumer.is_some()
+        self.at.map_or_else(time::now, Ok)
     }
 
     /// The facts of the request at this time, by which caveats are judged.

@@ -17,7 +17,7 @@ use crate::{
 pub(super) fn run(args: &ConsumeArgs, home: &HomeArgs, terminal: &Terminal) -> Result<(), Failure> {
     // A use is lost if its answer does not arrive.
     terminal.must_be_open()?;
-    if !args.request.has_consumer() {
+    if args.request.consumer.is_none() {
         return Err(Failure::usage("the consumer is missing; name it with --consumer"));
     }
     if let Some(name) = &args.claim {
@@ -34,7 +34,7 @@ pub(super) fn run(args: &ConsumeArgs, home: &HomeArgs, terminal: &Terminal) -> R
         None => URL_SAFE_NO_PAD.encode(authority.draw_claim()?.as_bytes()),
     };
     let claim = claim(&name)?;
-    let context = args.request.context(args.request.at().unwrap_or_else(|| authority.now()));
+    let context = args.request.context(args.request.now()?);
     let spent = authority.spend(&token, args.expect, &claim, &context);
     drop(authority);
     let spent = spent.map_err(|error| Failure::checking(error, token.macaroon()).spending(&name))?;

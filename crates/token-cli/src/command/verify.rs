@@ -89,8 +89,7 @@ fn by_key(
 }
 
 fn by_store(args: &VerifyArgs, authority: &Issuer, token: &Token) -> Result<Accepted, Failure> {
-    let now = args.request.at().unwrap_or_else(|| authority.now());
-    match authority.verify(token, args.expect, &args.request.context(now)) {
+    match authority.verify(token, args.expect, &args.request.context(args.request.now()?)) {
         Ok(accepted) if accepted.uses_left == Some(0) => Err(Refusal::Exhausted.into()),
         Ok(accepted) => Ok(Accepted::by_store(&accepted)),
         Err(error) => Err(Failure::checking(error, token.macaroon())),
