@@ -5,10 +5,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use serde::Serialize;
 use token_store::{Administration, KeyFileError, KeyRing, KeySourceError, Rekeyed};
 
 use crate::{
+    bytes::Members,
     error::Failure,
     exit::Exit,
     files::save,
@@ -21,18 +21,6 @@ use crate::{
 /// How many names for a former key ring are tried.
 const MAX_FORMER: u32 = 1000;
 
-#[derive(Serialize)]
-struct Done {
-    /// The id of the key that seals from now on.
-    key: u32,
-    resumed: bool,
-    seen: u64,
-    resealed: u64,
-    removed: Vec<u32>,
-    /// The file with the ring as it was before keys were removed.
-    former: Option<String>,
-}
-
 pub(super) fn run(
     also: &[StoreUrl],
     keep_old: bool,
@@ -41,8 +29,9 @@ pub(super) fn run(
 ) -> Result<(), Failure> {
     let Opened { store, keys: source, dir, url, is_own, .. } = home.open(Mode::Existing)?;
     if !is_own {
-        let message = "this store is not the home's own, which may need the old keys; name it with --also, not with --store";
-        return Err(Failure::usage(message));
+        return Err(Failure::usage(
+            "this store is not the home's own, which may need the old keys; name it with --also, not with --store",
+        ));
     }
     let mut keys = source.load()?;
     let underway = Underway(dir.join("rekeying"));
@@ -111,24 +100,22 @@ pub(super) fn run(
     }
 
     let (seen, resealed) = (sum(|done| done.seen), sum(|done| done.resealed));
-    let former = former.map(|path| path.display().to_string());
-    let done = Done { key: keys.newest_id(), resumed, seen, resealed, removed, former };
-    terminal.answer(&done, text(&done))
-}
-
-fn text(done: &Done) -> String {
-    let Done { key, resumed, seen, resealed, removed, former } = done;
-    let begun = if *resumed { "resumed under key" } else { "added key" };
-    let removed = match removed.as_slice() {
+    let key = keys.newest_id();
+    let begun = if resumed { "resumed under key" } else { "added key" };
+    let gone = match removed.as_slice() {
         [] => String::new(),
         [one] => format!("; removed key {one}"),
         many => format!("; removed keys {}", many.iter().map(u32::to_string).collect::<Vec<_>>().join(", ")),
     };
-    let former = former.as_ref().map(|path| {
+    let former = former.map(|path| path.display().to_string());
+    let kept = former.as_ref().map(|path| {
         format!("saved the former key ring in {path}; older exports and copies of the store need it\n")
     });
-    let former = former.unwrap_or_default();
-    format!("{begun} {key}; sealed {resealed} of {seen} root keys under it{removed}\n{former}")
+    let kept = kept.unwrap_or_default();
+    let text = format!("{begun} {key}; sealed {resealed} of {seen} root keys under it{gone}\n{kept}");
+    let done = Members::default().with("key", key).with("resumed", resumed).with("seen", seen);
+    let done = done.with("resealed", resealed).with("removed", removed).with("former", former);
+    terminal.answer(&done, text)
 }
 
 /// Keeps a ring beside its own file, named by the last key that is removed: `keys.old-1`. Overwrites no other file of
