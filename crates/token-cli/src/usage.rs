@@ -32,9 +32,8 @@ pub(crate) fn asks_for_json(line: &[OsString]) -> bool {
 /// The same setting as the parser finds, but early enough for the parser's own messages.
 fn color(line: &[OsString]) -> ColorChoice {
     let words = options(line).filter_map(|argument| argument.to_str());
-    let mut words = words.flat_map(|argument| argument.splitn(2, '='));
-    let option = words.find(|word| *word == "--color");
-    option.and_then(|_| words.next()).and_then(|word| word.parse().ok()).unwrap_or_default()
+    let mut words = words.flat_map(|argument| argument.splitn(2, '=')).skip_while(|word| *word != "--color");
+    words.nth(1).and_then(|word| word.parse().ok()).unwrap_or_default()
 }
 
 fn options(line: &[OsString]) -> impl Iterator<Item = &OsString> {
