@@ -1,22 +1,21 @@
 //! Members of documents, and bytes of a token for documents and for people.
 
-use std::{
-    collections::BTreeMap,
-    fmt::{self, Write as _},
-};
+use std::fmt::{self, Write as _};
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde::{Serialize, Serializer, ser::SerializeMap as _};
 use serde_json::Value;
 
-/// Members of a document.
-#[derive(Debug, Default, Serialize)]
-pub(crate) struct Members(BTreeMap<&'static str, Value>);
+/// Members of a document, in their order.
+#[derive(Debug, Default)]
+pub(crate) struct Members(Vec<(&'static str, Value)>);
 
 impl Members {
+    /// Adds a member, or replaces it.
     pub(crate) fn with(mut self, name: &'static str, value: impl Serialize) -> Self {
+        self.0.retain(|(present, _)| *present != name);
         // Only a map with keys other than strings would fail.
-        self.0.insert(name, serde_json::to_value(value).unwrap_or_default());
+        self.0.push((name, serde_json::to_value(value).unwrap_or_default()));
         self
     }
 
@@ -29,7 +28,13 @@ impl Members {
     }
 
     pub(crate) fn contains(&self, name: &str) -> bool {
-        self.0.contains_key(name)
+        self.0.iter().any(|(present, _)| *present == name)
+    }
+}
+
+impl Serialize for Members {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.0.iter().map(|(name, value)| (name, value)))
     }
 }
 

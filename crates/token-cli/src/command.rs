@@ -16,12 +16,11 @@ mod rekey;
 mod revoke;
 mod verify;
 
-use std::collections::BTreeMap;
-
 use clap::CommandFactory as _;
 
 use crate::{
     args::{Args, Command},
+    bytes::Members,
     describe,
     error::Failure,
     exit::Exit,
@@ -38,7 +37,7 @@ pub(crate) fn run(args: &Args, terminal: &Terminal) -> Result<Exit, Failure> {
         Command::Init { domain, location } => {
             let home = home.init(domain.as_deref(), location.as_deref())?.display().to_string();
             let text = format_args!("made a key ring, a configuration and an empty store in {home}\n");
-            terminal.answer(&BTreeMap::from([("home", &home)]), text).map(done)
+            terminal.answer(&Members::default().with("home", &home), text).map(done)
         }
         Command::Mint(mint) => mint::run(mint, home, terminal).map(done),
         Command::Inspect(args) => inspect::run(args, terminal),
@@ -71,7 +70,8 @@ fn counts(home: &HomeArgs, terminal: &Terminal) -> Result<Exit, Failure> {
         ("generations", counts.generations),
     ];
     let text = describe::lines(&rows.map(|(name, count)| (name, count.to_string())));
-    terminal.answer(&BTreeMap::from(rows), text)?;
+    let answer = rows.into_iter().fold(Members::default(), |answer, (name, count)| answer.with(name, count));
+    terminal.answer(&answer, text)?;
     Ok(Exit::of_damage(counts.damaged > 0))
 }
 

@@ -596,6 +596,16 @@ fn an_interrupted_beginning_is_finished() {
 }
 
 #[test]
+fn a_home_begins_beside_drafts_of_a_killed_beginning() {
+    let dir = tempfile::tempdir().unwrap();
+    for draft in ["keys.a1b2c3.new", "config.json.a1b2c3.new"] {
+        fs::write(dir.path().join(draft), "").unwrap();
+    }
+    onetoken(["mint", "space-support", "s1", "--home", dir.path().to_str().unwrap()]).done();
+    assert!(dir.path().join("config.json").is_file());
+}
+
+#[test]
 fn init_overwrites_nothing() {
     let home = Home::over("redb");
     let before = content(&home.path());
