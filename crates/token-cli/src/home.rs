@@ -195,6 +195,7 @@ impl HomeArgs {
         }
         must_last(&settings.store)?;
         private_dir(dir).map_err(io)?;
+        #[cfg(unix)]
         require_private(dir)?;
         let (key_file, config) = (dir.join(KEYS), dir.join(CONFIG));
         let store = settings.store.within(dir).map_err(io)?;
@@ -275,6 +276,7 @@ impl Settings {
 
     /// `None` if this is no home.
     fn read(dir: &Path) -> Result<Option<Self>, Failure> {
+        #[cfg(unix)]
         require_private(dir)?;
         let path = dir.join(CONFIG);
         let file = match fs::metadata(&path) {
@@ -302,7 +304,8 @@ impl Settings {
 }
 
 /// Refuses a home that others may write to, since they could put their own key ring there. Also refuses a home or a key
-/// ring of another user. Absent files are left to their reader.
+/// ring of another user. Absent files are left to their reader. Without modes, the home inherits the access control list
+/// of its parent.
 #[cfg(unix)]
 fn require_private(dir: &Path) -> Result<(), Failure> {
     use std::os::unix::fs::MetadataExt as _;
@@ -327,12 +330,6 @@ fn require_private(dir: &Path) -> Result<(), Failure> {
             )));
         }
     }
-    Ok(())
-}
-
-/// Does nothing: without modes, the home inherits the access control list of its parent.
-#[cfg(not(unix))]
-fn require_private(_dir: &Path) -> Result<(), Failure> {
     Ok(())
 }
 

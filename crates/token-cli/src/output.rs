@@ -61,11 +61,12 @@ impl Terminal {
 
     /// Fails if standard output is closed. For output that must not get lost.
     pub(crate) fn must_be_open(&self) -> Result<(), Failure> {
-        match is_closed(&self.out) {
-            Ok(true) => Err(Failure::output(io::Error::other("it is closed"))),
-            // The write will fail instead.
-            Ok(false) | Err(_) => Ok(()),
+        // If that cannot be told, the write will fail instead.
+        #[cfg(unix)]
+        if is_closed(&self.out).unwrap_or(false) {
+            return Err(Failure::output(io::Error::other("it is closed")));
         }
+        Ok(())
     }
 
     /// Writes the document with `--json`, and else the text for people.
@@ -160,9 +161,4 @@ fn is_closed(out: &io::Stdout) -> io::Result<bool> {
     let (found, null) = (out.metadata()?, fs::metadata("/dev/null")?);
     let is_null = found.file_type().is_char_device() && found.rdev() == null.rdev();
     Ok(is_null && out.read(&mut [0]).is_ok())
-}
-
-#[cfg(not(unix))]
-fn is_closed(_out: &io::Stdout) -> io::Result<bool> {
-    Ok(false)
 }

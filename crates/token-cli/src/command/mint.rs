@@ -227,8 +227,7 @@ impl Form {
         let token = match self.encoding {
             TokenEncoding::Base62 => minted.token.clone(),
             TokenEncoding::Base64Url => {
-                let token = Token::decode(&minted.token, &DecodeOptions::default());
-                let token = token?;
+                let token = Token::decode(&minted.token, &DecodeOptions::default())?;
                 token.written_as(Format::V1, Encoding::Base64Url).encode()?
             }
         };
