@@ -121,8 +121,8 @@ pub use token_store::RedbStore;
 pub use token_store::SledStore;
 #[doc(no_inline)]
 pub use token_store::{
-    CacheConfig, CachedStore, ClaimId, Entity, EntityKind, Filter, InvalidId, KeyError, KeyFileError,
-    KeyRing, MemoryStore, Page, Record, Refund, Retry, Revoke, StoreError, TokenId, TokenStore,
+    CacheConfig, CachedStore, ClaimId, Entity, EntityKind, Filter, InvalidId, KeyError, KeyRing,
+    KeySourceError, MemoryStore, Page, Record, Refund, Retry, Revoke, StoreError, TokenId, TokenStore,
 };
 #[cfg(feature = "postgres")]
 #[doc(no_inline)]

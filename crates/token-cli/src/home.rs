@@ -12,8 +12,7 @@ use serde_json::Value;
 use token_api::{Authority, Config, Host, HostError, Purpose};
 use token_core::Subject;
 use token_store::{
-    Administration, Entity, KeyFile, KeyFileError, KeyRing, KeySource, KeySourceError, KeyVariable,
-    StoreError,
+    Administration, Entity, KeyFile, KeyRing, KeySource, KeySourceError, KeyVariable, StoreError,
 };
 
 use crate::{
@@ -211,8 +210,8 @@ impl HomeArgs {
                 )));
             }
             (_, false, None) => match KeyRing::create(&key_file) {
-                Ok(_) | Err(KeyFileError::Exists { .. }) => {}
-                Err(error) => return Err(KeySourceError::from(error).into()),
+                Ok(_) | Err(KeySourceError::Exists { .. }) => {}
+                Err(error) => return Err(error.into()),
             },
             // Given by the user or left by an interrupted attempt, if they are keys at all.
             (_, true, _) => drop(keys(dir).load()?),

@@ -2,7 +2,7 @@
 
 use std::io;
 
-use token_store::{InvalidId, KeyError, KeyFileError, RekeyError, Retry, StoreError};
+use token_store::{InvalidId, KeyError, KeySourceError, RekeyError, Retry, StoreError};
 
 /// The error of a store, of its keys or of the output, or a wrong answer.
 #[derive(Debug)]
@@ -62,11 +62,11 @@ impl From<StoreError> for Failure {
     }
 }
 
-impl From<KeyFileError> for Failure {
-    fn from(error: KeyFileError) -> Self {
+impl From<KeySourceError> for Failure {
+    fn from(error: KeySourceError) -> Self {
         Self::underway(match error {
-            KeyFileError::Malformed { .. } => "keys-malformed",
-            KeyFileError::Exposed { .. } => "keys-exposed",
+            KeySourceError::Malformed { .. } => "keys-malformed",
+            KeySourceError::Exposed { .. } => "keys-exposed",
             _ => "keys-io",
         })
     }

@@ -5,7 +5,7 @@ use std::{
     str::FromStr,
 };
 
-use token_store::{Administration, KeyFileError, KeyRing, MemoryStore, RedbStore, SledStore, StoreError};
+use token_store::{Administration, KeyRing, KeySourceError, MemoryStore, RedbStore, SledStore, StoreError};
 use token_store_postgres::{PostgresConfig, PostgresStore};
 
 use crate::failure::Failure;
@@ -113,9 +113,9 @@ pub(crate) fn key_file(at: &At) -> Option<PathBuf> {
 fn keys(at: &At) -> Result<KeyRing, Failure> {
     let Some(path) = key_file(at) else { return Ok(KeyRing::generate()?) };
     match KeyRing::create(&path) {
-        Err(KeyFileError::Exists { .. }) => Ok(KeyRing::load(&path)?),
+        Err(KeySourceError::Exists { .. }) => Ok(KeyRing::load(&path)?),
         // Creation can fail although the file exists: on a full or read-only disk.
-        Err(KeyFileError::Io { .. }) if path.exists() => Ok(KeyRing::load(&path)?),
+        Err(KeySourceError::Io { .. }) if path.exists() => Ok(KeyRing::load(&path)?),
         made => Ok(made?),
     }
 }

@@ -7,7 +7,6 @@ mod rekey;
 mod source;
 mod text;
 
-pub use file::KeyFileError;
 pub use keyring::{KeyError, KeyRing, Owner};
 pub use rekey::{RekeyError, Rekeyed, rekey};
 pub use source::{KeyFile, KeySource, KeySourceError, KeyVariable};

@@ -93,15 +93,15 @@
 //! - `conformance`: the suite that every backend must pass.
 #![forbid(unsafe_code)]
 #![warn(unnameable_types, clippy::exhaustive_enums)]
+#![cfg_attr(
+    not(any(feature = "redb", feature = "sled")),
+    allow(dead_code, reason = "only what is on disk needs all of it")
+)]
 
 mod cached;
 #[cfg(feature = "conformance")]
 pub mod conformance;
 mod contract;
-#[cfg_attr(
-    not(any(feature = "redb", feature = "sled")),
-    allow(dead_code, reason = "only what is on disk needs all of it")
-)]
 mod disk;
 mod embedded;
 mod keys;
@@ -124,8 +124,8 @@ pub use embedded::RedbStore;
 #[cfg(feature = "sled")]
 pub use embedded::SledStore;
 pub use keys::{
-    KeyError, KeyFile, KeyFileError, KeyRing, KeySource, KeySourceError, KeyTextError, KeyVariable, Owner,
-    RekeyError, Rekeyed, rekey,
+    KeyError, KeyFile, KeyRing, KeySource, KeySourceError, KeyTextError, KeyVariable, Owner, RekeyError,
+    Rekeyed, rekey,
 };
 #[cfg(feature = "transfer")]
 pub use transfer::{Epoch, Moved, TransferError, export, export_to, import, verify_export};

@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use token_store::{Administration, KeyFileError, KeyRing, KeySourceError, Rekeyed};
+use token_store::{Administration, KeyRing, KeySourceError, Rekeyed};
 
 use crate::{
     bytes::Members,
@@ -124,15 +124,15 @@ fn keep_former(keys: &KeyRing, dir: &Path, last: u32) -> Result<PathBuf, Failure
     let mut path = dir.join(format!("keys.old-{last}"));
     for number in 2..=MAX_FORMER {
         match keys.save(&path) {
-            Err(KeyFileError::Exists { .. }) => {}
-            saved => return Ok(saved.map(|()| path).map_err(KeySourceError::from)?),
+            Err(KeySourceError::Exists { .. }) => {}
+            saved => return Ok(saved.map(|()| path)?),
         }
         if KeyRing::load(&path).is_ok_and(|kept| *kept.to_text() == *keys.to_text()) {
             return Ok(path);
         }
         path = dir.join(format!("keys.old-{last}-{number}"));
     }
-    Err(KeySourceError::from(KeyFileError::Exists { path }).into())
+    Err(KeySourceError::Exists { path }.into())
 }
 
 /// A file with the key of an unfinished rekeying, so that a resumed one adds no other key; then, a line each, the

@@ -3,73 +3,25 @@
 use std::{
     fs::{self, File},
     io::{self, Read, Write},
-    path::{Path, PathBuf},
+    path::Path,
 };
 
 use zeroize::Zeroizing;
 
-use super::{
-    keyring::{KeyError, KeyRing},
-    text::KeyTextError,
-};
+use super::{keyring::KeyRing, source::KeySourceError, text::KeyTextError};
 use crate::disk::{self, Draft};
 
 /// The greatest length of a key file, in bytes: some 12,000 keys.
 const MAX_LEN: u64 = 1024 * 1024;
-
-/// An error in reading or writing a key file.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum KeyFileError {
-    /// The file exists. It was left as it is.
-    #[error("{} exists and is not overwritten", path.display())]
-    Exists {
-        /// The file.
-        path: PathBuf,
-    },
-    /// Users other than the owner can access the file.
-    #[error("{} has mode {mode:o}: others than its owner may use it; run chmod 600 on it", path.display())]
-    Exposed {
-        /// The file.
-        path: PathBuf,
-        /// Its permission bits.
-        mode: u32,
-    },
-    /// The path is not a regular file: a read of a pipe or a device may block or never end.
-    #[error("{} is no regular file", path.display())]
-    NotAFile {
-        /// The path.
-        path: PathBuf,
-    },
-    /// The file holds no key ring.
-    #[error("{} holds no key ring", path.display())]
-    Malformed {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong with it.
-        source: KeyTextError,
-    },
-    /// The operating system refused.
-    #[error("{} cannot be used", path.display())]
-    Io {
-        /// The file.
-        path: PathBuf,
-        /// The cause.
-        source: io::Error,
-    },
-    /// No key was made.
-    #[error("no key can be made")]
-    Seal(#[from] KeyError),
-}
 
 impl KeyRing {
     /// Makes a ring of one new key and saves it in a new file, readable by its owner alone (mode 0600). The file
     /// appears whole or not at all.
     ///
     /// # Errors
-    /// [`KeyFileError`], such as [`KeyFileError::Exists`] if the file exists: overwriting a key ring would lose every
+    /// [`KeySourceError`], such as [`KeySourceError::Exists`] if the file exists: overwriting a key ring would lose every
     /// token.
-    pub fn create(path: impl AsRef<Path>) -> Result<Self, KeyFileError> {
+    pub fn create(path: impl AsRef<Path>) -> Result<Self, KeySourceError> {
         let keys = Self::generate()?;
         keys.save(path)?;
         Ok(keys)
@@ -79,12 +31,12 @@ impl KeyRing {
     /// [removed](Self::remove).
     ///
     /// # Errors
-    /// [`KeyFileError`], such as [`KeyFileError::Exists`] if the file exists.
-    pub fn save(&self, path: impl AsRef<Path>) -> Result<(), KeyFileError> {
+    /// [`KeySourceError`], such as [`KeySourceError::Exists`] if the file exists.
+    pub fn save(&self, path: impl AsRef<Path>) -> Result<(), KeySourceError> {
         let path = path.as_ref();
         self.draft(path)?.publish(path).map_err(|source| match source.kind() {
-            io::ErrorKind::AlreadyExists => KeyFileError::Exists { path: path.to_owned() },
-            _ => KeyFileError::Io { path: path.to_owned(), source },
+            io::ErrorKind::AlreadyExists => KeySourceError::Exists { path: path.to_owned() },
+            _ => KeySourceError::Io { path: path.to_owned(), source },
         })
     }
 
@@ -95,10 +47,10 @@ impl KeyRing {
     /// it after an hour.
     ///
     /// # Errors
-    /// [`KeyFileError`]; the file is the old or the new one, whole.
-    pub fn replace(&self, path: impl AsRef<Path>) -> Result<(), KeyFileError> {
+    /// [`KeySourceError`]; the file is the old or the new one, whole.
+    pub fn replace(&self, path: impl AsRef<Path>) -> Result<(), KeySourceError> {
         let path = path.as_ref();
-        let io = |source| KeyFileError::Io { path: path.to_owned(), source };
+        let io = |source| KeySourceError::Io { path: path.to_owned(), source };
         let target = disk::found(fs::canonicalize(path)).map_err(io)?;
         let target = target.as_deref().unwrap_or(path);
         self.draft(target)?.replace(target).map_err(io)
@@ -107,14 +59,14 @@ impl KeyRing {
     /// Reads a ring from a file.
     ///
     /// # Errors
-    /// [`KeyFileError`], such as [`KeyFileError::Exposed`] if users other than the owner may read or write the file,
-    /// and [`KeyFileError::NotAFile`] for a pipe or a device, which is not opened.
-    pub fn load(path: impl AsRef<Path>) -> Result<Self, KeyFileError> {
+    /// [`KeySourceError`], such as [`KeySourceError::Exposed`] if users other than the owner may read or write the file,
+    /// and [`KeySourceError::NotAFile`] for a pipe or a device, which is not opened.
+    pub fn load(path: impl AsRef<Path>) -> Result<Self, KeySourceError> {
         let path = path.as_ref();
-        let io = |source| KeyFileError::Io { path: path.to_owned(), source };
+        let io = |source| KeySourceError::Io { path: path.to_owned(), source };
         let require_file = |metadata: fs::Metadata| match metadata.is_file() {
             true => Ok(metadata),
-            false => Err(KeyFileError::NotAFile { path: path.to_owned() }),
+            false => Err(KeySourceError::NotAFile { path: path.to_owned() }),
         };
         // Before opening, since opening a pipe waits for a writer.
         require_file(fs::metadata(path).map_err(io)?)?;
@@ -124,21 +76,21 @@ impl KeyRing {
         {
             let mode = std::os::unix::fs::PermissionsExt::mode(&metadata.permissions()) & 0o777;
             if mode & 0o077 != 0 {
-                return Err(KeyFileError::Exposed { path: path.to_owned(), mode });
+                return Err(KeySourceError::Exposed { path: path.to_owned(), mode });
             }
         }
         if metadata.len() > MAX_LEN {
-            return Err(KeyFileError::Malformed { path: path.to_owned(), source: KeyTextError::Header });
+            return Err(KeySourceError::Malformed { path: path.to_owned(), source: KeyTextError::Header });
         }
         // At full capacity from the start: a growing string leaves copies of keys in memory.
         let capacity = usize::try_from(metadata.len()).unwrap_or_default().saturating_add(1);
         let mut text = Zeroizing::new(String::with_capacity(capacity));
         file.take(MAX_LEN).read_to_string(&mut text).map_err(io)?;
-        Self::from_text(&text).map_err(|source| KeyFileError::Malformed { path: path.to_owned(), source })
+        Self::from_text(&text).map_err(|source| KeySourceError::Malformed { path: path.to_owned(), source })
     }
 
-    fn draft(&self, path: &Path) -> Result<Draft, KeyFileError> {
-        let io = |source| KeyFileError::Io { path: path.to_owned(), source };
+    fn draft(&self, path: &Path) -> Result<Draft, KeySourceError> {
+        let io = |source| KeySourceError::Io { path: path.to_owned(), source };
         let mut draft = Draft::create(path).map_err(io)?;
         draft.file.write_all(self.to_text().as_bytes()).map_err(io)?;
         Ok(draft)
@@ -166,7 +118,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("keys");
         fs::write(&path, "something").unwrap();
-        assert!(matches!(KeyRing::create(&path), Err(KeyFileError::Exists { .. })));
+        assert!(matches!(KeyRing::create(&path), Err(KeySourceError::Exists { .. })));
         assert_eq!(fs::read_to_string(&path).unwrap(), "something");
         assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
     }
@@ -203,7 +155,7 @@ mod tests {
         for mode in [0o640, 0o604, 0o620, 0o601] {
             fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
             let error = KeyRing::load(&path).unwrap_err();
-            assert!(matches!(error, KeyFileError::Exposed { mode: found, .. } if found == mode), "{error}");
+            assert!(matches!(error, KeySourceError::Exposed { mode: found, .. } if found == mode), "{error}");
             assert!(error.to_string().contains("chmod 600"), "{error}");
         }
     }
@@ -213,11 +165,11 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let pipe = dir.path().join("pipe");
         assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
-        for path in [pipe, dir.path().to_owned(), PathBuf::from("/dev/zero")] {
+        for path in [pipe, dir.path().to_owned(), Path::new("/dev/zero").to_owned()] {
             let (loaded, outcome) = std::sync::mpsc::channel();
             std::thread::spawn(move || loaded.send(KeyRing::load(path).map(drop)));
             let refused = outcome.recv_timeout(std::time::Duration::from_secs(60)).expect("an answer");
-            assert!(matches!(refused, Err(KeyFileError::NotAFile { .. })), "{refused:?}");
+            assert!(matches!(refused, Err(KeySourceError::NotAFile { .. })), "{refused:?}");
         }
     }
 
@@ -227,7 +179,7 @@ mod tests {
         let path = dir.path().join("keys");
         assert!(matches!(
             KeyRing::load(&path),
-            Err(KeyFileError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound
+            Err(KeySourceError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound
         ));
         let text = "x".repeat(2 * 1024 * 1024);
         for content in ["", "onetoken-keys-v2\n", text.as_str()] {
@@ -235,7 +187,7 @@ mod tests {
             fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
             assert!(matches!(
                 KeyRing::load(&path),
-                Err(KeyFileError::Malformed { source: KeyTextError::Header, .. })
+                Err(KeySourceError::Malformed { source: KeyTextError::Header, .. })
             ));
         }
     }

@@ -1,10 +1,13 @@
 //! Sources of key rings.
 
-use std::{env, error::Error, ffi::OsString, fmt, path::PathBuf, sync::Arc};
+use std::{env, error::Error, ffi::OsString, fmt, io, path::PathBuf, sync::Arc};
 
 use zeroize::Zeroizing;
 
-use super::{file::KeyFileError, keyring::KeyRing, text::KeyTextError};
+use super::{
+    keyring::{KeyError, KeyRing},
+    text::KeyTextError,
+};
 
 /// A source of a key ring: a file, an environment variable, or one of the host's own, such as a vault.
 ///
@@ -70,11 +73,11 @@ pub struct KeyVariable(
 
 impl KeySource for KeyFile {
     fn load(&self) -> Result<KeyRing, KeySourceError> {
-        Ok(KeyRing::load(&self.0)?)
+        KeyRing::load(&self.0)
     }
 
     fn replace(&self, keys: &KeyRing) -> Result<(), KeySourceError> {
-        Ok(keys.replace(&self.0)?)
+        keys.replace(&self.0)
     }
 }
 
@@ -96,9 +99,45 @@ impl KeySource for KeyVariable {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum KeySourceError {
-    /// The key file failed.
-    #[error(transparent)]
-    File(#[from] KeyFileError),
+    /// The file exists. It was left as it is.
+    #[error("{} exists and is not overwritten", path.display())]
+    Exists {
+        /// The file.
+        path: PathBuf,
+    },
+    /// Users other than the owner can access the file.
+    #[error("{} has mode {mode:o}: others than its owner may use it; run chmod 600 on it", path.display())]
+    Exposed {
+        /// The file.
+        path: PathBuf,
+        /// Its permission bits.
+        mode: u32,
+    },
+    /// The path is not a regular file: a read of a pipe or a device may block or never end.
+    #[error("{} is no regular file", path.display())]
+    NotAFile {
+        /// The path.
+        path: PathBuf,
+    },
+    /// The file holds no key ring.
+    #[error("{} holds no key ring", path.display())]
+    Malformed {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: KeyTextError,
+    },
+    /// The operating system refused.
+    #[error("{} cannot be used", path.display())]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// The cause.
+        source: io::Error,
+    },
+    /// No key was made.
+    #[error("no key can be made")]
+    Seal(#[from] KeyError),
     /// The environment variable is not set.
     #[error("the environment variable {} is not set", name.display())]
     Absent {
