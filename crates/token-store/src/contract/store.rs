@@ -246,36 +246,7 @@ impl Filter {
     /// Makes a cursor for [`Page::next`](crate::Page::next), which leads to the records after `place` in the listing of
     /// this filter. The store defines the places. In most listings a place is the id of the page's last record; under
     /// [`Filter::ExpiresBefore`] it is its expiry and its id. The empty place precedes the first record.
-    ///
-    /// ```
-    /// use std::{collections::BTreeMap, ops::Bound};
-    ///
-    /// use token_store::{Cursor, Entity, Filter, Page, Record, StoreError, TokenId};
-    ///
-    /// /// One page of an issuer's records.
-    /// fn list_issuer(
-    ///     all: &BTreeMap<TokenId, Record>,
-    ///     issuer: &Entity,
-    ///     after: Option<&Cursor>,
-    ///     limit: usize,
-    /// ) -> Result<Page, StoreError> {
-    ///     let filter = Filter::Issuer(issuer.clone());
-    ///     let place = after.map_or(Ok(&[][..]), |cursor| filter.place(cursor))?;
-    ///     let from = TokenId::new(place).map_or(Bound::Unbounded, Bound::Excluded);
-    ///     let rest = all.range((from, Bound::Unbounded)).map(|(_, record)| record);
-    ///     let mut rest = rest.filter(|record| record.issuer == *issuer).peekable();
-    ///     let records: Vec<Record> = rest.by_ref().take(limit).cloned().collect();
-    ///     let last = records.last().map_or(place, |record| record.id.as_bytes());
-    ///     let next = rest.peek().map(|_| filter.cursor(last));
-    ///     Ok(Page { records, damaged: Vec::new(), next })
-    /// }
-    ///
-    /// let user = |id: &str| Entity { kind: "user".into(), id: id.into() };
-    /// let cursor = Filter::Issuer(user("u1")).cursor(b"an id");
-    /// assert!(list_issuer(&BTreeMap::new(), &user("u1"), Some(&cursor), 10).is_ok());
-    /// let other = list_issuer(&BTreeMap::new(), &user("u2"), Some(&cursor), 10);
-    /// assert!(matches!(other, Err(StoreError::InvalidCursor)));
-    /// ```
+    /// `examples/sqlite.rs` lists so.
     #[must_use]
     pub fn cursor(&self, place: &[u8]) -> Cursor {
         self.listed(|listing| Cursor::new(listing, place))
