@@ -9,10 +9,13 @@ use std::{
 
 use token_core::UnixTime;
 
-use super::suite::{FAR_AHEAD, NOW, Suite, again, claim, holds, insert, pages, spend, won};
+use super::suite::{
+    FAR_AHEAD, NOW, Suite, again, altered, claim, granted, holds, insert, insert_ten, pages, spend, together,
+    won,
+};
 use crate::{
     Administration, Cursor, Entity, Filter, GrantId, Held, Insert, Item, KeyPlace, KeyRing, Owner, Raise,
-    Record, Refund, Reseal, Spend, StoreError, TokenId,
+    Record, Refund, Reseal, SealedKey, Spend, StoreError,
 };
 
 /// Later than every time of the suite, and not ahead of any clock.
@@ -37,17 +40,7 @@ pub(super) fn check<S: Administration>(suite: &Suite, open: &impl Fn() -> S) {
 }
 
 fn revoking_all_of_something<S: Administration>(suite: &Suite, open: &impl Fn() -> S) {
-    let (space, alice, bob) =
-        (suite.entity("space", "sweep"), suite.entity("user", "sweep a"), suite.entity("user", "sweep b"));
-    let store = open();
-    for number in 0..10_u8 {
-        let record = suite.sealed(Record {
-            resource: (number % 2 == 0).then(|| space.clone()),
-            issuer: if number < 6 { alice.clone() } else { bob.clone() },
-            ..suite.record(&suite.id([b'v', number]))
-        });
-        insert(&store, &record);
-    }
+    let (_, [space, alice, bob]) = insert_ten(suite, &open(), b'v', |_| None);
     let sweep = |filter: &Filter, limit: usize| -> Vec<usize> {
         let (mut revoked, mut after) = (Vec::new(), None);
         loop {
@@ -59,7 +52,6 @@ fn revoking_all_of_something<S: Administration>(suite: &Suite, open: &impl Fn() 
             }
         }
     };
-    drop(store);
     assert_eq!(sweep(&Filter::Resource(space), 2), [2, 2, 1]);
     assert_eq!(sweep(&Filter::Issuer(alice.clone()), 10), [3], "three of six were revoked before");
     assert_eq!(sweep(&Filter::Issuer(alice), 6), [0]);
@@ -72,10 +64,8 @@ fn revoking_all_of_something<S: Administration>(suite: &Suite, open: &impl Fn() 
     let none = store.revoke_all(&filter, None, 0).unwrap();
     assert_eq!(none.revoked, 0);
     assert_eq!(store.revoke_all(&filter, none.next.as_ref(), 9).unwrap().revoked, 2);
-    assert!(matches!(
-        store.revoke_all(&filter, Some(&b"nonsense".to_vec().into()), 1),
-        Err(StoreError::InvalidCursor)
-    ));
+    let refused = store.revoke_all(&filter, Some(&b"nonsense".to_vec().into()), 1);
+    assert!(matches!(refused, Err(StoreError::InvalidCursor)));
 }
 
 // The other parts of the suite create their records later than this time.
@@ -90,18 +80,13 @@ fn everything_older_is_revoked<S: Administration>(suite: &Suite, open: &impl Fn(
     let (older, newer) = (at(999, "older"), at(1000, "newer"));
     let store = open();
     let mark = store.revoke_before(UnixTime::from_secs(0)).unwrap();
-    assert!(
-        mark <= UnixTime::from_secs(1000),
-        "the suite is to run on a store where nothing newer is revoked"
-    );
+    assert!(mark <= UnixTime::from_secs(1000), "the suite needs a store where nothing newer is revoked");
+    insert(&store, &older);
+    insert(&store, &newer);
     if mark == UnixTime::from_secs(0) {
-        insert(&store, &older);
         assert_eq!(spend(&store, &older.id, "held"), won(2));
         assert!(!store.get(&older.id).unwrap().unwrap().revoked);
-    } else {
-        insert(&store, &older);
     }
-    insert(&store, &newer);
     assert_eq!(store.revoke_before(UnixTime::from_secs(1000)).unwrap(), UnixTime::from_secs(1000));
     assert_eq!(store.revoke_before(UnixTime::from_secs(5)).unwrap(), UnixTime::from_secs(1000), "for good");
     drop(store);
@@ -116,9 +101,8 @@ fn everything_older_is_revoked<S: Administration>(suite: &Suite, open: &impl Fn(
     insert(&store, &late);
     assert_eq!(store.spend(&late.id, &claim("a"), NOW).unwrap(), Spend::Revoked);
     let listed = pages(&store, &Filter::Issuer(suite.entity("user", "older")), 10);
-    let revoked: BTreeSet<&TokenId> =
-        listed.iter().filter(|record| record.revoked).map(|record| &record.id).collect();
-    assert_eq!(revoked, BTreeSet::from([&older.id, &late.id]));
+    let revoked = listed.iter().filter(|record| record.revoked).map(|record| &record.id);
+    assert_eq!(revoked.collect::<BTreeSet<_>>(), BTreeSet::from([&older.id, &late.id]));
 }
 
 fn a_clock_far_ahead_revokes_and_removes_nothing<S: Administration>(suite: &Suite, open: &impl Fn() -> S) {
@@ -132,17 +116,10 @@ fn a_clock_far_ahead_revokes_and_removes_nothing<S: Administration>(suite: &Suit
     let item = Item::Token { record: Record { uses: 1, ..restored }, claims: Vec::new() };
     assert_eq!(store.restore(&[item]).unwrap(), 1);
     for ahead in FAR_AHEAD {
-        let refused = [
-            store.revoke_before(ahead).map(|_| ()),
-            store.purge_spent(ahead, Duration::ZERO, usize::MAX).map(|_| ()),
-            store.purge_spent(ahead, Duration::from_secs(1), usize::MAX).map(|_| ()),
-        ];
-        for refused in refused {
-            assert!(
-                matches!(refused, Err(StoreError::ClockAhead { .. })),
-                "at {}: {refused:?}",
-                ahead.as_secs()
-            );
+        let purge =
+            |retention| store.purge_spent(ahead, Duration::from_secs(retention), usize::MAX).map(drop);
+        for refused in [store.revoke_before(ahead).map(drop), purge(0), purge(1)] {
+            assert!(matches!(refused, Err(StoreError::ClockAhead { .. })), "at {ahead}: {refused:?}");
         }
     }
     drop(store);
@@ -153,9 +130,8 @@ fn a_clock_far_ahead_revokes_and_removes_nothing<S: Administration>(suite: &Suit
     }
 }
 
-fn drained<S: Administration>(store: &S, now: u64, retention: u64) {
-    let (now, retention) = (UnixTime::from_secs(now), Duration::from_secs(retention));
-    while store.purge_spent(now, retention, 100).unwrap() == 100 {}
+fn drained<S: Administration>(store: &S) {
+    while store.purge_spent(UnixTime::from_secs(LATE), Duration::ZERO, 100).unwrap() == 100 {}
 }
 
 fn spent_records_go_after_their_retention<S: Administration>(suite: &Suite, open: &impl Fn() -> S) {
@@ -164,7 +140,7 @@ fn spent_records_go_after_their_retention<S: Administration>(suite: &Suite, open
         open().purge_spent(time(now), Duration::from_secs(retention), limit).unwrap()
     };
     // First removes the spent records that other parts of the suite left.
-    drained(&open(), LATE, 0);
+    drained(&open());
     let id = |name: &str| suite.id(["retention ", name].concat());
     let spend = |name: &str, now: u64| {
         let spent = open().spend(&id(name), &claim("x"), time(now)).unwrap();
@@ -212,7 +188,7 @@ fn spent_records_go_after_their_retention<S: Administration>(suite: &Suite, open
 
 fn a_clock_that_goes_back_shortens_no_retention<S: Administration>(suite: &Suite, open: &impl Fn() -> S) {
     let id = suite.id("a clock that goes back");
-    drained(&open(), LATE, 0);
+    drained(&open());
     insert(&open(), &suite.limited(&id, 2));
     for (name, now) in [("a", 100), ("b", 50)] {
         let spent = open().spend(&id, &claim(name), UnixTime::from_secs(now)).unwrap();
@@ -222,30 +198,19 @@ fn a_clock_that_goes_back_shortens_no_retention<S: Administration>(suite: &Suite
     assert_eq!((purge(149), purge(150)), (0, 1));
 }
 
-// Returns the grant that a claim holds, without counting as an answer to the claim.
-fn granted_to<S: Administration>(store: &S, id: &TokenId, name: &str) -> GrantId {
-    let claims = store.claims(id, None, usize::MAX).unwrap();
-    claims.iter().find(|(held_by, _)| *held_by == claim(name)).unwrap().1.grant
-}
-
 // More claims than fit into one step. While they are removed, the record is present with all of them, or absent.
 fn many_claims_are_purged<S: Administration>(suite: &Suite, store: &S) {
     const CLAIMS: u64 = 600;
     for (name, expires) in [("many, expired", Some(UnixTime::from_secs(12))), ("many, spent", None)] {
         let record = suite.sealed(Record { expires, ..suite.limited(&suite.id(name), CLAIMS) });
         insert(store, &record);
-        thread::scope(|scope| {
-            for part in 0..8 {
-                let id = &record.id;
-                scope.spawn(move || {
-                    for number in (0..CLAIMS).filter(|number| number % 8 == part) {
-                        let spent = store.spend(id, &claim(format!("{number}")), NOW).unwrap();
-                        assert!(matches!(spent, Spend::Spent { repeated: false, .. }));
-                    }
-                });
+        together(0..8, |part: u32| {
+            for number in (0..CLAIMS).filter(|number| number % 8 == u64::from(part)) {
+                granted(store, &record.id, number.to_string());
             }
         });
-        let grant = granted_to(store, &record.id, "0");
+        // Not an answer to the claim.
+        let (_, Held { grant, .. }) = store.claims(&record.id, None, 1).unwrap().remove(0);
         let done = AtomicBool::new(false);
         let refunded = thread::scope(|scope| {
             let (id, done) = (&record.id, &done);
@@ -263,7 +228,7 @@ fn many_claims_are_purged<S: Administration>(suite: &Suite, store: &S) {
             let refund = scope.spawn(move || store.refund(id, &claim("0"), grant).unwrap());
             match expires {
                 Some(time) => while store.purge(time, 100).unwrap() == 100 {},
-                None => drained(store, LATE, 0),
+                None => drained(store),
             }
             done.store(true, Ordering::SeqCst);
             refund.join().unwrap()
@@ -322,8 +287,7 @@ fn claims_and_generations_are_paged<S: Administration>(suite: &Suite, store: &S)
         assert_eq!(found, made);
     }
 
-    let subjects: Vec<Entity> =
-        ["p", "pp", "q"].into_iter().map(|name| suite.entity("paged", name)).collect();
+    let subjects = ["p", "pp", "q"].map(|name| suite.entity("paged", name));
     for subject in &subjects {
         assert_eq!(store.raise_generation(subject, &suite.generation(subject, 1)).unwrap(), Raise::Raised);
     }
@@ -351,12 +315,8 @@ fn claims_and_generations_are_paged<S: Administration>(suite: &Suite, store: &S)
     let after = |cursor: Option<&Cursor>| store.generations(cursor, 1).unwrap();
     assert_eq!(after(nothing.as_ref()), after(first.as_ref()));
     let cursor = first.unwrap();
-    for at in 0..cursor.as_bytes().len() {
-        let mut altered = cursor.as_bytes().to_vec();
-        altered[at] ^= 1;
-        for wrong in [altered, cursor.as_bytes()[..at].to_vec()] {
-            assert!(matches!(store.generations(Some(&wrong.into()), 2), Err(StoreError::InvalidCursor)));
-        }
+    for wrong in altered(&cursor) {
+        assert!(matches!(store.generations(Some(&wrong), 2), Err(StoreError::InvalidCursor)));
     }
     assert!(matches!(store.list(&Filter::All, Some(&cursor), 2), Err(StoreError::InvalidCursor)));
     assert_eq!(found.len(), 3);
@@ -372,13 +332,11 @@ fn keys_are_replaced_where_they_are_the_old_ones<S: Administration>(suite: &Suit
     let owner = Owner::Generation { subject: &subject, number: 1 };
     let new = suite.sealed(record.clone()).root_key;
     let new_generation = suite.keys.seal(&suite.root_key(b"other"), owner).unwrap();
+    let reseal =
+        |place, old: &SealedKey, new: &SealedKey| Reseal { place, old: old.clone(), new: new.clone() };
     let changes = [
-        Reseal { place: KeyPlace::Token(record.id.clone()), old: record.root_key.clone(), new: new.clone() },
-        Reseal {
-            place: KeyPlace::Generation(subject.clone()),
-            old: generation.root_key.clone(),
-            new: new_generation.clone(),
-        },
+        reseal(KeyPlace::Token(record.id.clone()), &record.root_key, &new),
+        reseal(KeyPlace::Generation(subject.clone()), &generation.root_key, &new_generation),
     ];
     let store = open();
     assert_eq!(store.reseal(&changes).unwrap(), 0, "there is nothing yet");
@@ -405,10 +363,11 @@ fn a_restored_store_answers_like_the_former<S: Administration>(suite: &Suite, op
     let subject = suite.entity("user", "restored");
     let [a, b] = [1, 0].map(|uses_left| Held { uses_left, grant: GrantId::draw().unwrap() });
     let claims = vec![(claim("a"), a), (claim("b"), b)];
-    let items = [
-        Item::Token { record: record.clone(), claims: claims.clone() },
-        Item::Generation { subject: subject.clone(), generation: suite.generation(&subject, 7) },
-    ];
+    let of = |subject: &Entity, number| Item::Generation {
+        subject: subject.clone(),
+        generation: suite.generation(subject, number),
+    };
+    let items = [Item::Token { record: record.clone(), claims: claims.clone() }, of(&subject, 7)];
     let store = open();
     assert_eq!(store.restore(&items).unwrap(), 2);
     assert_eq!(store.insert(&record).unwrap(), Insert::Exists);
@@ -425,26 +384,19 @@ fn a_restored_store_answers_like_the_former<S: Administration>(suite: &Suite, op
     assert_eq!(store.restore(&items).unwrap(), 0, "what is there stays as it is");
     // Of several generations of one subject the latest stays, in any order.
     let several = suite.entity("user", "several");
-    let of = |number| Item::Generation {
-        subject: several.clone(),
-        generation: suite.generation(&several, number),
-    };
-    let _kept = store.restore(&[of(9), of(12), of(10)]).unwrap();
-    assert_eq!(store.generation(&several).unwrap().unwrap().number, 12);
-    let _kept = store.restore(&[of(14), of(13)]).unwrap();
-    assert_eq!(store.generation(&several).unwrap().unwrap().number, 14);
+    for (numbers, latest) in [(&[9, 12, 10][..], 12), (&[14, 13], 14)] {
+        let items: Vec<Item> = numbers.iter().map(|number| of(&several, *number)).collect();
+        let _kept = store.restore(&items).unwrap();
+        assert_eq!(store.generation(&several).unwrap().unwrap().number, latest);
+    }
     assert_eq!(store.claims(&record.id, None, 9).unwrap(), claims);
 
     // A revoked token stays revoked, and a generation is never lowered, in any order.
     let revoked = Record { revoked: true, ..record };
-    let at = |number| Item::Generation {
-        subject: subject.clone(),
-        generation: suite.generation(&subject, number),
-    };
-    let items = [Item::Token { record: revoked.clone(), claims: Vec::new() }, at(8)];
+    let items = [Item::Token { record: revoked.clone(), claims: Vec::new() }, of(&subject, 8)];
     assert_eq!((store.restore(&items).unwrap(), store.restore(&items).unwrap()), (2, 0));
-    assert_eq!(store.restore(&[at(6)]).unwrap(), 0);
-    let _changed = store.restore(&[at(10), at(9)]).unwrap();
+    assert_eq!(store.restore(&[of(&subject, 6)]).unwrap(), 0);
+    let _changed = store.restore(&[of(&subject, 10), of(&subject, 9)]).unwrap();
     let raised = store.raise_generation(&subject, &suite.generation(&subject, 11)).unwrap();
     assert_eq!(raised, Raise::Raised);
     drop(store);

@@ -11,7 +11,7 @@ use ring::rand::{SecureRandom, SystemRandom};
 use token_core::{RootKey, UnixTime};
 
 use crate::{
-    ClaimId, Entity, Filter, Generation, GrantId, Insert, KeyRing, Owner, Page, Record, Spend, Terms,
+    ClaimId, Cursor, Entity, Filter, Generation, GrantId, Insert, KeyRing, Owner, Page, Record, Spend, Terms,
     TokenId, TokenStore,
 };
 
@@ -146,6 +146,41 @@ pub(super) fn granted<S: TokenStore>(store: &S, id: &TokenId, name: impl AsRef<[
 
 pub(super) fn insert<S: TokenStore + ?Sized>(store: &S, record: &Record) {
     assert_eq!(store.insert(record).unwrap(), Insert::Inserted);
+}
+
+/// Inserts ten records under `letter` and a number, in this order, and returns them by id. The even ones are about
+/// the first entity; the first six are of the second one, and the others of the third.
+pub(super) fn insert_ten<S: TokenStore>(
+    suite: &Suite,
+    store: &S,
+    letter: u8,
+    expires: fn(u64) -> Option<UnixTime>,
+) -> (Vec<Record>, [Entity; 3]) {
+    let [space, alice, bob] = [("space", "s"), ("user", "a"), ("user", "b")]
+        .map(|(kind, name)| suite.entity(kind, &format!("{letter}{name}")));
+    let mut all = Vec::new();
+    for number in [5_u8, 0, 9, 3, 7, 1, 8, 2, 6, 4] {
+        let record = suite.sealed(Record {
+            resource: (number % 2 == 0).then(|| space.clone()),
+            issuer: if number < 6 { alice.clone() } else { bob.clone() },
+            expires: expires(number.into()),
+            ..suite.record(&suite.id([letter, number]))
+        });
+        insert(store, &record);
+        all.push(record);
+    }
+    all.sort_by(|a, b| a.id.cmp(&b.id));
+    (all, [space, alice, bob])
+}
+
+/// Returns cursors that differ from this one in one bit, or are cut short.
+pub(super) fn altered(cursor: &Cursor) -> impl Iterator<Item = Cursor> {
+    let bytes = cursor.as_bytes();
+    (0..bytes.len()).flat_map(|at| {
+        let mut altered = bytes.to_vec();
+        altered[at] ^= 1;
+        [altered.into(), bytes[..at].to_vec().into()]
+    })
 }
 
 /// Returns every page of a listing, joined.
