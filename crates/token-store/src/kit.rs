@@ -27,7 +27,7 @@ use crate::{
     Cursor, Entity, Filter, Generation, GrantId, Page, Raise, Record, Spend, StoreError, contract::codec,
 };
 
-pub use crate::owned::Owned;
+pub use crate::{contract::codec::entity_of, owned::Owned};
 
 /// How many seconds a caller's time may be ahead of the newest record: how long a store may be idle.
 pub(crate) const AHEAD: u64 = 90 * 24 * 3600;
@@ -50,12 +50,6 @@ const STEP: usize = 256;
 #[must_use]
 pub fn entity_key(entity: &Entity) -> Option<Vec<u8>> {
     codec::is_stored(entity).then(|| codec::entity_bytes(entity))
-}
-
-/// Decodes the entity from the result of [`entity_key`]. Returns `None` for other bytes.
-#[must_use]
-pub fn entity_of(key: &[u8]) -> Option<Entity> {
-    codec::entity_of(key)
 }
 
 /// Purges in steps, page by page. `step` is one transaction: it lists a page of these records and removes those that are

@@ -26,11 +26,12 @@ use token_core::{RootKey, UnixTime};
 use zeroize::Zeroizing;
 
 use crate::{
-    Administration, Entity, Generation, Item, KeyError, KeyPlace, KeyRing, Owner, StoreError,
+    Administration, Entity, Generation, Item, KeyError, KeyPlace, KeyRing, Owner, Record, StoreError,
     disk::Draft,
-    walk::{PAGE, Place},
+    keys::hex,
+    walk::{PAGE, Place, add},
 };
-use document::{Document, End, MAX_LINE, VERSION, hex, is_sound};
+use document::{Document, End, MAX_LINE, VERSION, is_sound};
 pub use error::TransferError;
 use lines::Lines;
 
@@ -55,6 +56,15 @@ pub struct Moved {
     pub kept: u64,
     /// The SHA-256 of all lines before the last, once the last line was written or read. It identifies the export.
     pub checksum: Option<[u8; 32]>,
+}
+
+impl Moved {
+    fn count(&mut self, item: &Item) {
+        match item {
+            Item::Token { .. } => add(&mut self.tokens, 1),
+            Item::Generation { .. } => add(&mut self.generations, 1),
+        }
+    }
 }
 
 /// The validity of imported tokens.
@@ -118,29 +128,25 @@ pub fn export_to<S: Administration + ?Sized>(
         let mut part = place.read(store)?;
         for mut item in part.items {
             if !complete(store, &mut item)? {
-                part.damaged.push(item.sealed().2);
+                part.damaged.push(item.sealed().1.place());
                 continue;
             }
             let line = Document::of(&item).line()?;
+            moved.count(&item);
             match item {
                 Item::Token { record, .. } if line.len() > MAX_LINE => {
-                    return Err(TransferError::TooManyClaims {
-                        id: record.id,
-                        len: line.len(),
-                        max: MAX_LINE,
-                    });
+                    let (id, len, max) = (record.id, line.len(), MAX_LINE);
+                    return Err(TransferError::TooManyClaims { id, len, max });
                 }
-                Item::Token { .. } => add(&mut moved.tokens),
-                Item::Generation { .. } => add(&mut moved.generations),
+                _ => out.write(&line)?,
             }
-            out.write(&line)?;
         }
         for place in part.damaged {
             out.line(&match place {
-                KeyPlace::Token(id) => Document::Damaged(hex(id.as_bytes())),
+                KeyPlace::Token(id) => Document::Damaged(id),
                 KeyPlace::Generation(subject) => Document::DamagedGeneration(subject),
             })?;
-            add(&mut moved.damaged);
+            add(&mut moved.damaged, 1);
         }
         progress(&moved);
         next = part.next;
@@ -152,7 +158,7 @@ pub fn export_to<S: Administration + ?Sized>(
     }
     let checksum = finished(&out.hash);
     let Moved { tokens, generations, .. } = moved;
-    out.line(&Document::End(End { tokens, generations, sha256: hex(&checksum) }))?;
+    out.line(&Document::End(End { tokens, generations, sha256: hex::text(&checksum) }))?;
     out.to.flush()?;
     Ok(Moved { checksum: Some(checksum), ..moved })
 }
@@ -179,19 +185,17 @@ fn whole(file: &mut (impl Read + Seek)) -> Result<(Moved, UnixTime), TransferErr
             Document::End(end) => {
                 let found = finished(&hash);
                 let counted = (moved.tokens, moved.generations);
-                if (end.tokens, end.generations) != counted || end.sha256 != hex(&found) {
+                if (end.tokens, end.generations) != counted || end.sha256 != hex::text(&found) {
                     return Err(TransferError::Damaged);
                 }
                 moved.checksum = Some(found);
             }
-            Document::Token(_) => add(&mut moved.tokens),
-            Document::Generation(_) => add(&mut moved.generations),
-            Document::Damaged(_) | Document::DamagedGeneration(_) => add(&mut moved.damaged),
+            Document::Damaged(_) | Document::DamagedGeneration(_) => add(&mut moved.damaged, 1),
             Document::RevokeBefore(secs) => revoke_before = revoke_before.max(UnixTime::from_secs(*secs)),
             _ => {}
         }
         hash.update(lines.text());
-        lines.item(document)?;
+        lines.item(document)?.iter().for_each(|item| moved.count(item));
     }
     match moved.checksum {
         Some(_) => Ok((moved, revoke_before)),
@@ -234,32 +238,38 @@ pub fn import<S: Administration + ?Sized>(
                 (Document::DamagedGeneration(subject), Epoch::New(keys)) => {
                     items.extend(successor(store, keys, subject, None)?);
                 }
-                (document, _) => match (lines.item(document)?, epoch) {
-                    (Some(Item::Token { mut record, claims }), _) => {
-                        add(&mut moved.tokens);
-                        record.revoked |= matches!(epoch, Epoch::New(_));
-                        items.push(Item::Token { record, claims });
+                (document, _) => {
+                    if let Some(item) = lines.item(document)? {
+                        moved.count(&item);
+                        items.extend(in_epoch(store, epoch, item)?);
                     }
-                    (Some(Item::Generation { subject, generation }), Epoch::New(keys)) => {
-                        add(&mut moved.generations);
-                        items.extend(successor(store, keys, subject, Some(generation.number))?);
-                    }
-                    (Some(generation), Epoch::Same) => {
-                        add(&mut moved.generations);
-                        items.push(generation);
-                    }
-                    (None, _) => {}
-                },
+                }
             }
         }
         if items.len() >= PAGE || len >= STEP_LEN || (end && !items.is_empty()) {
             let kept = store.restore(&items)?;
-            moved.kept = moved.kept.saturating_add(u64::try_from(kept).unwrap_or(u64::MAX));
+            add(&mut moved.kept, kept);
             (items, len) = (Vec::new(), 0);
             progress(&moved);
         }
         if end {
             return Ok(moved);
+        }
+    }
+}
+
+fn in_epoch<S: Administration + ?Sized>(
+    store: &S,
+    epoch: Epoch<'_>,
+    item: Item,
+) -> Result<Option<Item>, TransferError> {
+    match (item, epoch) {
+        (item, Epoch::Same) => Ok(Some(item)),
+        (Item::Token { record, claims }, Epoch::New(_)) => {
+            Ok(Some(Item::Token { record: Record { revoked: true, ..record }, claims }))
+        }
+        (Item::Generation { subject, generation }, Epoch::New(keys)) => {
+            successor(store, keys, subject, Some(generation.number))
         }
     }
 }
@@ -307,10 +317,6 @@ fn complete<S: Administration + ?Sized>(store: &S, item: &mut Item) -> Result<bo
         record.uses = record.uses.max(u64::try_from(claims.len()).unwrap_or(u64::MAX));
     }
     Ok(is_sound(item))
-}
-
-fn add(count: &mut u64) {
-    *count = count.saturating_add(1);
 }
 
 // Returns the checksum of the bytes hashed so far.

@@ -52,16 +52,18 @@ impl Place {
 }
 
 impl Item {
-    /// Returns the sealed key of the item, its owner, and where it is stored.
-    pub(crate) fn sealed(&self) -> (&SealedKey, Owner<'_>, KeyPlace) {
+    /// Returns the sealed key of the item and its owner.
+    pub(crate) fn sealed(&self) -> (&SealedKey, Owner<'_>) {
         match self {
-            Self::Token { record, .. } => {
-                (&record.root_key, record.owner(), KeyPlace::Token(record.id.clone()))
-            }
+            Self::Token { record, .. } => (&record.root_key, record.owner()),
             Self::Generation { subject, generation } => {
-                let owner = Owner::Generation { subject, number: generation.number };
-                (&generation.root_key, owner, KeyPlace::Generation(subject.clone()))
+                (&generation.root_key, Owner::Generation { subject, number: generation.number })
             }
         }
     }
+}
+
+/// Adds to a count.
+pub(crate) fn add(count: &mut u64, more: usize) {
+    *count = count.saturating_add(u64::try_from(more).unwrap_or(u64::MAX));
 }

@@ -8,14 +8,15 @@
 //! wrong key; an engine's own checksums do not cover every read. It does not stop an attacker who can write; the seal
 //! of the root key does.
 //!
-//! Each version has structs of its own, which never change once released; the public types may. They borrow from the
-//! value and from the data to encode.
+//! The structs of a version state the form of the stored types, and never change once released. An export has the same
+//! fields, with hexadecimal digits for bytes. The stored types have no such form of their own: if anyone could decode a
+//! [`SealedKey`], a plaintext key could be handed to a store.
 
 use std::num::NonZeroU64;
 
 use ring::digest;
 use serde::{Deserialize, Serialize};
-use token_core::UnixTime;
+use token_core::{Purpose, UnixTime};
 
 use crate::{Entity, Generation, GrantId, Held, Record, SealedKey, StoreError, TokenId};
 
@@ -42,160 +43,129 @@ pub(crate) const GENERATION: u8 = 6;
 const VERSION: u8 = 1;
 
 #[derive(Serialize, Deserialize)]
-struct RecordV1<'a> {
-    purpose: &'a str,
-    #[serde(borrow)]
-    resource: Option<EntityV1<'a>>,
-    #[serde(borrow)]
-    issuer: EntityV1<'a>,
-    #[serde(borrow)]
-    root_key: SealedKeyV1<'a>,
-    created: u64,
-    expires: Option<u64>,
+#[serde(remote = "Record")]
+pub(crate) struct RecordV1 {
+    // The key of the value names it.
+    #[serde(skip, default = "TokenId::unset")]
+    id: TokenId,
+    #[serde(with = "purpose")]
+    purpose: Purpose,
+    resource: Option<Entity>,
+    issuer: Entity,
+    #[serde(with = "SealedKeyV1")]
+    root_key: SealedKey,
+    created: UnixTime,
+    expires: Option<UnixTime>,
     use_limit: Option<NonZeroU64>,
     uses: u64,
-    last_use: Option<u64>,
+    last_use: Option<UnixTime>,
     revoked: bool,
-    name: Option<&'a str>,
+    name: Option<String>,
 }
 
 #[derive(Serialize, Deserialize)]
-struct EntityV1<'a> {
-    kind: &'a str,
-    id: &'a str,
-}
-
-#[derive(Serialize, Deserialize)]
-struct SealedKeyV1<'a> {
-    key_id: u32,
-    nonce: [u8; 12],
-    ciphertext: &'a [u8],
-}
-
-#[derive(Serialize, Deserialize)]
-struct GenerationV1<'a> {
+#[serde(remote = "Generation")]
+pub(crate) struct GenerationV1 {
     number: u64,
-    #[serde(borrow)]
-    root_key: SealedKeyV1<'a>,
+    #[serde(with = "SealedKeyV1")]
+    root_key: SealedKey,
 }
 
 #[derive(Serialize, Deserialize)]
-struct ClaimV1 {
+#[serde(remote = "SealedKey", deny_unknown_fields)]
+struct SealedKeyV1 {
+    key_id: u32,
+    #[serde(with = "bytes")]
+    nonce: [u8; 12],
+    #[serde(serialize_with = "bytes::serialize", deserialize_with = "bytes::deserialize_vec")]
+    ciphertext: Vec<u8>,
+}
+
+/// Bytes; in a text, as hexadecimal digits.
+pub(crate) mod bytes {
+    use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
+
+    use crate::keys::hex;
+
+    pub(crate) fn serialize<T, S>(bytes: &T, serializer: S) -> Result<S::Ok, S::Error>
+    where
+        T: Clone + Into<Vec<u8>> + Serialize,
+        S: Serializer,
+    {
+        match serializer.is_human_readable() {
+            true => serializer.serialize_str(&hex::text(&bytes.clone().into())),
+            false => bytes.serialize(serializer),
+        }
+    }
+
+    pub(crate) fn deserialize<'de, T, D>(deserializer: D) -> Result<T, D::Error>
+    where
+        T: TryFrom<Vec<u8>> + Deserialize<'de>,
+        D: Deserializer<'de>,
+    {
+        if !deserializer.is_human_readable() {
+            return T::deserialize(deserializer);
+        }
+        let bytes = hex::bytes(&String::deserialize(deserializer)?).collect::<Option<Vec<u8>>>();
+        let value = bytes.and_then(|bytes| T::try_from(bytes).ok());
+        value.ok_or_else(|| {
+            D::Error::custom("bytes that are not in hexadecimal digits, or too few or too many")
+        })
+    }
+
+    // In one piece: every read of a record comes here.
+    pub(super) fn deserialize_vec<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<u8>, D::Error> {
+        match deserializer.is_human_readable() {
+            true => deserialize(deserializer),
+            false => <&[u8]>::deserialize(deserializer).map(<[u8]>::to_vec),
+        }
+    }
+}
+
+mod purpose {
+    use serde::{Deserialize, Deserializer, Serializer, de::Error};
+    use token_core::Purpose;
+
+    pub(super) fn serialize<S: Serializer>(purpose: &Purpose, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(purpose.as_str())
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Purpose, D::Error> {
+        let purpose = match deserializer.is_human_readable() {
+            true => String::deserialize(deserializer)?.parse(),
+            // Without a copy: every read of a record comes here.
+            false => <&str>::deserialize(deserializer)?.parse(),
+        };
+        purpose.map_err(D::Error::custom)
+    }
+}
+
+/// A stored claim.
+#[derive(Clone, Copy, Serialize, Deserialize)]
+pub(crate) struct Claim {
     uses_left: u64,
-    answered_again: bool,
+    /// Whether the use was reported again after it was granted.
+    pub(crate) answered_again: bool,
     grant: [u8; 8],
 }
 
-#[derive(Serialize, Deserialize)]
-struct TimeV1 {
-    secs: u64,
+impl Claim {
+    pub(crate) const fn new(held: Held, answered_again: bool) -> Self {
+        Self { uses_left: held.uses_left, answered_again, grant: held.grant.to_bytes() }
+    }
+
+    /// Returns the use that the claim holds.
+    pub(crate) const fn held(self) -> Held {
+        Held { uses_left: self.uses_left, grant: GrantId::from_bytes(self.grant) }
+    }
 }
 
-#[derive(Serialize, Deserialize)]
-struct IndexV1;
-
-/// A stored claim.
-#[derive(Clone, Copy)]
-pub(crate) struct Claim {
-    /// The use that it holds.
-    pub(crate) held: Held,
-    /// Whether the use was reported again after that.
-    pub(crate) answered_again: bool,
-}
-
-/// Encodes a record for its key.
-pub(crate) fn encode_record(key: &[u8], record: &Record) -> Result<Vec<u8>, StoreError> {
-    record.resource.iter().chain([&record.issuer]).try_for_each(check_entity)?;
-    encode(
-        key,
-        &RecordV1 {
-            purpose: record.purpose.as_str(),
-            resource: record.resource.as_ref().map(Into::into),
-            issuer: (&record.issuer).into(),
-            root_key: (&record.root_key).into(),
-            created: record.created.as_secs(),
-            expires: record.expires.map(UnixTime::as_secs),
-            use_limit: record.use_limit,
-            uses: record.uses,
-            last_use: record.last_use.map(UnixTime::as_secs),
-            revoked: record.revoked,
-            name: record.name.as_deref(),
-        },
-    )
-}
-
-/// Decodes the record `id` from the value under `key`.
+/// Decodes the record `id` from the value under its key.
 pub(crate) fn decode_record(key: &[u8], id: TokenId, value: &[u8]) -> Result<Record, StoreError> {
-    let RecordV1 {
-        purpose,
-        resource,
-        issuer,
-        root_key,
-        created,
-        expires,
-        use_limit,
-        uses,
-        last_use,
-        revoked,
-        name,
-    } = decode(key, value)?;
-    Ok(Record {
-        id,
-        purpose: purpose.parse().map_err(|_| StoreError::Corrupt { what: "the purpose of a record" })?,
-        resource: resource.map(Into::into),
-        issuer: issuer.into(),
-        root_key: root_key.into(),
-        created: UnixTime::from_secs(created),
-        expires: expires.map(UnixTime::from_secs),
-        use_limit,
-        uses,
-        last_use: last_use.map(UnixTime::from_secs),
-        revoked,
-        name: name.map(str::to_owned),
-    })
-}
-
-/// Encodes a generation for its key.
-pub(crate) fn encode_generation(key: &[u8], generation: &Generation) -> Result<Vec<u8>, StoreError> {
-    encode(key, &GenerationV1 { number: generation.number, root_key: (&generation.root_key).into() })
-}
-
-/// Decodes the generation from the value under `key`.
-pub(crate) fn decode_generation(key: &[u8], value: &[u8]) -> Result<Generation, StoreError> {
-    let GenerationV1 { number, root_key } = decode(key, value)?;
-    Ok(Generation { number, root_key: root_key.into() })
-}
-
-/// Encodes a claim for its key.
-pub(crate) fn encode_claim(key: &[u8], claim: Claim) -> Result<Vec<u8>, StoreError> {
-    let Claim { held: Held { uses_left, grant }, answered_again } = claim;
-    encode(key, &ClaimV1 { uses_left, answered_again, grant: grant.to_bytes() })
-}
-
-/// Decodes the claim from the value under `key`.
-pub(crate) fn decode_claim(key: &[u8], value: &[u8]) -> Result<Claim, StoreError> {
-    let ClaimV1 { uses_left, answered_again, grant } = decode(key, value)?;
-    Ok(Claim { held: Held { uses_left, grant: GrantId::from_bytes(grant) }, answered_again })
-}
-
-/// Encodes a time for its key.
-pub(crate) fn encode_time(key: &[u8], time: UnixTime) -> Result<Vec<u8>, StoreError> {
-    encode(key, &TimeV1 { secs: time.as_secs() })
-}
-
-/// Decodes the time from the value under `key`.
-pub(crate) fn decode_time(key: &[u8], value: &[u8]) -> Result<UnixTime, StoreError> {
-    decode(key, value).map(|TimeV1 { secs }| UnixTime::from_secs(secs))
-}
-
-/// Encodes an index entry for its key: nothing but the check of that key.
-pub(crate) fn encode_index(key: &[u8]) -> Result<Vec<u8>, StoreError> {
-    encode(key, &IndexV1)
-}
-
-/// Checks the index entry under `key`.
-pub(crate) fn decode_index(key: &[u8], value: &[u8]) -> Result<(), StoreError> {
-    decode(key, value).map(|IndexV1| ())
+    #[derive(Deserialize)]
+    struct V1(#[serde(with = "RecordV1")] Record);
+    let V1(record) = decode(key, value)?;
+    Ok(Record { id, ..record })
 }
 
 impl Record {
@@ -204,7 +174,10 @@ impl Record {
     /// # Errors
     /// [`StoreError::TooLarge`].
     pub fn to_bytes(&self) -> Result<Vec<u8>, StoreError> {
-        encode_record(&record_key(&self.id), self)
+        #[derive(Serialize)]
+        struct V1<'a>(#[serde(with = "RecordV1")] &'a Record);
+        self.resource.iter().chain([&self.issuer]).try_for_each(check_entity)?;
+        encode(&record_key(&self.id), &V1(self))
     }
 
     /// Decodes the record `id` from the result of [`to_bytes`](Self::to_bytes).
@@ -222,8 +195,10 @@ impl Generation {
     /// # Errors
     /// [`StoreError::TooLarge`].
     pub fn to_bytes(&self, subject: &Entity) -> Result<Vec<u8>, StoreError> {
+        #[derive(Serialize)]
+        struct V1<'a>(#[serde(with = "GenerationV1")] &'a Generation);
         check_entity(subject)?;
-        encode_generation(&generation_key(subject), self)
+        encode(&generation_key(subject), &V1(self))
     }
 
     /// Decodes the generation of a subject from the result of [`to_bytes`](Self::to_bytes).
@@ -231,7 +206,9 @@ impl Generation {
     /// # Errors
     /// [`StoreError::Corrupt`] if the bytes are damaged or are those of another subject, [`StoreError::NewerVersion`].
     pub fn from_bytes(subject: &Entity, bytes: &[u8]) -> Result<Self, StoreError> {
-        decode_generation(&generation_key(subject), bytes)
+        #[derive(Deserialize)]
+        struct V1(#[serde(with = "GenerationV1")] Generation);
+        decode(&generation_key(subject), bytes).map(|V1(generation)| generation)
     }
 }
 
@@ -248,14 +225,19 @@ pub(crate) fn generation_key(subject: &Entity) -> Vec<u8> {
 // The kind, with its length before it, and the id.
 pub(crate) fn entity_bytes(entity: &Entity) -> Vec<u8> {
     let (kind, id) = (entity.kind.as_bytes(), entity.id.as_bytes());
-    // A part too long for its length belongs to an entity that is too large to be stored.
-    let len = u32::try_from(kind.len()).unwrap_or(u32::MAX).to_be_bytes();
-    [len.as_slice(), kind, id].concat()
+    [part_len(kind).as_slice(), kind, id].concat()
 }
 
-/// Returns the entity that [`entity_bytes`] encoded.
-pub(crate) fn entity_of(bytes: &[u8]) -> Option<Entity> {
-    let (len, rest) = bytes.split_first_chunk::<4>()?;
+/// Encodes the length of a part of a key. A part too long for this is too large to be stored, so that saturating cannot
+/// make two stored keys equal.
+pub(crate) fn part_len(part: &[u8]) -> [u8; 4] {
+    u32::try_from(part.len()).unwrap_or(u32::MAX).to_be_bytes()
+}
+
+/// Decodes the entity from the result of [`entity_key`](crate::kit::entity_key). Returns `None` for other bytes.
+#[must_use]
+pub fn entity_of(key: &[u8]) -> Option<Entity> {
+    let (len, rest) = key.split_first_chunk::<4>()?;
     let (kind, id) = rest.split_at_checked(usize::try_from(u32::from_be_bytes(*len)).ok()?)?;
     let text = |bytes: &[u8]| str::from_utf8(bytes).ok().map(str::to_owned);
     Some(Entity { kind: text(kind)?, id: text(id)? })
@@ -266,7 +248,8 @@ pub(crate) fn is_stored(entity: &Entity) -> bool {
     entity_len(entity) <= MAX_ENTITY_LEN
 }
 
-fn entity_len(entity: &Entity) -> usize {
+/// The length of an entity, its kind and its id together, in bytes.
+pub(crate) fn entity_len(entity: &Entity) -> usize {
     entity.kind.len().saturating_add(entity.id.len())
 }
 
@@ -296,7 +279,8 @@ pub(crate) fn check(parts: &[&[u8]]) -> [u8; CHECK_LEN] {
     check
 }
 
-fn encode<V: Serialize>(key: &[u8], payload: &V) -> Result<Vec<u8>, StoreError> {
+/// Encodes a value for its key: a [`Claim`], a [`UnixTime`], or `()` for an index entry.
+pub(crate) fn encode<V: Serialize>(key: &[u8], payload: &V) -> Result<Vec<u8>, StoreError> {
     // With a growing vector, postcard fails only on values of unknown length, and there are none.
     let mut value = postcard::to_extend(payload, vec![VERSION])
         .map_err(|_| StoreError::Corrupt { what: "a value to be stored" })?;
@@ -310,7 +294,8 @@ fn encode<V: Serialize>(key: &[u8], payload: &V) -> Result<Vec<u8>, StoreError> 
     }
 }
 
-fn decode<'a, V: Deserialize<'a>>(key: &[u8], value: &'a [u8]) -> Result<V, StoreError> {
+/// Decodes the value under `key`.
+pub(crate) fn decode<'a, V: Deserialize<'a>>(key: &[u8], value: &'a [u8]) -> Result<V, StoreError> {
     let damaged = |what| StoreError::Corrupt { what };
     if value.len() > MAX_LEN {
         return Err(damaged("a value is longer than any that is stored"));
@@ -328,29 +313,5 @@ fn decode<'a, V: Deserialize<'a>>(key: &[u8], value: &'a [u8]) -> Result<V, Stor
         },
         0 => Err(damaged("a value of no version")),
         _ => Err(StoreError::NewerVersion { found: found.into(), known: VERSION.into() }),
-    }
-}
-
-impl<'a> From<&'a Entity> for EntityV1<'a> {
-    fn from(Entity { kind, id }: &'a Entity) -> Self {
-        Self { kind, id }
-    }
-}
-
-impl From<EntityV1<'_>> for Entity {
-    fn from(EntityV1 { kind, id }: EntityV1<'_>) -> Self {
-        Self { kind: kind.to_owned(), id: id.to_owned() }
-    }
-}
-
-impl<'a> From<&'a SealedKey> for SealedKeyV1<'a> {
-    fn from(SealedKey { key_id, nonce, ciphertext }: &'a SealedKey) -> Self {
-        Self { key_id: *key_id, nonce: *nonce, ciphertext }
-    }
-}
-
-impl From<SealedKeyV1<'_>> for SealedKey {
-    fn from(SealedKeyV1 { key_id, nonce, ciphertext }: SealedKeyV1<'_>) -> Self {
-        Self { key_id, nonce, ciphertext: ciphertext.to_vec() }
     }
 }

@@ -156,6 +156,13 @@ impl Record {
     }
 }
 
+impl TokenId {
+    // The id of a decoded record until it gets its own.
+    pub(super) const fn unset() -> Self {
+        Self(Vec::new())
+    }
+}
+
 impl GrantId {
     /// Draws a new grant id, for a store of your own.
     ///

@@ -6,7 +6,7 @@ use std::{
     num::NonZeroU64,
 };
 
-use crate::{Entity, Generation, KeyError, KeyPlace, KeyRing, Owner, Record, SealedKey, TokenId};
+use crate::{Entity, Generation, KeyError, KeyPlace, KeyRing, Owner, Record, SealedKey, TokenId, walk::add};
 
 /// The result of [`Administration::check`](crate::Administration::check).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -43,7 +43,7 @@ impl CheckReport {
     /// Counts a record, and reports whether it is damaged and, given a key ring, whether its key opens. Returns the
     /// record if it is sound. For a store of your own.
     pub fn record(&mut self, id: &TokenId, stored: &[u8], keys: Option<&KeyRing>) -> Option<Record> {
-        add(&mut self.records);
+        add(&mut self.records, 1);
         let Ok(record) = Record::from_bytes(id.clone(), stored) else {
             self.find(Fault::DamagedRecord, Some(id));
             return None;
@@ -62,7 +62,7 @@ impl CheckReport {
     /// Counts a claim, and reports whether it can hold a use. `use_limit` is that of the claim's record; `None` if there
     /// is no such record. For a store of your own.
     pub fn claim(&mut self, id: &TokenId, uses_left: u64, use_limit: Option<NonZeroU64>) {
-        add(&mut self.claims);
+        add(&mut self.claims, 1);
         match use_limit {
             None => self.find(Fault::StrayClaim, Some(id)),
             Some(limit) if uses_left >= limit.get() => self.find(Fault::WrongClaim, Some(id)),
@@ -78,7 +78,7 @@ impl CheckReport {
         stored: &[u8],
         keys: Option<&KeyRing>,
     ) -> Option<Generation> {
-        add(&mut self.generations);
+        add(&mut self.generations, 1);
         let Ok(generation) = Generation::from_bytes(subject, stored) else {
             self.find_at(Fault::DamagedGeneration, Some(KeyPlace::Generation(subject.clone())));
             return None;
@@ -96,7 +96,7 @@ impl CheckReport {
         let Some(keys) = keys else { return };
         let fault = match keys.open(sealed, owner) {
             Ok(_) => {
-                add(&mut self.opened);
+                add(&mut self.opened, 1);
                 return;
             }
             Err(KeyError::Absent { key_id }) => {
@@ -105,23 +105,15 @@ impl CheckReport {
             }
             Err(_) => Fault::Forged,
         };
-        let place = match owner {
-            Owner::Token(terms) => KeyPlace::Token(terms.id.clone()),
-            Owner::Generation { subject, .. } => KeyPlace::Generation(subject.clone()),
-        };
-        self.find_at(fault, Some(place));
+        self.find_at(fault, Some(owner.place()));
     }
 
     fn find_at(&mut self, fault: Fault, place: Option<KeyPlace>) {
-        add(self.faults.entry(fault).or_default());
+        add(self.faults.entry(fault).or_default(), 1);
         if self.examples.len() < Self::EXAMPLES {
             self.examples.push((fault, place));
         }
     }
-}
-
-fn add(count: &mut u64) {
-    *count = count.saturating_add(1);
 }
 
 /// A fault in a store.
@@ -162,21 +154,26 @@ impl Fault {
     /// Returns the name for programs, which never changes.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
+        self.texts().0
+    }
+
+    // The name for programs, and the description for people.
+    const fn texts(self) -> (&'static str, &'static str) {
         match self {
-            Self::Unreadable => "unreadable",
-            Self::UnknownKey => "unknown-key",
-            Self::DamagedMeta => "damaged-meta",
-            Self::DamagedRecord => "damaged-record",
-            Self::DamagedClaim => "damaged-claim",
-            Self::DamagedEntry => "damaged-entry",
-            Self::DamagedGeneration => "damaged-generation",
-            Self::WrongUses => "wrong-uses",
-            Self::StrayClaim => "stray-claim",
-            Self::WrongClaim => "wrong-claim",
-            Self::MissingEntry => "missing-entry",
-            Self::StrayEntry => "stray-entry",
-            Self::KeyUnavailable => "key-unavailable",
-            Self::Forged => "forged",
+            Self::Unreadable => ("unreadable", "a part that cannot be read"),
+            Self::UnknownKey => ("unknown-key", "an unknown key"),
+            Self::DamagedMeta => ("damaged-meta", "a damaged number about the store"),
+            Self::DamagedRecord => ("damaged-record", "a damaged record"),
+            Self::DamagedClaim => ("damaged-claim", "a damaged claim"),
+            Self::DamagedEntry => ("damaged-entry", "a damaged index entry"),
+            Self::DamagedGeneration => ("damaged-generation", "a damaged generation"),
+            Self::WrongUses => ("wrong-uses", "a record with a wrong number of uses"),
+            Self::StrayClaim => ("stray-claim", "a claim on nothing"),
+            Self::WrongClaim => ("wrong-claim", "a claim with a wrong number of uses"),
+            Self::MissingEntry => ("missing-entry", "a record without its index entry"),
+            Self::StrayEntry => ("stray-entry", "an index entry without its record"),
+            Self::KeyUnavailable => ("key-unavailable", "a sealed key whose key is not in the ring"),
+            Self::Forged => ("forged", "a sealed key that does not open"),
         }
     }
 }
@@ -184,21 +181,6 @@ impl Fault {
 /// Formats the description for people.
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Unreadable => "a part that cannot be read",
-            Self::UnknownKey => "an unknown key",
-            Self::DamagedMeta => "a damaged number about the store",
-            Self::DamagedRecord => "a damaged record",
-            Self::DamagedClaim => "a damaged claim",
-            Self::DamagedEntry => "a damaged index entry",
-            Self::DamagedGeneration => "a damaged generation",
-            Self::WrongUses => "a record with a wrong number of uses",
-            Self::StrayClaim => "a claim on nothing",
-            Self::WrongClaim => "a claim with a wrong number of uses",
-            Self::MissingEntry => "a record without its index entry",
-            Self::StrayEntry => "an index entry without its record",
-            Self::KeyUnavailable => "a sealed key whose key is not in the ring",
-            Self::Forged => "a sealed key that does not open",
-        })
+        f.write_str(self.texts().1)
     }
 }

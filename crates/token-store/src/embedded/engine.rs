@@ -2,8 +2,6 @@
 //! implements the contract of a store on top of it, once.
 
 use std::collections::BTreeMap;
-#[cfg(any(feature = "redb", feature = "sled"))]
-use std::path::{Path, PathBuf};
 
 use crate::StoreError;
 
@@ -37,24 +35,16 @@ pub(crate) trait Engine: Send + Sync {
     fn commit(&self, batch: &Batch) -> Result<(), StoreError>;
 }
 
-/// An engine that has a path.
-#[cfg(any(feature = "redb", feature = "sled"))]
-pub(crate) trait OnDisk: Engine + Sized {
-    /// Creates a store at `path`, and opens it.
-    fn create(path: &Path) -> Result<Self, StoreError>;
-
-    /// Opens the store at `path`.
-    fn open(path: &Path) -> Result<Self, StoreError>;
-
-    /// Returns the path of the file that is locked while the store at `path` is open.
-    fn locked(path: &Path) -> PathBuf;
-}
-
 /// A snapshot of the map.
 pub(crate) trait View {
     /// Returns the value of a key, or `None` if the map does not have the key.
     fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError>;
 
+    /// Does [`scan`](Self::scan) for `from` before `to`: some maps panic at other ranges.
+    fn range(&self, from: &[u8], to: &[u8], limit: usize) -> Result<Vec<Pair>, StoreError>;
+
     /// Returns the first `limit` pairs in order of their keys, from `from` to before `to`.
-    fn scan(&self, from: &[u8], to: &[u8], limit: usize) -> Result<Vec<Pair>, StoreError>;
+    fn scan(&self, from: &[u8], to: &[u8], limit: usize) -> Result<Vec<Pair>, StoreError> {
+        if from < to { self.range(from, to, limit) } else { Ok(Vec::new()) }
+    }
 }

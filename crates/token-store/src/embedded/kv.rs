@@ -1,8 +1,9 @@
 //! The contract of a store, implemented once over any ordered map.
 
-#[cfg(any(feature = "redb", feature = "sled"))]
-use std::path::Path;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::{
+    path::Path,
+    sync::atomic::{AtomicU64, AtomicUsize, Ordering},
+};
 
 use token_core::UnixTime;
 
@@ -32,7 +33,7 @@ mod purge;
 pub(crate) struct Kv<E> {
     engine: Owned<E>,
     group: Group,
-    // The time of `revoke_before` in seconds. Never ahead of the disk.
+    // The time of `revoke_before` in seconds, so that a read need not look it up. Never ahead of the disk.
     revoked_before: AtomicU64,
     // The number of calls about to set `revoked_before`. While it is not 0, the disk may be ahead of it.
     revoking: AtomicUsize,
@@ -43,17 +44,11 @@ pub(crate) struct Kv<E> {
 impl<E: Engine> Kv<E> {
     /// Makes a store on a new engine.
     pub(crate) fn new(engine: E) -> Self {
-        Self {
-            engine: Owned::new(engine),
-            group: Group::new(),
-            revoked_before: AtomicU64::new(0),
-            revoking: AtomicUsize::new(0),
-            copy: None,
-        }
+        let (revoked_before, revoking) = (AtomicU64::new(0), AtomicUsize::new(0));
+        Self { engine: Owned::new(engine), group: Group::new(), revoked_before, revoking, copy: None }
     }
 
     /// Opens the store in the engine.
-    #[cfg(any(feature = "redb", feature = "sled"))]
     pub(crate) fn open(engine: E) -> Result<Self, StoreError> {
         let store = Self::new(engine);
         store.note_revoked_before(store.read(|view| revoke_before(view))?);
@@ -61,7 +56,6 @@ impl<E: Engine> Kv<E> {
     }
 
     /// Opens a copy of a store, read-only.
-    #[cfg(any(feature = "redb", feature = "sled"))]
     pub(crate) fn open_copy(
         original: &Path,
         locked: &Path,
@@ -77,15 +71,13 @@ impl<E: Engine> Kv<E> {
         self.revoked_before.fetch_max(time.as_secs(), Ordering::AcqRel);
     }
 
-    // Marks the record revoked if it was created before the time of `revoke_before`. Reads `revoked_before` only while no
-    // call is about to set it, so that a record once reported revoked is never reported valid later.
-    fn judge(&self, view: &impl View, record: &mut Record) -> Result<(), StoreError> {
-        let before = match self.revoking.load(Ordering::Acquire) {
-            0 => UnixTime::from_secs(self.revoked_before.load(Ordering::Acquire)),
-            _ => revoke_before(view)?,
-        };
-        record.revoked |= record.created < before;
-        Ok(())
+    // Returns the time of `revoke_before` for a reader. Reads `revoked_before` only while no call is about to set it, so
+    // that a record once reported revoked is never reported valid later.
+    fn noted_revoke_before(&self, view: &impl View) -> Result<UnixTime, StoreError> {
+        match self.revoking.load(Ordering::Acquire) {
+            0 => Ok(UnixTime::from_secs(self.revoked_before.load(Ordering::Acquire))),
+            _ => revoke_before(view),
+        }
     }
 
     fn read<T>(&self, read: impl FnOnce(&E::View<'_>) -> Result<T, StoreError>) -> Result<T, StoreError> {
@@ -106,33 +98,29 @@ impl<E: Engine> Kv<E> {
 
     pub(crate) fn insert(&self, record: &Record) -> Result<Insert, StoreError> {
         loop {
-            match self.insert_anew(record)? {
+            let new = record.clone();
+            // `None` if claims of a purged record with this id are left. They are removed first.
+            let inserted = self.write(move |draft| {
+                if draft.get(&layout::record(&new.id))?.is_some() {
+                    return Ok(Some(Insert::Exists));
+                }
+                if draft.get(&layout::left(&new.id))?.is_some() {
+                    return Ok(None);
+                }
+                put_new(draft, &new)?;
+                Ok(Some(Insert::Inserted))
+            })?;
+            match inserted {
                 Some(inserted) => return Ok(inserted),
                 None => self.sweep_one(&record.id)?,
             }
         }
     }
 
-    // Returns `None` if claims of a purged record with this id are left: the caller must remove them first.
-    fn insert_anew(&self, record: &Record) -> Result<Option<Insert>, StoreError> {
-        let (record, left) = (record.clone(), layout::left(&record.id));
-        self.write(move |draft| {
-            if draft.get(&layout::record(&record.id))?.is_some() {
-                return Ok(Some(Insert::Exists));
-            }
-            if draft.get(&left)?.is_some() {
-                return Ok(None);
-            }
-            put_new(draft, &record)?;
-            Ok(Some(Insert::Inserted))
-        })
-    }
-
     pub(crate) fn get(&self, id: &TokenId) -> Result<Option<Record>, StoreError> {
         self.read(|view| {
-            let mut found = record(view, id)?;
-            found.as_mut().map_or(Ok(()), |record| self.judge(view, record))?;
-            Ok(found)
+            let Some(record) = record(view, id)? else { return Ok(None) };
+            Ok(Some(judged(record, self.noted_revoke_before(view)?)))
         })
     }
 
@@ -155,17 +143,17 @@ impl<E: Engine> Kv<E> {
             {
                 return Ok(Spend::Spent { uses_left: Some(uses_left), grant: Some(grant), repeated: true });
             }
-            record.revoked |= record.created < revoke_before(draft)?;
+            record = judged(record, revoke_before(draft)?);
             let spent = kit::spend(&mut record, grant, now);
             let Spend::Spent { uses_left, .. } = spent else { return Ok(spent) };
             if let Some(uses_left) = uses_left {
                 let key = layout::claim(&id, &claim);
                 let held = Held { uses_left, grant };
-                draft.put_claim(key, Claim { held, answered_again: false })?;
+                draft.put_value(key, &Claim::new(held, false))?;
             }
             draft.put_record(&record)?;
             if let Some(at) = record.spent_at() {
-                draft.put_index(layout::entry(layout::spent(at), &id))?;
+                draft.put_value(layout::entry(layout::spent(at), &id), &())?;
             }
             Ok(spent)
         })
@@ -184,8 +172,8 @@ impl<E: Engine> Kv<E> {
         self.write(move |draft| {
             let Some(mut record) = record(draft, &id)? else { return Ok(Refund::Absent) };
             let Some(value) = draft.get(&key)? else { return Ok(Refund::NotClaimed) };
-            let claim = codec::decode_claim(&key, &value)?;
-            if claim.held.grant != grant {
+            let claim: Claim = codec::decode(&key, &value)?;
+            if claim.held().grant != grant {
                 return Ok(Refund::NotClaimed);
             }
             if claim.answered_again {
@@ -226,10 +214,11 @@ impl<E: Engine> Kv<E> {
         self.read(|view| {
             let (pairs, next) = listing.page(view, after, limit)?;
             let mut page = Page { records: Vec::new(), damaged: Vec::new(), next };
+            let before = self.noted_revoke_before(view)?;
             for pair in &pairs {
-                page.add(listing.token(&pair.0)?, listed(view, &listing, pair))?;
+                let record = listed(view, &listing, pair).map(|record| judged(record, before));
+                page.add(listing.token(&pair.0)?, record)?;
             }
-            page.records.iter_mut().try_for_each(|record| self.judge(view, record))?;
             Ok(page)
         })
     }
@@ -238,8 +227,8 @@ impl<E: Engine> Kv<E> {
         if !codec::is_stored(subject) {
             return Ok(None);
         }
-        let key = layout::generation(subject);
-        self.read(|view| view.get(&key)?.map(|value| codec::decode_generation(&key, &value)).transpose())
+        let value = self.read(|view| view.get(&layout::generation(subject)))?;
+        value.map(|value| Generation::from_bytes(subject, &value)).transpose()
     }
 
     pub(crate) fn present_generation(&self, subject: &Entity) -> Result<Option<Generation>, StoreError> {
@@ -264,6 +253,11 @@ fn revoke_before(view: &impl View) -> Result<UnixTime, StoreError> {
     Ok(group::time(view, layout::REVOKED_BEFORE)?.unwrap_or(UnixTime::from_secs(0)))
 }
 
+// Marks the record revoked if it was created before the time of `revoke_before`.
+fn judged(record: Record, before: UnixTime) -> Record {
+    Record { revoked: record.revoked || record.created < before, ..record }
+}
+
 fn record(view: &impl View, id: &TokenId) -> Result<Option<Record>, StoreError> {
     let key = layout::record(id);
     view.get(&key)?.map(|value| codec::decode_record(&key, id.clone(), &value)).transpose()
@@ -280,7 +274,7 @@ fn listed(view: &impl View, listing: &Listing, pair: &Pair) -> Result<Record, St
 // Returns the record of an index entry. An entry counts only if it agrees with its record: both were written together,
 // and the view is one snapshot.
 fn indexed(view: &impl View, id: TokenId, (key, value): &Pair) -> Result<Record, StoreError> {
-    codec::decode_index(key, value)?;
+    codec::decode::<()>(key, value)?;
     let record =
         record(view, &id)?.ok_or(StoreError::Corrupt { what: "an index entry without its record" })?;
     if !index_entries(&record).any(|entry| entry == *key) {
@@ -292,7 +286,7 @@ fn indexed(view: &impl View, id: TokenId, (key, value): &Pair) -> Result<Record,
 // Puts a record that is not there yet.
 fn put_new(draft: &mut Draft<'_>, record: &Record) -> Result<(), StoreError> {
     draft.put_record(record)?;
-    index_entries(record).try_for_each(|entry| draft.put_index(entry))?;
+    index_entries(record).try_for_each(|entry| draft.put_value(entry, &()))?;
     newest::see(draft, record.created)
 }
 

@@ -73,7 +73,8 @@ pub(crate) fn claim(id: &TokenId, claim: &ClaimId) -> Vec<u8> {
 }
 
 /// Checks that this software can read the version that an engine holds.
-pub(crate) fn check_format(value: &[u8]) -> Result<(), StoreError> {
+pub(crate) fn require_format(value: Option<&[u8]>) -> Result<(), StoreError> {
+    let value = value.ok_or(StoreError::Corrupt { what: "the version of the layout is gone" })?;
     match value.try_into().map(u32::from_be_bytes) {
         Ok(VERSION) => Ok(()),
         Ok(found) if found > VERSION => Err(StoreError::NewerVersion { found, known: VERSION }),
@@ -81,14 +82,9 @@ pub(crate) fn check_format(value: &[u8]) -> Result<(), StoreError> {
     }
 }
 
-/// Checks the version of a store that is opened.
-pub(crate) fn require_format(value: Option<&[u8]>) -> Result<(), StoreError> {
-    check_format(value.ok_or(StoreError::Corrupt { what: "the version of the layout is gone" })?)
-}
-
 /// The prefix of the claims on a record.
 pub(crate) fn claims(id: &TokenId) -> Vec<u8> {
-    key(CLAIM, &[&len(id.as_bytes()), id.as_bytes()])
+    key(CLAIM, &[&codec::part_len(id.as_bytes()), id.as_bytes()])
 }
 
 /// Returns the token and the claim that the key of a claim names.
@@ -201,23 +197,13 @@ fn part(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
 
 fn of_entity(space: u8, entity: &Entity) -> Vec<u8> {
     let (kind, id) = (entity.kind.as_bytes(), entity.id.as_bytes());
-    key(space, &[&len(kind), kind, &len(id), id])
+    key(space, &[&codec::part_len(kind), kind, &codec::part_len(id), id])
 }
 
 fn key(space: u8, parts: &[&[u8]]) -> Vec<u8> {
-    let len = parts.iter().fold(1, |len: usize, part| len.saturating_add(part.len()));
-    let mut key = Vec::with_capacity(len);
-    key.push(space);
-    for part in parts {
-        key.extend_from_slice(part);
-    }
+    let mut key = vec![space];
+    parts.iter().for_each(|part| key.extend_from_slice(part));
     key
-}
-
-// A part too long for this belongs to a record that is too large to be stored; saturating cannot make two stored keys
-// equal.
-fn len(part: &[u8]) -> [u8; 4] {
-    u32::try_from(part.len()).unwrap_or(u32::MAX).to_be_bytes()
 }
 
 #[cfg(test)]

@@ -49,7 +49,9 @@ impl Place {
     /// Returns [`StoreError::Replaced`] if a path leads to another file or none, and in every later call;
     /// [`StoreError::Poisoned`] after a failure.
     pub(crate) fn require(&self) -> Result<(), StoreError> {
-        self.alive()?;
+        if self.failed.load(Ordering::Acquire) {
+            return Err(StoreError::Poisoned);
+        }
         if !self.lost.load(Ordering::Acquire) {
             let leads = |(path, file): &(PathBuf, Identity)| match fs::metadata(path) {
                 Ok(metadata) => Ok(identity(&metadata) == *file),
@@ -81,10 +83,6 @@ impl Place {
         outcome
     }
 
-    fn alive(&self) -> Result<(), StoreError> {
-        if self.failed.load(Ordering::Acquire) { Err(StoreError::Poisoned) } else { Ok(()) }
-    }
-
     // After a commit that succeeded. If the paths cannot be followed, the outcome is unknown.
     fn require_still(&self) -> Result<(), StoreError> {
         self.require().map_err(|error| match error {
@@ -100,9 +98,9 @@ impl Place {
     }
 
     fn require_at(&self, now: Duration) -> Result<(), StoreError> {
-        self.alive()?;
         let millis = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
-        if millis(now) < self.next.load(Ordering::Relaxed) && !self.lost.load(Ordering::Acquire) {
+        let given_up = self.failed.load(Ordering::Acquire) || self.lost.load(Ordering::Acquire);
+        if millis(now) < self.next.load(Ordering::Relaxed) && !given_up {
             return Ok(());
         }
         self.next.store(millis(now.saturating_add(TRUST)), Ordering::Relaxed);

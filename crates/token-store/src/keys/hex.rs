@@ -9,6 +9,13 @@ pub(crate) fn push(text: &mut String, bytes: &[u8]) {
     }
 }
 
+/// Returns the digits of these bytes.
+pub(crate) fn text(bytes: &[u8]) -> String {
+    let mut text = String::new();
+    push(&mut text, bytes);
+    text
+}
+
 /// Returns the bytes that these digits stand for; `None` where there are other characters.
 pub(crate) fn bytes(text: &str) -> impl Iterator<Item = Option<u8>> {
     let (pairs, rest) = text.as_bytes().as_chunks::<2>();

@@ -9,7 +9,7 @@ use ring::{
 use token_core::{RootKey, UnixTime};
 use zeroize::Zeroizing;
 
-use crate::{Entity, Record, SealedKey, Terms};
+use crate::{Entity, KeyPlace, Record, SealedKey, Terms};
 
 /// Seals root keys, so that a reader of a store or of its backup learns none of them.
 ///
@@ -59,6 +59,16 @@ pub enum Owner<'a> {
         /// The number of the generation.
         number: u64,
     },
+}
+
+impl Owner<'_> {
+    /// Returns where the key of this owner is stored.
+    pub(crate) fn place(&self) -> KeyPlace {
+        match self {
+            Self::Token(terms) => KeyPlace::Token(terms.id.clone()),
+            Self::Generation { subject, .. } => KeyPlace::Generation((*subject).clone()),
+        }
+    }
 }
 
 /// An error of a key ring.

@@ -6,12 +6,12 @@ use token_core::RootKey;
 
 use crate::{
     Administration, Entity, KeyError, KeyPlace, KeyRing, Owner, Reseal, SealedKey, StoreError,
-    walk::{Part, Place},
+    walk::{Part, Place, add},
 };
 
 /// The progress of a [`rekey`], or its result. The result proves which keys are no longer needed: [`KeyRing::remove`]
 /// requires it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Rekeyed {
     /// How many sealed keys were examined, in records and generations.
     pub seen: u64,
@@ -70,16 +70,7 @@ pub fn rekey<S: Administration + ?Sized>(
     keys: &KeyRing,
     progress: &mut dyn FnMut(&Rekeyed),
 ) -> Result<Rekeyed, RekeyError> {
-    let mut done = Rekeyed {
-        seen: 0,
-        resealed: 0,
-        damaged: 0,
-        failed: 0,
-        examples: Vec::new(),
-        newest: keys.newest_id(),
-        needed: BTreeSet::new(),
-        proof: None,
-    };
+    let mut done = Rekeyed { newest: keys.newest_id(), ..Rekeyed::default() };
     let mut next = Some(Place::START);
     while let Some(place) = next {
         next = done.step(store, keys, &place, place.read(store)?)?;
@@ -130,16 +121,16 @@ impl Rekeyed {
         loop {
             let (mut changes, mut failed) = (Vec::new(), Vec::new());
             for item in &part.items {
-                let (sealed, owner, place) = item.sealed();
+                let (sealed, owner) = item.sealed();
                 if sealed.key_id == self.newest {
                     continue;
                 }
                 match keys.open(sealed, owner) {
                     Ok(root_key) => {
                         let new = keys.seal(&root_key, owner)?;
-                        changes.push(Reseal { place, old: sealed.clone(), new });
+                        changes.push(Reseal { place: owner.place(), old: sealed.clone(), new });
                     }
-                    Err(error) => failed.push((sealed.key_id, place, error)),
+                    Err(error) => failed.push((sealed.key_id, owner.place(), error)),
                 }
             }
             let resealed = store.reseal(&changes)?;
@@ -160,10 +151,6 @@ impl Rekeyed {
             return Ok(part.next);
         }
     }
-}
-
-fn add(count: &mut u64, more: usize) {
-    *count = count.saturating_add(u64::try_from(more).unwrap_or(u64::MAX));
 }
 
 #[cfg(test)]
@@ -289,7 +276,8 @@ mod tests {
         let forged = record(&KeyRing::generate().unwrap(), 9);
         assert_eq!(store.insert(&forged).unwrap(), Insert::Inserted);
         let part = Place::START.read(&store).unwrap();
-        let (old, owner, place) = part.items[0].sealed();
+        let (old, owner) = part.items[0].sealed();
+        let place = owner.place();
         assert_eq!(place, KeyPlace::Token(id(0)));
         let new = keys.seal(&RootKey::derive_any(b"another"), owner).unwrap();
         let change = Reseal { place, old: old.clone(), new };

@@ -1,11 +1,13 @@
 //! One line of an export.
 
-use std::{error::Error, io, num::NonZeroU64};
+use std::io;
 
 use serde::{Deserialize, Serialize};
-use token_core::UnixTime;
 
-use crate::{ClaimId, Entity, Generation, GrantId, Held, Item, Record, SealedKey, TokenId, keys::hex};
+use crate::{
+    ClaimId, Entity, Generation, GrantId, Held, Item, Record, TokenId,
+    contract::codec::{GenerationV1, RecordV1, bytes},
+};
 
 /// The version of the format.
 pub(super) const VERSION: u32 = 1;
@@ -16,8 +18,6 @@ pub(super) const HEADER: &[u8] = b"{\"onetoken_export\":1}\n";
 /// The greatest length of a line in bytes: a token with more than 100,000 claims of 64 bytes. An import uses about ten
 /// times as much memory.
 pub(super) const MAX_LINE: usize = 16 * 1024 * 1024;
-
-const NOT_HEX: &str = "bytes that are not written in hexadecimal digits, or too few or too many";
 
 /// No store holds such a token or generation: it has more uses than its limit, contradicts its claims, has a number
 /// that no generation has, or is too large.
@@ -30,7 +30,7 @@ pub(super) enum Document {
     OnetokenExport(u32),
     Token(Box<Token>),
     /// The id of a token that was left out because it is damaged in the exported store.
-    Damaged(String),
+    Damaged(#[serde(with = "bytes")] TokenId),
     Generation(GenerationOf),
     /// The subject of a generation that was left out likewise.
     DamagedGeneration(Entity),
@@ -42,36 +42,23 @@ pub(super) enum Document {
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Token {
-    id: String,
-    purpose: String,
-    resource: Option<Entity>,
-    issuer: Entity,
-    root_key: Sealed,
-    created: u64,
-    expires: Option<u64>,
-    use_limit: Option<NonZeroU64>,
-    uses: u64,
-    last_use: Option<u64>,
-    revoked: bool,
-    name: Option<String>,
-    /// Each with the uses left when it was made, and its grant.
-    claims: Vec<(String, u64, String)>,
+    #[serde(with = "bytes")]
+    id: TokenId,
+    #[serde(flatten, with = "RecordV1")]
+    record: Record,
+    claims: Vec<Claim>,
 }
+
+/// A claim, with the uses left when it was made and its grant.
+#[derive(Serialize, Deserialize)]
+struct Claim(#[serde(with = "bytes")] ClaimId, u64, #[serde(with = "bytes")] [u8; 8]);
 
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct GenerationOf {
     subject: Entity,
-    number: u64,
-    root_key: Sealed,
-}
-
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Sealed {
-    key_id: u32,
-    nonce: String,
-    ciphertext: String,
+    #[serde(flatten, with = "GenerationV1")]
+    generation: Generation,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -95,62 +82,33 @@ impl Document {
     }
 
     pub(super) fn of(item: &Item) -> Self {
-        match item {
-            Item::Token { record, claims } => Self::Token(Box::new(Token {
-                id: hex(record.id.as_bytes()),
-                purpose: record.purpose.to_string(),
-                resource: record.resource.clone(),
-                issuer: record.issuer.clone(),
-                root_key: Sealed::new(&record.root_key),
-                created: record.created.as_secs(),
-                expires: record.expires.map(UnixTime::as_secs),
-                use_limit: record.use_limit,
-                uses: record.uses,
-                last_use: record.last_use.map(UnixTime::as_secs),
-                revoked: record.revoked,
-                name: record.name.clone(),
-                claims: claims
-                    .iter()
-                    .map(|(claim, Held { uses_left, grant })| {
-                        (hex(claim.as_bytes()), *uses_left, hex(&grant.to_bytes()))
-                    })
-                    .collect(),
-            })),
-            Item::Generation { subject, generation } => Self::Generation(GenerationOf {
-                subject: subject.clone(),
-                number: generation.number,
-                root_key: Sealed::new(&generation.root_key),
-            }),
+        match item.clone() {
+            Item::Token { record, claims } => {
+                let claim =
+                    |(claim, held): (ClaimId, Held)| Claim(claim, held.uses_left, held.grant.to_bytes());
+                let claims = claims.into_iter().map(claim).collect();
+                Self::Token(Box::new(Token { id: record.id.clone(), record, claims }))
+            }
+            Item::Generation { subject, generation } => {
+                Self::Generation(GenerationOf { subject, generation })
+            }
         }
     }
 
     /// Returns the item of the document, if it holds a token or a generation.
-    pub(super) fn into_item(self) -> Result<Option<Item>, Box<dyn Error + Send + Sync>> {
+    pub(super) fn into_item(self) -> Result<Option<Item>, &'static str> {
         let item = match self {
             Self::Token(token) => {
-                let claim = |(claim, uses_left, grant): (String, u64, String)| -> Result<_, Box<dyn Error + Send + Sync>> {
-                    let held = Held { uses_left, grant: GrantId::from_bytes(array(&grant)?) };
-                    Ok((ClaimId::new(bytes(&claim)?)?, held))
+                let Token { id, record, claims } = *token;
+                let held = |Claim(claim, uses_left, grant)| {
+                    (claim, Held { uses_left, grant: GrantId::from_bytes(grant) })
                 };
-                let record = Record {
-                    id: TokenId::new(bytes(&token.id)?)?,
-                    purpose: token.purpose.parse()?,
-                    resource: token.resource,
-                    issuer: token.issuer,
-                    root_key: token.root_key.sealed_key()?,
-                    created: UnixTime::from_secs(token.created),
-                    expires: token.expires.map(UnixTime::from_secs),
-                    use_limit: token.use_limit,
-                    uses: token.uses,
-                    last_use: token.last_use.map(UnixTime::from_secs),
-                    revoked: token.revoked,
-                    name: token.name,
-                };
-                let claims = token.claims.into_iter().map(claim).collect::<Result<Vec<_>, _>>()?;
-                Item::Token { record, claims }
+                Item::Token {
+                    record: Record { id, ..record },
+                    claims: claims.into_iter().map(held).collect(),
+                }
             }
-            Self::Generation(GenerationOf { subject, number, root_key }) => {
-                let generation = Generation { number, root_key: root_key.sealed_key()? };
+            Self::Generation(GenerationOf { subject, generation }) => {
                 Item::Generation { subject, generation }
             }
             Self::OnetokenExport(_)
@@ -159,7 +117,7 @@ impl Document {
             | Self::RevokeBefore(_)
             | Self::End(_) => return Ok(None),
         };
-        if is_sound(&item) { Ok(Some(item)) } else { Err(UNSOUND.into()) }
+        if is_sound(&item) { Ok(Some(item)) } else { Err(UNSOUND) }
     }
 }
 
@@ -182,32 +140,4 @@ pub(super) fn is_sound(item: &Item) -> bool {
         }
     };
     agrees && record.to_bytes().is_ok()
-}
-
-impl Sealed {
-    fn new(SealedKey { key_id, nonce, ciphertext }: &SealedKey) -> Self {
-        Self { key_id: *key_id, nonce: hex(nonce), ciphertext: hex(ciphertext) }
-    }
-
-    fn sealed_key(self) -> Result<SealedKey, &'static str> {
-        Ok(SealedKey {
-            key_id: self.key_id,
-            nonce: array(&self.nonce)?,
-            ciphertext: bytes(&self.ciphertext)?,
-        })
-    }
-}
-
-fn bytes(text: &str) -> Result<Vec<u8>, &'static str> {
-    hex::bytes(text).collect::<Option<_>>().ok_or(NOT_HEX)
-}
-
-fn array<const N: usize>(text: &str) -> Result<[u8; N], &'static str> {
-    hex::array(text).ok_or(NOT_HEX)
-}
-
-pub(super) fn hex(bytes: &[u8]) -> String {
-    let mut text = String::new();
-    hex::push(&mut text, bytes);
-    text
 }

@@ -61,6 +61,6 @@ impl<R: Read> Lines<R> {
 
     /// Returns the item of the current line, if it holds a token or a generation.
     pub(super) fn item(&self, document: Document) -> Result<Option<Item>, TransferError> {
-        document.into_item().map_err(|source| TransferError::Line { line: self.line, source })
+        document.into_item().map_err(|source| TransferError::Line { line: self.line, source: source.into() })
     }
 }

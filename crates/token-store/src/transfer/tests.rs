@@ -263,13 +263,13 @@ fn what_contradicts_itself_is_refused_and_nothing_is_kept() {
             match line.split_once("\"sha256\":\"") {
                 None => text.push_str(line),
                 Some((line, _)) => {
-                    let hash = hex(digest::digest(&SHA256, text.as_bytes()).as_ref());
+                    let hash = hex::text(digest::digest(&SHA256, text.as_bytes()).as_ref());
                     text.push_str(&format!("{line}\"sha256\":\"{hash}\"}}}}"));
                 }
             }
             text.push('\n');
         }
-        let sha256 = hex(digest::digest(&SHA256, text.as_bytes()).as_ref());
+        let sha256 = hex::text(digest::digest(&SHA256, text.as_bytes()).as_ref());
         text.push_str(&format!("{{\"end\":{{\"tokens\":2,\"generations\":1,\"sha256\":\"{sha256}\"}}}}\n"));
         let store = MemoryStore::new();
         let refused = import(&store, &mut Cursor::new(&text), Epoch::Same, &mut |_| ()).unwrap_err();

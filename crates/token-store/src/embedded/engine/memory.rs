@@ -39,11 +39,8 @@ impl View for RwLockReadGuard<'_, BTreeMap<Vec<u8>, Vec<u8>>> {
         Ok(BTreeMap::get(self, key).cloned())
     }
 
-    fn scan(&self, from: &[u8], to: &[u8], limit: usize) -> Result<Vec<Pair>, StoreError> {
-        if from >= to {
-            return Ok(Vec::new()); // a range that a BTreeMap panics at
-        }
-        let range = self.range::<[u8], _>((Bound::Included(from), Bound::Excluded(to)));
+    fn range(&self, from: &[u8], to: &[u8], limit: usize) -> Result<Vec<Pair>, StoreError> {
+        let range = BTreeMap::range::<[u8], _>(self, (Bound::Included(from), Bound::Excluded(to)));
         Ok(range.take(limit).map(|(key, value)| (key.clone(), value.clone())).collect())
     }
 }

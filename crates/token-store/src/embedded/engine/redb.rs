@@ -7,7 +7,6 @@
 //! that takes about a second per million records.
 
 use std::{
-    cell::Cell,
     fs,
     io::{self, Read},
     panic::{AssertUnwindSafe, catch_unwind},
@@ -23,7 +22,7 @@ use ::redb::{
 use crate::{
     StoreError,
     disk::{self, Draft},
-    embedded::engine::{Batch, Engine, OnDisk, Pair, View},
+    embedded::engine::{Batch, Engine, Pair, View},
     embedded::layout,
     embedded::place::Place,
 };
@@ -41,13 +40,14 @@ pub(crate) struct Redb {
     place: Place,
 }
 
-impl OnDisk for Redb {
-    fn create(path: &Path) -> Result<Self, StoreError> {
-        create(path)?;
-        Self::open(path)
+impl Redb {
+    /// Creates a store at `path`, and opens it.
+    pub(crate) fn create(path: &Path) -> Result<Self, StoreError> {
+        create(path).and_then(|()| Self::open(path))
     }
 
-    fn open(path: &Path) -> Result<Self, StoreError> {
+    /// Opens the store at `path`.
+    pub(crate) fn open(path: &Path) -> Result<Self, StoreError> {
         let metadata = disk::existing(path, fs::metadata(path))?;
         if metadata.is_dir() {
             return Err(not_a_store(path, "a directory"));
@@ -81,7 +81,8 @@ impl OnDisk for Redb {
         })
     }
 
-    fn locked(path: &Path) -> PathBuf {
+    /// Returns the path of the file that is locked while the store at `path` is open.
+    pub(crate) fn locked(path: &Path) -> PathBuf {
         path.to_owned()
     }
 }
@@ -100,18 +101,15 @@ impl Engine for Redb {
     fn commit(&self, batch: &Batch) -> Result<(), StoreError> {
         self.place.require()?;
         // Nothing that redb writes counts before it is told to commit.
-        let committing = Cell::new(false);
-        let outcome = guarded(|| {
+        let transaction = guarded(|| {
             let mut transaction = self.database.begin_write().map_err(failure)?;
             fill(&mut transaction, batch)?;
-            committing.set(true);
-            transaction.commit().map_err(|error| StoreError::Unknown(cause(error)))
-        });
-        self.place.settle(outcome.map_err(|error| match error {
-            StoreError::Unknown(cause) => StoreError::Unknown(cause),
-            _ if committing.get() => StoreError::Unknown(None),
-            error => error,
-        }))
+            Ok(transaction)
+        })?;
+        self.place.settle(match catch_unwind(AssertUnwindSafe(|| transaction.commit())) {
+            Ok(committed) => committed.map_err(|error| StoreError::Unknown(cause(error))),
+            Err(_) => Err(StoreError::Unknown(None)),
+        })
     }
 }
 
@@ -122,10 +120,7 @@ impl View for RedbView {
         guarded(|| Ok(self.0.get(key).map_err(failure)?.map(|value| value.value().to_vec())))
     }
 
-    fn scan(&self, from: &[u8], to: &[u8], limit: usize) -> Result<Vec<Pair>, StoreError> {
-        if from >= to {
-            return Ok(Vec::new());
-        }
+    fn range(&self, from: &[u8], to: &[u8], limit: usize) -> Result<Vec<Pair>, StoreError> {
         guarded(|| {
             let mut pairs = Vec::new();
             for item in self.0.range::<&[u8]>(from..to).map_err(failure)?.take(limit) {

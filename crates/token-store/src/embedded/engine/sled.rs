@@ -38,7 +38,7 @@ use crate::{
     StoreError,
     contract::codec,
     disk::{self, refused},
-    embedded::engine::{Batch, Engine, OnDisk, Pair, View},
+    embedded::engine::{Batch, Engine, Pair, View},
     embedded::layout,
     embedded::place::Place,
 };
@@ -87,8 +87,9 @@ pub(crate) struct State {
     marker: Marker,
 }
 
-impl OnDisk for Sled {
-    fn create(path: &Path) -> Result<Self, StoreError> {
+impl Sled {
+    /// Creates a store at `path`, and opens it.
+    pub(crate) fn create(path: &Path) -> Result<Self, StoreError> {
         let mut marker = Marker::create(path)?;
         match marker.read()? {
             None => {
@@ -99,7 +100,8 @@ impl OnDisk for Sled {
         }
     }
 
-    fn open(path: &Path) -> Result<Self, StoreError> {
+    /// Opens the store at `path`.
+    pub(crate) fn open(path: &Path) -> Result<Self, StoreError> {
         let mut marker = Marker::open(path)?;
         let least = marker.read()?.ok_or_else(|| StoreError::NotFound { path: path.to_owned() })?;
         if !(path.join("db").is_file() && path.join("conf").is_file()) {
@@ -108,12 +110,11 @@ impl OnDisk for Sled {
         Self::start(path, marker, Some(least))
     }
 
-    fn locked(path: &Path) -> PathBuf {
+    /// Returns the path of the file that is locked while the store at `path` is open.
+    pub(crate) fn locked(path: &Path) -> PathBuf {
         path.join(marker::NAME)
     }
-}
 
-impl Sled {
     // Starts sled. `least` is the least number of commits that its log must hold; `None` for a store to complete.
     fn start(path: &Path, mut marker: Marker, least: Option<u64>) -> Result<Self, StoreError> {
         require_own_threads()?;
@@ -130,7 +131,7 @@ impl Sled {
                 None => finish(path, &db, &file, &mut marker)?,
             };
             let watched = Watched::new(db)?;
-            let files = [(&*path.join("db"), &file), (&*Self::locked(path), marker.file())];
+            let files = [(&*path.join("db"), &file), (&*Self::locked(path), &marker.file)];
             let place = Place::of(path, &files).map_err(refused)?;
             place.require()?;
             let state = RwLock::new(State { watched, file, commits, marker });
@@ -188,10 +189,7 @@ impl View for RwLockReadGuard<'_, State> {
         guarded(|| Ok(self.watched.db.get(key).map_err(reading)?.map(|value| value.to_vec())))
     }
 
-    fn scan(&self, from: &[u8], to: &[u8], limit: usize) -> Result<Vec<Pair>, StoreError> {
-        if from >= to {
-            return Ok(Vec::new());
-        }
+    fn range(&self, from: &[u8], to: &[u8], limit: usize) -> Result<Vec<Pair>, StoreError> {
         guarded(|| {
             let pair = |item: Result<_, _>| {
                 let (key, value): (::sled::IVec, ::sled::IVec) = item.map_err(reading)?;

@@ -6,13 +6,14 @@ use token_core::UnixTime;
 
 use super::{Kv, group::Draft, listed, newest, put_new, record, revoke_before};
 use crate::{
-    ClaimId, Counts, Cursor, Filter, Generations, Held, Item, KeyPlace, Raise, Record, Reseal, StoreError,
-    Sweep, TokenId,
+    ClaimId, Counts, Cursor, Filter, Generation, Generations, Held, Item, KeyPlace, Raise, Record, Reseal,
+    StoreError, Sweep, TokenId,
     contract::codec::{self, Claim},
     embedded::engine::{Engine, Pair, View},
     embedded::layout,
     embedded::listing::Listing,
     kit,
+    walk::add,
 };
 
 /// The number of pairs read at a time.
@@ -54,12 +55,11 @@ impl<E: Engine> Kv<E> {
         self.revoking.fetch_add(1, Ordering::AcqRel);
         let set = self.write(move |draft| {
             let present = revoke_before(draft)?;
-            if time <= present {
-                return Ok(present);
+            if time > present {
+                newest::believe(draft, time)?;
+                draft.put_value(layout::REVOKED_BEFORE.to_vec(), &time)?;
             }
-            newest::believe(draft, time)?;
-            draft.put_time(layout::REVOKED_BEFORE, time)?;
-            Ok(time)
+            Ok(time.max(present))
         });
         if let Ok(time) = set {
             self.note_revoked_before(time);
@@ -71,37 +71,28 @@ impl<E: Engine> Kv<E> {
     pub(crate) fn counts(&self) -> Result<Counts, StoreError> {
         let mut counts = Counts::default();
         let before = self.read(|view| revoke_before(view))?;
-        let add = |count: &mut u64, one: bool| *count = count.saturating_add(u64::from(one));
         let scan = |from: &[u8], end: &[u8]| self.read(|view| view.scan(from, end, PAGE));
         each(layout::RECORDS, scan, |(key, value)| {
             let id = layout::token(key, layout::RECORDS.len())?;
-            add(&mut counts.records, true);
-            let record = match codec::decode_record(key, id, value) {
+            add(&mut counts.records, 1);
+            let record = match Record::from_bytes(id, value) {
                 Err(StoreError::Corrupt { .. }) => {
-                    add(&mut counts.damaged, true);
+                    add(&mut counts.damaged, 1);
                     return Ok(());
                 }
                 record => record?,
             };
-            add(&mut counts.spent, record.is_spent());
-            add(&mut counts.revoked, record.revoked || record.created < before);
-            add(&mut counts.expiring, record.expires.is_some());
+            add(&mut counts.spent, record.is_spent().into());
+            add(&mut counts.revoked, (record.revoked || record.created < before).into());
+            add(&mut counts.expiring, record.expires.is_some().into());
             Ok(())
         })?;
-        each(layout::CLAIMS, scan, |_| {
-            add(&mut counts.claims, true);
-            Ok(())
-        })?;
+        counts.generations = count(layout::GENERATIONS, scan)?;
+        counts.claims = count(layout::CLAIMS, scan)?;
         // Claims of purged records no longer count.
         each(layout::ALL_LEFT, scan, |(key, _)| {
             let claims = layout::claims(&layout::token(key, layout::ALL_LEFT.len())?);
-            each(&claims, scan, |_| {
-                counts.claims = counts.claims.saturating_sub(1);
-                Ok(())
-            })
-        })?;
-        each(layout::GENERATIONS, scan, |_| {
-            add(&mut counts.generations, true);
+            counts.claims = counts.claims.saturating_sub(count(&claims, scan)?);
             Ok(())
         })?;
         Ok(counts)
@@ -119,7 +110,7 @@ impl<E: Engine> Kv<E> {
         let claim = |(key, value): Pair| {
             let (_, claim) =
                 layout::claim_of(&key).ok_or(StoreError::Corrupt { what: "the key of a claim" })?;
-            Ok((claim, codec::decode_claim(&key, &value)?.held))
+            Ok((claim, codec::decode::<Claim>(&key, &value)?.held()))
         };
         self.read(|view| match view.get(&layout::record(id))? {
             Some(_) => view.scan(&from, &end, limit)?.into_iter().map(claim).collect(),
@@ -139,7 +130,7 @@ impl<E: Engine> Kv<E> {
             for (key, value) in &pairs {
                 // No call looks up a key that names no subject; `check` reports it.
                 let Some(subject) = layout::subject_of(key) else { continue };
-                match codec::decode_generation(key, value) {
+                match Generation::from_bytes(&subject, value) {
                     Ok(generation) => page.sound.push((subject, generation)),
                     Err(StoreError::Corrupt { .. }) => page.damaged.push(subject),
                     Err(error) => return Err(error),
@@ -165,13 +156,12 @@ impl<E: Engine> Kv<E> {
                     KeyPlace::Generation(subject) => {
                         let key = layout::generation(&subject);
                         let Some(value) = draft.get(&key)? else { continue };
-                        let mut generation = codec::decode_generation(&key, &value)?;
+                        let mut generation = Generation::from_bytes(&subject, &value)?;
                         if generation.root_key != old {
                             continue;
                         }
                         generation.root_key = new;
-                        let value = codec::encode_generation(&key, &generation)?;
-                        draft.put(key, value);
+                        draft.put(key, generation.to_bytes(&subject)?);
                     }
                 }
                 resealed = resealed.saturating_add(1);
@@ -182,44 +172,56 @@ impl<E: Engine> Kv<E> {
 
     pub(crate) fn restore(&self, items: &[Item]) -> Result<usize, StoreError> {
         loop {
-            match self.restore_anew(items.to_vec())? {
+            let items = items.to_vec();
+            // The inner `Err` names a purged record with claims left. They are removed first.
+            let restored = self.write(move |draft| {
+                for item in &items {
+                    if let Item::Token { record, .. } = item
+                        && draft.get(&layout::left(&record.id))?.is_some()
+                    {
+                        return Ok(Err(record.id.clone()));
+                    }
+                }
+                let mut kept = 0_usize;
+                for item in items {
+                    let changed = match item {
+                        Item::Token { record, claims } => restore(draft, record, claims)?,
+                        Item::Generation { subject, generation } => {
+                            let key = layout::generation(&subject);
+                            let is_later =
+                                match kit::raise(&subject, draft.get(&key)?.as_deref(), &generation)? {
+                                    Raise::Raised => true,
+                                    Raise::Stale { present } => present < generation.number,
+                                };
+                            if is_later {
+                                draft.put(key, generation.to_bytes(&subject)?);
+                            }
+                            is_later
+                        }
+                    };
+                    kept = kept.saturating_add(usize::from(changed));
+                }
+                Ok(Ok(kept))
+            })?;
+            match restored {
                 Ok(kept) => return Ok(kept),
                 Err(id) => self.sweep_one(&id)?,
             }
         }
     }
+}
 
-    // The inner `Err` names a purged record with claims left: the caller must remove them first.
-    fn restore_anew(&self, items: Vec<Item>) -> Result<Result<usize, TokenId>, StoreError> {
-        self.write(move |draft| {
-            for item in &items {
-                if let Item::Token { record, .. } = item
-                    && draft.get(&layout::left(&record.id))?.is_some()
-                {
-                    return Ok(Err(record.id.clone()));
-                }
-            }
-            let mut kept = 0_usize;
-            for item in items {
-                let changed = match item {
-                    Item::Token { record, claims } => restore(draft, record, claims)?,
-                    Item::Generation { subject, generation } => {
-                        let key = layout::generation(&subject);
-                        let is_later = match kit::raise(&subject, draft.get(&key)?.as_deref(), &generation)? {
-                            Raise::Raised => true,
-                            Raise::Stale { present } => present < generation.number,
-                        };
-                        if is_later {
-                            draft.put(key, generation.to_bytes(&subject)?);
-                        }
-                        is_later
-                    }
-                };
-                kept = kept.saturating_add(usize::from(changed));
-            }
-            Ok(Ok(kept))
-        })
-    }
+/// Counts the pairs under a prefix.
+pub(super) fn count(
+    prefix: &[u8],
+    scan: impl Fn(&[u8], &[u8]) -> Result<Vec<Pair>, StoreError>,
+) -> Result<u64, StoreError> {
+    let mut count = 0;
+    each(prefix, scan, |_| {
+        add(&mut count, 1);
+        Ok(())
+    })?;
+    Ok(count)
 }
 
 /// Visits every pair under a prefix, page by page, as `scan` returns them.
@@ -259,7 +261,7 @@ fn restore(draft: &mut Draft<'_>, record: Record, claims: Vec<(ClaimId, Held)>) 
     for (claim, held) in claims {
         let key = layout::claim(&record.id, &claim);
         // The store it came from may have reported the use to others: it stays spent.
-        draft.put_claim(key, Claim { held, answered_again: true })?;
+        draft.put_value(key, &Claim::new(held, true))?;
     }
     Ok(true)
 }

@@ -2,14 +2,15 @@
 
 use super::{
     Kv,
-    admin::{PAGE, each},
+    admin::{PAGE, count, each},
     index_entries, newest, record, revoke_before,
 };
 use crate::{
     CheckReport, Fault, KeyRing, Record, StoreError, TokenId,
-    contract::codec,
+    contract::codec::{self, Claim},
     embedded::engine::{Engine, View},
     embedded::layout::{self, Entry},
+    walk::add,
 };
 
 impl<E: Engine> Kv<E> {
@@ -30,21 +31,20 @@ struct Check<'a, V> {
 
 impl<V: View> Check<'_, V> {
     fn everything(&mut self) {
-        let mut from = Vec::new();
-        loop {
-            let Ok(pairs) = self.view.scan(&from, &[0xff], PAGE) else {
-                return self.report.find(Fault::Unreadable, None);
-            };
-            for (key, value) in &pairs {
+        let view = self.view;
+        let walked = each(
+            &[],
+            |from, _| view.scan(from, &[0xff], PAGE),
+            |(key, value)| {
                 // A pair that cannot be read now is a fault too. The walk continues.
                 if self.pair(key, value).is_err() {
                     self.report.find(Fault::Unreadable, None);
                 }
-            }
-            match pairs.into_iter().next_back() {
-                Some((last, _)) => from = layout::next(last),
-                None => return,
-            }
+                Ok(())
+            },
+        );
+        if walked.is_err() {
+            self.report.find(Fault::Unreadable, None);
         }
     }
 
@@ -55,8 +55,8 @@ impl<V: View> Check<'_, V> {
             Some(Entry::Claim(id)) => self.claim(key, &id, value)?,
             Some(Entry::Index(id)) => self.index(key, &id, value)?,
             Some(Entry::Left(id)) => {
-                add(&mut self.report.entries);
-                if codec::decode_index(key, value).is_err() {
+                add(&mut self.report.entries, 1);
+                if codec::decode::<()>(key, value).is_err() {
                     self.report.find(Fault::DamagedEntry, Some(&id));
                 }
                 if self.view.get(&layout::record(&id))?.is_some() {
@@ -71,7 +71,7 @@ impl<V: View> Check<'_, V> {
 
     fn meta(&mut self, key: &[u8], value: &[u8]) {
         let sound = if key == layout::FORMAT {
-            layout::check_format(value).is_ok()
+            layout::require_format(Some(value)).is_ok()
         } else if key == layout::REVOKED_BEFORE {
             revoke_before(self.view).is_ok()
         } else if key == layout::NEWEST {
@@ -92,29 +92,26 @@ impl<V: View> Check<'_, V> {
                 self.report.find(Fault::MissingEntry, Some(id));
             }
         }
-        let claims = self.claims_on(&record)?;
+        let scan = |from: &[u8], end: &[u8]| self.view.scan(from, end, PAGE);
+        let claims = count(&layout::claims(id), scan)?;
         self.report.uses(&record, claims);
         Ok(())
     }
 
     fn claim(&mut self, key: &[u8], id: &TokenId, value: &[u8]) -> Result<(), StoreError> {
         let found = self.sound(id)?;
-        if matches!(found, Found::Absent) && self.view.get(&layout::left(id))?.is_some() {
+        if matches!(found, Some(None)) && self.view.get(&layout::left(id))?.is_some() {
             // The next purge removes it.
             return Ok(());
         }
-        let use_limit = match &found {
-            Found::Sound(record) => record.use_limit,
-            Found::Damaged | Found::Absent => None,
-        };
-        match codec::decode_claim(key, value) {
-            Ok(claim) if !matches!(found, Found::Damaged) => {
-                self.report.claim(id, claim.held.uses_left, use_limit);
+        match (codec::decode::<Claim>(key, value), found) {
+            (Ok(claim), Some(record)) => {
+                self.report.claim(id, claim.held().uses_left, record.and_then(|record| record.use_limit));
             }
             // The record of the claim is unknown.
-            Ok(_) => add(&mut self.report.claims),
-            Err(_) => {
-                add(&mut self.report.claims);
+            (Ok(_), None) => add(&mut self.report.claims, 1),
+            (Err(_), _) => {
+                add(&mut self.report.claims, 1);
                 self.report.find(Fault::DamagedClaim, Some(id));
             }
         }
@@ -122,48 +119,23 @@ impl<V: View> Check<'_, V> {
     }
 
     fn index(&mut self, key: &[u8], id: &TokenId, value: &[u8]) -> Result<(), StoreError> {
-        add(&mut self.report.entries);
-        if codec::decode_index(key, value).is_err() {
+        add(&mut self.report.entries, 1);
+        if codec::decode::<()>(key, value).is_err() {
             self.report.find(Fault::DamagedEntry, Some(id));
         }
-        let agrees = match self.sound(id)? {
-            Found::Sound(record) => index_entries(&record).any(|entry| entry == key),
-            Found::Damaged => true,
-            Found::Absent => false,
-        };
+        let agrees = |record: Record| index_entries(&record).any(|entry| entry == key);
+        let agrees = self.sound(id)?.is_none_or(|record| record.is_some_and(agrees));
         if !agrees {
             self.report.find(Fault::StrayEntry, Some(id));
         }
         Ok(())
     }
 
-    fn sound(&self, id: &TokenId) -> Result<Found, StoreError> {
+    // Returns the record, if any; `None` if it is damaged, which the walk over the records counts.
+    fn sound(&self, id: &TokenId) -> Result<Option<Option<Record>>, StoreError> {
         match record(self.view, id) {
-            Ok(Some(record)) => Ok(Found::Sound(Box::new(record))),
-            Ok(None) => Ok(Found::Absent),
-            // It is counted during the walk over the records.
-            Err(StoreError::Corrupt { .. } | StoreError::NewerVersion { .. }) => Ok(Found::Damaged),
-            Err(error) => Err(error),
+            Err(StoreError::Corrupt { .. } | StoreError::NewerVersion { .. }) => Ok(None),
+            found => found.map(Some),
         }
     }
-
-    fn claims_on(&self, record: &Record) -> Result<u64, StoreError> {
-        let mut count = 0;
-        let scan = |from: &[u8], end: &[u8]| self.view.scan(from, end, PAGE);
-        each(&layout::claims(&record.id), scan, |_| {
-            add(&mut count);
-            Ok(())
-        })?;
-        Ok(count)
-    }
-}
-
-enum Found {
-    Sound(Box<Record>),
-    Damaged,
-    Absent,
-}
-
-fn add(count: &mut u64) {
-    *count = count.saturating_add(1);
 }

@@ -17,7 +17,7 @@ pub(super) fn see(draft: &mut Draft<'_>, created: UnixTime) -> Result<(), StoreE
         known => known?,
     };
     if known.is_none_or(|known| created.as_secs() > known.as_secs().saturating_add(LAG)) {
-        draft.put_time(layout::NEWEST, created)?;
+        draft.put_value(layout::NEWEST.to_vec(), &created)?;
     }
     Ok(())
 }

@@ -17,15 +17,6 @@ mod tests;
 /// The number of changes that ends a step: some milliseconds of writing, for which others wait at most.
 const CHANGES: usize = 256;
 
-/// The result of one step.
-#[derive(Default)]
-struct Step {
-    removed: usize,
-    more: bool,
-    // The last damaged record, after which the next step starts.
-    passed_over: Option<Vec<u8>>,
-}
-
 impl<E: Engine> Kv<E> {
     pub(crate) fn purge(&self, now: UnixTime, limit: usize) -> Result<usize, StoreError> {
         self.read(|view| newest::believe(view, now))?;
@@ -62,16 +53,14 @@ impl<E: Engine> Kv<E> {
                 break;
             }
             let (start, end) = (from.clone(), end.clone());
-            let step = self.write(move |draft| {
+            let (some, next) = self.write(move |draft| {
                 let pairs = draft.scan(&start, &end, left)?;
-                remove_each(draft, &pairs, token_at)
+                remove_each(draft, start, &pairs, token_at)
             })?;
-            removed = removed.saturating_add(step.removed);
-            if !step.more {
-                break;
-            }
-            if let Some(last) = step.passed_over {
-                from = layout::next(last);
+            removed = removed.saturating_add(some);
+            match next {
+                Some(next) => from = next,
+                None => break,
             }
         }
         self.sweep()?;
@@ -108,21 +97,27 @@ impl<E: Engine> Kv<E> {
     }
 }
 
-// Removes the records of as many index entries as fit into a step.
-fn remove_each(draft: &mut Draft<'_>, pairs: &[Pair], token_at: usize) -> Result<Step, StoreError> {
-    let mut step = Step { more: !pairs.is_empty(), ..Step::default() };
+// Removes the records of as many index entries as fit into a step. Returns how many, and the key at which the next step
+// starts, after damaged records; `None` if there are no entries.
+fn remove_each(
+    draft: &mut Draft<'_>,
+    start: Vec<u8>,
+    pairs: &[Pair],
+    token_at: usize,
+) -> Result<(usize, Option<Vec<u8>>), StoreError> {
+    let (mut removed, mut next) = (0_usize, (!pairs.is_empty()).then_some(start));
     for pair in pairs {
-        if draft.changes() >= CHANGES {
+        if draft.own.len() >= CHANGES {
             break;
         }
         let record = layout::token(&pair.0, token_at).and_then(|id| indexed(draft, id, pair));
         match record.and_then(|record| remove(draft, &record)) {
-            Ok(()) => step.removed = step.removed.saturating_add(1),
-            Err(StoreError::Corrupt { .. }) => step.passed_over = Some(pair.0.clone()),
+            Ok(()) => removed = removed.saturating_add(1),
+            Err(StoreError::Corrupt { .. }) => next = Some(layout::next(pair.0.clone())),
             Err(error) => return Err(error),
         }
     }
-    Ok(step)
+    Ok((removed, next))
 }
 
 // Removes the record first, so that it is absent from then on: if it stayed, a claim already removed would be granted
@@ -135,7 +130,7 @@ fn remove(draft: &mut Draft<'_>, record: &Record) -> Result<(), StoreError> {
     }
     draft.remove(layout::record(&record.id));
     if !forget(draft, claims) {
-        draft.put_index(layout::left(&record.id))?;
+        draft.put_value(layout::left(&record.id), &())?;
     }
     Ok(())
 }

@@ -84,7 +84,7 @@ fn space() -> Entity {
 #[test]
 fn a_store_of_version_1_is_read() {
     let (keys, pairs) = golden();
-    layout::check_format(&pairs[0].1).unwrap();
+    layout::require_format(Some(&pairs[0].1)).unwrap();
     let store = store(&pairs);
 
     let record = store.get(&full()).unwrap().unwrap();
@@ -168,9 +168,7 @@ fn what_is_written_is_of_version_1() {
     }
     let generation = old.generation(&user()).unwrap().unwrap();
     let raised = new.write(move |draft| {
-        let key = layout::generation(&user());
-        let value = codec::encode_generation(&key, &generation)?;
-        draft.put(key, value);
+        draft.put(layout::generation(&user()), generation.to_bytes(&user())?);
         Ok(())
     });
     raised.unwrap();
@@ -323,7 +321,7 @@ fn a_check_finds_missing_values() {
 fn what_is_revoked_on_disk_is_revoked_to_a_reader() {
     let store = store(&golden().1);
     let (key, time) = (layout::REVOKED_BEFORE.to_vec(), UnixTime::MAX);
-    let value = codec::encode_time(&key, time).unwrap();
+    let value = codec::encode(&key, &time).unwrap();
     store.revoking.fetch_add(1, Ordering::AcqRel);
     store.engine.get().unwrap().commit(&crate::embedded::engine::Batch::from([(key, Some(value))])).unwrap();
     assert_eq!(
@@ -368,9 +366,7 @@ fn faults_are_told_apart() {
         move |store: &Kv<Memory>| {
             let mut record = store.get(id).unwrap().unwrap();
             change(&mut record);
-            let key = layout::record(id);
-            let value = codec::encode_record(&key, &record).unwrap();
-            put(store, key, value);
+            put(store, layout::record(id), record.to_bytes().unwrap());
         }
     };
     assert_eq!(checked(&|_| (), Some(&keys)), []);
@@ -402,22 +398,14 @@ fn faults_are_told_apart() {
     assert_eq!(checked(&|store| put(store, vec![99, 9], vec![]), None), [(Fault::UnknownKey, 1)]);
     let claimed = |store: &Kv<Memory>| {
         let key = layout::claim(&TokenId::new(*b"nobody").unwrap(), &claim());
-        let value = codec::encode_claim(
-            &key,
-            Claim { held: Held { uses_left: 0, grant: grant() }, answered_again: false },
-        )
-        .unwrap();
-        put(store, key, value);
+        let value = codec::encode(&key, &Claim::new(Held { uses_left: 0, grant: grant() }, false));
+        put(store, key, value.unwrap());
     };
     assert_eq!(checked(&claimed, None), [(Fault::StrayClaim, 1)]);
     let wrong = |store: &Kv<Memory>| {
         let key = layout::claim(&id, &claim());
-        let value = codec::encode_claim(
-            &key,
-            Claim { held: Held { uses_left: 1, grant: grant() }, answered_again: false },
-        )
-        .unwrap();
-        put(store, key, value);
+        let value = codec::encode(&key, &Claim::new(Held { uses_left: 1, grant: grant() }, false));
+        put(store, key, value.unwrap());
     };
     assert_eq!(checked(&wrong, None), [(Fault::WrongClaim, 1)]);
 }

@@ -29,7 +29,8 @@ const TITLE: &str = "onetoken sled store ";
 const VERSION: u32 = 1;
 
 pub(crate) struct Marker {
-    file: File,
+    /// The locked file.
+    pub(super) file: File,
     dir: PathBuf,
 }
 
@@ -66,11 +67,6 @@ impl Marker {
     fn lock(self) -> Result<Self, StoreError> {
         disk::locked(&self.dir, self.file.try_lock())?;
         Ok(self)
-    }
-
-    /// Returns the locked file.
-    pub(crate) fn file(&self) -> &File {
-        &self.file
     }
 
     /// Returns the least number of commits; `None` for an incomplete store.

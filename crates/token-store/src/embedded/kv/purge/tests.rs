@@ -28,7 +28,7 @@ impl View for DamagedView<'_> {
         View::get(&self.0, key)
     }
 
-    fn scan(&self, from: &[u8], to: &[u8], limit: usize) -> Result<Vec<Pair>, StoreError> {
+    fn range(&self, from: &[u8], to: &[u8], limit: usize) -> Result<Vec<Pair>, StoreError> {
         match from.starts_with(layout::CLAIMS) {
             true => Err(StoreError::Corrupt { what: "a page" }),
             false => self.0.scan(from, to, limit),
