@@ -2,10 +2,7 @@
 
 use std::{
     fmt,
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -14,15 +11,12 @@ use token_core::UnixTime;
 use crate::{
     Administration, CheckReport, ClaimId, Counts, Cursor, Entity, Filter, Generation, Generations, GrantId,
     Held, Insert, Item, KeyPlace, KeyRing, Page, Raise, Record, Refund, Reseal, Retry, Revoke, Spend,
-    StoreError, Sweep, TokenId, TokenStore, contract::codec, owned::Owned,
+    StoreError, Sweep, TokenId, TokenStore, contract::codec, embedded::forward, owned::Owned,
 };
-pub use reads::CacheConfig;
-use reads::{Reads, Source};
+use reads::Reads;
+pub use reads::{CacheConfig, CacheMetrics};
 
 mod reads;
-
-/// The number of shards of a cache. Each has a lock of its own.
-const SHARDS: usize = 16;
 
 /// A cache in front of a store, so that a host can verify many tokens with few calls to its store.
 ///
@@ -61,35 +55,10 @@ pub struct CachedStore<S> {
 #[derive(Clone)]
 pub struct Invalidator(Arc<Owned<Cache>>);
 
-/// Counters of a [`CachedStore`] since it was made.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct CacheMetrics {
-    /// Reads answered from the cache.
-    pub hits: u64,
-    /// Reads that asked the store.
-    pub misses: u64,
-    /// Reads that waited for another caller's read of the same key.
-    pub joined: u64,
-    /// Reads answered with a stale generation because the store could not be reached.
-    pub stale: u64,
-    /// The size of all cached entries in bytes.
-    pub bytes: u64,
-}
-
 struct Cache {
     clock: Box<dyn Fn() -> Instant + Send + Sync>,
     records: Reads<TokenId, Record, StoreError>,
     generations: Reads<Entity, Generation, StoreError>,
-    answered: Answered,
-}
-
-#[derive(Default)]
-struct Answered {
-    hits: AtomicU64,
-    misses: AtomicU64,
-    joined: AtomicU64,
-    stale: AtomicU64,
 }
 
 impl<S> CachedStore<S> {
@@ -111,10 +80,8 @@ impl<S> CachedStore<S> {
                 CacheConfig { outage: Duration::ZERO, ..config.clone() },
                 weigh_record,
                 is_unreachable,
-                SHARDS,
             ),
-            generations: Reads::new(config, weigh_generation, is_unreachable, SHARDS),
-            answered: Answered::default(),
+            generations: Reads::new(config, weigh_generation, is_unreachable),
         };
         Self { store, cache: Invalidator(Arc::new(Owned::new(cache))) }
     }
@@ -134,14 +101,15 @@ impl<S> CachedStore<S> {
     /// Returns the counters of this cache. They are not read at one moment. All zero in a forked process.
     #[must_use]
     pub fn metrics(&self) -> CacheMetrics {
-        let Ok(Cache { records, generations, answered, .. }) = self.cache.0.get() else {
-            return CacheMetrics::default();
-        };
-        let Answered { hits, misses, joined, stale } = answered;
-        let [hits, misses, joined, stale] =
-            [hits, misses, joined, stale].map(|count| count.load(Ordering::Relaxed));
-        let bytes = records.bytes().saturating_add(generations.bytes());
-        CacheMetrics { hits, misses, joined, stale, bytes: u64::try_from(bytes).unwrap_or(u64::MAX) }
+        let Ok(cache) = self.cache.0.get() else { return CacheMetrics::default() };
+        let (one, other) = (cache.records.metrics(), cache.generations.metrics());
+        CacheMetrics {
+            hits: one.hits.saturating_add(other.hits),
+            misses: one.misses.saturating_add(other.misses),
+            joined: one.joined.saturating_add(other.joined),
+            stale: one.stale.saturating_add(other.stale),
+            bytes: one.bytes.saturating_add(other.bytes),
+        }
     }
 }
 
@@ -163,6 +131,17 @@ impl Invalidator {
             cache.records.clear();
             cache.generations.clear();
         });
+    }
+
+    fn invalidate_records(&self) {
+        self.on_here(|cache| cache.records.clear());
+    }
+
+    fn invalidate_purged(&self, done: Result<usize, StoreError>) -> Result<usize, StoreError> {
+        if !matches!(done, Ok(0)) {
+            self.invalidate_records();
+        }
+        done
     }
 
     fn invalidate_place(&self, place: &KeyPlace) {
@@ -190,89 +169,44 @@ fn is_unreachable(error: &StoreError) -> bool {
 const OVERHEAD: usize = 256;
 
 fn weigh_record(id: &TokenId, record: Option<&Record>) -> usize {
-    let record = record.map_or(0, |record| {
-        let texts = [
-            record.id.as_bytes().len(),
-            record.purpose.as_str().len(),
-            record.resource.as_ref().map_or(0, len),
-            len(&record.issuer),
-            record.root_key.ciphertext.len(),
-            record.name.as_ref().map_or(0, String::len),
-        ];
-        texts.into_iter().fold(size_of::<Record>(), usize::saturating_add)
-    });
-    OVERHEAD.saturating_add(id.as_bytes().len()).saturating_add(record)
+    let id = id.as_bytes().len();
+    let record = record.map_or(0, |record| weight(record, record.to_bytes()).saturating_add(id));
+    OVERHEAD.saturating_add(id).saturating_add(record)
 }
 
 fn weigh_generation(subject: &Entity, generation: Option<&Generation>) -> usize {
-    let generation = generation
-        .map_or(0, |generation| size_of::<Generation>().saturating_add(generation.root_key.ciphertext.len()));
-    OVERHEAD.saturating_add(len(subject)).saturating_add(generation)
+    let generation = generation.map_or(0, |generation| weight(generation, generation.to_bytes(subject)));
+    OVERHEAD.saturating_add(codec::entity_len(subject)).saturating_add(generation)
 }
 
-fn len(entity: &Entity) -> usize {
-    entity.kind.len().saturating_add(entity.id.len())
-}
-
-impl Answered {
-    fn count(&self, source: Source) {
-        let count = match source {
-            Source::Kept => &self.hits,
-            Source::Asked => &self.misses,
-            Source::Joined => &self.joined,
-            Source::Old => &self.stale,
-        };
-        count.fetch_add(1, Ordering::Relaxed);
-    }
-}
-
-impl<S> CachedStore<S> {
-    /// Also after an error, since the call may have happened.
-    fn forgetting<T>(&self, id: &TokenId, done: T) -> T {
-        self.cache.invalidate(id);
-        done
-    }
-
-    fn forgetting_records<T>(&self, done: T) -> T {
-        self.cache.on_here(|cache| cache.records.clear());
-        done
-    }
-
-    fn forgetting_purged(&self, done: Result<usize, StoreError>) -> Result<usize, StoreError> {
-        match done {
-            Ok(0) => done,
-            _ => self.forgetting_records(done),
-        }
-    }
+// Returns the size of a value and what it refers to, which is no longer than what is stored.
+fn weight<T>(value: &T, stored: Result<Vec<u8>, StoreError>) -> usize {
+    size_of_val(value).saturating_add(stored.map_or(codec::MAX_LEN, |stored| stored.len()))
 }
 
 #[deny(clippy::missing_trait_methods)]
 impl<S: TokenStore> TokenStore for CachedStore<S> {
-    fn insert(&self, record: &Record) -> Result<Insert, StoreError> {
-        self.forgetting(&record.id, self.store.insert(record))
+    forward! { self => self.store, then self.cache.invalidate(&record.id);
+        fn insert(record: &Record) -> Insert;
+    }
+
+    forward! { self => self.store, then self.cache.invalidate(id);
+        fn spend(id: &TokenId, claim: &ClaimId, now: UnixTime) -> Spend;
+        fn claimed(id: &TokenId, claim: &ClaimId) -> Option<Held>;
+        fn refund(id: &TokenId, claim: &ClaimId, grant: GrantId) -> Refund;
+        fn revoke(id: &TokenId) -> Revoke;
+    }
+
+    // A caller that saw a generation here must not see an older one afterwards.
+    forward! { self => self.store, then self.cache.invalidate_generation(subject);
+        fn present_generation(subject: &Entity) -> Option<Generation>;
+        fn raise_generation(subject: &Entity, next: &Generation) -> Raise;
     }
 
     fn get(&self, id: &TokenId) -> Result<Option<Record>, StoreError> {
-        let Cache { records, clock, answered, .. } = self.cache.0.get()?;
-        let (found, source) = records.get(id, clock, || self.store.get(id));
-        answered.count(source);
-        Ok(found?.map(|record| Record::clone(&record)))
-    }
-
-    fn spend(&self, id: &TokenId, claim: &ClaimId, now: UnixTime) -> Result<Spend, StoreError> {
-        self.forgetting(id, self.store.spend(id, claim, now))
-    }
-
-    fn claimed(&self, id: &TokenId, claim: &ClaimId) -> Result<Option<Held>, StoreError> {
-        self.forgetting(id, self.store.claimed(id, claim))
-    }
-
-    fn refund(&self, id: &TokenId, claim: &ClaimId, grant: GrantId) -> Result<Refund, StoreError> {
-        self.forgetting(id, self.store.refund(id, claim, grant))
-    }
-
-    fn revoke(&self, id: &TokenId) -> Result<Revoke, StoreError> {
-        self.forgetting(id, self.store.revoke(id))
+        let Cache { records, clock, .. } = self.cache.0.get()?;
+        let found = records.get(id, clock, || self.store.get(id))?;
+        Ok(found.map(|record| Record::clone(&record)))
     }
 
     fn list(&self, filter: &Filter, after: Option<&Cursor>, limit: usize) -> Result<Page, StoreError> {
@@ -284,58 +218,45 @@ impl<S: TokenStore> TokenStore for CachedStore<S> {
     }
 
     fn purge(&self, now: UnixTime, limit: usize) -> Result<usize, StoreError> {
-        self.forgetting_purged(self.store.purge(now, limit))
+        self.cache.invalidate_purged(self.store.purge(now, limit))
     }
 
     fn generation(&self, subject: &Entity) -> Result<Option<Generation>, StoreError> {
         if !codec::is_stored(subject) {
             return self.store.generation(subject);
         }
-        let Cache { generations, clock, answered, .. } = self.cache.0.get()?;
-        let (found, source) = generations.get(subject, clock, || self.store.generation(subject));
-        answered.count(source);
-        Ok(found?.map(|generation| Generation::clone(&generation)))
-    }
-
-    fn present_generation(&self, subject: &Entity) -> Result<Option<Generation>, StoreError> {
-        let found = self.store.present_generation(subject);
-        // A caller that saw this generation must not see an older one afterwards.
-        self.cache.invalidate_generation(subject);
-        found
-    }
-
-    fn raise_generation(&self, subject: &Entity, next: &Generation) -> Result<Raise, StoreError> {
-        let done = self.store.raise_generation(subject, next);
-        self.cache.invalidate_generation(subject);
-        done
+        let Cache { generations, clock, .. } = self.cache.0.get()?;
+        let found = generations.get(subject, clock, || self.store.generation(subject))?;
+        Ok(found.map(|generation| Generation::clone(&generation)))
     }
 }
 
 #[deny(clippy::missing_trait_methods)]
 impl<S: Administration> Administration for CachedStore<S> {
-    fn revoke_all(&self, filter: &Filter, after: Option<&Cursor>, limit: usize) -> Result<Sweep, StoreError> {
-        self.forgetting_records(self.store.revoke_all(filter, after, limit))
+    forward! { self => self.store;
+        fn counts() -> Counts;
+        fn check(keys: Option<&KeyRing>) -> CheckReport;
     }
 
-    fn revoke_before(&self, time: UnixTime) -> Result<UnixTime, StoreError> {
-        self.forgetting_records(self.store.revoke_before(time))
+    forward! { self => self.store, then self.cache.invalidate_records();
+        fn revoke_all(filter: &Filter, after: Option<&Cursor>, limit: usize) -> Sweep;
+        fn revoke_before(time: UnixTime) -> UnixTime;
     }
 
-    fn counts(&self) -> Result<Counts, StoreError> {
-        self.store.counts()
+    forward! { self => self.store, then self.cache.invalidate(id);
+        fn claims(id: &TokenId, after: Option<&ClaimId>, limit: usize) -> Vec<(ClaimId, Held)>;
+    }
+
+    forward! { self => self.store, then changes.iter().for_each(|change| self.cache.invalidate_place(&change.place));
+        fn reseal(changes: &[Reseal]) -> usize;
+    }
+
+    forward! { self => self.store, then items.iter().for_each(|item| self.cache.invalidate_place(&item.sealed().1.place()));
+        fn restore(items: &[Item]) -> usize;
     }
 
     fn purge_spent(&self, now: UnixTime, retention: Duration, limit: usize) -> Result<usize, StoreError> {
-        self.forgetting_purged(self.store.purge_spent(now, retention, limit))
-    }
-
-    fn claims(
-        &self,
-        id: &TokenId,
-        after: Option<&ClaimId>,
-        limit: usize,
-    ) -> Result<Vec<(ClaimId, Held)>, StoreError> {
-        self.forgetting(id, self.store.claims(id, after, limit))
+        self.cache.invalidate_purged(self.store.purge_spent(now, retention, limit))
     }
 
     fn generations(&self, after: Option<&Cursor>, limit: usize) -> Result<Generations, StoreError> {
@@ -343,22 +264,6 @@ impl<S: Administration> Administration for CachedStore<S> {
         let sound = page.sound.iter().map(|(subject, _)| subject);
         sound.chain(&page.damaged).for_each(|subject| self.cache.invalidate_generation(subject));
         Ok(page)
-    }
-
-    fn reseal(&self, changes: &[Reseal]) -> Result<usize, StoreError> {
-        let done = self.store.reseal(changes);
-        changes.iter().for_each(|change| self.cache.invalidate_place(&change.place));
-        done
-    }
-
-    fn restore(&self, items: &[Item]) -> Result<usize, StoreError> {
-        let done = self.store.restore(items);
-        items.iter().for_each(|item| self.cache.invalidate_place(&item.sealed().2));
-        done
-    }
-
-    fn check(&self, keys: Option<&KeyRing>) -> Result<CheckReport, StoreError> {
-        self.store.check(keys)
     }
 }
 

@@ -1,17 +1,18 @@
 //! Cached answers and reads in flight: the part of the cache that threads share.
 //!
-//! A slot holds the last answer and the read in flight. Dropping a key removes its slot. The reader in flight, and
-//! those who wait for it, still get its answer, but it finds no slot of its own to store the answer in.
+//! Dropping a key removes its answer and its read in flight. The reader, and those who wait for it, still get the answer,
+//! but it is not cached.
 
 use std::{
     collections::{HashMap, VecDeque},
-    hash::{BuildHasher, Hash, RandomState},
-    // One copy of a key, shared by its slot and the queue. Not from `sync`: threads do not synchronize through it.
-    sync::{Arc as Key, PoisonError},
+    hash::Hash,
+    panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
+    // One copy of a key, shared by its answer and the queue. Not from `sync`: threads do not synchronize through it.
+    sync::Arc as Key,
     time::{Duration, Instant},
 };
 
-use crate::sync::{Arc, Condvar, Mutex, MutexGuard};
+use crate::sync::{Arc, Mutex, MutexGuard, lock};
 
 /// How long reads with a usable stale answer leave an unreachable store alone.
 const RETRY: Duration = Duration::from_secs(1);
@@ -49,17 +50,20 @@ impl Default for CacheConfig {
     }
 }
 
-/// The source of an answer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Source {
-    /// A fresh cached answer.
-    Kept,
-    /// A stale cached answer, because the store cannot be reached.
-    Old,
-    /// Another caller's read.
-    Joined,
-    /// A read of the store.
-    Asked,
+/// Counters of a [`CachedStore`](crate::CachedStore) since it was made.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct CacheMetrics {
+    /// Reads answered from the cache.
+    pub hits: u64,
+    /// Reads that asked the store.
+    pub misses: u64,
+    /// Reads that waited for another caller's read of the same key.
+    pub joined: u64,
+    /// Reads answered with a stale generation because the store could not be reached.
+    pub stale: u64,
+    /// The size of all cached entries in bytes.
+    pub bytes: u64,
 }
 
 /// `None` if the store has no value.
@@ -71,18 +75,21 @@ pub(crate) struct Reads<K, V, E> {
     weigh: fn(&K, Option<&V>) -> usize,
     /// Returns whether an error means that the store cannot be reached.
     unreachable: fn(&E) -> bool,
-    hasher: RandomState,
-    shards: Vec<Mutex<Shard<K, V, E>>>,
-    /// When a read last failed to reach the store; `None` while the store answers.
-    asked_in_vain: Mutex<Option<Instant>>,
+    shared: Mutex<Shared<K, V, E>>,
 }
 
-struct Shard<K, V, E> {
-    slots: HashMap<Key<K>, Slot<V, E>>,
+struct Shared<K, V, E> {
+    kept: HashMap<Key<K>, Kept<V>>,
+    flights: HashMap<K, Arc<Flight<V, E>>>,
     // Absences have a queue of their own, so that names made up by an attacker evict no present value.
     present: Queue<K>,
     absent: Queue<K>,
-    count: u64,
+    // The number of the newest answer.
+    number: u64,
+    // When a read last failed to reach the store; `None` while the store answers.
+    asked_in_vain: Option<Instant>,
+    // All but the number of bytes.
+    metrics: CacheMetrics,
 }
 
 /// Cached keys in the order of insertion. Includes dropped and replaced ones, so that its length and weight are upper
@@ -99,12 +106,6 @@ struct Queued<K> {
     bytes: usize,
 }
 
-/// Never empty.
-struct Slot<V, E> {
-    kept: Option<Kept<V>>,
-    flight: Option<Arc<Flight<V, E>>>,
-}
-
 struct Kept<V> {
     number: u64,
     began: Instant,
@@ -114,22 +115,16 @@ struct Kept<V> {
 /// A read in flight.
 struct Flight<V, E> {
     began: Instant,
-    landing: Mutex<Landing<V, E>>,
-    changed: Condvar,
-}
-
-enum Landing<V, E> {
-    Underway,
-    Done(Result<Answer<V>, E>),
-    /// The reader panicked.
-    Lost,
+    /// Locked while the reader reads. `None` if it panicked.
+    landed: Mutex<Option<Result<Answer<V>, E>>>,
 }
 
 /// What a caller must do next.
-enum Turn<V, E> {
-    Take(Answer<V>, Source),
+enum Turn<'a, K, V, E> {
+    Take(Answer<V>),
     Wait(Arc<Flight<V, E>>),
-    Read(Arc<Flight<V, E>>),
+    /// Lock this flight, then unlock the rest.
+    Read(Arc<Flight<V, E>>, MutexGuard<'a, Shared<K, V, E>>),
 }
 
 impl<K: Eq + Hash + Clone, V, E: Clone> Reads<K, V, E> {
@@ -137,15 +132,8 @@ impl<K: Eq + Hash + Clone, V, E: Clone> Reads<K, V, E> {
         config: CacheConfig,
         weigh: fn(&K, Option<&V>) -> usize,
         unreachable: fn(&E) -> bool,
-        shards: usize,
     ) -> Self {
-        let shard = || {
-            let (present, absent) = (Queue::new(), Queue::new());
-            Mutex::new(Shard { slots: HashMap::new(), present, absent, count: 0 })
-        };
-        let shards = std::iter::repeat_with(shard).take(shards.max(1)).collect();
-        let (hasher, asked_in_vain) = (RandomState::new(), Mutex::new(None));
-        Self { config, weigh, unreachable, hasher, shards, asked_in_vain }
+        Self { config, weigh, unreachable, shared: Mutex::new(Shared::new()) }
     }
 
     pub(crate) const fn config(&self) -> &CacheConfig {
@@ -153,78 +141,79 @@ impl<K: Eq + Hash + Clone, V, E: Clone> Reads<K, V, E> {
     }
 
     /// Returns the cached answer if it is fresh, and otherwise that of `read`. Only one caller per key runs `read` at a
-    /// time, and holds no lock meanwhile.
+    /// time, and others need not wait for it.
     pub(crate) fn get(
         &self,
         key: &K,
         now: &dyn Fn() -> Instant,
         read: impl FnOnce() -> Result<Option<V>, E>,
-    ) -> (Result<Answer<V>, E>, Source) {
+    ) -> Result<Answer<V>, E> {
         let asked = now();
-        let flight = loop {
+        let (flight, shared) = loop {
             match self.turn(key, asked) {
-                Turn::Take(answer, source) => return (Ok(answer), source),
+                Turn::Take(answer) => return Ok(answer),
                 Turn::Wait(flight) => {
-                    if let Some(answer) = flight.wait() {
-                        return (answer, Source::Joined);
+                    let landed = lock(&flight.landed).clone();
+                    if let Some(answer) = landed {
+                        add(&mut lock(&self.shared).metrics.joined);
+                        return answer;
                     }
                 }
-                Turn::Read(flight) => break flight,
+                Turn::Read(flight, shared) => break (flight, shared),
             }
         };
-        let reading = Reading { reads: self, key, flight };
-        let answer = read().map(|found| found.map(Arc::new));
-        reading.land(answer, now)
+        let mut landed = lock(&flight.landed);
+        drop(shared);
+        let answer = catch_unwind(AssertUnwindSafe(read)).unwrap_or_else(|panic| {
+            // Before those who wait continue, so that they do not find this read in flight again.
+            lock(&self.shared).remove(key, &flight);
+            resume_unwind(panic)
+        });
+        let answer = self.land(key, &flight, answer.map(|found| found.map(Arc::new)), now());
+        *landed = Some(answer.clone());
+        answer
     }
 
-    /// Drops a key: its cached answer and the slot of the read in flight.
+    /// Drops a key: its cached answer and its read in flight.
     pub(crate) fn drop_key(&self, key: &K) {
-        if let Some(mut shard) = self.shard(key) {
-            shard.slots.remove(key);
-        }
+        let mut shared = lock(&self.shared);
+        shared.kept.remove(key);
+        shared.flights.remove(key);
     }
 
     /// Drops every key.
     pub(crate) fn clear(&self) {
-        for shard in &self.shards {
-            let mut shard = lock(shard);
-            shard.slots.clear();
-            shard.present = Queue::new();
-            shard.absent = Queue::new();
-        }
+        let mut shared = lock(&self.shared);
+        *shared = Shared { metrics: shared.metrics, ..Shared::new() };
     }
 
-    /// Returns the size of all cached answers in bytes.
-    pub(crate) fn bytes(&self) -> usize {
-        self.shards.iter().map(lock).fold(0, |bytes, shard| {
-            bytes.saturating_add(shard.present.bytes).saturating_add(shard.absent.bytes)
-        })
+    pub(crate) fn metrics(&self) -> CacheMetrics {
+        let shared = lock(&self.shared);
+        let bytes = shared.present.bytes.saturating_add(shared.absent.bytes);
+        CacheMetrics { bytes: u64::try_from(bytes).unwrap_or(u64::MAX), ..shared.metrics }
     }
 
-    fn turn(&self, key: &K, asked: Instant) -> Turn<V, E> {
-        let new = || Arc::new(Flight::new(asked));
-        let Some(mut shard) = self.shard(key) else { return Turn::Read(new()) };
-        let Some(slot) = shard.slots.get_mut(key) else {
-            let flight = new();
-            shard.slots.insert(Key::new(key.clone()), Slot { kept: None, flight: Some(Arc::clone(&flight)) });
-            return Turn::Read(flight);
-        };
-        if let Some(kept) = &slot.kept {
+    fn turn(&self, key: &K, asked: Instant) -> Turn<'_, K, V, E> {
+        let mut shared = lock(&self.shared);
+        let Shared { kept, flights, asked_in_vain, metrics, .. } = &mut *shared;
+        if let Some(kept) = kept.get(key) {
             let serves = if kept.answer.is_some() { self.config.ttl } else { self.config.absent_ttl };
             if age(kept.began, asked) < serves {
-                return Turn::Take(kept.answer.clone(), Source::Kept);
+                add(&mut metrics.hits);
+                return Turn::Take(kept.answer.clone());
             }
-            if self.serves_in_an_outage(kept, asked) && self.leaves_alone(asked) {
-                return Turn::Take(kept.answer.clone(), Source::Old);
+            if self.serves_in_an_outage(kept, asked) && leaves_alone(asked_in_vain, asked) {
+                add(&mut metrics.stale);
+                return Turn::Take(kept.answer.clone());
             }
         }
-        match &slot.flight {
+        match flights.get(key) {
             // A read that began earlier would already be stale when it returns.
             Some(flight) if age(flight.began, asked) < self.config.ttl => Turn::Wait(Arc::clone(flight)),
             _ => {
-                let flight = new();
-                slot.flight = Some(Arc::clone(&flight));
-                Turn::Read(flight)
+                let flight = Arc::new(Flight { began: asked, landed: Mutex::new(None) });
+                flights.insert(key.clone(), Arc::clone(&flight));
+                Turn::Read(flight, shared)
             }
         }
     }
@@ -233,164 +222,103 @@ impl<K: Eq + Hash + Clone, V, E: Clone> Reads<K, V, E> {
         kept.answer.is_some() && age(kept.began, asked) < self.config.outage
     }
 
-    /// Returns whether the store could not be reached a moment ago. After that moment one caller tries again, while the
-    /// others leave the store alone.
-    fn leaves_alone(&self, asked: Instant) -> bool {
-        let mut asked_in_vain = lock(&self.asked_in_vain);
-        match *asked_in_vain {
-            None => false,
-            Some(at) if age(at, asked) < RETRY => true,
-            Some(_) => {
-                *asked_in_vain = Some(asked);
-                false
+    /// Caches what a read returned, or returns the stale answer in place of an error.
+    fn land(
+        &self,
+        key: &K,
+        flight: &Arc<Flight<V, E>>,
+        answer: Result<Answer<V>, E>,
+        now: Instant,
+    ) -> Result<Answer<V>, E> {
+        let failed = answer.as_ref().is_err_and(self.unreachable);
+        let bytes = answer.as_ref().map_or(0, |answer| (self.weigh)(key, answer.as_deref()));
+        let mut shared = lock(&self.shared);
+        shared.asked_in_vain = failed.then_some(now);
+        if shared.remove(key, flight) {
+            if let Ok(answer) = &answer {
+                shared.number = shared.number.wrapping_add(1);
+                let (key, number) = (Key::new(key.clone()), shared.number);
+                let new = Queued { key, number, began: flight.began, bytes };
+                self.keep(&mut shared, new, answer.clone());
+            } else if let Some(kept) = shared.kept.get(key)
+                && failed
+                && self.serves_in_an_outage(kept, now)
+            {
+                let old = kept.answer.clone();
+                add(&mut shared.metrics.stale);
+                return Ok(old);
+            } else {
+                shared.kept.remove(key);
             }
         }
+        add(&mut shared.metrics.misses);
+        answer
     }
 
-    fn shard(&self, key: &K) -> Option<MutexGuard<'_, Shard<K, V, E>>> {
-        let count = u64::try_from(self.shards.len()).ok()?;
-        let at = usize::try_from(self.hasher.hash_one(key).checked_rem(count)?).ok()?;
-        self.shards.get(at).map(lock)
-    }
-}
-
-impl<V, E: Clone> Flight<V, E> {
-    fn new(began: Instant) -> Self {
-        Self { began, landing: Mutex::new(Landing::Underway), changed: Condvar::new() }
-    }
-
-    /// Returns `None` if the reader panicked.
-    fn wait(&self) -> Option<Result<Answer<V>, E>> {
-        let mut landing = lock(&self.landing);
-        loop {
-            match &*landing {
-                Landing::Underway => {
-                    landing = self.changed.wait(landing).unwrap_or_else(PoisonError::into_inner);
-                }
-                Landing::Done(answer) => return Some(answer.clone()),
-                Landing::Lost => return None,
-            }
-        }
-    }
-}
-
-/// A caller that reads. Dropping this wakes those who wait, also after a panic.
-struct Reading<'a, K: Eq + Hash + Clone, V, E: Clone> {
-    reads: &'a Reads<K, V, E>,
-    key: &'a K,
-    flight: Arc<Flight<V, E>>,
-}
-
-impl<K: Eq + Hash + Clone, V, E: Clone> Reading<'_, K, V, E> {
-    fn land(self, answer: Result<Answer<V>, E>, now: &dyn Fn() -> Instant) -> (Result<Answer<V>, E>, Source) {
-        if self.reads.config.outage > Duration::ZERO {
-            let failed = answer.as_ref().is_err_and(self.reads.unreachable).then(now);
-            *lock(&self.reads.asked_in_vain) = failed;
-        }
-        let landed = match answer {
-            Ok(answer) => {
-                self.keep(&answer);
-                (Ok(answer), Source::Asked)
-            }
-            Err(error) => match self.old(&error, now) {
-                Some(old) => (Ok(old), Source::Old),
-                None => (Err(error), Source::Asked),
-            },
-        };
-        *lock(&self.flight.landing) = Landing::Done(landed.0.clone());
-        landed
-    }
-
-    fn keep(&self, answer: &Answer<V>) {
-        let Some(mut shard) = self.reads.shard(self.key) else { return };
-        let Shard { slots, present, absent, count } = &mut *shard;
-        let Some((key, slot)) = slots.remove_entry(self.key) else { return };
-        if !slot.is_read_by(&self.flight) {
-            slots.insert(key, slot);
-            return;
-        }
-        *count = count.wrapping_add(1);
-        let (number, began) = (*count, self.flight.began);
-        let kept = Kept { number, began, answer: answer.clone() };
-        let CacheConfig { ttl, absent_ttl, outage, entries, bytes } = self.reads.config;
-        let weight = (self.reads.weigh)(self.key, answer.as_deref());
+    fn keep(&self, shared: &mut Shared<K, V, E>, new: Queued<K>, answer: Answer<V>) {
+        let CacheConfig { ttl, absent_ttl, outage, entries, bytes } = self.config;
         let (queue, serves) = match answer {
-            Some(_) => (present, ttl.max(outage)),
-            None => (absent, absent_ttl),
+            Some(_) => (&mut shared.present, ttl.max(outage)),
+            None => (&mut shared.absent, absent_ttl),
         };
-        queue.entries.push_back(Queued { key: Key::clone(&key), number, began, bytes: weight });
-        queue.bytes = queue.bytes.saturating_add(weight);
-        slots.insert(key, Slot { kept: Some(kept), flight: None });
-        let part = |bound: usize| bound.div_ceil(self.reads.shards.len());
+        let (number, began) = (new.number, new.began);
+        shared.kept.insert(Key::clone(&new.key), Kept { number, began, answer });
+        queue.bytes = queue.bytes.saturating_add(new.bytes);
+        queue.entries.push_back(new);
         while let Some(oldest) = queue.entries.front()
-            && (queue.entries.len() > part(entries)
-                || queue.bytes > part(bytes)
-                || age(oldest.began, began) >= serves)
+            && (queue.entries.len() > entries || queue.bytes > bytes || age(oldest.began, began) >= serves)
             && let Some(evicted) = queue.entries.pop_front()
         {
             queue.bytes = queue.bytes.saturating_sub(evicted.bytes);
-            if let Some(slot) = slots.get_mut(&evicted.key)
-                && slot.kept.as_ref().is_some_and(|kept| kept.number == evicted.number)
-            {
-                slot.kept = None;
-                if slot.flight.is_none() {
-                    slots.remove(&evicted.key);
-                }
+            if shared.kept.get(&evicted.key).is_some_and(|kept| kept.number == evicted.number) {
+                shared.kept.remove(&evicted.key);
             }
         }
     }
+}
 
-    /// Returns the stale answer, if it may be used in place of this error.
-    fn old(&self, error: &E, now: &dyn Fn() -> Instant) -> Option<Answer<V>> {
-        let mut shard = self.reads.shard(self.key)?;
-        let slot = shard.slots.get_mut(self.key)?;
-        if !slot.is_read_by(&self.flight) {
-            return None;
+impl<K: Eq + Hash, V, E> Shared<K, V, E> {
+    fn new() -> Self {
+        let queue = || Queue { entries: VecDeque::new(), bytes: 0 };
+        let (present, absent) = (queue(), queue());
+        Self {
+            kept: HashMap::new(),
+            flights: HashMap::new(),
+            present,
+            absent,
+            number: 0,
+            asked_in_vain: None,
+            metrics: CacheMetrics::default(),
         }
-        slot.flight = None;
-        let serves =
-            |kept: &Kept<V>| (self.reads.unreachable)(error) && self.reads.serves_in_an_outage(kept, now());
-        slot.kept = slot.kept.take().filter(serves);
-        let old = slot.kept.as_ref().map(|kept| kept.answer.clone());
-        if old.is_none() {
-            shard.slots.remove(self.key);
+    }
+
+    /// Removes a read in flight. Returns whether it was there.
+    fn remove(&mut self, key: &K, flight: &Arc<Flight<V, E>>) -> bool {
+        let there = self.flights.get(key).is_some_and(|present| Arc::ptr_eq(present, flight));
+        if there {
+            self.flights.remove(key);
         }
-        old
+        there
     }
 }
 
-impl<K: Eq + Hash + Clone, V, E: Clone> Drop for Reading<'_, K, V, E> {
-    fn drop(&mut self) {
-        if matches!(*lock(&self.flight.landing), Landing::Underway) {
-            // First, so that the woken threads do not find this read in flight again.
-            if let Some(mut shard) = self.reads.shard(self.key)
-                && shard.slots.get(self.key).is_some_and(|slot| slot.is_read_by(&self.flight))
-            {
-                shard.slots.remove(self.key);
-            }
-            *lock(&self.flight.landing) = Landing::Lost;
+/// Returns whether the store could not be reached a moment ago. After that moment one caller tries again, while the
+/// others leave the store alone.
+fn leaves_alone(asked_in_vain: &mut Option<Instant>, asked: Instant) -> bool {
+    match *asked_in_vain {
+        None => false,
+        Some(at) if age(at, asked) < RETRY => true,
+        Some(_) => {
+            *asked_in_vain = Some(asked);
+            false
         }
-        self.flight.changed.notify_all();
     }
 }
 
-impl<K> Queue<K> {
-    const fn new() -> Self {
-        Self { entries: VecDeque::new(), bytes: 0 }
-    }
-}
-
-impl<V, E> Slot<V, E> {
-    fn is_read_by(&self, flight: &Arc<Flight<V, E>>) -> bool {
-        self.flight.as_ref().is_some_and(|present| Arc::ptr_eq(present, flight))
-    }
+fn add(count: &mut u64) {
+    *count = count.saturating_add(1);
 }
 
 fn age(began: Instant, now: Instant) -> Duration {
     now.saturating_duration_since(began)
-}
-
-// A panic of ours never leaves a lock's content half changed.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

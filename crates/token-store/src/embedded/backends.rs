@@ -6,8 +6,6 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use token_core::UnixTime;
 
-#[cfg(any(feature = "redb", feature = "sled"))]
-use crate::embedded::engine::OnDisk as _;
 #[cfg(feature = "redb")]
 use crate::embedded::engine::redb::Redb;
 #[cfg(feature = "sled")]
@@ -18,13 +16,24 @@ use crate::{
     TokenId, TokenStore, embedded::engine::memory::Memory, embedded::kv::Kv,
 };
 
+/// Defines calls that forward to `$inner`, and then do `$then`, also after an error.
 macro_rules! forward {
+    ($self:ident => $inner:expr, then $then:expr;
+     $(fn $call:ident($($argument:ident: $kind:ty),*) -> $answer:ty;)*) => {
+        $(fn $call(&$self, $($argument: $kind),*) -> Result<$answer, StoreError> {
+            let done = $inner.$call($($argument),*);
+            $then;
+            done
+        })*
+    };
     ($self:ident => $inner:expr; $(fn $call:ident($($argument:ident: $kind:ty),*) -> $answer:ty;)*) => {
         $(fn $call(&$self, $($argument: $kind),*) -> Result<$answer, StoreError> {
             $inner.$call($($argument),*)
         })*
     };
 }
+
+pub(crate) use forward;
 
 /// Forwards every call of [`TokenStore`] to `$inner`.
 macro_rules! delegate {
@@ -62,25 +71,22 @@ macro_rules! delegate_administration {
     };
 }
 
-#[deny(clippy::missing_trait_methods)]
-impl<S: TokenStore + ?Sized> TokenStore for Arc<S> {
-    delegate!(self => (**self));
+macro_rules! pointer {
+    ($pointer:ident) => {
+        #[deny(clippy::missing_trait_methods)]
+        impl<S: TokenStore + ?Sized> TokenStore for $pointer<S> {
+            delegate!(self => (**self));
+        }
+
+        #[deny(clippy::missing_trait_methods)]
+        impl<S: Administration + ?Sized> Administration for $pointer<S> {
+            delegate_administration!(self => (**self));
+        }
+    };
 }
 
-#[deny(clippy::missing_trait_methods)]
-impl<S: Administration + ?Sized> Administration for Arc<S> {
-    delegate_administration!(self => (**self));
-}
-
-#[deny(clippy::missing_trait_methods)]
-impl<S: TokenStore + ?Sized> TokenStore for Box<S> {
-    delegate!(self => (**self));
-}
-
-#[deny(clippy::missing_trait_methods)]
-impl<S: Administration + ?Sized> Administration for Box<S> {
-    delegate_administration!(self => (**self));
-}
+pointer!(Arc);
+pointer!(Box);
 
 /// Defines a store over an engine. Its clones share their state.
 macro_rules! store {
@@ -107,7 +113,7 @@ macro_rules! store {
     };
 }
 
-/// Defines a store over an engine that has a path.
+/// Defines a store over an engine that has a path: one with `create`, `open` and `locked`.
 #[cfg(any(feature = "redb", feature = "sled"))]
 macro_rules! store_on_disk {
     ($(#[$attribute:meta])* $name:ident over $engine:ty) => {

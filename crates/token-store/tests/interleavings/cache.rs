@@ -29,8 +29,7 @@ impl Host {
             entries: 1,
             bytes: usize::MAX,
         };
-        // One shard: a key's shard is drawn at random.
-        let reads = Reads::new(config, |_, _| 1, |()| true, 1);
+        let reads = Reads::new(config, |_, _| 1, |()| true);
         Self { number: AtomicU64::new(0), fails: AtomicU64::new(fails), reads, now: Instant::now() }
     }
 
@@ -46,7 +45,7 @@ impl Host {
             Ok(Some(number))
         };
         let now = self.now;
-        self.reads.get(&KEY, &|| now, read).0.ok().map(|found| *found.unwrap())
+        self.reads.get(&KEY, &|| now, read).ok().map(|found| *found.unwrap())
     }
 
     fn set(&self, number: u64, all: bool) {

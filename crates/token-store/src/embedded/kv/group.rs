@@ -10,9 +10,9 @@ use std::{
     collections::BTreeMap,
     mem,
     panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
-    sync::{Mutex, PoisonError},
 };
 
+use serde::Serialize;
 use token_core::UnixTime;
 
 use crate::{
@@ -21,7 +21,7 @@ use crate::{
     embedded::engine::{Batch, Engine, Pair, View},
     embedded::layout,
     embedded::queue::Queue,
-    sync::Arc,
+    sync::{Arc, Mutex, lock},
 };
 
 /// The maximum number of operations in a group. Further ones go into the next commit.
@@ -51,7 +51,7 @@ impl Group {
         let kept = Arc::clone(&answer);
         let operation: Operation = Box::new(move |draft| {
             let answer = operation(draft)?;
-            *kept.lock().unwrap_or_else(PoisonError::into_inner) = Some(answer);
+            *lock(&kept) = Some(answer);
             Ok(())
         });
         match self.submit(operation, |next| run(engine, next)) {
@@ -59,8 +59,7 @@ impl Group {
             Some(Err(panic)) => resume_unwind(panic),
             None => return Err(StoreError::Unknown(None)),
         }
-        let answer = answer.lock().unwrap_or_else(PoisonError::into_inner).take();
-        answer.ok_or(StoreError::Unknown(None))
+        lock(&answer).take().ok_or(StoreError::Unknown(None))
     }
 }
 
@@ -109,14 +108,14 @@ fn run<E: Engine>(engine: &E, next: &mut dyn FnMut() -> Option<Operation>) -> Ve
 
 /// Returns the time that was put under a key.
 pub(super) fn time(view: &impl View, key: &[u8]) -> Result<Option<UnixTime>, StoreError> {
-    view.get(key)?.map(|value| codec::decode_time(key, &value)).transpose()
+    view.get(key)?.map(|value| codec::decode(key, &value)).transpose()
 }
 
 /// The state that an operation reads, and the changes that it makes.
 pub(super) struct Draft<'a> {
     view: &'a dyn View,
     before: &'a Batch,
-    own: Batch,
+    pub(super) own: Batch,
     // Whether it read anything that others changed in this group.
     rests_on_others: Cell<bool>,
 }
@@ -135,10 +134,7 @@ impl View for Draft<'_> {
         }
     }
 
-    fn scan(&self, from: &[u8], to: &[u8], limit: usize) -> Result<Vec<Pair>, StoreError> {
-        if from >= to {
-            return Ok(Vec::new());
-        }
+    fn range(&self, from: &[u8], to: &[u8], limit: usize) -> Result<Vec<Pair>, StoreError> {
         let mut changed: BTreeMap<&[u8], &Option<Vec<u8>>> = BTreeMap::new();
         for (batch, of_others) in [(self.before, true), (&self.own, false)] {
             for (key, value) in batch.range(from.to_vec()..to.to_vec()) {
@@ -168,11 +164,11 @@ impl Draft<'_> {
     pub(super) fn answer_again(&mut self, id: &TokenId, claim: &ClaimId) -> Result<Option<Held>, StoreError> {
         let key = layout::claim(id, claim);
         let Some(value) = self.get(&key)? else { return Ok(None) };
-        let Claim { held, answered_again } = codec::decode_claim(&key, &value)?;
-        if !answered_again {
-            self.put_claim(key, Claim { held, answered_again: true })?;
+        let claim: Claim = codec::decode(&key, &value)?;
+        if !claim.answered_again {
+            self.put_value(key, &Claim::new(claim.held(), true))?;
         }
-        Ok(Some(held))
+        Ok(Some(claim.held()))
     }
 
     pub(super) fn put(&mut self, key: Vec<u8>, value: Vec<u8>) {
@@ -180,37 +176,18 @@ impl Draft<'_> {
     }
 
     pub(super) fn put_record(&mut self, record: &Record) -> Result<(), StoreError> {
-        let key = layout::record(&record.id);
-        let value = codec::encode_record(&key, record)?;
-        self.put(key, value);
+        self.put(layout::record(&record.id), record.to_bytes()?);
         Ok(())
     }
 
-    pub(super) fn put_claim(&mut self, key: Vec<u8>, claim: Claim) -> Result<(), StoreError> {
-        let value = codec::encode_claim(&key, claim)?;
-        self.put(key, value);
-        Ok(())
-    }
-
-    pub(super) fn put_time(&mut self, key: &[u8], time: UnixTime) -> Result<(), StoreError> {
-        self.put(key.to_vec(), codec::encode_time(key, time)?);
-        Ok(())
-    }
-
-    /// Puts a key that says all by being there.
-    pub(super) fn put_index(&mut self, key: Vec<u8>) -> Result<(), StoreError> {
-        let value = codec::encode_index(&key)?;
+    pub(super) fn put_value(&mut self, key: Vec<u8>, value: &impl Serialize) -> Result<(), StoreError> {
+        let value = codec::encode(&key, value)?;
         self.put(key, value);
         Ok(())
     }
 
     pub(super) fn remove(&mut self, key: Vec<u8>) {
         self.own.insert(key, None);
-    }
-
-    /// Returns how many keys the operation has changed.
-    pub(super) fn changes(&self) -> usize {
-        self.own.len()
     }
 }
 
