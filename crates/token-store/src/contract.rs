@@ -6,7 +6,7 @@ mod cursor;
 mod entity;
 mod error;
 mod record;
-mod report;
+pub(crate) mod report;
 mod store;
 
 pub use admin::{Administration, Counts, Generations, Item, Reseal, Sweep};

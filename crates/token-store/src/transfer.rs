@@ -27,9 +27,10 @@ use zeroize::Zeroizing;
 
 use crate::{
     Administration, Entity, Generation, Item, KeyError, KeyPlace, KeyRing, Owner, Record, StoreError,
+    contract::report::add,
     disk::Draft,
     keys::hex,
-    walk::{PAGE, Place, add},
+    walk::{PAGE, Place},
 };
 use document::{Document, End, MAX_LINE, VERSION, is_sound};
 pub use error::TransferError;

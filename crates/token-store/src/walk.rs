@@ -62,8 +62,3 @@ impl Item {
         }
     }
 }
-
-/// Adds to a count.
-pub(crate) fn add(count: &mut u64, more: usize) {
-    *count = count.saturating_add(u64::try_from(more).unwrap_or(u64::MAX));
-}

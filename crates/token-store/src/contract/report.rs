@@ -6,7 +6,7 @@ use std::{
     num::NonZeroU64,
 };
 
-use crate::{Entity, Generation, KeyError, KeyPlace, KeyRing, Owner, Record, SealedKey, TokenId, walk::add};
+use crate::{Entity, Generation, KeyError, KeyPlace, KeyRing, Owner, Record, SealedKey, TokenId};
 
 /// The result of [`Administration::check`](crate::Administration::check).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -183,4 +183,9 @@ impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.texts().1)
     }
+}
+
+/// Adds to a count.
+pub(crate) fn add(count: &mut u64, more: usize) {
+    *count = count.saturating_add(u64::try_from(more).unwrap_or(u64::MAX));
 }

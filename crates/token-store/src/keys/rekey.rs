@@ -6,7 +6,8 @@ use token_core::RootKey;
 
 use crate::{
     Administration, Entity, KeyError, KeyPlace, KeyRing, Owner, Reseal, SealedKey, StoreError,
-    walk::{Part, Place, add},
+    contract::report::add,
+    walk::{Part, Place},
 };
 
 /// The progress of a [`rekey`], or its result. The result proves which keys are no longer needed: [`KeyRing::remove`]

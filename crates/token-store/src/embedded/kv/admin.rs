@@ -9,11 +9,11 @@ use crate::{
     ClaimId, Counts, Cursor, Filter, Generation, Generations, Held, Item, KeyPlace, Raise, Record, Reseal,
     StoreError, Sweep, TokenId,
     contract::codec::{self, Claim},
+    contract::report::add,
     embedded::engine::{Engine, Pair, View},
     embedded::layout,
     embedded::listing::Listing,
     kit,
-    walk::add,
 };
 
 /// The number of pairs read at a time.

@@ -8,9 +8,9 @@ use super::{
 use crate::{
     CheckReport, Fault, KeyRing, Record, StoreError, TokenId,
     contract::codec::{self, Claim},
+    contract::report::add,
     embedded::engine::{Engine, View},
     embedded::layout::{self, Entry},
-    walk::add,
 };
 
 impl<E: Engine> Kv<E> {
