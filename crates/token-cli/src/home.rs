@@ -269,8 +269,8 @@ fn variable() -> Option<&'static str> {
 impl Settings {
     /// Those of this home. Fails if it is none.
     fn of(dir: &Path) -> Result<Self, Failure> {
-        let message = format_args!("{} is not a home of onetoken; run `onetoken init` first", dir.display());
-        Self::read(dir)?.ok_or_else(|| Failure::home(message))
+        let none = || format!("{} is not a home of onetoken; run `onetoken init` first", dir.display());
+        Self::read(dir)?.ok_or_else(|| Failure::home(none()))
     }
 
     /// `None` if this is no home.
