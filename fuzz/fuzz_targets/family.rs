@@ -2,9 +2,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use token_core::{
-    Context, Interface, Macaroon, Predicate, PredicateBuf, Region, RootKey, UnixTime, Verifier,
-};
+use token_core::{Context, Interface, Macaroon, Predicate, Region, RootKey, UnixTime, Verifier};
 use token_test::FAMILIES;
 
 // The first byte is the family, the rest is the value.
@@ -12,14 +10,12 @@ fuzz_target!(|bytes: &[u8]| {
     let Some((which, value)) = bytes.split_first() else { return };
     let text = [FAMILIES[usize::from(*which) % FAMILIES.len()].as_bytes(), value].concat();
     let Some(predicate) = Predicate::read(&text) else { return };
-    assert_eq!(predicate.to_string().as_bytes(), text);
-    let json = serde_json::to_vec(&predicate).expect("a caveat has a JSON form");
-    let again: PredicateBuf = serde_json::from_slice(&json).expect("what is written is read");
-    let again = Predicate::read(again.as_ref()).expect("what JSON says can be read");
+    let written = predicate.to_string();
+    serde_json::to_vec(&predicate).expect("a caveat has a JSON form");
 
-    // The caveat from its JSON form holds exactly if the caveat does.
+    // The caveat as Onedata writes it holds exactly if the caveat does.
     let key = RootKey::from_derived([7; 32]);
-    let holds = |text: &str, context: &Context| {
+    let holds = |text: &[u8], context: &Context| {
         let mut macaroon = Macaroon::mint(&key, "", b"id").expect("an identifier of two bytes");
         macaroon.attenuate(text).expect("a caveat that is not empty");
         Verifier::new(context).verify(&macaroon, &key).map(drop)
@@ -35,6 +31,6 @@ fuzz_target!(|bytes: &[u8]| {
     all.interface = Some(Interface::Rest);
     all.data_caveats_allowed = true;
     for context in [&nothing, &all] {
-        assert_eq!(holds(&predicate.to_string(), context), holds(&again.to_string(), context));
+        assert_eq!(holds(&text, context), holds(written.as_bytes(), context));
     }
 });

@@ -211,7 +211,7 @@ impl<S: TokenStore, H: Host> Authority<S, H> {
     fn expiry(&self, request: &MintRequest<'_>, now: UnixTime) -> Result<Option<UnixTime>, MintError> {
         let by_lifetime = request.lifetime.unwrap_or(self.config.lifetime).expiry(now);
         let by_caveat = request.caveats.iter().filter_map(|caveat| match Predicate::read(caveat.as_ref()) {
-            Some(Predicate::Time { valid_until }) => Some(valid_until),
+            Some(Predicate::Time { valid_until }) => Some(valid_until.to_time()),
             _ => None,
         });
         let expires_at = by_lifetime.into_iter().chain(by_caveat).min();

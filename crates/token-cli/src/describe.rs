@@ -140,7 +140,8 @@ fn shown(caveat: Caveat<'_>, now: UnixTime, terminal: &Terminal) -> String {
         }
         Caveat::FirstParty { predicate } => match Predicate::read(predicate) {
             None => (predicate, Style::Warning, "(not understood)".to_owned()),
-            Some(Predicate::Time { valid_until: at }) => {
+            Some(Predicate::Time { valid_until }) => {
+                let at = valid_until.to_time();
                 (predicate, Style::Faint, format!("({at}, {})", expiry(at, now)))
             }
             Some(_) => return Plain(predicate).to_string(),

@@ -110,7 +110,7 @@ impl Inspection {
     pub fn expires_at(&self) -> Option<UnixTime> {
         self.caveats()
             .filter_map(|caveat| match caveat.read()? {
-                Predicate::Time { valid_until } => Some(valid_until),
+                Predicate::Time { valid_until } => Some(valid_until.to_time()),
                 _ => None,
             })
             .min()

@@ -102,26 +102,26 @@ impl<'a> Request<'a> {
     pub(crate) fn judge(&self, predicate: &Predicate<'_>) -> Result<(), Unmet> {
         let context = self.context;
         match *predicate {
-            Predicate::Time { valid_until } => match self.now < valid_until {
-                true => Ok(()),
-                false => Err(Unmet::Expired { valid_until }),
-            },
+            Predicate::Time { valid_until } => {
+                let valid_until = valid_until.to_time();
+                if self.now < valid_until { Ok(()) } else { Err(Unmet::Expired { valid_until }) }
+            }
             Predicate::Ip(masks) => {
                 let peer = context.peer_ip.ok_or(Unmet::NotKnown)?.to_canonical();
                 holds(matches!(peer, IpAddr::V4(peer) if masks.iter().any(|mask| mask.contains(peer))))
             }
             Predicate::Asn(list) => {
-                let asn = context.asn.ok_or(Unmet::NotKnown)?;
-                holds(list.iter().any(|listed| listed == asn))
+                let asn = context.asn.ok_or(Unmet::NotKnown)?.into();
+                holds(list.iter().any(|listed| listed.to_u64() == Some(asn)))
             }
             // If the country is unknown, neither list admits.
             Predicate::GeoCountry(filter, list) => {
                 let country = context.country.as_deref().ok_or(Unmet::NotKnown)?;
-                filtered(filter, list, |listed| listed.code() == country)
+                filtered(filter, list, |listed| listed == country)
             }
             Predicate::GeoRegion(filter, list) => {
                 let regions = context.regions.as_deref().ok_or(Unmet::NotKnown)?;
-                filtered(filter, list, |listed| regions.contains(&listed))
+                filtered(filter, list, |listed| regions.iter().any(|region| region.as_str() == listed))
             }
             Predicate::Service(list) => {
                 let service = self.service.ok_or(Unmet::NotKnown)?;

@@ -149,8 +149,8 @@ pub use mac::Signature;
 pub use macaroon::{BuildError, Macaroon};
 pub use parse::ParseError;
 pub use predicate::{
-    ApiPattern, Country, DataPath, GeoFilter, Interface, IpMask, List, ListError, ListItem, ObjectId,
-    Predicate, PredicateBuf, Region,
+    ApiPattern, DataPath, GeoFilter, Integer, Interface, IpMask, List, ListError, ListItem, Predicate,
+    PredicateBuf, Region,
 };
 pub use purpose::Purpose;
 pub use seal::CaveatNonce;

@@ -33,6 +33,11 @@ impl<'a> Subject<&'a str> {
         if id.is_empty() || id.bytes().any(|byte| matches!(byte, b'/' | b'|')) {
             return None;
         }
+        Self::of_code((code, id))
+    }
+
+    /// Makes the subject of a kind, with any id.
+    pub(crate) fn of_code((code, id): (&str, &'a str)) -> Option<Self> {
         match code {
             "usr-" => Some(Self::User(id)),
             "prv-" => Some(Self::Provider(id)),

@@ -198,6 +198,7 @@ impl<'v> Judging<'v> {
 
     fn judge(&mut self, at: Place, bytes: &[u8], read: Option<Predicate<'_>>) -> Result<(), VerifyError> {
         if let Some(Predicate::Time { valid_until }) = read {
+            let valid_until = valid_until.to_time();
             self.expires_at = Some(self.expires_at.map_or(valid_until, |least| least.min(valid_until)));
         }
         if self.verifier.exact.contains(&bytes) {

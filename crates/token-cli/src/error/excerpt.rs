@@ -45,7 +45,9 @@ impl fmt::Display for Excerpt<'_> {
 pub(crate) fn unwritable(caveat: &str) -> String {
     let text = Excerpt::new(caveat.as_bytes());
     if Predicate::read(caveat.as_bytes()).is_some() {
-        return format!("`{text}` names a country that matches nobody: write two capital letters");
+        return format!(
+            "`{text}` has a value that no request has: a country is two capital letters, a path begins with `/`"
+        );
     }
     let nearest = Predicate::nearest(caveat).map(|form| format!("; did you mean `{form}`?"));
     format!("`{text}` is not a caveat that Onedata knows{}", nearest.unwrap_or_default())

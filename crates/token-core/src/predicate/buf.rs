@@ -32,27 +32,23 @@ pub struct PredicateBuf(String);
 pub struct ListError;
 
 impl PredicateBuf {
-    /// Accepts a text that [`Predicate::read`] reads, if its countries are two capital letters. Onedata also writes
-    /// other codes, which match no request: a blacklist of those would exclude no one.
+    /// Reads a caveat that a new token may carry, and writes it as Onedata does. Refuses values that no request can
+    /// have, which [`Predicate::read`] reads: a blacklist of the country `pl` would exclude no one.
     #[must_use]
-    pub fn read(text: impl Into<String>) -> Option<Self> {
-        Self::as_received(text.into()).filter(|predicate| match Predicate::read(predicate.as_ref()) {
-            Some(Predicate::GeoCountry(_, list)) => {
-                list.iter().all(|country| country.code().bytes().all(|letter| letter.is_ascii_uppercase()))
-            }
-            _ => true,
-        })
+    pub fn read(text: impl AsRef<str>) -> Option<Self> {
+        let predicate = Predicate::read_text(text.as_ref())?;
+        predicate.has_meaning().then(|| Self(predicate.to_string()))
     }
 
     /// Accepts every text that [`Predicate::read`] reads.
-    pub(super) fn as_received(text: String) -> Option<Self> {
-        Predicate::read(text.as_bytes()).is_some().then_some(Self(text))
+    pub(super) fn as_received(text: &str) -> Option<Self> {
+        Predicate::read_text(text).map(|predicate| Self(predicate.to_string()))
     }
 
     /// `time < N`
     #[must_use]
     pub fn time(valid_until: UnixTime) -> Self {
-        Self(Predicate::Time { valid_until }.to_string())
+        Self(format!("time < {}", valid_until.as_secs()))
     }
 
     /// `ip = MASK|…`

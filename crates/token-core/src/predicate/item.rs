@@ -1,32 +1,119 @@
 //! The items of the lists in caveats.
 
-use alloc::string::String;
+use alloc::{
+    string::{String, ToString as _},
+    vec::Vec,
+};
 use core::{fmt, net::Ipv4Addr, str::FromStr};
 
-use base64::{Engine as _, engine::general_purpose::STANDARD};
+use base64::{
+    Engine as _,
+    alphabet::STANDARD as STANDARD_ALPHABET,
+    engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig, STANDARD},
+};
+use serde::{Serialize, Serializer};
 
 use super::list::ListItem;
 use crate::{
-    ParseError, Service, Subject,
+    ParseError, Service, ServiceKind, Subject, UnixTime,
     parse::{self, named},
 };
 
+/// Any text, also none: Onedata reads the names of countries and regions and the ids of objects so.
+impl<'a> ListItem<'a> for &'a str {
+    fn read(text: &'a str) -> Option<Self> {
+        Some(text)
+    }
+}
+
+/// Also with an empty id, which no service has.
 impl<'a> ListItem<'a> for Service<&'a str> {
     fn read(text: &'a str) -> Option<Self> {
-        Service::read(text)
+        let (code, id) = parse::once(text, b'-')?;
+        Some(Self { kind: ServiceKind::from_name(code)?, id })
     }
 }
 
-/// Every subject but [`Subject::Nobody`].
+/// Also with an empty id, or one with `/`, which no subject has.
 impl<'a> ListItem<'a> for Subject<&'a str> {
     fn read(text: &'a str) -> Option<Self> {
-        Subject::read(text).filter(|subject| *subject != Subject::Nobody)
+        if text == "nobody" {
+            return Some(Self::Nobody);
+        }
+        Self::of_code(text.split_at_checked(4)?)
     }
 }
 
-impl<'a> ListItem<'a> for u32 {
+/// An integer of any size: Onedata reads a sign, leading zeros and any number of digits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Integer<'a> {
+    is_negative: bool,
+    /// Without leading zeros.
+    digits: &'a str,
+    /// The digits' value, or the greatest that fits.
+    magnitude: u64,
+}
+
+impl Integer<'_> {
+    /// Returns the number; `None` unless it fits.
+    #[must_use]
+    pub fn to_u64(self) -> Option<u64> {
+        let fits = !self.is_negative && (self.magnitude < u64::MAX || self.digits == GREATEST);
+        fits.then_some(self.magnitude)
+    }
+
+    /// Returns that many seconds since 1970, or the nearest time that can be represented.
+    #[must_use]
+    pub const fn to_time(self) -> UnixTime {
+        UnixTime::from_secs(if self.is_negative { 0 } else { self.magnitude })
+    }
+}
+
+/// The digits of [`u64::MAX`].
+const GREATEST: &str = "18446744073709551615";
+
+impl<'a> ListItem<'a> for Integer<'a> {
     fn read(text: &'a str) -> Option<Self> {
-        parse::canonical_u64(text)?.try_into().ok()
+        if let Some(magnitude) = parse::canonical_u64(text) {
+            return Some(Self { is_negative: false, digits: text, magnitude });
+        }
+        let (is_negative, digits) = match text.as_bytes().first()? {
+            b'-' => (true, text.get(1..)?),
+            b'+' => (false, text.get(1..)?),
+            _ => (false, text),
+        };
+        let magnitude = digits.bytes().try_fold(0_u64, |sum, byte| {
+            let digit = byte.wrapping_sub(b'0');
+            (digit < 10).then(|| sum.saturating_mul(10).saturating_add(digit.into()))
+        })?;
+        let zeros = digits.bytes().take_while(|byte| *byte == b'0').count();
+        let digits = match digits.get(zeros..)? {
+            "" => digits.get(zeros.checked_sub(1)?..)?,
+            significant => significant,
+        };
+        Some(Self { is_negative: is_negative && digits != "0", digits, magnitude })
+    }
+}
+
+/// As Onedata writes it: a sign only before a negative number, no leading zeros.
+impl fmt::Display for Integer<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if self.is_negative { "-" } else { "" })?;
+        f.write_str(self.digits)
+    }
+}
+
+/// A number. Beyond 64 bits it is the nearest double.
+impl Serialize for Integer<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        if let Some(number) = self.to_u64() {
+            return serializer.serialize_u64(number);
+        }
+        let text = self.to_string();
+        match (text.parse(), text.parse::<f64>()) {
+            (Ok(number), _) => serializer.serialize_i64(number),
+            (Err(_), number) => serializer.serialize_f64(number.unwrap_or(0.0).clamp(f64::MIN, f64::MAX)),
+        }
     }
 }
 
@@ -55,7 +142,17 @@ impl IpMask {
 impl<'a> ListItem<'a> for IpMask {
     fn read(text: &'a str) -> Option<Self> {
         let (address, bits) = parse::once(text, b'/').unwrap_or((text, "32"));
-        Self::new(address.parse().ok()?, parse::canonical_u64(bits)?.try_into().ok()?)
+        if let (Ok(address), Some(bits)) = (address.parse(), parse::canonical_u64(bits)) {
+            return Self::new(address, bits.try_into().ok()?);
+        }
+        // Onedata drops empty parts, and reads any integer.
+        let mut parts = parse::parts(text, b'/').filter(|part| !part.is_empty());
+        let address = parts.next()?.parse().ok()?;
+        let bits = match parts.next() {
+            None => 32,
+            Some(bits) => Integer::read(bits)?.to_u64()?.try_into().ok()?,
+        };
+        if parts.next().is_some() { None } else { Self::new(address, bits) }
     }
 }
 
@@ -71,31 +168,6 @@ impl FromStr for IpMask {
 impl fmt::Display for IpMask {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}/{}", self.address, self.bits)
-    }
-}
-
-/// A country by its two-letter code. Onedata accepts any two characters, so some (`UK`) match no request.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Country<'a>(&'a str);
-
-impl<'a> Country<'a> {
-    /// Returns the two letters.
-    #[must_use]
-    pub const fn code(&self) -> &'a str {
-        self.0
-    }
-}
-
-impl<'a> ListItem<'a> for Country<'a> {
-    fn read(text: &'a str) -> Option<Self> {
-        let is_code = text.len() == 2 && text.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'|');
-        is_code.then_some(Self(text))
-    }
-}
-
-impl fmt::Display for Country<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.0)
     }
 }
 
@@ -119,12 +191,6 @@ named! {
     Region, "none of Africa, Antarctica, Asia, Europe, EU, NorthAmerica, Oceania, SouthAmerica",
     Africa = "Africa", Antarctica = "Antarctica", Asia = "Asia", Europe = "Europe", Eu = "EU",
     NorthAmerica = "NorthAmerica", Oceania = "Oceania", SouthAmerica = "SouthAmerica",
-}
-
-impl<'a> ListItem<'a> for Region {
-    fn read(text: &'a str) -> Option<Self> {
-        Self::from_name(text)
-    }
 }
 
 /// The interface through which a request comes.
@@ -151,105 +217,155 @@ pub struct ApiPattern<'a> {
     pub service: &'a str,
     /// `all`, `create`, `get`, `update` or `delete`.
     pub operation: &'a str,
-    /// `TYPE.ID.ASPECT` or `TYPE.ID.ASPECT:SCOPE`, where `*` stands for anything.
+    /// `TYPE.ID.ASPECT:SCOPE`, where `*` stands for anything. Without `:SCOPE` the scope is `private`.
     pub resource: &'a str,
 }
 
+/// The types of resources in Onedata's patterns.
+const RESOURCES: &[&str] = &[
+    "*",
+    "atm_inventory",
+    "atm_lambda",
+    "atm_workflow_schema",
+    "cluster",
+    "file",
+    "group",
+    "handle",
+    "handleService",
+    "harvester",
+    "onp_ceph",
+    "onp_cluster",
+    "onp_host",
+    "onp_panel",
+    "onp_provider",
+    "onp_service",
+    "onp_space",
+    "onp_storage",
+    "onp_user",
+    "onp_zone",
+    "op_archive",
+    "op_atm_inventory",
+    "op_atm_lambda_snapshot",
+    "op_atm_store",
+    "op_atm_task_execution",
+    "op_atm_workflow_execution",
+    "op_atm_workflow_schema",
+    "op_atm_workflow_schema_snapshot",
+    "op_dataset",
+    "op_group",
+    "op_handle",
+    "op_handle_service",
+    "op_metrics",
+    "op_provider",
+    "op_qos",
+    "op_share",
+    "op_space",
+    "op_storage",
+    "op_transfer",
+    "op_user",
+    "oz_worker",
+    "provider",
+    "share",
+    "space",
+    "space_stats",
+    "storage",
+    "temporary_token_secret",
+    "token",
+    "user",
+];
+
 impl<'a> ListItem<'a> for ApiPattern<'a> {
+    /// The id may contain `:`, so the parts are split at `.` first.
     fn read(text: &'a str) -> Option<Self> {
         let (service, rest) = parse::once(text, b'/')?;
         let (operation, resource) = parse::once(rest, b'/')?;
-        let (kind, rest) = parse::once(resource, b'.')?;
-        let (id, aspect) = parse::once(rest, b'.')?;
+        let (kind, id_and_aspect) = parse::once(resource, b'.')?;
+        let (id, tail) = parse::once(id_and_aspect, b'.')?;
+        let (aspect, scope) = parse::once(tail, b':').unwrap_or((tail, "private"));
         let known = matches!(service, "all" | "ozw" | "ozp" | "opw" | "opp")
             && matches!(operation, "all" | "create" | "get" | "update" | "delete")
-            && ![kind, id, aspect].contains(&"");
+            && matches!(scope, "private" | "protected" | "shared" | "public" | "auto" | "*")
+            && RESOURCES.contains(&kind)
+            && id.bytes().all(|byte| byte != b'/')
+            && aspect.bytes().all(|byte| !matches!(byte, b'/' | b'.'))
+            && aspect.bytes().filter(|byte| *byte == b',').count() <= 1;
         known.then_some(Self { service, operation, resource })
     }
 }
 
+/// As Onedata writes it: always with the scope.
 impl fmt::Display for ApiPattern<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}/{}/{}", self.service, self.operation, self.resource)
+        let has_scope = self.resource.rsplit('.').next().is_some_and(|aspect| aspect.contains(':'));
+        let scope = if has_scope { "" } else { ":private" };
+        write!(f, "{}/{}/{}{scope}", self.service, self.operation, self.resource)
     }
 }
 
-/// The path of a file or a directory in a space, as the base64 that caveats carry.
+/// What stands for the path of a file or a directory in a space: the base64 of any bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct DataPath<'a>(&'a str);
 
 impl<'a> DataPath<'a> {
-    /// Returns the base64 (RFC 4648 §4, padded) that the caveat carries.
+    /// Returns the base64 (RFC 4648 §4, padded) as the caveat carries it, possibly with whitespace.
     #[must_use]
     pub const fn as_base64(&self) -> &'a str {
         self.0
     }
 
-    /// Returns the path: `/SPACE` or `/SPACE/…`.
+    /// Returns the bytes that the caveat carries.
     #[must_use]
-    pub fn to_path(&self) -> String {
-        decode_path(self.0).unwrap_or_default()
+    pub fn to_bytes(&self) -> Vec<u8> {
+        let base64: Vec<u8> = self.0.bytes().filter(|byte| !is_space(*byte)).collect();
+        TRAILING_BITS.decode(base64).unwrap_or_default()
+    }
+
+    /// Returns the path `/SPACE` or `/SPACE/…`; `None` if the bytes are not one: if they are not UTF-8, do not begin
+    /// with `/`, have an empty component, `.` or `..`, end in `/`, or contain a control character. Such bytes name no
+    /// file: enforce them by refusing.
+    #[must_use]
+    pub fn to_path(&self) -> Option<String> {
+        String::from_utf8(self.to_bytes()).ok().filter(|path| is_canonical(path))
     }
 }
 
-fn decode_path(base64: &str) -> Option<String> {
-    String::from_utf8(STANDARD.decode(base64).ok()?).ok().filter(|path| is_canonical(path.as_bytes()))
-}
+/// Onedata ignores the bits behind the last whole byte.
+const TRAILING_BITS: GeneralPurpose = GeneralPurpose::new(
+    &STANDARD_ALPHABET,
+    GeneralPurposeConfig::new().with_decode_allow_trailing_bits(true),
+);
 
-/// Whether the path is canonical: it starts with `/`, has at least one component, no empty component, and no `/` at the
-/// end. Refuses control characters: a shell's `echo` adds a line feed before encoding, and such a path matches no file.
-fn is_canonical(path: &[u8]) -> bool {
-    let Some(path) = path.strip_prefix(b"/").and_then(|path| core::str::from_utf8(path).ok()) else {
-        return false;
-    };
+/// Refuses control characters: a shell's `echo` adds a line feed before encoding, and such a path matches no file.
+fn is_canonical(path: &str) -> bool {
+    let Some(path) = path.strip_prefix('/') else { return false };
     parse::parts(path, b'/').all(|component| !matches!(component, "" | "." | ".."))
         && !path.contains(char::is_control)
 }
 
+/// What Onedata skips in base64.
+const fn is_space(byte: u8) -> bool {
+    matches!(byte, b' ' | b'\t' | b'\r' | b'\n')
+}
+
 impl<'a> ListItem<'a> for DataPath<'a> {
     fn read(text: &'a str) -> Option<Self> {
-        // A list can have 200,000 items. Most paths fit in this buffer and need no allocation.
-        let mut short = [0; 192];
-        let canonical = match text.len() > 256 {
-            true => decode_path(text).is_some(),
-            false => {
-                let len = STANDARD.decode_slice(text, &mut short).ok()?;
-                short.get(..len).is_some_and(is_canonical)
+        // Does not decode: a list can have 200,000 items.
+        let (mut characters, mut padding) = (0_usize, 0_usize);
+        for byte in text.bytes().filter(|byte| !is_space(*byte)) {
+            match byte {
+                b'=' => padding = padding.saturating_add(1),
+                b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'+' | b'/' if padding == 0 => {}
+                _ => return None,
             }
-        };
-        canonical.then_some(Self(text))
+            characters = characters.saturating_add(1);
+        }
+        (characters.is_multiple_of(4) && padding <= 2).then_some(Self(text))
     }
 }
 
+/// The base64 as Onedata writes it.
 impl fmt::Display for DataPath<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.0)
-    }
-}
-
-/// The CDMI object id of a file or a directory, in hexadecimal.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct ObjectId<'a>(&'a str);
-
-impl<'a> ObjectId<'a> {
-    /// Returns the hexadecimal digits.
-    #[must_use]
-    pub const fn as_hex(&self) -> &'a str {
-        self.0
-    }
-}
-
-impl<'a> ListItem<'a> for ObjectId<'a> {
-    fn read(text: &'a str) -> Option<Self> {
-        let is_hex = !text.is_empty()
-            && text.len().is_multiple_of(2)
-            && text.bytes().all(|byte| byte.is_ascii_hexdigit());
-        is_hex.then_some(Self(text))
-    }
-}
-
-impl fmt::Display for ObjectId<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.0)
+        f.write_str(&STANDARD.encode(self.to_bytes()))
     }
 }

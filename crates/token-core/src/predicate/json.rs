@@ -13,7 +13,7 @@ use serde::{
     ser::SerializeMap,
 };
 
-use super::{GeoFilter, List, ListItem, Predicate, PredicateBuf, buf::list_text};
+use super::{GeoFilter, Integer, List, ListItem, Predicate, PredicateBuf, buf::list_text};
 
 /// The JSON form, such as `{"type":"time","validUntil":1496140144}`.
 impl Serialize for Predicate<'_> {
@@ -73,7 +73,7 @@ impl<'a, T: ListItem<'a> + fmt::Display> Serialize for Texts<'a, T> {
     }
 }
 
-struct Numbers<'a>(List<'a, u32>);
+struct Numbers<'a>(List<'a, Integer<'a>>);
 
 impl Serialize for Numbers<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -118,14 +118,12 @@ impl Members {
                 Whitelist::Texts(_) => None,
             },
             Some(kind @ ("service" | "consumer" | "api" | "data.path" | "data.objectid")) => {
-                PredicateBuf::as_received(list_text(&format!("{kind} ="), &self.texts()?)?)
+                PredicateBuf::as_received(&list_text(&format!("{kind} ="), &self.texts()?)?)
             }
             Some(kind @ ("geo.country" | "geo.region")) => {
                 let filter = GeoFilter::from_name(&self.filter.take()?)?;
-                PredicateBuf::as_received(list_text(
-                    &format!("{kind} {}", filter.sign()),
-                    &self.list.take()?,
-                )?)
+                let head = format!("{kind} {}", filter.sign());
+                PredicateBuf::as_received(&list_text(&head, &self.list.take()?)?)
             }
             Some("interface") => PredicateBuf::read(format!("interface = {}", self.interface.take()?)),
             Some("data.readonly") => PredicateBuf::read("data.readonly"),
@@ -158,8 +156,8 @@ impl<'de> Visitor<'de> for Object {
     }
 }
 
-/// From the JSON form. Unknown, missing and additional members are errors. Accepts every text that
-/// [`Predicate::read`] reads, also the countries that [`PredicateBuf::read`] refuses.
+/// From the JSON form. Unknown, missing and additional members are errors. Accepts texts that [`PredicateBuf::read`]
+/// refuses if [`Predicate::read`] reads them, but no number that it refuses.
 impl<'de> Deserialize<'de> for PredicateBuf {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let members = deserializer.deserialize_map(Object)?;

@@ -1,4 +1,4 @@
-//! Lists in caveats: items separated by `|`, at least one.
+//! Lists in caveats: items separated by `|`, at least one that is not empty or two.
 
 use core::{fmt, iter};
 
@@ -22,6 +22,9 @@ pub struct List<'a, T> {
 
 impl<'a, T: ListItem<'a>> List<'a, T> {
     pub(crate) fn read(text: &'a str) -> Option<Self> {
+        if text.is_empty() {
+            return None;
+        }
         let Some((first, rest)) = parse::once(text, b'|') else {
             return Some(Self { text, first: T::read(text)?, rest: None });
         };
@@ -48,9 +51,12 @@ impl<T> fmt::Debug for List<'_, T> {
     }
 }
 
-/// The text of the list.
-impl<T> fmt::Display for List<'_, T> {
+/// Each item as Onedata writes it.
+impl<'a, T: ListItem<'a> + fmt::Display> fmt::Display for List<'a, T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.text)
+        self.iter().enumerate().try_for_each(|(index, item)| match index {
+            0 => write!(f, "{item}"),
+            _ => write!(f, "|{item}"),
+        })
     }
 }

@@ -2,8 +2,8 @@
 
 use token_core::{
     Caveat, CaveatTypes, Context, DecodeOptions, Encoding, Format, Identifier, LegacyType, Macaroon,
-    Predicate, PredicateBuf, RootKey, Scope, Service, Subject, Token, UnixTime, Verifier, VerifyError,
-    inspect,
+    Predicate, PredicateBuf, Region, RootKey, Scope, Service, Subject, Token, UnixTime, Verifier,
+    VerifyError, inspect,
 };
 use token_test::vectors::{self, Golden};
 use token_test::{bit_flips, text, truncations};
@@ -21,9 +21,13 @@ fn satisfied(golden: &Golden) -> Context {
                 let text = masks.to_string();
                 facts.peer_ip = Some(text.split('/').next().unwrap().parse().unwrap());
             }
-            Predicate::Asn(list) => facts.asn = list.iter().next(),
-            Predicate::GeoCountry(_, list) => facts.country = list.iter().next().map(|it| it.code().into()),
-            Predicate::GeoRegion(_, list) => facts.regions = Some(list.iter().take(1).collect()),
+            Predicate::Asn(list) => {
+                facts.asn = list.iter().next().and_then(|it| it.to_u64()?.try_into().ok())
+            }
+            Predicate::GeoCountry(_, list) => facts.country = list.iter().next().map(Into::into),
+            Predicate::GeoRegion(_, list) => {
+                facts.regions = Some(list.iter().take(1).filter_map(Region::from_name).collect());
+            }
             Predicate::Service(list) => facts.service = list.iter().next().map(Service::into_owned),
             Predicate::Consumer(list) => facts.consumer = list.iter().next().map(Subject::into_owned),
             Predicate::Interface(interface) => facts.interface = Some(interface),
@@ -143,7 +147,7 @@ fn they_are_verified_with_their_secret() {
         let verified =
             Verifier::new(&satisfied(&golden)).verify(token.macaroon(), &golden.key().root_key()).unwrap();
         let expiry = predicates(&golden).filter_map(|predicate| match predicate {
-            Predicate::Time { valid_until } => Some(valid_until),
+            Predicate::Time { valid_until } => Some(valid_until.to_time()),
             _ => None,
         });
         assert_eq!(verified.expires_at(), expiry.min(), "{}", golden.name);

@@ -62,7 +62,7 @@ pub(crate) fn predicate() -> impl Strategy<Value = String> {
     let pattern = (
         select(&["all", "ozw", "opp"][..]),
         select(&["all", "create", "get", "update", "delete"][..]),
-        select(&["*.*.*:*", "space.s1.instance", "file.*.aspect,arg:private"][..]),
+        select(&["*.*.*:*", "space.s1.instance:private", "file.*.aspect,arg:private"][..]),
     );
     prop_oneof![
         2 => prop_oneof![0..8_u64, Just(u64::MAX)].prop_map(|until| format!("time < {until}")),
