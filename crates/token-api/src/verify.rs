@@ -73,8 +73,8 @@ impl<S: TokenStore, H: Host> Authority<S, H> {
     /// authority judges by the later of the context's time and its own: a stale context does not revive an expired
     /// token, and a context from the future expires tokens early.
     ///
-    /// Does not check the session that an access token is bound to (`act:SESSION`). A host that mints such tokens
-    /// compares the session in [`Accepted::token`] with the session of the request.
+    /// Refuses an access token that is bound to another session than that of the context (`act:SESSION`). A context has
+    /// none unless the host sets it.
     ///
     /// # Errors
     /// [`AcceptError`], which distinguishes a refused token from an authority that failed.

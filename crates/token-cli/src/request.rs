@@ -6,7 +6,7 @@ use clap::{
     Args,
     builder::{PossibleValuesParser, TypedValueParser},
 };
-use token_core::{Context, Interface, Region, Service, Subject, UnixTime};
+use token_core::{Context, Interface, Region, Service, Session, Subject, UnixTime};
 
 use crate::{error::Failure, time};
 
@@ -58,6 +58,7 @@ impl RequestArgs {
         context.consumer = self.consumer.clone();
         context.interface = self.interface;
         context.data_caveats_allowed = self.allow_data_caveats;
+        context.session = Session::Any;
         context
     }
 }

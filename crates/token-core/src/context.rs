@@ -12,9 +12,6 @@ use crate::{
 ///
 /// A missing fact satisfies no caveat that asks for it.
 ///
-/// Does not cover sessions: verification does not check the session that an access token is bound to
-/// (`act:SESSION`). The caller compares it with the session of the request.
-///
 /// ```
 /// use token_core::{Context, Subject, UnixTime};
 ///
@@ -51,6 +48,22 @@ pub struct Context {
     pub data_caveats_allowed: bool,
     /// The use of the token.
     pub scope: Scope,
+    /// The session of the request. An access token is accepted only in the session that it is bound to (`act:SESSION`),
+    /// or outside of sessions if it is bound to none.
+    pub session: Session,
+}
+
+/// The session of a request.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+#[expect(clippy::exhaustive_enums, reason = "a request is in no session, in one, or in any")]
+pub enum Session {
+    /// None.
+    #[default]
+    None,
+    /// The session with this id.
+    This(String),
+    /// Any: the session of a token is not checked.
+    Any,
 }
 
 /// The use of an access token.
@@ -81,6 +94,7 @@ impl Context {
             interface: None,
             data_caveats_allowed: false,
             scope: Scope::Unlimited,
+            session: Session::None,
         }
     }
 }

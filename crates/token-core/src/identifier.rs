@@ -82,6 +82,15 @@ impl<'a> Identifier<'a> {
     }
 }
 
+/// Returns the type in an identifier of version 2, without reading the rest: `2/…/…/TYPE/…`.
+pub(crate) fn type_part(identifier: &[u8]) -> Option<&[u8]> {
+    let mut rest = identifier.strip_prefix(b"2/")?;
+    for _ in 0..2 {
+        rest = rest.get(parse::position(rest, b'/')?.checked_add(1)?..)?;
+    }
+    rest.get(..parse::position(rest, b'/')?)
+}
+
 const PARTS: &str = "five parts, separated by `/`";
 const TYPE: &str = "a type `act`, `act:SESSION`, `idn` or `CODE:TARGET:PARAMETERS`";
 

@@ -1,6 +1,10 @@
 //! Judges whether a predicate holds in a context (`onedata-tokens.md` §4).
 
-use alloc::{string::String, vec::Vec};
+use alloc::{
+    format,
+    string::{String, ToString as _},
+    vec::Vec,
+};
 use core::{
     cell::{Cell, OnceCell},
     net::IpAddr,
@@ -149,6 +153,43 @@ impl<'a> Request<'a> {
             // The verifier compares it with the expected type.
             Predicate::TokenType(_) => Ok(()),
         }
+    }
+
+    /// Returns what the request shows for a caveat of this type, in words. `None` if nothing is known, or if no fact
+    /// of the request decides.
+    pub(crate) fn fact(&self, predicate: &Predicate<'_>) -> Option<String> {
+        let context = self.context;
+        Some(match predicate {
+            Predicate::Time { .. } => self.now.to_string(),
+            Predicate::Ip(_) => context.peer_ip?.to_string(),
+            Predicate::Asn(_) => context.asn?.to_string(),
+            Predicate::GeoCountry(..) => context.country.clone()?,
+            Predicate::GeoRegion(..) => {
+                let names: Vec<&str> =
+                    context.regions.as_ref()?.iter().map(|region| region.as_str()).collect();
+                names.join(", ")
+            }
+            Predicate::Service(_) => self.service?.to_string(),
+            Predicate::Consumer(list) => {
+                let consumer = context.consumer.as_ref()?;
+                let names_groups = list.iter().any(|listed| matches!(listed, Subject::Group(_)));
+                match &context.consumer_groups {
+                    _ if !names_groups => consumer.to_string(),
+                    Some(groups) => format!("{consumer}, groups: {}", groups.len()),
+                    None => format!("{consumer}, groups: not known"),
+                }
+            }
+            Predicate::Interface(_) => context.interface?.to_string(),
+            Predicate::DataReadonly | Predicate::DataPath(_) | Predicate::DataObjectId(_) => {
+                let admitted = if context.data_caveats_allowed { "admits" } else { "does not admit" };
+                format!("the request {admitted} caveats about data")
+            }
+            Predicate::IdentityScope => match context.scope {
+                Scope::Unlimited => "the token is used for anything".into(),
+                Scope::IdentityToken => "the token is used as proof of identity".into(),
+            },
+            Predicate::Api(_) | Predicate::TokenType(_) => return None,
+        })
     }
 
     /// Whether a listed subject admits the consumer. `None` if the consumer's groups decide and are unknown.

@@ -125,6 +125,7 @@ mod judge;
 mod limits;
 mod mac;
 mod macaroon;
+mod needs;
 mod parse;
 mod predicate;
 mod purpose;
@@ -139,7 +140,7 @@ mod verify;
 mod wire;
 
 pub use caveat::{Caveat, CaveatTypes};
-pub use context::{Context, Scope};
+pub use context::{Context, Scope, Session};
 pub use fingerprint::Fingerprint;
 pub use identifier::{Identifier, IdentifierV2, Persistence};
 pub use inspect::{Damage, Hint, Inspection, Report, inspect};
@@ -147,6 +148,7 @@ pub use judge::{Judge, Judgment, Unmet};
 pub use limits::Limits;
 pub use mac::Signature;
 pub use macaroon::{BuildError, Macaroon};
+pub use needs::Needs;
 pub use parse::ParseError;
 pub use predicate::{
     ApiPattern, DataPath, GeoFilter, Integer, Interface, IpMask, List, ListError, ListItem, Predicate,
@@ -160,7 +162,7 @@ pub use subject::Subject;
 pub use time::UnixTime;
 pub use token::Token;
 pub use token_type::{InviteConsumer, InviteType, LegacyType, TokenType};
-pub use verify::{Place, Verified, Verifier, VerifyError};
+pub use verify::{Explanation, Finding, Place, Verified, Verifier, VerifyError};
 pub use wire::{
     error::{DecodeError, EncodeError, Problem},
     format::{DecodeOptions, Format},

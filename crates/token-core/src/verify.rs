@@ -1,14 +1,18 @@
 //! Verification: the whole chain first, with all its discharges, then each caveat in order.
 
 mod error;
+mod explain;
 mod signatures;
 
 use core::fmt;
 
-pub use self::error::{Place, VerifyError};
+pub use self::{
+    error::{Place, VerifyError},
+    explain::{Explanation, Finding},
+};
 use crate::{
     CaveatTypes, Context, Identifier, Judge, Judgment, LegacyType, Limits, Macaroon, Predicate, RootKey,
-    Service, Subject, TokenType, UnixTime, Unmet, judge::Request, macaroon::Span,
+    Service, Session, Subject, TokenType, UnixTime, Unmet, identifier, judge::Request, macaroon::Span,
 };
 
 /// Verifies macaroons against the facts of one request.
@@ -33,6 +37,7 @@ pub struct Verifier<'a> {
     now: UnixTime,
     service: Option<Service<&'a str>>,
     supported: CaveatTypes,
+    ignored: CaveatTypes,
     stated: Option<LegacyType>,
     exact: &'a [&'a [u8]],
     judges: &'a [&'a dyn Judge],
@@ -49,6 +54,7 @@ impl<'a> Verifier<'a> {
             now: context.now,
             service: context.service.as_ref().map(Service::as_deref),
             supported: CaveatTypes::ALL,
+            ignored: CaveatTypes::NONE,
             stated: None,
             exact: &[],
             judges: &[],
@@ -73,6 +79,13 @@ impl<'a> Verifier<'a> {
     #[must_use]
     pub const fn supporting(self, types: CaveatTypes) -> Self {
         Self { supported: types, ..self }
+    }
+
+    /// Accepts caveats of these types unjudged, if they are supported: a host asks so what a token could do in another
+    /// request. Does not cover `tokenType`, which is no condition on a request. The expiry still counts a `time` caveat.
+    #[must_use]
+    pub const fn ignoring(self, types: CaveatTypes) -> Self {
+        Self { ignored: types, ..self }
     }
 
     /// Refuses a caveat `tokenType = …` that states another type than this. Accepts a token without such a caveat.
@@ -139,6 +152,7 @@ impl<'a> Verifier<'a> {
             }
         }
         let Judging { expires_at, legacy_type, .. } = judging;
+        self.judge_session(macaroon)?;
         Ok(Verified { macaroon, expires_at, legacy_type })
     }
 
@@ -146,11 +160,28 @@ impl<'a> Verifier<'a> {
     /// the caller need not send the macaroon there.
     ///
     /// Not a verification: judges first-party caveats alone. `None` says nothing about the signature, discharges, or
-    /// facts that this context does not have.
+    /// facts that this context does not have, such as a session.
     #[must_use]
     pub fn preflight(&self, macaroon: &Macaroon) -> Option<VerifyError> {
         let refused = |error: &_| !matches!(error, VerifyError::CaveatUnmet { why: Unmet::NotKnown, .. });
-        Judging::new(self).verdicts(None, macaroon).filter_map(Result::err).find(refused)
+        let by_caveat = Judging::new(self).verdicts(None, macaroon).filter_map(Result::err).find(refused);
+        let session_known = self.context.session != Session::None;
+        by_caveat.or_else(|| self.judge_session(macaroon).err().filter(|_| session_known))
+    }
+
+    /// Judges the session of an access token: it must be that of the request, and none if that has none.
+    fn judge_session(&self, macaroon: &Macaroon) -> Result<(), VerifyError> {
+        let present = match &self.context.session {
+            Session::Any => return Ok(()),
+            Session::This(session) => Some(session.as_bytes()),
+            Session::None => None,
+        };
+        let bound = match identifier::type_part(macaroon.identifier()) {
+            Some(b"act") => None,
+            Some(other) if other.starts_with(b"act:") => other.get(4..),
+            _ => return Ok(()),
+        };
+        if bound == present { Ok(()) } else { Err(VerifyError::WrongSession) }
     }
 }
 
@@ -159,6 +190,7 @@ impl fmt::Debug for Verifier<'_> {
         f.debug_struct("Verifier")
             .field("context", self.context)
             .field("supported", &self.supported)
+            .field("ignored", &self.ignored)
             .field("judges", &self.judges.len())
             .finish_non_exhaustive()
     }
@@ -232,6 +264,9 @@ impl<'v> Judging<'v> {
             if first != stated {
                 return Err(VerifyError::CaveatUnmet { at, why: Unmet::Refuted });
             }
+        }
+        if self.verifier.ignored.contains(predicate) {
+            return Ok(());
         }
         self.request.judge(predicate).map_err(|why| VerifyError::CaveatUnmet { at, why })
     }

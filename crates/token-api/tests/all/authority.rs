@@ -17,7 +17,7 @@ use token_api::{
 };
 use token_core::{
     Context, DecodeOptions, Format, Identifier, InviteConsumer, InviteType, Persistence, Place, PredicateBuf,
-    RootKey, Subject, Token, TokenType, UnixTime, Unmet, VerifyError,
+    RootKey, Session, Subject, Token, TokenType, UnixTime, Unmet, VerifyError,
 };
 use token_store::{
     Administration as _, Entity, Filter, Generation, Item, KeyRing, MemoryStore, Owner, RedbStore, Refund,
@@ -660,8 +660,14 @@ fn access_tokens_carry_the_caveats_of_their_type() {
     });
     let minted = mint(&world, &request);
     assert_eq!(minted.expires_at, None);
+    let mut context = world.authority.context();
+    let in_session =
+        |context: &Context| world.authority.verify(&minted.token, Some(Purpose::Access), context).map(drop);
+    let refused = in_session(&context).unwrap_err();
+    assert!(matches!(refused, AcceptError::Refused(Refusal::Verify(VerifyError::WrongSession))), "{refused}");
+    context.session = Session::This("s".into());
     // A context without a service stands for Onezone itself.
-    assert!(world.authority.verify(&minted.token, Some(Purpose::Access), &world.authority.context()).is_ok());
+    assert!(in_session(&context).is_ok());
     let identity = with(MintRequest::identity(OWNER), |request| request.caveats = vec![service]);
     assert!(matches!(world.authority.mint(&identity), Err(MintError::UnsupportedCaveat { index: 0 })));
     // A caveat that excludes no one is not written, even if it came as JSON.

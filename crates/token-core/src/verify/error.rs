@@ -63,6 +63,9 @@ pub enum VerifyError {
         /// The stated type.
         stated: LegacyType,
     },
+    /// The access token is bound to another session than that of the request, or only one of them has a session.
+    #[error("the token is not for the session of the request")]
+    WrongSession,
     /// A third-party caveat has no discharge, or its discharge was used for another caveat.
     #[error("{at} has to be discharged by a third party")]
     DischargeMissing {

@@ -9,6 +9,7 @@
 mod caveat;
 mod fingerprint;
 mod formats;
+mod hosts;
 mod identifier;
 mod secret;
 mod text;

@@ -5,13 +5,13 @@ use proptest::prelude::*;
 use proptest::sample::Index;
 use token_core::{
     Caveat, CaveatTypes, Context, DecodeError, DecodeOptions, EncodeError, Encoding, Format, Identifier,
-    LegacyType, Macaroon, Place, Predicate, PredicateBuf, RootKey, Token, UnixTime, Verifier, VerifyError,
-    inspect,
+    LegacyType, Macaroon, Place, Predicate, PredicateBuf, RootKey, Session, Token, UnixTime, Verifier,
+    VerifyError, inspect,
 };
 use token_test::text;
 
 use crate::strategies::{
-    Damage, caveat, caveat_types, damage, facts, identifier, legacy_type, near_predicate, opaque_id,
+    Damage, Recipe, caveat, caveat_types, damage, facts, identifier, legacy_type, near_predicate, opaque_id,
     predicate, prefix, recipe, token_like_text, wild_identifier,
 };
 
@@ -236,6 +236,28 @@ proptest! {
         prop_assert!(Verifier::new(&facts).preflight(&macaroon).is_some());
     }
 
+    /// The verifier alone decides which caveats are ignored: each is judged as if it were the only one.
+    #[test]
+    fn no_caveat_makes_another_ignored(
+        recipe in recipe(),
+        caveats in vec(prop_oneof![4 => predicate(), 1 => "[ -~]{1,20}"], 0..5),
+        facts in facts(),
+        supported in caveat_types(),
+        ignored in prop_oneof![Just(CaveatTypes::NONE), caveat_types()],
+    ) {
+        let judging = Verifier::new(&facts).supporting(supported);
+        let accepts = |verifier: Verifier<'_>, caveats: &[String]| {
+            let recipe = Recipe { caveats: caveats.to_vec(), ..recipe.clone() };
+            verifier.verify(&recipe.mint(), &recipe.key()).is_ok()
+        };
+        let each = caveats.iter().all(|caveat| {
+            let is_ignored = |it| supported.contains(&it) && ignored.contains(&it);
+            Predicate::read(caveat.as_bytes()).is_some_and(is_ignored)
+                || accepts(judging, std::slice::from_ref(caveat))
+        });
+        prop_assert_eq!(accepts(judging.ignoring(ignored), &caveats), each && accepts(judging, &[]));
+    }
+
     /// A token that is refuted without its key is refused with it, and at no later caveat.
     #[test]
     fn preflight_refutes_only_what_would_be_refused(recipe in recipe(), facts in facts(), supported in caveat_types()) {
@@ -373,7 +395,7 @@ fn packets() -> impl Strategy<Value = Vec<u8>> {
 }
 
 fn narrowed_is_no_wider(
-    recipe: &crate::strategies::Recipe,
+    recipe: &Recipe,
     more: &[String],
     facts: &Context,
     supported: CaveatTypes,
@@ -390,6 +412,8 @@ fn narrowed_is_no_wider(
             prop_assert_eq!(wide.subject(), narrow.subject());
         }
         (Err(wide), Ok(_)) => return Err(TestCaseError::fail(format!("refused before: {wide}"))),
+        // The session is judged after all caveats.
+        (Err(VerifyError::WrongSession), Err(_)) => {}
         // The first caveat that does not hold is still the first.
         (Err(wide), Err(narrow)) => prop_assert_eq!(wide, narrow),
         (Ok(_), Err(_)) => {}
@@ -400,7 +424,8 @@ fn narrowed_is_no_wider(
 fn is_found_out(key: &RootKey, minted: &Macaroon, received: &Macaroon) -> Result<(), TestCaseError> {
     let everything: Vec<Vec<u8>> = signed(received).1;
     let exact: Vec<&[u8]> = everything.iter().map(Vec::as_slice).collect();
-    let context = Context::at(UnixTime::from_secs(0));
+    let mut context = Context::at(UnixTime::from_secs(0));
+    context.session = Session::Any;
     let accepted = Verifier::new(&context).exact(&exact).verify(received, key).map(drop);
     if signed(minted) == signed(received) {
         prop_assert_eq!(accepted, Ok(()));
