@@ -2,6 +2,7 @@
 //! ships depends on it.
 //!
 //! - [`vectors`]: tokens with their secrets, fields and signatures, written by other implementations.
+//! - [`ctool`]: caveats and tokens with what Onedata's own library made of them.
 //! - [`bit_flips`], [`truncations`]: every small corruption of a message, for "a forgery is refused" tests.
 //! - [`oracle`]: an independent implementation to compare with.
 //! - `postgres` (a feature): a server for the tests of that backend.
@@ -33,6 +34,7 @@
 
 use std::io::Write as _;
 
+pub mod ctool;
 pub mod files;
 pub mod hex;
 pub mod hostile;

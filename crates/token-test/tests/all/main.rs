@@ -10,6 +10,7 @@
 
 mod api_documents;
 mod compat;
+mod ctool;
 mod discharges;
 mod fuzz_corpus;
 mod hmac;
