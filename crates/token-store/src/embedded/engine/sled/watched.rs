@@ -13,7 +13,7 @@ use std::{
     io,
     sync::{
         Mutex, PoisonError,
-        mpsc::{self, Receiver, RecvTimeoutError, Sender},
+        mpsc::{self, RecvTimeoutError, Sender},
     },
     thread::{self, JoinHandle},
     time::Duration,
@@ -33,7 +33,13 @@ static WRITING: Mutex<()> = Mutex::new(());
 pub(super) struct Watched {
     pub(super) db: Db,
     // `Some` until dropped: see `drop`.
-    watch: Option<(Sender<()>, JoinHandle<()>)>,
+    watch: Option<(Sender<Flush>, JoinHandle<()>)>,
+}
+
+#[derive(Clone, Copy)]
+enum Flush {
+    Begun,
+    Ended,
 }
 
 impl Watched {
@@ -45,7 +51,9 @@ impl Watched {
             // If no thread can be started now, a later attempt may succeed.
             drop(start(move || drop(db.flush())));
         };
-        let thread = start(move || watch(&watched, PATIENCE, help)).map_err(refused)?;
+        // With the longest patience it waits without end.
+        let thread =
+            start(move || watch(|patience| watched.recv_timeout(patience), help)).map_err(refused)?;
         Ok(Self { db, watch: Some((flushes, thread)) })
     }
 
@@ -53,16 +61,15 @@ impl Watched {
     pub(super) fn write(&self, batch: Batch) -> Result<(), Error> {
         let _alone = WRITING.lock().unwrap_or_else(PoisonError::into_inner);
         self.db.apply_batch(batch)?;
-        self.tell();
+        self.tell(Flush::Begun);
         let flushed = self.db.flush();
-        self.tell();
+        self.tell(Flush::Ended);
         flushed.map(drop)
     }
 
-    // The thread learns that a flush begins or has ended.
-    fn tell(&self) {
+    fn tell(&self, flush: Flush) {
         if let Some((flushes, _)) = &self.watch {
-            let _sent = flushes.send(());
+            let _sent = flushes.send(flush);
         }
     }
 }
@@ -81,42 +88,42 @@ fn start(run: impl FnOnce() + Send + 'static) -> io::Result<JoinHandle<()>> {
     thread::Builder::new().name("onetoken-sled".to_owned()).spawn(run)
 }
 
-// Receives twice for each flush: when it begins and when it has ended.
-fn watch(flushes: &Receiver<()>, patience: Duration, help: impl Fn()) {
-    while flushes.recv().is_ok() {
-        let mut patience = patience;
-        while let Err(RecvTimeoutError::Timeout) = flushes.recv_timeout(patience) {
-            help();
-            patience = patience.saturating_mul(2);
-        }
+// Receives each flush as it begins and as it ends. A flush that panics does not end; the next one takes its place.
+fn watch(mut receive: impl FnMut(Duration) -> Result<Flush, RecvTimeoutError>, help: impl Fn()) {
+    let mut patience = Duration::MAX;
+    loop {
+        patience = match receive(patience) {
+            Ok(Flush::Begun) => PATIENCE,
+            Ok(Flush::Ended) => Duration::MAX,
+            Err(RecvTimeoutError::Timeout) => {
+                help();
+                patience.saturating_mul(2)
+            }
+            Err(RecvTimeoutError::Disconnected) => return,
+        };
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::time::Instant;
+    use std::cell::{Cell, RefCell};
 
     use super::*;
 
     #[test]
     fn every_flush_is_helped_ever_less_often() {
-        let unit = Duration::from_millis(100);
-        let ((flushes, watched), (help, helped)) = (mpsc::channel(), mpsc::channel());
-        let thread = thread::spawn(move || watch(&watched, unit, || help.send(Instant::now()).unwrap()));
-        assert!(helped.recv_timeout(unit * 3).is_err(), "none is underway");
-        let mut begun = Instant::now();
-        flushes.send(()).unwrap();
-        for times in [1, 2, 4] {
-            let at = helped.recv().unwrap();
-            assert!(at - begun >= unit * times);
-            begun = at;
-        }
-        flushes.send(()).unwrap();
-        assert!(helped.recv_timeout(unit * 10).is_err(), "it has ended");
-        begun = Instant::now();
-        flushes.send(()).unwrap();
-        assert!(helped.recv().unwrap() - begun < unit * 8, "the next waits no longer for it");
-        drop(flushes);
-        thread.join().unwrap();
+        let (begun, ended, late) = (Ok(Flush::Begun), Ok(Flush::Ended), Err(RecvTimeoutError::Timeout));
+        let mut received = [begun, late, late, late, ended, begun, late, begun, late, ended].into_iter();
+        let (waited, helped) = (RefCell::new(Vec::new()), Cell::new(0));
+        let receive = |patience| {
+            waited.borrow_mut().push(patience);
+            received.next().unwrap_or(Err(RecvTimeoutError::Disconnected))
+        };
+        watch(receive, || helped.set(helped.get() + 1));
+        let forever = Duration::MAX;
+        let [one, two, four, eight] = [1, 2, 4, 8].map(|times| PATIENCE * times);
+        // The patience spent on one flush does not count for the next.
+        assert_eq!(*waited.borrow(), [forever, one, two, four, eight, forever, one, two, one, two, forever]);
+        assert_eq!(helped.get(), 5);
     }
 }
