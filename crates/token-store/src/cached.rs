@@ -169,19 +169,24 @@ fn is_unreachable(error: &StoreError) -> bool {
 const OVERHEAD: usize = 256;
 
 fn weigh_record(id: &TokenId, record: Option<&Record>) -> usize {
-    let id = id.as_bytes().len();
-    let record = record.map_or(0, |record| weight(record, record.to_bytes()).saturating_add(id));
-    OVERHEAD.saturating_add(id).saturating_add(record)
+    let record = record.map_or(0, |record| {
+        let texts = [
+            record.id.as_bytes().len(),
+            record.purpose.as_str().len(),
+            record.resource.as_ref().map_or(0, codec::entity_len),
+            codec::entity_len(&record.issuer),
+            record.root_key.ciphertext.len(),
+            record.name.as_ref().map_or(0, String::len),
+        ];
+        texts.into_iter().fold(size_of::<Record>(), usize::saturating_add)
+    });
+    OVERHEAD.saturating_add(id.as_bytes().len()).saturating_add(record)
 }
 
 fn weigh_generation(subject: &Entity, generation: Option<&Generation>) -> usize {
-    let generation = generation.map_or(0, |generation| weight(generation, generation.to_bytes(subject)));
+    let generation = generation
+        .map_or(0, |generation| size_of::<Generation>().saturating_add(generation.root_key.ciphertext.len()));
     OVERHEAD.saturating_add(codec::entity_len(subject)).saturating_add(generation)
-}
-
-// Returns the size of a value and what it refers to, which is no longer than what is stored.
-fn weight<T>(value: &T, stored: Result<Vec<u8>, StoreError>) -> usize {
-    size_of_val(value).saturating_add(stored.map_or(codec::MAX_LEN, |stored| stored.len()))
 }
 
 #[deny(clippy::missing_trait_methods)]

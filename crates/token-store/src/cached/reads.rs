@@ -6,6 +6,7 @@
 use std::{
     collections::{HashMap, VecDeque},
     hash::Hash,
+    mem,
     panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
     // One copy of a key, shared by its answer and the queue. Not from `sync`: threads do not synchronize through it.
     sync::Arc as Key,
@@ -164,12 +165,15 @@ impl<K: Eq + Hash + Clone, V, E: Clone> Reads<K, V, E> {
         };
         let mut landed = lock(&flight.landed);
         drop(shared);
+        let read = || {
+            let answer = read().map(|found| found.map(Arc::new));
+            self.land(key, &flight, answer, now())
+        };
         let answer = catch_unwind(AssertUnwindSafe(read)).unwrap_or_else(|panic| {
             // Before those who wait continue, so that they do not find this read in flight again.
             lock(&self.shared).remove(key, &flight);
             resume_unwind(panic)
         });
-        let answer = self.land(key, &flight, answer.map(|found| found.map(Arc::new)), now());
         *landed = Some(answer.clone());
         answer
     }
@@ -184,7 +188,11 @@ impl<K: Eq + Hash + Clone, V, E: Clone> Reads<K, V, E> {
     /// Drops every key.
     pub(crate) fn clear(&self) {
         let mut shared = lock(&self.shared);
-        *shared = Shared { metrics: shared.metrics, ..Shared::new() };
+        let new = Shared { metrics: shared.metrics, ..Shared::new() };
+        let old = mem::replace(&mut *shared, new);
+        // Others need not wait until all of it is freed.
+        drop(shared);
+        drop(old);
     }
 
     pub(crate) fn metrics(&self) -> CacheMetrics {
@@ -237,8 +245,10 @@ impl<K: Eq + Hash + Clone, V, E: Clone> Reads<K, V, E> {
         if shared.remove(key, flight) {
             if let Ok(answer) = &answer {
                 shared.number = shared.number.wrapping_add(1);
-                let (key, number) = (Key::new(key.clone()), shared.number);
-                let new = Queued { key, number, began: flight.began, bytes };
+                // `insert` would not replace the copy of the key that is there.
+                let known = shared.kept.remove_entry(key).map(|(key, _)| key);
+                let key = known.unwrap_or_else(|| Key::new(key.clone()));
+                let new = Queued { key, number: shared.number, began: flight.began, bytes };
                 self.keep(&mut shared, new, answer.clone());
             } else if let Some(kept) = shared.kept.get(key)
                 && failed

@@ -439,6 +439,19 @@ fn a_panic_of_the_store_stops_nobody_else() {
 }
 
 #[test]
+fn a_panic_of_the_clock_stops_nobody_else() {
+    let (begun, looks) = (Instant::now(), AtomicUsize::new(0));
+    // At the second look, when the answer is there.
+    let clock = move || {
+        assert_ne!(looks.fetch_add(1, SeqCst), 1, "the clock fails");
+        begun
+    };
+    let cached = CachedStore::with_clock(MemoryStore::new(), CacheConfig::default(), clock);
+    assert!(thread::scope(|scope| scope.spawn(|| cached.get(&id("a"))).join()).is_err());
+    assert_eq!(cached.get(&id("a")).unwrap(), None);
+}
+
+#[test]
 fn a_record_serves_no_longer_when_the_store_cannot_be_reached() {
     let host = Host::new();
     let id = host.insert("a", None);
