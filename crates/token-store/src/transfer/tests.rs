@@ -256,6 +256,14 @@ fn what_contradicts_itself_is_refused_and_nothing_is_kept() {
         ("\"number\":3", "\"number\":0"),
         ("\"number\":3", "\"number\":18446744073709551615"),
         ("\"id\":\"66", "\"id\":\"6"),
+        // A member that is missing, unknown, or there twice.
+        ("\"uses\":1,", ""),
+        ("\"uses\":1,", "\"uses\":1,\"used\":1,"),
+        ("\"uses\":1,", "\"uses\":1,\"uses\":1,"),
+        ("\"id\":\"66", "\"id\":\"67\",\"id\":\"66"),
+        ("\"key_id\":1", "\"key_id\":1,\"key\":1"),
+        ("\"number\":3", "\"number\":3,\"count\":3"),
+        ("\"number\":3", "\"number\":3,\"number\":3"),
     ] {
         assert!(lines.contains(from), "{from}");
         let mut text = String::new();
