@@ -1,6 +1,8 @@
 //! Every interleaving of a few threads that hand jobs to one queue. Each job is done once, in turn, by one thread at a
 //! time, and each thread gets the result of its own job. A lost wake-up shows as a deadlock.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
 use loom::{model::Builder, thread};
 
 use crate::{
@@ -69,6 +71,7 @@ fn check(threads: usize, jobs_each: usize, at_once: usize, kept_back: usize) {
         let expected: Vec<usize> =
             (0..threads).flat_map(|thread| (0..jobs_each).map(move |number| thread * 10 + number)).collect();
         assert_eq!(jobs, expected, "each job is done once");
+        assert_eq!(disk.queue.held(), 0, "a result that nobody takes");
     });
 }
 
@@ -90,4 +93,49 @@ fn three_callers_and_groups_of_one() {
 #[test]
 fn a_result_that_is_not_given_hangs_nobody() {
     check(3, 1, usize::MAX, 1);
+}
+
+/// The first leader panics, before it takes a job or after it took all.
+fn check_panic(takes: bool) {
+    let mut builder = Builder::new();
+    builder.preemption_bound = Some(3);
+    builder.check(move || {
+        let (queue, panicked) = (Arc::new(Queue::<usize, usize>::new()), Arc::new(Mutex::new(false)));
+        let submit = move |queue: &Queue<usize, usize>, panicked: &Mutex<bool>, job| {
+            let work = |next: &mut dyn FnMut() -> Option<usize>| {
+                let first = !std::mem::replace(&mut *panicked.lock().unwrap(), true);
+                let jobs: Vec<usize> =
+                    if first && !takes { Vec::new() } else { std::iter::from_fn(next).collect() };
+                // Unlike a panic, this leaves no message in the output for each interleaving.
+                if first {
+                    std::panic::resume_unwind(Box::new("the leader"));
+                }
+                jobs
+            };
+            catch_unwind(AssertUnwindSafe(|| queue.submit(job, work))).unwrap_or(Some(PANICKED))
+        };
+        let other = thread::spawn({
+            let (queue, panicked) = (Arc::clone(&queue), Arc::clone(&panicked));
+            move || submit(&queue, &panicked, 1)
+        });
+        let found = [submit(&queue, &panicked, 0), other.join().unwrap()];
+        assert_eq!(found.iter().filter(|found| **found == Some(PANICKED)).count(), 1, "{found:?}");
+        for (job, found) in found.into_iter().enumerate() {
+            let lost = takes && found.is_none();
+            assert!(lost || found == Some(job) || found == Some(PANICKED), "{found:?}");
+        }
+        assert_eq!(queue.held(), 0, "the job or the result of a caller that is gone");
+    });
+}
+
+const PANICKED: usize = usize::MAX;
+
+#[test]
+fn a_leader_that_panics_hangs_nobody() {
+    check_panic(true);
+}
+
+#[test]
+fn a_leader_that_panics_before_it_takes_a_job_leaves_none() {
+    check_panic(false);
 }

@@ -21,7 +21,10 @@ mod reads;
 
 /// Where the library has the primitives of the standard library.
 mod sync {
-    pub(crate) use loom::sync::{Arc, Condvar, Mutex, MutexGuard};
+    pub(crate) use loom::{
+        sync::{Arc, Mutex, MutexGuard},
+        thread::{Thread, current, park},
+    };
 
     pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
         mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
