@@ -17,7 +17,7 @@ use token_store::{
 
 use crate::{
     error::Failure,
-    files::{private_dir, save},
+    files::{SUFFIX, private_dir, save},
     output::Terminal,
     store::{Mode, StoreUrl},
     time,
@@ -139,7 +139,7 @@ impl HomeArgs {
     pub(crate) fn authority_from_scratch(&self, terminal: &Terminal) -> Result<Issuer, Failure> {
         let dir = self.dir()?;
         if Settings::read(&dir)?.is_none()
-            && Self::may_begin(&dir)?
+            && self.may_begin(&dir)?
             && self.set_up(&dir, Settings::default())?
         {
             terminal.note(format_args!("made a new key ring and an empty store in {}", dir.display()));
@@ -220,21 +220,39 @@ impl HomeArgs {
         let mut text = serde_json::to_vec_pretty(&settings).map_err(|error| io(error.into()))?;
         text.push(b'\n');
         match save(&config, &text, false) {
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(false),
+            // If not there yet, the other process has removed this draft.
+            Err(error)
+                if matches!(error.kind(), io::ErrorKind::AlreadyExists | io::ErrorKind::NotFound)
+                    && config.exists() =>
+            {
+                Ok(false)
+            }
             saved => saved.map(|()| true).map_err(io),
         }
     }
 
-    /// Whether a home can be made here without `init`: the directory is empty, or another process or an interrupted
-    /// attempt has begun one, with drafts and then the keys.
-    fn may_begin(dir: &Path) -> Result<bool, Failure> {
+    /// Whether a home can be made here without `init`: the directory is empty, or holds only the files of another
+    /// process or an interrupted attempt.
+    fn may_begin(&self, dir: &Path) -> Result<bool, Failure> {
+        let io = |error| Failure::home_file(dir, error);
         let entries = match fs::read_dir(dir) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(true),
-            entries => entries.and_then(Iterator::collect::<io::Result<Vec<_>>>),
+            entries => entries.and_then(Iterator::collect::<io::Result<Vec<_>>>).map_err(io)?,
         };
-        let entries = entries.map_err(|error| Failure::home_file(dir, error))?;
-        let is_draft = |entry: &fs::DirEntry| entry.file_name().as_encoded_bytes().ends_with(b".new");
-        Ok(entries.iter().all(is_draft) || dir.join(KEYS).exists())
+        let home = std::path::absolute(dir).map_err(io)?;
+        let store = match &self.store {
+            Some(store) => store.within(""),
+            None => StoreUrl::default().within(dir),
+        };
+        let store = store.map_err(io)?;
+        let is_begun = |entry: &fs::DirEntry| {
+            let name = entry.file_name();
+            name == KEYS
+                || name == CONFIG
+                || name.as_encoded_bytes().ends_with(SUFFIX.as_bytes())
+                || matches!(&store, StoreUrl::File(_, path) if *path == home.join(&name))
+        };
+        Ok(entries.iter().all(is_begun))
     }
 }
 

@@ -169,6 +169,19 @@ fn a_rekeying_that_cannot_be_noted_leaves_no_draft() {
     assert!(!left.any(|name| name.to_str().unwrap().ends_with(".new")));
 }
 
+/// A killed process leaves its draft, which may hold passwords as well.
+#[test]
+fn a_rekeying_removes_the_drafts_of_a_killed_one() {
+    let home = Home::over("redb");
+    for (name, stays) in [("rekeying.a1b2c3.new", false), ("rekeying.txt", true), ("notes.a1b2c3.new", true)]
+    {
+        let path = home.path().join(name);
+        fs::write(&path, "2\npostgres://u:hunter2@h/d\n").unwrap();
+        home.run(["rekey"]).done();
+        assert_eq!(path.exists(), stays, "{name}");
+    }
+}
+
 /// A token of another home was imported, which no key here opens.
 #[test]
 fn a_key_that_may_be_needed_is_not_removed() {
@@ -264,6 +277,9 @@ fn keys_may_come_from_the_environment() {
     run(&text, &["init"]).done();
     assert!(!dir.path().join("home/keys").exists(), "they are nowhere else");
     let token = run(&text, &["mint", "space-support", "s1"]).token();
+    // As a first mint leaves it that is killed before its end.
+    fs::remove_file(dir.path().join("home/config.json")).unwrap();
+    run(&text, &["mint", "space-support", "s1"]).done();
     assert_eq!(run(&text.replace('\n', " "), &["verify", &token]).code, 0, "on one line");
 
     let other = KeyRing::generate().unwrap().to_text();

@@ -601,8 +601,15 @@ fn a_home_begins_beside_drafts_of_a_killed_beginning() {
     for draft in ["keys.a1b2c3.new", "config.json.a1b2c3.new"] {
         fs::write(dir.path().join(draft), "").unwrap();
     }
-    onetoken(["mint", "space-support", "s1", "--home", dir.path().to_str().unwrap()]).done();
+    let mint = || onetoken(["mint", "space-support", "s1", "--json", "--home", dir.path().to_str().unwrap()]);
+    mint().done();
     assert!(dir.path().join("config.json").is_file());
+    assert!(!dir.path().join("config.json.a1b2c3.new").exists(), "it may hold a password");
+
+    // A home with more in it was in use, perhaps with another store.
+    fs::remove_file(dir.path().join("config.json")).unwrap();
+    fs::write(dir.path().join("keys.old-1"), "").unwrap();
+    assert_eq!(mint().error(4), "home");
 }
 
 #[test]
