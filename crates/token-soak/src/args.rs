@@ -1,6 +1,10 @@
 //! The command line.
 
-use clap::{Parser, ValueEnum};
+use std::ffi::OsString;
+
+use clap::{
+    CommandFactory as _, FromArgMatches as _, Parser, ValueEnum, error::ErrorKind, parser::ValueSource,
+};
 
 use crate::target::At;
 
@@ -38,6 +42,36 @@ pub(crate) struct Args {
     pub(crate) remove_old: bool,
 }
 
+impl Args {
+    /// Parses the command line. Fails also for an option that the verb does not take.
+    pub(crate) fn parse_line(line: impl IntoIterator<Item = OsString>) -> Result<Self, clap::Error> {
+        let mut command = Self::command();
+        let matches = command.try_get_matches_from_mut(line)?;
+        let args = Self::from_arg_matches(&matches)?;
+        let takes: &[&str] = match args.verb {
+            Verb::Run => &["threads", "count", "seed", "past_errors"],
+            Verb::Race | Verb::Churn => &["threads", "count"],
+            Verb::Contend => &["threads"],
+            Verb::Revoked => &["ttl", "deaf"],
+            Verb::Model => &["threads", "count", "seed"],
+            Verb::Check | Verb::Audit => &[],
+            Verb::Rekey => &["rotate", "remove_old"],
+        };
+        let is_wrong = |name: &&str| {
+            let is_given = matches.value_source(name) == Some(ValueSource::CommandLine);
+            is_given && !["verb", "store", "keys"].contains(name) && !takes.contains(name)
+        };
+        let wrong = command.get_arguments().map(|option| option.get_id().as_str()).find(is_wrong);
+        let message = match (wrong, args.verb, args.threads) {
+            (Some(name), ..) => format!("this verb does not take --{}", name.replace('_', "-")),
+            // With more, a token could get more calls than the search for an order takes.
+            (None, Verb::Model, Some(9..)) => "`model` takes 8 --threads at most".to_owned(),
+            _ => return Ok(args),
+        };
+        Err(command.error(ErrorKind::ArgumentConflict, message))
+    }
+}
+
 #[derive(Clone, Copy, Debug, ValueEnum)]
 pub(crate) enum Verb {
     /// Mint and spend until killed, or until the store fails
@@ -62,12 +96,46 @@ pub(crate) enum Verb {
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory as _;
-
     use super::*;
 
     #[test]
     fn the_command_line_is_consistent() {
         Args::command().debug_assert();
+    }
+
+    #[test]
+    fn a_verb_takes_its_own_options_alone() {
+        let is_taken = |line: &str| {
+            let line = format!("token-soak {line} --store memory:");
+            Args::parse_line(line.split(' ').map(OsString::from)).is_ok()
+        };
+        for line in ["run --threads 64 --count 1 --seed 1 --past-errors 1", "rekey --rotate --remove-old"]
+            .into_iter()
+            .chain([
+                "revoked --ttl 1 --deaf",
+                "model --threads 8 --count 1 --seed 1",
+                "check --keys k",
+                "audit",
+            ])
+        {
+            assert!(is_taken(line), "{line}");
+        }
+        for line in [
+            "run --rotate",
+            "run --ttl 3",
+            "check --threads 1",
+            "race --seed 1",
+            "churn --deaf",
+            "rekey --count 1",
+        ]
+        .into_iter()
+        .chain([
+            "contend --count 1",
+            "revoked --threads 1",
+            "audit --past-errors 0",
+            "model --threads 9",
+        ]) {
+            assert!(!is_taken(line), "{line}");
+        }
     }
 }

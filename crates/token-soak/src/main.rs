@@ -38,14 +38,12 @@ mod subject;
 mod target;
 mod threads;
 
-use std::process::ExitCode;
-
-use clap::Parser as _;
+use std::{env, process::ExitCode};
 
 use crate::args::{Args, Verb};
 
 fn main() -> ExitCode {
-    let args = Args::parse();
+    let args = Args::parse_line(env::args_os()).unwrap_or_else(|error| error.exit());
     let outcome = match args.verb {
         Verb::Run => run::run(&args),
         Verb::Check => check::check(&args.at),

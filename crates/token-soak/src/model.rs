@@ -34,8 +34,7 @@ pub(crate) fn model(args: &Args) -> Result<(), Failure> {
     let world = World { store: &*store, keys: &keys, clock: AtomicU64::new(0) };
     let tokens = u64::try_from(TOKENS).unwrap_or(u64::MAX);
     let rounds = args.count.unwrap_or(100_000).div_ceil(tokens);
-    // With more, a token could get more calls than the search for an order takes.
-    let threads = args.threads.unwrap_or(8).min(8);
+    let threads = args.threads.unwrap_or(8);
     let barrier = Barrier::new(threads.into());
     let gathered = Mutex::new(Histories::default());
     let failure = OnceLock::new();
