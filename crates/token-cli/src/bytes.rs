@@ -4,18 +4,18 @@ use std::fmt::{self, Write as _};
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde::{Serialize, Serializer, ser::SerializeMap as _};
-use serde_json::Value;
+use serde_json::value::{RawValue, to_raw_value};
 
-/// Members of a document, in their order.
+/// Members of a document, in their order. They are encoded, since a [`serde_json::Value`] would sort what is in them.
 #[derive(Debug, Default)]
-pub(crate) struct Members(Vec<(&'static str, Value)>);
+pub(crate) struct Members(Vec<(&'static str, Box<RawValue>)>);
 
 impl Members {
     /// Adds a member, or replaces it.
     pub(crate) fn with(mut self, name: &'static str, value: impl Serialize) -> Self {
         self.0.retain(|(present, _)| *present != name);
         // Only a map with keys other than strings would fail.
-        self.0.push((name, serde_json::to_value(value).unwrap_or_default()));
+        self.0.push((name, to_raw_value(&value).unwrap_or_default()));
         self
     }
 
@@ -91,6 +91,13 @@ impl fmt::Display for Plain<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn members_keep_their_order() {
+        let inner = Members::default().with("b", 1).with("a", [2]).with_some("c", None::<()>);
+        let outer = Members::default().with("z", 0).with("y", inner).with("z", "again");
+        assert_eq!(serde_json::to_string(&outer).unwrap(), r#"{"y":{"b":1,"a":[2]},"z":"again"}"#);
+    }
 
     #[test]
     fn nothing_steers_the_terminal() {

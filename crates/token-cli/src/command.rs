@@ -60,17 +60,20 @@ pub(crate) fn run(args: &Args, terminal: &Terminal) -> Result<Exit, Failure> {
 
 fn counts(home: &HomeArgs, terminal: &Terminal) -> Result<Exit, Failure> {
     let counts = home.open(Mode::Existing)?.store.counts()?;
+    // Indented: counts of some of the records.
     let rows = [
         ("records", counts.records),
-        ("damaged", counts.damaged),
-        ("spent", counts.spent),
-        ("revoked", counts.revoked),
-        ("expiring", counts.expiring),
+        ("  damaged", counts.damaged),
+        ("  spent", counts.spent),
+        ("  revoked", counts.revoked),
+        ("  expiring", counts.expiring),
         ("claims", counts.claims),
         ("generations", counts.generations),
     ];
     let text = describe::lines(&rows.map(|(name, count)| (name, count.to_string())));
-    let answer = rows.into_iter().fold(Members::default(), |answer, (name, count)| answer.with(name, count));
+    let answer = rows
+        .into_iter()
+        .fold(Members::default(), |answer, (name, count)| answer.with(name.trim_start(), count));
     terminal.answer(&answer, text)?;
     Ok(Exit::of_damage(counts.damaged > 0))
 }
