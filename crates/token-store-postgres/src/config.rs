@@ -156,7 +156,11 @@ impl FromStr for PostgresConfig {
             // The parser's error may contain the password.
             let one: Config = url.parse().map_err(|_| InvalidPostgresUrl::Malformed)?;
             let addresses = one.get_hostaddrs().len();
-            let is_one = one.get_hosts().len().max(addresses) == 1 && one.get_ports().len() <= 1;
+            // A parameter is not split into names.
+            let is_list = |host: &Host| matches!(host, Host::Tcp(name) if name.contains(','));
+            let is_one = one.get_hosts().len().max(addresses) == 1
+                && one.get_ports().len() <= 1
+                && !one.get_hosts().iter().any(is_list);
             match is_one && (addresses == 0 || !names.contains(',')) {
                 true => Ok(one),
                 false => Err(InvalidPostgresUrl::Malformed),
@@ -331,10 +335,35 @@ mod tests {
             "postgres://h/d?ho%73t=g",
             "postgres://a,/d",
             "postgres://a,b/d?port=6000",
+            "postgres://a/d?host=b",
+            "postgres:///d?host=a,b",
+            "postgres:///d?host=a&port=1,2",
             "postgres://a,b/d?hostaddr=127.0.0.1",
             "postgres://a,b/d?hostaddr=127.0.0.1,127.0.0.2",
         ] {
             assert!(url.parse::<PostgresConfig>().is_err(), "{url}");
+        }
+    }
+
+    #[test]
+    fn forms_of_the_url() {
+        for (url, place) in [
+            ("postgres://app:PASSWORD@db1,db2/tokens", "app@db1:5432,db2:5432/tokens"),
+            (
+                "postgres://app:PASSWORD@db1:1,db2:2/tokens?sslrootcert=/ca.pem&durable=no",
+                "app@db1:1,db2:2/tokens",
+            ),
+            ("postgresql://OWNER@HOST/tokens", "OWNER@HOST:5432/tokens"),
+            ("postgres://u%40x:p%2Fw%40@h/a%20b", "u@x@h:5432/a b"),
+            ("postgres://u@h", "u@h:5432/u"),
+            ("postgres://h/d?user=u&password=p", "u@h:5432/d"),
+            ("postgres://[::1],[::2]:6/d", "[::1]:5432,[::2]:6/d"),
+            ("postgres://u@%2Frun%2Fpg:6,h/d", "u@/run/pg:6,h:5432/d"),
+            ("postgres://u@/d?host=/run/pg&port=6", "u@/run/pg:6/d"),
+            ("postgres:///d?hostaddr=10.0.0.1", "10.0.0.1:5432/d"),
+            ("postgres://h/d?hostaddr=10.0.0.1&options=-cx%3D1&keepalives=0", "h:5432/d"),
+        ] {
+            assert_eq!(config(url).to_string(), format!("postgres://{place}"), "{url}");
         }
     }
 
