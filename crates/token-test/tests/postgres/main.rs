@@ -86,6 +86,14 @@ fn record(name: &str, limit: Option<u64>) -> Record {
     Record::new(terms, &RootKey::derive_any(b"key"), &keys).unwrap()
 }
 
+fn user() -> Entity {
+    Entity { kind: "user".into(), id: "u1".into() }
+}
+
+fn generation(number: u64) -> Generation {
+    Generation { number, root_key: record("x", None).root_key }
+}
+
 fn insert(store: &PostgresStore, record: &Record) {
     assert_eq!(store.insert(record).unwrap(), Insert::Inserted);
 }
@@ -669,6 +677,43 @@ fn a_revocation_that_may_have_been_done_is_not_told_as_undone() {
     assert_eq!(error.retry(), Retry::Ask, "{error:?}");
     proxy.set(Mode::HandOn);
     assert!(store.get(&id("a")).unwrap().unwrap().revoked);
+}
+
+// The answer is lost, and then every login. Only what changes nothing may be told as undone.
+#[test]
+fn every_call_whose_answer_is_lost_says_whether_to_retry() {
+    type Ask = fn(&PostgresStore) -> Result<(), StoreError>;
+    let calls: [(&str, Retry, Ask); 13] = [
+        ("get", Retry::Safe, |store| store.get(&id("a")).map(drop)),
+        ("list", Retry::Safe, |store| store.list(&Filter::All, None, 9).map(drop)),
+        ("claims", Retry::Safe, |store| store.claims(&id("a"), None, 9).map(drop)),
+        ("generation", Retry::Safe, |store| store.generation(&user()).map(drop)),
+        ("generations", Retry::Safe, |store| store.generations(None, 9).map(drop)),
+        ("counts", Retry::Safe, |store| store.counts().map(drop)),
+        ("insert", Retry::Ask, |store| store.insert(&record("a", Some(1))).map(|_| ())),
+        ("spend", Retry::Ask, |store| store.spend(&id("a"), &claim("x"), NOW).map(drop)),
+        ("refund", Retry::Ask, |store| {
+            store.refund(&id("a"), &claim("y"), GrantId::from_bytes([0; 8])).map(|_| ())
+        }),
+        ("claimed", Retry::Ask, |store| store.claimed(&id("a"), &claim("x")).map(drop)),
+        ("raise", Retry::Ask, |store| store.raise_generation(&user(), &generation(1)).map(|_| ())),
+        ("restore", Retry::Ask, |store| store.restore(&[]).map(drop)),
+        ("revoke all", Retry::Ask, |store| store.revoke_all(&Filter::All, None, 9).map(drop)),
+    ];
+    let Some(server) = postgres::shared() else { return };
+    let url = server.database();
+    let (proxy, through) = Proxy::before(&url);
+    drop(store(&url));
+    let config = config(&through).connections(1, 1).call_timeout(Duration::from_millis(500));
+    let store = PostgresStore::open(&config).unwrap();
+    for (name, retry, ask) in calls {
+        proxy.set(Mode::HandOn);
+        // Prepares the statement, so that the server's next message is the answer.
+        until(name, || ask(&store).is_ok());
+        proxy.set(Mode::LoseAll);
+        let error = ask(&store).unwrap_err();
+        assert_eq!(error.retry(), retry, "{name}: {error:?}");
+    }
 }
 
 // A server that accepts data and never answers, neither statements nor a login.

@@ -10,13 +10,12 @@ use std::{
 
 use token_core::UnixTime;
 use token_store::{
-    Administration as _, Entity, Filter, Generation, Item, KeyPlace, Reseal, Revoke, Spend, StoreError,
-    TokenStore as _,
+    Administration as _, Entity, Filter, Item, KeyPlace, Reseal, Revoke, Spend, StoreError, TokenStore as _,
 };
 use token_store_postgres::PostgresStore;
 use token_test::postgres::{self, Server};
 
-use crate::{GRANT, NOW, claim, config, id, insert, plain, record, store, until, won};
+use crate::{GRANT, NOW, claim, config, generation, id, insert, plain, record, store, until, user, won};
 
 /// A durable primary, and the synchronous standby without which it acknowledges nothing.
 fn pair() -> Option<(Server, Server)> {
@@ -25,14 +24,6 @@ fn pair() -> Option<(Server, Server)> {
     let state = "SELECT 1 FROM pg_stat_replication WHERE sync_state = 'sync'";
     until("the standby streams", || !primary.sql("postgres", state).unwrap().is_empty());
     Some((primary, standby))
-}
-
-fn generation(number: u64) -> Generation {
-    Generation { number, root_key: record("x", None).root_key }
-}
-
-fn user() -> Entity {
-    Entity { kind: "user".into(), id: "u1".into() }
 }
 
 /// The server process that waits for the standby on behalf of a store, other than this one.
