@@ -31,12 +31,12 @@ pub(super) fn run(args: &RevokeArgs, home: &HomeArgs, terminal: &Terminal) -> Re
         revoke_before(before, home, terminal)?;
     } else if let Some(of) = &args.resource {
         let named = Named::from(of);
-        let answer = revoked("resource", &named);
-        return revoke_all(&Filter::Resource(of.clone()), &named.resource(), answer, home, terminal);
+        let of = Filter::Resource(of.clone());
+        return revoke_all(&of, &named.resource(), ("resource", &named), home, terminal);
     } else if let Some(of) = &args.issuer {
         let named = Named::from(of);
-        let answer = revoked("issuer", &named);
-        return revoke_all(&Filter::Issuer(of.clone()), &named.subject(), answer, home, terminal);
+        let of = Filter::Issuer(of.clone());
+        return revoke_all(&of, &named.subject(), ("issuer", &named), home, terminal);
     } else {
         revoke_one(&Source::of(args.token.as_deref())?.read()?, home, terminal)?;
     }
@@ -62,7 +62,7 @@ fn revoke_one(text: &Text, home: &HomeArgs, terminal: &Terminal) -> Result<(), F
 fn revoke_all(
     filter: &Filter,
     of: &str,
-    answer: Members,
+    (name, named): (&'static str, &Named),
     home: &HomeArgs,
     terminal: &Terminal,
 ) -> Result<Exit, Failure> {
@@ -85,7 +85,7 @@ fn revoke_all(
         }
     }
     drop((progress, store));
-    let answer = answer.with("count", count).with("damaged", damaged);
+    let answer = revoked("count", count).with("damaged", damaged).with(name, named);
     terminal.answer(&answer, format_args!("revoked {count} tokens of {of}\n"))?;
     if damaged > 0 {
         terminal.note(format_args!("skipped {damaged} damaged tokens; `onetoken check` names them"));
