@@ -12,18 +12,18 @@
 use std::{
     io,
     sync::{
-        Mutex, PoisonError,
+        Arc, Mutex,
         mpsc::{self, RecvTimeoutError, Sender},
     },
     thread::{self, JoinHandle},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use ::sled::{Batch, Db, Error};
 
-use crate::{StoreError, disk::refused};
+use crate::{StoreError, disk::refused, sync::lock};
 
-/// How long a flush may take before another one is begun. Each following interval is twice as long.
+/// How long a flush may take before another one is begun, and how often the thread looks.
 const PATIENCE: Duration = Duration::from_secs(1);
 
 /// Held by the store of this process that writes.
@@ -32,53 +32,67 @@ static WRITING: Mutex<()> = Mutex::new(());
 /// A database, and a thread that watches its flushes.
 pub(super) struct Watched {
     pub(super) db: Db,
+    // The thread looks here once in a while: waking it twice for each flush would cost some microseconds.
+    flight: Arc<Mutex<Option<Flight>>>,
     // `Some` until dropped: see `drop`.
-    watch: Option<(Sender<Flush>, JoinHandle<()>)>,
+    watch: Option<(Sender<()>, JoinHandle<()>)>,
 }
 
-#[derive(Clone, Copy)]
-enum Flush {
-    Begun,
-    Ended,
+/// A flush in flight.
+struct Flight {
+    begun: Instant,
+    patience: Duration,
+}
+
+impl Flight {
+    fn begin() -> Self {
+        Self { begun: Instant::now(), patience: PATIENCE }
+    }
+
+    /// Returns whether the flush needs help at this age. From then on the patience with it is twice its age.
+    fn needs_help(&mut self, age: Duration) -> bool {
+        let needs_help = age >= self.patience;
+        if needs_help {
+            self.patience = age.saturating_mul(2);
+        }
+        needs_help
+    }
 }
 
 impl Watched {
     pub(super) fn new(db: Db) -> Result<Self, StoreError> {
-        let (flushes, watched) = mpsc::channel();
-        let stuck = db.clone();
-        let help = move || {
-            let db = stuck.clone();
-            // If no thread can be started now, a later attempt may succeed.
-            drop(start(move || drop(db.flush())));
+        let flight = Arc::new(Mutex::new(None::<Flight>));
+        let (stop, stopped) = mpsc::channel();
+        let (stuck, watched) = (db.clone(), Arc::clone(&flight));
+        let watch = move || {
+            while let Err(RecvTimeoutError::Timeout) = stopped.recv_timeout(PATIENCE) {
+                if lock(&watched).as_mut().is_some_and(|flight| flight.needs_help(flight.begun.elapsed())) {
+                    let db = stuck.clone();
+                    // If no thread can be started now, a later attempt may succeed.
+                    drop(start(move || drop(db.flush())));
+                }
+            }
         };
-        // With the longest patience it waits without end.
-        let thread =
-            start(move || watch(|patience| watched.recv_timeout(patience), help)).map_err(refused)?;
-        Ok(Self { db, watch: Some((flushes, thread)) })
+        let thread = start(watch).map_err(refused)?;
+        Ok(Self { db, flight, watch: Some((stop, thread)) })
     }
 
     /// Returns when the batch and all before it are written, or have failed.
     pub(super) fn write(&self, batch: Batch) -> Result<(), Error> {
-        let _alone = WRITING.lock().unwrap_or_else(PoisonError::into_inner);
+        let _alone = lock(&WRITING);
         self.db.apply_batch(batch)?;
-        self.tell(Flush::Begun);
+        *lock(&self.flight) = Some(Flight::begin());
         let flushed = self.db.flush();
-        self.tell(Flush::Ended);
+        *lock(&self.flight) = None;
         flushed.map(drop)
-    }
-
-    fn tell(&self, flush: Flush) {
-        if let Some((flushes, _)) = &self.watch {
-            let _sent = flushes.send(flush);
-        }
     }
 }
 
 // The thread holds the database open.
 impl Drop for Watched {
     fn drop(&mut self) {
-        if let Some((flushes, thread)) = self.watch.take() {
-            drop(flushes);
+        if let Some((stop, thread)) = self.watch.take() {
+            drop(stop);
             drop(thread.join());
         }
     }
@@ -88,42 +102,26 @@ fn start(run: impl FnOnce() + Send + 'static) -> io::Result<JoinHandle<()>> {
     thread::Builder::new().name("onetoken-sled".to_owned()).spawn(run)
 }
 
-// Receives each flush as it begins and as it ends. A flush that panics does not end; the next one takes its place.
-fn watch(mut receive: impl FnMut(Duration) -> Result<Flush, RecvTimeoutError>, help: impl Fn()) {
-    let mut patience = Duration::MAX;
-    loop {
-        patience = match receive(patience) {
-            Ok(Flush::Begun) => PATIENCE,
-            Ok(Flush::Ended) => Duration::MAX,
-            Err(RecvTimeoutError::Timeout) => {
-                help();
-                patience.saturating_mul(2)
-            }
-            Err(RecvTimeoutError::Disconnected) => return,
-        };
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use std::cell::{Cell, RefCell};
-
     use super::*;
 
     #[test]
     fn every_flush_is_helped_ever_less_often() {
-        let (begun, ended, late) = (Ok(Flush::Begun), Ok(Flush::Ended), Err(RecvTimeoutError::Timeout));
-        let mut received = [begun, late, late, late, ended, begun, late, begun, late, ended].into_iter();
-        let (waited, helped) = (RefCell::new(Vec::new()), Cell::new(0));
-        let receive = |patience| {
-            waited.borrow_mut().push(patience);
-            received.next().unwrap_or(Err(RecvTimeoutError::Disconnected))
-        };
-        watch(receive, || helped.set(helped.get() + 1));
-        let forever = Duration::MAX;
-        let [one, two, four, eight] = [1, 2, 4, 8].map(|times| PATIENCE * times);
-        // The patience spent on one flush does not count for the next.
-        assert_eq!(*waited.borrow(), [forever, one, two, four, eight, forever, one, two, one, two, forever]);
-        assert_eq!(helped.get(), 5);
+        let mut flight = Flight::begin();
+        let helped: Vec<u32> = (0..20).filter(|age| flight.needs_help(PATIENCE * *age)).collect();
+        assert_eq!(helped, [1, 2, 4, 8, 16]);
+        // As if the thread had not run for long.
+        assert!(flight.needs_help(PATIENCE * 100) && !flight.needs_help(PATIENCE * 199));
+        assert!(Flight::begin().needs_help(PATIENCE), "the patience with one does not count for the next");
+    }
+
+    #[test]
+    fn a_flush_that_has_ended_is_in_flight_no_longer() {
+        let dir = tempfile::tempdir().unwrap();
+        let db = ::sled::Config::new().path(dir.path()).flush_every_ms(None).open().unwrap();
+        let watched = Watched::new(db).unwrap();
+        watched.write(Batch::default()).unwrap();
+        assert!(lock(&watched.flight).is_none());
     }
 }
