@@ -70,9 +70,12 @@ impl<J, R> Queue<J, R> {
         };
         let mut worked = catch_unwind(AssertUnwindSafe(|| work(&mut next)));
         let mut results = worked.as_mut().map(mem::take).unwrap_or_default().into_iter();
+        lock(&self.0).done.extend(taken.iter().map(|caller| (caller.number, results.next())));
+        let others = taken.iter().filter(|caller| caller.number != number);
+        others.for_each(|caller| caller.thread.unpark());
+        // Last, so that callers that return at once join the next round. Else one of them would lead a round of its own.
         let mut state = lock(&self.0);
         state.led = false;
-        state.done.extend(taken.iter().map(|caller| (caller.number, results.next())));
         if worked.is_err() {
             // Nobody waits for this job any more.
             state.waiting.retain(|(caller, _)| caller.number != number);
@@ -80,9 +83,7 @@ impl<J, R> Queue<J, R> {
         }
         let leads_next = state.waiting.front().map(|(caller, _)| caller.thread.clone());
         drop(state);
-        // The next leader last, so that callers that return at once join its round.
-        let others = taken.into_iter().filter(|caller| caller.number != number).map(|caller| caller.thread);
-        others.chain(leads_next).for_each(|thread| thread.unpark());
+        leads_next.iter().for_each(Thread::unpark);
         if let Err(panic) = worked {
             resume_unwind(panic);
         }
