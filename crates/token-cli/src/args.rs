@@ -15,7 +15,7 @@ use token_api::Purpose;
 use token_core::{DecodeOptions, InviteType, IpMask, Subject, UnixTime};
 
 pub(crate) use self::{
-    admin::{ListArgs, RevokeArgs},
+    admin::{ListArgs, RevokeArgs, ScanArgs},
     conditions::Condition,
     cursor::{Cursor, NO_CURSOR},
     mint::{Form, InviteArgs, Mint, RawArgs, SelfArgs, TokenEncoding, Uses},
@@ -74,6 +74,7 @@ pub(crate) enum Command {
     Bind(BindArgs),
     Consume(ConsumeArgs),
     Revoke(RevokeArgs),
+    Scan(ScanArgs),
     List(ListArgs),
     /// Count the records, claims and generations in the store
     #[command(after_help = "Example:
@@ -300,7 +301,7 @@ fn domain(text: &str) -> Result<String, &'static str> {
 }
 
 /// The commands that use no store, so their help has none of its options.
-const WITHOUT_STORE: [&str; 6] = ["inspect", "confine", "bind", "raw", "completions", "man"];
+const WITHOUT_STORE: [&str; 7] = ["inspect", "confine", "bind", "raw", "scan", "completions", "man"];
 
 /// Builds the command, and hides the store's options from the help of commands that use none.
 pub(crate) fn built(mut command: clap::Command) -> clap::Command {

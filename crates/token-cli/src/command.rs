@@ -14,6 +14,7 @@ mod mint;
 mod purge;
 mod rekey;
 mod revoke;
+mod scan;
 mod verify;
 
 use clap::CommandFactory as _;
@@ -46,6 +47,7 @@ pub(crate) fn run(args: &Args, terminal: &Terminal) -> Result<Exit, Failure> {
         Command::Bind(args) => bind::run(args, terminal).map(done),
         Command::Consume(args) => consume::run(args, home, terminal).map(done),
         Command::Revoke(args) => revoke::run(args, home, terminal),
+        Command::Scan(args) => scan::run(args, terminal),
         Command::List(args) => list::run(args, home, terminal),
         Command::Counts => counts(home, terminal),
         Command::Purge { before, retention } => purge::run(*before, *retention, home, terminal),

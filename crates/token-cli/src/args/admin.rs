@@ -1,6 +1,6 @@
 //! The command lines of the operator's commands.
 
-use std::ffi::OsString;
+use std::{ffi::OsString, path::PathBuf};
 
 use clap::{
     Args as ClapArgs,
@@ -15,8 +15,8 @@ use crate::{entity, request, time};
 
 /// Revoke a token, or many, for good
 ///
-/// Without an option, revokes one token, by its id or by the token itself. If there is nothing to revoke, the exit code
-/// is 1. --json prints {"revoked":true,"id":"…"}; for many tokens, {"revoked":true,"count":N,"damaged":N,…}.
+/// Without an option, revokes one token, by its id or by the token itself; from standard input also many, one on each
+/// line. If there is nothing to revoke, the exit code is 1. --json prints {"revoked":true,"id":"…"}; for many tokens, {"revoked":true,"count":N,"damaged":N,…}.
 #[derive(ClapArgs)]
 #[group(multiple = false)]
 #[command(after_help = "Example:
@@ -26,7 +26,7 @@ use crate::{entity, request, time};
   onetoken revoke --issuer usr-operator
   onetoken revoke --before 2026-01-01")]
 pub(crate) struct RevokeArgs {
-    /// The token or its id; give `-` or nothing to read it from standard input
+    /// The token or its id; give `-` or nothing to read one or many from standard input, each on a line
     #[arg(value_name = "TOKEN|ID", allow_hyphen_values = true,
           value_parser = OsStringValueParser::new().try_map(token_or_id))]
     pub(crate) token: Option<OsString>,
@@ -43,6 +43,28 @@ pub(crate) struct RevokeArgs {
     /// Temporary tokens stay good. This cannot be undone
     #[arg(long, value_name = "TIME", value_parser = time::parse_time)]
     pub(crate) before: Option<UnixTime>,
+}
+
+/// Find tokens in files, directories or standard input
+///
+/// Finds v1 and v2 tokens in their text form, also in the midst of a line, and prints where they are and their ids, never
+/// a token. Every one is decoded, so that there are no false alarms; a token may have expired or been revoked. Searches
+/// directories with all below, but follows no links. Does not look into archives or compressed files: give the history
+/// of a repository by a pipe, as in `git log -p --all | onetoken scan`. Does not find tokens that are written as JSON (v2J).
+///
+/// The exit code is 1 if a token was found, and else 4 if a file could not be read. --json prints
+/// {"found":[{"path":"…","line":N,"column":N,"id":"…","location":"…","temporary":"usr-…","expiresAt":"…"}],"files":N,"unread":N}.
+#[derive(ClapArgs)]
+#[command(after_help = "Example:
+  onetoken mint space-support s1 > leaked.txt
+  onetoken scan leaked.txt --ids | onetoken revoke -")]
+pub(crate) struct ScanArgs {
+    /// A file or directory; `-` or nothing reads standard input
+    #[arg(value_name = "PATH")]
+    pub(crate) paths: Vec<PathBuf>,
+    /// Print only the ids, each on a line and once
+    #[arg(long, conflicts_with = "json")]
+    pub(crate) ids: bool,
 }
 
 /// One id in 64 begins like an option, but no id is as short as the longest option.

@@ -1,5 +1,7 @@
 //! `onetoken revoke`
 
+use std::io;
+
 use serde::Serialize;
 use token_api::Refusal;
 use token_core::{DecodeOptions, IdentifierV2, Persistence, Token, UnixTime};
@@ -12,7 +14,7 @@ use crate::{
     error::Failure,
     exit::Exit,
     home::HomeArgs,
-    input::{Source, Text},
+    input::{Lines, Source, Text},
     output::Terminal,
     progress::Progress,
     store::Mode,
@@ -38,7 +40,10 @@ pub(super) fn run(args: &RevokeArgs, home: &HomeArgs, terminal: &Terminal) -> Re
         let of = Filter::Issuer(of.clone());
         return revoke_all(&of, &named.subject(), ("issuer", &named), home, terminal);
     } else {
-        revoke_one(&Source::of(args.token.as_deref())?.read()?, home, terminal)?;
+        return match Source::of(args.token.as_deref())? {
+            Source::Input => revoke_lines(home, terminal),
+            source => revoke_one(&source.read()?, home, terminal).map(|()| Exit::Done),
+        };
     }
     Ok(Exit::Done)
 }
@@ -56,6 +61,39 @@ fn revoke_one(text: &Text, home: &HomeArgs, terminal: &Terminal) -> Result<(), F
         (Revoke::Absent, None) => return Err(Refusal::Unknown.into()),
     }
     terminal.answer(&revoked("id", Bytes::from(id.as_bytes())), format_args!("revoked {id}\n"))
+}
+
+/// Revokes the token on each line of standard input. An unknown one does not stop the others.
+fn revoke_lines(home: &HomeArgs, terminal: &Terminal) -> Result<Exit, Failure> {
+    let mut lines = Lines::new(io::stdin().lock());
+    let mut next = || lines.next().transpose().map_err(Failure::input);
+    let first = next()?.unwrap_or_else(|| Text::from_input(Vec::new()));
+    let Some(second) = next()? else { return revoke_one(&first, home, terminal).map(|()| Exit::Done) };
+    let authority = home.authority()?;
+    let mut progress = Progress::new();
+    let (mut count, mut unknown) = (0_usize, Vec::new());
+    let mut revoke = |text: &Text| {
+        let id = named(text)?;
+        match authority.revoke(&id)? {
+            Revoke::Revoked => count = count.saturating_add(1),
+            Revoke::Absent => unknown.push(id),
+        }
+        progress.tell(format_args!("{count} tokens revoked"));
+        Ok::<_, Failure>(())
+    };
+    revoke(&first)?;
+    revoke(&second)?;
+    while let Some(text) = next()? {
+        revoke(&text)?;
+    }
+    drop((progress, authority));
+    let ids: Vec<Bytes> = unknown.iter().map(|id| id.as_bytes().into()).collect();
+    let answer = Members::default().with("revoked", true).with("count", count).with("unknown", ids);
+    terminal.answer(&answer, format_args!("revoked {count} tokens\n"))?;
+    for id in &unknown {
+        terminal.note(format_args!("the store has no token {id}"));
+    }
+    Ok(if unknown.is_empty() { Exit::Done } else { Exit::Refused })
 }
 
 /// Revokes all tokens of a resource or an issuer.

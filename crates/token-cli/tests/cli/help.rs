@@ -59,6 +59,7 @@ fn every_command_is_there_and_no_other() {
         "purge",
         "rekey",
         "revoke",
+        "scan",
         "verify",
     ];
     assert_eq!(names, expected);
@@ -263,7 +264,7 @@ fn options_of_a_store_are_shown_where_there_is_one() {
     for path in commands() {
         let help = help(&path);
         let last = path.last().map_or("", String::as_str);
-        let is_without = ["inspect", "confine", "bind", "raw", "completions", "man"].contains(&last);
+        let is_without = ["inspect", "confine", "bind", "raw", "scan", "completions", "man"].contains(&last);
         assert_eq!(help.contains("--home"), !is_without, "{path:?}");
         let store = help.split("\nStore:\n").nth(1).unwrap_or_default();
         let (store, _) = store.split_once("\n\n  ").map_or((store, ""), |parts| parts);

@@ -19,6 +19,7 @@ mod postgres;
 mod races;
 mod raw;
 mod run;
+mod scan;
 mod store;
 #[cfg(target_os = "linux")]
 mod terminal;
