@@ -21,7 +21,7 @@ fn texts() -> Vec<String> {
 }
 
 #[test]
-fn every_token_is_found_whatever_surrounds_it() {
+fn every_token_is_found_in_any_surroundings() {
     let texts = texts();
     assert!(texts.len() > 30);
     for text in &texts {
