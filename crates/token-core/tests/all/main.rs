@@ -11,6 +11,7 @@ mod fingerprint;
 mod formats;
 mod hosts;
 mod identifier;
+mod provider;
 mod secret;
 mod text;
 mod verify;
