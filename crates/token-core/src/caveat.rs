@@ -121,7 +121,12 @@ impl CaveatTypes {
     /// Whether the set contains the type of this caveat. An unknown caveat has no type and is no [`Predicate`].
     #[must_use]
     pub const fn contains(self, predicate: &Predicate<'_>) -> bool {
-        self.0 & Self::of(predicate).0 != 0
+        self.intersects(Self::of(predicate))
+    }
+
+    /// Whether a type is in both sets.
+    pub(crate) const fn intersects(self, other: Self) -> bool {
+        self.0 & other.0 != 0
     }
 
     /// Returns the types that are in either set.

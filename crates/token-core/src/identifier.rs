@@ -50,16 +50,13 @@ impl<'a> Identifier<'a> {
     /// [`DecodeError`] when it begins with a version number but is not a version-2 identifier as Onedata writes
     /// it. Onedata refuses such a token as bad. The offset counts from the identifier's beginning.
     pub fn read(bytes: &'a [u8]) -> Result<Self, DecodeError> {
-        let Some(version) = parse::position(bytes, b'/').and_then(|slash| bytes.get(..slash)) else {
-            return Ok(Self::Opaque(bytes));
-        };
-        if !is_integer(version) {
-            return Ok(Self::Opaque(bytes));
+        if let Some(parts) = bytes.strip_prefix(VERSION) {
+            return IdentifierV2::read(parts).map(Self::V2);
         }
-        if version != b"2" {
-            return Err(bad("the version `2`", 0));
+        match parse::position(bytes, b'/').and_then(|slash| bytes.get(..slash)) {
+            Some(version) if is_integer(version) => Err(bad("the version `2`", 0)),
+            _ => Ok(Self::Opaque(bytes)),
         }
-        IdentifierV2::read(bytes).map(Self::V2)
     }
 
     /// Returns the id under which the token is stored and spent: all of an opaque identifier, or the last part of a
@@ -82,14 +79,23 @@ impl<'a> Identifier<'a> {
     }
 }
 
-/// Returns the type in an identifier of version 2, without reading the rest: `2/…/…/TYPE/…`.
-pub(crate) fn type_part(identifier: &[u8]) -> Option<&[u8]> {
-    let mut rest = identifier.strip_prefix(b"2/")?;
-    for _ in 0..2 {
-        rest = rest.get(parse::position(rest, b'/')?.checked_add(1)?..)?;
+/// Returns the session that an access token is bound to, without reading the rest of its identifier:
+/// `2/…/…/act:SESSION/…`. The inner `None` is a token bound to no session; the outer one is no access token.
+pub(crate) fn session<'i>(identifier: &'i [u8]) -> Option<Option<&'i [u8]>> {
+    let behind_slash =
+        |part: &'i [u8]| parse::position(part, b'/').and_then(|at| part.get(at.checked_add(1)?..));
+    let parts = identifier.strip_prefix(VERSION)?;
+    let subject = parts.strip_prefix(b"nmd/").or_else(|| behind_slash(parts))?;
+    let bound = behind_slash(subject)?.strip_prefix(b"act")?;
+    match bound.first()? {
+        b'/' => Some(None),
+        b':' => Some(bound.get(1..parse::position(bound, b'/')?)),
+        _ => None,
     }
-    rest.get(..parse::position(rest, b'/')?)
 }
+
+/// What an identifier of version 2 begins with.
+const VERSION: &[u8] = b"2/";
 
 const PARTS: &str = "five parts, separated by `/`";
 const TYPE: &str = "a type `act`, `act:SESSION`, `idn` or `CODE:TARGET:PARAMETERS`";
@@ -105,16 +111,18 @@ fn is_integer(bytes: &[u8]) -> bool {
 }
 
 impl<'a> IdentifierV2<&'a str> {
+    /// Reads the parts behind the version.
     fn read(bytes: &'a [u8]) -> Result<Self, DecodeError> {
-        let text = core::str::from_utf8(bytes).map_err(|error| bad("UTF-8", error.valid_up_to()))?;
+        let mut at = VERSION.len();
+        let text = core::str::from_utf8(bytes)
+            .map_err(|error| bad("UTF-8", at.saturating_add(error.valid_up_to())))?;
+        let end = at.saturating_add(text.len());
         let mut parts = parse::parts(text, b'/');
-        let mut at = 0_usize;
         let mut part = || {
-            let (begin, part) = (at, parts.next().ok_or(bad(PARTS, text.len()))?);
+            let (begin, part) = (at, parts.next().ok_or(bad(PARTS, end))?);
             at = at.saturating_add(part.len()).saturating_add(1);
             Ok((begin, part))
         };
-        part()?;
         let (persistence_at, persistence) = part()?;
         let (subject_at, subject) = part()?;
         let (type_at, token_type) = part()?;
@@ -154,7 +162,7 @@ impl<S: AsRef<str>> IdentifierV2<S> {
     pub fn write(&self) -> Result<String, DecodeError> {
         let IdentifierV2 { persistence, subject, token_type, id } = self.as_deref();
         let text = format!("2/{persistence}/{subject}/{token_type}/{id}");
-        match IdentifierV2::read(text.as_bytes())? == self.as_deref() {
+        match Identifier::read(text.as_bytes())? == Identifier::V2(self.as_deref()) {
             true => Ok(text),
             false => Err(bad(TYPE, 0)),
         }

@@ -176,11 +176,7 @@ impl<'a> Verifier<'a> {
             Session::This(session) => Some(session.as_bytes()),
             Session::None => None,
         };
-        let bound = match identifier::type_part(macaroon.identifier()) {
-            Some(b"act") => None,
-            Some(other) if other.starts_with(b"act:") => other.get(4..),
-            _ => return Ok(()),
-        };
+        let Some(bound) = identifier::session(macaroon.identifier()) else { return Ok(()) };
         if bound == present { Ok(()) } else { Err(VerifyError::WrongSession) }
     }
 }
@@ -221,10 +217,14 @@ impl<'v> Judging<'v> {
         let own = parts.caveats.iter().enumerate().filter(|(_, spans)| spans.third_party.is_none());
         own.map(move |(index, spans)| {
             let Span { start, end } = spans.identifier;
-            let bytes = parts.bytes(spans.identifier);
-            let text =
-                text.and_then(|text| text.get(start..end)).or_else(|| core::str::from_utf8(bytes).ok());
-            self.judge(Place { discharge, index }, bytes, text.and_then(Predicate::read_text))
+            let (bytes, read) = match text.and_then(|text| text.get(start..end)) {
+                Some(text) => (text.as_bytes(), Predicate::read_text(text)),
+                None => {
+                    let bytes = parts.bytes(spans.identifier);
+                    (bytes, Predicate::read(bytes))
+                }
+            };
+            self.judge(Place { discharge, index }, bytes, read)
         })
     }
 
@@ -246,7 +246,8 @@ impl<'v> Judging<'v> {
         }
         // Judged by reference: moving it takes longer than judging it.
         let Some(predicate) = &read else { return Err(VerifyError::CaveatUnknown { at }) };
-        if !self.verifier.supported.contains(predicate) {
+        let kind = CaveatTypes::of(predicate);
+        if !self.verifier.supported.intersects(kind) {
             return Err(VerifyError::CaveatUnsupported { at });
         }
         if at.discharge.is_some() && predicate.is_enforced_later() {
@@ -265,7 +266,7 @@ impl<'v> Judging<'v> {
                 return Err(VerifyError::CaveatUnmet { at, why: Unmet::Refuted });
             }
         }
-        if self.verifier.ignored.contains(predicate) {
+        if self.verifier.ignored.intersects(kind) {
             return Ok(());
         }
         self.request.judge(predicate).map_err(|why| VerifyError::CaveatUnmet { at, why })

@@ -280,14 +280,14 @@ impl<'a> ListItem<'a> for ApiPattern<'a> {
         let (service, rest) = parse::once(text, b'/')?;
         let (operation, resource) = parse::once(rest, b'/')?;
         let (kind, id_and_aspect) = parse::once(resource, b'.')?;
-        let (id, tail) = parse::once(id_and_aspect, b'.')?;
+        let (_, tail) = parse::once(id_and_aspect, b'.')?;
         let (aspect, scope) = parse::once(tail, b':').unwrap_or((tail, "private"));
         let known = matches!(service, "all" | "ozw" | "ozp" | "opw" | "opp")
             && matches!(operation, "all" | "create" | "get" | "update" | "delete")
             && matches!(scope, "private" | "protected" | "shared" | "public" | "auto" | "*")
             && RESOURCES.contains(&kind)
-            && id.bytes().all(|byte| byte != b'/')
-            && aspect.bytes().all(|byte| !matches!(byte, b'/' | b'.'))
+            && parse::position(resource.as_bytes(), b'/').is_none()
+            && parse::position(aspect.as_bytes(), b'.').is_none()
             && aspect.bytes().filter(|byte| *byte == b',').count() <= 1;
         known.then_some(Self { service, operation, resource })
     }
