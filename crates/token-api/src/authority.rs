@@ -76,7 +76,8 @@ impl<S: TokenStore, H: Host> Authority<S, H> {
         self.clock.now()
     }
 
-    /// Returns the context of a request made now. The caller fills in the other facts.
+    /// Returns the context of a request made now. The caller fills in the other facts, such as
+    /// its session.
     #[must_use]
     pub fn context(&self) -> Context {
         Context::at(self.now())

@@ -103,14 +103,14 @@ pub use mint::{MintRequest, Minted};
 pub use rest::{ApiError, SpaceInviteToken, SpaceSupportToken};
 pub use spend::{SpendError, Spent};
 pub use third_party::{ThirdPartyError, add_third_party};
-pub use verify::{Accepted, TokenInput};
+pub use verify::{Accepted, Explained, TokenInput};
 
 pub use token_core;
 #[doc(no_inline)]
 pub use token_core::{
-    BuildError, CaveatKey, Context, Damage, DecodeError, DecodeOptions, EncodeError, Fingerprint, Inspection,
-    Interface, InviteConsumer, InviteType, Limits, Macaroon, PredicateBuf, Purpose, Region, Scope, Service,
-    Subject, Token, UnixTime, VerifyError,
+    BuildError, CaveatKey, Context, Damage, DecodeError, DecodeOptions, EncodeError, Finding, Fingerprint,
+    Inspection, Interface, InviteConsumer, InviteType, Limits, Macaroon, PredicateBuf, Purpose, Region,
+    Scope, Service, Session, Subject, Token, UnixTime, VerifyError,
 };
 pub use token_store;
 #[cfg(feature = "redb")]

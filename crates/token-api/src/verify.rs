@@ -3,8 +3,8 @@
 use std::{borrow::Cow, cmp::Ordering};
 
 use token_core::{
-    Context, DecodeError, DecodeOptions, Identifier, IdentifierV2, Persistence, RootKey, Service, Subject,
-    Token, TokenType, UnixTime, Verified, Verifier, VerifyError,
+    Context, DecodeError, DecodeOptions, Finding, Identifier, IdentifierV2, Persistence, RootKey, Service,
+    Subject, Token, TokenType, UnixTime, Verified, Verifier, VerifyError,
 };
 use token_store::{Entity, Generation, StoreError, TokenId, TokenStore};
 
@@ -65,6 +65,18 @@ pub struct Accepted {
     pub uses_left: Option<u64>,
 }
 
+/// What a verification made of each caveat of a token that was minted here.
+///
+/// For an operator: it shows facts of the request, so it is not for the bearer.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Explained<'t> {
+    /// The first-party caveats, in the order in which they are judged.
+    pub caveats: Vec<Finding<'t>>,
+    /// The answer of [`Authority::verify`], which also judges the record: whether the token is revoked, for example.
+    pub answer: Result<Accepted, AcceptError>,
+}
+
 impl<S: TokenStore, H: Host> Authority<S, H> {
     /// Verifies a token for a request. Refuses a token for another purpose than `expect`; `None` accepts any purpose.
     /// Does not spend it: [`Accepted::uses_left`] says whether a use is left.
@@ -114,6 +126,25 @@ impl<S: TokenStore, H: Host> Authority<S, H> {
         tokens.iter().map(verify).collect()
     }
 
+    /// Explains to an operator what [`verify`](Self::verify) answers: judges every caveat, also those behind the first
+    /// that does not hold. Looks the token up once more for that.
+    ///
+    /// # Errors
+    /// [`AcceptError`] while the signature is not confirmed. So a forger learns nothing.
+    pub fn explain<'t>(
+        &self,
+        token: &'t Token,
+        expect: Option<Purpose>,
+        context: &Context,
+    ) -> Result<Explained<'t>, AcceptError> {
+        let explanation = self.issued(token, context, S::generation).and_then(|(_, issued)| {
+            let verifier = issued.verifier(&token.identifier(), context).at(self.later(context));
+            Ok(verifier.explain(token.macaroon(), &[], &issued.key).map_err(Refusal::from)?)
+        });
+        let caveats = explanation.inspect_err(|error| log(token, error))?.findings;
+        Ok(Explained { caveats, answer: self.verify(token, expect, context) })
+    }
+
     /// Decodes the token if it came as a text.
     pub(crate) fn decode<'t>(
         &self,
@@ -132,37 +163,10 @@ impl<S: TokenStore, H: Host> Authority<S, H> {
         context: &Context,
         read: ReadGeneration<S>,
     ) -> Result<(Accepted, Result<(), Refusal>), AcceptError> {
-        // Can this authority have minted it? A forger can write an id or a subject of any length, so they are checked
-        // before they are copied, looked up or cached.
         let identifier = token.identifier();
-        if identifier.id().len() > TokenId::MAX_LEN {
-            return Err(Refusal::Unknown.into());
-        }
-        let id = TokenId::new(identifier.id()).map_err(|_| Refusal::Unknown)?;
-        let issued = match identifier.v2() {
-            Some(&IdentifierV2 {
-                persistence: Persistence::Temporary { generation },
-                subject,
-                token_type,
-                ..
-            }) => self.temporary(subject, generation, token_type, read),
-            _ => self.stored(&id),
-        };
-        // Does the signature match? A token that is not known here takes the same work as a forged one.
-        let issued = match issued {
-            Err(AcceptError::Refused(refusal)) => {
-                let _ = Verifier::new(context).verify(token.macaroon(), &self.decoy_key()?);
-                return Err(refusal.into());
-            }
-            issued => issued?,
-        };
-        // A stale context must not revive a token that has expired in the meantime.
-        let now = context.now.max(self.now());
-        let verifier = Verifier::new(context)
-            .at(now)
-            .serving(context.service.as_ref().map_or(Service::ONEZONE, Service::as_deref))
-            .supporting(issued.purpose.caveat_types(&identifier, context.scope))
-            .stating(issued.purpose.legacy_type(&identifier));
+        let (id, issued) = self.issued(token, context, read)?;
+        let now = self.later(context);
+        let verifier = issued.verifier(&identifier, context).at(now);
         let verified = verifier.verify(token.macaroon(), &issued.key);
         if let Err(VerifyError::BadSignature) = verified {
             return Err(Refusal::Verify(VerifyError::BadSignature).into());
@@ -192,6 +196,42 @@ impl<S: TokenStore, H: Host> Authority<S, H> {
             uses_left: issued.uses_left,
         };
         Ok((accepted, valid))
+    }
+
+    /// Looks up how the token was issued. Refuses one that this authority cannot have minted.
+    fn issued(
+        &self,
+        token: &Token,
+        context: &Context,
+        read: ReadGeneration<S>,
+    ) -> Result<(TokenId, Issued), AcceptError> {
+        // A forger can write an id or a subject of any length, so they are checked before they are copied, looked up or
+        // cached.
+        let identifier = token.identifier();
+        if identifier.id().len() > TokenId::MAX_LEN {
+            return Err(Refusal::Unknown.into());
+        }
+        let id = TokenId::new(identifier.id()).map_err(|_| Refusal::Unknown)?;
+        let issued = match identifier.v2() {
+            Some(&IdentifierV2 {
+                persistence: Persistence::Temporary { generation },
+                subject,
+                token_type,
+                ..
+            }) => self.temporary(subject, generation, token_type, read),
+            _ => self.stored(&id),
+        };
+        // A token that is not known here takes the same work as a forged one.
+        if let Err(AcceptError::Refused(_)) = issued {
+            let _ = Verifier::new(context).verify(token.macaroon(), &self.decoy_key()?);
+        }
+        Ok((id, issued?))
+    }
+
+    /// The later of the context's time and the authority's: a stale context must not revive a token that has expired in
+    /// the meantime.
+    fn later(&self, context: &Context) -> UnixTime {
+        context.now.max(self.now())
     }
 
     /// Looks a token with a record up.
@@ -271,6 +311,14 @@ struct Issued {
 }
 
 impl Issued {
+    /// A verifier of the token, which judges by the context's time.
+    fn verifier<'c>(&self, identifier: &Identifier<'_>, context: &'c Context) -> Verifier<'c> {
+        Verifier::new(context)
+            .serving(context.service.as_ref().map_or(Service::ONEZONE, Service::as_deref))
+            .supporting(self.purpose.caveat_types(identifier, context.scope))
+            .stating(self.purpose.legacy_type(identifier))
+    }
+
     /// Whether the token's identifier agrees with these facts, as far as it states any.
     fn agrees(&self, identifier: &Identifier<'_>) -> bool {
         let Some(stated) = identifier.v2() else {

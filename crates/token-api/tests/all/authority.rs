@@ -16,8 +16,9 @@ use token_api::{
     Refusal, SpendError,
 };
 use token_core::{
-    Context, DecodeOptions, Format, Identifier, InviteConsumer, InviteType, Persistence, Place, PredicateBuf,
-    RootKey, Session, Subject, Token, TokenType, UnixTime, Unmet, VerifyError,
+    Context, DecodeOptions, Format, Identifier, IdentifierV2, Interface, InviteConsumer, InviteType,
+    Persistence, Place, PredicateBuf, RootKey, Session, Subject, Token, TokenType, UnixTime, Unmet,
+    VerifyError,
 };
 use token_store::{
     Administration as _, Entity, Filter, Generation, Item, KeyRing, MemoryStore, Owner, RedbStore, Refund,
@@ -679,6 +680,52 @@ fn access_tokens_carry_the_caveats_of_their_type() {
     let until = PredicateBuf::time(UnixTime::from_secs(START + 5));
     let sooner = with(support(), |request| request.caveats = vec![until]);
     assert_eq!(mint(&world, &sooner).expires_at, Some(UnixTime::from_secs(START + 5)));
+}
+
+#[test]
+fn an_operator_learns_what_became_of_each_caveat() {
+    let world = World::new();
+    let caveats = ["asn = 7", "interface = rest"].map(|text| PredicateBuf::read(text).unwrap());
+    let request = with(MintRequest::access(OWNER), |request| {
+        request.caveats = caveats.to_vec();
+        request.lifetime = Some(Lifetime::Forever);
+    });
+    let minted = mint(&world, &request);
+    let token = Token::decode(&minted.token, &DecodeOptions::default()).unwrap();
+    let mut context = world.authority.context();
+    context.asn = Some(8);
+    let explained = world.authority.explain(&token, Some(Purpose::Access), &context).unwrap();
+    let shown: Vec<_> =
+        explained.caveats.iter().map(|it| (it.caveat, it.verdict.is_ok(), it.fact.as_deref())).collect();
+    assert_eq!(shown, [(&b"asn = 7"[..], false, Some("8")), (b"interface = rest", false, None)]);
+    let at = Place { discharge: None, index: 0 };
+    let unmet = VerifyError::CaveatUnmet { at, why: Unmet::Refuted };
+    let refused = explained.answer.unwrap_err();
+    assert!(matches!(&refused, AcceptError::Refused(Refusal::Verify(error)) if *error == unmet), "{refused}");
+
+    // The record decides too, after the caveats.
+    context.asn = Some(7);
+    context.interface = Some(Interface::Rest);
+    let explain = || world.authority.explain(&token, Some(Purpose::Access), &context).unwrap();
+    assert!(explain().answer.is_ok());
+    let id = TokenId::new(token.identifier().id()).unwrap();
+    assert_eq!(world.authority.revoke(&id).unwrap(), Revoke::Revoked);
+    let revoked = explain();
+    assert!(revoked.caveats.iter().all(|it| it.verdict.is_ok()));
+    assert!(matches!(revoked.answer, Err(AcceptError::Refused(Refusal::Revoked))));
+    let wrong = world.authority.explain(&token, Some(Purpose::Identity), &context).unwrap();
+    assert!(matches!(wrong.answer, Err(AcceptError::Refused(Refusal::WrongType { .. }))));
+
+    // A forger learns nothing, not even of a known id.
+    let mut forged =
+        Token::mint(&RootKey::from_derived([1; 32]), "", token.identifier().v2().unwrap()).unwrap();
+    forged.attenuate("asn = 9").unwrap();
+    let refused = world.authority.explain(&forged, None, &context).unwrap_err();
+    assert!(matches!(refused, AcceptError::Refused(Refusal::Verify(VerifyError::BadSignature))), "{refused}");
+    let unknown = IdentifierV2 { id: "unknown", ..*token.identifier().v2().unwrap() };
+    let unknown = Token::mint(&RootKey::from_derived([1; 32]), "", &unknown).unwrap();
+    let refused = world.authority.explain(&unknown, None, &context).unwrap_err();
+    assert!(matches!(refused, AcceptError::Refused(Refusal::Unknown)), "{refused}");
 }
 
 #[test]
