@@ -230,6 +230,12 @@ pub(crate) struct InspectArgs {
 /// checked first. Then each caveat must hold in the context that the options describe. A caveat about a fact that no
 /// option gives does not hold. Each third-party caveat needs its own discharge, which the third party makes and the
 /// holder binds to the token (see `onetoken bind`). Unused discharges are refused.
+///
+/// An access token that is bound to a session passes only with --session.
+///
+/// --requests reads a document on each line: {"token":"…","secret":"…","context":{…}}. The members of the context are
+/// now (Unix seconds), ip, asn, country, regions, service, consumer, groups, interface, session ("any" or an id), scope
+/// and allowDataCaveats; all can be left out. Each token is judged as of the type that its identifier states.
 #[derive(ClapArgs)]
 #[command(after_help = "Example:
   onetoken mint raw --location onezone --identifier id7 --secret example \\
@@ -262,7 +268,39 @@ pub(crate) struct VerifyArgs {
     /// Read a token from each line of standard input and print a JSON document for each
     #[arg(long)]
     pub(crate) lines: bool,
+    /// The same, but each line is a document with a token, its secret and the context of its request
+    #[arg(long, conflicts_with_all = ALONE)]
+    pub(crate) requests: bool,
+    /// Show every caveat with whether it holds, the fact it was held against, and why it does not hold
+    ///
+    /// Shows nothing before the signatures are confirmed. The facts are for an operator, not for the bearer. --json has
+    /// them in the member `caveats`.
+    #[arg(long, conflicts_with_all = ["lines", "requests"])]
+    pub(crate) explain: bool,
 }
+
+/// What `--requests` has in its documents.
+const ALONE: [&str; 19] = [
+    "token",
+    "key",
+    "exact",
+    "discharge",
+    "used_as",
+    "expect",
+    "lines",
+    "at",
+    "ip",
+    "asn",
+    "country",
+    "region",
+    "consumer",
+    "group",
+    "service",
+    "interface",
+    "allow_data_caveats",
+    "session",
+    "scope",
+];
 
 #[derive(Clone, Copy, ValueEnum)]
 pub(crate) enum Use {

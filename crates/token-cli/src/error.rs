@@ -148,6 +148,19 @@ impl Failure {
         Self::malformed(&message, "text", 0, "character").with("hint", &message)
     }
 
+    /// This part of a document of `verify --requests` cannot be read. Its content is not shown: it holds a secret.
+    pub(crate) fn request(part: &str, column: usize) -> Self {
+        let message = format_args!(
+            "{part} is not as in {{\"token\":…,\"secret\":…,\"context\":{{…}}}}; see `onetoken help verify`"
+        );
+        Self::malformed(message, "json", column, "character")
+    }
+
+    /// The same, with what a verification made of each caveat.
+    pub(crate) fn explained(self, caveats: Option<impl Serialize>) -> Self {
+        self.with_some("caveats", caveats)
+    }
+
     /// The token cannot carry this caveat.
     pub(crate) fn caveat(index: usize, text: &str) -> Self {
         Self::malformed(format_args!("caveat {index}: {}", unwritable(text)), "field", 0, "character")
@@ -192,6 +205,7 @@ impl Failure {
             VerifyError::DischargeAmbiguous { .. } => ("discharge-ambiguous", None),
             VerifyError::TooDeep { .. } => ("too-deep", None),
             VerifyError::WrongType { .. } => ("wrong-type", None),
+            VerifyError::WrongSession => ("wrong-session", None),
             _ => ("refused", None),
         };
         let (discharge, index) = match &error {

@@ -17,6 +17,7 @@ mod describe;
 mod entity;
 mod error;
 mod exit;
+mod explained;
 mod files;
 mod home;
 mod input;

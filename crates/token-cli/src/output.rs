@@ -48,6 +48,16 @@ impl Terminal {
         self.out.is_terminal()
     }
 
+    /// Marks what holds and what does not: by a sign if this is a terminal that shows it, else by a word.
+    pub(crate) fn mark(&self, holds: bool) -> &'static str {
+        match (self.is_terminal() && is_utf8(), holds) {
+            (true, true) => "✓",
+            (true, false) => "✗",
+            (false, true) => "yes",
+            (false, false) => "no ",
+        }
+    }
+
     /// Whether answers are documents.
     pub(crate) const fn prints_json(&self) -> bool {
         self.json
@@ -143,6 +153,14 @@ impl Terminal {
         };
         format!("\u{1b}[{code}m{text}\u{1b}[0m")
     }
+}
+
+/// Whether the locale's encoding is UTF-8. The first variable that is set decides (POSIX, XBD 8.2).
+fn is_utf8() -> bool {
+    let set = |name| env::var(name).ok().filter(|value| !value.is_empty());
+    let locale = ["LC_ALL", "LC_CTYPE", "LANG"].into_iter().find_map(set).unwrap_or_default();
+    let locale = locale.to_ascii_lowercase();
+    locale.contains("utf-8") || locale.contains("utf8")
 }
 
 /// Rust opens `/dev/null` for reading and writing in the place of a closed standard stream, where shells open it

@@ -1,4 +1,4 @@
-//! The facts of a request from the command line, by which a token is judged.
+//! The facts of a request, by which a token is judged, from the command line or from a document.
 
 use std::net::IpAddr;
 
@@ -6,7 +6,8 @@ use clap::{
     Args,
     builder::{PossibleValuesParser, TypedValueParser},
 };
-use token_core::{Context, Interface, Region, Service, Session, Subject, UnixTime};
+use serde::Deserialize;
+use token_core::{Context, Interface, Region, RootKey, Scope, Service, Session, Subject, UnixTime};
 
 use crate::{error::Failure, time};
 
@@ -30,6 +31,9 @@ pub(crate) struct RequestArgs {
     /// The consumer of the token: usr-ID, grp-ID or prv-ID
     #[arg(long, value_name = "SUBJECT", value_parser = consumer, help_heading = "Context")]
     pub(crate) consumer: Option<Subject>,
+    /// A group that the consumer is a member of: grp-ID; may be repeated
+    #[arg(long, value_name = "GROUP", value_parser = group, help_heading = "Context")]
+    group: Vec<String>,
     /// The service that makes the request, such as opw-ID
     #[arg(long, value_name = "SERVICE", help_heading = "Context")]
     service: Option<Service>,
@@ -39,7 +43,18 @@ pub(crate) struct RequestArgs {
     /// Accept caveats that restrict access to data; the service enforces them later, at each file
     #[arg(long, help_heading = "Context")]
     allow_data_caveats: bool,
+    /// The session of the request, or `any`. Without it, an access token that is bound to a session is refused
+    #[arg(long, value_name = "ID", allow_hyphen_values = true, value_parser = session, help_heading = "Context")]
+    session: Option<Session>,
+    /// What the token is used for: anything, or only to prove who its subject is
+    #[arg(long, value_name = "SCOPE", value_parser = scope(), default_value = UNLIMITED, help_heading = "Context")]
+    scope: Scope,
 }
+
+const UNLIMITED: &str = "unlimited";
+const IDENTITY_TOKEN: &str = "identity-token";
+/// The id that stands for any session.
+const ANY: &str = "any";
 
 impl RequestArgs {
     /// The given time, or that of the clock. Fails if the clock shows a time before 1970.
@@ -58,12 +73,121 @@ impl RequestArgs {
         context.consumer = self.consumer.clone();
         context.interface = self.interface;
         context.data_caveats_allowed = self.allow_data_caveats;
-        context.session = Session::Any;
+        context.session = self.session.clone().unwrap_or_default();
+        context.scope = self.scope;
+        set_groups(&mut context, (!self.group.is_empty()).then(|| self.group.clone()));
         context
     }
 }
 
+/// Sets the groups of the consumer, if they are known.
+fn set_groups(context: &mut Context, groups: Option<Vec<String>>) {
+    context.consumer_in_any_group = groups.as_ref().map(|groups| !groups.is_empty());
+    context.consumer_groups = groups;
+}
+
+/// A token to verify, with its secret and its request, as a document on a line.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Request {
+    pub(crate) token: String,
+    secret: String,
+    #[serde(default)]
+    context: Facts,
+}
+
+/// The facts of a request in a document, named as the options.
+#[derive(Default, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "camelCase")]
+struct Facts {
+    now: Option<u64>,
+    ip: Option<IpAddr>,
+    asn: Option<u32>,
+    country: Option<String>,
+    regions: Option<Vec<String>>,
+    service: Option<String>,
+    consumer: Option<String>,
+    groups: Option<Vec<String>>,
+    interface: Option<String>,
+    session: Option<String>,
+    scope: Option<String>,
+    allow_data_caveats: bool,
+}
+
+impl Request {
+    /// Reads the document. An error shows no part of it, since it holds a secret.
+    pub(crate) fn read(line: &str) -> Result<Self, Failure> {
+        serde_json::from_str(line).map_err(|error| Failure::request("the document", error.column()))
+    }
+
+    /// The root key. Fails if the secret is empty.
+    pub(crate) fn key(&self) -> Result<RootKey, Failure> {
+        match self.secret.as_str() {
+            "" => Err(Failure::request("the secret", 0)),
+            secret => Ok(RootKey::derive_any(secret.as_bytes())),
+        }
+    }
+
+    /// The facts of the request; the clock has the time if the document has none.
+    pub(crate) fn context(&self) -> Result<Context, Failure> {
+        let facts = &self.context;
+        let mut context =
+            Context::at(facts.now.map_or_else(time::now, |secs| Ok(UnixTime::from_secs(secs)))?);
+        (context.peer_ip, context.asn) = (facts.ip, facts.asn);
+        context.country = fact("country", facts.country.as_deref(), country)?;
+        let regions = facts.regions.as_deref().map(|names| {
+            names.iter().map(|name| Region::from_name(name).ok_or("")).collect::<Result<Vec<_>, _>>()
+        });
+        context.regions = regions.transpose().map_err(|_| Failure::request("regions", 0))?;
+        context.service = fact("service", facts.service.as_deref(), str::parse)?;
+        context.consumer = fact("consumer", facts.consumer.as_deref(), str::parse)?;
+        set_groups(&mut context, facts.groups.clone());
+        context.interface = fact("interface", facts.interface.as_deref(), str::parse)?;
+        context.data_caveats_allowed = facts.allow_data_caveats;
+        context.session = fact("session", facts.session.as_deref(), session)?.unwrap_or_default();
+        context.scope = fact("scope", facts.scope.as_deref(), scope_of)?.unwrap_or_default();
+        Ok(context)
+    }
+}
+
+/// Reads a member of the context.
+fn fact<T, E>(
+    name: &str,
+    text: Option<&str>,
+    read: impl Fn(&str) -> Result<T, E>,
+) -> Result<Option<T>, Failure> {
+    text.map(read).transpose().map_err(|_| Failure::request(name, 0))
+}
+
+/// Reads the id of a session, or `any`.
+fn session(text: &str) -> Result<Session, &'static str> {
+    match text {
+        "" => Err("neither the id of a session nor any"),
+        ANY => Ok(Session::Any),
+        id => Ok(Session::This(id.to_owned())),
+    }
+}
+
+fn scope_of(text: &str) -> Result<Scope, &'static str> {
+    match text {
+        UNLIMITED => Ok(Scope::Unlimited),
+        IDENTITY_TOKEN => Ok(Scope::IdentityToken),
+        _ => Err("neither unlimited nor identity-token"),
+    }
+}
+
+fn group(text: &str) -> Result<String, &'static str> {
+    match text.parse() {
+        Ok(Subject::Group(id)) => Ok(id),
+        _ => Err("not grp-ID"),
+    }
+}
+
 // With their possible values, which completions offer.
+
+fn scope() -> impl TypedValueParser<Value = Scope> {
+    PossibleValuesParser::new([UNLIMITED, IDENTITY_TOKEN]).try_map(|text| scope_of(&text))
+}
 
 fn interface() -> impl TypedValueParser<Value = Interface> {
     let all = [Interface::Rest, Interface::Oneclient, Interface::Graphsync].map(Interface::as_str);

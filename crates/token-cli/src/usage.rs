@@ -26,7 +26,7 @@ pub(crate) fn parse(line: &[OsString]) -> Result<Args, clap::Error> {
 
 /// Whether the answer must be a document, even if the command line cannot be parsed.
 pub(crate) fn asks_for_json(line: &[OsString]) -> bool {
-    options(line).any(|argument| argument == "--json" || argument == "--lines")
+    options(line).any(|argument| ["--json", "--lines", "--requests"].iter().any(|option| argument == option))
 }
 
 /// The same setting as the parser finds, but early enough for the parser's own messages.

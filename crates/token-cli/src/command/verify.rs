@@ -2,7 +2,9 @@
 
 use serde::Serialize;
 use token_api::Refusal;
-use token_core::{CaveatTypes, Identifier, Macaroon, RootKey, Scope, Token, TokenType, UnixTime, Verifier};
+use token_core::{
+    CaveatTypes, Finding, Identifier, Macaroon, RootKey, Scope, Token, TokenType, UnixTime, Verifier,
+};
 
 use super::lines;
 use crate::{
@@ -11,9 +13,11 @@ use crate::{
     describe::{self, Row, Stored, stated},
     error::Failure,
     exit::Exit,
+    explained::{self, Explained},
     home::{HomeArgs, Issuer},
     input::{self, Source, Text},
     output::{Style, Terminal},
+    request::Request,
     time::{Stamp, until},
 };
 
@@ -21,6 +25,9 @@ pub(super) fn run(args: &VerifyArgs, home: &HomeArgs, terminal: &Terminal) -> Re
     if args.reading.compat && !args.key.is_given() {
         let message = "--compat needs a key; tokens of a store always follow the rules of their format";
         return Err(Failure::usage(message));
+    }
+    if args.requests {
+        return lines::each(terminal, |line| terminal.document(&by_request(args, line)?));
     }
     let source = match args.lines {
         true => Source::of_lines(args.token.as_deref())?,
@@ -38,17 +45,17 @@ pub(super) fn run(args: &VerifyArgs, home: &HomeArgs, terminal: &Terminal) -> Re
     };
     let discharges: Vec<Macaroon> =
         discharges.into_iter().enumerate().map(read).collect::<Result<_, Failure>>()?;
-    let accepted = match (args.lines, args.key.is_given()) {
+    let answer = match (args.lines, args.key.is_given()) {
         (true, true) => {
             let key = args.key.root_key()?;
             return lines::each(terminal, |line| {
                 let (macaroon, _) = line.macaroon(&options, args.request.now()?)?;
-                terminal.document(&by_key(args, &key, &discharges, &macaroon)?)
+                terminal.document(&by_key(args, &key, &discharges, &macaroon)?.accepted?)
             });
         }
         (true, false) => {
             let judge = |authority: &Issuer, line: &Text| {
-                by_store(args, authority, &line.token(args.request.now()?)?)
+                by_store(args, authority, &line.token(args.request.now()?)?)?.accepted
             };
             return lines::each_by_store(terminal, || home.authority(), judge);
         }
@@ -62,8 +69,22 @@ pub(super) fn run(args: &VerifyArgs, home: &HomeArgs, terminal: &Terminal) -> Re
             by_store(args, &home.authority()?, &token)?
         }
     };
+    let Answer { accepted, caveats } = answer;
+    if let Some(caveats) = caveats.as_ref().filter(|_| !terminal.prints_json()) {
+        terminal.text(explained::lines(caveats, terminal))?;
+    }
+    let accepted = match accepted {
+        Ok(accepted) => Accepted { caveats, ..accepted },
+        Err(failure) => return Err(failure.explained(caveats)),
+    };
     terminal.answer(&accepted, accepted.text(terminal, args.request.now()?))?;
     Ok(Exit::Done)
+}
+
+/// Whether a token is accepted and, with `--explain`, what the verification made of each caveat.
+struct Answer {
+    accepted: Result<Accepted, Failure>,
+    caveats: Option<Vec<Explained>>,
 }
 
 fn by_key(
@@ -71,7 +92,7 @@ fn by_key(
     key: &RootKey,
     discharges: &[Macaroon],
     macaroon: &Macaroon,
-) -> Result<Accepted, Failure> {
+) -> Result<Answer, Failure> {
     let exact: Vec<&[u8]> = args.exact.iter().map(String::as_bytes).collect();
     let mut context = args.request.context(args.request.now()?);
     let supported = args.used_as.map_or(CaveatTypes::ALL, |used_as| supported(used_as, macaroon));
@@ -79,6 +100,34 @@ fn by_key(
         context.scope = Scope::IdentityToken;
     }
     let verifier = Verifier::new(&context).exact(&exact).supporting(supported);
+    let accepted = accepted(&verifier, key, discharges, macaroon);
+    if !args.explain {
+        return Ok(Answer::new(accepted, None));
+    }
+    let findings = verifier.explain(macaroon, discharges, key).ok().map(|explanation| explanation.findings);
+    Ok(Answer::new(accepted, findings))
+}
+
+/// Judges a token by the secret and the request in its document, as of the type that its identifier states.
+fn by_request(args: &VerifyArgs, line: &Text) -> Result<Accepted, Failure> {
+    let request = Request::read(line.as_str()?)?;
+    let context = request.context()?;
+    let key = request.key()?;
+    let (macaroon, _) =
+        Text::from_input(request.token.into_bytes()).macaroon(&args.reading.options(), context.now)?;
+    let identifier = Identifier::read(macaroon.identifier())?;
+    let purpose = identifier.v2().map(|v2| v2.token_type.purpose());
+    let supported =
+        purpose.map_or(CaveatTypes::ALL, |purpose| purpose.caveat_types(&identifier, context.scope));
+    accepted(&Verifier::new(&context).supporting(supported), &key, &[], &macaroon)
+}
+
+fn accepted(
+    verifier: &Verifier<'_>,
+    key: &RootKey,
+    discharges: &[Macaroon],
+    macaroon: &Macaroon,
+) -> Result<Accepted, Failure> {
     match verifier.verify_with(macaroon, discharges, key) {
         Ok(verified) => {
             let rows = stated(macaroon.identifier(), macaroon.caveats());
@@ -88,12 +137,21 @@ fn by_key(
     }
 }
 
-fn by_store(args: &VerifyArgs, authority: &Issuer, token: &Token) -> Result<Accepted, Failure> {
-    match authority.verify(token, args.expect, &args.request.context(args.request.now()?)) {
+fn by_store(args: &VerifyArgs, authority: &Issuer, token: &Token) -> Result<Answer, Failure> {
+    let context = args.request.context(args.request.now()?);
+    let (answer, findings) = match args.explain {
+        false => (authority.verify(token, args.expect, &context), None),
+        true => match authority.explain(token, args.expect, &context) {
+            Ok(explained) => (explained.answer, Some(explained.caveats)),
+            Err(error) => (Err(error), None),
+        },
+    };
+    let accepted = match answer {
         Ok(accepted) if accepted.uses_left == Some(0) => Err(Refusal::Exhausted.into()),
         Ok(accepted) => Ok(Accepted::by_store(&accepted)),
         Err(error) => Err(Failure::checking(error, token.macaroon())),
-    }
+    };
+    Ok(Answer::new(accepted, findings))
 }
 
 /// Accepts an access token as an identity token, by the rules for that.
@@ -108,6 +166,12 @@ fn supported(used_as: Use, macaroon: &Macaroon) -> CaveatTypes {
     }
 }
 
+impl Answer {
+    fn new(accepted: Result<Accepted, Failure>, findings: Option<Vec<Finding<'_>>>) -> Self {
+        Self { accepted, caveats: findings.map(|findings| findings.iter().map(Explained::from).collect()) }
+    }
+}
+
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Accepted {
@@ -117,6 +181,8 @@ struct Accepted {
     expires_at: Option<Stamp>,
     #[serde(flatten)]
     stored: Option<Stored>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    caveats: Option<Vec<Explained>>,
     /// What the store knows of the token, or what it states itself, for people.
     #[serde(skip)]
     rows: Vec<Row>,
@@ -130,6 +196,7 @@ impl Accepted {
             location: macaroon.location().into(),
             expires_at: expires_at.map(Stamp),
             stored: None,
+            caveats: None,
             rows,
         }
     }

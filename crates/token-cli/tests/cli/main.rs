@@ -18,6 +18,7 @@ mod moving;
 mod postgres;
 mod races;
 mod raw;
+mod requests;
 mod run;
 mod scan;
 mod store;

@@ -5,7 +5,7 @@ use std::{
     process::{Command, Stdio},
 };
 
-use crate::run::{Home, PROGRAM, finish};
+use crate::run::{Home, PROGRAM, finish, raw};
 
 /// Runs the program on a terminal of this many columns.
 fn on_terminal(home: &Home, columns: u32, args: &str) -> Command {
@@ -53,6 +53,27 @@ fn minting_tells_a_person_what_was_minted() {
     assert_eq!(uses, "uses        3");
     assert!(expires.starts_with("expires     2") && expires.ends_with("(expires in 7 days)"), "{expires}");
     assert_eq!(seen(&home, 80, "mint space-support s1 --json").lines().count(), 1, "the document has it all");
+}
+
+#[test]
+fn a_terminal_shows_signs_if_it_can() {
+    let home = Home::over("redb");
+    let token = raw(&["asn = 1", "asn = 1|2"]);
+    let marks = |locale: [(&str, &str); 3]| {
+        let args = format!("verify {token} --secret example --asn 2 --explain");
+        let child = on_terminal(&home, 80, &args).envs(locale).spawn().unwrap();
+        let outcome = finish(child);
+        assert_eq!(outcome.code, 1, "{outcome:?}");
+        let marks =
+            outcome.out.lines().filter(|line| line.contains("asn = 1  ") || line.contains("asn = 1|2"));
+        let marks: Vec<String> =
+            marks.take(2).map(|line| line.split_whitespace().next().unwrap().to_owned()).collect();
+        marks.join(" ")
+    };
+    assert_eq!(marks([("LC_ALL", ""), ("LC_CTYPE", ""), ("LANG", "C.UTF-8")]), "✗ ✓");
+    assert_eq!(marks([("LC_ALL", "C.utf8"), ("LC_CTYPE", "C"), ("LANG", "C")]), "✗ ✓");
+    assert_eq!(marks([("LC_ALL", "C"), ("LC_CTYPE", "C.UTF-8"), ("LANG", "C.UTF-8")]), "no yes");
+    assert_eq!(marks([("LC_ALL", ""), ("LC_CTYPE", ""), ("LANG", "")]), "no yes");
 }
 
 #[test]

@@ -1,0 +1,64 @@
+//! What a verification made of each caveat, for an operator.
+
+use serde::Serialize;
+use token_core::{Finding, VerifyError};
+
+use crate::{
+    bytes::{Bytes, Plain},
+    output::{Style, Terminal},
+};
+
+#[derive(Serialize)]
+pub(crate) struct Explained {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    discharge: Option<usize>,
+    index: usize,
+    caveat: Bytes,
+    holds: bool,
+    /// What the request has about it.
+    fact: Option<String>,
+    /// Why it does not hold.
+    reason: Option<String>,
+}
+
+impl From<&Finding<'_>> for Explained {
+    fn from(finding: &Finding<'_>) -> Self {
+        let reason = finding.verdict.as_ref().err().map(reason);
+        Self {
+            discharge: finding.at.discharge,
+            index: finding.at.index,
+            caveat: finding.caveat.into(),
+            holds: reason.is_none(),
+            fact: finding.fact.clone(),
+            reason,
+        }
+    }
+}
+
+/// The reason, without the caveat's place.
+fn reason(error: &VerifyError) -> String {
+    match error {
+        VerifyError::CaveatUnmet { why, .. } => why.to_string(),
+        VerifyError::CaveatUnsupported { .. } => "a token of this type must not carry it".to_owned(),
+        VerifyError::CaveatUnenforced { .. } => "the host enforces no caveat of a discharge".to_owned(),
+        VerifyError::CaveatUnknown { .. } => "it is not understood".to_owned(),
+        other => other.to_string(),
+    }
+}
+
+/// A line for each caveat.
+pub(crate) fn lines(caveats: &[Explained], terminal: &Terminal) -> String {
+    caveats.iter().map(|caveat| line(caveat, terminal)).collect()
+}
+
+fn line(caveat: &Explained, terminal: &Terminal) -> String {
+    let Explained { discharge, index, caveat: text, holds, fact, reason } = caveat;
+    let style = if *holds { Style::Good } else { Style::Bad };
+    let mark = terminal.paint(style, terminal.mark(*holds));
+    let place = discharge.map_or_else(String::new, |discharge| format!("discharge {discharge}, "));
+    let fact = fact.as_ref().map_or_else(String::new, |fact| {
+        format!("  {}", terminal.paint(Style::Faint, format_args!("(request: {})", Plain(fact.as_bytes()))))
+    });
+    let reason = reason.as_ref().map_or_else(String::new, |reason| format!("  {}", Plain(reason.as_bytes())));
+    format!("{mark}  {place}{index}  {}{fact}{reason}\n", Plain(text.as_bytes()))
+}
