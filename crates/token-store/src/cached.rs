@@ -9,9 +9,10 @@ use std::{
 use token_core::UnixTime;
 
 use crate::{
-    Administration, CheckReport, ClaimId, Counts, Cursor, Entity, Filter, Generation, Generations, GrantId,
-    Held, Insert, Item, KeyPlace, KeyRing, Page, Raise, Record, Refund, Reseal, Retry, Revoke, Spend,
-    StoreError, Sweep, TokenId, TokenStore, contract::codec, embedded::forward, owned::Owned,
+    Administration, Amend, Amendment, CheckReport, ClaimId, Counts, Cursor, Delete, Entity, Events, Filter,
+    Generation, Generations, GrantId, Held, Insert, Item, KeyPlace, KeyRing, Page, Raise, Record, Refund,
+    Reinstate, Reseal, Retry, Revocation, Revoke, Spend, StoreError, Sweep, TokenId, TokenStore, Use,
+    contract::codec, embedded::forward, owned::Owned,
 };
 use reads::Reads;
 pub use reads::{CacheConfig, CacheMetrics};
@@ -196,16 +197,20 @@ impl<S: TokenStore> TokenStore for CachedStore<S> {
     }
 
     forward! { self => self.store, then self.cache.invalidate(id);
-        fn spend(id: &TokenId, claim: &ClaimId, now: UnixTime) -> Spend;
+        fn spend(id: &TokenId, claim: &ClaimId, by: &Use) -> Spend;
         fn claimed(id: &TokenId, claim: &ClaimId) -> Option<Held>;
         fn refund(id: &TokenId, claim: &ClaimId, grant: GrantId) -> Refund;
-        fn revoke(id: &TokenId) -> Revoke;
+        fn revoke(id: &TokenId, revocation: &Revocation) -> Revoke;
+        fn reinstate(id: &TokenId) -> Reinstate;
+        fn amend(id: &TokenId, amendment: &Amendment) -> Amend;
+        fn delete(id: &TokenId) -> Delete;
     }
 
     // A caller that saw a generation here must not see an older one afterwards.
     forward! { self => self.store, then self.cache.invalidate_generation(subject);
         fn present_generation(subject: &Entity) -> Option<Generation>;
         fn raise_generation(subject: &Entity, next: &Generation) -> Raise;
+        fn delete_generation(subject: &Entity) -> Delete;
     }
 
     fn get(&self, id: &TokenId) -> Result<Option<Record>, StoreError> {
@@ -240,11 +245,13 @@ impl<S: TokenStore> TokenStore for CachedStore<S> {
 impl<S: Administration> Administration for CachedStore<S> {
     forward! { self => self.store;
         fn counts() -> Counts;
+        fn events(after: Option<&Cursor>, limit: usize) -> Events;
         fn check(keys: Option<&KeyRing>) -> CheckReport;
     }
 
     forward! { self => self.store, then self.cache.invalidate_records();
-        fn revoke_all(filter: &Filter, after: Option<&Cursor>, limit: usize) -> Sweep;
+        fn revoke_all(filter: &Filter, revocation: &Revocation, after: Option<&Cursor>, limit: usize) -> Sweep;
+        fn delete_all(filter: &Filter, after: Option<&Cursor>, limit: usize) -> Sweep;
         fn revoke_before(time: UnixTime) -> UnixTime;
     }
 

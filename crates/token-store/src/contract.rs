@@ -9,12 +9,15 @@ mod record;
 pub(crate) mod report;
 mod store;
 
-pub use admin::{Administration, Counts, Generations, Item, Reseal, Sweep};
+pub use admin::{Administration, Counts, Event, Events, Generations, Item, Reseal, Sweep};
 pub use cursor::Cursor;
 pub use entity::EntityKind;
 pub use error::{Retry, StoreError};
 pub use record::{
-    ClaimId, Entity, Generation, GrantId, Held, InvalidId, KeyPlace, Record, SealedKey, Terms, TokenId,
+    ClaimId, Entity, Generation, GrantId, Held, InvalidId, KeyPlace, Record, Revocation, SealedKey, Terms,
+    TokenId, Use,
 };
 pub use report::{CheckReport, Fault};
-pub use store::{Filter, Insert, Page, Raise, Refund, Revoke, Spend, TokenStore};
+pub use store::{
+    Amend, Amendment, Delete, Filter, Insert, Page, Raise, Refund, Reinstate, Revoke, Spend, TokenStore,
+};

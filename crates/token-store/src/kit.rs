@@ -5,7 +5,7 @@
 //! | encodes what it keeps, and refuses what is too large | [`Record::to_bytes`], [`Generation::to_bytes`] |
 //! | finds records by resource and issuer, and generations by subject | [`entity_key`], [`entity_of`] |
 //! | gives each use a grant of its own | [`GrantId::draw`] |
-//! | spends a use of a record | [`spend`] |
+//! | spends a use of a record; revokes one | [`spend`]; [`revoke`] |
 //! | leads from page to page | [`Filter::cursor`], [`Filter::place`]; [`Generations::cursor`], [`Generations::place`] |
 //! | fills a page with sound and damaged records | [`Page::add`] |
 //! | raises a generation | [`raise`] |
@@ -24,7 +24,8 @@ use token_core::UnixTime;
 #[cfg(doc)]
 use crate::{Administration, CheckReport, Generations, Refund};
 use crate::{
-    Cursor, Entity, Filter, Generation, GrantId, Page, Raise, Record, Spend, StoreError, contract::codec,
+    Cursor, Entity, Filter, Generation, GrantId, Page, Raise, Record, Revocation, Spend, StoreError,
+    contract::codec,
 };
 
 pub use crate::{contract::codec::entity_of, owned::Owned};
@@ -97,7 +98,7 @@ pub fn refuse_far_ahead(now: UnixTime, newest: Option<UnixTime>) -> Result<(), S
 /// [`Record::last_use`] never moves back, so that a host whose clock is behind does not shorten the time for which
 /// [`Administration::purge_spent`] keeps the record.
 pub fn spend(record: &mut Record, grant: GrantId, now: UnixTime) -> Spend {
-    if record.revoked {
+    if record.is_revoked() {
         return Spend::Revoked;
     }
     if record.is_spent() {
@@ -107,6 +108,16 @@ pub fn spend(record: &mut Record, grant: GrantId, now: UnixTime) -> Spend {
     record.last_use = record.last_use.max(Some(now));
     let uses_left = record.use_limit.map(|limit| limit.get().saturating_sub(record.uses));
     Spend::Spent { uses_left, grant: uses_left.map(|_| grant), repeated: false }
+}
+
+/// Revokes the record, and returns whether it changed: the first revocation stands, except that one for good replaces a
+/// reversible one.
+pub fn revoke(record: &mut Record, revocation: &Revocation) -> bool {
+    let stands = record.revocation.as_ref().is_some_and(|first| !first.reversible || revocation.reversible);
+    if !stands {
+        record.revocation = Some(revocation.clone());
+    }
+    !stands
 }
 
 /// Decides whether the next generation of a subject may replace the stored one. The store writes it after

@@ -114,9 +114,10 @@ mod walk;
 
 pub use cached::{CacheConfig, CacheMetrics, CachedStore, Invalidator};
 pub use contract::{
-    Administration, CheckReport, ClaimId, Counts, Cursor, Entity, EntityKind, Fault, Filter, Generation,
-    Generations, GrantId, Held, Insert, InvalidId, Item, KeyPlace, Page, Raise, Record, Refund, Reseal,
-    Retry, Revoke, SealedKey, Spend, StoreError, Sweep, Terms, TokenId, TokenStore,
+    Administration, Amend, Amendment, CheckReport, ClaimId, Counts, Cursor, Delete, Entity, EntityKind,
+    Event, Events, Fault, Filter, Generation, Generations, GrantId, Held, Insert, InvalidId, Item, KeyPlace,
+    Page, Raise, Record, Refund, Reinstate, Reseal, Retry, Revocation, Revoke, SealedKey, Spend, StoreError,
+    Sweep, Terms, TokenId, TokenStore, Use,
 };
 pub use embedded::MemoryStore;
 #[cfg(feature = "redb")]

@@ -26,10 +26,11 @@ use token_core::{RootKey, UnixTime};
 use zeroize::Zeroizing;
 
 use crate::{
-    Administration, Entity, Generation, Item, KeyError, KeyPlace, KeyRing, Owner, Record, StoreError,
+    Administration, Entity, Generation, Item, KeyError, KeyPlace, KeyRing, Owner, Revocation, StoreError,
     contract::report::add,
     disk::Draft,
     keys::hex,
+    kit,
     walk::{PAGE, Place},
 };
 use document::{Document, End, MAX_LINE, VERSION, is_sound};
@@ -266,8 +267,14 @@ fn in_epoch<S: Administration + ?Sized>(
 ) -> Result<Option<Item>, TransferError> {
     match (item, epoch) {
         (item, Epoch::Same) => Ok(Some(item)),
-        (Item::Token { record, claims }, Epoch::New(_)) => {
-            Ok(Some(Item::Token { record: Record { revoked: true, ..record }, claims }))
+        (Item::Token { mut record, claims }, Epoch::New(_)) => {
+            // There is no clock here, so that the only time that is known stands for the time of the import.
+            let revocation = Revocation {
+                reason: "imported as of a new epoch".to_owned(),
+                ..Revocation::for_good(record.created)
+            };
+            kit::revoke(&mut record, &revocation);
+            Ok(Some(Item::Token { record, claims }))
         }
         (Item::Generation { subject, generation }, Epoch::New(keys)) => {
             successor(store, keys, subject, Some(generation.number))

@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
 use token_core::UnixTime;
 
 use crate::{
-    CheckReport, ClaimId, Cursor, Entity, Filter, Generation, Held, KeyPlace, KeyRing, Record, SealedKey,
-    StoreError, TokenId, TokenStore,
+    CheckReport, ClaimId, Cursor, Entity, Filter, Generation, Held, KeyPlace, KeyRing, Record, Revocation,
+    SealedKey, StoreError, TokenId, TokenStore,
 };
 
 /// Administration of many tokens at once, for the operator of a store.
@@ -16,14 +17,40 @@ use crate::{
 ///
 /// There are no default methods: a wrapper that forgets one does not compile.
 pub trait Administration: TokenStore {
-    /// Revokes the records that pass the filter, one page at a time. `after` is the [`Sweep::next`] of the previous
-    /// page, and a page has at most `limit` records. Each page is one step. Skips damaged records: they verify no
-    /// token.
+    /// Revokes the records that pass the filter as [`revoke`](TokenStore::revoke) does, one page at a time. `after` is
+    /// the [`Sweep::next`] of the previous page, and a page has at most `limit` records. Each page is one step. Skips
+    /// damaged records: they verify no token.
     ///
     /// # Errors
     /// [`StoreError`], such as [`StoreError::InvalidCursor`] for an `after` that did not come from a page of this
     /// sweep.
-    fn revoke_all(&self, filter: &Filter, after: Option<&Cursor>, limit: usize) -> Result<Sweep, StoreError>;
+    fn revoke_all(
+        &self,
+        filter: &Filter,
+        revocation: &Revocation,
+        after: Option<&Cursor>,
+        limit: usize,
+    ) -> Result<Sweep, StoreError>;
+
+    /// Deletes the records that pass the filter as [`delete`](TokenStore::delete) does, page by page as
+    /// [`revoke_all`](Self::revoke_all) does. To delete all that a subject has, delete its generation too.
+    ///
+    /// # Errors
+    /// [`StoreError`], such as [`StoreError::InvalidCursor`] for an `after` that did not come from a page of this
+    /// sweep.
+    fn delete_all(&self, filter: &Filter, after: Option<&Cursor>, limit: usize) -> Result<Sweep, StoreError>;
+
+    /// Returns at most `limit` events after `after`, the [`Events::next`] of the previous call, in the order in which
+    /// they took effect. `None` returns no event, and the place of the next one.
+    ///
+    /// An event is stored in the same step as the change that it tells, so that none is lost in a crash. For a host that
+    /// keeps verdicts elsewhere: call this with `None`, forget all verdicts, and then ask for events again and again.
+    ///
+    /// The store keeps the newest 100,000 events. [`Events::missed`] says that older ones were asked for.
+    ///
+    /// # Errors
+    /// [`StoreError`], such as [`StoreError::InvalidCursor`] for an `after` that did not come from this call.
+    fn events(&self, after: Option<&Cursor>, limit: usize) -> Result<Events, StoreError>;
 
     /// Revokes, in one step, all records created before `time`, including those inserted later.
     ///
@@ -85,8 +112,8 @@ pub trait Administration: TokenStore {
 
     /// Inserts items from another store, all in one step. Idempotent. Returns how many items changed the store.
     ///
-    /// A token is inserted only if its id is free; a revoked token also revokes the record that has its id. A
-    /// generation is inserted only if the subject has none, or one with a lower number: a number never goes down.
+    /// A token is inserted only if its id is free; a revoked token also revokes the record that has its id. If another
+    /// record of the issuer has its name, it is inserted without the name. A generation is inserted only if the subject has none, or one with a lower number: a number never goes down.
     ///
     /// # Errors
     /// [`StoreError`]; retry at any time.
@@ -102,16 +129,64 @@ pub trait Administration: TokenStore {
     fn check(&self, keys: Option<&KeyRing>) -> Result<CheckReport, StoreError>;
 }
 
-/// What one page of [`Administration::revoke_all`] did.
+/// What one page of [`Administration::revoke_all`] or [`Administration::delete_all`] did.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[must_use]
 pub struct Sweep {
-    /// How many records this page revoked that were not revoked before.
-    pub revoked: usize,
+    /// How many records this page revoked that were not revoked before, or deleted.
+    pub changed: usize,
     /// How many damaged records this page skipped.
     pub damaged: usize,
     /// The cursor for the next page; `None` after the last page.
     pub next: Option<Cursor>,
+}
+
+/// One page of events.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[must_use]
+pub struct Events {
+    /// The events, in order.
+    pub events: Vec<Event>,
+    /// The cursor for the next call.
+    pub next: Cursor,
+    /// Whether events between `after` and the first of these are lost: they were too many, or `after` is of another
+    /// store. The caller must forget every verdict that it keeps.
+    pub missed: bool,
+}
+
+/// A change that makes verdicts about tokens obsolete.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub enum Event {
+    /// A token was revoked.
+    Revoked(TokenId),
+    /// A revocation was undone.
+    Reinstated(TokenId),
+    /// A record was deleted. A purge is no event: it removes only records of tokens that are expired or spent.
+    Deleted(TokenId),
+    /// All records created before this time were revoked.
+    RevokedBefore(UnixTime),
+    /// The generation of a subject was raised to this number.
+    GenerationRaised(Entity, u64),
+    /// The generation of a subject was deleted.
+    GenerationDeleted(Entity),
+}
+
+/// Cursors, for stores of your own.
+impl Events {
+    /// Makes a cursor for [`Events::next`], which leads to the events after `place`. The store defines the places.
+    #[must_use]
+    pub fn cursor(place: &[u8]) -> Cursor {
+        Cursor::new(&[b"events"], place)
+    }
+
+    /// Returns the place that a [`cursor`](Self::cursor) was made from.
+    ///
+    /// # Errors
+    /// [`StoreError::InvalidCursor`] for a cursor of a listing.
+    pub fn place(cursor: &Cursor) -> Result<&[u8], StoreError> {
+        cursor.place(&[b"events"])
+    }
 }
 
 /// One page of generations.

@@ -18,7 +18,7 @@ use ring::digest;
 use serde::{Deserialize, Serialize};
 use token_core::{Purpose, UnixTime};
 
-use crate::{Entity, Generation, GrantId, Held, Record, SealedKey, StoreError, TokenId};
+use crate::{Entity, Generation, GrantId, Held, Record, Revocation, SealedKey, StoreError, TokenId, Use};
 
 /// The greatest length of a key and its value together, in bytes. A mint writes some 300. These limits are those of the
 /// narrowest engine (see `engine::sled`) and hold for all, so that every store accepts the same records.
@@ -27,8 +27,8 @@ pub(crate) const MAX_LEN: usize = 24 * 1024;
 /// The greatest length of an entity, its kind and its id together, in bytes.
 const MAX_ENTITY_LEN: usize = 1024;
 
-/// The greatest length of a key, in bytes: an entity, the longest token id, and what the layout adds.
-pub(crate) const MAX_KEY_LEN: usize = MAX_ENTITY_LEN + TokenId::MAX_LEN + 16;
+/// The greatest length of a key, in bytes: an entity, the longest name and token id, and what the layout adds.
+pub(crate) const MAX_KEY_LEN: usize = MAX_ENTITY_LEN + Record::MAX_NAME_LEN + TokenId::MAX_LEN + 16;
 
 /// The length of a check, in bytes.
 pub(super) const CHECK_LEN: usize = 8;
@@ -57,10 +57,14 @@ pub(crate) struct RecordV1 {
     created: UnixTime,
     expires: Option<UnixTime>,
     use_limit: Option<NonZeroU64>,
+    #[serde(serialize_with = "bytes::serialize", deserialize_with = "bytes::deserialize_vec")]
+    body: Vec<u8>,
     uses: u64,
     last_use: Option<UnixTime>,
-    revoked: bool,
+    revocation: Option<Revocation>,
     name: Option<String>,
+    #[serde(serialize_with = "bytes::serialize", deserialize_with = "bytes::deserialize_vec")]
+    metadata: Vec<u8>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -141,22 +145,24 @@ mod purpose {
 }
 
 /// A stored claim.
-#[derive(Clone, Copy, Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize)]
 pub(crate) struct Claim {
     uses_left: u64,
     /// Whether the use was reported again after it was granted.
     pub(crate) answered_again: bool,
     grant: [u8; 8],
+    spent: Use,
 }
 
 impl Claim {
-    pub(crate) const fn new(held: Held, answered_again: bool) -> Self {
-        Self { uses_left: held.uses_left, answered_again, grant: held.grant.to_bytes() }
+    pub(crate) fn new(held: Held, answered_again: bool) -> Self {
+        let Held { uses_left, grant, spent } = held;
+        Self { uses_left, answered_again, grant: grant.to_bytes(), spent }
     }
 
     /// Returns the use that the claim holds.
-    pub(crate) const fn held(self) -> Held {
-        Held { uses_left: self.uses_left, grant: GrantId::from_bytes(self.grant) }
+    pub(crate) fn held(self) -> Held {
+        Held { uses_left: self.uses_left, grant: GrantId::from_bytes(self.grant), spent: self.spent }
     }
 }
 
@@ -177,6 +183,10 @@ impl Record {
         #[derive(Serialize)]
         struct V1<'a>(#[serde(with = "RecordV1")] &'a Record);
         self.resource.iter().chain([&self.issuer]).try_for_each(check_entity)?;
+        check_len(self.body.len(), Self::MAX_BODY_LEN)?;
+        check_name(self.name.as_deref())?;
+        check_metadata(&self.metadata)?;
+        self.revocation.iter().try_for_each(check_revocation)?;
         encode(&record_key(&self.id), &V1(self))
     }
 
@@ -253,11 +263,28 @@ pub(crate) fn entity_len(entity: &Entity) -> usize {
     entity.kind.len().saturating_add(entity.id.len())
 }
 
-fn check_entity(entity: &Entity) -> Result<(), StoreError> {
-    match entity_len(entity) {
-        len if len > MAX_ENTITY_LEN => Err(StoreError::TooLarge { len, max: MAX_ENTITY_LEN }),
-        _ => Ok(()),
-    }
+pub(crate) fn check_entity(entity: &Entity) -> Result<(), StoreError> {
+    check_len(entity_len(entity), MAX_ENTITY_LEN)
+}
+
+/// Refuses a name that is too long.
+pub(crate) fn check_name(name: Option<&str>) -> Result<(), StoreError> {
+    check_len(name.map_or(0, str::len), Record::MAX_NAME_LEN)
+}
+
+/// Refuses a revocation whose parts are too long.
+pub(crate) fn check_revocation(revocation: &Revocation) -> Result<(), StoreError> {
+    revocation.by.iter().try_for_each(check_entity)?;
+    check_len(revocation.reason.len(), Revocation::MAX_REASON_LEN)
+}
+
+/// Refuses metadata that is too long.
+pub(crate) fn check_metadata(metadata: &[u8]) -> Result<(), StoreError> {
+    check_len(metadata.len(), Record::MAX_METADATA_LEN)
+}
+
+const fn check_len(len: usize, max: usize) -> Result<(), StoreError> {
+    if len > max { Err(StoreError::TooLarge { len, max }) } else { Ok(()) }
 }
 
 /// Returns the first 8 bytes of the SHA-256 of these parts, each with its length.

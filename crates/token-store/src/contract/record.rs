@@ -24,13 +24,49 @@ pub struct ClaimId(Vec<u8>);
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct GrantId(u64);
 
+/// A use of a token: who spent it, and when.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Use {
+    /// The entity that spent it; `None` for a request of nobody.
+    pub consumer: Option<Entity>,
+    /// When it was spent, by the clock of the caller.
+    pub at: UnixTime,
+}
+
 /// The use that a claim holds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Held {
     /// How many uses were left when the claim was made.
     pub uses_left: u64,
     /// The grant of this use, which a refund must name.
     pub grant: GrantId,
+    /// Who spent it, and when. A repeated claim changes neither.
+    pub spent: Use,
+}
+
+/// The revocation of a token.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Revocation {
+    /// When the token was revoked, by the clock of the caller. For a token that was created before the time of
+    /// [`revoke_before`](crate::Administration::revoke_before), that time.
+    pub at: UnixTime,
+    /// The entity that revoked it, if known.
+    pub by: Option<Entity>,
+    /// The reason, for the operator: at most [`MAX_REASON_LEN`](Self::MAX_REASON_LEN) bytes, or none.
+    pub reason: String,
+    /// Whether [`reinstate`](crate::TokenStore::reinstate) may undo it.
+    pub reversible: bool,
+}
+
+impl Revocation {
+    /// The greatest length of a reason, in bytes.
+    pub const MAX_REASON_LEN: usize = 256;
+
+    /// Makes a revocation for good, by nobody and without a reason.
+    #[must_use]
+    pub const fn for_good(at: UnixTime) -> Self {
+        Self { at, by: None, reason: String::new(), reversible: false }
+    }
 }
 
 /// An id is empty or too long.
@@ -91,14 +127,19 @@ pub struct Record {
     pub expires: Option<UnixTime>,
     /// How many uses it has. `None`: no limit.
     pub use_limit: Option<NonZeroU64>,
+    /// What the authority needs to write the token again, such as its caveats: at most
+    /// [`MAX_BODY_LEN`](Self::MAX_BODY_LEN) bytes, which a store does not read.
+    pub body: Vec<u8>,
     /// How many uses are spent and not refunded.
     pub uses: u64,
     /// The latest time at which a use was spent, by the clocks of the callers. A refund does not change it.
     pub last_use: Option<UnixTime>,
-    /// Whether it was revoked. A revocation is for good.
-    pub revoked: bool,
-    /// A name given by the issuer.
+    /// Its revocation, if it is revoked.
+    pub revocation: Option<Revocation>,
+    /// A name, of 1 to [`MAX_NAME_LEN`](Self::MAX_NAME_LEN) bytes. No other record of the issuer has it.
     pub name: Option<String>,
+    /// Bytes that the host keeps with the token and may change: at most [`MAX_METADATA_LEN`](Self::MAX_METADATA_LEN).
+    pub metadata: Vec<u8>,
 }
 
 /// The terms of a token, which never change after it is minted. Its root key is sealed for these terms: if any of them
@@ -119,6 +160,8 @@ pub struct Terms<'a> {
     pub expires: Option<UnixTime>,
     /// [`Record::use_limit`]
     pub use_limit: Option<NonZeroU64>,
+    /// [`Record::body`]
+    pub body: &'a [u8],
 }
 
 #[cfg(any(test, feature = "conformance"))]
@@ -127,7 +170,7 @@ impl<'a> Terms<'a> {
     pub(crate) const fn unlimited(id: &'a TokenId, issuer: &'a Entity) -> Self {
         let created = UnixTime::from_secs(1_500_000_000);
         let purpose = Purpose::SpaceSupport;
-        Self { id, purpose, resource: None, issuer, created, expires: None, use_limit: None }
+        Self { id, purpose, resource: None, issuer, created, expires: None, use_limit: None, body: &[] }
     }
 }
 
@@ -142,6 +185,21 @@ pub struct Generation {
 }
 
 impl Record {
+    /// The greatest length of a name, in bytes.
+    pub const MAX_NAME_LEN: usize = 256;
+
+    /// The greatest length of the metadata, in bytes.
+    pub const MAX_METADATA_LEN: usize = 4096;
+
+    /// The greatest length of the body, in bytes.
+    pub const MAX_BODY_LEN: usize = 12 * 1024;
+
+    /// Returns whether the token is revoked.
+    #[must_use]
+    pub const fn is_revoked(&self) -> bool {
+        self.revocation.is_some()
+    }
+
     /// Returns whether no use is left.
     #[must_use]
     pub fn is_spent(&self) -> bool {

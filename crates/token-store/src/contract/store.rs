@@ -4,7 +4,9 @@ use std::fmt;
 
 use token_core::UnixTime;
 
-use crate::{ClaimId, Cursor, Entity, Generation, GrantId, Held, Record, StoreError, TokenId};
+use crate::{
+    ClaimId, Cursor, Entity, Generation, GrantId, Held, Record, Revocation, StoreError, TokenId, Use,
+};
 
 /// Stores token records.
 ///
@@ -27,10 +29,10 @@ use crate::{ClaimId, Cursor, Entity, Generation, GrantId, Held, Record, StoreErr
 ///
 /// There are no default methods: a wrapper that forgets one does not compile.
 pub trait TokenStore: fmt::Debug + Send + Sync {
-    /// Inserts a new record. Never overwrites one.
+    /// Inserts a new record. Never overwrites one, and never gives a name that another record of the issuer has.
     ///
     /// # Errors
-    /// [`StoreError`]. After [`StoreError::Unknown`], insert the record again: [`Insert::Exists`] means that it is
+    /// [`StoreError`], such as [`StoreError::TooLarge`]. After [`StoreError::Unknown`], insert the record again: [`Insert::Exists`] means that it is
     /// durable. [`get`](Self::get) shows only that the record is there now; on a server, a failover may still undo it.
     fn insert(&self, record: &Record) -> Result<Insert, StoreError>;
 
@@ -54,13 +56,15 @@ pub trait TokenStore: fmt::Debug + Send + Sync {
     /// The answer names the grant, which a [`refund`](Self::refund) must name. The store draws a new grant for each use
     /// ([`GrantId::draw`]). A repeated claim gets the grant that the claim holds.
     ///
-    /// `now` is the caller's time, since a store reads no clock. The record remembers the latest such time
-    /// ([`Record::last_use`]), and [`purge_spent`](crate::Administration::purge_spent) counts from it. A repeated claim
-    /// does not change it. The caller checks expiry.
+    /// `by` says who spends the use, and when: a store reads no clock. The store keeps it with the claim
+    /// ([`Held::spent`]). The record remembers the latest time ([`Record::last_use`]), and
+    /// [`purge_spent`](crate::Administration::purge_spent) counts from it. A repeated claim changes neither. The caller
+    /// checks expiry.
     ///
     /// # Errors
-    /// [`StoreError`]. After [`StoreError::Unknown`], retry under the same claim.
-    fn spend(&self, id: &TokenId, claim: &ClaimId, now: UnixTime) -> Result<Spend, StoreError>;
+    /// [`StoreError`], such as [`StoreError::TooLarge`] for a consumer that is too long to be stored. After
+    /// [`StoreError::Unknown`], retry under the same claim.
+    fn spend(&self, id: &TokenId, claim: &ClaimId, by: &Use) -> Result<Spend, StoreError>;
 
     /// Returns the use that a claim holds. Returns `None` if the claim was never made or was refunded, or if the token
     /// is absent or has no limit. With this a caller can answer a repeated claim on a token that it would no longer
@@ -85,11 +89,33 @@ pub trait TokenStore: fmt::Debug + Send + Sync {
     /// [`StoreError`]. After [`StoreError::Unknown`], retry.
     fn refund(&self, id: &TokenId, claim: &ClaimId, grant: GrantId) -> Result<Refund, StoreError>;
 
-    /// Revokes a token for good. Idempotent.
+    /// Revokes a token. Idempotent: the first revocation stands, except that one for good replaces a reversible one.
+    ///
+    /// # Errors
+    /// [`StoreError`], such as [`StoreError::TooLarge`]. After [`StoreError::Unknown`], retry.
+    fn revoke(&self, id: &TokenId, revocation: &Revocation) -> Result<Revoke, StoreError>;
+
+    /// Undoes a reversible revocation. Idempotent. Leaves one for good, and that of
+    /// [`revoke_before`](crate::Administration::revoke_before).
     ///
     /// # Errors
     /// [`StoreError`]. After [`StoreError::Unknown`], retry.
-    fn revoke(&self, id: &TokenId) -> Result<Revoke, StoreError>;
+    fn reinstate(&self, id: &TokenId) -> Result<Reinstate, StoreError>;
+
+    /// Changes the name or the metadata of a record, both in one step. Idempotent.
+    ///
+    /// # Errors
+    /// [`StoreError`], such as [`StoreError::TooLarge`]. After [`StoreError::Unknown`], retry.
+    fn amend(&self, id: &TokenId, amendment: &Amendment) -> Result<Amend, StoreError>;
+
+    /// Removes a record and all its claims. Idempotent. The token is then unknown, and none of its claims gets an answer
+    /// or another use, even if a record is inserted under that id again.
+    ///
+    /// Works in steps as [`purge`](Self::purge) does: the first removes the record with all its claims.
+    ///
+    /// # Errors
+    /// [`StoreError`], such as [`StoreError::Corrupt`] for a damaged record, which stays. After [`StoreError::Unknown`], retry.
+    fn delete(&self, id: &TokenId) -> Result<Delete, StoreError>;
 
     /// Returns one page of the records that pass the filter, ordered by id, or by expiry and then id under
     /// [`Filter::ExpiresBefore`].
@@ -107,7 +133,7 @@ pub trait TokenStore: fmt::Debug + Send + Sync {
     /// Returns how many it removed. Fewer than `limit` means that no sound expired record is left. A purge skips
     /// damaged records; [`list`](Self::list) names them.
     ///
-    /// Works in steps, so that others can write meanwhile; no other call of this trait does. Each step is atomic. One
+    /// Works in steps, so that others can write meanwhile; [`delete`](Self::delete) is the only other call that does. Each step is atomic. One
     /// step makes a record absent together with all its claims: from then on none of them gets an answer or another
     /// use.
     ///
@@ -140,6 +166,13 @@ pub trait TokenStore: fmt::Debug + Send + Sync {
     /// [`StoreError`]. After [`StoreError::Unknown`], call [`present_generation`](Self::present_generation) to see
     /// which is in force.
     fn raise_generation(&self, subject: &Entity, next: &Generation) -> Result<Raise, StoreError>;
+
+    /// Removes the generation of a subject, even a damaged one: no temporary token of the subject is valid any more.
+    /// Idempotent. The next generation of the subject has the number 1 and another key.
+    ///
+    /// # Errors
+    /// [`StoreError`]. After [`StoreError::Unknown`], retry.
+    fn delete_generation(&self, subject: &Entity) -> Result<Delete, StoreError>;
 }
 
 /// What [`TokenStore::insert`] did.
@@ -151,6 +184,8 @@ pub enum Insert {
     Inserted,
     /// A record with this id exists. It was not changed.
     Exists,
+    /// Another record of the issuer has this name. Nothing was inserted.
+    NameTaken,
 }
 
 /// What [`TokenStore::spend`] did.
@@ -213,6 +248,52 @@ pub enum Revoke {
     Absent,
 }
 
+/// What [`TokenStore::reinstate`] did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+#[expect(clippy::exhaustive_enums, reason = "part of the contract, and a caller handles every outcome")]
+pub enum Reinstate {
+    /// The token is not revoked: this call or an earlier one undid the revocation, or there was none.
+    Reinstated,
+    /// The token is revoked for good. Nothing was changed.
+    ForGood,
+    /// There is no record with this id.
+    Absent,
+}
+
+/// What [`TokenStore::amend`] changes: every part that is `Some`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Amendment {
+    /// The new name; `Some(None)` removes the name.
+    pub name: Option<Option<String>>,
+    /// The new metadata.
+    pub metadata: Option<Vec<u8>>,
+}
+
+/// What [`TokenStore::amend`] did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+#[expect(clippy::exhaustive_enums, reason = "part of the contract, and a caller handles every outcome")]
+pub enum Amend {
+    /// The record is as requested.
+    Amended,
+    /// Another record of the issuer has this name. Nothing was changed.
+    NameTaken,
+    /// There is no record with this id.
+    Absent,
+}
+
+/// What [`TokenStore::delete`] or [`TokenStore::delete_generation`] did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+#[expect(clippy::exhaustive_enums, reason = "part of the contract, and a caller handles every outcome")]
+pub enum Delete {
+    /// It was there, and is removed.
+    Deleted,
+    /// There was none.
+    Absent,
+}
+
 /// What [`TokenStore::raise_generation`] did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use]
@@ -237,6 +318,8 @@ pub enum Filter {
     Resource(Entity),
     /// Records of this issuer.
     Issuer(Entity),
+    /// The record of this issuer that has this name.
+    Name(Entity, String),
     /// Records that expired at or before this time.
     ExpiresBefore(UnixTime),
 }
@@ -266,6 +349,9 @@ impl Filter {
             Self::All => call(&[b"all"]),
             Self::Resource(Entity { kind, id }) => call(&[b"resource", kind.as_bytes(), id.as_bytes()]),
             Self::Issuer(Entity { kind, id }) => call(&[b"issuer", kind.as_bytes(), id.as_bytes()]),
+            Self::Name(Entity { kind, id }, name) => {
+                call(&[b"name", kind.as_bytes(), id.as_bytes(), name.as_bytes()])
+            }
             Self::ExpiresBefore(time) => call(&[b"expires", &time.as_secs().to_be_bytes()]),
         }
     }

@@ -11,9 +11,10 @@ use crate::embedded::engine::redb::Redb;
 #[cfg(feature = "sled")]
 use crate::embedded::engine::sled::Sled;
 use crate::{
-    Administration, CheckReport, ClaimId, Counts, Cursor, Entity, Filter, Generation, Generations, GrantId,
-    Held, Insert, Item, KeyRing, Page, Raise, Record, Refund, Reseal, Revoke, Spend, StoreError, Sweep,
-    TokenId, TokenStore, embedded::engine::memory::Memory, embedded::kv::Kv,
+    Administration, Amend, Amendment, CheckReport, ClaimId, Counts, Cursor, Delete, Entity, Events, Filter,
+    Generation, Generations, GrantId, Held, Insert, Item, KeyRing, Page, Raise, Record, Refund, Reinstate,
+    Reseal, Revocation, Revoke, Spend, StoreError, Sweep, TokenId, TokenStore, Use,
+    embedded::engine::memory::Memory, embedded::kv::Kv,
 };
 
 /// Defines calls that forward to `$inner`, and then do `$then`, also after an error.
@@ -41,15 +42,19 @@ macro_rules! delegate {
         forward! { $self => $inner;
             fn insert(record: &Record) -> Insert;
             fn get(id: &TokenId) -> Option<Record>;
-            fn spend(id: &TokenId, claim: &ClaimId, now: UnixTime) -> Spend;
+            fn spend(id: &TokenId, claim: &ClaimId, by: &Use) -> Spend;
             fn claimed(id: &TokenId, claim: &ClaimId) -> Option<Held>;
             fn refund(id: &TokenId, claim: &ClaimId, grant: GrantId) -> Refund;
-            fn revoke(id: &TokenId) -> Revoke;
+            fn revoke(id: &TokenId, revocation: &Revocation) -> Revoke;
+            fn reinstate(id: &TokenId) -> Reinstate;
+            fn amend(id: &TokenId, amendment: &Amendment) -> Amend;
+            fn delete(id: &TokenId) -> Delete;
             fn list(filter: &Filter, after: Option<&Cursor>, limit: usize) -> Page;
             fn purge(now: UnixTime, limit: usize) -> usize;
             fn generation(subject: &Entity) -> Option<Generation>;
             fn present_generation(subject: &Entity) -> Option<Generation>;
             fn raise_generation(subject: &Entity, next: &Generation) -> Raise;
+            fn delete_generation(subject: &Entity) -> Delete;
         }
     };
 }
@@ -58,7 +63,9 @@ macro_rules! delegate {
 macro_rules! delegate_administration {
     ($self:ident => $inner:expr) => {
         forward! { $self => $inner;
-            fn revoke_all(filter: &Filter, after: Option<&Cursor>, limit: usize) -> Sweep;
+            fn revoke_all(filter: &Filter, revocation: &Revocation, after: Option<&Cursor>, limit: usize) -> Sweep;
+            fn delete_all(filter: &Filter, after: Option<&Cursor>, limit: usize) -> Sweep;
+            fn events(after: Option<&Cursor>, limit: usize) -> Events;
             fn revoke_before(time: UnixTime) -> UnixTime;
             fn counts() -> Counts;
             fn purge_spent(now: UnixTime, retention: Duration, limit: usize) -> usize;

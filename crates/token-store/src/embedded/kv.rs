@@ -8,8 +8,8 @@ use std::{
 use token_core::UnixTime;
 
 use crate::{
-    ClaimId, Cursor, Entity, Filter, Generation, GrantId, Held, Insert, Page, Raise, Record, Refund, Revoke,
-    Spend, StoreError, TokenId,
+    Amend, Amendment, ClaimId, Cursor, Delete, Entity, Event, Filter, Generation, GrantId, Held, Insert,
+    Page, Raise, Record, Refund, Reinstate, Revocation, Revoke, Spend, StoreError, TokenId, Use,
     contract::codec::{self, Claim},
     embedded::copy::Copy,
     embedded::engine::{Engine, Pair, View},
@@ -22,6 +22,7 @@ use group::{Draft, Group};
 
 mod admin;
 mod check;
+mod events;
 mod group;
 mod newest;
 mod purge;
@@ -97,6 +98,8 @@ impl<E: Engine> Kv<E> {
     }
 
     pub(crate) fn insert(&self, record: &Record) -> Result<Insert, StoreError> {
+        self.engine.get()?;
+        record.to_bytes()?;
         loop {
             let new = record.clone();
             // `None` if claims of a purged record with this id are left. They are removed first.
@@ -106,6 +109,9 @@ impl<E: Engine> Kv<E> {
                 }
                 if draft.get(&layout::left(&new.id))?.is_some() {
                     return Ok(None);
+                }
+                if is_name_taken(draft, &new, new.name.as_deref())? {
+                    return Ok(Some(Insert::NameTaken));
                 }
                 put_new(draft, &new)?;
                 Ok(Some(Insert::Inserted))
@@ -124,31 +130,26 @@ impl<E: Engine> Kv<E> {
         })
     }
 
-    pub(crate) fn spend(&self, id: &TokenId, claim: &ClaimId, now: UnixTime) -> Result<Spend, StoreError> {
-        self.spend_as(id, claim, now, GrantId::draw()?)
+    pub(crate) fn spend(&self, id: &TokenId, claim: &ClaimId, by: &Use) -> Result<Spend, StoreError> {
+        self.spend_as(id, claim, by, GrantId::draw()?)
     }
 
-    fn spend_as(
-        &self,
-        id: &TokenId,
-        claim: &ClaimId,
-        now: UnixTime,
-        grant: GrantId,
-    ) -> Result<Spend, StoreError> {
-        let (id, claim) = (id.clone(), claim.clone());
+    fn spend_as(&self, id: &TokenId, claim: &ClaimId, by: &Use, grant: GrantId) -> Result<Spend, StoreError> {
+        by.consumer.iter().try_for_each(codec::check_entity)?;
+        let (id, claim, by) = (id.clone(), claim.clone(), by.clone());
         self.write(move |draft| {
             let Some(mut record) = record(draft, &id)? else { return Ok(Spend::Absent) };
             if record.use_limit.is_some()
-                && let Some(Held { uses_left, grant }) = draft.answer_again(&id, &claim)?
+                && let Some(Held { uses_left, grant, .. }) = draft.answer_again(&id, &claim)?
             {
                 return Ok(Spend::Spent { uses_left: Some(uses_left), grant: Some(grant), repeated: true });
             }
             record = judged(record, revoke_before(draft)?);
-            let spent = kit::spend(&mut record, grant, now);
+            let spent = kit::spend(&mut record, grant, by.at);
             let Spend::Spent { uses_left, .. } = spent else { return Ok(spent) };
             if let Some(uses_left) = uses_left {
                 let key = layout::claim(&id, &claim);
-                let held = Held { uses_left, grant };
+                let held = Held { uses_left, grant, spent: by };
                 draft.put_value(key, &Claim::new(held, false))?;
             }
             draft.put_record(&record)?;
@@ -173,10 +174,11 @@ impl<E: Engine> Kv<E> {
             let Some(mut record) = record(draft, &id)? else { return Ok(Refund::Absent) };
             let Some(value) = draft.get(&key)? else { return Ok(Refund::NotClaimed) };
             let claim: Claim = codec::decode(&key, &value)?;
+            let answered_again = claim.answered_again;
             if claim.held().grant != grant {
                 return Ok(Refund::NotClaimed);
             }
-            if claim.answered_again {
+            if answered_again {
                 return Ok(Refund::Kept);
             }
             if let Some(at) = record.spent_at() {
@@ -192,15 +194,54 @@ impl<E: Engine> Kv<E> {
         })
     }
 
-    pub(crate) fn revoke(&self, id: &TokenId) -> Result<Revoke, StoreError> {
-        let id = id.clone();
+    pub(crate) fn revoke(&self, id: &TokenId, revocation: &Revocation) -> Result<Revoke, StoreError> {
+        codec::check_revocation(revocation)?;
+        let (id, revocation) = (id.clone(), revocation.clone());
         self.write(move |draft| {
             let Some(mut record) = record(draft, &id)? else { return Ok(Revoke::Absent) };
-            if !record.revoked {
-                record.revoked = true;
-                draft.put_record(&record)?;
-            }
+            draft.revoke(&mut record, &revocation)?;
             Ok(Revoke::Revoked)
+        })
+    }
+
+    pub(crate) fn reinstate(&self, id: &TokenId) -> Result<Reinstate, StoreError> {
+        let id = id.clone();
+        self.write(move |draft| {
+            let Some(record) = record(draft, &id)? else { return Ok(Reinstate::Absent) };
+            match &judged(record.clone(), revoke_before(draft)?).revocation {
+                None => Ok(Reinstate::Reinstated),
+                Some(Revocation { reversible: false, .. }) => Ok(Reinstate::ForGood),
+                Some(_) => {
+                    draft.put_record(&Record { revocation: None, ..record })?;
+                    events::append(draft, &Event::Reinstated(id))?;
+                    Ok(Reinstate::Reinstated)
+                }
+            }
+        })
+    }
+
+    pub(crate) fn amend(&self, id: &TokenId, amendment: &Amendment) -> Result<Amend, StoreError> {
+        let Amendment { name, metadata } = amendment.clone();
+        codec::check_name(name.as_ref().and_then(Option::as_deref))?;
+        codec::check_metadata(metadata.as_deref().unwrap_or_default())?;
+        let id = id.clone();
+        self.write(move |draft| {
+            let Some(mut record) = record(draft, &id)? else { return Ok(Amend::Absent) };
+            if let Some(name) = name {
+                if is_name_taken(draft, &record, name.as_deref())? {
+                    return Ok(Amend::NameTaken);
+                }
+                if let Some(entry) = name_entry(&record) {
+                    draft.remove(entry);
+                }
+                record.name = name;
+                if let Some(entry) = name_entry(&record) {
+                    draft.put_value(entry, &())?;
+                }
+            }
+            record.metadata = metadata.unwrap_or(record.metadata);
+            draft.put_record(&record)?;
+            Ok(Amend::Amended)
         })
     }
 
@@ -242,8 +283,25 @@ impl<E: Engine> Kv<E> {
             let raise = kit::raise(&subject, draft.get(&key)?.as_deref(), &next)?;
             if raise == Raise::Raised {
                 draft.put(key, value);
+                events::append(draft, &Event::GenerationRaised(subject, next.number))?;
             }
             Ok(raise)
+        })
+    }
+
+    pub(crate) fn delete_generation(&self, subject: &Entity) -> Result<Delete, StoreError> {
+        if !codec::is_stored(subject) {
+            return Ok(Delete::Absent);
+        }
+        let subject = subject.clone();
+        self.write(move |draft| {
+            let key = layout::generation(&subject);
+            if draft.get(&key)?.is_none() {
+                return Ok(Delete::Absent);
+            }
+            draft.remove(key);
+            events::append(draft, &Event::GenerationDeleted(subject))?;
+            Ok(Delete::Deleted)
         })
     }
 }
@@ -253,9 +311,26 @@ fn revoke_before(view: &impl View) -> Result<UnixTime, StoreError> {
     Ok(group::time(view, layout::REVOKED_BEFORE)?.unwrap_or(UnixTime::from_secs(0)))
 }
 
-// Marks the record revoked if it was created before the time of `revoke_before`.
-fn judged(record: Record, before: UnixTime) -> Record {
-    Record { revoked: record.revoked || record.created < before, ..record }
+// Marks the record revoked for good if it was created before the time of `revoke_before`.
+fn judged(mut record: Record, before: UnixTime) -> Record {
+    if record.created < before {
+        kit::revoke(&mut record, &Revocation::for_good(before));
+    }
+    record
+}
+
+// Returns whether another record of the issuer has this name.
+fn is_name_taken(view: &impl View, record: &Record, name: Option<&str>) -> Result<bool, StoreError> {
+    let Some(name) = name else { return Ok(false) };
+    let prefix = layout::name(&record.issuer, name);
+    let holder = view.scan(&prefix, &layout::after_all(&prefix), 1)?.into_iter().next();
+    Ok(holder.is_some_and(|(key, _)| key.get(prefix.len()..) != Some(record.id.as_bytes())))
+}
+
+// The index key of the record's name.
+fn name_entry(record: &Record) -> Option<Vec<u8>> {
+    let prefix = layout::name(&record.issuer, record.name.as_deref()?);
+    Some(layout::entry(prefix, &record.id))
 }
 
 fn record(view: &impl View, id: &TokenId) -> Result<Option<Record>, StoreError> {
@@ -297,6 +372,7 @@ fn index_entries(record: &Record) -> impl Iterator<Item = Vec<u8>> {
         Some(layout::issuer(&record.issuer)),
         record.expires.map(layout::expiry),
         record.spent_at().map(layout::spent),
+        record.name.as_deref().map(|name| layout::name(&record.issuer, name)),
     ];
     prefixes.into_iter().flatten().map(|prefix| layout::entry(prefix, &record.id))
 }

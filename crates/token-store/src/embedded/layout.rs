@@ -5,6 +5,7 @@
 //! 00 "commits"                         how many commits there were, u64 big-endian (in sled only)
 //! 00 "newest"                          the newest creation time that was seen, to within ten minutes
 //! 00 "revoked before"                  records created before this time are revoked
+//! 00 "events"                          the id of the log of events, and the number of the next event
 //! 01 id                                a record
 //! 02 len(id) id claim                  a claim on a record with a use limit
 //! 03 len(kind) kind len(id) id token   index: the records about a resource
@@ -13,6 +14,8 @@
 //! 06 len(kind) kind id                 the generation of a subject
 //! 07 time token                        index: the spent records by the time of their last use
 //! 08 token                             a note that claims of a purged record are left
+//! 09 len(kind) kind len(id) id len(name) name token   index: the records of an issuer by name
+//! 0a number                            an event
 //! ```
 //!
 //! Lengths are u32 and times are u64, big-endian, so that byte order is the order of a listing. Every part of variable
@@ -37,6 +40,8 @@ const ISSUER: u8 = 4;
 const EXPIRY: u8 = 5;
 const SPENT: u8 = 7;
 const LEFT: u8 = 8;
+const NAME: u8 = 9;
+const EVENT: u8 = 10;
 
 /// The key of the version.
 pub(crate) const FORMAT: &[u8] = b"\0format";
@@ -49,6 +54,9 @@ pub(crate) const REVOKED_BEFORE: &[u8] = b"\0revoked before";
 
 /// The key of the newest creation time.
 pub(crate) const NEWEST: &[u8] = b"\0newest";
+
+/// The key of the state of the log of events.
+pub(crate) const LOG: &[u8] = b"\0events";
 
 /// The prefix of all records.
 pub(crate) const RECORDS: &[u8] = &[RECORD];
@@ -103,6 +111,19 @@ pub(crate) fn issuer(entity: &Entity) -> Vec<u8> {
     of_entity(ISSUER, entity)
 }
 
+/// The prefix of the index entry of an issuer's record of this name.
+pub(crate) fn name(issuer: &Entity, name: &str) -> Vec<u8> {
+    let mut key = of_entity(NAME, issuer);
+    key.extend_from_slice(&codec::part_len(name.as_bytes()));
+    key.extend_from_slice(name.as_bytes());
+    key
+}
+
+/// The key of an event.
+pub(crate) fn event(number: u64) -> Vec<u8> {
+    key(EVENT, &[&number.to_be_bytes()])
+}
+
 /// The prefix of the index entries of one expiry.
 pub(crate) fn expiry(at: UnixTime) -> Vec<u8> {
     key(EXPIRY, &[&at.as_secs().to_be_bytes()])
@@ -137,6 +158,8 @@ pub(crate) enum Entry {
     Left(TokenId),
     /// The generation of a subject.
     Generation(Entity),
+    /// An event.
+    Event,
 }
 
 /// Returns the kind of entry under a key; `None` if no version of the layout has such a key.
@@ -144,13 +167,19 @@ pub(crate) fn entry_of(key: &[u8]) -> Option<Entry> {
     let (space, rest) = key.split_first()?;
     let id = |bytes: &[u8]| TokenId::new(bytes).ok();
     match *space {
-        META => [FORMAT, COMMITS, REVOKED_BEFORE, NEWEST].contains(&key).then_some(Entry::Meta),
+        META => [FORMAT, COMMITS, REVOKED_BEFORE, NEWEST, LOG].contains(&key).then_some(Entry::Meta),
         RECORD => id(rest).map(Entry::Record),
         CLAIM => claim_of(key).map(|(id, _)| Entry::Claim(id)),
         RESOURCE | ISSUER => {
             let (_, rest) = part(rest)?;
             id(part(rest)?.1).map(Entry::Index)
         }
+        NAME => {
+            let (_, rest) = part(rest)?;
+            let (_, rest) = part(rest)?;
+            id(part(rest)?.1).map(Entry::Index)
+        }
+        EVENT => (rest.len() == size_of::<u64>()).then_some(Entry::Event),
         EXPIRY | SPENT => id(rest.get(size_of::<u64>()..)?).map(Entry::Index),
         GENERATION => subject_of(key).map(Entry::Generation),
         LEFT => id(rest).map(Entry::Left),

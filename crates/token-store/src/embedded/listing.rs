@@ -23,6 +23,7 @@ impl Listing {
             Filter::All => layout::RECORDS.to_vec(),
             Filter::Resource(resource) => layout::resource(resource),
             Filter::Issuer(issuer) => layout::issuer(issuer),
+            Filter::Name(issuer, name) => layout::name(issuer, name),
             Filter::ExpiresBefore(_) => layout::EXPIRIES.to_vec(),
         };
         let last = match filter {

@@ -191,7 +191,7 @@ impl Record {
     /// # Errors
     /// [`KeyError::Random`].
     pub fn new(terms: Terms<'_>, root_key: &RootKey, keys: &KeyRing) -> Result<Self, KeyError> {
-        let Terms { id, purpose, resource, issuer, created, expires, use_limit } = terms;
+        let Terms { id, purpose, resource, issuer, created, expires, use_limit, body } = terms;
         Ok(Self {
             id: id.clone(),
             purpose,
@@ -201,19 +201,30 @@ impl Record {
             created,
             expires,
             use_limit,
+            body: body.to_vec(),
             uses: 0,
             last_use: None,
-            revoked: false,
+            revocation: None,
             name: None,
+            metadata: Vec::new(),
         })
     }
 
     /// Returns the owner that the root key is sealed for.
     #[must_use]
     pub fn owner(&self) -> Owner<'_> {
-        let Self { id, purpose, resource, issuer, created, expires, use_limit, .. } = self;
+        let Self { id, purpose, resource, issuer, created, expires, use_limit, body, .. } = self;
         let (purpose, created, expires, use_limit) = (*purpose, *created, *expires, *use_limit);
-        Owner::Token(Terms { id, purpose, resource: resource.as_ref(), issuer, created, expires, use_limit })
+        Owner::Token(Terms {
+            id,
+            purpose,
+            resource: resource.as_ref(),
+            issuer,
+            created,
+            expires,
+            use_limit,
+            body,
+        })
     }
 }
 
@@ -243,7 +254,7 @@ fn aad(key_id: u32, owner: Owner<'_>) -> Aad<Vec<u8>> {
     aad.push(1); // the version of the seal
     aad.extend(key_id.to_be_bytes());
     match owner {
-        Owner::Token(Terms { id, purpose, resource, issuer, created, expires, use_limit }) => {
+        Owner::Token(Terms { id, purpose, resource, issuer, created, expires, use_limit, body }) => {
             aad.push(1);
             text(&mut aad, id.as_bytes());
             text(&mut aad, purpose.as_str().as_bytes());
@@ -252,6 +263,7 @@ fn aad(key_id: u32, owner: Owner<'_>) -> Aad<Vec<u8>> {
             number(&mut aad, created.as_secs());
             optional(&mut aad, expires.map(UnixTime::as_secs), number);
             optional(&mut aad, use_limit.map(NonZeroU64::get), number);
+            text(&mut aad, body);
         }
         Owner::Generation { subject, number: generation } => {
             aad.push(2);
@@ -319,6 +331,7 @@ mod tests {
             Owner::Token(Terms { expires: Some(time(2)), ..one }),
             Owner::Token(Terms { use_limit: NonZeroU64::new(1), ..one }),
             Owner::Token(Terms { use_limit: NonZeroU64::new(2), ..one }),
+            Owner::Token(Terms { body: b"b", ..one }),
             Owner::Generation { subject: &user, number: 1 },
             Owner::Generation { subject: &user, number: 2 },
             Owner::Generation { subject: &shifted, number: 1 },

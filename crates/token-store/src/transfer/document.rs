@@ -3,10 +3,11 @@
 use std::io;
 
 use serde::{Deserialize, Serialize};
+use token_core::UnixTime;
 
 use crate::{
-    ClaimId, Entity, Generation, GrantId, Held, Item, Record, TokenId,
-    contract::codec::{GenerationV1, RecordV1, bytes},
+    ClaimId, Entity, Generation, GrantId, Held, Item, Record, TokenId, Use,
+    contract::codec::{GenerationV1, RecordV1, bytes, is_stored},
 };
 
 /// The version of the format.
@@ -49,9 +50,15 @@ pub(super) struct Token {
     claims: Vec<Claim>,
 }
 
-/// A claim, with the uses left when it was made and its grant.
+/// A claim: its id, the uses left when it was made, its grant, and who spent the use when.
 #[derive(Serialize, Deserialize)]
-struct Claim(#[serde(with = "bytes")] ClaimId, u64, #[serde(with = "bytes")] [u8; 8]);
+struct Claim(
+    #[serde(with = "bytes")] ClaimId,
+    u64,
+    #[serde(with = "bytes")] [u8; 8],
+    Option<Entity>,
+    UnixTime,
+);
 
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -84,8 +91,9 @@ impl Document {
     pub(super) fn of(item: &Item) -> Self {
         match item.clone() {
             Item::Token { record, claims } => {
-                let claim =
-                    |(claim, held): (ClaimId, Held)| Claim(claim, held.uses_left, held.grant.to_bytes());
+                let claim = |(claim, Held { uses_left, grant, spent }): (ClaimId, Held)| {
+                    Claim(claim, uses_left, grant.to_bytes(), spent.consumer, spent.at)
+                };
                 let claims = claims.into_iter().map(claim).collect();
                 Self::Token(Box::new(Token { id: record.id.clone(), record, claims }))
             }
@@ -100,8 +108,9 @@ impl Document {
         let item = match self {
             Self::Token(token) => {
                 let Token { id, record, claims } = *token;
-                let held = |Claim(claim, uses_left, grant)| {
-                    (claim, Held { uses_left, grant: GrantId::from_bytes(grant) })
+                let held = |Claim(claim, uses_left, grant, consumer, at)| {
+                    let (grant, spent) = (GrantId::from_bytes(grant), Use { consumer, at });
+                    (claim, Held { uses_left, grant, spent })
                 };
                 Item::Token {
                     record: Record { id, ..record },
@@ -135,7 +144,9 @@ pub(super) fn is_sound(item: &Item) -> bool {
         Some(limit) => {
             record.uses <= limit.get()
                 && count <= record.uses
-                && claims.iter().all(|(_, held)| held.uses_left < limit.get())
+                && claims.iter().all(|(_, held)| {
+                    held.uses_left < limit.get() && held.spent.consumer.as_ref().is_none_or(is_stored)
+                })
                 && claims.is_sorted_by(|(one, _), (next, _)| one < next)
         }
     };

@@ -4,10 +4,10 @@ use std::sync::atomic::Ordering;
 
 use token_core::UnixTime;
 
-use super::{Kv, group::Draft, listed, newest, put_new, record, revoke_before};
+use super::{Kv, events, group::Draft, is_name_taken, listed, newest, put_new, record, revoke_before};
 use crate::{
-    ClaimId, Counts, Cursor, Filter, Generation, Generations, Held, Item, KeyPlace, Raise, Record, Reseal,
-    StoreError, Sweep, TokenId,
+    ClaimId, Counts, Cursor, Event, Filter, Generation, Generations, Held, Item, KeyPlace, Raise, Record,
+    Reseal, Revocation, StoreError, Sweep, TokenId,
     contract::codec::{self, Claim},
     contract::report::add,
     embedded::engine::{Engine, Pair, View},
@@ -23,21 +23,22 @@ impl<E: Engine> Kv<E> {
     pub(crate) fn revoke_all(
         &self,
         filter: &Filter,
+        revocation: &Revocation,
         after: Option<&Cursor>,
         limit: usize,
     ) -> Result<Sweep, StoreError> {
-        let (listing, after) = (Listing::new(filter), after.cloned());
+        codec::check_revocation(revocation)?;
+        let (listing, revocation, after) = (Listing::new(filter), revocation.clone(), after.cloned());
         self.write(move |draft| {
             let (pairs, next) = listing.page(draft, after.as_ref(), limit)?;
-            let mut sweep = Sweep { revoked: 0, damaged: 0, next };
+            let mut sweep = Sweep { changed: 0, damaged: 0, next };
             for pair in &pairs {
                 match listed(draft, &listing, pair) {
-                    Ok(mut record) if !record.revoked => {
-                        record.revoked = true;
-                        draft.put_record(&record)?;
-                        sweep.revoked = sweep.revoked.saturating_add(1);
+                    Ok(mut record) => {
+                        let was = record.is_revoked();
+                        let changed = draft.revoke(&mut record, &revocation)? && !was;
+                        sweep.changed = sweep.changed.saturating_add(usize::from(changed));
                     }
-                    Ok(_) => {}
                     Err(StoreError::Corrupt { .. }) => sweep.damaged = sweep.damaged.saturating_add(1),
                     Err(error) => return Err(error),
                 }
@@ -58,6 +59,7 @@ impl<E: Engine> Kv<E> {
             if time > present {
                 newest::believe(draft, time)?;
                 draft.put_value(layout::REVOKED_BEFORE.to_vec(), &time)?;
+                events::append(draft, &Event::RevokedBefore(time))?;
             }
             Ok(time.max(present))
         });
@@ -83,7 +85,7 @@ impl<E: Engine> Kv<E> {
                 record => record?,
             };
             add(&mut counts.spent, record.is_spent().into());
-            add(&mut counts.revoked, (record.revoked || record.created < before).into());
+            add(&mut counts.revoked, (record.is_revoked() || record.created < before).into());
             add(&mut counts.expiring, record.expires.is_some().into());
             Ok(())
         })?;
@@ -195,6 +197,7 @@ impl<E: Engine> Kv<E> {
                                 };
                             if is_later {
                                 draft.put(key, generation.to_bytes(&subject)?);
+                                events::append(draft, &Event::GenerationRaised(subject, generation.number))?;
                             }
                             is_later
                         }
@@ -242,20 +245,25 @@ pub(super) fn each(
 }
 
 // Returns whether it changed anything.
-fn restore(draft: &mut Draft<'_>, record: Record, claims: Vec<(ClaimId, Held)>) -> Result<bool, StoreError> {
+fn restore(
+    draft: &mut Draft<'_>,
+    mut record: Record,
+    claims: Vec<(ClaimId, Held)>,
+) -> Result<bool, StoreError> {
     match super::record(draft, &record.id) {
         Ok(None) => {}
         Ok(Some(mut standing)) => {
-            let revokes = record.revoked && !standing.revoked;
-            if revokes {
-                standing.revoked = true;
-                draft.put_record(&standing)?;
-            }
-            return Ok(revokes);
+            return match &record.revocation {
+                Some(revocation) => draft.revoke(&mut standing, revocation),
+                None => Ok(false),
+            };
         }
         // A damaged record verifies no token.
         Err(StoreError::Corrupt { .. }) => return Ok(false),
         Err(error) => return Err(error),
+    }
+    if is_name_taken(draft, &record, record.name.as_deref())? {
+        record.name = None;
     }
     put_new(draft, &record)?;
     for (claim, held) in claims {

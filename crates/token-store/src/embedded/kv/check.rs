@@ -3,10 +3,10 @@
 use super::{
     Kv,
     admin::{PAGE, count, each},
-    index_entries, newest, record, revoke_before,
+    events, index_entries, newest, record, revoke_before,
 };
 use crate::{
-    CheckReport, Fault, KeyRing, Record, StoreError, TokenId,
+    CheckReport, Event, Fault, KeyRing, Record, StoreError, TokenId,
     contract::codec::{self, Claim},
     contract::report::add,
     embedded::engine::{Engine, View},
@@ -63,6 +63,12 @@ impl<V: View> Check<'_, V> {
                     self.report.find(Fault::StrayEntry, Some(&id));
                 }
             }
+            Some(Entry::Event) => {
+                add(&mut self.report.entries, 1);
+                if codec::decode::<Event>(key, value).is_err() {
+                    self.report.find(Fault::DamagedEntry, None);
+                }
+            }
             Some(Entry::Generation(subject)) => drop(self.report.generation(&subject, value, self.keys)),
             None => self.report.find(Fault::UnknownKey, None),
         }
@@ -74,6 +80,8 @@ impl<V: View> Check<'_, V> {
             layout::require_format(Some(value)).is_ok()
         } else if key == layout::REVOKED_BEFORE {
             revoke_before(self.view).is_ok()
+        } else if key == layout::LOG {
+            events::log(self.view).is_ok()
         } else if key == layout::NEWEST {
             newest::newest(self.view).is_ok()
         } else {

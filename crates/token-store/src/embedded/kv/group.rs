@@ -15,12 +15,14 @@ use std::{
 use serde::Serialize;
 use token_core::UnixTime;
 
+use super::events;
 use crate::{
-    ClaimId, Held, Record, StoreError, TokenId,
+    ClaimId, Event, Held, Record, Revocation, StoreError, TokenId,
     contract::codec::{self, Claim},
     embedded::engine::{Batch, Engine, Pair, View},
     embedded::layout,
     embedded::queue::Queue,
+    kit,
     sync::{Arc, Mutex, lock},
 };
 
@@ -165,10 +167,11 @@ impl Draft<'_> {
         let key = layout::claim(id, claim);
         let Some(value) = self.get(&key)? else { return Ok(None) };
         let claim: Claim = codec::decode(&key, &value)?;
-        if !claim.answered_again {
-            self.put_value(key, &Claim::new(claim.held(), true))?;
+        let (answered_again, held) = (claim.answered_again, claim.held());
+        if !answered_again {
+            self.put_value(key, &Claim::new(held.clone(), true))?;
         }
-        Ok(Some(claim.held()))
+        Ok(Some(held))
     }
 
     pub(super) fn put(&mut self, key: Vec<u8>, value: Vec<u8>) {
@@ -178,6 +181,20 @@ impl Draft<'_> {
     pub(super) fn put_record(&mut self, record: &Record) -> Result<(), StoreError> {
         self.put(layout::record(&record.id), record.to_bytes()?);
         Ok(())
+    }
+
+    // Revokes the record, unless its present revocation stands. Returns whether it changed.
+    pub(super) fn revoke(
+        &mut self,
+        record: &mut Record,
+        revocation: &Revocation,
+    ) -> Result<bool, StoreError> {
+        let changed = kit::revoke(record, revocation);
+        if changed {
+            self.put_record(record)?;
+            events::append(self, &Event::Revoked(record.id.clone()))?;
+        }
+        Ok(changed)
     }
 
     pub(super) fn put_value(&mut self, key: Vec<u8>, value: &impl Serialize) -> Result<(), StoreError> {

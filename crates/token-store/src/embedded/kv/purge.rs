@@ -4,11 +4,12 @@ use std::time::Duration;
 
 use token_core::UnixTime;
 
-use super::{Kv, group::Draft, index_entries, indexed, newest};
+use super::{Kv, events, group::Draft, index_entries, indexed, listed, newest, record};
 use crate::{
-    Record, StoreError, TokenId,
+    Cursor, Delete, Event, Filter, Record, StoreError, Sweep, TokenId,
     embedded::engine::{Engine, Pair, View},
     embedded::layout,
+    embedded::listing::Listing,
 };
 
 #[cfg(test)]
@@ -18,6 +19,45 @@ mod tests;
 const CHANGES: usize = 256;
 
 impl<E: Engine> Kv<E> {
+    pub(crate) fn delete(&self, id: &TokenId) -> Result<Delete, StoreError> {
+        let deleting = id.clone();
+        let deleted = self.write(move |draft| {
+            let Some(record) = record(draft, &deleting)? else { return Ok(Delete::Absent) };
+            remove(draft, &record)?;
+            events::append(draft, &Event::Deleted(deleting))?;
+            Ok(Delete::Deleted)
+        })?;
+        self.sweep_one(id)?;
+        Ok(deleted)
+    }
+
+    pub(crate) fn delete_all(
+        &self,
+        filter: &Filter,
+        after: Option<&Cursor>,
+        limit: usize,
+    ) -> Result<Sweep, StoreError> {
+        let (listing, after) = (Listing::new(filter), after.cloned());
+        let deleted = self.write(move |draft| {
+            let (pairs, next) = listing.page(draft, after.as_ref(), limit)?;
+            let mut sweep = Sweep { changed: 0, damaged: 0, next };
+            for pair in &pairs {
+                let record = listed(draft, &listing, pair);
+                match record.and_then(|record| remove(draft, &record).map(|()| record.id)) {
+                    Ok(id) => {
+                        events::append(draft, &Event::Deleted(id))?;
+                        sweep.changed = sweep.changed.saturating_add(1);
+                    }
+                    Err(StoreError::Corrupt { .. }) => sweep.damaged = sweep.damaged.saturating_add(1),
+                    Err(error) => return Err(error),
+                }
+            }
+            Ok(sweep)
+        })?;
+        self.sweep()?;
+        Ok(deleted)
+    }
+
     pub(crate) fn purge(&self, now: UnixTime, limit: usize) -> Result<usize, StoreError> {
         self.read(|view| newest::believe(view, now))?;
         self.remove_until(layout::expiry, now, limit)
