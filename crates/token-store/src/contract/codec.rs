@@ -42,6 +42,9 @@ pub(crate) const GENERATION: u8 = 6;
 /// The version of every value.
 const VERSION: u8 = 1;
 
+/// What the check of a revocation covers as its key.
+const REVOCATION: &[u8] = b"revocation";
+
 #[derive(Serialize, Deserialize)]
 #[serde(remote = "Record")]
 pub(crate) struct RecordV1 {
@@ -219,6 +222,25 @@ impl Generation {
         #[derive(Deserialize)]
         struct V1(#[serde(with = "GenerationV1")] Generation);
         decode(&generation_key(subject), bytes).map(|V1(generation)| generation)
+    }
+}
+
+impl Revocation {
+    /// Encodes the revocation, for a store of your own. Every later version of this software can decode it.
+    ///
+    /// # Errors
+    /// [`StoreError::TooLarge`].
+    pub fn to_bytes(&self) -> Result<Vec<u8>, StoreError> {
+        check_revocation(self)?;
+        encode(REVOCATION, self)
+    }
+
+    /// Decodes the revocation from the result of [`to_bytes`](Self::to_bytes).
+    ///
+    /// # Errors
+    /// [`StoreError::Corrupt`] if the bytes are damaged, [`StoreError::NewerVersion`].
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, StoreError> {
+        decode(REVOCATION, bytes)
     }
 }
 
