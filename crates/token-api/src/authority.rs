@@ -4,7 +4,8 @@ use std::fmt;
 
 use token_core::{Context, Damage, DecodeOptions, Identifier, Inspection, RootKey, Subject, UnixTime};
 use token_store::{
-    Entity, Generation, KeyRing, Owner, Raise, Record, Revoke, SealedKey, StoreError, TokenId, TokenStore,
+    Entity, Generation, KeyRing, Owner, Raise, Record, Revocation, Revoke, SealedKey, StoreError, TokenId,
+    TokenStore,
 };
 use zeroize::Zeroizing;
 
@@ -106,7 +107,7 @@ impl<S: TokenStore, H: Host> Authority<S, H> {
     /// # Errors
     /// [`Failure`]
     pub fn revoke(&self, id: &TokenId) -> Result<Revoke, Failure> {
-        let revoked = self.store.revoke(id)?;
+        let revoked = self.store.revoke(id, &Revocation::for_good(self.now()))?;
         tracing::info!(%id, outcome = ?revoked, "revoke");
         Ok(revoked)
     }

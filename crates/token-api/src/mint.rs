@@ -177,12 +177,13 @@ impl<S: TokenStore, H: Host> Authority<S, H> {
                 created: now,
                 expires: expires_at,
                 use_limit: request.use_limit,
+                body: &[],
             };
             let mut record = Record::new(terms, &key, &self.keys).map_err(Failure::from)?;
             record.name = request.name.map(str::to_owned);
             match self.store.insert(&record).map_err(Failure::from)? {
                 Insert::Inserted => token,
-                Insert::Exists => return Err(Failure::IdTaken.into()),
+                Insert::Exists | Insert::NameTaken => return Err(Failure::IdTaken.into()),
             }
         };
         tracing::info!(%id, %purpose, %issuer, temporary = request.temporary, "minted");

@@ -2,7 +2,7 @@
 
 use ring::digest;
 use token_core::{Context, InviteConsumer, Subject, Token, Unmet, VerifyError};
-use token_store::{ClaimId, GrantId, Held, Refund, Spend, TokenStore};
+use token_store::{ClaimId, GrantId, Held, Refund, Spend, TokenStore, Use};
 
 use crate::{
     AcceptError, Accepted, Authority, Failure, Host, Purpose, Refusal,
@@ -108,9 +108,10 @@ impl<S: TokenStore, H: Host> Authority<S, H> {
             consumer => claim_of(consumer, claim)?,
         };
         let valid = valid.map_err(AcceptError::from);
+        let by = Use::anonymous(self.now());
         let (uses_left, grant, repeated) = match valid.and_then(|()| self.admit(&accepted, consumer)) {
             Ok(()) if !accepted.stored => (None, None, false),
-            Ok(()) => match self.store.spend(&accepted.id, &claim, self.now()).map_err(Failure::from)? {
+            Ok(()) => match self.store.spend(&accepted.id, &claim, &by).map_err(Failure::from)? {
                 Spend::Spent { uses_left, grant, repeated } => (uses_left, grant, repeated),
                 Spend::Exhausted => return Err(Refusal::Exhausted.into()),
                 Spend::Revoked => return Err(Refusal::Revoked.into()),
@@ -120,7 +121,7 @@ impl<S: TokenStore, H: Host> Authority<S, H> {
             // have lost the reply and acted all the same.
             Err(AcceptError::Refused(refusal)) if accepted.stored && came_later(&refusal) => {
                 let held = self.store.claimed(&accepted.id, &claim).map_err(Failure::from)?;
-                let Held { uses_left, grant } = held.ok_or(refusal)?;
+                let Held { uses_left, grant, .. } = held.ok_or(refusal)?;
                 (Some(uses_left), Some(grant), true)
             }
             Err(error) => return Err(error),

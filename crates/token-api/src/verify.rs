@@ -245,7 +245,7 @@ impl<S: TokenStore, H: Host> Authority<S, H> {
             resource: record.resource,
             issuer: subject::issuer(record.issuer).ok_or(Failure::UnknownIssuer)?,
             expires: record.expires,
-            revoked: record.revoked,
+            revoked: record.revocation.is_some(),
             stored: true,
             uses_left: record.use_limit.map(|limit| limit.get().saturating_sub(record.uses)),
         })

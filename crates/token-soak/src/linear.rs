@@ -5,7 +5,7 @@
 
 use std::collections::HashSet;
 
-use token_store::{GrantId, Held, Insert, Refund, Revoke, Spend};
+use token_store::{GrantId, Insert, Refund, Revoke, Spend};
 
 /// The number of claims on a token.
 pub(crate) const CLAIMS: usize = 4;
@@ -19,6 +19,13 @@ pub(crate) enum Call {
     Refund { claim: usize, grant: GrantId, answer: Refund },
     Revoke { answer: Revoke },
     Get { answer: Option<Seen> },
+}
+
+/// The use that a claim holds. Every use is spent at one time, by nobody.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Held {
+    pub(crate) uses_left: u64,
+    pub(crate) grant: GrantId,
 }
 
 /// A record as `get` shows it.

@@ -13,7 +13,7 @@ use token_store::{ClaimId, GrantId, KeyRing, Record, TokenId, TokenStore};
 use crate::{
     args::Args,
     failure::Failure,
-    linear::{self, CLAIMS, Call, Event, Seen},
+    linear::{self, CLAIMS, Call, Event, Held, Seen},
     output,
     random::{self, Random},
     subject, target, threads,
@@ -102,8 +102,14 @@ impl World<'_> {
         let begun = self.now();
         let call = match choice {
             0..4 => Call::Insert { limit, answer: self.store.insert(&record)? },
-            4..9 => Call::Spend { claim, answer: self.store.spend(id, &name, subject::CREATED)? },
-            9 => Call::Claimed { claim, answer: self.store.claimed(id, &name)? },
+            4..9 => Call::Spend { claim, answer: self.store.spend(id, &name, &subject::USE)? },
+            9 => {
+                let held = self.store.claimed(id, &name)?;
+                Call::Claimed {
+                    claim,
+                    answer: held.map(|held| Held { uses_left: held.uses_left, grant: held.grant }),
+                }
+            }
             10..12 => {
                 let own = history.iter().filter_map(|event| granted(event, claim));
                 let own: Vec<GrantId> = own.collect();
@@ -112,7 +118,7 @@ impl World<'_> {
                 let grant = random.index(own.len()).and_then(|at| own.get(at)).copied().unwrap_or(other);
                 Call::Refund { claim, grant, answer: self.store.refund(id, &name, grant)? }
             }
-            12 => Call::Revoke { answer: self.store.revoke(id)? },
+            12 => Call::Revoke { answer: self.store.revoke(id, &subject::FOR_GOOD)? },
             _ => Call::Get { answer: self.store.get(id)?.as_ref().map(look) },
         };
         history.push(Event { begun, ended: self.now(), call });
@@ -133,5 +139,9 @@ fn granted(event: &Event, claim: usize) -> Option<GrantId> {
 }
 
 fn look(record: &Record) -> Seen {
-    Seen { limit: record.use_limit.map_or(0, NonZeroU64::get), uses: record.uses, revoked: record.revoked }
+    Seen {
+        limit: record.use_limit.map_or(0, NonZeroU64::get),
+        uses: record.uses,
+        revoked: record.is_revoked(),
+    }
 }

@@ -41,7 +41,7 @@ pub(crate) fn winners(stores: &[&dyn TokenStore], id: &TokenId, name: u64) -> Re
     threads::each(stores.iter().enumerate(), |(number, store)| {
         let claim = ClaimId::new(format!("{name:016x}-{number}")).map_err(Failure::from);
         start.wait();
-        match store.spend(id, &claim?, subject::CREATED)? {
+        match store.spend(id, &claim?, &subject::USE)? {
             Spend::Spent { repeated: false, .. } => drop(won.fetch_add(1, Ordering::Relaxed)),
             Spend::Exhausted => {}
             _ => return Err(Failure::WRONG),

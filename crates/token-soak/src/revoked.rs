@@ -32,7 +32,9 @@ pub(crate) fn revoked(args: &Args) -> Result<(), Failure> {
             "watch" => watch(&host, ids)?,
             "revoke" => {
                 for id in &ids {
-                    let Revoke::Revoked = host.revoke(id)? else { return Err(Failure::WRONG) };
+                    let Revoke::Revoked = host.revoke(id, &subject::FOR_GOOD)? else {
+                        return Err(Failure::WRONG);
+                    };
                     output::line(format_args!("V {id} {}", now()))?;
                 }
             }
@@ -81,7 +83,7 @@ fn mint(host: &dyn TokenStore, keys: &KeyRing, ids: &[TokenId]) -> Result<(), Fa
 // Reads all tokens as good, then polls them until none is good.
 fn watch(host: &dyn TokenStore, ids: Vec<TokenId>) -> Result<(), Failure> {
     let good = |id: &TokenId| match host.get(id)? {
-        Some(record) => Ok(!record.revoked),
+        Some(record) => Ok(!record.is_revoked()),
         None => Err(Failure::WRONG),
     };
     let begun = Instant::now();

@@ -4,7 +4,8 @@ use std::num::NonZeroU64;
 
 use token_core::{RootKey, UnixTime};
 use token_store::{
-    Administration, ClaimId, Entity, Filter, Insert, KeyRing, Record, Spend, StoreError, Terms, TokenId,
+    Administration, ClaimId, Entity, Filter, Insert, KeyRing, Record, Revocation, Spend, StoreError, Terms,
+    TokenId, Use,
 };
 
 use crate::{
@@ -17,6 +18,12 @@ const PAGE: usize = 1_000;
 
 /// The creation time of all tokens.
 pub(crate) const CREATED: UnixTime = UnixTime::from_secs(0);
+
+/// Every use.
+pub(crate) const USE: Use = Use::anonymous(CREATED);
+
+/// Every revocation.
+pub(crate) const FOR_GOOD: Revocation = Revocation::for_good(CREATED);
 
 /// A store of tokens of one use.
 pub(crate) trait Subject: Send + Sync {
@@ -57,6 +64,7 @@ pub(crate) fn record(
         created: CREATED,
         expires,
         use_limit,
+        body: &[],
     };
     Ok(Record::new(terms, &secret(id), keys)?)
 }
@@ -77,14 +85,14 @@ impl Subject for Guarded {
         match self.store.insert(&record(&self.keys, &id, NonZeroU64::new(1), None)?)? {
             Insert::Inserted => Ok(()),
             Insert::Exists if again => Ok(()),
-            Insert::Exists => Err(Failure::WRONG),
+            Insert::Exists | Insert::NameTaken => Err(Failure::WRONG),
         }
     }
 
     fn spend(&self, id: &str, again: bool) -> Result<(), Failure> {
         let id = TokenId::new(id)?;
         let claim = ClaimId::new(*b"claim")?;
-        match self.store.spend(&id, &claim, CREATED)? {
+        match self.store.spend(&id, &claim, &USE)? {
             Spend::Spent { uses_left: Some(0), repeated, .. } if again || !repeated => Ok(()),
             _ => Err(Failure::WRONG),
         }
@@ -99,7 +107,7 @@ impl Subject for Guarded {
             }
             for record in &page.records {
                 let left = record.use_limit.is_none_or(|limit| record.uses < limit.get());
-                if !left || record.revoked {
+                if !left || record.is_revoked() {
                     continue;
                 }
                 let opened = self.keys.open(&record.root_key, record.owner());

@@ -3,15 +3,15 @@
 //! - Each call is one transaction that excludes other writers. So it is atomic (G1), and nothing changes between what
 //!   it reads and what it writes (G2). Several processes may open the store.
 //! - SQLite syncs its log before it acknowledges a commit (G3). After a failed commit, open the store again.
-//! - The encoded record holds `uses` and `revoked`; the other columns only find records (see `sqlite.sql`).
+//! - The encoded record holds whatever changes; the other columns only find records (see `sqlite.sql`).
 
 use std::{io, path::Path, sync::Arc, sync::Mutex, sync::PoisonError, time::Duration};
 
 use rusqlite::{Connection, ErrorCode, OptionalExtension as _, Params, Row, TransactionBehavior, params};
 use token_core::UnixTime;
 use token_store::{
-    ClaimId, Cursor, Entity, Filter, Generation, GrantId, Held, Insert, Page, Raise, Record, Refund, Revoke,
-    Spend, StoreError, TokenId, TokenStore, kit,
+    Amend, Amendment, ClaimId, Cursor, Delete, Entity, Filter, Generation, GrantId, Held, Insert, Page,
+    Raise, Record, Refund, Reinstate, Revocation, Revoke, Spend, StoreError, TokenId, TokenStore, Use, kit,
 };
 
 const TABLES: &str = include_str!("sqlite.sql");
@@ -80,18 +80,26 @@ impl Db<'_> {
         found.map(|record: Vec<u8>| Record::from_bytes(id.clone(), &record)).transpose()
     }
 
+    /// Changes nothing if another record has the name.
     fn update(&self, record: &Record) -> Outcome<usize> {
-        let row = params![record.id.as_bytes(), record.to_bytes()?];
-        self.write("UPDATE tokens SET record = ?2 WHERE id = ?1", row)
+        let row = params![record.id.as_bytes(), record.to_bytes()?, named(record)];
+        self.write("UPDATE OR IGNORE tokens SET record = ?2, named = ?3 WHERE id = ?1", row)
+    }
+
+    fn delete(&self, id: &TokenId) -> Outcome<usize> {
+        self.write("DELETE FROM tokens WHERE id = ?1", [id.as_bytes()])
     }
 
     /// Returns the use that a claim holds. The caller may act on it, so that it can no longer be refunded.
     fn answer_again(&self, id: &TokenId, claim: &ClaimId) -> Outcome<Option<Held>> {
-        let sql = "UPDATE claims SET again = true WHERE id = ?1 AND claim = ?2 RETURNING uses_left, granted";
-        self.one(sql, [id.as_bytes(), claim.as_bytes()], |row| {
-            let (left, grant) = row.try_into()?;
-            Ok(Held { uses_left: u64::from_be_bytes(left), grant: GrantId::from_bytes(grant) })
-        })
+        let sql =
+            "UPDATE claims SET again = true WHERE id = ?1 AND claim = ?2 RETURNING uses_left, granted, spent";
+        let found = self.one(sql, [id.as_bytes(), claim.as_bytes()], |row| row.try_into())?;
+        let held = |(left, grant, spent): (_, _, Vec<u8>)| {
+            let (uses_left, grant) = (u64::from_be_bytes(left), GrantId::from_bytes(grant));
+            Use::from_bytes(&spent).map(|spent| Held { uses_left, grant, spent })
+        };
+        found.map(held).transpose()
     }
 
     fn generation(&self, subject: &Entity) -> Outcome<Option<Vec<u8>>> {
@@ -106,6 +114,7 @@ impl Db<'_> {
             Filter::All => ("id", "?1 IS NULL", None),
             Filter::Resource(of) => ("id", "resource = ?1", kit::entity_key(of)),
             Filter::Issuer(of) => ("id", "issuer = ?1", kit::entity_key(of)),
+            Filter::Name(of, name) => ("id", "named = ?1", name_key(of, name)),
             Filter::ExpiresBefore(time) => ("due", "due <= ?1", Some(due(*time, &[0xff; TokenId::MAX_LEN]))),
         };
         let mut last = after.map_or(Ok(&[][..]), |cursor| filter.place(cursor))?.to_vec();
@@ -131,28 +140,34 @@ impl TokenStore for SqliteStore {
         let (id, created) = (record.id.as_bytes(), record.created.as_secs().to_be_bytes());
         let (resource, issuer) = (record.resource.as_ref(), kit::entity_key(&record.issuer));
         let (resource, due) = (resource.and_then(kit::entity_key), record.expires.map(|time| due(time, id)));
-        let row = params![id, record.to_bytes()?, resource, issuer, created, due];
-        let sql = "INSERT INTO tokens VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT DO NOTHING";
-        let inserted = self.run(|db| db.write(sql, row))?;
-        Ok(if inserted == 0 { Insert::Exists } else { Insert::Inserted })
+        let row = params![id, record.to_bytes()?, resource, issuer, named(record), created, due];
+        let sql = "INSERT INTO tokens VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT DO NOTHING";
+        self.run(|db| match db.write(sql, row)? {
+            0 => match db.one("SELECT 1 FROM tokens WHERE id = ?1", [id], |_| Ok(()))? {
+                Some(()) => Ok(Insert::Exists),
+                None => Ok(Insert::NameTaken),
+            },
+            _ => Ok(Insert::Inserted),
+        })
     }
 
     fn get(&self, id: &TokenId) -> Outcome<Option<Record>> {
         self.run(|db| db.record(id))
     }
 
-    fn spend(&self, id: &TokenId, claim: &ClaimId, now: UnixTime) -> Outcome<Spend> {
-        let grant = GrantId::draw()?;
+    fn spend(&self, id: &TokenId, claim: &ClaimId, by: &Use) -> Outcome<Spend> {
+        let (grant, by_whom) = (GrantId::draw()?, by.to_bytes()?);
         self.run(|db| {
             let Some(mut record) = db.record(id)? else { return Ok(Spend::Absent) };
-            if let Some(Held { uses_left, grant }) = db.answer_again(id, claim)? {
+            if let Some(Held { uses_left, grant, .. }) = db.answer_again(id, claim)? {
                 return Ok(Spend::Spent { uses_left: Some(uses_left), grant: Some(grant), repeated: true });
             }
-            let spent = kit::spend(&mut record, grant, now);
+            let spent = kit::spend(&mut record, grant, by.at);
             let Spend::Spent { uses_left, .. } = spent else { return Ok(spent) };
             if let Some(left) = uses_left {
-                let claim = params![id.as_bytes(), claim.as_bytes(), left.to_be_bytes(), grant.to_bytes()];
-                db.write("INSERT INTO claims VALUES (?1, ?2, ?3, ?4, false)", claim)?;
+                let claim =
+                    params![id.as_bytes(), claim.as_bytes(), left.to_be_bytes(), grant.to_bytes(), by_whom];
+                db.write("INSERT INTO claims VALUES (?1, ?2, ?3, ?4, ?5, false)", claim)?;
             }
             db.update(&record).map(|_| spent)
         })
@@ -177,10 +192,34 @@ impl TokenStore for SqliteStore {
         })
     }
 
-    fn revoke(&self, id: &TokenId) -> Outcome<Revoke> {
+    fn revoke(&self, id: &TokenId, revocation: &Revocation) -> Outcome<Revoke> {
+        self.run(|db| {
+            let Some(mut record) = db.record(id)? else { return Ok(Revoke::Absent) };
+            kit::revoke(&mut record, revocation);
+            db.update(&record).map(|_| Revoke::Revoked)
+        })
+    }
+
+    fn reinstate(&self, id: &TokenId) -> Outcome<Reinstate> {
+        self.run(|db| {
+            let Some(mut record) = db.record(id)? else { return Ok(Reinstate::Absent) };
+            let reinstated = kit::reinstate(&mut record);
+            db.update(&record).map(|_| reinstated)
+        })
+    }
+
+    fn amend(&self, id: &TokenId, amendment: &Amendment) -> Outcome<Amend> {
+        self.run(|db| {
+            let Some(mut record) = db.record(id)? else { return Ok(Amend::Absent) };
+            kit::amend(&mut record, amendment);
+            Ok(if db.update(&record)? == 0 { Amend::NameTaken } else { Amend::Amended })
+        })
+    }
+
+    fn delete(&self, id: &TokenId) -> Outcome<Delete> {
         self.run(|db| match db.record(id)? {
-            None => Ok(Revoke::Absent),
-            Some(record) => db.update(&Record { revoked: true, ..record }).map(|_| Revoke::Revoked),
+            None => Ok(Delete::Absent),
+            Some(_) => db.delete(id).map(|_| Delete::Deleted),
         })
     }
 
@@ -195,7 +234,7 @@ impl TokenStore for SqliteStore {
                 kit::refuse_far_ahead(now, newest.map(UnixTime::from_secs))?;
                 let page = db.page(filter, after, limit)?;
                 for Record { id, .. } in &page.records {
-                    db.write("DELETE FROM tokens WHERE id = ?1", [id.as_bytes()])?;
+                    db.delete(id)?;
                 }
                 Ok(page)
             })
@@ -221,6 +260,12 @@ impl TokenStore for SqliteStore {
             Ok(raise)
         })
     }
+
+    fn delete_generation(&self, subject: &Entity) -> Outcome<Delete> {
+        let key = [kit::entity_key(subject)];
+        let deleted = self.run(|db| db.write("DELETE FROM generations WHERE subject = ?1", key))?;
+        Ok(if deleted == 0 { Delete::Absent } else { Delete::Deleted })
+    }
 }
 
 fn failed(error: rusqlite::Error) -> StoreError {
@@ -234,6 +279,16 @@ fn failed(error: rusqlite::Error) -> StoreError {
 
 fn due(time: UnixTime, id: &[u8]) -> Vec<u8> {
     [&time.as_secs().to_be_bytes(), id].concat()
+}
+
+fn named(record: &Record) -> Option<Vec<u8>> {
+    name_key(&record.issuer, record.name.as_deref()?)
+}
+
+/// The key of a name, which differs from that of any other name or issuer.
+fn name_key(issuer: &Entity, name: &str) -> Option<Vec<u8>> {
+    let issuer = kit::entity_key(issuer)?;
+    Some([&issuer.len().to_be_bytes(), issuer.as_slice(), name.as_bytes()].concat())
 }
 
 fn main() -> Outcome<()> {

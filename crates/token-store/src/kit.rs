@@ -2,10 +2,10 @@
 //!
 //! | a store | by |
 //! |---|---|
-//! | encodes what it keeps, and refuses what is too large | [`Record::to_bytes`], [`Generation::to_bytes`] |
+//! | encodes what it keeps, and refuses what is too large | [`Record::to_bytes`], [`Generation::to_bytes`], [`Use::to_bytes`] |
 //! | finds records by resource and issuer, and generations by subject | [`entity_key`], [`entity_of`] |
 //! | gives each use a grant of its own | [`GrantId::draw`] |
-//! | spends a use of a record; revokes one | [`spend`]; [`revoke`] |
+//! | spends a use of a record; revokes, reinstates and amends one | [`spend`]; [`revoke`], [`reinstate`], [`amend`] |
 //! | leads from page to page | [`Filter::cursor`], [`Filter::place`]; [`Generations::cursor`], [`Generations::place`] |
 //! | fills a page with sound and damaged records | [`Page::add`] |
 //! | raises a generation | [`raise`] |
@@ -22,10 +22,10 @@
 use token_core::UnixTime;
 
 #[cfg(doc)]
-use crate::{Administration, CheckReport, Generations, Refund};
+use crate::{Administration, CheckReport, Generations, Refund, Use};
 use crate::{
-    Cursor, Entity, Filter, Generation, GrantId, Page, Raise, Record, Revocation, Spend, StoreError,
-    contract::codec,
+    Amendment, Cursor, Entity, Filter, Generation, GrantId, Page, Raise, Record, Reinstate, Revocation,
+    Spend, StoreError, contract::codec,
 };
 
 pub use crate::{contract::codec::entity_of, owned::Owned};
@@ -118,6 +118,27 @@ pub fn revoke(record: &mut Record, revocation: &Revocation) -> bool {
         record.revocation = Some(revocation.clone());
     }
     !stands
+}
+
+/// Undoes the revocation of the record if that is reversible, and returns the answer. The store writes the record if
+/// this changed it.
+pub fn reinstate(record: &mut Record) -> Reinstate {
+    if record.revocation.as_ref().is_some_and(|revocation| !revocation.reversible) {
+        return Reinstate::ForGood;
+    }
+    record.revocation = None;
+    Reinstate::Reinstated
+}
+
+/// Changes the record as requested. The store first refuses a name that another record of the issuer has.
+pub fn amend(record: &mut Record, amendment: &Amendment) {
+    let Amendment { name, metadata } = amendment;
+    if let Some(name) = name {
+        record.name.clone_from(name);
+    }
+    if let Some(metadata) = metadata {
+        record.metadata.clone_from(metadata);
+    }
 }
 
 /// Decides whether the next generation of a subject may replace the stored one. The store writes it after

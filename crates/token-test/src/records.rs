@@ -3,10 +3,16 @@
 use std::{fmt::Display, num::NonZeroU64, sync::LazyLock};
 
 use token_core::{Purpose, RootKey, UnixTime};
-use token_store::{ClaimId, Entity, Generation, KeyRing, Owner, Record, Terms, TokenId};
+use token_store::{ClaimId, Entity, Generation, KeyRing, Owner, Record, Revocation, Terms, TokenId, Use};
 
 /// The creation time in [`terms`].
 pub const CREATED: UnixTime = UnixTime::from_secs(1_500_000_000);
+
+/// A use by nobody known.
+pub const USE: Use = Use::anonymous(UnixTime::from_secs(1));
+
+/// A revocation by nobody known.
+pub const FOR_GOOD: Revocation = Revocation::for_good(CREATED);
 
 /// Returns the id of this name.
 #[must_use]
@@ -39,6 +45,7 @@ pub fn terms(id: &TokenId) -> Terms<'_> {
         created: CREATED,
         expires: None,
         use_limit: NonZeroU64::new(1),
+        body: &[],
     }
 }
 

@@ -8,8 +8,9 @@ use std::sync::{
 use token_api::{Authority, Config, Host, HostError, Purpose};
 use token_core::{Subject, UnixTime};
 use token_store::{
-    ClaimId, Entity, Filter, Generation, GrantId, Held, Insert, KeyRing, MemoryStore, Page, Raise, Record,
-    Refund, Revoke, Spend, StoreError, TokenId, TokenStore,
+    Amend, Amendment, ClaimId, Delete, Entity, Filter, Generation, GrantId, Held, Insert, KeyRing,
+    MemoryStore, Page, Raise, Record, Refund, Reinstate, Revocation, Revoke, Spend, StoreError, TokenId,
+    TokenStore, Use,
 };
 
 /// The group that exists.
@@ -124,7 +125,7 @@ impl TokenStore for BrokenStore {
     fn get(&self, _: &TokenId) -> Result<Option<Record>, StoreError> {
         broken()
     }
-    fn spend(&self, _: &TokenId, _: &ClaimId, _: UnixTime) -> Result<Spend, StoreError> {
+    fn spend(&self, _: &TokenId, _: &ClaimId, _: &Use) -> Result<Spend, StoreError> {
         broken()
     }
     fn claimed(&self, _: &TokenId, _: &ClaimId) -> Result<Option<Held>, StoreError> {
@@ -133,7 +134,16 @@ impl TokenStore for BrokenStore {
     fn refund(&self, _: &TokenId, _: &ClaimId, _: GrantId) -> Result<Refund, StoreError> {
         broken()
     }
-    fn revoke(&self, _: &TokenId) -> Result<Revoke, StoreError> {
+    fn revoke(&self, _: &TokenId, _: &Revocation) -> Result<Revoke, StoreError> {
+        broken()
+    }
+    fn reinstate(&self, _: &TokenId) -> Result<Reinstate, StoreError> {
+        broken()
+    }
+    fn amend(&self, _: &TokenId, _: &Amendment) -> Result<Amend, StoreError> {
+        broken()
+    }
+    fn delete(&self, _: &TokenId) -> Result<Delete, StoreError> {
         broken()
     }
     fn list(&self, _: &Filter, _: Option<&token_store::Cursor>, _: usize) -> Result<Page, StoreError> {
@@ -149,6 +159,9 @@ impl TokenStore for BrokenStore {
         broken()
     }
     fn raise_generation(&self, _: &Entity, _: &Generation) -> Result<Raise, StoreError> {
+        broken()
+    }
+    fn delete_generation(&self, _: &Entity) -> Result<Delete, StoreError> {
         broken()
     }
 }

@@ -10,12 +10,12 @@ use std::{
 use token_core::UnixTime;
 
 use super::suite::{
-    FAR_AHEAD, NOW, Suite, again, altered, claim, granted, holds, insert, insert_ten, pages, spend, together,
-    won,
+    FAR_AHEAD, FOR_GOOD, NOW, Suite, USE, again, altered, claim, granted, holds, insert, insert_ten, pages,
+    spend, together, won,
 };
 use crate::{
     Administration, Cursor, Entity, Filter, GrantId, Held, Insert, Item, KeyPlace, KeyRing, Owner, Raise,
-    Record, Refund, Reseal, SealedKey, Spend, StoreError,
+    Record, Refund, Reseal, SealedKey, Spend, StoreError, Use,
 };
 
 /// Later than every time of the suite, and not ahead of any clock.
@@ -44,8 +44,8 @@ fn revoking_all_of_something<S: Administration>(suite: &Suite, open: &impl Fn() 
     let sweep = |filter: &Filter, limit: usize| -> Vec<usize> {
         let (mut revoked, mut after) = (Vec::new(), None);
         loop {
-            let page = open().revoke_all(filter, after.as_ref(), limit).unwrap();
-            revoked.push(page.revoked);
+            let page = open().revoke_all(filter, &FOR_GOOD, after.as_ref(), limit).unwrap();
+            revoked.push(page.changed);
             match page.next {
                 Some(next) => after = Some(next),
                 None => return revoked,
@@ -58,13 +58,13 @@ fn revoking_all_of_something<S: Administration>(suite: &Suite, open: &impl Fn() 
     let store = open();
     for number in 0..10_u8 {
         let record = store.get(&suite.id([b'v', number])).unwrap().unwrap();
-        assert_eq!(record.revoked, number < 6 || number % 2 == 0, "{number}");
+        assert_eq!(record.is_revoked(), number < 6 || number % 2 == 0, "{number}");
     }
     let filter = Filter::Issuer(bob);
-    let none = store.revoke_all(&filter, None, 0).unwrap();
-    assert_eq!(none.revoked, 0);
-    assert_eq!(store.revoke_all(&filter, none.next.as_ref(), 9).unwrap().revoked, 2);
-    let refused = store.revoke_all(&filter, Some(&b"nonsense".to_vec().into()), 1);
+    let none = store.revoke_all(&filter, &FOR_GOOD, None, 0).unwrap();
+    assert_eq!(none.changed, 0);
+    assert_eq!(store.revoke_all(&filter, &FOR_GOOD, none.next.as_ref(), 9).unwrap().changed, 2);
+    let refused = store.revoke_all(&filter, &FOR_GOOD, Some(&b"nonsense".to_vec().into()), 1);
     assert!(matches!(refused, Err(StoreError::InvalidCursor)));
 }
 
@@ -85,23 +85,23 @@ fn everything_older_is_revoked<S: Administration>(suite: &Suite, open: &impl Fn(
     insert(&store, &newer);
     if mark == UnixTime::from_secs(0) {
         assert_eq!(spend(&store, &older.id, "held"), won(2));
-        assert!(!store.get(&older.id).unwrap().unwrap().revoked);
+        assert!(!store.get(&older.id).unwrap().unwrap().is_revoked());
     }
     assert_eq!(store.revoke_before(UnixTime::from_secs(1000)).unwrap(), UnixTime::from_secs(1000));
     assert_eq!(store.revoke_before(UnixTime::from_secs(5)).unwrap(), UnixTime::from_secs(1000), "for good");
     drop(store);
     let store = open();
-    assert_eq!(store.spend(&older.id, &claim("a"), NOW).unwrap(), Spend::Revoked);
-    assert!(store.get(&older.id).unwrap().unwrap().revoked);
+    assert_eq!(store.spend(&older.id, &claim("a"), &USE).unwrap(), Spend::Revoked);
+    assert!(store.get(&older.id).unwrap().unwrap().is_revoked());
     if mark == UnixTime::from_secs(0) {
         assert_eq!(spend(&store, &older.id, "held"), again(2));
     }
     assert_eq!(spend(&store, &newer.id, "a"), won(2));
     let late = at(3, "older, but late");
     insert(&store, &late);
-    assert_eq!(store.spend(&late.id, &claim("a"), NOW).unwrap(), Spend::Revoked);
+    assert_eq!(store.spend(&late.id, &claim("a"), &USE).unwrap(), Spend::Revoked);
     let listed = pages(&store, &Filter::Issuer(suite.entity("user", "older")), 10);
-    let revoked = listed.iter().filter(|record| record.revoked).map(|record| &record.id);
+    let revoked = listed.iter().filter(|record| record.is_revoked()).map(|record| &record.id);
     assert_eq!(revoked.collect::<BTreeSet<_>>(), BTreeSet::from([&older.id, &late.id]));
 }
 
@@ -126,7 +126,7 @@ fn a_clock_far_ahead_revokes_and_removes_nothing<S: Administration>(suite: &Suit
     assert_eq!(open().revoke_before(UnixTime::from_secs(0)).unwrap(), in_force, "nothing was revoked");
     for name in ["far ahead, inserted", "far ahead, restored"] {
         let kept = open().get(&suite.id(name)).unwrap().expect("nothing was removed");
-        assert_eq!((kept.uses, kept.revoked), (1, false));
+        assert_eq!((kept.uses, kept.is_revoked()), (1, false));
     }
 }
 
@@ -143,7 +143,7 @@ fn spent_records_go_after_their_retention<S: Administration>(suite: &Suite, open
     drained(&open());
     let id = |name: &str| suite.id(["retention ", name].concat());
     let spend = |name: &str, now: u64| {
-        let spent = open().spend(&id(name), &claim("x"), time(now)).unwrap();
+        let spent = open().spend(&id(name), &claim("x"), &Use::anonymous(time(now))).unwrap();
         assert!(matches!(spent, Spend::Spent { repeated: false, .. }), "{spent:?}");
         assert_eq!(open().get(&id(name)).unwrap().unwrap().last_use, Some(time(now)));
         spent.grant()
@@ -168,7 +168,7 @@ fn spent_records_go_after_their_retention<S: Administration>(suite: &Suite, open
     assert_eq!(open().get(&id("b")).unwrap().unwrap().last_use, Some(time(100)));
     assert_eq!(purge(150, 50, 10), 2, "a, and the one that was spent when inserted");
     assert!(!there("a") && there("b") && there("c") && !there("spent when inserted"));
-    assert_eq!(open().spend(&id("a"), &claim("x"), time(150)).unwrap(), Spend::Absent);
+    assert_eq!(open().spend(&id("a"), &claim("x"), &Use::anonymous(time(150))).unwrap(), Spend::Absent);
 
     spend("b", 110);
     spend("d", 160);
@@ -191,7 +191,7 @@ fn a_clock_that_goes_back_shortens_no_retention<S: Administration>(suite: &Suite
     drained(&open());
     insert(&open(), &suite.limited(&id, 2));
     for (name, now) in [("a", 100), ("b", 50)] {
-        let spent = open().spend(&id, &claim(name), UnixTime::from_secs(now)).unwrap();
+        let spent = open().spend(&id, &claim(name), &Use::anonymous(UnixTime::from_secs(now))).unwrap();
         assert!(matches!(spent, Spend::Spent { repeated: false, .. }), "{spent:?}");
     }
     let purge = |now| open().purge_spent(UnixTime::from_secs(now), Duration::from_secs(50), 9).unwrap();
@@ -249,12 +249,12 @@ fn counts_tell_what_is_there<S: Administration>(suite: &Suite, store: &S) {
     let before = store.counts().unwrap();
     let id = |name: &str| suite.id(["counted ", name].concat());
     insert(store, &suite.record(&id("a")));
-    insert(store, &Record { revoked: true, ..suite.limited(&id("b"), 2) });
+    insert(store, &Record { revocation: Some(FOR_GOOD), ..suite.limited(&id("b"), 2) });
     let never = Record { expires: Some(UnixTime::MAX), ..suite.limited(&id("c"), 1) };
     insert(store, &suite.sealed(never));
     let old = Record { created: UnixTime::from_secs(0), ..suite.record(&id("old")) };
     insert(store, &suite.sealed(old));
-    let _won = store.spend(&id("c"), &claim("x"), NOW).unwrap();
+    let _won = store.spend(&id("c"), &claim("x"), &USE).unwrap();
     let subject = suite.entity("user", "counted");
     assert_eq!(store.raise_generation(&subject, &suite.generation(&subject, 1)).unwrap(), Raise::Raised);
     let after = store.counts().unwrap();
@@ -271,7 +271,7 @@ fn claims_and_generations_are_paged<S: Administration>(suite: &Suite, store: &S)
     insert(store, &suite.limited(&id, 9));
     let made: Vec<_> = ["\0", "a", "a\0", "ab", "b"].into_iter().map(claim).zip((4..9).rev()).collect();
     for (claim, _) in &made {
-        let _won = store.spend(&id, claim, NOW).unwrap();
+        let _won = store.spend(&id, claim, &USE).unwrap();
     }
     for limit in 1..7 {
         let mut found = Vec::new();
@@ -342,7 +342,7 @@ fn keys_are_replaced_where_they_are_the_old_ones<S: Administration>(suite: &Suit
     assert_eq!(store.reseal(&changes).unwrap(), 0, "there is nothing yet");
     insert(&store, &record);
     assert_eq!(store.raise_generation(&subject, &generation).unwrap(), Raise::Raised);
-    let _won = store.spend(&record.id, &claim("x"), NOW).unwrap();
+    let _won = store.spend(&record.id, &claim("x"), &USE).unwrap();
     assert_eq!(store.reseal(&changes).unwrap(), 2);
     assert_eq!(store.reseal(&changes).unwrap(), 0, "these are no longer the old keys");
     drop(store);
@@ -361,7 +361,9 @@ fn a_restored_store_answers_like_the_former<S: Administration>(suite: &Suite, op
         ..suite.limited(&suite.id("restored"), 2)
     });
     let subject = suite.entity("user", "restored");
-    let [a, b] = [1, 0].map(|uses_left| Held { uses_left, grant: GrantId::draw().unwrap() });
+    let grants = [GrantId::draw().unwrap(), GrantId::draw().unwrap()];
+    let [a, b] =
+        [(1, grants[0]), (0, grants[1])].map(|(uses_left, grant)| Held { uses_left, grant, spent: USE });
     let claims = vec![(claim("a"), a), (claim("b"), b)];
     let of = |subject: &Entity, number| Item::Generation {
         subject: subject.clone(),
@@ -373,13 +375,13 @@ fn a_restored_store_answers_like_the_former<S: Administration>(suite: &Suite, op
     assert_eq!(store.insert(&record).unwrap(), Insert::Exists);
     drop(store);
     let store = open();
-    let again = Spend::Spent { uses_left: Some(1), grant: Some(a.grant), repeated: true };
-    assert_eq!(store.spend(&record.id, &claim("a"), NOW).unwrap(), again);
-    assert_eq!(store.spend(&record.id, &claim("c"), NOW).unwrap(), Spend::Exhausted);
+    let again = Spend::Spent { uses_left: Some(1), grant: Some(grants[0]), repeated: true };
+    assert_eq!(store.spend(&record.id, &claim("a"), &USE).unwrap(), again);
+    assert_eq!(store.spend(&record.id, &claim("c"), &USE).unwrap(), Spend::Exhausted);
     assert_eq!(store.generation(&subject).unwrap().unwrap().number, 7);
     let listed = pages(&store, &Filter::Resource(suite.entity("space", "restored")), 2);
     assert_eq!(listed, std::slice::from_ref(&record));
-    let kept = store.refund(&record.id, &claim("b"), b.grant).unwrap();
+    let kept = store.refund(&record.id, &claim("b"), grants[1]).unwrap();
     assert_eq!(kept, Refund::Kept, "the store that the claim comes from may have answered it to others");
     assert_eq!(store.restore(&items).unwrap(), 0, "what is there stays as it is");
     // Of several generations of one subject the latest stays, in any order.
@@ -392,7 +394,7 @@ fn a_restored_store_answers_like_the_former<S: Administration>(suite: &Suite, op
     assert_eq!(store.claims(&record.id, None, 9).unwrap(), claims);
 
     // A revoked token stays revoked, and a generation is never lowered, in any order.
-    let revoked = Record { revoked: true, ..record };
+    let revoked = Record { revocation: Some(FOR_GOOD), ..record };
     let items = [Item::Token { record: revoked.clone(), claims: Vec::new() }, of(&subject, 8)];
     assert_eq!((store.restore(&items).unwrap(), store.restore(&items).unwrap()), (2, 0));
     assert_eq!(store.restore(&[of(&subject, 6)]).unwrap(), 0);
@@ -403,7 +405,7 @@ fn a_restored_store_answers_like_the_former<S: Administration>(suite: &Suite, op
     let store = open();
     assert_eq!(store.generation(&subject).unwrap().unwrap().number, 11);
     assert_eq!(store.get(&revoked.id).unwrap(), Some(revoked.clone()));
-    assert_eq!(store.spend(&revoked.id, &claim("a"), NOW).unwrap(), again, "and its claims are answered");
+    assert_eq!(store.spend(&revoked.id, &claim("a"), &USE).unwrap(), again, "and its claims are answered");
 }
 
 // Runs after the rest of the suite. No fault of this kind may exist, even if others use the store.

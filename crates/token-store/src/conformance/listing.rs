@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, thread};
 
 use token_core::UnixTime;
 
-use super::suite::{FAR_AHEAD, Suite, altered, holds, insert, insert_ten, pages};
+use super::suite::{FAR_AHEAD, FOR_GOOD, Suite, altered, holds, insert, insert_ten, pages};
 use crate::{Cursor, Entity, Filter, Record, Revoke, StoreError, TokenId, TokenStore};
 
 pub(super) fn check<S: TokenStore>(suite: &Suite, open: &impl Fn() -> S) {
@@ -29,8 +29,8 @@ fn filters_and_order<S: TokenStore>(suite: &Suite, open: &impl Fn() -> S) {
     };
 
     let store = open();
-    assert_eq!(store.revoke(&all[4].id).unwrap(), Revoke::Revoked);
-    all[4].revoked = true;
+    assert_eq!(store.revoke(&all[4].id, &FOR_GOOD).unwrap(), Revoke::Revoked);
+    all[4].revocation = Some(FOR_GOOD);
     for limit in [1, 2, 3, 9, 10, 11, usize::MAX] {
         let listed = pages(&store, &Filter::Issuer(alice.clone()), limit);
         assert_eq!(listed, all[..6], "whole records, by id");
@@ -117,7 +117,7 @@ fn pages_stay_good_while_others_write<S: TokenStore>(suite: &Suite, store: &S) {
                 insert(store, &record(format!("stays {number:02} comes"), None));
                 store.purge(gone, 1).unwrap();
                 let stays = suite.id(format!("stays {number:02}"));
-                assert_eq!(store.revoke(&stays).unwrap(), Revoke::Revoked);
+                assert_eq!(store.revoke(&stays, &FOR_GOOD).unwrap(), Revoke::Revoked);
             }
         });
         let mut last = false;

@@ -8,7 +8,7 @@ use std::{
     },
 };
 
-use super::suite::{IDEMPOTENT, LINEARIZABLE, NOW, Suite, claim, holds, insert, together};
+use super::suite::{FOR_GOOD, IDEMPOTENT, LINEARIZABLE, Suite, USE, claim, holds, insert, together};
 use crate::{Insert, Record, Refund, Revoke, Spend, TokenStore};
 
 const THREADS: usize = 64;
@@ -31,7 +31,7 @@ fn as_many_win_as_there_are_uses<S: TokenStore>(suite: &Suite, store: &S) {
         insert(store, &suite.limited(&id, limit));
         // The number of uses left after each win.
         let wins = Mutex::new(Vec::new());
-        together(0..THREADS, |thread| match store.spend(&id, &claim(thread.to_string()), NOW).unwrap() {
+        together(0..THREADS, |thread| match store.spend(&id, &claim(thread.to_string()), &USE).unwrap() {
             Spend::Spent { uses_left: Some(left), repeated: false, .. } => wins.lock().unwrap().push(left),
             Spend::Exhausted => {}
             other => panic!("{other:?}"),
@@ -61,7 +61,7 @@ fn one_claim_counts_once<S: TokenStore>(suite: &Suite, store: &S) {
     let id = suite.id("one claim");
     insert(store, &suite.limited(&id, 10));
     let first = AtomicUsize::new(0);
-    together(0..THREADS, |_| match store.spend(&id, &claim("the one"), NOW).unwrap() {
+    together(0..THREADS, |_| match store.spend(&id, &claim("the one"), &USE).unwrap() {
         Spend::Spent { uses_left: Some(9), repeated, .. } => {
             first.fetch_add(usize::from(!repeated), Ordering::Relaxed);
         }
@@ -79,7 +79,7 @@ fn refunds_leave_nothing<S: TokenStore>(suite: &Suite, store: &S) {
         for round in 0..10 {
             let claim = claim(format!("{thread} {round}"));
             if let Spend::Spent { grant: Some(grant), repeated: false, .. } =
-                store.spend(&id, &claim, NOW).unwrap()
+                store.spend(&id, &claim, &USE).unwrap()
             {
                 assert!(holders.fetch_add(1, Ordering::SeqCst) < 2, "more hold a use than the limit");
                 holders.fetch_sub(1, Ordering::SeqCst);
@@ -97,13 +97,13 @@ fn nothing_is_spent_after_a_revocation<S: TokenStore>(suite: &Suite, store: &S) 
     let won = Mutex::new(BTreeSet::new());
     together(0..5, |thread| {
         if thread == 4 {
-            assert_eq!(store.revoke(&id).unwrap(), Revoke::Revoked);
+            assert_eq!(store.revoke(&id, &FOR_GOOD).unwrap(), Revoke::Revoked);
             revoked.store(true, Ordering::SeqCst);
             return;
         }
         for round in 0..20 {
             let before = revoked.load(Ordering::SeqCst);
-            match store.spend(&id, &claim(format!("{thread} {round}")), NOW).unwrap() {
+            match store.spend(&id, &claim(format!("{thread} {round}")), &USE).unwrap() {
                 Spend::Spent { uses_left, .. } => {
                     assert!(!before, "spent after the revocation was acknowledged");
                     assert!(won.lock().unwrap().insert(uses_left), "two have one use");
@@ -115,5 +115,5 @@ fn nothing_is_spent_after_a_revocation<S: TokenStore>(suite: &Suite, store: &S) 
     });
     let kept = store.get(&id).unwrap().unwrap();
     assert_eq!(kept.uses, u64::try_from(won.into_inner().unwrap().len()).unwrap());
-    assert!(kept.revoked);
+    assert!(kept.is_revoked());
 }

@@ -2,7 +2,7 @@
 
 use token_core::{Purpose, UnixTime};
 
-use super::suite::{ATOMIC, DURABLE, Suite, holds, insert};
+use super::suite::{ATOMIC, DURABLE, FOR_GOOD, Suite, holds, insert};
 use crate::{Entity, Insert, Record, Revoke, StoreError, TokenId, TokenStore};
 
 pub(super) fn check<S: TokenStore>(suite: &Suite, open: &impl Fn() -> S) {
@@ -23,8 +23,8 @@ fn everything_comes_back<S: TokenStore>(suite: &Suite, open: &impl Fn() -> S) {
         created: UnixTime::from_secs(1_500_000_123),
         expires: Some(UnixTime::MAX),
         uses: 1,
-        revoked: true,
-        name: Some("n\0\u{feff}".repeat(500)),
+        revocation: Some(FOR_GOOD),
+        name: Some("n\0\u{feff}".repeat(50)),
         ..suite.limited(&suite.id("full"), u64::MAX)
     });
     let store = open();
@@ -98,12 +98,12 @@ fn too_large_is_refused<S: TokenStore>(suite: &Suite, store: &S) {
 fn revoking_is_for_good<S: TokenStore>(suite: &Suite, open: &impl Fn() -> S) {
     let record = suite.record(&suite.id("revoked"));
     let store = open();
-    assert_eq!(store.revoke(&record.id).unwrap(), Revoke::Absent);
+    assert_eq!(store.revoke(&record.id, &FOR_GOOD).unwrap(), Revoke::Absent);
     insert(&store, &record);
     for _ in 0..2 {
-        assert_eq!(store.revoke(&record.id).unwrap(), Revoke::Revoked);
+        assert_eq!(store.revoke(&record.id, &FOR_GOOD).unwrap(), Revoke::Revoked);
     }
     drop(store);
-    let revoked = Record { revoked: true, ..record };
+    let revoked = Record { revocation: Some(FOR_GOOD), ..record };
     assert_eq!(open().get(&revoked.id).unwrap(), Some(revoked));
 }

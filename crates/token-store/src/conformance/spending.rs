@@ -4,8 +4,10 @@ use std::cell::Cell;
 
 use token_core::UnixTime;
 
-use super::suite::{IDEMPOTENT, NOW, Suite, again, claim, granted, holds, insert, plain, spend, won};
-use crate::{ClaimId, GrantId, Held, Insert, Record, Refund, Revoke, Spend, TokenId, TokenStore};
+use super::suite::{
+    FOR_GOOD, IDEMPOTENT, NOW, Suite, USE, again, claim, granted, holds, insert, plain, spend, won,
+};
+use crate::{ClaimId, GrantId, Held, Insert, Record, Refund, Revoke, Spend, TokenId, TokenStore, Use};
 
 pub(super) fn check<S: TokenStore>(suite: &Suite, open: &impl Fn() -> S) {
     holds("the contract of `spend`", || a_limit_is_kept(suite, open));
@@ -55,7 +57,7 @@ fn a_claim_is_answered_alike_for_ever<S: TokenStore>(suite: &Suite, open: &impl 
         assert_eq!(spend(&store, &record.id, "b"), again(0), "also when exhausted");
     }
     assert_eq!(spend(&store, &record.id, "c"), Spend::Exhausted);
-    assert_eq!(store.revoke(&record.id).unwrap(), Revoke::Revoked);
+    assert_eq!(store.revoke(&record.id, &FOR_GOOD).unwrap(), Revoke::Revoked);
     assert_eq!(spend(&store, &record.id, "a"), again(1), "also when revoked");
     assert_eq!(spend(&store, &record.id, "c"), Spend::Revoked);
     assert_eq!(uses(&store, &record.id), 2);
@@ -84,12 +86,13 @@ fn the_time_of_the_last_use_never_goes_back<S: TokenStore>(suite: &Suite, open: 
     for record in [suite.record(&suite.id("last use")), suite.limited(&suite.id("last use, limited"), 9)] {
         insert(&open(), &record);
         for (name, now, latest) in [("a", 20, 20), ("b", 30, 30), ("c", 10, 30), ("d", 40, 40)] {
-            let spent = open().spend(&record.id, &claim(name), UnixTime::from_secs(now)).unwrap();
+            let spent =
+                open().spend(&record.id, &claim(name), &Use::anonymous(UnixTime::from_secs(now))).unwrap();
             assert!(matches!(spent, Spend::Spent { repeated: false, .. }), "{spent:?}");
             let kept = open().get(&record.id).unwrap().unwrap();
             assert_eq!(kept.last_use, Some(UnixTime::from_secs(latest)));
         }
-        let again = open().spend(&record.id, &claim("d"), UnixTime::from_secs(50)).unwrap();
+        let again = open().spend(&record.id, &claim("d"), &Use::anonymous(UnixTime::from_secs(50))).unwrap();
         if record.use_limit.is_some() {
             assert!(matches!(again, Spend::Spent { repeated: true, .. }), "{again:?}");
             assert_eq!(open().get(&record.id).unwrap().unwrap().last_use, Some(UnixTime::from_secs(40)));
@@ -112,7 +115,7 @@ fn a_refund_gives_one_use_back<S: TokenStore>(suite: &Suite, open: &impl Fn() ->
     assert_eq!(uses(&store, &record.id), 0);
     let grant = granted(&store, &record.id, "b");
     assert_eq!(spend(&store, &record.id, "a"), Spend::Exhausted, "a refunded claim is forgotten");
-    assert_eq!(store.revoke(&record.id).unwrap(), Revoke::Revoked);
+    assert_eq!(store.revoke(&record.id, &FOR_GOOD).unwrap(), Revoke::Revoked);
     assert_eq!(refund(&store, &record.id, "b", grant), Refund::Refunded);
     assert_eq!(spend(&store, &record.id, "b"), Spend::Revoked);
 }
@@ -134,9 +137,9 @@ fn a_refund_gives_back_no_other_use<S: TokenStore>(suite: &Suite, open: &impl Fn
         open().get(&record.id).unwrap(),
         Some(Record { uses: 1, last_use: Some(NOW), ..record.clone() })
     );
-    let held = Held { uses_left: 0, grant: second };
+    let held = Held { uses_left: 0, grant: second, spent: USE };
     let repeated = Spend::Spent { uses_left: Some(0), grant: Some(second), repeated: true };
-    assert_eq!(open().spend(&record.id, &claim("a"), NOW).unwrap(), repeated, "the same grant");
+    assert_eq!(open().spend(&record.id, &claim("a"), &USE).unwrap(), repeated, "the same grant");
     assert_eq!(open().claimed(&record.id, &claim("a")).unwrap(), Some(held));
     assert_eq!(refund(&open(), &record.id, "a", first), Refund::NotClaimed);
     assert_eq!(refund(&open(), &record.id, "a", second), Refund::Kept);
@@ -186,7 +189,7 @@ fn a_revoked_token_is_not_spent<S: TokenStore>(suite: &Suite, open: &impl Fn() -
     ] {
         let store = open();
         insert(&store, &record);
-        assert_eq!(store.revoke(&record.id).unwrap(), Revoke::Revoked);
+        assert_eq!(store.revoke(&record.id, &FOR_GOOD).unwrap(), Revoke::Revoked);
         assert_eq!(spend(&store, &record.id, "a"), Spend::Revoked, "{name}");
         drop(store);
         assert_eq!(spend(&open(), &record.id, "a"), Spend::Revoked, "{name}");
@@ -204,9 +207,9 @@ fn claims_are_of_one_token<S: TokenStore>(suite: &Suite, store: &S) {
     let longest = ClaimId::new([0xff; ClaimId::MAX_LEN]).unwrap();
     for id in &ids {
         for (claim, uses_left) in claims.iter().zip((0..6).rev()) {
-            assert_eq!(plain(store.spend(id, claim, NOW).unwrap()), won(uses_left), "{id} {claim}");
+            assert_eq!(plain(store.spend(id, claim, &USE).unwrap()), won(uses_left), "{id} {claim}");
         }
-        assert_eq!(store.spend(id, &longest, NOW).unwrap(), Spend::Exhausted);
+        assert_eq!(store.spend(id, &longest, &USE).unwrap(), Spend::Exhausted);
     }
 }
 

@@ -11,8 +11,8 @@ use ring::rand::{SecureRandom, SystemRandom};
 use token_core::{RootKey, UnixTime};
 
 use crate::{
-    ClaimId, Cursor, Entity, Filter, Generation, GrantId, Insert, KeyRing, Owner, Page, Record, Spend, Terms,
-    TokenId, TokenStore,
+    ClaimId, Cursor, Entity, Filter, Generation, GrantId, Insert, KeyRing, Owner, Page, Record, Revocation,
+    Spend, Terms, TokenId, TokenStore, Use,
 };
 
 /// The year 3000, and the latest time: no store accepts that it is so late.
@@ -20,6 +20,12 @@ pub(super) const FAR_AHEAD: [UnixTime; 2] = [UnixTime::from_secs(32_503_680_000)
 
 /// The time at which the suite spends.
 pub(super) const NOW: UnixTime = UnixTime::from_secs(1_500_000_000);
+
+/// A use at that time.
+pub(super) const USE: Use = Use::anonymous(NOW);
+
+/// A revocation at that time.
+pub(super) const FOR_GOOD: Revocation = Revocation::for_good(NOW);
 
 pub(super) const ATOMIC: &str = "G1 (atomic)";
 pub(super) const LINEARIZABLE: &str = "G2 (linearizable)";
@@ -134,12 +140,12 @@ pub(super) fn again(uses_left: u64) -> Spend {
 }
 
 pub(super) fn spend<S: TokenStore>(store: &S, id: &TokenId, name: impl AsRef<[u8]>) -> Spend {
-    plain(store.spend(id, &claim(name), NOW).unwrap())
+    plain(store.spend(id, &claim(name), &USE).unwrap())
 }
 
 /// Spends a use that must be left, and returns its grant.
 pub(super) fn granted<S: TokenStore>(store: &S, id: &TokenId, name: impl AsRef<[u8]>) -> GrantId {
-    let answer = store.spend(id, &claim(name), NOW).unwrap();
+    let answer = store.spend(id, &claim(name), &USE).unwrap();
     assert!(matches!(answer, Spend::Spent { repeated: false, .. }), "{answer:?}");
     answer.grant().expect("a use of a limited token has a grant")
 }

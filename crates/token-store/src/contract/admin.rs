@@ -33,7 +33,7 @@ pub trait Administration: TokenStore {
     ) -> Result<Sweep, StoreError>;
 
     /// Deletes the records that pass the filter as [`delete`](TokenStore::delete) does, page by page as
-    /// [`revoke_all`](Self::revoke_all) does. To delete all that a subject has, delete its generation too.
+    /// [`revoke_all`](Self::revoke_all) does. A page may end before `limit`, so that others need not wait. To delete all that a subject has, delete its generation too.
     ///
     /// # Errors
     /// [`StoreError`], such as [`StoreError::InvalidCursor`] for an `after` that did not come from a page of this
@@ -56,6 +56,9 @@ pub trait Administration: TokenStore {
     ///
     /// Returns the time in force. The time never moves back: if a later one was set before, that one stays in force.
     /// Time 0 reads it without a change. It does not revoke generations; raise them instead.
+    ///
+    /// The store shows such a record with a revocation for good at that time, by nobody and without a reason, unless the
+    /// record has a revocation for good of its own.
     ///
     /// # Errors
     /// [`StoreError`]. After [`StoreError::Unknown`], retry. [`StoreError::ClockAhead`] for a time that
@@ -133,7 +136,7 @@ pub trait Administration: TokenStore {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[must_use]
 pub struct Sweep {
-    /// How many records this page revoked that were not revoked before, or deleted.
+    /// How many records this page changed.
     pub changed: usize,
     /// How many damaged records this page skipped.
     pub damaged: usize,
@@ -252,6 +255,7 @@ pub struct Reseal {
 /// An item to move from store to store.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[expect(clippy::exhaustive_enums, reason = "a store restores every kind")]
+#[expect(clippy::large_enum_variant, reason = "most items are tokens")]
 pub enum Item {
     /// A record, with the claims on it and the use that each holds.
     Token {

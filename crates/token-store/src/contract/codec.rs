@@ -39,6 +39,9 @@ pub(crate) const RECORD: u8 = 1;
 /// The first byte of the key of a generation.
 pub(crate) const GENERATION: u8 = 6;
 
+/// What the check of a use covers as its key.
+const USE: &[u8] = b"use";
+
 /// The version of every value.
 const VERSION: u8 = 1;
 
@@ -199,6 +202,25 @@ impl Record {
     /// [`StoreError::Corrupt`] if the bytes are damaged or are those of another record, [`StoreError::NewerVersion`].
     pub fn from_bytes(id: TokenId, bytes: &[u8]) -> Result<Self, StoreError> {
         decode_record(&record_key(&id), id, bytes)
+    }
+}
+
+impl Use {
+    /// Encodes the use, for a store of your own. Every later version of this software can decode it.
+    ///
+    /// # Errors
+    /// [`StoreError::TooLarge`].
+    pub fn to_bytes(&self) -> Result<Vec<u8>, StoreError> {
+        self.consumer.iter().try_for_each(check_entity)?;
+        encode(USE, self)
+    }
+
+    /// Decodes the use from the result of [`to_bytes`](Self::to_bytes).
+    ///
+    /// # Errors
+    /// [`StoreError::Corrupt`] if the bytes are damaged, [`StoreError::NewerVersion`].
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, StoreError> {
+        decode(USE, bytes)
     }
 }
 

@@ -47,8 +47,7 @@ pub struct Held {
 /// The revocation of a token.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Revocation {
-    /// When the token was revoked, by the clock of the caller. For a token that was created before the time of
-    /// [`revoke_before`](crate::Administration::revoke_before), that time.
+    /// When the token was revoked, by the clock of the caller.
     pub at: UnixTime,
     /// The entity that revoked it, if known.
     pub by: Option<Entity>,
@@ -56,6 +55,14 @@ pub struct Revocation {
     pub reason: String,
     /// Whether [`reinstate`](crate::TokenStore::reinstate) may undo it.
     pub reversible: bool,
+}
+
+impl Use {
+    /// Makes a use by nobody known, at this time.
+    #[must_use]
+    pub const fn anonymous(at: UnixTime) -> Self {
+        Self { consumer: None, at }
+    }
 }
 
 impl Revocation {
@@ -136,7 +143,7 @@ pub struct Record {
     pub last_use: Option<UnixTime>,
     /// Its revocation, if it is revoked.
     pub revocation: Option<Revocation>,
-    /// A name, of 1 to [`MAX_NAME_LEN`](Self::MAX_NAME_LEN) bytes. No other record of the issuer has it.
+    /// A name of at most [`MAX_NAME_LEN`](Self::MAX_NAME_LEN) bytes. No other record of the issuer has it.
     pub name: Option<String>,
     /// Bytes that the host keeps with the token and may change: at most [`MAX_METADATA_LEN`](Self::MAX_METADATA_LEN).
     pub metadata: Vec<u8>,

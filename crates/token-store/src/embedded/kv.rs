@@ -110,7 +110,7 @@ impl<E: Engine> Kv<E> {
                 if draft.get(&layout::left(&new.id))?.is_some() {
                     return Ok(None);
                 }
-                if is_name_taken(draft, &new, new.name.as_deref())? {
+                if is_name_taken(draft, &new)? {
                     return Ok(Some(Insert::NameTaken));
                 }
                 put_new(draft, &new)?;
@@ -208,39 +208,32 @@ impl<E: Engine> Kv<E> {
         let id = id.clone();
         self.write(move |draft| {
             let Some(record) = record(draft, &id)? else { return Ok(Reinstate::Absent) };
-            match &judged(record.clone(), revoke_before(draft)?).revocation {
-                None => Ok(Reinstate::Reinstated),
-                Some(Revocation { reversible: false, .. }) => Ok(Reinstate::ForGood),
-                Some(_) => {
-                    draft.put_record(&Record { revocation: None, ..record })?;
-                    events::append(draft, &Event::Reinstated(id))?;
-                    Ok(Reinstate::Reinstated)
-                }
+            let mut record = judged(record, revoke_before(draft)?);
+            let was_revoked = record.is_revoked();
+            let reinstated = kit::reinstate(&mut record);
+            if was_revoked && reinstated == Reinstate::Reinstated {
+                draft.put_record(&record)?;
+                events::append(draft, Event::Reinstated(id))?;
             }
+            Ok(reinstated)
         })
     }
 
     pub(crate) fn amend(&self, id: &TokenId, amendment: &Amendment) -> Result<Amend, StoreError> {
-        let Amendment { name, metadata } = amendment.clone();
-        codec::check_name(name.as_ref().and_then(Option::as_deref))?;
-        codec::check_metadata(metadata.as_deref().unwrap_or_default())?;
-        let id = id.clone();
+        let (id, amendment) = (id.clone(), amendment.clone());
         self.write(move |draft| {
             let Some(mut record) = record(draft, &id)? else { return Ok(Amend::Absent) };
-            if let Some(name) = name {
-                if is_name_taken(draft, &record, name.as_deref())? {
-                    return Ok(Amend::NameTaken);
-                }
-                if let Some(entry) = name_entry(&record) {
-                    draft.remove(entry);
-                }
-                record.name = name;
-                if let Some(entry) = name_entry(&record) {
-                    draft.put_value(entry, &())?;
-                }
+            let old = name_entry(&record);
+            kit::amend(&mut record, &amendment);
+            let new = name_entry(&record);
+            if old != new && is_name_taken(draft, &record)? {
+                return Ok(Amend::NameTaken);
             }
-            record.metadata = metadata.unwrap_or(record.metadata);
             draft.put_record(&record)?;
+            if old != new {
+                old.into_iter().for_each(|entry| draft.remove(entry));
+                new.into_iter().try_for_each(|entry| draft.put_value(entry, &()))?;
+            }
             Ok(Amend::Amended)
         })
     }
@@ -283,7 +276,7 @@ impl<E: Engine> Kv<E> {
             let raise = kit::raise(&subject, draft.get(&key)?.as_deref(), &next)?;
             if raise == Raise::Raised {
                 draft.put(key, value);
-                events::append(draft, &Event::GenerationRaised(subject, next.number))?;
+                events::append(draft, Event::GenerationRaised(subject, next.number))?;
             }
             Ok(raise)
         })
@@ -300,7 +293,7 @@ impl<E: Engine> Kv<E> {
                 return Ok(Delete::Absent);
             }
             draft.remove(key);
-            events::append(draft, &Event::GenerationDeleted(subject))?;
+            events::append(draft, Event::GenerationDeleted(subject))?;
             Ok(Delete::Deleted)
         })
     }
@@ -319,9 +312,9 @@ fn judged(mut record: Record, before: UnixTime) -> Record {
     record
 }
 
-// Returns whether another record of the issuer has this name.
-fn is_name_taken(view: &impl View, record: &Record, name: Option<&str>) -> Result<bool, StoreError> {
-    let Some(name) = name else { return Ok(false) };
+// Returns whether another record of the issuer has the name. A damaged record keeps its name.
+fn is_name_taken(view: &impl View, record: &Record) -> Result<bool, StoreError> {
+    let Some(name) = &record.name else { return Ok(false) };
     let prefix = layout::name(&record.issuer, name);
     let holder = view.scan(&prefix, &layout::after_all(&prefix), 1)?.into_iter().next();
     Ok(holder.is_some_and(|(key, _)| key.get(prefix.len()..) != Some(record.id.as_bytes())))
@@ -372,9 +365,9 @@ fn index_entries(record: &Record) -> impl Iterator<Item = Vec<u8>> {
         Some(layout::issuer(&record.issuer)),
         record.expires.map(layout::expiry),
         record.spent_at().map(layout::spent),
-        record.name.as_deref().map(|name| layout::name(&record.issuer, name)),
     ];
-    prefixes.into_iter().flatten().map(|prefix| layout::entry(prefix, &record.id))
+    let entries = prefixes.into_iter().flatten().map(|prefix| layout::entry(prefix, &record.id));
+    entries.chain(name_entry(record))
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@
 //! 00 "commits"                         how many commits there were, u64 big-endian (in sled only)
 //! 00 "newest"                          the newest creation time that was seen, to within ten minutes
 //! 00 "revoked before"                  records created before this time are revoked
-//! 00 "events"                          the id of the log of events, and the number of the next event
+//! 00 "events"                          the number of the next event, and the tag of the last
 //! 01 id                                a record
 //! 02 len(id) id claim                  a claim on a record with a use limit
 //! 03 len(kind) kind len(id) id token   index: the records about a resource
@@ -73,6 +73,9 @@ pub(crate) const GENERATIONS: &[u8] = &[GENERATION];
 /// The prefix of all notes that claims of a purged record are left.
 pub(crate) const ALL_LEFT: &[u8] = &[LEFT];
 
+/// The prefix of all events.
+pub(crate) const EVENTS: &[u8] = &[EVENT];
+
 /// The key of a claim.
 pub(crate) fn claim(id: &TokenId, claim: &ClaimId) -> Vec<u8> {
     let mut key = claims(id);
@@ -117,6 +120,11 @@ pub(crate) fn name(issuer: &Entity, name: &str) -> Vec<u8> {
     key.extend_from_slice(&codec::part_len(name.as_bytes()));
     key.extend_from_slice(name.as_bytes());
     key
+}
+
+/// Returns the number of the event that the key of an event names.
+pub(crate) fn event_of(key: &[u8]) -> Option<u64> {
+    Some(u64::from_be_bytes(key.strip_prefix(EVENTS)?.try_into().ok()?))
 }
 
 /// The key of an event.
@@ -179,7 +187,7 @@ pub(crate) fn entry_of(key: &[u8]) -> Option<Entry> {
             let (_, rest) = part(rest)?;
             id(part(rest)?.1).map(Entry::Index)
         }
-        EVENT => (rest.len() == size_of::<u64>()).then_some(Entry::Event),
+        EVENT => event_of(key).map(|_| Entry::Event),
         EXPIRY | SPENT => id(rest.get(size_of::<u64>()..)?).map(Entry::Index),
         GENERATION => subject_of(key).map(Entry::Generation),
         LEFT => id(rest).map(Entry::Left),

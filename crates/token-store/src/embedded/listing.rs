@@ -58,11 +58,16 @@ impl Listing {
         let more = pairs.len() > limit;
         pairs.truncate(limit);
         let next = more.then(|| match (pairs.last(), after) {
-            (Some((key, _)), _) => self.cursor(key.get(self.prefix.len()..).unwrap_or_default()),
+            (Some((key, _)), _) => self.after(key),
             (None, Some(after)) => after.clone(),
             (None, None) => self.cursor(&[]),
         });
         Ok((pairs, next))
+    }
+
+    /// Returns the cursor to the page after this key.
+    pub(crate) fn after(&self, key: &[u8]) -> Cursor {
+        self.cursor(key.get(self.prefix.len()..).unwrap_or_default())
     }
 
     fn cursor(&self, place: &[u8]) -> Cursor {

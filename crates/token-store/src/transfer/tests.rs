@@ -9,8 +9,11 @@ use token_core::{RootKey, UnixTime};
 use super::*;
 use crate::{
     ClaimId, Entity, Filter, Generation, GrantId, Held, Insert, KeyRing, MemoryStore, Owner, Raise, Record,
-    Spend, Terms, TokenId, TokenStore,
+    Spend, Terms, TokenId, TokenStore, Use,
 };
+
+const USE: Use = Use::anonymous(UnixTime::from_secs(1));
+const FOR_GOOD: Revocation = Revocation::for_good(UnixTime::from_secs(2));
 
 /// An export of version 1 with its key ring, written once and never changed.
 const GOLDEN: &str = include_str!("../../tests/golden/export-v1.jsonl");
@@ -36,14 +39,11 @@ fn filled(keys: &KeyRing, records: u32, generations: u32) -> MemoryStore {
             ..Terms::unlimited(&id, &user)
         };
         let mut record = Record::new(terms, &RootKey::derive_any(&number.to_be_bytes()), keys).unwrap();
-        record.revoked = number % 5 == 0;
-        record.name = (number % 2 == 0).then(|| "a name".into());
+        record.revocation = (number % 5 == 0).then_some(FOR_GOOD);
+        record.name = (number % 2 == 0).then(|| format!("name {number}"));
         assert_eq!(store.insert(&record).unwrap(), Insert::Inserted);
         if number % 3 > 0 && number % 5 > 0 {
-            assert!(matches!(
-                store.spend(&id, &claim(1), UnixTime::from_secs(1)).unwrap(),
-                Spend::Spent { .. }
-            ));
+            assert!(matches!(store.spend(&id, &claim(1), &USE).unwrap(), Spend::Spent { .. }));
         }
     }
     for name in 0..generations {
@@ -121,7 +121,7 @@ fn a_token_with_more_claims_than_a_line_holds_is_named() {
     let claim = |number: usize| ClaimId::new([&number.to_be_bytes()[4..], &long[..]].concat()).unwrap();
     let limit = u64::try_from(many).unwrap();
     let grant = GrantId::draw().unwrap();
-    let held = |uses_left| Held { uses_left, grant };
+    let held = |uses_left| Held { uses_left, grant, spent: USE };
     let claims: Vec<_> = (0..many).map(claim).zip((0..limit).rev().map(held)).collect();
     let record = all(&store).0.remove(0);
     let record = Record { id: id(7), uses: limit, use_limit: NonZeroU64::new(limit), ..record };
@@ -143,10 +143,7 @@ fn an_interrupted_import_goes_on_and_overwrites_nothing() {
     });
     assert!(stopped.is_err());
     assert_eq!(copy.counts().unwrap().records, 256);
-    assert!(matches!(
-        copy.spend(&id(3), &claim(2), UnixTime::from_secs(1)).unwrap(),
-        Spend::Spent { uses_left: None, .. }
-    ));
+    assert!(matches!(copy.spend(&id(3), &claim(2), &USE).unwrap(), Spend::Spent { uses_left: None, .. }));
     let moved = import(&copy, &mut Cursor::new(&bytes), Epoch::Same, &mut |_| ()).unwrap();
     assert_eq!((moved.tokens, moved.kept), (600, 600 + 300 - 256));
     assert_eq!(copy.get(&id(3)).unwrap().unwrap().uses, 1, "what was done since stays");
@@ -159,7 +156,7 @@ fn a_new_epoch_voids_everything_older() {
     let (copy, moved) = imported(&bytes, Epoch::New(&keys));
     assert_eq!((moved.tokens, moved.generations, moved.kept), (10, 300, 310));
     let (records, generations) = all(&copy);
-    assert!(records.len() == 10 && records.iter().all(|record| record.revoked));
+    assert!(records.len() == 10 && records.iter().all(|record| record.is_revoked()));
     assert!(generations.len() == 300 && generations.iter().all(|(_, generation)| generation.number == 2));
     let distinct: BTreeSet<_> = generations
         .iter()
@@ -170,9 +167,9 @@ fn a_new_epoch_voids_everything_older() {
         .collect();
     assert!(distinct.len() == 300 && !distinct.contains(&[7; 32]));
     for number in 0..10 {
-        assert_eq!(copy.spend(&id(number), &claim(9), UnixTime::from_secs(1)).unwrap(), Spend::Revoked);
+        assert_eq!(copy.spend(&id(number), &claim(9), &USE).unwrap(), Spend::Revoked);
     }
-    let again = copy.spend(&id(1), &claim(1), UnixTime::from_secs(1)).unwrap();
+    let again = copy.spend(&id(1), &claim(1), &USE).unwrap();
     assert!(matches!(again, Spend::Spent { uses_left: Some(0), repeated: true, .. }));
 }
 
@@ -184,7 +181,7 @@ fn a_new_epoch_voids_also_what_came_in_before_and_for_good() {
     let again = |epoch| import(&copy, &mut Cursor::new(&bytes), epoch, &mut |_| ()).unwrap().kept;
     assert_eq!((again(Epoch::Same), again(Epoch::New(&keys))), (0, 8 + 3), "two were revoked");
     let revoked = all(&copy);
-    assert!(revoked.0.len() == 10 && revoked.0.iter().all(|record| record.revoked));
+    assert!(revoked.0.len() == 10 && revoked.0.iter().all(|record| record.is_revoked()));
     assert!(revoked.1.len() == 3 && revoked.1.iter().all(|(_, generation)| generation.number == 2));
     assert_eq!((again(Epoch::New(&keys)), again(Epoch::Same)), (0, 0));
     assert_eq!(all(&copy), revoked, "nothing comes back");
@@ -203,11 +200,7 @@ fn what_was_revoked_before_a_time_is_revoked_where_it_goes() {
         let created = UnixTime::from_secs(1_399_999_999);
         let late = Record { id: id(9), created, ..all(&store).0.remove(1) };
         assert_eq!(copy.insert(&late).unwrap(), Insert::Inserted);
-        assert_eq!(
-            copy.spend(&id(9), &claim(9), UnixTime::from_secs(1)).unwrap(),
-            Spend::Revoked,
-            "{epoch:?}"
-        );
+        assert_eq!(copy.spend(&id(9), &claim(9), &USE).unwrap(), Spend::Revoked, "{epoch:?}");
         assert_eq!(exported(&imported(&bytes, Epoch::Same).0).0, bytes);
     }
 }

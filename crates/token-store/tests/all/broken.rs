@@ -7,8 +7,9 @@ use std::{
 
 use token_core::UnixTime;
 use token_store::{
-    ClaimId, Cursor, Entity, Filter, Generation, GrantId, Held, Insert, MemoryStore, Page, Raise, Record,
-    Refund, Revoke, Spend, StoreError, TokenId, TokenStore, conformance,
+    Amend, Amendment, ClaimId, Cursor, Delete, Entity, Filter, Generation, GrantId, Held, Insert,
+    MemoryStore, Page, Raise, Record, Refund, Reinstate, Revocation, Revoke, Spend, StoreError, TokenId,
+    TokenStore, Use, conformance,
 };
 
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -29,14 +30,14 @@ impl TokenStore for Broken {
     fn get(&self, id: &TokenId) -> Result<Option<Record>, StoreError> {
         self.0.get(id)
     }
-    fn spend(&self, id: &TokenId, claim: &ClaimId, now: UnixTime) -> Result<Spend, StoreError> {
+    fn spend(&self, id: &TokenId, claim: &ClaimId, by: &Use) -> Result<Spend, StoreError> {
         static CALLS: AtomicU64 = AtomicU64::new(0);
         match self.1 {
             Defect::ForgetsClaims => {
                 let call = CALLS.fetch_add(1, Ordering::Relaxed).to_be_bytes();
-                self.0.spend(id, &ClaimId::new(call).unwrap(), now)
+                self.0.spend(id, &ClaimId::new(call).unwrap(), by)
             }
-            _ => self.0.spend(id, claim, now),
+            _ => self.0.spend(id, claim, by),
         }
     }
     fn claimed(&self, id: &TokenId, claim: &ClaimId) -> Result<Option<Held>, StoreError> {
@@ -45,8 +46,17 @@ impl TokenStore for Broken {
     fn refund(&self, id: &TokenId, claim: &ClaimId, grant: GrantId) -> Result<Refund, StoreError> {
         self.0.refund(id, claim, grant)
     }
-    fn revoke(&self, id: &TokenId) -> Result<Revoke, StoreError> {
-        self.0.revoke(id)
+    fn revoke(&self, id: &TokenId, revocation: &Revocation) -> Result<Revoke, StoreError> {
+        self.0.revoke(id, revocation)
+    }
+    fn reinstate(&self, id: &TokenId) -> Result<Reinstate, StoreError> {
+        self.0.reinstate(id)
+    }
+    fn amend(&self, id: &TokenId, amendment: &Amendment) -> Result<Amend, StoreError> {
+        self.0.amend(id, amendment)
+    }
+    fn delete(&self, id: &TokenId) -> Result<Delete, StoreError> {
+        self.0.delete(id)
     }
     fn list(&self, filter: &Filter, after: Option<&Cursor>, limit: usize) -> Result<Page, StoreError> {
         if self.1 != Defect::ForgetsTheFilterOfACursor {
@@ -72,6 +82,9 @@ impl TokenStore for Broken {
     }
     fn raise_generation(&self, subject: &Entity, next: &Generation) -> Result<Raise, StoreError> {
         self.0.raise_generation(subject, next)
+    }
+    fn delete_generation(&self, subject: &Entity) -> Result<Delete, StoreError> {
+        self.0.delete_generation(subject)
     }
 }
 

@@ -15,11 +15,11 @@ use std::{
 
 use token_core::UnixTime;
 use token_store::{
-    Administration, CacheConfig, CachedStore, ClaimId, Cursor, Entity, Filter, Generation, GrantId, Held,
-    Insert, KeyPlace, KeyRing, MemoryStore, Page, Raise, Record, Refund, Reseal, Revoke, Spend, StoreError,
-    Terms, TokenId, TokenStore,
+    Administration, Amend, Amendment, CacheConfig, CachedStore, ClaimId, Cursor, Delete, Entity, Filter,
+    Generation, GrantId, Held, Insert, KeyPlace, KeyRing, MemoryStore, Page, Raise, Record, Refund,
+    Reinstate, Reseal, Revocation, Revoke, Spend, StoreError, Terms, TokenId, TokenStore, Use,
 };
-use token_test::records::{self, claim, generation, id, terms, user};
+use token_test::records::{self, FOR_GOOD, USE, claim, generation, id, terms, user};
 
 const TTL: Duration = Duration::from_secs(3);
 const ABSENT_TTL: Duration = Duration::from_secs(1);
@@ -96,8 +96,8 @@ impl TokenStore for Far {
     fn get(&self, id: &TokenId) -> Result<Option<Record>, StoreError> {
         self.read(|| self.store.get(id))
     }
-    fn spend(&self, id: &TokenId, claim: &ClaimId, now: UnixTime) -> Result<Spend, StoreError> {
-        self.store.spend(id, claim, now)
+    fn spend(&self, id: &TokenId, claim: &ClaimId, by: &Use) -> Result<Spend, StoreError> {
+        self.store.spend(id, claim, by)
     }
     fn claimed(&self, id: &TokenId, claim: &ClaimId) -> Result<Option<Held>, StoreError> {
         self.store.claimed(id, claim)
@@ -105,8 +105,17 @@ impl TokenStore for Far {
     fn refund(&self, id: &TokenId, claim: &ClaimId, grant: GrantId) -> Result<Refund, StoreError> {
         self.store.refund(id, claim, grant)
     }
-    fn revoke(&self, id: &TokenId) -> Result<Revoke, StoreError> {
-        self.store.revoke(id)
+    fn revoke(&self, id: &TokenId, revocation: &Revocation) -> Result<Revoke, StoreError> {
+        self.store.revoke(id, revocation)
+    }
+    fn reinstate(&self, id: &TokenId) -> Result<Reinstate, StoreError> {
+        self.store.reinstate(id)
+    }
+    fn amend(&self, id: &TokenId, amendment: &Amendment) -> Result<Amend, StoreError> {
+        self.store.amend(id, amendment)
+    }
+    fn delete(&self, id: &TokenId) -> Result<Delete, StoreError> {
+        self.store.delete(id)
     }
     fn list(&self, filter: &Filter, after: Option<&Cursor>, limit: usize) -> Result<Page, StoreError> {
         self.store.list(filter, after, limit)
@@ -122,6 +131,9 @@ impl TokenStore for Far {
     }
     fn raise_generation(&self, subject: &Entity, next: &Generation) -> Result<Raise, StoreError> {
         self.store.raise_generation(subject, next)
+    }
+    fn delete_generation(&self, subject: &Entity) -> Result<Delete, StoreError> {
+        self.store.delete_generation(subject)
     }
 }
 
@@ -162,7 +174,7 @@ impl Host {
     }
 
     fn revoked(&self, id: &TokenId) -> bool {
-        self.cached.get(id).unwrap().unwrap().revoked
+        self.cached.get(id).unwrap().unwrap().is_revoked()
     }
 
     fn number(&self) -> u64 {
@@ -206,7 +218,7 @@ fn a_revocation_elsewhere_is_seen_after_the_time_to_live() {
     let host = Host::new();
     let id = host.insert("a", None);
     assert!(!host.revoked(&id));
-    assert_eq!(host.far.revoke(&id).unwrap(), Revoke::Revoked);
+    assert_eq!(host.far.revoke(&id, &FOR_GOOD).unwrap(), Revoke::Revoked);
     host.pass(TTL - TICK);
     assert!(!host.revoked(&id));
     assert_eq!(host.far.reads(), 1);
@@ -223,7 +235,7 @@ fn the_time_to_live_counts_from_before_the_store_was_asked() {
     thread::scope(|scope| {
         let slow = scope.spawn(|| host.revoked(&id));
         has_read.recv().unwrap();
-        assert_eq!(host.far.revoke(&id).unwrap(), Revoke::Revoked);
+        assert_eq!(host.far.revoke(&id, &FOR_GOOD).unwrap(), Revoke::Revoked);
         host.pass(TTL);
         // The slow answer would be stale for this caller, who does not wait for it.
         assert!(host.revoked(&id));
@@ -237,7 +249,7 @@ fn the_time_to_live_counts_from_before_the_store_was_asked() {
     thread::scope(|scope| {
         let slow = scope.spawn(|| host.revoked(&other));
         has_read.recv().unwrap();
-        assert_eq!(host.far.revoke(&other).unwrap(), Revoke::Revoked);
+        assert_eq!(host.far.revoke(&other, &FOR_GOOD).unwrap(), Revoke::Revoked);
         host.pass(TTL);
         go.send(()).unwrap();
         assert!(!slow.join().unwrap());
@@ -268,7 +280,7 @@ fn nothing_serves_where_the_time_to_live_is_zero() {
         Host::with(CacheConfig { ttl: zero, absent_ttl: zero, outage: zero, ..CacheConfig::default() });
     let id = host.insert("a", None);
     assert!(!host.revoked(&id));
-    assert_eq!(host.far.revoke(&id).unwrap(), Revoke::Revoked);
+    assert_eq!(host.far.revoke(&id, &FOR_GOOD).unwrap(), Revoke::Revoked);
     assert!(host.revoked(&id));
 }
 
@@ -302,12 +314,12 @@ fn overtaken<T: Copy + Send + PartialEq + std::fmt::Debug>(
 fn what_was_read_before_a_change_is_not_kept_after_it() {
     let host = Host::new();
     let uses = |id: &TokenId| host.cached.get(id).unwrap().map(|record| record.uses);
-    let revoked = |id: &TokenId| host.cached.get(id).unwrap().map(|record| record.revoked);
+    let revoked = |id: &TokenId| host.cached.get(id).unwrap().map(|record| record.is_revoked());
     let cached = &host.cached;
 
     let a = host.insert("a", Some(9));
     let grant = Cell::new(None);
-    let spend = || grant.set(cached.spend(&a, &claim(1), UnixTime::from_secs(1)).unwrap().grant());
+    let spend = || grant.set(cached.spend(&a, &claim(1), &USE).unwrap().grant());
     assert_eq!(overtaken(&host, || uses(&a), spend), Some(1));
     let grant = grant.get().unwrap();
     let refunded = overtaken(&host, || uses(&a), || done(cached.refund(&a, &claim(1), grant).unwrap()));
@@ -317,7 +329,7 @@ fn what_was_read_before_a_change_is_not_kept_after_it() {
         &host,
         || uses(&a),
         || {
-            let _spent = host.far.spend(&a, &claim(2), UnixTime::from_secs(1)).unwrap();
+            let _spent = host.far.spend(&a, &claim(2), &USE).unwrap();
             let held = cached.claimed(&a, &claim(2)).unwrap();
             assert_eq!(held.map(|held| held.uses_left), Some(8));
         },
@@ -327,17 +339,17 @@ fn what_was_read_before_a_change_is_not_kept_after_it() {
         &host,
         || uses(&a),
         || {
-            let _spent = host.far.spend(&a, &claim(3), UnixTime::from_secs(1)).unwrap();
+            let _spent = host.far.spend(&a, &claim(3), &USE).unwrap();
             assert_eq!(cached.list(&Filter::All, None, 9).unwrap().records[0].uses, 2);
         },
     );
     assert_eq!(listed, Some(2));
-    assert_eq!(overtaken(&host, || revoked(&a), || done(cached.revoke(&a).unwrap())), Some(true));
+    assert_eq!(overtaken(&host, || revoked(&a), || done(cached.revoke(&a, &FOR_GOOD).unwrap())), Some(true));
 
     for (name, invalidate_all) in [("b", false), ("c", true)] {
         let id = host.insert(name, None);
         let change = || {
-            let _revoked = host.far.revoke(&id).unwrap();
+            let _revoked = host.far.revoke(&id, &FOR_GOOD).unwrap();
             let invalidator = cached.invalidator();
             if invalidate_all { invalidator.invalidate_all() } else { invalidator.invalidate(&id) }
         };
@@ -390,11 +402,11 @@ fn administration_forgets_what_it_changes() {
     assert_eq!(store.reseal(&[Reseal { place, old: first, new: new.clone() }]).unwrap(), 1);
     assert_eq!(get(&a).unwrap().root_key, new);
 
-    assert!(!get(&a).unwrap().revoked && !get(&b).unwrap().revoked);
-    assert_eq!(store.revoke_all(&Filter::Issuer(user().clone()), None, 1).unwrap().revoked, 1);
-    assert!(get(&a).unwrap().revoked && !get(&b).unwrap().revoked);
+    assert!(!get(&a).unwrap().is_revoked() && !get(&b).unwrap().is_revoked());
+    assert_eq!(store.revoke_all(&Filter::Issuer(user().clone()), &FOR_GOOD, None, 1).unwrap().changed, 1);
+    assert!(get(&a).unwrap().is_revoked() && !get(&b).unwrap().is_revoked());
     let _void = store.revoke_before(UnixTime::from_secs(1_500_000_001)).unwrap();
-    assert!(get(&b).unwrap().revoked);
+    assert!(get(&b).unwrap().is_revoked());
 
     let d = id("d");
     assert_eq!(get(&d), None);
@@ -461,10 +473,7 @@ fn a_record_serves_no_longer_when_the_store_cannot_be_reached() {
     assert!(!host.revoked(&id));
     host.pass(TICK);
     assert!(matches!(host.cached.get(&id), Err(StoreError::Io(_))));
-    assert!(
-        host.cached.spend(&id, &claim(1), UnixTime::from_secs(1)).is_ok(),
-        "asks the store, which is there for that"
-    );
+    assert!(host.cached.spend(&id, &claim(1), &USE).is_ok(), "asks the store, which is there for that");
 }
 
 #[test]
@@ -622,20 +631,20 @@ fn no_thread_is_told_what_was_before_a_change_that_has_returned() {
                         let (least, must_be_revoked) = (spent.load(SeqCst), revoked.load(SeqCst));
                         let found = cached.get(&a).unwrap().unwrap();
                         assert!(found.uses >= least, "{} of {least} uses", found.uses);
-                        assert!(found.revoked || !must_be_revoked);
-                        assert!(!cached.get(&b).unwrap().unwrap().revoked);
+                        assert!(found.is_revoked() || !must_be_revoked);
+                        assert!(!cached.get(&b).unwrap().unwrap().is_revoked());
                     }
                 });
             }
             start.wait();
             for number in 0..300 {
-                let _spent = cached.spend(&a, &claim(number), UnixTime::from_secs(1)).unwrap();
+                let _spent = cached.spend(&a, &claim(number), &USE).unwrap();
                 spent.fetch_add(1, SeqCst);
                 if number % 8 == 0 {
                     thread::yield_now();
                 }
             }
-            let _revoked = cached.revoke(&a).unwrap();
+            let _revoked = cached.revoke(&a, &FOR_GOOD).unwrap();
             revoked.store(true, SeqCst);
             (0..50).for_each(|_| thread::yield_now());
             over.store(true, SeqCst);

@@ -10,7 +10,7 @@ use token_core::UnixTime;
 use token_store::{Filter, Insert, KeyError, KeyRing, Record, Revoke, Spend, StoreError, Terms, TokenStore};
 use token_test::{
     files::{content, copy},
-    records::{self, claim, id, root_key, terms, user},
+    records::{self, FOR_GOOD, USE, claim, id, root_key, terms, user},
     stores::{Backend, EMBEDDED, REDB, SLED},
 };
 
@@ -32,13 +32,13 @@ fn fill(store: &dyn TokenStore, keys: &KeyRing) -> Vec<Record> {
             let mut record = record(keys, number);
             assert_eq!(store.insert(&record).unwrap(), Insert::Inserted);
             if number % 3 > 0 {
-                let first = store.spend(&record.id, &claim("claim"), UnixTime::from_secs(1)).unwrap();
+                let first = store.spend(&record.id, &claim("claim"), &USE).unwrap();
                 assert!(matches!(first, Spend::Spent { uses_left: Some(1), repeated: false, .. }));
                 (record.uses, record.last_use) = (1, Some(UnixTime::from_secs(1)));
             }
             if number % 3 > 1 {
-                assert_eq!(store.revoke(&record.id).unwrap(), Revoke::Revoked);
-                record.revoked = true;
+                assert_eq!(store.revoke(&record.id, &FOR_GOOD).unwrap(), Revoke::Revoked);
+                record.revocation = Some(FOR_GOOD);
             }
             record
         })
@@ -77,7 +77,7 @@ fn question(backend: Backend, path: &Path, keys: &KeyRing, records: &[Record], o
             Err(error) => note(error),
         }
         if record.uses == 1 {
-            match store.spend(&record.id, &claim("claim"), UnixTime::from_secs(1)) {
+            match store.spend(&record.id, &claim("claim"), &USE) {
                 Ok(answer) => {
                     assert!(matches!(answer, Spend::Spent { uses_left: Some(1), repeated: true, .. }));
                 }

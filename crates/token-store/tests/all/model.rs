@@ -6,10 +6,10 @@ use proptest::{collection::vec, prelude::*};
 use token_core::UnixTime;
 use token_store::{
     CacheConfig, CachedStore, Entity, Filter, GrantId, Held, Insert, KeyRing, MemoryStore, Record, Refund,
-    Revoke, Spend, Terms, TokenId, TokenStore,
+    Revoke, Spend, Terms, TokenId, TokenStore, Use,
 };
 use token_test::{
-    records::{claim, record, terms},
+    records::{FOR_GOOD, claim, record, terms},
     stores::{Backend, REDB, SLED},
 };
 
@@ -53,12 +53,12 @@ struct Claim {
 
 impl Model {
     // `grant` is the grant of the use, if one is granted.
-    fn spend(&mut self, id: &TokenId, claim: u8, grant: Option<GrantId>) -> Spend {
-        if let Some(Held { uses_left, grant }) = self.claimed(id, claim) {
+    fn spend(&mut self, id: &TokenId, claim: u8, by: &Use, grant: Option<GrantId>) -> Spend {
+        if let Some(Held { uses_left, grant, .. }) = self.claimed(id, claim) {
             return Spend::Spent { uses_left: Some(uses_left), grant: Some(grant), repeated: true };
         }
         let Some((record, claims)) = self.0.get_mut(id) else { return Spend::Absent };
-        if record.revoked {
+        if record.is_revoked() {
             return Spend::Revoked;
         }
         let uses_left = match record.use_limit {
@@ -66,16 +66,18 @@ impl Model {
             limit => limit.map(|limit| limit.get() - record.uses - 1),
         };
         record.uses += 1;
-        record.last_use = record.last_use.max(Some(UnixTime::from_secs(claim.into())));
-        let held = uses_left.zip(grant).map(|(uses_left, grant)| Held { uses_left, grant });
+        record.last_use = record.last_use.max(Some(by.at));
+        let grant = uses_left.and(grant);
+        let held =
+            uses_left.zip(grant).map(|(uses_left, grant)| Held { uses_left, grant, spent: by.clone() });
         claims.extend(held.map(|held| (claim, Claim { held, answered_again: false })));
-        Spend::Spent { uses_left, grant: held.map(|held| held.grant), repeated: false }
+        Spend::Spent { uses_left, grant, repeated: false }
     }
 
     fn claimed(&mut self, id: &TokenId, claim: u8) -> Option<Held> {
         let claim = self.0.get_mut(id)?.1.get_mut(&claim)?;
         claim.answered_again = true;
-        Some(claim.held)
+        Some(claim.held.clone())
     }
 
     fn refund(&mut self, id: &TokenId, claim: u8, grant: GrantId) -> Refund {
@@ -134,9 +136,10 @@ fn run(store: &dyn TokenStore, keys: &KeyRing, ids: &[Vec<u8>], operations: Vec<
                 model.0.entry(id.clone()).or_insert((record, BTreeMap::new()));
             }
             Operation::Spend { id, claim: number } => {
-                let answer =
-                    store.spend(id_at(id), &claim(number), UnixTime::from_secs(number.into())).unwrap();
-                assert_eq!(answer, model.spend(id_at(id), number, answer.grant()));
+                let at = UnixTime::from_secs(number.into());
+                let by = Use { consumer: (number % 2 == 0).then(|| entity(number)), at };
+                let answer = store.spend(id_at(id), &claim(number), &by).unwrap();
+                assert_eq!(answer, model.spend(id_at(id), number, &by, answer.grant()));
                 if let Spend::Spent { grant: Some(grant), repeated: false, .. } = answer {
                     assert!(granted.iter().all(|(.., known)| *known != grant), "each grant is a new one");
                     granted.push((id_at(id), number, grant));
@@ -155,9 +158,9 @@ fn run(store: &dyn TokenStore, keys: &KeyRing, ids: &[Vec<u8>], operations: Vec<
                 assert_eq!(store.refund(id_at(id), &claim(number), grant).unwrap(), expected);
             }
             Operation::Revoke { id } => {
-                let record = model.0.get_mut(id_at(id)).map(|(record, _)| record.revoked = true);
+                let record = model.0.get_mut(id_at(id)).map(|(record, _)| record.revocation = Some(FOR_GOOD));
                 let expected = if record.is_some() { Revoke::Revoked } else { Revoke::Absent };
-                assert_eq!(store.revoke(id_at(id)).unwrap(), expected);
+                assert_eq!(store.revoke(id_at(id), &FOR_GOOD).unwrap(), expected);
             }
             Operation::Get { id } => {
                 let expected = model.0.get(id_at(id)).map(|(record, _)| record);

@@ -6,7 +6,7 @@ use token_core::UnixTime;
 use token_store::{KeyRing, Raise, RedbStore, Retry, SledStore, StoreError, TokenStore};
 use token_test::{
     files::{content, copy},
-    records::{generation, id, user},
+    records::{FOR_GOOD, generation, id, user},
     stores::{Backend, EMBEDDED, REDB, SLED},
 };
 
@@ -314,7 +314,7 @@ fn an_inspection_leaves_the_store_alone() {
         let before = content(&path);
         let store = inspect(&path).unwrap();
         assert_eq!(store.get(&id("a")).unwrap(), None);
-        assert!(matches!(store.revoke(&id("a")), Err(StoreError::ReadOnly)));
+        assert!(matches!(store.revoke(&id("a"), &FOR_GOOD), Err(StoreError::ReadOnly)));
         let another = inspect(&path).unwrap();
         assert_eq!(another.purge(UnixTime::MAX, 0).unwrap(), 0);
         assert!(matches!(another.purge(UnixTime::MAX, 1), Err(StoreError::ReadOnly)));

@@ -5,11 +5,10 @@ use std::{fs, path::Path};
 use base64::{
     Engine as _, engine::general_purpose::STANDARD_NO_PAD, engine::general_purpose::URL_SAFE_NO_PAD,
 };
-use token_core::UnixTime;
 use token_store::{Insert, KeyRing, Raise, TokenStore};
 use token_test::{
     files, hex,
-    records::{claim, generation, generation_key, id, record, root_key, terms, user},
+    records::{USE, claim, generation, generation_key, id, record, root_key, terms, user},
     stores::EMBEDDED,
 };
 
@@ -42,7 +41,7 @@ fn holds(path: &Path, sought: &[u8]) -> bool {
 fn use_it(store: &dyn TokenStore, keys: &KeyRing) {
     let id = id(ID);
     assert_eq!(store.insert(&record(keys, terms(&id))).unwrap(), Insert::Inserted);
-    let _ = store.spend(&id, &claim("claim"), UnixTime::from_secs(1)).unwrap();
+    let _ = store.spend(&id, &claim("claim"), &USE).unwrap();
     assert_eq!(store.raise_generation(user(), &generation(keys, 1)).unwrap(), Raise::Raised);
     let read = store.get(&id).unwrap().unwrap();
     assert_eq!(keys.open(&read.root_key, read.owner()).unwrap().expose(), root_key(&id).expose());

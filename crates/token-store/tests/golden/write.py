@@ -75,37 +75,53 @@ token = b"full\0\xff"
 space, user = (b"space", b"s1"), (b"user", "u\u00e9".encode())
 owner = (
     b"\1" + sized(token) + sized(b"space-support") + optional(sized_entity(*space)) + sized_entity(*user)
-    + number(1_500_000_000) + optional(number(1_600_000_000)) + optional(number(300))
+    + number(1_500_000_000) + optional(number(1_600_000_000)) + optional(number(300)) + sized(b"a body")
 )
 root_key = sealed(1, KEY, NONCE, b"\x07" * 32, owner)
 put(
     b"\1" + token,
     blob(b"space-support") + optional(entity(*space)) + entity(*user) + root_key
-    + varint(1_500_000_000) + optional(varint(1_600_000_000)) + optional(varint(300)) + varint(2) + optional(varint(1_500_000_009)) + b"\0"
-    + optional(blob(b"a name")),
+    + varint(1_500_000_000) + optional(varint(1_600_000_000)) + optional(varint(300)) + blob(b"a body") + varint(2)
+    + optional(varint(1_500_000_009)) + optional(None) + optional(blob(b"a name")) + blob(b"metadata"),
 )
-put(b"\2" + length(token) + token + b"claim", varint(299) + b"\0" + bytes(range(1, 9)))
-put(b"\2" + length(token) + token + b"repeated", varint(298) + b"\1" + bytes(range(11, 19)))
+put(b"\2" + length(token) + token + b"claim", varint(299) + b"\0" + bytes(range(1, 9)) + optional(entity(*user)) + varint(1_500_000_009))
+put(b"\2" + length(token) + token + b"repeated", varint(298) + b"\1" + bytes(range(11, 19)) + optional(None) + varint(1_500_000_009))
 put(b"\3" + length(space[0]) + space[0] + length(space[1]) + space[1] + token, b"")
 put(b"\4" + length(user[0]) + user[0] + length(user[1]) + user[1] + token, b"")
 put(b"\5" + struct.pack(">Q", 1_600_000_000) + token, b"")
+name = length(b"a name") + b"a name"
+put(b"\x09" + length(user[0]) + user[0] + length(user[1]) + user[1] + name + token, b"")
 
 # A revoked record with as little as can be.
 token = b"plain"
 owner = (
     b"\1" + sized(token) + sized(b"access") + optional(None) + sized_entity(*user)
-    + number(0) + optional(None) + optional(None)
+    + number(0) + optional(None) + optional(None) + sized(b"")
 )
 root_key = sealed(1, KEY, NONCE, b"\x08" * 32, owner)
 put(
     b"\1" + token,
     blob(b"access") + optional(None) + entity(*user) + root_key
-    + varint(0) + optional(None) + optional(None) + varint(2**64 - 1) + optional(None) + b"\1" + optional(None),
+    + varint(0) + optional(None) + optional(None) + blob(b"") + varint(2**64 - 1) + optional(None)
+    + optional(varint(1_400_000_000) + optional(entity(*user)) + blob(b"lost") + b"\1") + optional(None) + blob(b""),
 )
 put(b"\4" + length(user[0]) + user[0] + length(user[1]) + user[1] + token, b"")
 
 owner = b"\2" + sized_entity(*user) + number(3)
 put(b"\6" + length(user[0]) + user[0] + user[1], varint(3) + sealed(1, KEY, NONCE, b"\x09" * 32, owner))
+
+# Events, one of each kind.
+EVENTS = [
+    b"\0" + blob(b"plain"),
+    b"\1" + blob(b"plain"),
+    b"\2" + blob(b"gone"),
+    b"\3" + varint(1_300_000_000),
+    b"\4" + entity(*user) + varint(3),
+    b"\5" + entity(*space),
+]
+for place, event in enumerate(EVENTS):
+    put(b"\x0a" + number(place), bytes([place] * 8) + event)
+put(b"\0events", varint(len(EVENTS)) + bytes([len(EVENTS) - 1] * 8))
 
 with open("store-v1.txt", "x") as file:
     digest = hashlib.sha256(b"onetoken sealing key\0" + struct.pack(">I", 1) + KEY).hexdigest()

@@ -39,15 +39,18 @@ def optional(value, write):
 
 def token(token_id, root_key, **rest):
     record = {"id": token_id.hex(), "purpose": "access", "resource": None, "issuer": {"kind": "user", "id": "u\u00e9"}}
-    record |= {"root_key": None, "created": 0, "expires": None, "use_limit": None}
-    record |= {"uses": 0, "last_use": None, "revoked": False, "name": None, "claims": []}
+    record |= {"root_key": None, "created": 0, "expires": None, "use_limit": None, "body": ""}
+    record |= {"uses": 0, "last_use": None, "revocation": None, "name": None, "metadata": "", "claims": []}
     record |= rest
     terms = sized(token_id) + sized(record["purpose"].encode()) + optional(record["resource"], entity)
     terms += entity(record["issuer"]) + number(record["created"])
     terms += optional(record["expires"], number) + optional(record["use_limit"], number)
+    terms += sized(bytes.fromhex(record["body"]))
     record["root_key"] = sealed(root_key, b"\1" + terms)
     return {"token": record}
 
+
+REVOCATION = {"at": 1_400_000_000, "by": {"kind": "user", "id": "u1"}, "reason": "lost", "reversible": True}
 
 LINES = [
     {"onetoken_export": 1},
@@ -59,12 +62,14 @@ LINES = [
         created=1_500_000_000,
         expires=1_600_000_000,
         use_limit=300,
+        body=b"a body".hex(),
         uses=1,
         last_use=1_500_000_009,
         name='a "name"',
-        claims=[[b"claim".hex(), 299, bytes(range(1, 9)).hex()]],
+        metadata=b"metadata".hex(),
+        claims=[[b"claim".hex(), 299, bytes(range(1, 9)).hex(), {"kind": "user", "id": "u1"}, 1_500_000_009]],
     ),
-    token(b"plain", b"\x08" * 32, uses=2**64 - 1, revoked=True),
+    token(b"plain", b"\x08" * 32, uses=2**64 - 1, revocation=REVOCATION),
 ]
 subject = {"kind": "user", "id": "u\u00e9"}
 owner = b"\2" + entity(subject) + number(3)

@@ -9,7 +9,7 @@ use token_store::{
 };
 use token_test::{
     files::content,
-    records::{self, claim, generation, id, terms, user},
+    records::{self, FOR_GOOD, USE, claim, generation, id, terms, user},
     stores::{ALL, Backend, EMBEDDED, REDB},
 };
 
@@ -56,10 +56,7 @@ fn opened_by_the_forked(backend: Backend) {
         drop((backend.open_or_create)(&path).unwrap());
     }
     forked(|| {
-        let won = (backend.open_or_create)(&path)
-            .unwrap()
-            .spend(&id(NAME), &claim("a"), UnixTime::from_secs(1))
-            .unwrap();
+        let won = (backend.open_or_create)(&path).unwrap().spend(&id(NAME), &claim("a"), &USE).unwrap();
         assert!(matches!(won, Spend::Spent { uses_left: Some(0), repeated: false, .. }));
     });
 }
@@ -91,22 +88,14 @@ fn refused_to_the_forked(backend: Backend) {
     });
     assert!(content(dir.path()) == before, "{name}: dropped there, it writes nothing");
     let store = store.unwrap();
-    let won = store.spend(&id(NAME), &claim("a"), UnixTime::from_secs(1)).unwrap();
+    let won = store.spend(&id(NAME), &claim("a"), &USE).unwrap();
     assert!(matches!(won, Spend::Spent { uses_left: Some(0), repeated: false, .. }), "{name}");
-    assert_eq!(
-        store.spend(&id(NAME), &claim("b"), UnixTime::from_secs(1)).unwrap(),
-        Spend::Exhausted,
-        "{name}"
-    );
+    assert_eq!(store.spend(&id(NAME), &claim("b"), &USE).unwrap(), Spend::Exhausted, "{name}");
     assert!(store.check(Some(&keys)).unwrap().is_sound(), "{name}");
     drop(store);
     if backend.is_durable {
         let store = (backend.open_or_create)(&path).unwrap();
-        assert_eq!(
-            store.spend(&id(NAME), &claim("b"), UnixTime::from_secs(1)).unwrap(),
-            Spend::Exhausted,
-            "{name}"
-        );
+        assert_eq!(store.spend(&id(NAME), &claim("b"), &USE).unwrap(), Spend::Exhausted, "{name}");
     }
 }
 
@@ -117,17 +106,17 @@ fn all_refused(store: &dyn Administration, keys: &KeyRing) {
     }
     let time = UnixTime::from_secs(1);
     refused(store.get(&id(NAME))); // first, as long as a cache has it
-    refused(store.spend(&id(NAME), &claim("b"), UnixTime::from_secs(1)));
+    refused(store.spend(&id(NAME), &claim("b"), &USE));
     refused(store.insert(&record(keys)));
     refused(store.claimed(&id(NAME), &claim("b")));
     refused(store.refund(&id(NAME), &claim("b"), GrantId::from_bytes([0; 8])));
-    refused(store.revoke(&id(NAME)));
+    refused(store.revoke(&id(NAME), &FOR_GOOD));
     refused(store.list(&Filter::All, None, 9));
     refused(store.purge(time, 9));
     refused(store.generation(user()));
     refused(store.present_generation(user()));
     refused(store.raise_generation(user(), &generation(keys, 1)));
-    refused(store.revoke_all(&Filter::All, None, 9));
+    refused(store.revoke_all(&Filter::All, &FOR_GOOD, None, 9));
     refused(store.revoke_before(time));
     refused(store.revoke_before(UnixTime::from_secs(0)));
     refused(store.counts());
@@ -148,7 +137,7 @@ fn inspected_by_the_parent() {
     forked(|| {
         let forked = store.take().unwrap();
         assert!(matches!(forked.get(&id(NAME)), Err(StoreError::Forked)));
-        assert!(matches!(forked.revoke(&id(NAME)), Err(StoreError::Forked)));
+        assert!(matches!(forked.revoke(&id(NAME), &FOR_GOOD), Err(StoreError::Forked)));
     });
     assert_eq!(store.unwrap().get(&id(NAME)).unwrap(), None);
 }

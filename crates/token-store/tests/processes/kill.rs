@@ -11,10 +11,9 @@ use std::{
     time::Duration,
 };
 
-use token_core::UnixTime;
 use token_store::{Insert, KeyRing, Record, Spend, StoreError, TokenStore};
 use token_test::{
-    records::{claim, id, record, root_key, terms},
+    records::{USE, claim, id, record, root_key, terms},
     stores::{Backend, EMBEDDED, Store, named},
 };
 
@@ -60,7 +59,7 @@ fn victim(backend: Backend, dir: &Path, round: &str) {
                     tell(&format!("minted {text}"));
                     if number % 2 == 0 {
                         tell(&format!("spending {text}"));
-                        let first = store.spend(&id, &claim("claim"), UnixTime::from_secs(1)).unwrap();
+                        let first = store.spend(&id, &claim("claim"), &USE).unwrap();
                         assert!(matches!(first, Spend::Spent { uses_left: Some(0), repeated: false, .. }));
                         tell(&format!("spent {text}"));
                     }
@@ -137,13 +136,9 @@ fn check(store: &dyn TokenStore, keys: &KeyRing, known: &BTreeMap<String, Known>
         match (known, record.uses) {
             (Known::Minted, 0) | (Known::Spending, 0 | 1) => {}
             (Known::Spent, 1) => {
-                let again = store.spend(&id, &claim("claim"), UnixTime::from_secs(1)).unwrap();
+                let again = store.spend(&id, &claim("claim"), &USE).unwrap();
                 assert!(matches!(again, Spend::Spent { uses_left: Some(0), repeated: true, .. }), "{text}");
-                assert_eq!(
-                    store.spend(&id, &claim("other"), UnixTime::from_secs(1)).unwrap(),
-                    Spend::Exhausted,
-                    "{text}"
-                );
+                assert_eq!(store.spend(&id, &claim("other"), &USE).unwrap(), Spend::Exhausted, "{text}");
             }
             (known, uses) => panic!("{text} is {known:?} and has {uses} uses"),
         }
@@ -157,9 +152,7 @@ fn limited(backend: Backend, dir: &Path) {
         let text = format!("{number}");
         let id = id(&text);
         let record = Record { name: Some("large".repeat(4000)), ..record(&keys, terms(&id)) };
-        let Err(error) =
-            store.insert(&record).and_then(|_| store.spend(&id, &claim("claim"), UnixTime::from_secs(1)))
-        else {
+        let Err(error) = store.insert(&record).and_then(|_| store.spend(&id, &claim("claim"), &USE)) else {
             tell(&format!("spent {text}"));
             continue;
         };

@@ -17,7 +17,7 @@ use token_core::UnixTime;
 use token_store::{Entity, Generation, KeyRing, Owner, SledStore, StoreError, Terms, TokenStore};
 use token_test::{
     not_run,
-    records::{claim, generation, generation_key, id, record, terms, user},
+    records::{FOR_GOOD, USE, claim, generation, generation_key, id, record, terms, user},
     stores::{self, Backend, SLED},
 };
 
@@ -72,7 +72,7 @@ fn subject(backend: Backend, path: &Path) {
                 if let StoreError::Unknown(_) = error {
                     let id = id("i");
                     assert!(matches!(store.get(&id), Err(StoreError::Poisoned)));
-                    assert!(matches!(store.revoke(&id), Err(StoreError::Poisoned)));
+                    assert!(matches!(store.revoke(&id, &FOR_GOOD), Err(StoreError::Poisoned)));
                 }
                 tell("failed");
             }
@@ -107,9 +107,9 @@ fn work(store: &dyn TokenStore, keys: &KeyRing) -> Result<(), StoreError> {
         let terms = Terms { expires, use_limit: NonZeroU64::new(2), ..terms(&id) };
         let (inserted, spent, refunded, revoked) = (
             store.insert(&record(keys, terms)),
-            || store.spend(&id, &first, UnixTime::from_secs(1)),
+            || store.spend(&id, &first, &USE),
             |grant| store.refund(&id, &second, grant),
-            || store.revoke(&id),
+            || store.revoke(&id, &FOR_GOOD),
         );
         let _ = inserted?;
         tell("inserted");
@@ -117,11 +117,11 @@ fn work(store: &dyn TokenStore, keys: &KeyRing) -> Result<(), StoreError> {
         tell("spent");
         let _ = spent()?;
         tell("spent again");
-        let grant = store.spend(&id, &second, UnixTime::from_secs(1))?.grant().unwrap();
+        let grant = store.spend(&id, &second, &USE)?.grant().unwrap();
         tell("spent");
         let _ = refunded(grant)?;
         tell("refunded");
-        let _ = store.spend(&id, &second, UnixTime::from_secs(1))?;
+        let _ = store.spend(&id, &second, &USE)?;
         let _ = store.claimed(&id, &second)?;
         tell("asked");
         let _ = revoked()?;

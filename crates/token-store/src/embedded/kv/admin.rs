@@ -35,8 +35,7 @@ impl<E: Engine> Kv<E> {
             for pair in &pairs {
                 match listed(draft, &listing, pair) {
                     Ok(mut record) => {
-                        let was = record.is_revoked();
-                        let changed = draft.revoke(&mut record, &revocation)? && !was;
+                        let changed = draft.revoke(&mut record, &revocation)?;
                         sweep.changed = sweep.changed.saturating_add(usize::from(changed));
                     }
                     Err(StoreError::Corrupt { .. }) => sweep.damaged = sweep.damaged.saturating_add(1),
@@ -59,7 +58,7 @@ impl<E: Engine> Kv<E> {
             if time > present {
                 newest::believe(draft, time)?;
                 draft.put_value(layout::REVOKED_BEFORE.to_vec(), &time)?;
-                events::append(draft, &Event::RevokedBefore(time))?;
+                events::append(draft, Event::RevokedBefore(time))?;
             }
             Ok(time.max(present))
         });
@@ -197,7 +196,7 @@ impl<E: Engine> Kv<E> {
                                 };
                             if is_later {
                                 draft.put(key, generation.to_bytes(&subject)?);
-                                events::append(draft, &Event::GenerationRaised(subject, generation.number))?;
+                                events::append(draft, Event::GenerationRaised(subject, generation.number))?;
                             }
                             is_later
                         }
@@ -262,11 +261,12 @@ fn restore(
         Err(StoreError::Corrupt { .. }) => return Ok(false),
         Err(error) => return Err(error),
     }
-    if is_name_taken(draft, &record, record.name.as_deref())? {
+    if is_name_taken(draft, &record)? {
         record.name = None;
     }
     put_new(draft, &record)?;
     for (claim, held) in claims {
+        held.spent.consumer.iter().try_for_each(codec::check_entity)?;
         let key = layout::claim(&record.id, &claim);
         // The store it came from may have reported the use to others: it stays spent.
         draft.put_value(key, &Claim::new(held, true))?;

@@ -192,7 +192,7 @@ impl Draft<'_> {
         let changed = kit::revoke(record, revocation);
         if changed {
             self.put_record(record)?;
-            events::append(self, &Event::Revoked(record.id.clone()))?;
+            events::append(self, Event::Revoked(record.id.clone()))?;
         }
         Ok(changed)
     }

@@ -24,7 +24,7 @@ impl<E: Engine> Kv<E> {
         let deleted = self.write(move |draft| {
             let Some(record) = record(draft, &deleting)? else { return Ok(Delete::Absent) };
             remove(draft, &record)?;
-            events::append(draft, &Event::Deleted(deleting))?;
+            events::append(draft, Event::Deleted(deleting))?;
             Ok(Delete::Deleted)
         })?;
         self.sweep_one(id)?;
@@ -41,11 +41,19 @@ impl<E: Engine> Kv<E> {
         let deleted = self.write(move |draft| {
             let (pairs, next) = listing.page(draft, after.as_ref(), limit)?;
             let mut sweep = Sweep { changed: 0, damaged: 0, next };
+            let mut last = None;
             for pair in &pairs {
+                if let Some(last) = last
+                    && draft.own.len() >= CHANGES
+                {
+                    sweep.next = Some(listing.after(last));
+                    break;
+                }
+                last = Some(pair.0.as_slice());
                 let record = listed(draft, &listing, pair);
                 match record.and_then(|record| remove(draft, &record).map(|()| record.id)) {
                     Ok(id) => {
-                        events::append(draft, &Event::Deleted(id))?;
+                        events::append(draft, Event::Deleted(id))?;
                         sweep.changed = sweep.changed.saturating_add(1);
                     }
                     Err(StoreError::Corrupt { .. }) => sweep.damaged = sweep.damaged.saturating_add(1),

@@ -11,6 +11,10 @@ const GOLDEN: &str = include_str!("../../../tests/golden/store-v1.txt");
 /// When the golden record was last spent.
 const LAST_USE: UnixTime = UnixTime::from_secs(1_500_000_009);
 
+const USE: Use = Use::anonymous(UnixTime::from_secs(1));
+
+const FOR_GOOD: Revocation = Revocation::for_good(UnixTime::from_secs(1));
+
 fn hex(text: &str) -> Vec<u8> {
     let (pairs, []) = text.as_bytes().as_chunks::<2>() else { panic!("half a byte") };
     pairs.iter().map(|pair| u8::from_str_radix(str::from_utf8(pair).unwrap(), 16).unwrap()).collect()
@@ -81,6 +85,23 @@ fn space() -> Entity {
     Entity { kind: "space".into(), id: "s1".into() }
 }
 
+/// Returns the events of the golden store.
+fn logged() -> Vec<Event> {
+    vec![
+        Event::Revoked(plain()),
+        Event::Reinstated(plain()),
+        Event::Deleted(TokenId::new(*b"gone").unwrap()),
+        Event::RevokedBefore(UnixTime::from_secs(1_300_000_000)),
+        Event::GenerationRaised(user(), 3),
+        Event::GenerationDeleted(space()),
+    ]
+}
+
+/// Returns the cursor to the first event of a store.
+fn start() -> Cursor {
+    store(&[]).events(None, 0).unwrap().next
+}
+
 #[test]
 fn a_store_of_version_1_is_read() {
     let (keys, pairs) = golden();
@@ -102,8 +123,10 @@ fn a_store_of_version_1_is_read() {
             use_limit: std::num::NonZeroU64::new(300),
             uses: 2,
             last_use: Some(LAST_USE),
-            revoked: false,
+            body: b"a body".to_vec(),
+            revocation: None,
             name: Some("a name".into()),
+            metadata: b"metadata".to_vec(),
         }
     );
     let record = store.get(&plain()).unwrap().unwrap();
@@ -121,8 +144,15 @@ fn a_store_of_version_1_is_read() {
             use_limit: None,
             uses: u64::MAX,
             last_use: None,
-            revoked: true,
+            body: Vec::new(),
+            revocation: Some(Revocation {
+                at: UnixTime::from_secs(1_400_000_000),
+                by: Some(user()),
+                reason: "lost".into(),
+                reversible: true,
+            }),
             name: None,
+            metadata: Vec::new(),
         }
     );
     let generation = store.generation(&user()).unwrap().unwrap();
@@ -134,17 +164,22 @@ fn a_store_of_version_1_is_read() {
     assert_eq!(store.refund(&full(), &repeated(), repeated_grant()).unwrap(), Refund::Kept);
     for (claim, left, grant) in [(claim(), 299, grant()), (repeated(), 298, repeated_grant())] {
         let again = Spend::Spent { uses_left: Some(left), grant: Some(grant), repeated: true };
-        assert_eq!(store.spend(&full(), &claim, UnixTime::from_secs(1)).unwrap(), again);
+        assert_eq!(store.spend(&full(), &claim, &USE).unwrap(), again);
     }
     for (filter, expected) in [
         (Filter::All, vec![full(), plain()]),
         (Filter::Issuer(user()), vec![full(), plain()]),
         (Filter::Resource(space()), vec![full()]),
         (Filter::ExpiresBefore(UnixTime::MAX), vec![full()]),
+        (Filter::Name(user(), "a name".into()), vec![full()]),
     ] {
         let page = store.list(&filter, None, 10).unwrap();
         assert_eq!(page.records.into_iter().map(|record| record.id).collect::<Vec<_>>(), expected);
     }
+    let consumers = store.claims(&full(), None, 9).unwrap().into_iter().map(|(_, held)| held.spent);
+    let by = |consumer| Use { consumer, at: LAST_USE };
+    assert_eq!(consumers.collect::<Vec<_>>(), [by(Some(user())), by(None)]);
+    assert_eq!(store.events(Some(&start()), 9).unwrap().events, logged());
 }
 
 #[test]
@@ -158,18 +193,19 @@ fn what_is_written_is_of_version_1() {
         Insert::Inserted
     );
     assert_eq!(new.insert(&old.get(&plain()).unwrap().unwrap()).unwrap(), Insert::Inserted);
-    for (claim, left, grant, again) in [
-        (claim(), 299, grant(), false),
-        (repeated(), 298, repeated_grant(), false),
-        (repeated(), 298, repeated_grant(), true),
+    for (claim, consumer, left, grant, again) in [
+        (claim(), Some(user()), 299, grant(), false),
+        (repeated(), None, 298, repeated_grant(), false),
+        (repeated(), Some(user()), 298, repeated_grant(), true),
     ] {
         let spent = Spend::Spent { uses_left: Some(left), grant: Some(grant), repeated: again };
-        assert_eq!(new.spend_as(&full(), &claim, LAST_USE, grant).unwrap(), spent);
+        let by = Use { consumer, at: LAST_USE };
+        assert_eq!(new.spend_as(&full(), &claim, &by, grant).unwrap(), spent);
     }
     let generation = old.generation(&user()).unwrap().unwrap();
     let raised = new.write(move |draft| {
         draft.put(layout::generation(&user()), generation.to_bytes(&user())?);
-        Ok(())
+        (0..).zip(logged()).try_for_each(|(tag, event)| events::append_as(draft, event, [tag; 8]))
     });
     raised.unwrap();
     assert_eq!(pairs(&new), golden);
@@ -200,12 +236,17 @@ fn answers(store: &Kv<Memory>) -> Vec<Result<String, StoreError>> {
         store.get(&full()).map(|record| format!("{record:?}")),
         store.get(&plain()).map(|record| format!("{record:?}")),
         store.generation(&user()).map(|generation| format!("{generation:?}")),
-        store.spend(&full(), &claim(), UnixTime::from_secs(1)).map(|spend| format!("{spend:?}")),
+        store.spend(&full(), &claim(), &USE).map(|spend| format!("{spend:?}")),
         store.claimed(&full(), &repeated()).map(|claimed| format!("{claimed:?}")),
         tell(Filter::All),
         tell(Filter::Issuer(user())),
         tell(Filter::Resource(space())),
         tell(Filter::ExpiresBefore(UnixTime::MAX)),
+        tell(Filter::Name(user(), "a name".into())),
+        store.events(Some(&start()), 10).and_then(|found| match found.missed {
+            true => Err(StoreError::Corrupt { what: "those that were missed" }),
+            false => Ok(format!("{found:?}")),
+        }),
         store.purge(UnixTime::from_secs(1), 0).map(|purged| format!("{purged}")),
     ]
 }
@@ -283,10 +324,7 @@ fn spent() -> (KeyRing, Vec<Pair>) {
     spent.root_key = keys.seal(&token_core::RootKey::from_derived([1; 32]), spent.owner()).unwrap();
     let record = Record { uses: 0, ..spent.clone() };
     assert_eq!(store.insert(&record).unwrap(), Insert::Inserted);
-    assert!(matches!(
-        store.spend(&spent.id, &claim(), UnixTime::from_secs(1)).unwrap(),
-        Spend::Spent { repeated: false, .. }
-    ));
+    assert!(matches!(store.spend(&spent.id, &claim(), &USE).unwrap(), Spend::Spent { repeated: false, .. }));
     (keys, pairs(&store))
 }
 
@@ -295,7 +333,7 @@ fn a_golden_store_is_sound() {
     let (keys, golden) = golden();
     let report = store(&golden).check(Some(&keys)).unwrap();
     assert!(report.is_sound(), "{report:?}");
-    assert_eq!((report.records, report.claims, report.entries, report.generations), (2, 2, 4, 1));
+    assert_eq!((report.records, report.claims, report.entries, report.generations), (2, 2, 11, 1));
     assert_eq!(report.opened, 3);
 
     let (keys, spent) = spent();
@@ -310,8 +348,8 @@ fn a_check_finds_missing_values() {
         let (key, _) = lacking.remove(at);
         let faults = store(&lacking).check(None).unwrap().faults;
         // No other value refers to these, so that a check does not notice their absence: a claim, which may have
-        // been refunded, a generation, and the newest time.
-        let silent = matches!(key[0], 2 | 6) || key == layout::NEWEST;
+        // been refunded, a generation, an event, which may have been removed, and the newest time.
+        let silent = matches!(key[0], 2 | 6 | 10) || key == layout::NEWEST;
         assert_eq!(faults.is_empty(), silent, "{key:?}: {faults:?}");
     }
 }
@@ -324,12 +362,9 @@ fn what_is_revoked_on_disk_is_revoked_to_a_reader() {
     let value = codec::encode(&key, &time).unwrap();
     store.revoking.fetch_add(1, Ordering::AcqRel);
     store.engine.get().unwrap().commit(&crate::embedded::engine::Batch::from([(key, Some(value))])).unwrap();
-    assert_eq!(
-        store.spend(&full(), &ClaimId::new(*b"new").unwrap(), UnixTime::from_secs(1)).unwrap(),
-        Spend::Revoked
-    );
-    assert!(store.get(&full()).unwrap().unwrap().revoked);
-    assert!(store.list(&Filter::Issuer(user()), None, 1).unwrap().records[0].revoked);
+    assert_eq!(store.spend(&full(), &ClaimId::new(*b"new").unwrap(), &USE).unwrap(), Spend::Revoked);
+    assert!(store.get(&full()).unwrap().unwrap().is_revoked());
+    assert!(store.list(&Filter::Issuer(user()), None, 1).unwrap().records[0].is_revoked());
 }
 
 #[test]
@@ -398,13 +433,15 @@ fn faults_are_told_apart() {
     assert_eq!(checked(&|store| put(store, vec![99, 9], vec![]), None), [(Fault::UnknownKey, 1)]);
     let claimed = |store: &Kv<Memory>| {
         let key = layout::claim(&TokenId::new(*b"nobody").unwrap(), &claim());
-        let value = codec::encode(&key, &Claim::new(Held { uses_left: 0, grant: grant() }, false));
+        let value =
+            codec::encode(&key, &Claim::new(Held { uses_left: 0, grant: grant(), spent: USE }, false));
         put(store, key, value.unwrap());
     };
     assert_eq!(checked(&claimed, None), [(Fault::StrayClaim, 1)]);
     let wrong = |store: &Kv<Memory>| {
         let key = layout::claim(&id, &claim());
-        let value = codec::encode(&key, &Claim::new(Held { uses_left: 1, grant: grant() }, false));
+        let value =
+            codec::encode(&key, &Claim::new(Held { uses_left: 1, grant: grant(), spent: USE }, false));
         put(store, key, value.unwrap());
     };
     assert_eq!(checked(&wrong, None), [(Fault::WrongClaim, 1)]);
@@ -473,9 +510,9 @@ fn a_listing_goes_on_past_damage_and_names_it() {
             }
         }
         assert_eq!((numbers(whole), numbers(broken)), (vec![1, 2, 3, 6, 7, 8], vec![0, 4, 5, 9]));
-        let first = store.revoke_all(&filter, None, 5).unwrap();
-        let rest = store.revoke_all(&filter, first.next.as_ref(), 5).unwrap();
-        assert_eq!((first.revoked, first.damaged, rest.revoked, rest.damaged), (3, 2, 3, 2));
+        let first = store.revoke_all(&filter, &FOR_GOOD, None, 5).unwrap();
+        let rest = store.revoke_all(&filter, &FOR_GOOD, first.next.as_ref(), 5).unwrap();
+        assert_eq!((first.changed, first.damaged, rest.changed, rest.damaged), (3, 2, 3, 2));
         assert_eq!(rest.next, None);
     }
     let counts = damaged(&[3]).counts().unwrap();

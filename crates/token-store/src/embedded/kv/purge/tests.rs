@@ -2,9 +2,11 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::*;
 use crate::{
-    ClaimId, Entity, Insert, KeyRing, Record, Refund, Spend, Terms,
+    ClaimId, Entity, Insert, KeyRing, Record, Refund, Spend, Terms, Use,
     embedded::engine::{Batch, memory::Memory},
 };
+
+const USE: Use = Use::anonymous(UnixTime::from_secs(1));
 
 /// An engine that cannot read the page that holds the claims.
 struct Damaged(Memory);
@@ -87,7 +89,7 @@ fn a_record_whose_claims_cannot_be_read_stays() {
         let mut record = record(&keys);
         record.use_limit = std::num::NonZeroU64::new(1);
         assert_eq!(store.insert(&record).unwrap(), Insert::Inserted);
-        let granted = store.spend(&record.id, &claim(1), UnixTime::from_secs(1)).unwrap();
+        let granted = store.spend(&record.id, &claim(1), &USE).unwrap();
         let before = store.engine.get().unwrap().0.view().unwrap().clone();
         let purged = match spent {
             true => store.purge_spent(UnixTime::from_secs(5), Duration::ZERO, 9),
@@ -109,9 +111,7 @@ fn an_interrupted_purge_grants_nothing_anew() {
             let id = &fresh.id;
             assert_eq!(store.insert(&fresh).unwrap(), Insert::Inserted);
             let grants: Vec<_> = (0..CLAIMS)
-                .map(|number| {
-                    store.spend(id, &claim(number), UnixTime::from_secs(1)).unwrap().grant().unwrap()
-                })
+                .map(|number| store.spend(id, &claim(number), &USE).unwrap().grant().unwrap())
                 .collect();
             let purge = || match spent {
                 true => store.purge_spent(UnixTime::from_secs(5), Duration::ZERO, 9),
@@ -130,7 +130,7 @@ fn an_interrupted_purge_grants_nothing_anew() {
             assert_eq!((listed, store.counts().unwrap().claims), if whole { (600, 600) } else { (0, 0) });
             assert!(store.check(None).unwrap().is_sound(), "{name}");
             for number in [0, 300, 599] {
-                let answer = store.spend(id, &claim(number), UnixTime::from_secs(1)).unwrap();
+                let answer = store.spend(id, &claim(number), &USE).unwrap();
                 assert!(if whole { again(&answer) } else { answer == Spend::Absent }, "{name}: {answer:?}");
                 assert_eq!(store.claimed(id, &claim(number)).unwrap().is_some(), whole, "{name}");
                 let refund = store.refund(id, &claim(number), grants[0]).unwrap();
@@ -151,7 +151,7 @@ fn an_interrupted_purge_grants_nothing_anew() {
             let kept = store.engine.get().unwrap().view().unwrap().scan(&[], &[0xff], usize::MAX).unwrap();
             assert!(kept.iter().all(|(key, _)| layout::claim_of(key).is_none()), "{name}");
             if again_by != "purge" {
-                let answer = store.spend(id, &claim(0), UnixTime::from_secs(1)).unwrap();
+                let answer = store.spend(id, &claim(0), &USE).unwrap();
                 assert!(matches!(answer, Spend::Spent { uses_left: Some(599), repeated: false, .. }));
                 assert_eq!(store.refund(id, &claim(0), grants[0]).unwrap(), Refund::NotClaimed);
             }
