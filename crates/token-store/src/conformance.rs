@@ -19,10 +19,15 @@
 )]
 
 mod administration;
+mod deleting;
+mod events;
 mod generations;
 mod listing;
+mod names;
 mod races;
 mod records;
+mod restoring;
+mod revoking;
 mod spending;
 mod suite;
 
@@ -40,6 +45,9 @@ pub fn all<S: TokenStore>(open: impl Fn() -> S) {
     let suite = Suite::new();
     records::check(&suite, &open);
     spending::check(&suite, &open);
+    revoking::check(&suite, &open);
+    names::check(&suite, &open);
+    deleting::check(&suite, &open);
     listing::check(&suite, &open);
     generations::check(&suite, &open);
     races::check(&suite, &open());
@@ -52,5 +60,9 @@ pub fn all<S: TokenStore>(open: impl Fn() -> S) {
 /// At the first violation.
 pub fn administration<S: Administration>(open: impl Fn() -> S) {
     all(&open);
-    administration::check(&Suite::new(), &open);
+    let suite = Suite::new();
+    events::check(&suite, &open);
+    deleting::check_administration(&suite, &open);
+    restoring::check(&suite, &open);
+    administration::check(&suite, &open);
 }

@@ -2,11 +2,12 @@
 //!
 //! | a store | by |
 //! |---|---|
-//! | encodes what it keeps, and refuses what is too large | [`Record::to_bytes`], [`Generation::to_bytes`], [`Use::to_bytes`] |
+//! | encodes what it keeps, and refuses what is too large | [`Record::to_bytes`], [`Generation::to_bytes`], [`Use::to_bytes`], [`Revocation::to_bytes`] |
 //! | finds records by resource and issuer, and generations by subject | [`entity_key`], [`entity_of`] |
 //! | gives each use a grant of its own | [`GrantId::draw`] |
 //! | spends a use of a record; revokes, reinstates and amends one | [`spend`]; [`revoke`], [`reinstate`], [`amend`] |
-//! | leads from page to page | [`Filter::cursor`], [`Filter::place`]; [`Generations::cursor`], [`Generations::place`] |
+//! | shows a record that [`Administration::revoke_before`] revoked | [`revoked_before`] |
+//! | leads from page to page | [`Filter::cursor`], [`Filter::place`]; [`Generations::cursor`], [`Generations::place`]; [`Events::cursor`], [`Events::place`] |
 //! | fills a page with sound and damaged records | [`Page::add`] |
 //! | raises a generation | [`raise`] |
 //! | purges in steps, and not by a clock that is wrong | [`purge`], [`refuse_far_ahead`] |
@@ -14,15 +15,14 @@
 //! | reports a check | [`CheckReport::record`], [`CheckReport::claim`] and the others |
 //!
 //! Two rules are the store's own to keep. It marks a claim that it answers a second time, and refuses to refund a
-//! marked claim ([`Refund::Kept`]). And it reports a record that was created before the time of
-//! [`Administration::revoke_before`] as revoked.
+//! marked claim ([`Refund::Kept`]). And it stores an [`Event`] in the same step as the change that it tells.
 //!
 //! `examples/sqlite.rs` is a whole store over SQLite.
 
 use token_core::UnixTime;
 
 #[cfg(doc)]
-use crate::{Administration, CheckReport, Generations, Refund, Use};
+use crate::{Administration, CheckReport, Event, Events, Generations, Refund, Use};
 use crate::{
     Amendment, Cursor, Entity, Filter, Generation, GrantId, Page, Raise, Record, Reinstate, Revocation,
     Spend, StoreError, contract::codec,
@@ -118,6 +118,16 @@ pub fn revoke(record: &mut Record, revocation: &Revocation) -> bool {
         record.revocation = Some(revocation.clone());
     }
     !stands
+}
+
+/// Returns the record as a store shows it while this is the time of [`Administration::revoke_before`]: revoked for good
+/// if it was created earlier.
+#[must_use]
+pub fn revoked_before(mut record: Record, time: UnixTime) -> Record {
+    if record.created < time {
+        record.revocation.get_or_insert_with(|| Revocation::for_good(time)).reversible = false;
+    }
+    record
 }
 
 /// Undoes the revocation of the record if that is reversible, and returns the answer. The store writes the record if

@@ -9,13 +9,14 @@ use std::{
 
 use token_core::UnixTime;
 
+use super::events::{present, since};
 use super::suite::{
     FAR_AHEAD, FOR_GOOD, NOW, Suite, USE, again, altered, claim, granted, holds, insert, insert_ten, pages,
     spend, together, won,
 };
 use crate::{
-    Administration, Cursor, Entity, Filter, GrantId, Held, Insert, Item, KeyPlace, KeyRing, Owner, Raise,
-    Record, Refund, Reseal, SealedKey, Spend, StoreError, Use,
+    Administration, Cursor, Event, Filter, Held, Item, KeyPlace, KeyRing, Owner, Raise, Record, Refund,
+    Reinstate, Reseal, Revocation, Revoke, SealedKey, Spend, StoreError, Use,
 };
 
 /// Later than every time of the suite, and not ahead of any clock.
@@ -35,7 +36,6 @@ pub(super) fn check<S: Administration>(suite: &Suite, open: &impl Fn() -> S) {
     holds("the contract of `counts`", || counts_tell_what_is_there(suite, &open()));
     holds("the contract of `claims` and `generations`", || claims_and_generations_are_paged(suite, &open()));
     holds("the contract of `reseal`", || keys_are_replaced_where_they_are_the_old_ones(suite, open));
-    holds("the contract of `restore`", || a_restored_store_answers_like_the_former(suite, open));
     holds("the contract of `check`", || what_was_written_is_sound(&open(), &suite.keys));
 }
 
@@ -87,7 +87,17 @@ fn everything_older_is_revoked<S: Administration>(suite: &Suite, open: &impl Fn(
         assert_eq!(spend(&store, &older.id, "held"), won(2));
         assert!(!store.get(&older.id).unwrap().unwrap().is_revoked());
     }
-    assert_eq!(store.revoke_before(UnixTime::from_secs(1000)).unwrap(), UnixTime::from_secs(1000));
+    let from = present(&store);
+    for _ in 0..2 {
+        assert_eq!(store.revoke_before(UnixTime::from_secs(1000)).unwrap(), UnixTime::from_secs(1000));
+    }
+    let expected =
+        (mark < UnixTime::from_secs(1000)).then_some(Event::RevokedBefore(UnixTime::from_secs(1000)));
+    assert_eq!(
+        since(&store, &from),
+        expected.into_iter().collect::<Vec<_>>(),
+        "one event, for what it changed"
+    );
     assert_eq!(store.revoke_before(UnixTime::from_secs(5)).unwrap(), UnixTime::from_secs(1000), "for good");
     drop(store);
     let store = open();
@@ -100,6 +110,15 @@ fn everything_older_is_revoked<S: Administration>(suite: &Suite, open: &impl Fn(
     let late = at(3, "older, but late");
     insert(&store, &late);
     assert_eq!(store.spend(&late.id, &claim("a"), &USE).unwrap(), Spend::Revoked);
+    let at_that_time = Revocation::for_good(UnixTime::from_secs(1000));
+    assert_eq!(store.get(&late.id).unwrap().unwrap().revocation, Some(at_that_time));
+    // A revocation of its own is shown, and can no longer be undone.
+    assert_eq!(store.reinstate(&late.id).unwrap(), Reinstate::ForGood);
+    let own = Revocation { reason: "lost".into(), reversible: true, ..FOR_GOOD };
+    assert_eq!(store.revoke(&late.id, &own).unwrap(), Revoke::Revoked);
+    assert_eq!(store.reinstate(&late.id).unwrap(), Reinstate::ForGood);
+    let shown = store.get(&late.id).unwrap().unwrap().revocation;
+    assert_eq!(shown, Some(Revocation { reversible: false, ..own }));
     let listed = pages(&store, &Filter::Issuer(suite.entity("user", "older")), 10);
     let revoked = listed.iter().filter(|record| record.is_revoked()).map(|record| &record.id);
     assert_eq!(revoked.collect::<BTreeSet<_>>(), BTreeSet::from([&older.id, &late.id]));
@@ -270,8 +289,12 @@ fn claims_and_generations_are_paged<S: Administration>(suite: &Suite, store: &S)
     let id = suite.id("paged");
     insert(store, &suite.limited(&id, 9));
     let made: Vec<_> = ["\0", "a", "a\0", "ab", "b"].into_iter().map(claim).zip((4..9).rev()).collect();
-    for (claim, _) in &made {
-        let _won = store.spend(&id, claim, &USE).unwrap();
+    let by = |uses_left: u64| Use {
+        consumer: uses_left.is_multiple_of(2).then(|| suite.entity("user", &uses_left.to_string())),
+        at: UnixTime::from_secs(uses_left),
+    };
+    for (claim, uses_left) in &made {
+        let _won = store.spend(&id, claim, &by(*uses_left)).unwrap();
     }
     for limit in 1..7 {
         let mut found = Vec::new();
@@ -283,6 +306,8 @@ fn claims_and_generations_are_paged<S: Administration>(suite: &Suite, store: &S)
             }
             found.extend(page);
         }
+        let all_by = found.iter().all(|(_, held): &(_, Held)| held.spent == by(held.uses_left));
+        assert!(all_by, "each with who spent it, and when: {found:?}");
         let found: Vec<_> = found.into_iter().map(|(claim, held)| (claim, held.uses_left)).collect();
         assert_eq!(found, made);
     }
@@ -351,61 +376,6 @@ fn keys_are_replaced_where_they_are_the_old_ones<S: Administration>(suite: &Suit
     suite.assert_opens(&kept);
     assert_eq!(kept, Record { root_key: new, uses: 1, last_use: Some(NOW), ..record });
     assert_eq!(store.generation(&subject).unwrap().unwrap().root_key, new_generation);
-}
-
-fn a_restored_store_answers_like_the_former<S: Administration>(suite: &Suite, open: &impl Fn() -> S) {
-    let record = suite.sealed(Record {
-        uses: 2,
-        expires: Some(UnixTime::from_secs(4_000_000)),
-        resource: Some(suite.entity("space", "restored")),
-        ..suite.limited(&suite.id("restored"), 2)
-    });
-    let subject = suite.entity("user", "restored");
-    let grants = [GrantId::draw().unwrap(), GrantId::draw().unwrap()];
-    let [a, b] =
-        [(1, grants[0]), (0, grants[1])].map(|(uses_left, grant)| Held { uses_left, grant, spent: USE });
-    let claims = vec![(claim("a"), a), (claim("b"), b)];
-    let of = |subject: &Entity, number| Item::Generation {
-        subject: subject.clone(),
-        generation: suite.generation(subject, number),
-    };
-    let items = [Item::Token { record: record.clone(), claims: claims.clone() }, of(&subject, 7)];
-    let store = open();
-    assert_eq!(store.restore(&items).unwrap(), 2);
-    assert_eq!(store.insert(&record).unwrap(), Insert::Exists);
-    drop(store);
-    let store = open();
-    let again = Spend::Spent { uses_left: Some(1), grant: Some(grants[0]), repeated: true };
-    assert_eq!(store.spend(&record.id, &claim("a"), &USE).unwrap(), again);
-    assert_eq!(store.spend(&record.id, &claim("c"), &USE).unwrap(), Spend::Exhausted);
-    assert_eq!(store.generation(&subject).unwrap().unwrap().number, 7);
-    let listed = pages(&store, &Filter::Resource(suite.entity("space", "restored")), 2);
-    assert_eq!(listed, std::slice::from_ref(&record));
-    let kept = store.refund(&record.id, &claim("b"), grants[1]).unwrap();
-    assert_eq!(kept, Refund::Kept, "the store that the claim comes from may have answered it to others");
-    assert_eq!(store.restore(&items).unwrap(), 0, "what is there stays as it is");
-    // Of several generations of one subject the latest stays, in any order.
-    let several = suite.entity("user", "several");
-    for (numbers, latest) in [(&[9, 12, 10][..], 12), (&[14, 13], 14)] {
-        let items: Vec<Item> = numbers.iter().map(|number| of(&several, *number)).collect();
-        let _kept = store.restore(&items).unwrap();
-        assert_eq!(store.generation(&several).unwrap().unwrap().number, latest);
-    }
-    assert_eq!(store.claims(&record.id, None, 9).unwrap(), claims);
-
-    // A revoked token stays revoked, and a generation is never lowered, in any order.
-    let revoked = Record { revocation: Some(FOR_GOOD), ..record };
-    let items = [Item::Token { record: revoked.clone(), claims: Vec::new() }, of(&subject, 8)];
-    assert_eq!((store.restore(&items).unwrap(), store.restore(&items).unwrap()), (2, 0));
-    assert_eq!(store.restore(&[of(&subject, 6)]).unwrap(), 0);
-    let _changed = store.restore(&[of(&subject, 10), of(&subject, 9)]).unwrap();
-    let raised = store.raise_generation(&subject, &suite.generation(&subject, 11)).unwrap();
-    assert_eq!(raised, Raise::Raised);
-    drop(store);
-    let store = open();
-    assert_eq!(store.generation(&subject).unwrap().unwrap().number, 11);
-    assert_eq!(store.get(&revoked.id).unwrap(), Some(revoked.clone()));
-    assert_eq!(store.spend(&revoked.id, &claim("a"), &USE).unwrap(), again, "and its claims are answered");
 }
 
 // Runs after the rest of the suite. No fault of this kind may exist, even if others use the store.

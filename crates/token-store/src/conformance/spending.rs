@@ -14,6 +14,7 @@ pub(super) fn check<S: TokenStore>(suite: &Suite, open: &impl Fn() -> S) {
     holds(IDEMPOTENT, || a_claim_is_answered_alike_for_ever(suite, open));
     holds("the contract of `spend`", || without_a_limit_each_call_counts(suite, open));
     holds("the contract of `spend`", || the_time_of_the_last_use_never_goes_back(suite, open));
+    holds("the contract of `spend`: who spent", || a_claim_keeps_who_spent_it_and_when(suite, open));
     holds("the contract of `refund`", || a_refund_gives_one_use_back(suite, open));
     holds(IDEMPOTENT, || a_refund_gives_back_no_other_use(suite, open));
     holds(IDEMPOTENT, || a_use_that_was_granted_twice_stays_spent(suite, open));
@@ -96,6 +97,24 @@ fn the_time_of_the_last_use_never_goes_back<S: TokenStore>(suite: &Suite, open: 
         if record.use_limit.is_some() {
             assert!(matches!(again, Spend::Spent { repeated: true, .. }), "{again:?}");
             assert_eq!(open().get(&record.id).unwrap().unwrap().last_use, Some(UnixTime::from_secs(40)));
+        }
+    }
+}
+
+fn a_claim_keeps_who_spent_it_and_when<S: TokenStore>(suite: &Suite, open: &impl Fn() -> S) {
+    let by =
+        |name: &str, secs| Use { consumer: Some(suite.entity("user", name)), at: UnixTime::from_secs(secs) };
+    let record = suite.limited(&suite.id("consumers"), 3);
+    insert(&open(), &record);
+    let spend = |name: &str, by: &Use| open().spend(&record.id, &claim(name), by).unwrap();
+    let shown = |name: &str| open().claimed(&record.id, &claim(name)).unwrap().map(|held| held.spent);
+    let grant = spend("a", &by("first", 70)).grant().expect("it has a limit");
+    assert_eq!(open().refund(&record.id, &claim("a"), grant).unwrap(), Refund::Refunded);
+    for (name, first) in [("a", by("second", 60)), ("b", Use::anonymous(UnixTime::MAX)), ("c", by("", 0))] {
+        assert!(matches!(spend(name, &first), Spend::Spent { repeated: false, .. }));
+        for _ in 0..2 {
+            assert!(matches!(spend(name, &by("another", 90)), Spend::Spent { repeated: true, .. }));
+            assert_eq!(shown(name), Some(first.clone()), "a repeated claim changes neither");
         }
     }
 }

@@ -57,8 +57,8 @@ pub trait Administration: TokenStore {
     /// Returns the time in force. The time never moves back: if a later one was set before, that one stays in force.
     /// Time 0 reads it without a change. It does not revoke generations; raise them instead.
     ///
-    /// The store shows such a record with a revocation for good at that time, by nobody and without a reason, unless the
-    /// record has a revocation for good of its own.
+    /// The store shows such a record as revoked for good: by the revocation that it has, or else by one at that time, by
+    /// nobody and without a reason.
     ///
     /// # Errors
     /// [`StoreError`]. After [`StoreError::Unknown`], retry. [`StoreError::ClockAhead`] for a time that

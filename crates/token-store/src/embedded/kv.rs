@@ -126,7 +126,7 @@ impl<E: Engine> Kv<E> {
     pub(crate) fn get(&self, id: &TokenId) -> Result<Option<Record>, StoreError> {
         self.read(|view| {
             let Some(record) = record(view, id)? else { return Ok(None) };
-            Ok(Some(judged(record, self.noted_revoke_before(view)?)))
+            Ok(Some(kit::revoked_before(record, self.noted_revoke_before(view)?)))
         })
     }
 
@@ -144,7 +144,7 @@ impl<E: Engine> Kv<E> {
             {
                 return Ok(Spend::Spent { uses_left: Some(uses_left), grant: Some(grant), repeated: true });
             }
-            record = judged(record, revoke_before(draft)?);
+            record = kit::revoked_before(record, revoke_before(draft)?);
             let spent = kit::spend(&mut record, grant, by.at);
             let Spend::Spent { uses_left, .. } = spent else { return Ok(spent) };
             if let Some(uses_left) = uses_left {
@@ -208,7 +208,7 @@ impl<E: Engine> Kv<E> {
         let id = id.clone();
         self.write(move |draft| {
             let Some(record) = record(draft, &id)? else { return Ok(Reinstate::Absent) };
-            let mut record = judged(record, revoke_before(draft)?);
+            let mut record = kit::revoked_before(record, revoke_before(draft)?);
             let was_revoked = record.is_revoked();
             let reinstated = kit::reinstate(&mut record);
             if was_revoked && reinstated == Reinstate::Reinstated {
@@ -250,7 +250,7 @@ impl<E: Engine> Kv<E> {
             let mut page = Page { records: Vec::new(), damaged: Vec::new(), next };
             let before = self.noted_revoke_before(view)?;
             for pair in &pairs {
-                let record = listed(view, &listing, pair).map(|record| judged(record, before));
+                let record = listed(view, &listing, pair).map(|record| kit::revoked_before(record, before));
                 page.add(listing.token(&pair.0)?, record)?;
             }
             Ok(page)
@@ -302,14 +302,6 @@ impl<E: Engine> Kv<E> {
 /// Reads the time before which records are revoked.
 fn revoke_before(view: &impl View) -> Result<UnixTime, StoreError> {
     Ok(group::time(view, layout::REVOKED_BEFORE)?.unwrap_or(UnixTime::from_secs(0)))
-}
-
-// Marks the record revoked for good if it was created before the time of `revoke_before`.
-fn judged(mut record: Record, before: UnixTime) -> Record {
-    if record.created < before {
-        kit::revoke(&mut record, &Revocation::for_good(before));
-    }
-    record
 }
 
 // Returns whether another record of the issuer has the name. A damaged record keeps its name.

@@ -5,7 +5,7 @@
 //! 00 "commits"                         how many commits there were, u64 big-endian (in sled only)
 //! 00 "newest"                          the newest creation time that was seen, to within ten minutes
 //! 00 "revoked before"                  records created before this time are revoked
-//! 00 "events"                          the number of the next event, and the tag of the last
+//! 00 "last event"                      the number of the next event, and the tag of the last
 //! 01 id                                a record
 //! 02 len(id) id claim                  a claim on a record with a use limit
 //! 03 len(kind) kind len(id) id token   index: the records about a resource
@@ -56,7 +56,7 @@ pub(crate) const REVOKED_BEFORE: &[u8] = b"\0revoked before";
 pub(crate) const NEWEST: &[u8] = b"\0newest";
 
 /// The key of the state of the log of events.
-pub(crate) const LOG: &[u8] = b"\0events";
+pub(crate) const LOG: &[u8] = b"\0last event";
 
 /// The prefix of all records.
 pub(crate) const RECORDS: &[u8] = &[RECORD];

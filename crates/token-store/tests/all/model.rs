@@ -2,11 +2,11 @@
 
 use std::{collections::BTreeMap, num::NonZeroU64};
 
-use proptest::{collection::vec, prelude::*};
+use proptest::{collection::vec, option, prelude::*};
 use token_core::UnixTime;
 use token_store::{
-    CacheConfig, CachedStore, Entity, Filter, GrantId, Held, Insert, KeyRing, MemoryStore, Record, Refund,
-    Revoke, Spend, Terms, TokenId, TokenStore, Use,
+    Amend, Amendment, CacheConfig, CachedStore, Delete, Entity, Filter, GrantId, Held, Insert, KeyRing,
+    MemoryStore, Record, Refund, Reinstate, Revocation, Revoke, Spend, Terms, TokenId, TokenStore, Use,
 };
 use token_test::{
     records::{FOR_GOOD, claim, record, terms},
@@ -15,11 +15,14 @@ use token_test::{
 
 #[derive(Clone, Debug)]
 enum Operation {
-    Insert { id: usize, limit: u64, expires: Option<u64>, entity: u8 },
+    Insert { id: usize, limit: u64, expires: Option<u64>, entity: u8, name: Option<u8> },
     Spend { id: usize, claim: u8 },
     Claimed { id: usize, claim: u8 },
     Refund { id: usize, claim: u8, back: usize },
-    Revoke { id: usize },
+    Revoke { id: usize, reversible: bool },
+    Reinstate { id: usize },
+    Amend { id: usize, name: Option<Option<u8>>, metadata: Option<u8> },
+    Delete { id: usize },
     Get { id: usize },
     Purge { now: u64, limit: usize },
 }
@@ -29,14 +32,20 @@ fn operations() -> impl Strategy<Value = (Vec<Vec<u8>>, Vec<Operation>)> {
     let byte = prop_oneof![Just(0), Just(1), Just(0xff), any::<u8>()];
     let ids = vec(vec(byte, 1..6), 1..6);
     let id = 0..6_usize;
+    let name = option::of(0..3_u8);
     let operation = prop_oneof![
-        3 => (id.clone(), 0..3_u64, proptest::option::of(0..6_u64), 0..3_u8)
-            .prop_map(|(id, limit, expires, entity)| Operation::Insert { id, limit, expires, entity }),
+        4 => (id.clone(), 0..3_u64, option::of(0..6_u64), 0..3_u8, name.clone()).prop_map(
+            |(id, limit, expires, entity, name)| Operation::Insert { id, limit, expires, entity, name }
+        ),
         4 => (id.clone(), 0..4_u8).prop_map(|(id, claim)| Operation::Spend { id, claim }),
         1 => (id.clone(), 0..4_u8).prop_map(|(id, claim)| Operation::Claimed { id, claim }),
         2 => (id.clone(), 0..4_u8, 0..3_usize)
             .prop_map(|(id, claim, back)| Operation::Refund { id, claim, back }),
-        1 => id.clone().prop_map(|id| Operation::Revoke { id }),
+        2 => (id.clone(), any::<bool>()).prop_map(|(id, reversible)| Operation::Revoke { id, reversible }),
+        1 => id.clone().prop_map(|id| Operation::Reinstate { id }),
+        2 => (id.clone(), option::of(name), option::of(0..3_u8))
+            .prop_map(|(id, name, metadata)| Operation::Amend { id, name, metadata }),
+        1 => id.clone().prop_map(|id| Operation::Delete { id }),
         3 => id.prop_map(|id| Operation::Get { id }),
         1 => (0..6_u64, 0..3_usize).prop_map(|(now, limit)| Operation::Purge { now, limit }),
     ];
@@ -96,6 +105,56 @@ impl Model {
         }
     }
 
+    fn takes_name(&self, record: &Record) -> bool {
+        let holds = |other: &Record| {
+            other.id != record.id && other.issuer == record.issuer && other.name == record.name
+        };
+        record.name.is_some() && self.0.values().any(|(other, _)| holds(other))
+    }
+
+    fn insert(&mut self, record: Record) -> Insert {
+        if self.0.contains_key(&record.id) {
+            return Insert::Exists;
+        }
+        if self.takes_name(&record) {
+            return Insert::NameTaken;
+        }
+        self.0.insert(record.id.clone(), (record, BTreeMap::new()));
+        Insert::Inserted
+    }
+
+    fn revoke(&mut self, id: &TokenId, revocation: &Revocation) -> Revoke {
+        let Some((record, _)) = self.0.get_mut(id) else { return Revoke::Absent };
+        match &record.revocation {
+            Some(first) if revocation.reversible || !first.reversible => {}
+            _ => record.revocation = Some(revocation.clone()),
+        }
+        Revoke::Revoked
+    }
+
+    fn reinstate(&mut self, id: &TokenId) -> Reinstate {
+        let Some((record, _)) = self.0.get_mut(id) else { return Reinstate::Absent };
+        match &record.revocation {
+            Some(Revocation { reversible: false, .. }) => Reinstate::ForGood,
+            _ => {
+                record.revocation = None;
+                Reinstate::Reinstated
+            }
+        }
+    }
+
+    fn amend(&mut self, id: &TokenId, Amendment { name, metadata }: Amendment) -> Amend {
+        let Some((record, _)) = self.0.get(id) else { return Amend::Absent };
+        let mut record = record.clone();
+        record.name = name.unwrap_or(record.name);
+        record.metadata = metadata.unwrap_or(record.metadata);
+        if self.takes_name(&record) {
+            return Amend::NameTaken;
+        }
+        self.0.entry(id.clone()).and_modify(|(present, _)| *present = record);
+        Amend::Amended
+    }
+
     fn purge(&mut self, now: u64, limit: usize) -> usize {
         let mut expired: Vec<(UnixTime, TokenId)> =
             self.0.values().filter_map(|(record, _)| Some((record.expires?, record.id.clone()))).collect();
@@ -111,6 +170,10 @@ fn entity(number: u8) -> Entity {
     Entity { kind: "user".into(), id: "u".repeat(number.into()) }
 }
 
+fn name(number: u8) -> String {
+    "n".repeat(number.into())
+}
+
 fn run(store: &dyn TokenStore, keys: &KeyRing, ids: &[Vec<u8>], operations: Vec<Operation>) {
     let ids: Vec<TokenId> = ids.iter().map(|id| TokenId::new(id.as_slice()).unwrap()).collect();
     let id_at = |at: usize| &ids[at % ids.len()];
@@ -118,7 +181,7 @@ fn run(store: &dyn TokenStore, keys: &KeyRing, ids: &[Vec<u8>], operations: Vec<
     let mut granted: Vec<(&TokenId, u8, GrantId)> = Vec::new();
     for operation in operations {
         match operation {
-            Operation::Insert { id, limit, expires, entity: number } => {
+            Operation::Insert { id, limit, expires, entity: number, name } => {
                 let id = id_at(id);
                 let entity = entity(number);
                 let terms = Terms {
@@ -129,11 +192,8 @@ fn run(store: &dyn TokenStore, keys: &KeyRing, ids: &[Vec<u8>], operations: Vec<
                     use_limit: NonZeroU64::new(limit),
                     ..terms(id)
                 };
-                let record = record(keys, terms);
-                let present = model.0.contains_key(id);
-                let expected = if present { Insert::Exists } else { Insert::Inserted };
-                assert_eq!(store.insert(&record).unwrap(), expected);
-                model.0.entry(id.clone()).or_insert((record, BTreeMap::new()));
+                let record = Record { name: name.map(self::name), ..record(keys, terms) };
+                assert_eq!(store.insert(&record).unwrap(), model.insert(record));
             }
             Operation::Spend { id, claim: number } => {
                 let at = UnixTime::from_secs(number.into());
@@ -157,10 +217,23 @@ fn run(store: &dyn TokenStore, keys: &KeyRing, ids: &[Vec<u8>], operations: Vec<
                 let expected = model.refund(id_at(id), number, grant);
                 assert_eq!(store.refund(id_at(id), &claim(number), grant).unwrap(), expected);
             }
-            Operation::Revoke { id } => {
-                let record = model.0.get_mut(id_at(id)).map(|(record, _)| record.revocation = Some(FOR_GOOD));
-                let expected = if record.is_some() { Revoke::Revoked } else { Revoke::Absent };
-                assert_eq!(store.revoke(id_at(id), &FOR_GOOD).unwrap(), expected);
+            Operation::Revoke { id, reversible } => {
+                let revocation = Revocation { reversible, ..FOR_GOOD };
+                let expected = model.revoke(id_at(id), &revocation);
+                assert_eq!(store.revoke(id_at(id), &revocation).unwrap(), expected);
+            }
+            Operation::Reinstate { id } => {
+                assert_eq!(store.reinstate(id_at(id)).unwrap(), model.reinstate(id_at(id)));
+            }
+            Operation::Amend { id, name, metadata } => {
+                let name = name.map(|name| name.map(self::name));
+                let amendment = Amendment { name, metadata: metadata.map(|byte| vec![byte]) };
+                assert_eq!(store.amend(id_at(id), &amendment).unwrap(), model.amend(id_at(id), amendment));
+            }
+            Operation::Delete { id } => {
+                let deleted =
+                    if model.0.remove(id_at(id)).is_some() { Delete::Deleted } else { Delete::Absent };
+                assert_eq!(store.delete(id_at(id)).unwrap(), deleted);
             }
             Operation::Get { id } => {
                 let expected = model.0.get(id_at(id)).map(|(record, _)| record);
@@ -182,6 +255,11 @@ fn run(store: &dyn TokenStore, keys: &KeyRing, ids: &[Vec<u8>], operations: Vec<
     for number in 0..3 {
         let entity = entity(number);
         assert_eq!(listed(Filter::Issuer(entity.clone())), expected(&|record| record.issuer == entity));
+        for number in 0..3 {
+            let (entity, name) = (entity.clone(), name(number));
+            let holds = |record: &Record| record.issuer == entity && record.name.as_ref() == Some(&name);
+            assert_eq!(listed(Filter::Name(entity.clone(), name.clone())), expected(&holds));
+        }
         assert_eq!(
             listed(Filter::Resource(entity.clone())),
             expected(&|record| record.resource == Some(entity.clone()))

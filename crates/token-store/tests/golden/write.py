@@ -121,7 +121,7 @@ EVENTS = [
 ]
 for place, event in enumerate(EVENTS):
     put(b"\x0a" + number(place), bytes([place] * 8) + event)
-put(b"\0events", varint(len(EVENTS)) + bytes([len(EVENTS) - 1] * 8))
+put(b"\0last event", varint(len(EVENTS)) + bytes([len(EVENTS) - 1] * 8))
 
 with open("store-v1.txt", "x") as file:
     digest = hashlib.sha256(b"onetoken sealing key\0" + struct.pack(">I", 1) + KEY).hexdigest()

@@ -50,7 +50,7 @@ def token(token_id, root_key, **rest):
     return {"token": record}
 
 
-REVOCATION = {"at": 1_400_000_000, "by": {"kind": "user", "id": "u1"}, "reason": "lost", "reversible": True}
+REVOCATION = {"at": 1_400_000_000, "by": {"kind": "user", "id": "u1"}, "reason": "lost", "reversible": False}
 
 LINES = [
     {"onetoken_export": 1},

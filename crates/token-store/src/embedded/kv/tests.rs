@@ -319,6 +319,7 @@ fn spent() -> (KeyRing, Vec<Pair>) {
     let mut spent = Record {
         id: TokenId::new(*b"spent").unwrap(),
         use_limit: std::num::NonZeroU64::new(1),
+        name: Some("another name".into()),
         ..store.get(&full()).unwrap().unwrap()
     };
     spent.root_key = keys.seal(&token_core::RootKey::from_derived([1; 32]), spent.owner()).unwrap();
@@ -412,16 +413,19 @@ fn faults_are_told_apart() {
     assert_eq!(unlimited, [(Fault::StrayClaim, 1), (Fault::StrayEntry, 1)]);
     let moved = checked(&edit(|record| record.resource = None), None);
     assert_eq!(moved, [(Fault::StrayEntry, 1)]);
+    let renamed = checked(&edit(|record| record.name = Some("a name".into())), None);
+    assert_eq!(renamed, [(Fault::MissingEntry, 1), (Fault::StrayEntry, 1)]);
     let forged = edit(|record| record.root_key.nonce[0] ^= 1);
     assert_eq!(checked(&forged, Some(&keys)), [(Fault::Forged, 1)]);
     type Edit = fn(&mut Record);
-    let edits: [Edit; 6] = [
+    let edits: [Edit; 7] = [
         |record| record.purpose = Purpose::Access,
         |record| record.issuer.id.push('1'),
         |record| record.resource = None,
         |record| record.created = UnixTime::MAX,
         |record| record.expires = None,
         |record| record.use_limit = None,
+        |record| record.body.push(1),
     ];
     for change in edits {
         let found = checked(&edit(change), Some(&keys));
