@@ -1,55 +1,98 @@
 //! Administration: calls on many records at once.
 
 use std::{
-    collections::{BTreeMap, btree_map::Entry},
+    collections::{BTreeMap, BTreeSet, btree_map::Entry},
     time::Duration,
 };
 
 use token_core::UnixTime;
 use token_store::{
-    Administration, CheckReport, ClaimId, Counts, Cursor, Filter, Generation, Generations, Held, Item,
-    KeyPlace, KeyRing, Record, Reseal, StoreError, Sweep, TokenId, kit,
+    Administration, CheckReport, ClaimId, Counts, Cursor, Events, Filter, Generation, Generations, Held,
+    Item, KeyPlace, KeyRing, Page, Record, Reseal, Revocation, StoreError, Sweep, TokenId, Use, kit,
 };
 
 use crate::{
     change::{grant_column, grant_of},
     check,
     error::Failure,
-    kind::{NewRecord, Repeat, STRANGE, bigint, column, count, first, get, parameters, small},
+    events::{Reading, telling},
+    kind::{NewRecord, Repeat, STRANGE, bigint, column, count, first, get, new_records, parameters, small},
     listing::Listing,
     notices::Subject,
     purge,
     session::Session,
-    store::PostgresStore,
+    store::{PostgresStore, lane_of},
 };
 
 #[deny(clippy::missing_trait_methods)]
 impl Administration for PostgresStore {
-    fn revoke_all(&self, filter: &Filter, after: Option<&Cursor>, limit: usize) -> Result<Sweep, StoreError> {
-        const SQL: &str = "
-            WITH locked AS MATERIALIZED (
-                SELECT id FROM onetoken.tokens WHERE id = ANY($1::bytea[]) AND NOT revoked AND {mark}
+    fn revoke_all(
+        &self,
+        filter: &Filter,
+        revocation: &Revocation,
+        after: Option<&Cursor>,
+        limit: usize,
+    ) -> Result<Sweep, StoreError> {
+        const SQL: &str = concat!(
+            "WITH locked AS MATERIALIZED (
+                SELECT id FROM onetoken.tokens
+                WHERE id = ANY($1::bytea[]) AND (revocation IS NULL OR (reversible AND NOT $3::boolean)) AND {mark}
                 ORDER BY id FOR NO KEY UPDATE
             ), done AS (
-                UPDATE onetoken.tokens t SET revoked = true, changes = t.changes + 1
+                UPDATE onetoken.tokens t
+                SET revocation = $2::bytea, reversible = $3::boolean, changes = t.changes + 1
                 FROM locked l WHERE t.id = l.id
                 RETURNING t.id
-            )
-            SELECT count(*) FROM done";
+            ), told AS MATERIALIZED (
+                SELECT 'revoke' AS event, id AS subject, NULL::bigint AS value FROM done
+            )",
+            telling!(),
+            " SELECT count(*) FROM done"
+        );
+        let (bytes, reversible) = (revocation.to_bytes()?, revocation.reversible);
         let listing = Listing::new(filter, after, limit)?;
         let swept = self.administer(Repeat::OtherWrite, async move |session| {
             let page = listing.page(session).await?;
-            let ids: Vec<&[u8]> = page.records.iter().map(|record| record.id.as_bytes()).collect();
-            let revoked = small(first(&session.write(SQL, &[&ids]).await?)?)?;
-            Ok(Sweep { revoked, damaged: page.damaged.len(), next: page.next })
+            let rows = session.write(SQL, &[&ids(&page), &bytes, &reversible]).await?;
+            Ok(Sweep { changed: small(first(&rows)?)?, damaged: page.damaged.len(), next: page.next })
         });
         self.announce(Subject::Everything, swept)
     }
 
+    fn delete_all(&self, filter: &Filter, after: Option<&Cursor>, limit: usize) -> Result<Sweep, StoreError> {
+        let listing = Listing::new(filter, after, limit)?;
+        let swept = self.administer(Repeat::OtherWrite, async move |session| {
+            let page = listing.page(session).await?;
+            let (found, changed) = purge::deleted(session, &ids(&page)).await?;
+            Ok(match found == changed {
+                true => Sweep { changed, damaged: page.damaged.len(), next: page.next },
+                // Others changed some of them meanwhile, so that the next page begins at the same place.
+                false => Sweep { changed, damaged: 0, next: Some(listing.start()) },
+            })
+        });
+        self.announce(Subject::Everything, swept)
+    }
+
+    fn events(&self, after: Option<&Cursor>, limit: usize) -> Result<Events, StoreError> {
+        let reading = Reading::new(after, limit)?;
+        let lane = lane_of(&self.0.readers, b"events")?;
+        self.run(lane, Repeat::Reads, async move |session| reading.read(session).await)
+    }
+
     fn revoke_before(&self, time: UnixTime) -> Result<UnixTime, StoreError> {
-        const SQL: &str = "
-            UPDATE onetoken.store SET revoke_before = greatest(revoke_before, $1::bigint)
-            WHERE {mark} RETURNING revoke_before";
+        const SQL: &str = concat!(
+            "WITH locked AS MATERIALIZED (
+                SELECT one, revoke_before FROM onetoken.store WHERE {mark} FOR NO KEY UPDATE
+            ), done AS (
+                UPDATE onetoken.store s SET revoke_before = $1::bigint
+                FROM locked l WHERE s.one = l.one AND l.revoke_before < $1::bigint
+                RETURNING s.revoke_before
+            ), told AS MATERIALIZED (
+                SELECT 'revoke before' AS event, NULL::bytea AS subject, revoke_before AS value FROM done
+            )",
+            telling!(),
+            " SELECT greatest($1::bigint, revoke_before) FROM locked"
+        );
         purge::refuse_far_ahead(self, time)?;
         let revoked = self.administer(Repeat::SameWrite, async move |session| {
             let rows = session.write(SQL, &[&bigint(time.as_secs())]).await?;
@@ -61,7 +104,8 @@ impl Administration for PostgresStore {
     fn counts(&self) -> Result<Counts, StoreError> {
         const SQL: &str = "
             SELECT count(*), count(*) FILTER (WHERE t.uses >= t.use_limit),
-                   count(*) FILTER (WHERE t.revoked OR t.created < (SELECT s.revoke_before FROM onetoken.store s)),
+                   count(*) FILTER (WHERE t.revocation IS NOT NULL
+                                      OR t.created < (SELECT s.revoke_before FROM onetoken.store s)),
                    count(t.expires),
                    (SELECT count(*) FROM onetoken.claims), (SELECT count(*) FROM onetoken.generations)
             FROM onetoken.tokens t";
@@ -91,7 +135,7 @@ impl Administration for PostgresStore {
         limit: usize,
     ) -> Result<Vec<(ClaimId, Held)>, StoreError> {
         const SQL: &str = "
-            SELECT claim, uses_left, grant_id FROM onetoken.claims
+            SELECT claim, uses_left, grant_id, spent FROM onetoken.claims
             WHERE id = $1::bytea AND claim > $2::bytea ORDER BY claim LIMIT $3::bigint";
         let after = after.map(|claim| claim.as_bytes().to_vec()).unwrap_or_default();
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
@@ -101,7 +145,8 @@ impl Administration for PostgresStore {
             let claim = |row| {
                 let claim = ClaimId::new(get::<&[u8]>(row, 0)?);
                 let claim = claim.map_err(|_| StoreError::Corrupt { what: "the id of a claim" })?;
-                Ok((claim, Held { uses_left: count(get(row, 1)?)?, grant: grant_of(get(row, 2)?) }))
+                let (uses_left, grant) = (count(get(row, 1)?)?, grant_of(get(row, 2)?));
+                Ok((claim, Held { uses_left, grant, spent: Use::from_bytes(get(row, 3)?)? }))
             };
             rows.iter().map(claim).collect()
         })
@@ -154,6 +199,10 @@ impl Administration for PostgresStore {
             check::check(session, keys).await
         })
     }
+}
+
+fn ids(page: &Page) -> Vec<&[u8]> {
+    page.records.iter().map(|record| record.id.as_bytes()).collect()
 }
 
 /// Where a sealed key is: in a token's record or in a generation, by the row's key.
@@ -235,49 +284,68 @@ fn resealed(change: &Reseal, stored: &[u8]) -> Result<Option<Vec<u8>>, StoreErro
     })
 }
 
-// Keeps the first of several tokens with one id, revoked if any of them is, and the latest generation of a subject: a
-// statement cannot change a row twice.
+// Keeps the first of several tokens with one id, with the revocation of any of them, the name of the first of several
+// with one name, and the latest generation of a subject: a statement cannot change a row twice.
 async fn restore(session: &Session, items: &[Item]) -> Result<usize, Failure> {
-    // The other store may have acknowledged the claim, so its use stays spent: `answered_again` is true.
-    const SQL: &str = "
-        WITH kept AS (
-            INSERT INTO onetoken.tokens
-                (id, record, resource, issuer, created, expires, use_limit, uses, revoked, last_use)
-            SELECT id, record, resource, issuer, created, expires, use_limit, uses, revoked, last_use
-            FROM unnest($1::bytea[], $2::bytea[], $3::bytea[], $4::bytea[], $5::bigint[], $6::bigint[],
-                        $7::bigint[], $8::bigint[], $9::boolean[], $10::bigint[])
-                AS a(id, record, resource, issuer, created, expires, use_limit, uses, revoked, last_use)
-            WHERE {mark}
+    // The other store may have acknowledged the claim, so its use stays spent: `answered_again` is true. A name that
+    // another takes meanwhile violates the unique index, and the store asks again.
+    const SQL: &str = concat!(
+        "WITH kept AS (
+            INSERT INTO onetoken.tokens (",
+        new_records!(columns),
+        ") SELECT id, record, resource, issuer, created, expires, use_limit, uses, last_use, revocation, reversible,
+                CASE WHEN NOT EXISTS (SELECT FROM onetoken.tokens t WHERE t.issuer = a.issuer AND t.name = a.name)
+                    THEN name END
+            FROM ",
+        new_records!(asked),
+        " WHERE {mark}
             ORDER BY id
             -- Also covers a row that another host inserted after the snapshot of this statement.
-            ON CONFLICT (id) DO UPDATE SET revoked = true, changes = tokens.changes + 1
-                WHERE excluded.revoked AND NOT tokens.revoked
+            ON CONFLICT (id) DO UPDATE
+                SET revocation = excluded.revocation, reversible = excluded.reversible, changes = tokens.changes + 1
+                WHERE excluded.revocation IS NOT NULL
+                    AND (tokens.revocation IS NULL OR (tokens.reversible AND NOT excluded.reversible))
             RETURNING id, changes
         ), claims AS (
-            INSERT INTO onetoken.claims (id, claim, uses_left, grant_id, answered_again)
-            SELECT a.id, a.claim, a.uses_left, a.grant_id, true
-            FROM unnest($11::bytea[], $12::bytea[], $13::bigint[], $14::bigint[])
-                AS a(id, claim, uses_left, grant_id)
+            INSERT INTO onetoken.claims (id, claim, uses_left, grant_id, spent, answered_again)
+            SELECT a.id, a.claim, a.uses_left, a.grant_id, a.spent, true
+            FROM unnest($13::bytea[], $14::bytea[], $15::bigint[], $16::bigint[], $17::bytea[])
+                AS a(id, claim, uses_left, grant_id, spent)
             JOIN kept k ON k.id = a.id AND k.changes = 0
         ), generations AS (
             INSERT INTO onetoken.generations (subject, number, generation)
             SELECT subject, number, generation
-            FROM unnest($15::bytea[], $16::bigint[], $17::bytea[]) AS a(subject, number, generation)
+            FROM unnest($18::bytea[], $19::bigint[], $20::bytea[]) AS a(subject, number, generation)
             ORDER BY subject
             ON CONFLICT (subject) DO UPDATE SET number = excluded.number, generation = excluded.generation
                 WHERE excluded.number > generations.number
-            RETURNING subject
-        )
-        SELECT (SELECT count(*) FROM kept) + (SELECT count(*) FROM generations)";
-    let mut tokens: BTreeMap<&TokenId, (NewRecord, BTreeMap<&ClaimId, Held>)> = BTreeMap::new();
+            RETURNING subject, number
+        ), told AS MATERIALIZED (
+            SELECT 'revoke' AS event, id AS subject, NULL::bigint AS value FROM kept WHERE changes > 0
+            UNION ALL
+            SELECT 'raise generation', subject, number FROM generations
+        )",
+        telling!(),
+        " SELECT (SELECT count(*) FROM kept) + (SELECT count(*) FROM generations)"
+    );
+    let mut tokens: BTreeMap<&TokenId, (Record, BTreeMap<&ClaimId, &Held>)> = BTreeMap::new();
+    let mut names = BTreeSet::new();
     let mut generations: BTreeMap<Vec<u8>, (i64, Vec<u8>)> = BTreeMap::new();
     for item in items {
         match item {
             Item::Token { record, claims } => match tokens.entry(&record.id) {
-                Entry::Occupied(first) => first.into_mut().0.revoked |= record.revoked,
+                Entry::Occupied(mut first) => {
+                    if let Some(revocation) = &record.revocation {
+                        kit::revoke(&mut first.get_mut().0, revocation);
+                    }
+                }
                 Entry::Vacant(free) => {
-                    let claims = claims.iter().map(|(claim, held)| (claim, *held)).collect();
-                    free.insert((NewRecord::new(record)?, claims));
+                    let claims = claims.iter().map(|(claim, held)| (claim, held)).collect();
+                    let is_free = |name: &String| names.insert((&record.issuer, name.clone()));
+                    free.insert((
+                        Record { name: record.name.clone().filter(is_free), ..record.clone() },
+                        claims,
+                    ));
                 }
             },
             Item::Generation { subject, generation } => {
@@ -289,18 +357,21 @@ async fn restore(session: &Session, items: &[Item]) -> Result<usize, Failure> {
             }
         }
     }
-    let records: Vec<&NewRecord> = tokens.values().map(|(record, _)| record).collect();
     let claims = || {
         let all = tokens
             .iter()
             .map(|(id, (_, claims))| claims.iter().map(move |(claim, held)| (*id, *claim, *held)));
         all.flatten()
     };
-    let mut columns = NewRecord::columns(&records);
+    let records: Vec<NewRecord> =
+        tokens.values().map(|(record, _)| NewRecord::new(record)).collect::<Result<_, _>>()?;
+    let spent = claims().map(|(.., held)| held.spent.to_bytes()).collect::<Result<Vec<_>, _>>()?;
+    let mut columns = NewRecord::columns(&records.iter().collect::<Vec<_>>());
     columns.push(column(claims().map(|(id, ..)| id.as_bytes())));
     columns.push(column(claims().map(|(_, claim, _)| claim.as_bytes())));
     columns.push(column(claims().map(|(.., held)| bigint(held.uses_left))));
     columns.push(column(claims().map(|(.., held)| grant_column(held.grant))));
+    columns.push(column(spent.iter()));
     columns.push(column(generations.keys().map(|subject| &**subject)));
     columns.push(column(generations.values().map(|(number, _)| *number)));
     columns.push(column(generations.values().map(|(_, value)| &**value)));

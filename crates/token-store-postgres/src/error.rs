@@ -99,6 +99,8 @@ pub(crate) fn of_statement(error: &tokio_postgres::Error, place: &str) -> Failur
     match said.code().code().as_bytes() {
         // Serialization failure, deadlock, a lock that others hold.
         b"40001" | b"40P01" | b"55P03" => Failure::Again(cause(error)),
+        // Another took a name after the snapshot of the statement.
+        b"23505" if said.constraint() == Some("tokens_name") => Failure::Again(cause(error)),
         // Statement completion unknown; connection exceptions; the server shuts down or has crashed.
         b"40003" | b"57P01" | b"57P02" | [b'0', b'8', ..] => Failure::Doubt(cause(error)),
         // Read-only: it is no longer the primary.

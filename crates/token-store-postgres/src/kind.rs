@@ -4,7 +4,7 @@ use std::{any::Any, collections::HashMap};
 
 use futures_util::future::LocalBoxFuture;
 use token_core::UnixTime;
-use token_store::{Insert, Record, StoreError, TokenId, kit};
+use token_store::{Insert, Record, Revocation, StoreError, TokenId, kit};
 use tokio_postgres::{Row, types::ToSql};
 
 use crate::{
@@ -66,8 +66,26 @@ pub(crate) struct NewRecord {
     pub(crate) use_limit: Option<i64>,
     pub(crate) uses: i64,
     pub(crate) last_use: Option<i64>,
-    pub(crate) revoked: bool,
+    pub(crate) revocation: Option<Vec<u8>>,
+    pub(crate) reversible: Option<bool>,
+    pub(crate) name: Option<Vec<u8>>,
 }
+
+/// The columns of [`NewRecord`], and the parameters that hold them.
+macro_rules! new_records {
+    (columns) => {
+        "id, record, resource, issuer, created, expires, use_limit, uses, last_use, revocation, reversible, name"
+    };
+    (asked) => {
+        concat!(
+            "unnest($1::bytea[], $2::bytea[], $3::bytea[], $4::bytea[], $5::bigint[], $6::bigint[], $7::bigint[], ",
+            "$8::bigint[], $9::bigint[], $10::bytea[], $11::boolean[], $12::bytea[]) AS a(",
+            new_records!(columns),
+            ")"
+        )
+    };
+}
+pub(crate) use new_records;
 
 impl NewRecord {
     /// Builds the row. Fails for records that every store refuses.
@@ -82,11 +100,13 @@ impl NewRecord {
             use_limit: record.use_limit.map(|limit| bigint(limit.get())),
             uses: bigint(record.uses),
             last_use: record.last_use.map(|time| bigint(time.as_secs())),
-            revoked: record.revoked,
+            revocation: record.revocation.as_ref().map(Revocation::to_bytes).transpose()?,
+            reversible: record.revocation.as_ref().map(|revocation| revocation.reversible),
+            name: record.name.as_ref().map(|name| name.clone().into_bytes()),
         })
     }
 
-    /// The columns of the rows, in the order of the table's columns that an insert writes.
+    /// The columns of the rows, as [`new_records`] names them.
     pub(crate) fn columns<'a>(rows: &[&'a Self]) -> Vec<Column<'a>> {
         vec![
             column(rows.iter().map(|row| &*row.id)),
@@ -97,8 +117,10 @@ impl NewRecord {
             column(rows.iter().map(|row| row.expires)),
             column(rows.iter().map(|row| row.use_limit)),
             column(rows.iter().map(|row| row.uses)),
-            column(rows.iter().map(|row| row.revoked)),
             column(rows.iter().map(|row| row.last_use)),
+            column(rows.iter().map(|row| row.revocation.as_deref())),
+            column(rows.iter().map(|row| row.reversible)),
+            column(rows.iter().map(|row| row.name.as_deref())),
         ]
     }
 }
@@ -116,27 +138,53 @@ impl Kind for Inserts {
     }
 
     async fn ask(session: &Session, asks: &[&NewRecord], _: bool) -> Answers<Self> {
-        // Inserts in the order of the ids, so that two hosts with the same ids cannot deadlock.
-        const SQL: &str = "
-            INSERT INTO onetoken.tokens
-                (id, record, resource, issuer, created, expires, use_limit, uses, revoked, last_use)
-            SELECT id, record, resource, issuer, created, expires, use_limit, uses, revoked, last_use
-            FROM unnest($1::bytea[], $2::bytea[], $3::bytea[], $4::bytea[], $5::bigint[], $6::bigint[],
-                        $7::bigint[], $8::bigint[], $9::boolean[], $10::bigint[])
-                AS a(id, record, resource, issuer, created, expires, use_limit, uses, revoked, last_use)
-            WHERE {mark}
-            ORDER BY id
-            ON CONFLICT (id) DO NOTHING
-            RETURNING id";
-        let mut answers = vec![Some(Insert::Exists); asks.len()];
-        let at: HashMap<&[u8], usize> = asks.iter().enumerate().map(|(at, ask)| (&*ask.id, at)).collect();
+        // Inserts in the order of the names and the ids, so that two hosts with the same ones cannot deadlock.
+        const SQL: &str = concat!(
+            "INSERT INTO onetoken.tokens (",
+            new_records!(columns),
+            ") SELECT * FROM ",
+            new_records!(asked),
+            " WHERE {mark} ORDER BY name, issuer, id ON CONFLICT DO NOTHING RETURNING id"
+        );
+        // A statement of its own, which also sees what others committed while the insert waited for them.
+        const WHY: &str = "
+            SELECT a.id, EXISTS (SELECT FROM onetoken.tokens t WHERE t.id = a.id),
+                   EXISTS (SELECT FROM onetoken.tokens t WHERE t.issuer = a.issuer AND t.name = a.name)
+            FROM unnest($1::bytea[], $2::bytea[], $3::bytea[]) AS a(id, issuer, name)
+            WHERE {mark}";
+        let mut found: HashMap<Vec<u8>, Insert> = HashMap::new();
         for row in session.write(SQL, &parameters(&NewRecord::columns(asks))).await? {
-            let answer = at.get(get::<&[u8]>(&row, 0)?).and_then(|at| answers.get_mut(*at));
-            *answer.ok_or(STRANGE)? = Some(Insert::Inserted);
+            found.insert(get(&row, 0)?, Insert::Inserted);
         }
-        Ok(answers)
+        let left: Vec<_> = asks.iter().filter(|ask| !found.contains_key(&ask.id)).collect();
+        if !left.is_empty() {
+            let columns = [
+                column(left.iter().map(|ask| &*ask.id)),
+                column(left.iter().map(|ask| ask.issuer.as_deref())),
+                column(left.iter().map(|ask| ask.name.as_deref())),
+            ];
+            // After a failure the store asks again about these, and not about those that it has inserted.
+            for row in session.write(WHY, &parameters(&columns)).await.unwrap_or_default() {
+                match (get(&row, 1)?, get(&row, 2)?) {
+                    (true, _) => drop(found.insert(get(&row, 0)?, Insert::Exists)),
+                    (false, true) => drop(found.insert(get(&row, 0)?, Insert::NameTaken)),
+                    // Another removed it since.
+                    (false, false) => {}
+                }
+            }
+        }
+        Ok(asks.iter().map(|ask| found.get(&ask.id).copied()).collect())
     }
 }
+
+/// The columns of [`Stored`] in the table `t` of tokens.
+macro_rules! stored {
+    () => {
+        "t.record, t.uses, t.last_use, t.revocation, t.name, t.metadata, \
+         (SELECT s.revoke_before FROM onetoken.store s)"
+    };
+}
+pub(crate) use stored;
 
 /// Reads records.
 pub(crate) struct Gets;
@@ -146,11 +194,11 @@ impl Kind for Gets {
     type Answer = Option<Stored>;
 
     async fn ask(session: &Session, asks: &[&TokenId], _: bool) -> Answers<Self> {
-        const SQL: &str = "
-            SELECT a.n, t.record, t.uses, t.revoked OR t.created < (SELECT s.revoke_before FROM onetoken.store s),
-                   t.last_use
-            FROM unnest($1::bytea[]) WITH ORDINALITY AS a(id, n)
-            JOIN onetoken.tokens t ON t.id = a.id";
+        const SQL: &str = concat!(
+            "SELECT a.n, ",
+            stored!(),
+            " FROM unnest($1::bytea[]) WITH ORDINALITY AS a(id, n) JOIN onetoken.tokens t ON t.id = a.id"
+        );
         let ids: Vec<&[u8]> = asks.iter().map(|id| id.as_bytes()).collect();
         found(asks.len(), &session.query(SQL, &[&ids]).await?, |row| Stored::read(row, 1))
     }
@@ -160,31 +208,47 @@ impl Kind for Gets {
 pub(crate) struct Stored {
     record: Vec<u8>,
     uses: u64,
-    revoked: bool,
     last_use: Option<UnixTime>,
+    revocation: Option<Vec<u8>>,
+    name: Option<Vec<u8>>,
+    metadata: Option<Vec<u8>>,
+    revoke_before: UnixTime,
 }
 
 impl Stored {
-    /// Reads four columns from index `at`: `record`, `uses`, whether it counts as revoked, and `last_use`. [`STRANGE`]
-    /// if they are others, `Corrupt` for a negative number.
+    /// Reads the columns of [`stored`] from index `at`. [`STRANGE`] if they are others, `Corrupt` for a negative
+    /// number.
     pub(crate) fn read(row: &Row, at: usize) -> Result<Self, StoreError> {
+        let at = |column| at.saturating_add(column);
+        let time = |number| Ok(UnixTime::from_secs(count(number)?));
         Ok(Self {
-            record: get(row, at)?,
-            uses: count(get(row, at.saturating_add(1))?)?,
-            revoked: get(row, at.saturating_add(2))?,
-            last_use: get::<Option<i64>>(row, at.saturating_add(3))?
-                .map(count)
-                .transpose()?
-                .map(UnixTime::from_secs),
+            record: get(row, at(0))?,
+            uses: count(get(row, at(1))?)?,
+            last_use: get::<Option<i64>>(row, at(2))?.map(time).transpose()?,
+            revocation: get(row, at(3))?,
+            name: get(row, at(4))?,
+            metadata: get(row, at(5))?,
+            revoke_before: time(get(row, at(6))?)?,
         })
     }
 
     /// Decodes the record, and takes over the columns that change. Fails as [`Record::from_bytes`] does.
     pub(crate) fn record(self, id: TokenId) -> Result<Record, StoreError> {
         let record = Record::from_bytes(id, &self.record)?;
-        // The column saturates at `i64::MAX`; the record has the exact count.
-        let uses = if self.uses == i64::MAX.unsigned_abs() { self.uses.max(record.uses) } else { self.uses };
-        Ok(Record { uses, revoked: self.revoked, last_use: self.last_use, ..record })
+        let name = self.name.map(String::from_utf8).transpose();
+        let mut record = Record {
+            // The column saturates at `i64::MAX`; the record has the exact count.
+            uses: if self.uses == i64::MAX.unsigned_abs() { self.uses.max(record.uses) } else { self.uses },
+            last_use: self.last_use,
+            revocation: self.revocation.map(|bytes| Revocation::from_bytes(&bytes)).transpose()?,
+            name: name.map_err(|_| StoreError::Corrupt { what: "a name" })?,
+            metadata: self.metadata.unwrap_or(record.metadata),
+            ..record
+        };
+        if record.created < self.revoke_before {
+            kit::revoke(&mut record, &Revocation::for_good(self.revoke_before));
+        }
+        Ok(record)
     }
 }
 

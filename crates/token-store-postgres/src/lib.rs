@@ -27,6 +27,7 @@ mod change;
 mod check;
 mod config;
 mod error;
+mod events;
 mod hosts;
 mod kind;
 mod lane;

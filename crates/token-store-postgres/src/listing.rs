@@ -4,7 +4,7 @@ use token_store::{Cursor, Filter, Page, StoreError, TokenId, kit};
 
 use crate::{
     error::Failure,
-    kind::{Stored, bigint, get},
+    kind::{Stored, bigint, get, stored},
     session::{Parameter, Session},
 };
 
@@ -23,14 +23,19 @@ impl Listing {
         Ok(Self { filter: filter.clone(), place, limit })
     }
 
+    /// Leads to this page.
+    pub(crate) fn start(&self) -> Cursor {
+        self.filter.cursor(&self.place)
+    }
+
     /// Reads the page. A damaged record is listed by its id, and is no error.
     pub(crate) async fn page(&self, session: &Session) -> Result<Page, Failure> {
         macro_rules! sql {
             ($filter:literal, $order:literal) => {
                 concat!(
-                    "SELECT t.id, coalesce(t.expires, 0), t.record, t.uses, ",
-                    "t.revoked OR t.created < (SELECT s.revoke_before FROM onetoken.store s), t.last_use ",
-                    "FROM onetoken.tokens t WHERE ",
+                    "SELECT t.id, coalesce(t.expires, 0), ",
+                    stored!(),
+                    " FROM onetoken.tokens t WHERE ",
                     $filter,
                     " ORDER BY ",
                     $order,
@@ -50,6 +55,10 @@ impl Listing {
             Filter::Issuer(issuer) => {
                 let sql = sql!("t.issuer = $2::bytea AND t.id > $3::bytea", "t.id");
                 session.query(sql, &[limit, &kit::entity_key(issuer), &place]).await?
+            }
+            Filter::Name(issuer, name) => {
+                let sql = sql!("t.issuer = $2::bytea AND t.name = $3::bytea AND t.id > $4::bytea", "t.id");
+                session.query(sql, &[limit, &kit::entity_key(issuer), &name.as_bytes(), &place]).await?
             }
             Filter::ExpiresBefore(time) => {
                 let (expires, id) = match place.split_first_chunk() {

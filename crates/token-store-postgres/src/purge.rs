@@ -1,4 +1,4 @@
-//! Purging: removing records in steps.
+//! Removing records: purges, in steps, and deletions.
 
 use std::time::Duration;
 
@@ -6,7 +6,10 @@ use token_core::UnixTime;
 use token_store::StoreError;
 
 use crate::{
+    error::Failure,
+    events::{self, telling},
     kind::{Repeat, STRANGE, bigint, count, first, get, small},
+    session::{Parameter, Session},
     store::PostgresStore,
 };
 
@@ -17,11 +20,11 @@ const AHEAD: u64 = 300;
 const STEP: usize = 512;
 
 macro_rules! removing {
-    ($which:literal) => {
+    ($which:literal, $tell:expr) => {
         concat!(
             "WITH doomed AS MATERIALIZED (SELECT id, changes FROM onetoken.tokens WHERE {mark} AND ",
             $which,
-            " LIMIT $1::bigint
+            "
             ), locked AS MATERIALIZED (
                 -- Skips a token that changed meanwhile: a claim added to it would be orphaned.
                 SELECT t.id FROM onetoken.tokens t JOIN doomed d ON d.id = t.id AND d.changes = t.changes
@@ -30,7 +33,9 @@ macro_rules! removing {
                 DELETE FROM onetoken.claims c USING locked l WHERE c.id = l.id
             ), gone AS (
                 DELETE FROM onetoken.tokens t USING locked l WHERE t.id = l.id
-            )
+            )",
+            $tell,
+            "
             SELECT (SELECT count(*) FROM doomed), (SELECT count(*) FROM locked)"
         )
     };
@@ -39,9 +44,23 @@ macro_rules! removing {
 /// Removes at most `limit` records that expired at or before `now`, and returns how many. `ClockAhead` as
 /// [`refuse_far_ahead`].
 pub(crate) fn expired(store: &PostgresStore, now: UnixTime, limit: usize) -> Result<usize, StoreError> {
-    const REMOVE: &str = removing!("expires <= $2::bigint ORDER BY expires, id");
+    const REMOVE: &str = removing!("expires <= $1::bigint ORDER BY expires, id LIMIT $2::bigint", "");
     refuse_far_ahead(store, now)?;
+    store.administer(Repeat::SameWrite, async |session| events::trim(session).await)?;
     in_steps(store, limit, REMOVE, bigint(now.as_secs()))
+}
+
+/// Deletes the records under these ids, even damaged ones. Returns how many it found and how many it deleted, as
+/// [`remove`].
+pub(crate) async fn deleted(session: &Session, ids: &[&[u8]]) -> Result<(usize, usize), Failure> {
+    const DELETE: &str = removing!(
+        "id = ANY($1::bytea[])",
+        concat!(
+            ", told AS MATERIALIZED (SELECT 'delete' AS event, id AS subject, NULL::bigint AS value FROM locked)",
+            telling!()
+        )
+    );
+    remove(session, DELETE, &[&ids]).await
 }
 
 /// Removes at most `limit` records whose last use was spent `retention` before `now` or earlier, and returns how many.
@@ -52,7 +71,7 @@ pub(crate) fn spent(
     retention: Duration,
     limit: usize,
 ) -> Result<usize, StoreError> {
-    const REMOVE: &str = removing!("spent_at <= $2::bigint ORDER BY spent_at, id");
+    const REMOVE: &str = removing!("spent_at <= $1::bigint ORDER BY spent_at, id LIMIT $2::bigint", "");
     refuse_far_ahead(store, now)?;
     match now.as_secs().checked_sub(retention.as_secs()) {
         Some(time) => in_steps(store, limit, REMOVE, bigint(time)),
@@ -73,8 +92,7 @@ pub(crate) fn refuse_far_ahead(store: &PostgresStore, now: UnixTime) -> Result<(
     Err(StoreError::ClockAhead { now, present: UnixTime::from_secs(server), evidence, bound: AHEAD })
 }
 
-// Repeats a statement, whose parameters are a limit and a time, until it finds nothing more to remove. It returns how
-// many rows it found and how many it removed: it skips rows that others changed meanwhile.
+// Repeats a statement, whose parameters are a time and a limit, until it finds nothing more to remove.
 fn in_steps(store: &PostgresStore, limit: usize, sql: &'static str, time: i64) -> Result<usize, StoreError> {
     let mut total = 0_usize;
     loop {
@@ -84,13 +102,22 @@ fn in_steps(store: &PostgresStore, limit: usize, sql: &'static str, time: i64) -
         }
         let rows = i64::try_from(left).unwrap_or(i64::MAX);
         let (found, done) = store.administer(Repeat::OtherWrite, async move |session| {
-            let rows = session.write(sql, &[&rows, &time]).await?;
-            let row = rows.first().ok_or(STRANGE)?;
-            Ok((small(get(row, 0)?)?, small(get(row, 1)?)?))
+            remove(session, sql, &[&time, &rows]).await
         })?;
         total = total.saturating_add(done);
         if found < left && done == found {
             return Ok(total);
         }
     }
+}
+
+// Returns how many rows a statement found and how many it removed: it skips rows that others changed meanwhile.
+async fn remove(
+    session: &Session,
+    sql: &'static str,
+    parameters: &[Parameter<'_>],
+) -> Result<(usize, usize), Failure> {
+    let rows = session.write(sql, parameters).await?;
+    let row = rows.first().ok_or(STRANGE)?;
+    Ok((small(get(row, 0)?)?, small(get(row, 1)?)?))
 }

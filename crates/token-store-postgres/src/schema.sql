@@ -1,5 +1,5 @@
--- Times are seconds since 1970, set by the program. Ids are bytes. The program decodes `record`; SQL decides by the
--- other columns, and only they hold `uses`, `revoked` and the claims.
+-- Times are seconds since 1970, set by the program. Ids and names are bytes. The program decodes `record`; SQL decides
+-- by the other columns, and only they hold the uses, the revocation, the name and the claims.
 
 CREATE SCHEMA IF NOT EXISTS onetoken;
 
@@ -19,9 +19,14 @@ CREATE TABLE onetoken.tokens (
     expires bigint,
     use_limit bigint,
     uses bigint NOT NULL,
-    revoked boolean NOT NULL,
+    -- The encoded revocation, and whether it is reversible; both NULL if the token is not revoked.
+    revocation bytea,
+    reversible boolean,
     -- The latest time at which a use was spent.
     last_use bigint,
+    name bytea,
+    -- NULL until it is amended: `record` has it.
+    metadata bytea,
     -- When the last use was spent; NULL while uses are left.
     spent_at bigint GENERATED ALWAYS AS (CASE WHEN uses >= use_limit THEN coalesce(last_use, created) END) STORED,
     -- Grows with every change to the record or to one of its claims. A statement that has waited for the row compares
@@ -39,6 +44,7 @@ CREATE TABLE onetoken.tokens (
 
 CREATE INDEX tokens_resource ON onetoken.tokens (resource, id) WHERE resource IS NOT NULL;
 CREATE INDEX tokens_issuer ON onetoken.tokens (issuer, id);
+CREATE UNIQUE INDEX tokens_name ON onetoken.tokens (issuer, name) WHERE name IS NOT NULL;
 CREATE INDEX tokens_expires ON onetoken.tokens (expires, id) WHERE expires IS NOT NULL;
 CREATE INDEX tokens_spent ON onetoken.tokens (spent_at, id) WHERE spent_at IS NOT NULL;
 
@@ -49,6 +55,8 @@ CREATE TABLE onetoken.claims (
     -- The 64 bits of the grant of this use: a refund gives back no other.
     grant_id bigint NOT NULL,
     answered_again boolean NOT NULL,
+    -- Who spent the use, and when, encoded.
+    spent bytea NOT NULL,
     PRIMARY KEY (id, claim)
 ) WITH (
     autovacuum_vacuum_scale_factor = 0.02,
@@ -61,4 +69,26 @@ CREATE TABLE onetoken.generations (
     generation bytea NOT NULL
 );
 
+-- Changes that make verdicts about tokens obsolete, in the order of their commits.
+CREATE TABLE onetoken.events (
+    number bigint PRIMARY KEY,
+    -- Drawn at random, so that a cursor from before a backup was restored is recognized.
+    tag bigint NOT NULL,
+    event text NOT NULL,
+    -- The id of a token or the key of a subject, and a time or the number of a generation, if the event has them.
+    subject bytea,
+    value bigint
+) WITH (
+    autovacuum_vacuum_scale_factor = 0.02
+);
+
+-- One row: the number of the next event. A statement that stores events takes their numbers here. This row is its last
+-- lock, which it keeps until its commit. So numbers have no gaps, and a reader that sees an event sees all earlier
+-- ones.
+CREATE TABLE onetoken.next_event (
+    one boolean PRIMARY KEY DEFAULT true CHECK (one),
+    number bigint NOT NULL
+);
+
 INSERT INTO onetoken.store (version) VALUES (1);
+INSERT INTO onetoken.next_event (number) VALUES (0);

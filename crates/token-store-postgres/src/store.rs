@@ -42,9 +42,9 @@ const ADMINISTRATION: u32 = 6;
 /// # What can go wrong
 /// - If the connection is lost while a write is in flight, its outcome is unknown: [`StoreError::Unknown`]. Retry
 ///   under the same claim. The store itself retries reads and idempotent writes.
-/// - [`counts`](token_store::Administration::counts) and the purges use the columns that the server decides by and do not
-///   decode records. They treat damaged records like all others and do not report them;
-///   [`check`](token_store::Administration::check) does.
+/// - [`counts`](token_store::Administration::counts), the purges, and the calls that change one token use the columns
+///   that the server decides by and do not decode records. They treat damaged records like all others and do not report
+///   them; [`check`](token_store::Administration::check) does.
 /// - The server counts uses up to 2⁶³ − 1. The store keeps a larger limit exactly but counts it as 2⁶³ − 1, which no
 ///   token reaches: [`Spend::Spent`](token_store::Spend::Spent) then reports fewer uses than are left.
 /// - While the server is unreachable or in recovery, the store retries until [`PostgresConfig::call_timeout`] has
@@ -149,9 +149,9 @@ impl PostgresStore {
         self.0.target.meter.read()
     }
 
-    /// Invalidates entries of a cache from now on when this or another host revokes what they hold: one record if a
-    /// token is revoked, one subject if its generation is raised, and everything if a call revokes or restores many.
-    /// Spending and purging tokens invalidate nothing.
+    /// Invalidates entries of a cache from now on when this or another host revokes, reinstates or deletes what they
+    /// hold: one record or one subject if a call is about it alone, and everything if a call is about many. Spending,
+    /// amending and purging tokens invalidate nothing.
     ///
     /// The notices arrive on a connection of their own, which the store opens in the background and reopens when it
     /// is lost. The cache then forgets everything, since it may have missed notices. A notice can be lost, and a

@@ -31,13 +31,14 @@ use std::{
 use proptest::{collection::vec, prelude::*, sample::select};
 use token_core::{RootKey, UnixTime};
 use token_store::{
-    Administration, CacheConfig, CachedStore, ClaimId, Entity, Filter, Generation, GrantId, Held, Insert,
-    Item, KeyRing, Raise, Record, Refund, Retry, Revoke, Spend, StoreError, Terms, TokenId, TokenStore,
-    conformance,
+    Administration, Amend, Amendment, CacheConfig, CachedStore, ClaimId, Delete, Entity, Event, Filter,
+    Generation, GrantId, Held, Insert, Item, KeyRing, Raise, Record, Refund, Reinstate, Retry, Revocation,
+    Revoke, Spend, StoreError, Terms, TokenId, TokenStore, Use, conformance,
 };
 use token_store_postgres::{PostgresConfig, PostgresStore};
 use token_test::postgres::{self, Raw};
 
+mod events;
 mod session;
 mod standby;
 
@@ -82,6 +83,7 @@ fn record(name: &str, limit: Option<u64>) -> Record {
         created: UnixTime::from_secs(1_500_000_000),
         expires: Some(UnixTime::from_secs(1_600_000_000)),
         use_limit: limit.map(|limit| NonZeroU64::new(limit).unwrap()),
+        body: &[],
     };
     Record::new(terms, &RootKey::derive_any(b"key"), &keys).unwrap()
 }
@@ -117,6 +119,14 @@ const fn plain(answer: Spend) -> Spend {
 
 /// The time at which the tests spend.
 const NOW: UnixTime = UnixTime::from_secs(1_500_000_000);
+const USE: Use = Use::anonymous(NOW);
+const FOR_GOOD: Revocation = Revocation::for_good(NOW);
+const REVERSIBLE: Revocation = Revocation { at: NOW, by: None, reason: String::new(), reversible: true };
+
+/// Bytes as SQL spells them.
+fn sql_bytes(bytes: &[u8]) -> String {
+    bytes.iter().fold("'\\x".to_owned(), |text, byte| format!("{text}{byte:02x}")) + "'"
+}
 
 /// The grant of claims that the tests insert by SQL.
 const GRANT: GrantId = GrantId::from_bytes([0, 0, 0, 0, 0, 0, 0, 7]);
@@ -142,22 +152,38 @@ fn what_others_do_meanwhile_is_seen() {
     let url = server.database();
     let store = store(&url);
     type Ask = fn(&PostgresStore, &TokenId) -> String;
-    let spend_a: Ask = |store, id| format!("{:?}", plain(store.spend(id, &claim("a"), NOW).unwrap()));
-    let spend_b: Ask = |store, id| format!("{:?}", plain(store.spend(id, &claim("b"), NOW).unwrap()));
+    let spend_a: Ask = |store, id| format!("{:?}", plain(store.spend(id, &claim("a"), &USE).unwrap()));
+    let spend_b: Ask = |store, id| format!("{:?}", plain(store.spend(id, &claim("b"), &USE).unwrap()));
     let refund_a: Ask = |store, id| format!("{:?}", store.refund(id, &claim("a"), GRANT).unwrap());
     let purge: Ask = |store, _| format!("{:?}", store.purge(now(), 10).unwrap());
     let spend = "UPDATE onetoken.tokens SET uses = uses + 1, changes = changes + 1 WHERE id = 'T';
-                 INSERT INTO onetoken.claims VALUES ('T', 'a', 0, 7, false);";
+                 INSERT INTO onetoken.claims VALUES ('T', 'a', 0, 7, false, USE);";
     let give_back = "UPDATE onetoken.tokens SET uses = uses - 1, changes = changes + 1 WHERE id = 'T';
                      DELETE FROM onetoken.claims WHERE id = 'T' AND claim = 'a';";
     let anew = "UPDATE onetoken.tokens SET changes = changes + 2 WHERE id = 'T';
                 DELETE FROM onetoken.claims WHERE id = 'T';
-                INSERT INTO onetoken.claims VALUES ('T', 'a', 0, 8, false);";
+                INSERT INTO onetoken.claims VALUES ('T', 'a', 0, 8, false, USE);";
     let mark = "UPDATE onetoken.tokens SET changes = changes + 1 WHERE id = 'T';
                 UPDATE onetoken.claims SET answered_again = true WHERE id = 'T';";
-    let revoke = "UPDATE onetoken.tokens SET revoked = true, changes = changes + 1 WHERE id = 'T';";
+    let revoke = "UPDATE onetoken.tokens SET revocation = FOR_GOOD, reversible = false, changes = changes + 1
+                  WHERE id = 'T';";
+    let suspend = revoke.replace("FOR_GOOD, reversible = false", "REVERSIBLE, reversible = true");
     let remove = "DELETE FROM onetoken.claims WHERE id = 'T'; DELETE FROM onetoken.tokens WHERE id = 'T';";
-    let cases: [(&str, &str, &str, Ask, String); 13] = [
+    let revoke_it: Ask = |store, id| format!("{:?}", store.revoke(id, &FOR_GOOD).unwrap());
+    let reinstate: Ask = |store, id| format!("{:?}", store.reinstate(id).unwrap());
+    let delete: Ask = |store, id| format!("{:?}", store.delete(id).unwrap());
+    let cases: [(&str, &str, &str, Ask, String); 18] = [
+        ("it is deleted while it is revoked", "", remove, revoke_it, format!("{:?}", Revoke::Absent)),
+        ("it is suspended while it is revoked", "", &suspend, revoke_it, format!("{:?}", Revoke::Revoked)),
+        (
+            "it is revoked while it is reinstated",
+            &suspend,
+            revoke,
+            reinstate,
+            format!("{:?}", Reinstate::ForGood),
+        ),
+        ("it is spent while it is deleted", "", spend, delete, format!("{:?}", Delete::Deleted)),
+        ("it is given back while it is deleted", spend, give_back, delete, format!("{:?}", Delete::Deleted)),
         ("it is given back and claimed anew", spend, anew, refund_a, format!("{:?}", Refund::NotClaimed)),
         ("the same claim wins", "", spend, spend_a, format!("{:?}", again(0))),
         ("another claim wins", "", spend, spend_b, format!("{:?}", Spend::Exhausted)),
@@ -175,7 +201,12 @@ fn what_others_do_meanwhile_is_seen() {
     let raw = server.connect(&url).unwrap();
     for (number, (name, before, meanwhile, ask, expected)) in cases.into_iter().enumerate() {
         let record = record(&format!("{number:02}"), Some(1));
-        let sql = |text: &str| text.replace("'T'", &format!("'{number:02}'"));
+        let sql = |text: &str| {
+            text.replace("'T'", &format!("'{number:02}'"))
+                .replace("USE", &sql_bytes(&USE.to_bytes().unwrap()))
+                .replace("FOR_GOOD", &sql_bytes(&FOR_GOOD.to_bytes().unwrap()))
+                .replace("REVERSIBLE", &sql_bytes(&REVERSIBLE.to_bytes().unwrap()))
+        };
         for commit in [true, false] {
             insert(&store, &record);
             raw.sql(&sql(before)).unwrap();
@@ -251,7 +282,7 @@ fn two_hosts_race_for_one_token() {
                     scope.spawn(move || {
                         let number = thread / 2;
                         barrier.wait();
-                        let answer = host.spend(id, &claim(&number.to_string()), NOW).unwrap();
+                        let answer = host.spend(id, &claim(&number.to_string()), &USE).unwrap();
                         answers.lock().unwrap().entry(number).or_default().push(answer);
                     });
                 }
@@ -297,7 +328,7 @@ fn in_one_batch<T: Send>(
     let count = asks.len();
     let waiting = AtomicUsize::new(0);
     thread::scope(|scope| {
-        let gate = scope.spawn(|| store.spend(&id("gate"), &claim("x"), NOW));
+        let gate = scope.spawn(|| store.spend(&id("gate"), &claim("x"), &USE));
         until_blocked(server, url);
         let asks: Vec<_> = asks
             .into_iter()
@@ -336,7 +367,7 @@ fn one_bad_row_is_the_trouble_of_its_caller_only() {
     let asks: Vec<Ask<'_>> = names
         .map(|name| -> Ask<'_> {
             let store = &store;
-            Box::new(move || store.spend(&id(&name), &claim("a"), NOW))
+            Box::new(move || store.spend(&id(&name), &claim("a"), &USE))
         })
         .collect();
     let mut answers = in_one_batch(server, &url, &store, asks, |_| {});
@@ -356,14 +387,14 @@ fn one_damaged_claim_is_the_trouble_of_its_caller_only() {
     drop(store(&url));
     let store = patient(&url);
     insert(&store, &record("damaged", Some(1)));
-    assert_eq!(plain(store.spend(&id("damaged"), &claim("a"), NOW).unwrap()), won(0));
+    assert_eq!(plain(store.spend(&id("damaged"), &claim("a"), &USE).unwrap()), won(0));
     server.sql(&url, "UPDATE onetoken.claims SET uses_left = -1").unwrap();
     insert(&store, &record("few", Some(9)));
     insert(&store, &record("many", None));
     type Ask<'a> = Box<dyn FnOnce() -> Result<Spend, StoreError> + Send + 'a>;
     let asks = ["few", "damaged", "many"].map(|name| -> Ask<'_> {
         let store = &store;
-        Box::new(move || store.spend(&id(name), &claim("a"), NOW))
+        Box::new(move || store.spend(&id(name), &claim("a"), &USE))
     });
     let answers = in_one_batch(server, &url, &store, asks.into(), |_| {});
     let [few, damaged, many] = answers.try_into().unwrap();
@@ -385,8 +416,8 @@ fn a_count_that_is_damaged_is_the_trouble_of_its_record_only() {
     let page = store.list(&Filter::All, None, 10).unwrap();
     assert_eq!(page.records, [records[0].clone(), records[2].clone()]);
     assert_eq!(page.damaged, [id("b")]);
-    let sweep = store.revoke_all(&Filter::All, None, 10).unwrap();
-    assert_eq!((sweep.revoked, sweep.damaged), (2, 1));
+    let sweep = store.revoke_all(&Filter::All, &FOR_GOOD, None, 10).unwrap();
+    assert_eq!((sweep.changed, sweep.damaged), (2, 1));
 }
 
 // An operator who repairs a token by hand and leaves the transaction open.
@@ -409,7 +440,7 @@ fn one_locked_row_is_the_trouble_of_its_callers_only() {
         .enumerate()
         .map(|(number, name)| -> Ask<'_> {
             let store = &store;
-            Box::new(move || store.spend(&id(&name), &claim(&number.to_string()), NOW))
+            Box::new(move || store.spend(&id(&name), &claim(&number.to_string()), &USE))
         })
         .collect();
     let answers = in_one_batch(server, &url, &store, asks, |_| {});
@@ -420,7 +451,7 @@ fn one_locked_row_is_the_trouble_of_its_callers_only() {
         }
     }
     raw.sql("ROLLBACK").unwrap();
-    assert_eq!(plain(store.spend(&id("locked"), &claim("0"), NOW).unwrap()), won(8));
+    assert_eq!(plain(store.spend(&id("locked"), &claim("0"), &USE).unwrap()), won(8));
 }
 
 #[test]
@@ -435,7 +466,7 @@ fn what_is_about_one_token_shares_a_statement() {
     let asks: Vec<Ask<'_>> = (0..40)
         .map(|number| -> Ask<'_> {
             let (store, name) = (&store, if number % 2 == 0 { "few" } else { "many" });
-            Box::new(move || store.spend(&id(name), &claim(&number.to_string()), NOW).unwrap())
+            Box::new(move || store.spend(&id(name), &claim(&number.to_string()), &USE).unwrap())
         })
         .collect();
     let before = store.metrics().batches;
@@ -475,8 +506,8 @@ fn a_connection_that_is_lost_leaves_writes_in_doubt() {
         raw.sql("BEGIN; UPDATE onetoken.tokens SET changes = changes WHERE id = 'a'").unwrap();
         thread::scope(|scope| {
             let asked = scope.spawn(|| match name {
-                "spend" => store.spend(&id("a"), &claim("x"), NOW).map(|_| ()),
-                _ => store.revoke(&id("a")).map(|revoked| assert_eq!(revoked, Revoke::Revoked)),
+                "spend" => store.spend(&id("a"), &claim("x"), &USE).map(|_| ()),
+                _ => store.revoke(&id("a"), &FOR_GOOD).map(|revoked| assert_eq!(revoked, Revoke::Revoked)),
             });
             until_blocked(server, &url);
             raw.sql(&format!("{ends} AND datname = current_database()")).unwrap();
@@ -490,7 +521,7 @@ fn a_connection_that_is_lost_leaves_writes_in_doubt() {
             }
         });
         if name == "spend" {
-            assert_eq!(plain(store.spend(&id("a"), &claim("x"), NOW).unwrap()), won(0), "it was not done");
+            assert_eq!(plain(store.spend(&id("a"), &claim("x"), &USE).unwrap()), won(0), "it was not done");
         }
     }
     assert_eq!(store.metrics().in_doubt, 1);
@@ -590,7 +621,7 @@ fn a_reply_that_is_lost_costs_no_second_use() {
     drop(store(&url));
     let store = PostgresStore::open(&config(&through).connections(1, 1)).unwrap();
     insert(&store, &record("warm up", Some(1)));
-    assert_eq!(plain(store.spend(&id("warm up"), &claim("a"), NOW).unwrap()), won(0));
+    assert_eq!(plain(store.spend(&id("warm up"), &claim("a"), &USE).unwrap()), won(0));
     let mut committed = 0;
     for round in 0..rounds {
         let record = record(&format!("round {round}"), Some(1));
@@ -598,13 +629,13 @@ fn a_reply_that_is_lost_costs_no_second_use() {
         // Prepares the statement, so that the server's next message is the answer.
         assert_eq!(store.claimed(&record.id, &claim("nobody's")).unwrap(), None);
         proxy.set(Mode::LoseNext);
-        let error = store.spend(&record.id, &claim("mine"), NOW).unwrap_err();
+        let error = store.spend(&record.id, &claim("mine"), &USE).unwrap_err();
         assert_eq!(error.retry(), Retry::Ask, "{error:?}");
-        match store.spend(&record.id, &claim("mine"), NOW).unwrap() {
+        match store.spend(&record.id, &claim("mine"), &USE).unwrap() {
             Spend::Spent { uses_left: Some(0), repeated, .. } => committed += usize::from(repeated),
             other => panic!("{other:?}"),
         }
-        assert_eq!(store.spend(&record.id, &claim("another's"), NOW).unwrap(), Spend::Exhausted);
+        assert_eq!(store.spend(&record.id, &claim("another's"), &USE).unwrap(), Spend::Exhausted);
         assert_eq!(store.get(&record.id).unwrap().unwrap().uses, 1);
     }
     assert_eq!(committed, rounds, "every one of them was done");
@@ -624,7 +655,7 @@ fn a_wait_for_the_standby_that_is_cut_short_leaves_writes_in_doubt() {
     server.sql("postgres", "ALTER ROLE CURRENT_USER RESET synchronous_commit").unwrap();
     let store = patient(&url);
     let error = thread::scope(|scope| {
-        let asked = scope.spawn(|| store.spend(&id("a"), &claim("x"), NOW));
+        let asked = scope.spawn(|| store.spend(&id("a"), &claim("x"), &USE));
         let cut = "SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE wait_event = 'SyncRep'";
         let begun = Instant::now();
         while server.sql("postgres", cut).unwrap().is_empty() {
@@ -648,7 +679,7 @@ fn a_connection_that_the_server_ends_leaves_writes_in_doubt() {
     raw.sql("BEGIN; UPDATE onetoken.tokens SET changes = changes WHERE id = 'a'").unwrap();
     proxy.set(Mode::Disguise(b"C25P04"));
     let error = thread::scope(|scope| {
-        let asked = scope.spawn(|| store.spend(&id("a"), &claim("x"), NOW));
+        let asked = scope.spawn(|| store.spend(&id("a"), &claim("x"), &USE));
         until_blocked(server, &url);
         raw.sql(
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
@@ -662,21 +693,47 @@ fn a_connection_that_the_server_ends_leaves_writes_in_doubt() {
 }
 
 #[test]
-fn a_revocation_that_may_have_been_done_is_not_told_as_undone() {
+fn a_change_that_may_have_been_done_is_not_told_as_undone() {
     let Some(server) = postgres::shared() else { return };
     let url = server.database();
     let (proxy, through) = Proxy::before(&url);
     drop(store(&url));
     let config = config(&through).connections(1, 1).call_timeout(Duration::from_secs(2));
     let store = PostgresStore::open(&config).unwrap();
+    let user = Entity::user("a");
     insert(&store, &record("a", Some(1)));
-    // Prepares the statement.
-    assert_eq!(store.claimed(&id("a"), &claim("nobody's")).unwrap(), None);
-    proxy.set(Mode::LoseAll);
-    let error = store.revoke(&id("a")).unwrap_err();
-    assert_eq!(error.retry(), Retry::Ask, "{error:?}");
-    proxy.set(Mode::HandOn);
-    assert!(store.get(&id("a")).unwrap().unwrap().revoked);
+    assert_eq!(
+        store
+            .raise_generation(&user, &Generation { number: 1, root_key: record("a", None).root_key })
+            .unwrap(),
+        Raise::Raised
+    );
+    let place = store.events(None, 0).unwrap().next;
+    type Ask = fn(&PostgresStore, &str) -> Result<String, StoreError>;
+    let asks: [(Ask, &str); 5] = [
+        (|store, name| Ok(format!("{:?}", store.revoke(&id(name), &REVERSIBLE)?)), "Revoked"),
+        (|store, name| Ok(format!("{:?}", store.reinstate(&id(name))?)), "Reinstated"),
+        (|store, name| Ok(format!("{:?}", store.amend(&id(name), &Amendment::default())?)), "Amended"),
+        (|store, name| Ok(format!("{:?}", store.delete(&id(name))?)), "Absent"),
+        (|store, name| Ok(format!("{:?}", store.delete_generation(&Entity::user(name))?)), "Absent"),
+    ];
+    for (ask, then) in asks {
+        // Prepares the statement.
+        assert_eq!(ask(&store, "nobody's").unwrap(), "Absent");
+        proxy.set(Mode::LoseAll);
+        let error = ask(&store, "a").unwrap_err();
+        assert_eq!(error.retry(), Retry::Ask, "{then}: {error:?}");
+        proxy.set(Mode::HandOn);
+        assert_eq!(ask(&store, "a").unwrap(), then);
+    }
+    let events = store.events(Some(&place), 9).unwrap().events;
+    let kinds = [
+        Event::Revoked(id("a")),
+        Event::Reinstated(id("a")),
+        Event::Deleted(id("a")),
+        Event::GenerationDeleted(user),
+    ];
+    assert_eq!(events, kinds);
 }
 
 // The answer is lost, and then every login. Only what changes nothing may be told as undone.
@@ -737,7 +794,7 @@ fn a_server_that_hangs_holds_no_caller_for_ever() {
     let asks: [(&str, Ask); 6] = [
         ("get", |store| store.get(&id("a")).err()),
         ("get, without a connection", |store| store.get(&id("a")).err()),
-        ("spend", |store| store.spend(&id("a"), &claim("x"), NOW).err()),
+        ("spend", |store| store.spend(&id("a"), &claim("x"), &USE).err()),
         ("purge", |store| store.purge(now(), 1).err()),
         ("list", |store| store.list(&Filter::All, None, 1).err()),
         ("revoke before", |store| store.revoke_before(UnixTime::from_secs(1)).err()),
@@ -782,12 +839,11 @@ fn a_restored_revocation_holds_for_what_is_inserted_at_the_same_time() {
         .unwrap();
     let raw = server.connect(&url).unwrap();
     // All columns but the generated one.
-    let columns =
-        "id, record, resource, issuer, created, expires, use_limit, uses, revoked, last_use, changes";
+    let columns = "id, record, resource, issuer, created, expires, use_limit, uses, last_use, changes";
     raw.sql(&format!("BEGIN; INSERT INTO onetoken.tokens ({columns}) SELECT {columns} FROM copy")).unwrap();
     let item = Item::Token {
-        record: Record { revoked: true, uses: 1, ..record.clone() },
-        claims: vec![(claim("x"), Held { uses_left: 0, grant: GRANT })],
+        record: Record { revocation: Some(FOR_GOOD), uses: 1, ..record.clone() },
+        claims: vec![(claim("x"), Held { uses_left: 0, grant: GRANT, spent: USE })],
     };
     thread::scope(|scope| {
         let asked = scope.spawn(|| store.restore(&[item]));
@@ -796,7 +852,7 @@ fn a_restored_revocation_holds_for_what_is_inserted_at_the_same_time() {
         assert_eq!(asked.join().unwrap().unwrap(), 1);
     });
     let present = store.get(&record.id).unwrap().unwrap();
-    assert_eq!((present.revoked, present.uses), (true, 0));
+    assert_eq!((present.is_revoked(), present.uses), (true, 0));
     assert!(store.check(None).unwrap().is_sound());
 }
 
@@ -845,8 +901,11 @@ fn every_input_is_kept_unchanged_or_refused() {
     let entities = (proptest::option::of(wild_entity()), wild_entity());
     let ids = (wild_bytes(TokenId::MAX_LEN - 8), wild_bytes(ClaimId::MAX_LEN));
     let numbers = (any::<u64>(), proptest::option::of(any::<u64>()), proptest::option::of(1..=u64::MAX / 2));
+    let longest = Record::MAX_METADATA_LEN;
+    let metadata = prop_oneof![9 => vec(any::<u8>(), 0..50), 1 => vec(any::<u8>(), longest - 1..longest + 2)];
     proptest!(ProptestConfig::with_cases(200), |(name in names, (resource, issuer) in entities,
-                                                (id, claim) in ids, (created, expires, limit) in numbers)| {
+                                                (id, claim) in ids, (created, expires, limit) in numbers,
+                                                metadata in metadata)| {
         // No two cases are about one token.
         let fresh = cases.fetch_add(1, Ordering::Relaxed).to_be_bytes();
         let id = TokenId::new(fresh.into_iter().chain(id).collect::<Vec<_>>()).unwrap();
@@ -856,22 +915,35 @@ fn every_input_is_kept_unchanged_or_refused() {
             created: UnixTime::from_secs(created),
             expires: expires.map(UnixTime::from_secs),
             id: id.clone(),
+            metadata: metadata.clone(),
             ..record("x", limit)
         };
+        let by = Use { consumer: record.resource.clone(), at: UnixTime::from_secs(created) };
         match store.insert(&record) {
+            Ok(Insert::NameTaken) => return Ok(()),
             Ok(inserted) => {
                 assert_eq!(inserted, Insert::Inserted);
                 assert_eq!(store.get(&id).unwrap().unwrap(), record);
                 let about = record.resource.iter().cloned().map(Filter::Resource);
-                for filter in about.chain([Filter::Issuer(record.issuer.clone())]) {
+                let named = record.name.clone().map(|name| Filter::Name(record.issuer.clone(), name));
+                for filter in about.chain(named).chain([Filter::Issuer(record.issuer.clone())]) {
                     assert!(listed(&store, &filter).contains(&record));
                 }
                 for again in [false, true] {
-                    let answer = store.spend(&id, &claim, NOW).unwrap();
+                    let answer = store.spend(&id, &claim, &by).unwrap();
                     let Spend::Spent { uses_left, repeated, .. } = answer else { panic!("{answer:?}") };
                     // A token without a limit has no claims.
                     assert_eq!((uses_left, repeated), (limit.map(|limit| limit - 1), again && limit.is_some()));
                 }
+                let held = store.claimed(&id, &claim).unwrap();
+                assert_eq!(held.map(|held| held.spent), limit.map(|_| by));
+                let revocation = Revocation { by: Some(record.issuer.clone()), ..FOR_GOOD };
+                assert_eq!(store.revoke(&id, &revocation).unwrap(), Revoke::Revoked);
+                let amendment = Amendment { name: Some(None), metadata: Some(claim.as_bytes().to_vec()) };
+                assert_eq!(store.amend(&id, &amendment).unwrap(), Amend::Amended);
+                let amended = store.get(&id).unwrap().unwrap();
+                assert_eq!((amended.name, amended.metadata), (None, claim.as_bytes().to_vec()));
+                assert_eq!(amended.revocation, Some(revocation));
                 kept.fetch_add(1, Ordering::Relaxed);
             }
             Err(error) => {
@@ -937,12 +1009,12 @@ fn what_one_host_voids_the_caches_of_others_forget() {
     }
     assert_eq!(here.raise_generation(&subject, &generation(1)).unwrap(), Raise::Raised);
     let read = || {
-        let records = ids.iter().filter(|id| !there.get(id).unwrap().unwrap().revoked).count();
+        let records = ids.iter().filter(|id| !there.get(id).unwrap().unwrap().is_revoked()).count();
         (records, there.generation(&subject).unwrap().map(|generation| generation.number))
     };
     assert_eq!(read(), (5, Some(1)));
     // A call that revokes nothing sends no notice: only one follows.
-    let grant = here.spend(&ids[0], &claim("a"), NOW).unwrap().grant().unwrap();
+    let grant = here.spend(&ids[0], &claim("a"), &USE).unwrap().grant().unwrap();
     assert_eq!(here.refund(&ids[0], &claim("a"), grant).unwrap(), Refund::Refunded);
 
     let heard = |notices| {
@@ -950,20 +1022,20 @@ fn what_one_host_voids_the_caches_of_others_forget() {
         assert_eq!(there.store().metrics().notices, notices);
         read()
     };
-    assert_eq!(here.revoke(&ids[0]).unwrap(), Revoke::Revoked);
+    assert_eq!(here.revoke(&ids[0], &FOR_GOOD).unwrap(), Revoke::Revoked);
     assert_eq!(heard(1), (4, Some(1)));
-    assert_eq!(here.revoke(&ids[1]).unwrap(), Revoke::Revoked);
+    assert_eq!(here.revoke(&ids[1], &FOR_GOOD).unwrap(), Revoke::Revoked);
     assert_eq!(heard(2), (3, Some(1)));
     assert_eq!(here.raise_generation(&subject, &generation(2)).unwrap(), Raise::Raised);
     assert_eq!(heard(3), (3, Some(2)));
-    let moved = Record { id: ids[3].clone(), revoked: true, ..record("x", Some(9)) };
+    let moved = Record { id: ids[3].clone(), revocation: Some(FOR_GOOD), ..record("x", Some(9)) };
     let later = Item::Generation { subject: subject.clone(), generation: generation(7) };
     here.restore(&[Item::Token { record: moved, claims: Vec::new() }, later]).unwrap();
     assert_eq!(heard(4), (2, Some(7)));
     here.revoke_before(UnixTime::from_secs(1_600_000_000)).unwrap();
     assert_eq!(heard(5), (0, Some(7)));
-    let sweep = here.revoke_all(&Filter::All, None, 100).unwrap();
-    assert_eq!((sweep.revoked, sweep.next), (2, None));
+    let sweep = here.revoke_all(&Filter::All, &FOR_GOOD, None, 100).unwrap();
+    assert_eq!((sweep.changed, sweep.next), (2, None));
     assert_eq!(heard(6), (0, Some(7)));
 }
 
@@ -975,11 +1047,11 @@ fn a_cache_that_could_not_hear_forgets_everything() {
     let there = listening(&url);
     for name in ["before", "meanwhile"] {
         insert(&here, &record(name, None));
-        assert!(!there.get(&id(name)).unwrap().unwrap().revoked);
+        assert!(!there.get(&id(name)).unwrap().unwrap().is_revoked());
     }
     // This also opens the connection for notices.
-    assert_eq!(here.revoke(&id("before")).unwrap(), Revoke::Revoked);
-    until("it hears", || there.get(&id("before")).unwrap().unwrap().revoked);
+    assert_eq!(here.revoke(&id("before"), &FOR_GOOD).unwrap(), Revoke::Revoked);
+    until("it hears", || there.get(&id("before")).unwrap().unwrap().is_revoked());
 
     let name = url.rsplit_once('/').unwrap().1.split_once('?').unwrap().0;
     let admits = |yes| {
@@ -991,10 +1063,10 @@ fn a_cache_that_could_not_hear_forgets_everything() {
     server.sql("postgres", &format!("SELECT pg_terminate_backend(pid) {listener}")).unwrap();
     let is_gone = || server.sql("postgres", &format!("SELECT 1 {listener}")).unwrap().is_empty();
     until("it is gone", is_gone);
-    assert_eq!(here.revoke(&id("meanwhile")).unwrap(), Revoke::Revoked);
-    assert!(!there.get(&id("meanwhile")).unwrap().unwrap().revoked, "nobody has told it");
+    assert_eq!(here.revoke(&id("meanwhile"), &FOR_GOOD).unwrap(), Revoke::Revoked);
+    assert!(!there.get(&id("meanwhile")).unwrap().unwrap().is_revoked(), "nobody has told it");
     admits(true);
-    until("it finds out", || there.get(&id("meanwhile")).unwrap().unwrap().revoked);
+    until("it finds out", || there.get(&id("meanwhile")).unwrap().unwrap().is_revoked());
     assert_eq!(there.store().metrics().listens, 2);
     assert!(!is_gone());
     drop(there);
@@ -1013,8 +1085,8 @@ fn a_limit_beyond_what_the_server_counts_is_kept_and_counted_as_the_largest() {
         assert_eq!(store.get(&record.id).unwrap(), Some(record.clone()));
         for left in [1, 2] {
             let (claim, left) = (claim(&left.to_string()), limit.min(most) - left);
-            assert_eq!(plain(store.spend(&record.id, &claim, NOW).unwrap()), won(left));
-            assert_eq!(plain(store.spend(&record.id, &claim, NOW).unwrap()), again(left));
+            assert_eq!(plain(store.spend(&record.id, &claim, &USE).unwrap()), won(left));
+            assert_eq!(plain(store.spend(&record.id, &claim, &USE).unwrap()), again(left));
         }
         assert_eq!(store.get(&record.id).unwrap(), Some(Record { uses: 2, last_use: Some(NOW), ..record }));
     }
@@ -1031,7 +1103,7 @@ fn calls_from_an_async_program_do_not_panic() {
         insert(&store, &record("a", Some(1)));
         let shared = store.clone();
         let spent =
-            tokio::task::spawn_blocking(move || shared.spend(&id("a"), &claim("x"), NOW)).await.unwrap();
+            tokio::task::spawn_blocking(move || shared.spend(&id("a"), &claim("x"), &USE)).await.unwrap();
         assert_eq!(plain(spent.unwrap()), won(0));
         assert_eq!(store.check(None).unwrap().records, 1);
     });
@@ -1161,10 +1233,14 @@ fn the_documented_role_is_enough() {
     let limited = url.replacen(&format!("{user}@"), &format!("{role}:secret@"), 1);
     let store = PostgresStore::open(&config(&limited)).unwrap();
     insert(&store, &record("a", Some(1)));
-    let grant = store.spend(&id("a"), &claim("x"), NOW).unwrap().grant().unwrap();
+    let grant = store.spend(&id("a"), &claim("x"), &USE).unwrap().grant().unwrap();
     assert_eq!(store.refund(&id("a"), &claim("x"), grant).unwrap(), Refund::Refunded);
-    assert_eq!(store.revoke(&id("a")).unwrap(), Revoke::Revoked);
+    assert_eq!(store.revoke(&id("a"), &FOR_GOOD).unwrap(), Revoke::Revoked);
     assert_eq!(store.revoke_before(UnixTime::from_secs(5)).unwrap(), UnixTime::from_secs(5));
+    assert_eq!(store.amend(&id("a"), &Amendment::default()).unwrap(), Amend::Amended);
+    insert(&store, &record("b", None));
+    assert_eq!(store.delete(&id("b")).unwrap(), Delete::Deleted);
+    assert!(store.events(Some(&store.events(None, 9).unwrap().next), 9).unwrap().events.is_empty());
     assert_eq!(store.purge(now(), 10).unwrap(), 1);
     assert!(store.check(None).unwrap().is_sound());
 }
@@ -1225,8 +1301,8 @@ fn a_forked_process_is_refused() {
         fork::Fork::Child => {
             let refused = [
                 store.get(&id("a")).err(),
-                store.spend(&id("a"), &claim("a"), NOW).err(),
-                store.revoke_all(&Filter::All, None, 9).err(),
+                store.spend(&id("a"), &claim("a"), &USE).err(),
+                store.revoke_all(&Filter::All, &FOR_GOOD, None, 9).err(),
                 store.counts().err(),
                 store.check(None).err(),
             ];
@@ -1235,5 +1311,8 @@ fn a_forked_process_is_refused() {
         }
         fork::Fork::Parent(child) => assert_eq!(fork::waitpid(child).unwrap(), 0),
     }
-    assert!(matches!(store.spend(&id("a"), &claim("a"), NOW).unwrap(), Spend::Spent { repeated: false, .. }));
+    assert!(matches!(
+        store.spend(&id("a"), &claim("a"), &USE).unwrap(),
+        Spend::Spent { repeated: false, .. }
+    ));
 }

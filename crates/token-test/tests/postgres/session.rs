@@ -20,7 +20,7 @@ use token_store_postgres::PostgresStore;
 use token_test::postgres;
 
 use crate::{
-    Mode, NOW, Proxy, claim, config, id, insert, listening, patient, plain, record, store, until,
+    FOR_GOOD, Mode, Proxy, USE, claim, config, id, insert, listening, patient, plain, record, store, until,
     until_blocked, won,
 };
 
@@ -36,7 +36,7 @@ fn a_server_that_is_set_to_lose_what_it_acknowledges_is_found_out() {
         server.sql("postgres", "SELECT pg_reload_conf()").unwrap();
         let refused = Mutex::new(Vec::new());
         // The server's processes reload their settings shortly after they are told to.
-        until("it is refused", || match store.spend(&id("a"), &claim("x"), NOW) {
+        until("it is refused", || match store.spend(&id("a"), &claim("x"), &USE) {
             Ok(_) => false,
             Err(error) => {
                 let is_told =
@@ -51,7 +51,7 @@ fn a_server_that_is_set_to_lose_what_it_acknowledges_is_found_out() {
         }
         server.sql("postgres", &format!("ALTER SYSTEM RESET {setting}")).unwrap();
         server.sql("postgres", "SELECT pg_reload_conf()").unwrap();
-        until("it is on", || store.spend(&id("a"), &claim("x"), NOW).is_ok());
+        until("it is on", || store.spend(&id("a"), &claim("x"), &USE).is_ok());
     }
 }
 
@@ -68,7 +68,7 @@ fn a_connection_that_was_idle_for_too_long_leaves_nothing_in_doubt() {
     raw.sql("BEGIN; UPDATE onetoken.tokens SET changes = changes WHERE id = 'a'").unwrap();
     proxy.set(Mode::Disguise(b"C57P05"));
     thread::scope(|scope| {
-        let asked = scope.spawn(|| store.spend(&id("a"), &claim("x"), NOW));
+        let asked = scope.spawn(|| store.spend(&id("a"), &claim("x"), &USE));
         until_blocked(server, &url);
         raw.sql(
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
@@ -269,14 +269,14 @@ fn a_flood_of_notices_is_not_listened_to() {
     let here = store(&url);
     let there = listening(&url);
     insert(&here, &record("a", None));
-    assert!(!there.get(&id("a")).unwrap().unwrap().revoked);
+    assert!(!there.get(&id("a")).unwrap().unwrap().is_revoked());
     server
         .sql(&url, "SELECT count(pg_notify('onetoken', n::text)) FROM generate_series(1, 100000) n")
         .unwrap();
     until("it listens again", || there.store().metrics().listens == 2);
     let notices = there.store().metrics().notices;
     assert!(notices <= 1000, "it has heard {notices}");
-    assert!(!there.get(&id("a")).unwrap().unwrap().revoked);
-    assert_eq!(here.revoke(&id("a")).unwrap(), Revoke::Revoked);
-    until("it hears", || there.get(&id("a")).unwrap().unwrap().revoked);
+    assert!(!there.get(&id("a")).unwrap().unwrap().is_revoked());
+    assert_eq!(here.revoke(&id("a"), &FOR_GOOD).unwrap(), Revoke::Revoked);
+    until("it hears", || there.get(&id("a")).unwrap().unwrap().is_revoked());
 }

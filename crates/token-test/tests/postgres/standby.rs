@@ -10,12 +10,15 @@ use std::{
 
 use token_core::UnixTime;
 use token_store::{
-    Administration as _, Entity, Filter, Item, KeyPlace, Reseal, Revoke, Spend, StoreError, TokenStore as _,
+    Administration as _, Amendment, Entity, Filter, Generation, Item, KeyPlace, Record, Reseal, Revoke,
+    Spend, StoreError, TokenStore as _,
 };
 use token_store_postgres::PostgresStore;
 use token_test::postgres::{self, Server};
 
-use crate::{GRANT, NOW, claim, config, generation, id, insert, plain, record, store, until, user, won};
+use crate::{
+    FOR_GOOD, GRANT, REVERSIBLE, USE, claim, config, generation, id, insert, plain, record, store, until, user, won,
+};
 
 /// A durable primary, and the synchronous standby without which it acknowledges nothing.
 fn pair() -> Option<(Server, Server)> {
@@ -53,10 +56,10 @@ fn text<T: std::fmt::Debug>(answer: Result<T, StoreError>) -> Result<String, Sto
 fn cases() -> Vec<Case> {
     let nothing: Ask = |_, _| Ok(String::new());
     let mint: Ask = |store, name| text(store.insert(&record(name, Some(1))));
-    let spend: Ask = |store, name| text(store.spend(&id(name), &claim("a"), NOW).map(plain));
+    let spend: Ask = |store, name| text(store.spend(&id(name), &claim("a"), &USE).map(plain));
     let spent: Ask = |store, name| {
         insert(store, &record(name, Some(1)));
-        text(store.spend(&id(name), &claim("a"), NOW))
+        text(store.spend(&id(name), &claim("a"), &USE))
     };
     let claimed: Ask = |store, name| {
         let held = store.claimed(&id(name), &claim("a"))?;
@@ -68,10 +71,26 @@ fn cases() -> Vec<Case> {
         let grant = claims.first().map_or(GRANT, |(_, held)| held.grant);
         text(store.refund(&id(name), &claim("a"), grant))
     };
-    let revoke: Ask = |store, name| text(store.revoke(&id(name)));
+    let revoke: Ask = |store, name| text(store.revoke(&id(name), &FOR_GOOD));
+    let suspended: Ask = |store, name| {
+        insert(store, &record(name, Some(1)));
+        text(store.revoke(&id(name), &REVERSIBLE))
+    };
+    let reinstate: Ask = |store, name| text(store.reinstate(&id(name)));
+    let amend: Ask = |store, name| {
+        let amendment = Amendment { name: Some(Some(name.to_owned())), metadata: None };
+        text(store.amend(&id(name), &amendment))
+    };
+    // Another record takes the name first.
+    let take: Ask = |store, name| {
+        text(store.insert(&Record { name: Some(name.to_owned()), ..record(&format!("{name}, taken"), None) }))
+    };
+    let delete: Ask = |store, name| text(store.delete(&id(name)));
+    let forget: Ask = |store, name| text(store.delete_generation(&Entity { id: name.to_owned(), ..user() }));
     let raise: Ask =
         |store, name| text(store.raise_generation(&Entity { id: name.to_owned(), ..user() }, &generation(1)));
-    let sweep: Ask = |store, _| text(store.revoke_all(&Filter::All, None, 1000).map(|sweep| sweep.damaged));
+    let sweep: Ask =
+        |store, _| text(store.revoke_all(&Filter::All, &FOR_GOOD, None, 1000).map(|sweep| sweep.damaged));
     let revoke_before: Ask = |store, _| text(store.revoke_before(UnixTime::from_secs(5)));
     let restore: Ask = |store, name| {
         let subject = Entity { id: name.to_owned(), ..user() };
@@ -93,10 +112,15 @@ fn cases() -> Vec<Case> {
             "exhausted",
             mint,
             spend,
-            |store, name| text(store.spend(&id(name), &claim("b"), NOW)),
+            |store, name| text(store.spend(&id(name), &claim("b"), &USE)),
             "Exhausted",
         ),
         case("revoke", mint, revoke, revoke, "Revoked"),
+        case("reinstate", suspended, reinstate, reinstate, "Reinstated"),
+        case("amend", mint, amend, amend, "Amended"),
+        case("name taken", mint, take, amend, "NameTaken"),
+        case("delete", mint, delete, delete, "Absent"),
+        case("delete generation", raise, forget, forget, "Absent"),
         case("raise", nothing, raise, raise, "Stale { present: 1 }"),
         case("revoke all", mint, sweep, sweep, "0"),
         case("revoke before", nothing, revoke_before, revoke_before, "UnixTime(5)"),
@@ -206,8 +230,8 @@ fn a_primary_that_is_paused_does_not_hide_its_successor() {
     primary.signal("STOP");
     standby.promote().unwrap();
     let after = PostgresStore::open(&config).unwrap();
-    assert_eq!(plain(after.spend(&id("a"), &claim("x"), NOW).unwrap()), won(0));
-    until("it is found", || before.spend(&id("a"), &claim("x"), NOW).is_ok());
+    assert_eq!(plain(after.spend(&id("a"), &claim("x"), &USE).unwrap()), won(0));
+    until("it is found", || before.spend(&id("a"), &claim("x"), &USE).is_ok());
     primary.signal("CONT");
 }
 
@@ -219,12 +243,12 @@ fn a_former_primary_that_lives_on_is_left() {
     let here = on(&[primary.port().unwrap(), standby.port().unwrap()], &url);
     let here = store(&here);
     insert(&here, &record("a", Some(1)));
-    assert!(!here.get(&id("a")).unwrap().unwrap().revoked);
+    assert!(!here.get(&id("a")).unwrap().unwrap().is_revoked());
     standby.promote().unwrap();
     let there = PostgresStore::open(&config(&on(&[standby.port().unwrap()], &url))).unwrap();
-    assert_eq!(there.revoke(&id("a")).unwrap(), Revoke::Revoked);
-    until("it is seen to be revoked", || here.get(&id("a")).is_ok_and(|record| record.unwrap().revoked));
-    assert_eq!(here.spend(&id("a"), &claim("x"), NOW).unwrap(), Spend::Revoked);
+    assert_eq!(there.revoke(&id("a"), &FOR_GOOD).unwrap(), Revoke::Revoked);
+    until("it is seen to be revoked", || here.get(&id("a")).is_ok_and(|record| record.unwrap().is_revoked()));
+    assert_eq!(here.spend(&id("a"), &claim("x"), &USE).unwrap(), Spend::Revoked);
     insert(&here, &record("b", Some(1)));
     assert!(there.get(&id("b")).unwrap().is_some());
 }
@@ -250,14 +274,14 @@ fn a_log_that_went_back_is_refused() {
         until("it receives no more", || {
             primary.sql("postgres", receivers).unwrap()[0][0].as_deref() == Some("0")
         });
-        assert_eq!(plain(store.spend(&id("a"), &claim("x"), NOW).unwrap()), won(0));
+        assert_eq!(plain(store.spend(&id("a"), &claim("x"), &USE).unwrap()), won(0));
         if fenced {
             primary.signal("STOP");
         }
         standby.promote().unwrap();
         // Other hosts may write meanwhile, so that the new log becomes longer than the acknowledged one.
         standby.sql("postgres", "SELECT pg_switch_wal()").unwrap();
-        let refused = || match store.spend(&id("a"), &claim("y"), NOW) {
+        let refused = || match store.spend(&id("a"), &claim("y"), &USE) {
             Err(StoreError::WentBack { found, acknowledged, .. }) => {
                 let at = |position: &str| {
                     let (at, timeline) = position.split_once(" of timeline ").unwrap();
@@ -282,13 +306,13 @@ fn a_log_that_went_back_is_refused() {
             // Once the server that lacks it is stopped, the one that has everything is used.
             standby.signal("STOP");
             let store = PostgresStore::open(&config(&both)).unwrap();
-            assert_eq!(store.spend(&id("a"), &claim("y"), NOW).unwrap(), Spend::Exhausted);
+            assert_eq!(store.spend(&id("a"), &claim("y"), &USE).unwrap(), Spend::Exhausted);
             drop(store);
             standby.signal("CONT");
         }
         // A newly opened store has seen no log, so it accepts the loss.
         let store = PostgresStore::open(&config(&both)).unwrap();
-        assert_eq!(plain(store.spend(&id("a"), &claim("y"), NOW).unwrap()), won(0));
+        assert_eq!(plain(store.spend(&id("a"), &claim("y"), &USE).unwrap()), won(0));
         primary.signal("CONT");
     }
 }
