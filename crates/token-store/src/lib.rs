@@ -11,12 +11,14 @@
 //! |---|---|
 //! | [`insert`](TokenStore::insert), [`get`](TokenStore::get) | inserts a [`Record`]; reads it |
 //! | [`spend`](TokenStore::spend), [`refund`](TokenStore::refund) | spends one use under a [`ClaimId`]; gives it back by its [`GrantId`]; a retry under the same claim costs no use, and makes the use impossible to refund |
-//! | [`revoke`](TokenStore::revoke) | revokes a token for good |
-//! | [`list`](TokenStore::list), [`purge`](TokenStore::purge) | lists records by resource, issuer or expiry, page by page; removes expired records |
-//! | [`generation`](TokenStore::generation), [`raise_generation`](TokenStore::raise_generation) | reads the shared key of a subject's temporary tokens; replaces it by the next |
+//! | [`revoke`](TokenStore::revoke), [`reinstate`](TokenStore::reinstate) | revokes a token, for good or not; undoes a reversible revocation |
+//! | [`amend`](TokenStore::amend), [`delete`](TokenStore::delete) | changes the name or the metadata; removes the record with its claims |
+//! | [`list`](TokenStore::list), [`purge`](TokenStore::purge) | lists records by resource, issuer, name or expiry, page by page; removes expired records |
+//! | [`generation`](TokenStore::generation), [`raise_generation`](TokenStore::raise_generation), [`delete_generation`](TokenStore::delete_generation) | reads the shared key of a subject's temporary tokens; replaces it by the next; removes it |
 //!
-//! The operator of a store also has [`Administration`]: it revokes all tokens of a resource or an issuer, revokes all
-//! older tokens, counts, purges spent records, and [checks](Administration::check) the store. [`rekey`] re-seals every
+//! The operator of a store also has [`Administration`]: it revokes or deletes all tokens of a resource or an
+//! issuer, revokes all older tokens, reads the log of [events](Administration::events), counts, purges spent records, and
+//! [checks](Administration::check) the store. [`rekey`] re-seals every
 //! key under the newest key of the ring.
 //!
 //! ```

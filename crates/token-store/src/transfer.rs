@@ -30,7 +30,6 @@ use crate::{
     contract::report::add,
     disk::Draft,
     keys::hex,
-    kit,
     walk::{PAGE, Place},
 };
 use document::{Document, End, MAX_LINE, VERSION, is_sound};
@@ -269,11 +268,11 @@ fn in_epoch<S: Administration + ?Sized>(
         (item, Epoch::Same) => Ok(Some(item)),
         (Item::Token { mut record, claims }, Epoch::New(_)) => {
             // There is no clock here, so that the only time that is known stands for the time of the import.
-            let revocation = Revocation {
+            let of_epoch = Revocation {
                 reason: "imported as of a new epoch".to_owned(),
                 ..Revocation::for_good(record.created)
             };
-            kit::revoke(&mut record, &revocation);
+            record.revocation.get_or_insert(of_epoch).reversible = false;
             Ok(Some(Item::Token { record, claims }))
         }
         (Item::Generation { subject, generation }, Epoch::New(keys)) => {

@@ -16,8 +16,8 @@ pub(super) const VERSION: u32 = 1;
 /// The first line of every export.
 pub(super) const HEADER: &[u8] = b"{\"onetoken_export\":1}\n";
 
-/// The greatest length of a line in bytes: a token with more than 100,000 claims of 64 bytes. An import uses about ten
-/// times as much memory, and twenty times for a line with unknown members, which it reads before it refuses them.
+/// The greatest length of a line in bytes: a token with some 60,000 claims of 64 bytes. An import uses about ten times
+/// as much memory, and twenty times for a line with unknown members, which it reads before it refuses them.
 pub(super) const MAX_LINE: usize = 16 * 1024 * 1024;
 
 /// No store holds such a token or generation: it has more uses than its limit, contradicts its claims, has a number

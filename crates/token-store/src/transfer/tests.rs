@@ -9,11 +9,10 @@ use token_core::{RootKey, UnixTime};
 use super::*;
 use crate::{
     ClaimId, Entity, Filter, Generation, GrantId, Held, Insert, KeyRing, MemoryStore, Owner, Raise, Record,
-    Spend, Terms, TokenId, TokenStore, Use,
+    Reinstate, Spend, Terms, TokenId, TokenStore, Use,
 };
 
 const USE: Use = Use::anonymous(UnixTime::from_secs(1));
-const FOR_GOOD: Revocation = Revocation::for_good(UnixTime::from_secs(2));
 
 /// An export of version 1 with its key ring, written once and never changed.
 const GOLDEN: &str = include_str!("../../tests/golden/export-v1.jsonl");
@@ -26,24 +25,32 @@ fn claim(number: u8) -> ClaimId {
     ClaimId::new([number]).unwrap()
 }
 
+fn revocation(number: u32) -> Revocation {
+    let at = UnixTime::from_secs(number.into());
+    Revocation { at, by: Some(Entity::user("u1")), reason: "lost".into(), reversible: number == 5 }
+}
+
 fn filled(keys: &KeyRing, records: u32, generations: u32) -> MemoryStore {
     let store = MemoryStore::new();
     for number in 0..records {
         let user = Entity { kind: "user".into(), id: format!("u\u{e9}\"\n{}", number % 7) };
         let space = Entity { kind: "space".into(), id: "s1".into() };
-        let id = id(number);
+        let (id, body) = (id(number), number.to_be_bytes());
         let terms = Terms {
+            body: &body,
             resource: (number % 2 == 0).then_some(&space),
             expires: (number % 3 == 0).then_some(UnixTime::MAX),
             use_limit: NonZeroU64::new(u64::from(number % 3)),
             ..Terms::unlimited(&id, &user)
         };
         let mut record = Record::new(terms, &RootKey::derive_any(&number.to_be_bytes()), keys).unwrap();
-        record.revocation = (number % 5 == 0).then_some(FOR_GOOD);
+        record.metadata = body.to_vec();
+        record.revocation = (number % 5 == 0).then(|| revocation(number));
         record.name = (number % 2 == 0).then(|| format!("name {number}"));
         assert_eq!(store.insert(&record).unwrap(), Insert::Inserted);
         if number % 3 > 0 && number % 5 > 0 {
-            assert!(matches!(store.spend(&id, &claim(1), &USE).unwrap(), Spend::Spent { .. }));
+            let by = Use { consumer: Some(user), ..USE };
+            assert!(matches!(store.spend(&id, &claim(1), &by).unwrap(), Spend::Spent { .. }));
         }
     }
     for name in 0..generations {
@@ -179,9 +186,12 @@ fn a_new_epoch_voids_also_what_came_in_before_and_for_good() {
     let (bytes, _) = exported(&filled(&keys, 10, 3));
     let (copy, _) = imported(&bytes, Epoch::Same);
     let again = |epoch| import(&copy, &mut Cursor::new(&bytes), epoch, &mut |_| ()).unwrap().kept;
-    assert_eq!((again(Epoch::Same), again(Epoch::New(&keys))), (0, 8 + 3), "two were revoked");
+    assert_eq!((again(Epoch::Same), again(Epoch::New(&keys))), (0, 9 + 3), "one was revoked for good");
     let revoked = all(&copy);
     assert!(revoked.0.len() == 10 && revoked.0.iter().all(|record| record.is_revoked()));
+    assert!((0..10).all(|number| copy.reinstate(&id(number)).unwrap() == Reinstate::ForGood));
+    let kept = copy.get(&id(5)).unwrap().unwrap().revocation;
+    assert_eq!(kept, Some(Revocation { reversible: false, ..revocation(5) }), "who revoked it is kept");
     assert!(revoked.1.len() == 3 && revoked.1.iter().all(|(_, generation)| generation.number == 2));
     assert_eq!((again(Epoch::New(&keys)), again(Epoch::Same)), (0, 0));
     assert_eq!(all(&copy), revoked, "nothing comes back");
