@@ -16,8 +16,10 @@ fuzz_target!(|bytes: &[u8]| {
     let value = sound(b"\x01id", bytes);
     match Record::from_bytes(id.clone(), &value) {
         Ok(record) => {
-            let written = record.to_bytes().expect("what was stored can be stored");
-            assert_eq!(Record::from_bytes(id, &written).as_ref().ok(), Some(&record));
+            // No store holds a name, metadata or an entity that is too long, but a forger may.
+            if let Ok(written) = record.to_bytes() {
+                assert_eq!(Record::from_bytes(id, &written).as_ref().ok(), Some(&record));
+            }
             damaged(Record::from_bytes(other, &value).map(drop));
         }
         error => damaged(error.map(drop)),

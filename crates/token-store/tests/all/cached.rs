@@ -344,7 +344,15 @@ fn what_was_read_before_a_change_is_not_kept_after_it() {
         },
     );
     assert_eq!(listed, Some(2));
-    assert_eq!(overtaken(&host, || revoked(&a), || done(cached.revoke(&a, &FOR_GOOD).unwrap())), Some(true));
+    let reversible = Revocation { reversible: true, ..FOR_GOOD };
+    let revoke = || done(cached.revoke(&a, &reversible).unwrap());
+    assert_eq!(overtaken(&host, || revoked(&a), revoke), Some(true));
+    assert_eq!(overtaken(&host, || revoked(&a), || done(cached.reinstate(&a).unwrap())), Some(false));
+    let metadata = |id: &TokenId| host.cached.get(id).unwrap().map(|record| record.metadata.len());
+    let amendment = Amendment { name: None, metadata: Some(vec![1]) };
+    let amend = || done(cached.amend(&a, &amendment).unwrap());
+    assert_eq!(overtaken(&host, || metadata(&a), amend), Some(1));
+    assert_eq!(overtaken(&host, || uses(&a), || done(cached.delete(&a).unwrap())), None);
 
     for (name, invalidate_all) in [("b", false), ("c", true)] {
         let id = host.insert(name, None);
@@ -375,6 +383,9 @@ fn what_was_read_before_a_change_is_not_kept_after_it() {
         raise(4); // stale, which shows that there is a newer one
     };
     assert_eq!(overtaken(&host, || host.number(), refused), 4);
+    let number = || cached.generation(user()).unwrap().map(|generation| generation.number);
+    let delete = || done(cached.delete_generation(user()).unwrap());
+    assert_eq!(overtaken(&host, number, delete), None);
 }
 
 #[test]
@@ -407,6 +418,8 @@ fn administration_forgets_what_it_changes() {
     assert!(get(&a).unwrap().is_revoked() && !get(&b).unwrap().is_revoked());
     let _void = store.revoke_before(UnixTime::from_secs(1_500_000_001)).unwrap();
     assert!(get(&b).unwrap().is_revoked());
+    assert_eq!(store.delete_all(&Filter::Issuer(user().clone()), None, 1).unwrap().changed, 1);
+    assert_eq!(get(&a), None);
 
     let d = id("d");
     assert_eq!(get(&d), None);

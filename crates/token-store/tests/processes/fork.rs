@@ -5,7 +5,8 @@ use std::{fmt::Debug, panic, process, time::Duration};
 use fork::{Fork, fork, waitpid};
 use token_core::UnixTime;
 use token_store::{
-    Administration, Filter, GrantId, Insert, KeyRing, Record, RedbStore, Retry, Spend, StoreError, TokenStore,
+    Administration, Amendment, Filter, GrantId, Insert, KeyRing, Record, RedbStore, Retry, Spend, StoreError,
+    TokenStore,
 };
 use token_test::{
     files::content,
@@ -117,6 +118,12 @@ fn all_refused(store: &dyn Administration, keys: &KeyRing) {
     refused(store.present_generation(user()));
     refused(store.raise_generation(user(), &generation(keys, 1)));
     refused(store.revoke_all(&Filter::All, &FOR_GOOD, None, 9));
+    refused(store.reinstate(&id(NAME)));
+    refused(store.amend(&id(NAME), &Amendment::default()));
+    refused(store.delete(&id(NAME)));
+    refused(store.delete_generation(user()));
+    refused(store.delete_all(&Filter::All, None, 9));
+    refused(store.events(None, 9));
     refused(store.revoke_before(time));
     refused(store.revoke_before(UnixTime::from_secs(0)));
     refused(store.counts());

@@ -14,7 +14,9 @@ use std::{
 };
 
 use token_core::UnixTime;
-use token_store::{Entity, Generation, KeyRing, Owner, SledStore, StoreError, Terms, TokenStore};
+use token_store::{
+    Amendment, Entity, Generation, KeyRing, Owner, Revocation, SledStore, StoreError, Terms, TokenStore,
+};
 use token_test::{
     not_run,
     records::{FOR_GOOD, USE, claim, generation, generation_key, id, record, terms, user},
@@ -124,13 +126,23 @@ fn work(store: &dyn TokenStore, keys: &KeyRing) -> Result<(), StoreError> {
         let _ = store.spend(&id, &second, &USE)?;
         let _ = store.claimed(&id, &second)?;
         tell("asked");
-        let _ = revoked()?;
+        let _ = store.revoke(&id, &Revocation { reversible: true, ..FOR_GOOD })?;
         tell("revoked");
-        let number = u64::from(number) + 1;
-        let _ = store.raise_generation(user(), &generation(keys, number))?;
+        let _ = store.reinstate(&id)?;
+        tell("reinstated");
+        let _ = revoked()?;
+        tell("revoked for good");
+        let _ = store.amend(&id, &Amendment { name: Some(Some("a name".into())), metadata: None })?;
+        tell("amended");
+        let _ = store.raise_generation(user(), &generation(keys, 1))?;
         tell("raised");
         assert_eq!(store.purge(END, 10)?, 1);
         tell("purged");
+        let _ = store.insert(&record(keys, terms))?;
+        let _ = store.delete(&id)?;
+        tell("deleted");
+        let _ = store.delete_generation(user())?;
+        tell("deleted generation");
     }
     Ok(())
 }
@@ -157,7 +169,7 @@ fn acknowledged_is_synced(engine: &str) {
     assert!(output.status.success(), "{output:?}");
     let told = String::from_utf8(output.stdout).unwrap();
     assert_eq!(told.lines().collect::<Vec<_>>(), trace.told, "{engine}: every answer is in the trace");
-    assert_eq!(told.lines().count(), 3 + 9 * usize::from(ROUNDS), "{engine}: {told}");
+    assert_eq!(told.lines().count(), 3 + 14 * usize::from(ROUNDS), "{engine}: {told}");
     trace.assert_sound(engine);
     // redb syncs both halves of a commit, so that each answer to a write needs at least two syncs.
     let least = if engine == "redb" { 2 } else { 1 };

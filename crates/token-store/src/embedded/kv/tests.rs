@@ -518,9 +518,31 @@ fn a_listing_goes_on_past_damage_and_names_it() {
         let rest = store.revoke_all(&filter, &FOR_GOOD, first.next.as_ref(), 5).unwrap();
         assert_eq!((first.changed, first.damaged, rest.changed, rest.damaged), (3, 2, 3, 2));
         assert_eq!(rest.next, None);
+        let first = store.delete_all(&filter, None, 5).unwrap();
+        let rest = store.delete_all(&filter, first.next.as_ref(), 5).unwrap();
+        assert_eq!((first.changed, first.damaged, rest.changed, rest.damaged), (3, 2, 3, 2));
+        let left = store.list(&filter, None, 9).unwrap();
+        assert_eq!((left.records.len(), numbers(left.damaged)), (0, vec![0, 4, 5, 9]));
     }
     let counts = damaged(&[3]).counts().unwrap();
     assert_eq!((counts.records, counts.damaged, counts.spent), (10, 1, 9));
+}
+
+#[test]
+fn a_damaged_record_stays_and_keeps_its_name() {
+    let (keys, whole) = spent();
+    let store = store(&whole);
+    let spent = TokenId::new(*b"spent").unwrap();
+    let record = store.get(&spent).unwrap().unwrap();
+    store.damage(&layout::record(&spent));
+    let before = pairs(&store);
+    assert!(matches!(store.delete(&spent), Err(StoreError::Corrupt { .. })));
+    assert!(matches!(store.reinstate(&spent), Err(StoreError::Corrupt { .. })));
+    assert!(matches!(store.amend(&spent, &Amendment::default()), Err(StoreError::Corrupt { .. })));
+    let mut other = Record { id: TokenId::new(*b"other").unwrap(), ..record };
+    other.root_key = keys.seal(&token_core::RootKey::from_derived([1; 32]), other.owner()).unwrap();
+    assert_eq!(store.insert(&other).unwrap(), Insert::NameTaken);
+    assert!(pairs(&store) == before);
 }
 
 #[test]

@@ -2,7 +2,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::*;
 use crate::{
-    ClaimId, Entity, Insert, KeyRing, Record, Refund, Spend, Terms, Use,
+    ClaimId, Delete, Entity, Filter, Insert, KeyRing, Record, Refund, Spend, Terms, Use,
     embedded::engine::{Batch, memory::Memory},
 };
 
@@ -81,21 +81,51 @@ fn record(keys: &KeyRing) -> Record {
     Record::new(terms, &token_core::RootKey::from_derived([1; 32]), keys).unwrap()
 }
 
+/// The calls that remove records.
+const REMOVALS: [&str; 4] = ["purge", "purge_spent", "delete", "delete_all"];
+
+/// Removes the record by one of these calls. Returns how many records it removed.
+fn remove_by<E: Engine>(store: &Kv<E>, by: &str, id: &TokenId) -> Result<usize, StoreError> {
+    let now = UnixTime::from_secs(5);
+    match by {
+        "purge" => store.purge(now, 9),
+        "purge_spent" => store.purge_spent(now, Duration::ZERO, 9),
+        "delete" => store.delete(id).map(|deleted| usize::from(deleted == Delete::Deleted)),
+        _ => store.delete_all(&Filter::All, None, 9).map(|sweep| sweep.changed),
+    }
+}
+
+#[test]
+fn a_page_of_deletions_ends_after_a_step() {
+    let (keys, store) = (KeyRing::generate().unwrap(), Kv::new(Memory::default()));
+    for number in 0..5 {
+        let mut record = record(&keys);
+        record.id = TokenId::new([number]).unwrap();
+        assert_eq!(store.insert(&record).unwrap(), Insert::Inserted);
+        for number in 0..100 {
+            let _spent = store.spend(&record.id, &claim(number), &USE).unwrap();
+        }
+    }
+    let first = store.delete_all(&Filter::All, None, usize::MAX).unwrap();
+    let rest = store.delete_all(&Filter::All, first.next.as_ref(), usize::MAX).unwrap();
+    assert_eq!((first.changed, rest.changed, rest.next), (3, 2, None));
+}
+
 #[test]
 fn a_record_whose_claims_cannot_be_read_stays() {
     let keys = KeyRing::generate().unwrap();
-    for spent in [false, true] {
+    for by in REMOVALS {
         let store = Kv::new(Damaged(Memory::default()));
         let mut record = record(&keys);
         record.use_limit = std::num::NonZeroU64::new(1);
         assert_eq!(store.insert(&record).unwrap(), Insert::Inserted);
         let granted = store.spend(&record.id, &claim(1), &USE).unwrap();
         let before = store.engine.get().unwrap().0.view().unwrap().clone();
-        let purged = match spent {
-            true => store.purge_spent(UnixTime::from_secs(5), Duration::ZERO, 9),
-            false => store.purge(UnixTime::from_secs(5), 9),
-        };
-        assert_eq!(purged.unwrap(), 0, "{granted:?}");
+        let removed = remove_by(&store, by, &record.id);
+        match by {
+            "delete" => assert!(matches!(removed, Err(StoreError::Corrupt { .. })), "{removed:?}"),
+            _ => assert_eq!(removed.unwrap(), 0, "{by} {granted:?}"),
+        }
         assert!(*store.engine.get().unwrap().0.view().unwrap() == before, "no claim outlives its record");
     }
 }
@@ -103,9 +133,11 @@ fn a_record_whose_claims_cannot_be_read_stays() {
 #[test]
 fn an_interrupted_purge_grants_nothing_anew() {
     let keys = KeyRing::generate().unwrap();
-    for (spent, again_by) in [(false, "purge"), (true, "purge"), (false, "insert"), (true, "restore")] {
+    let resumed =
+        REMOVALS.iter().flat_map(|by| ["resume", "insert", "restore"].map(|again_by| (*by, again_by)));
+    for (by, again_by) in resumed {
         for commits in 0..5 {
-            let name = format!("{spent} {again_by} {commits}");
+            let name = format!("{by} {again_by} {commits}");
             let store = Kv::new(Filling(Memory::default(), AtomicUsize::new(usize::MAX)));
             let fresh = record(&keys);
             let id = &fresh.id;
@@ -113,13 +145,9 @@ fn an_interrupted_purge_grants_nothing_anew() {
             let grants: Vec<_> = (0..CLAIMS)
                 .map(|number| store.spend(id, &claim(number), &USE).unwrap().grant().unwrap())
                 .collect();
-            let purge = || match spent {
-                true => store.purge_spent(UnixTime::from_secs(5), Duration::ZERO, 9),
-                false => store.purge(UnixTime::from_secs(5), 9),
-            };
             let fill = |after: usize| store.engine.get().unwrap().1.store(after, Ordering::SeqCst);
             fill(commits);
-            let purged = purge();
+            let purged = remove_by(&store, by, id);
             fill(usize::MAX);
             assert_eq!(purged.is_ok(), commits >= 3, "{name}: {purged:?}");
 
@@ -141,7 +169,7 @@ fn an_interrupted_purge_grants_nothing_anew() {
             }
             // Nothing is left for the next record with this id.
             match again_by {
-                "purge" => assert_eq!(purge().unwrap(), 0, "{name}"),
+                "resume" => assert_eq!(remove_by(&store, by, id).unwrap(), 0, "{name}"),
                 "insert" => assert_eq!(store.insert(&fresh).unwrap(), Insert::Inserted),
                 _ => {
                     let item = crate::Item::Token { record: fresh.clone(), claims: Vec::new() };
@@ -150,7 +178,7 @@ fn an_interrupted_purge_grants_nothing_anew() {
             }
             let kept = store.engine.get().unwrap().view().unwrap().scan(&[], &[0xff], usize::MAX).unwrap();
             assert!(kept.iter().all(|(key, _)| layout::claim_of(key).is_none()), "{name}");
-            if again_by != "purge" {
+            if again_by != "resume" {
                 let answer = store.spend(id, &claim(0), &USE).unwrap();
                 assert!(matches!(answer, Spend::Spent { uses_left: Some(599), repeated: false, .. }));
                 assert_eq!(store.refund(id, &claim(0), grants[0]).unwrap(), Refund::NotClaimed);
