@@ -4,7 +4,7 @@
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer};
-use token_core::Encoding;
+use token_core::{Context, Encoding, Predicate, Region, Scope, Service, Session, Subject, UnixTime};
 
 use crate::{Key, hex, text};
 
@@ -110,6 +110,37 @@ impl Golden {
     #[must_use]
     pub fn texts(&self) -> [(Encoding, &str); 2] {
         [(Encoding::Base62, &self.base62), (Encoding::Base64Url, &self.base64url)]
+    }
+
+    /// A request in which all caveats hold: the first value that each admits.
+    #[must_use]
+    pub fn context(&self) -> Context {
+        let mut facts = Context::at(UnixTime::from_secs(1));
+        facts.session = Session::Any;
+        for caveat in &self.caveats {
+            match Predicate::read(caveat.as_bytes()).unwrap() {
+                Predicate::Ip(masks) => {
+                    let text = masks.to_string();
+                    facts.peer_ip = Some(text.split('/').next().unwrap().parse().unwrap());
+                }
+                Predicate::Asn(list) => {
+                    facts.asn = list.iter().next().and_then(|it| it.to_u64()?.try_into().ok());
+                }
+                Predicate::GeoCountry(_, list) => facts.country = list.iter().next().map(Into::into),
+                Predicate::GeoRegion(_, list) => {
+                    facts.regions = Some(list.iter().take(1).filter_map(Region::from_name).collect());
+                }
+                Predicate::Service(list) => facts.service = list.iter().next().map(Service::into_owned),
+                Predicate::Consumer(list) => facts.consumer = list.iter().next().map(Subject::into_owned),
+                Predicate::Interface(interface) => facts.interface = Some(interface),
+                Predicate::DataReadonly | Predicate::DataPath(_) | Predicate::DataObjectId(_) => {
+                    facts.data_caveats_allowed = true;
+                }
+                Predicate::IdentityScope => facts.scope = Scope::IdentityToken,
+                _ => {}
+            }
+        }
+        facts
     }
 
     /// The token in v1.

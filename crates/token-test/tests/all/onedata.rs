@@ -2,8 +2,7 @@
 
 use token_core::{
     Caveat, CaveatTypes, Context, DecodeOptions, Encoding, Format, Identifier, LegacyType, Macaroon,
-    Predicate, PredicateBuf, Region, RootKey, Scope, Service, Session, Subject, Token, UnixTime, Verifier,
-    VerifyError, inspect,
+    Predicate, PredicateBuf, RootKey, Token, UnixTime, Verifier, VerifyError, inspect,
 };
 use token_test::vectors::{self, Golden};
 use token_test::{bit_flips, text, truncations};
@@ -12,38 +11,8 @@ fn predicates(golden: &Golden) -> impl Iterator<Item = Predicate<'_>> {
     golden.caveats.iter().map(|caveat| Predicate::read(caveat.as_bytes()).unwrap())
 }
 
-/// A request in which all caveats hold: the first value that each admits.
-fn satisfied(golden: &Golden) -> Context {
-    let mut facts = Context::at(UnixTime::from_secs(1));
-    facts.session = Session::Any;
-    for predicate in predicates(golden) {
-        match predicate {
-            Predicate::Ip(masks) => {
-                let text = masks.to_string();
-                facts.peer_ip = Some(text.split('/').next().unwrap().parse().unwrap());
-            }
-            Predicate::Asn(list) => {
-                facts.asn = list.iter().next().and_then(|it| it.to_u64()?.try_into().ok())
-            }
-            Predicate::GeoCountry(_, list) => facts.country = list.iter().next().map(Into::into),
-            Predicate::GeoRegion(_, list) => {
-                facts.regions = Some(list.iter().take(1).filter_map(Region::from_name).collect());
-            }
-            Predicate::Service(list) => facts.service = list.iter().next().map(Service::into_owned),
-            Predicate::Consumer(list) => facts.consumer = list.iter().next().map(Subject::into_owned),
-            Predicate::Interface(interface) => facts.interface = Some(interface),
-            Predicate::DataReadonly | Predicate::DataPath(_) | Predicate::DataObjectId(_) => {
-                facts.data_caveats_allowed = true;
-            }
-            Predicate::IdentityScope => facts.scope = Scope::IdentityToken,
-            _ => {}
-        }
-    }
-    facts
-}
-
 fn verify(golden: &Golden, macaroon: &Macaroon, key: &RootKey) -> Result<(), VerifyError> {
-    Verifier::new(&satisfied(golden)).verify(macaroon, key).map(drop)
+    Verifier::new(&golden.context()).verify(macaroon, key).map(drop)
 }
 
 fn decode(text: &str) -> Result<Token, token_core::DecodeError> {
@@ -146,7 +115,7 @@ fn they_are_verified_with_their_secret() {
     for golden in vectors::golden() {
         let token = decode(&golden.base62).unwrap();
         let verified =
-            Verifier::new(&satisfied(&golden)).verify(token.macaroon(), &golden.key().root_key()).unwrap();
+            Verifier::new(&golden.context()).verify(token.macaroon(), &golden.key().root_key()).unwrap();
         let expiry = predicates(&golden).filter_map(|predicate| match predicate {
             Predicate::Time { valid_until } => Some(valid_until.to_time()),
             _ => None,
@@ -215,7 +184,7 @@ fn every_bit_outside_the_location_matters_in_both_encodings() {
         let (bytes, key) = (golden.bytes(), golden.key().root_key());
         let location = 13..13 + golden.location.len();
         assert_eq!(&bytes[location.clone()], golden.location.as_bytes());
-        let facts = satisfied(&golden);
+        let facts = golden.context();
         let mut relocated = 0;
         let verifier = Verifier::new(&facts);
         for (index, forged) in bit_flips(&bytes) {

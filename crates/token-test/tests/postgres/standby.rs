@@ -17,7 +17,8 @@ use token_store_postgres::PostgresStore;
 use token_test::postgres::{self, Server};
 
 use crate::{
-    FOR_GOOD, GRANT, REVERSIBLE, USE, claim, config, generation, id, insert, plain, record, store, until, user, won,
+    FOR_GOOD, GRANT, REVERSIBLE, USE, claim, config, generation, id, insert, plain, record, store, until,
+    user, won,
 };
 
 /// A durable primary, and the synchronous standby without which it acknowledges nothing.
