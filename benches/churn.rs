@@ -23,7 +23,7 @@ use token_store::{
     Administration as _, Entity, Insert, KeyRing, Record, Spend, Terms, TokenId, TokenStore as _,
 };
 use token_test::{
-    records::{self, CREATED, claim, id, root_key, terms},
+    records::{self, CREATED, USE, claim, id, root_key, terms},
     stores::{Backend, named},
 };
 
@@ -59,7 +59,7 @@ fn churn(backend: Backend, path: &Path, cycles: u64) {
         callers(cycles, |number| {
             let record = record(&keys, &format!("cycle {number}"));
             assert_eq!(store.insert(&record).unwrap(), Insert::Inserted);
-            let won = store.spend(&record.id, &claim("claim"), record.created).unwrap();
+            let won = store.spend(&record.id, &claim("claim"), &USE).unwrap();
             assert!(matches!(won, Spend::Spent { uses_left: Some(0), repeated: false, .. }));
             let done = cycled.fetch_add(1, Ordering::Relaxed) + 1;
             if done.is_multiple_of(cycles.div_ceil(10)) {

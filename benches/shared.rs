@@ -35,8 +35,8 @@ const ROUNDS: usize = 3;
 
 /// The row that the store writes, by hand.
 const ONE_ROW: &str = "
-    INSERT INTO onetoken.tokens (id, record, resource, issuer, created, expires, use_limit, uses, revoked)
-    VALUES ($1, $2, $3, $4, 1500000000, 1600000000, 1, 0, false) ON CONFLICT (id) DO NOTHING";
+    INSERT INTO onetoken.tokens (id, record, resource, issuer, created, expires, use_limit, uses)
+    VALUES ($1, $2, $3, $4, 1500000000, 1600000000, 1, 0) ON CONFLICT (id) DO NOTHING";
 
 fn main() {
     let mut arguments = std::env::args().skip(1);
@@ -73,7 +73,7 @@ fn main() {
         let claim = records::claim("a claim");
         // Until the first caller has no token left.
         run.measure(CALLERS, "spend, shared", |caller, number| {
-            match store.spend(&id(&name, caller, number), &claim, UnixTime::from_secs(1)).unwrap() {
+            match store.spend(&id(&name, caller, number), &claim, &records::USE).unwrap() {
                 Spend::Spent { uses_left: Some(0), repeated: false, .. } => true,
                 Spend::Absent => false,
                 other => panic!("{other:?}"),
@@ -86,7 +86,7 @@ fn main() {
     });
     // Until no token is left.
     run.measure(1, "revoke, alone", |caller, number| {
-        store.revoke(&id("alone", caller, number)).unwrap() == Revoke::Revoked
+        store.revoke(&id("alone", caller, number), &records::FOR_GOOD).unwrap() == Revoke::Revoked
     });
     run.measure(1, "get, alone", |caller, _| store.get(&id("alone", caller, 0)).unwrap().is_some());
 }

@@ -10,7 +10,7 @@ use token_core::UnixTime;
 use token_store::{ClaimId, Entity, KeyRing, Record, Spend, Terms, TokenId, TokenStore};
 use token_test::{
     SplitMix64,
-    records::{record, terms},
+    records::{USE, record, terms},
     stores,
     world::SPACE,
 };
@@ -40,7 +40,7 @@ fn calls(criterion: &mut Criterion, name: &str, store: &dyn TokenStore) {
     group.bench_function("spend", |bencher| {
         bencher.iter(|| {
             let claim = ClaimId::new(random.bytes(32)).unwrap();
-            let spent = store.spend(black_box(&kept.id), &claim, kept.created).unwrap();
+            let spent = store.spend(black_box(&kept.id), &claim, &USE).unwrap();
             assert!(matches!(spent, Spend::Spent { repeated: false, .. }));
         });
     });
