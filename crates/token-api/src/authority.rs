@@ -4,13 +4,12 @@ use std::fmt;
 
 use token_core::{Context, Damage, DecodeOptions, Identifier, Inspection, RootKey, Subject, UnixTime};
 use token_store::{
-    Entity, Generation, KeyRing, Owner, Raise, Record, Revocation, Revoke, SealedKey, StoreError, TokenId,
-    TokenStore,
+    Entity, Generation, KeyRing, Owner, Raise, Record, SealedKey, StoreError, TokenId, TokenStore,
 };
 use zeroize::Zeroizing;
 
 use crate::{
-    Config, Failure, Host,
+    Config, Failure,
     clock::Clock,
     random::{self, Random},
     subject::entity,
@@ -20,7 +19,10 @@ use crate::{
 ///
 /// Any number of threads share it by reference. Each call is synchronous and may wait for the disk: an asynchronous
 /// server calls it on a thread that may block.
-pub struct Authority<S, H> {
+///
+/// `Authority<S>` has no host, and no call that asks one: see [`prepare`](Self::prepare) and
+/// [`mint_decided`](Self::mint_decided). Its host is `()`.
+pub struct Authority<S, H = ()> {
     pub(crate) store: S,
     pub(crate) keys: KeyRing,
     pub(crate) host: H,
@@ -31,7 +33,7 @@ pub struct Authority<S, H> {
     decoy: SealedKey,
 }
 
-impl<S: TokenStore, H: Host> Authority<S, H> {
+impl<S: TokenStore, H> Authority<S, H> {
     /// Makes an authority over a store and the key ring that opens its keys.
     ///
     /// # Errors
@@ -100,16 +102,6 @@ impl<S: TokenStore, H: Host> Authority<S, H> {
         let id = identifier.and_then(|bytes| TokenId::new(Identifier::read(bytes).ok()?.id()).ok());
         let record = id.map(|id| self.store.get(&id)).transpose()?.flatten();
         Ok(Inspected { reading, record })
-    }
-
-    /// Revokes a token for good.
-    ///
-    /// # Errors
-    /// [`Failure`]
-    pub fn revoke(&self, id: &TokenId) -> Result<Revoke, Failure> {
-        let revoked = self.store.revoke(id, &Revocation::for_good(self.now()))?;
-        tracing::info!(%id, outcome = ?revoked, "revoke");
-        Ok(revoked)
     }
 
     /// Revokes every temporary token of the subject by raising its generation, and returns the new generation's

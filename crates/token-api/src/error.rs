@@ -15,14 +15,34 @@ pub enum MintError {
     /// The issuer is not a user or provider with a valid id.
     #[error("only a user or a provider with an id can have tokens minted")]
     InvalidIssuer,
-    /// The name is longer than a record's name may be.
-    #[error("a name of {len} bytes; {max} are allowed")]
+    /// The name is empty or longer than a record's name may be.
+    #[error("a name of {len} bytes; 1 to {max} are allowed")]
     InvalidName {
         /// The length of the name, in bytes.
         len: usize,
         /// The greatest allowed length, in bytes.
         max: usize,
     },
+    /// The metadata or the privileges are longer than a record keeps, or a temporary token has some.
+    #[error("{what} of {len} bytes; {max} are allowed")]
+    TooLong {
+        /// What is too long.
+        what: &'static str,
+        /// Its length, in bytes.
+        len: usize,
+        /// The greatest allowed length, in bytes.
+        max: usize,
+    },
+    /// Another token of the issuer has the name.
+    #[error("another token of the issuer has this name")]
+    NameTaken,
+    /// A token to import has the id of another token.
+    #[error("another token has this id")]
+    IdTaken,
+    /// A token to import has a record, its own caveats and no other expiry; and no session if its identifier is of
+    /// version 1.
+    #[error("the request is for a new token, not for one to import")]
+    NotImportable,
     /// The resource does not exist, and the issuer may learn that ([`Absence`](crate::Absence)).
     #[error("there is no such resource")]
     NoSuchResource,
@@ -112,9 +132,21 @@ pub enum Refusal {
         /// The kind of consumer that may spend it.
         needed: InviteConsumer,
     },
-    /// Its issuer has lost the privilege, or its resource no longer exists.
-    #[error("the issuer may no longer grant this, or the resource is gone")]
+    /// Its resource no longer exists.
+    #[error("the resource is gone")]
+    ResourceGone,
+    /// Its issuer has lost the privilege.
+    #[error("the issuer may no longer grant this")]
     NoLongerAllowed,
+    /// Its subject no longer exists.
+    #[error("the subject is gone")]
+    SubjectGone,
+    /// Its subject is blocked.
+    #[error("the subject is blocked")]
+    SubjectBlocked,
+    /// The service is not allowed for its subject.
+    #[error("the service is not allowed for the subject")]
+    ServiceForbidden,
 }
 
 /// Why the authority failed. Says nothing about the token.

@@ -2,14 +2,21 @@
 
 use std::{error::Error, ops::Deref, sync::Arc};
 
-use token_core::{Purpose, Subject};
+use token_core::{Purpose, Service, Subject};
 use token_store::Entity;
+
+use crate::Decision;
 
 /// The embedding program's knowledge of its groups, spaces and users, and of who may do what.
 ///
 /// The authority asks the host when it mints, and again when a token is spent, since the issuer may have lost the
 /// privilege in between. This crate has no implementation, so a program cannot allow everything by accident. `Arc`,
 /// `Box` and references to a host are hosts.
+///
+/// A program that cannot be called back has an `Authority<S>` without a host. It calls [`Authority::prepare`] and gives
+/// its [`Decision`] to the second step.
+///
+/// [`Authority::prepare`]: crate::Authority::prepare
 pub trait Host: Send + Sync {
     /// Whether the resource exists.
     ///
@@ -36,28 +43,23 @@ pub trait Host: Send + Sync {
         let _ = (subject, resource);
         Ok(false)
     }
-}
 
-/// Whether a subject may issue a token.
-pub(crate) enum Permission {
-    Granted,
-    Denied,
-    /// The resource of the token does not exist.
-    NoResource,
-}
-
-/// Asks the host whether the issuer may issue a token for this purpose. A token without a resource needs no permission.
-pub(crate) fn permission(
-    host: &impl Host,
-    issuer: Subject<&str>,
-    purpose: Purpose,
-    resource: Option<&Entity>,
-) -> Result<Permission, HostError> {
-    let Some(resource) = resource else { return Ok(Permission::Granted) };
-    if !host.exists(resource)? {
-        return Ok(Permission::NoResource);
+    /// Whether the subject of a token still exists, is not blocked, and may use the service; the answers are those of
+    /// [`Question::Subject`](crate::Question::Subject). The authority asks when it verifies or spends a token.
+    ///
+    /// The default is [`Decision::Allowed`]: for a host that revokes or deletes the tokens of a subject that leaves or is
+    /// blocked ([`Authority::delete_subject`](crate::Authority::delete_subject)).
+    ///
+    /// # Errors
+    /// [`HostError`] when the host cannot answer; the token is then not accepted.
+    fn standing(
+        &self,
+        subject: Subject<&str>,
+        service: Option<Service<&str>>,
+    ) -> Result<Decision, HostError> {
+        let _ = (subject, service);
+        Ok(Decision::Allowed)
     }
-    Ok(if host.may(issuer, purpose, resource)? { Permission::Granted } else { Permission::Denied })
 }
 
 /// A pointer to a host is a host.
@@ -72,6 +74,14 @@ impl<P: Deref<Target: Host> + Send + Sync> Host for P {
 
     fn may_see(&self, subject: Subject<&str>, resource: &Entity) -> Result<bool, HostError> {
         (**self).may_see(subject, resource)
+    }
+
+    fn standing(
+        &self,
+        subject: Subject<&str>,
+        service: Option<Service<&str>>,
+    ) -> Result<Decision, HostError> {
+        (**self).standing(subject, service)
     }
 }
 

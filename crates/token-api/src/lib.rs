@@ -48,6 +48,7 @@
 //! - Spend before you act, and name the spend. [`Authority::spend_with`] does it in the right order.
 //! - [`Refusal`] says why a token was refused, for the log alone. Clients get one answer for every reason: convert
 //!   the [`AcceptError`] into an [`ApiError`].
+//! - A program that cannot be called back takes two steps: [`Authority::prepare`] and [`Authority::spend_prepared`].
 //! - Every decision is logged to `tracing` under the token's id. Tokens and secrets are never logged.
 //! - [`Authority::create_group_spaces_token`] and [`Authority::get_space_provider_token`] are the endpoints. Their
 //!   return values serialize to the documented bodies.
@@ -83,12 +84,16 @@
 #![warn(unnameable_types, clippy::exhaustive_enums)]
 
 mod authority;
+mod body;
 mod clock;
 mod config;
 mod error;
 mod host;
+mod import;
 mod mint;
+mod prepare;
 mod random;
+mod records;
 mod rest;
 mod spend;
 mod subject;
@@ -99,7 +104,9 @@ pub use authority::{Authority, Inspected};
 pub use config::{Absence, Config, Dialect, Lifetime};
 pub use error::{AcceptError, Failure, MintError, Refusal};
 pub use host::{Host, HostError};
+pub use import::Foreign;
 pub use mint::{MintRequest, Minted};
+pub use prepare::{Decision, Prepared, Question};
 pub use rest::{ApiError, SpaceInviteToken, SpaceSupportToken};
 pub use spend::{SpendError, Spent};
 pub use third_party::{ThirdPartyError, add_third_party};
@@ -121,8 +128,9 @@ pub use token_store::RedbStore;
 pub use token_store::SledStore;
 #[doc(no_inline)]
 pub use token_store::{
-    CacheConfig, CachedStore, ClaimId, Entity, EntityKind, Filter, InvalidId, KeyError, KeyRing,
-    KeySourceError, MemoryStore, Page, Record, Refund, Retry, Revoke, StoreError, TokenId, TokenStore,
+    Administration, Amend, Amendment, CacheConfig, CachedStore, ClaimId, Cursor, Delete, Entity, EntityKind,
+    Event, Events, Filter, Held, InvalidId, KeyError, KeyRing, KeySourceError, MemoryStore, Page, Record,
+    Refund, Reinstate, Retry, Revocation, Revoke, StoreError, Sweep, TokenId, TokenStore, Use,
 };
 #[cfg(feature = "postgres")]
 #[doc(no_inline)]

@@ -4,14 +4,14 @@ use std::{fmt, num::NonZeroU64};
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use token_core::{
-    IdentifierV2, InviteType, Persistence, Predicate, PredicateBuf, RootKey, Scope, Subject, Token,
-    TokenType, UnixTime,
+    Identifier, IdentifierV2, InviteType, Persistence, Predicate, PredicateBuf, RootKey, Scope, Subject,
+    Token, TokenType, UnixTime,
 };
 use token_store::{Entity, Insert, Record, Terms, TokenId, TokenStore};
 
 use crate::{
-    Absence, Authority, Dialect, Failure, Host, Lifetime, MintError, Purpose,
-    host::{Permission, permission},
+    Absence, Authority, Decision, Dialect, Failure, Host, Lifetime, MintError, Purpose, Question,
+    body::{self, Head},
     subject::{entity, is_id, is_issuer},
 };
 
@@ -36,11 +36,21 @@ pub struct MintRequest<'a> {
     pub temporary: bool,
     /// Additional caveats.
     pub caveats: Vec<PredicateBuf>,
-    /// A name for the record, of at most 256 bytes.
+    /// A name for the record, of 1 to 256 bytes. No other record of the issuer has it.
     pub name: Option<&'a str>,
+    /// Bytes that the record keeps for the host, at most [`Record::MAX_METADATA_LEN`]. [`Authority::amend`] changes
+    /// them.
+    pub metadata: &'a [u8],
+    /// The privileges that the token carries, in a form of the host's own: at most
+    /// [`MAX_PRIVILEGES_LEN`](Self::MAX_PRIVILEGES_LEN) bytes, which never change. [`Accepted`](crate::Accepted) has
+    /// them.
+    pub privileges: &'a [u8],
 }
 
 impl<'a> MintRequest<'a> {
+    /// The greatest length of carried privileges, in bytes.
+    pub const MAX_PRIVILEGES_LEN: usize = 4096;
+
     /// Requests a token to create a space for the group and support it, in the legacy dialect.
     #[must_use]
     pub fn group_spaces(group: &str, issuer: Subject<&'a str>) -> Self {
@@ -106,6 +116,8 @@ impl<'a> MintRequest<'a> {
             temporary: false,
             caveats: Vec::new(),
             name: None,
+            metadata: &[],
+            privileges: &[],
         }
     }
 
@@ -113,6 +125,64 @@ impl<'a> MintRequest<'a> {
     #[must_use]
     pub const fn purpose(&self) -> Purpose {
         self.purpose
+    }
+
+    /// Returns what the host has to decide before [`Authority::mint_decided`].
+    #[must_use]
+    pub fn question(&self) -> Option<Question<'_>> {
+        let resource = self.resource.as_ref()?;
+        Some(Question::Grant { issuer: self.issuer, purpose: self.purpose, resource })
+    }
+
+    pub(crate) const fn has_session(&self) -> bool {
+        matches!(self.token_type, Some(TokenType::Access { session: Some(_) }))
+    }
+
+    pub(crate) const fn resource(&self) -> Option<&Entity> {
+        self.resource.as_ref()
+    }
+
+    /// Returns the identifier of a token with this id.
+    pub(crate) fn identifier<'i>(
+        &self,
+        dialect: Dialect,
+        persistence: Persistence,
+        id: &'i str,
+    ) -> Identifier<'i>
+    where
+        'a: 'i,
+    {
+        match (self.token_type, dialect) {
+            (Some(token_type), Dialect::Modern) => {
+                Identifier::V2(IdentifierV2 { persistence, subject: self.issuer, token_type, id })
+            }
+            _ => Identifier::Opaque(id.as_bytes()),
+        }
+    }
+
+    /// Refuses what no record or token can carry.
+    pub(crate) fn check(&self) -> Result<(), MintError> {
+        let allowed = |what, bytes: &[u8], max| match bytes.len() {
+            len if len > max => Err(MintError::TooLong { what, len, max }),
+            _ => Ok(()),
+        };
+        if !is_issuer(self.issuer) {
+            return Err(MintError::InvalidIssuer);
+        }
+        let named = 1..=Record::MAX_NAME_LEN;
+        if let Some(name) = self.name.filter(|name| !named.contains(&name.len())) {
+            return Err(MintError::InvalidName { len: name.len(), max: Record::MAX_NAME_LEN });
+        }
+        if self.temporary && self.use_limit.is_some() {
+            return Err(MintError::TemporaryUnlimited);
+        }
+        if self.resource.as_ref().is_some_and(|resource| !is_id(&resource.id)) {
+            return Err(MintError::InvalidId);
+        }
+        // A temporary token has no record to keep them.
+        let most = |max| if self.temporary { 0 } else { max };
+        allowed("metadata", self.metadata, most(Record::MAX_METADATA_LEN))?;
+        allowed("privileges", self.privileges, most(Self::MAX_PRIVILEGES_LEN))
     }
 }
 
@@ -144,68 +214,77 @@ impl<S: TokenStore, H: Host> Authority<S, H> {
     /// [`MintError`]; no record is then stored, except perhaps after
     /// [`StoreError::Unknown`](token_store::StoreError::Unknown).
     pub fn mint(&self, request: &MintRequest<'_>) -> Result<Minted, MintError> {
-        let (purpose, issuer) = (request.purpose, request.issuer);
-        if !is_issuer(issuer) {
-            return Err(MintError::InvalidIssuer);
+        request.check()?;
+        let decision = Decision::of(&self.host, request.question()).map_err(Failure::from)?;
+        if let (Decision::ResourceGone, Some(resource)) = (decision, request.resource()) {
+            let issuer = request.issuer;
+            let told = self.config.absence == Absence::Told
+                || self.host.may_see(issuer, resource).map_err(Failure::from)?;
+            if !told {
+                tracing::info!(%issuer, kind = resource.kind, "no such resource; the issuer does not learn it");
+                return Err(MintError::NotAllowed);
+            }
         }
-        if let Some(name) = request.name.filter(|name| name.len() > MAX_NAME_LEN) {
-            return Err(MintError::InvalidName { len: name.len(), max: MAX_NAME_LEN });
-        }
-        if request.temporary && request.use_limit.is_some() {
-            return Err(MintError::TemporaryUnlimited);
-        }
-        if request.resource.as_ref().is_some_and(|resource| !is_id(&resource.id)) {
-            return Err(MintError::InvalidId);
-        }
-        self.authorize(request)?;
+        self.mint_decided(request, decision)
+    }
+}
 
+/// What needs no host.
+impl<S: TokenStore, H> Authority<S, H> {
+    /// Mints a token as [`mint`](Self::mint) does, for a host that has answered [`MintRequest::question`] itself.
+    ///
+    /// # Errors
+    /// As [`mint`](Self::mint). [`MintError::NoSuchResource`] for [`Decision::ResourceGone`], and
+    /// [`MintError::NotAllowed`] for any other decision than [`Decision::Allowed`]; the host says which of them a
+    /// client may see.
+    pub fn mint_decided(&self, request: &MintRequest<'_>, decision: Decision) -> Result<Minted, MintError> {
+        request.check()?;
+        match decision {
+            Decision::Allowed => {}
+            Decision::ResourceGone => return Err(MintError::NoSuchResource),
+            _ => return Err(MintError::NotAllowed),
+        }
+        let (purpose, issuer) = (request.purpose, request.issuer);
         let now = self.now();
         let expires_at = self.expiry(request, now)?;
         let (key, id) = self.draw()?;
         let text = URL_SAFE_NO_PAD.encode(id);
         let id = TokenId::new(text.as_str()).map_err(Failure::from)?;
+        let dialect = request.dialect.unwrap_or(self.config.dialect);
         let token = if request.temporary {
             let (generation, key) = self.temporary_key(issuer)?;
-            self.write(request, &key, &text, Persistence::Temporary { generation }, expires_at)?
+            let identifier = request.identifier(dialect, Persistence::Temporary { generation }, &text);
+            if identifier.v2().is_none() {
+                return Err(MintError::NotTemporary);
+            }
+            self.sign(&key, &identifier, &caveats(request, &identifier, expires_at)?)?
         } else {
-            let token = self.write(request, &key, &text, Persistence::Named, expires_at)?;
+            let identifier = request.identifier(dialect, Persistence::Named, &text);
+            let caveats = caveats(request, &identifier, expires_at)?;
+            let token = self.sign(&key, &identifier, &caveats)?;
+            let legacy_type = purpose.legacy_type(&identifier);
+            let body = body::write(&Head::new(&identifier, legacy_type, request.privileges), &caveats)?;
             let terms = Terms {
                 id: &id,
                 purpose,
-                resource: request.resource.as_ref(),
+                resource: request.resource(),
                 issuer: &entity(issuer),
                 created: now,
                 expires: expires_at,
                 use_limit: request.use_limit,
-                body: &[],
+                body: &body,
             };
             let mut record = Record::new(terms, &key, &self.keys).map_err(Failure::from)?;
             record.name = request.name.map(str::to_owned);
+            record.metadata = request.metadata.to_vec();
             match self.store.insert(&record).map_err(Failure::from)? {
                 Insert::Inserted => token,
-                Insert::Exists | Insert::NameTaken => return Err(Failure::IdTaken.into()),
+                Insert::Exists => return Err(Failure::IdTaken.into()),
+                Insert::NameTaken => return Err(MintError::NameTaken),
             }
         };
         tracing::info!(%id, %purpose, %issuer, temporary = request.temporary, "minted");
         Ok(Minted { token, id, expires_at })
-    }
-
-    fn authorize(&self, request: &MintRequest<'_>) -> Result<(), MintError> {
-        let (issuer, resource) = (request.issuer, request.resource.as_ref());
-        let permission = permission(&self.host, issuer, request.purpose, resource).map_err(Failure::from)?;
-        match (permission, resource) {
-            (Permission::Granted, _) => Ok(()),
-            (Permission::NoResource, Some(resource)) => {
-                let told = self.config.absence == Absence::Told
-                    || self.host.may_see(issuer, resource).map_err(Failure::from)?;
-                if told {
-                    return Err(MintError::NoSuchResource);
-                }
-                tracing::info!(%issuer, kind = resource.kind, "no such resource; the issuer does not learn it");
-                Err(MintError::NotAllowed)
-            }
-            _ => Err(MintError::NotAllowed),
-        }
     }
 
     /// The token's expiry: the earlier of its lifetime's end and the requested time caveats.
@@ -223,41 +302,21 @@ impl<S: TokenStore, H: Host> Authority<S, H> {
         }
     }
 
-    fn write(
+    /// Signs a token, and writes it.
+    pub(crate) fn sign(
         &self,
-        request: &MintRequest<'_>,
         key: &RootKey,
-        id: &str,
-        persistence: Persistence,
-        expires_at: Option<UnixTime>,
+        identifier: &Identifier<'_>,
+        caveats: &[impl AsRef<str>],
     ) -> Result<String, MintError> {
-        let mut token = match (request.token_type, request.dialect.unwrap_or(self.config.dialect)) {
-            (Some(token_type), Dialect::Modern) => {
-                let identifier = IdentifierV2 { persistence, subject: request.issuer, token_type, id };
-                Token::mint(key, &self.config.domain, &identifier)?
-            }
-            _ if request.temporary => return Err(MintError::NotTemporary),
-            _ => {
-                let mut token = Token::mint_legacy(key, &self.config.location, id)?;
-                if let Some(stated) = request.purpose.legacy_type(&token.identifier()) {
-                    token.attenuate(PredicateBuf::token_type(stated))?;
-                }
-                token
+        let mut token = match identifier {
+            Identifier::V2(identifier) => Token::mint(key, &self.config.domain, identifier)?,
+            Identifier::Opaque(id) => {
+                let id = std::str::from_utf8(id).map_err(|_| MintError::InvalidId)?;
+                Token::mint_legacy(key, &self.config.location, id)?
             }
         };
-        if let Some(expires_at) = expires_at {
-            token.attenuate(PredicateBuf::time(expires_at))?;
-        }
-        let supported = request.purpose.caveat_types(&token.identifier(), Scope::Unlimited);
-        for (index, caveat) in request.caveats.iter().enumerate() {
-            // A caveat that came as JSON may be one that `PredicateBuf::read` refuses to write.
-            let written = PredicateBuf::read(caveat.as_str());
-            let predicate = written.as_ref().and_then(|caveat| Predicate::read(caveat.as_ref()));
-            if !predicate.is_some_and(|predicate| supported.contains(&predicate)) {
-                return Err(MintError::UnsupportedCaveat { index });
-            }
-            token.attenuate(caveat)?;
-        }
+        caveats.iter().try_for_each(|caveat| token.attenuate(caveat.as_ref()))?;
         let text = token.encode()?;
         // Does not hand out a token that decoding would refuse.
         Token::decode(&text, &self.decoding()).map_err(|_| MintError::TooLarge)?;
@@ -265,5 +324,26 @@ impl<S: TokenStore, H: Host> Authority<S, H> {
     }
 }
 
-/// The longest name of a record, in bytes.
-const MAX_NAME_LEN: usize = 256;
+/// The caveats of a new token: its legacy type, its expiry, and those of the request.
+fn caveats(
+    request: &MintRequest<'_>,
+    identifier: &Identifier<'_>,
+    expires_at: Option<UnixTime>,
+) -> Result<Vec<String>, MintError> {
+    let supported = request.purpose.caveat_types(identifier, Scope::Unlimited);
+    let own = [
+        request.purpose.legacy_type(identifier).map(PredicateBuf::token_type),
+        expires_at.map(PredicateBuf::time),
+    ];
+    let mut caveats: Vec<_> = own.into_iter().flatten().map(|own| own.as_str().to_owned()).collect();
+    for (index, caveat) in request.caveats.iter().enumerate() {
+        // A caveat that came as JSON may be one that `PredicateBuf::read` refuses to write.
+        let written = PredicateBuf::read(caveat.as_str());
+        let predicate = written.as_ref().and_then(|caveat| Predicate::read(caveat.as_ref()));
+        if !predicate.is_some_and(|predicate| supported.contains(&predicate)) {
+            return Err(MintError::UnsupportedCaveat { index });
+        }
+        caveats.push(caveat.as_str().to_owned());
+    }
+    Ok(caveats)
+}

@@ -113,6 +113,10 @@ impl From<MintError> for ApiError {
             // The client chose none of these: the server that authenticated it is at fault.
             MintError::InvalidIssuer
             | MintError::InvalidName { .. }
+            | MintError::TooLong { .. }
+            | MintError::NameTaken
+            | MintError::IdTaken
+            | MintError::NotImportable
             | MintError::TooLarge
             | MintError::TemporaryUnlimited
             | MintError::UnsupportedCaveat { .. }

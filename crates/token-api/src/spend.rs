@@ -1,12 +1,12 @@
 //! Spending.
 
 use ring::digest;
-use token_core::{Context, InviteConsumer, Subject, Token, Unmet, VerifyError};
+use token_core::{Context, Subject, Unmet, VerifyError};
 use token_store::{ClaimId, GrantId, Held, Refund, Spend, TokenStore, Use};
 
 use crate::{
-    AcceptError, Accepted, Authority, Failure, Host, Purpose, Refusal,
-    host::{Permission, permission},
+    AcceptError, Accepted, Authority, Decision, Failure, Host, Prepared, Purpose, Refusal,
+    subject::entity,
     verify::{TokenInput, log},
 };
 
@@ -24,6 +24,13 @@ pub struct Spent {
     pub uses_left: Option<u64>,
     /// Whether this call is a retry: an earlier call took the use under this claim, and this one took nothing.
     pub repeated: bool,
+}
+
+/// What the store says of a use.
+struct Taken {
+    uses_left: Option<u64>,
+    grant: Option<GrantId>,
+    repeated: bool,
 }
 
 /// A token was not spent, or the action that it was spent on failed.
@@ -67,6 +74,8 @@ impl<S: TokenStore, H: Host> Authority<S, H> {
     /// [`Subject::Nobody`] has no claims, since its requests cannot be distinguished: each call takes another use, and
     /// a call whose outcome is unknown cannot be retried.
     ///
+    /// The store keeps the consumer and the time with the claim ([`uses`](Self::uses)).
+    ///
     /// # Errors
     /// [`AcceptError`], for example [`Failure::NoConsumer`] for a context without a consumer. After
     /// [`StoreError::Unknown`](token_store::StoreError::Unknown), retry under the same claim.
@@ -78,73 +87,13 @@ impl<S: TokenStore, H: Host> Authority<S, H> {
         context: &Context,
     ) -> Result<Spent, AcceptError> {
         let consumer = context.consumer.as_ref().ok_or(Failure::NoConsumer)?.as_deref();
-        let token = self.decode(token)?;
-        let spent = self.take_use(&token, expect, consumer, claim, context);
-        match &spent {
-            Ok(Spent { accepted, repeated, .. }) => {
-                tracing::info!(id = %accepted.id, purpose = %expect, %consumer, repeated, "spent");
-            }
-            Err(error) => log(&token, error),
-        }
-        spent
-    }
-
-    fn take_use(
-        &self,
-        token: &Token,
-        expect: Purpose,
-        consumer: Subject<&str>,
-        claim: &ClaimId,
-        context: &Context,
-    ) -> Result<Spent, AcceptError> {
-        let (mut accepted, mut valid) = self.judge(token, Some(expect), context, S::generation)?;
-        if !accepted.stored {
-            // A temporary token has no record, so its generation decides: read it from the store, past the cache. A
-            // forged token was refused above and cannot cause this read.
-            (accepted, valid) = self.judge(token, Some(expect), context, S::present_generation)?;
-        }
-        let claim = match consumer {
-            Subject::Nobody => self.draw_claim()?,
-            consumer => claim_of(consumer, claim)?,
+        let prepared = self.prepare(token, Some(expect), context)?;
+        let decision = match prepared.require_consumer(consumer) {
+            Ok(()) => self.decide(&prepared, prepared.questions())?,
+            // The second step refuses the token.
+            Err(_) => Decision::Allowed,
         };
-        let valid = valid.map_err(AcceptError::from);
-        let by = Use::anonymous(self.now());
-        let (uses_left, grant, repeated) = match valid.and_then(|()| self.admit(&accepted, consumer)) {
-            Ok(()) if !accepted.stored => (None, None, false),
-            Ok(()) => match self.store.spend(&accepted.id, &claim, &by).map_err(Failure::from)? {
-                Spend::Spent { uses_left, grant, repeated } => (uses_left, grant, repeated),
-                Spend::Exhausted => return Err(Refusal::Exhausted.into()),
-                Spend::Revoked => return Err(Refusal::Revoked.into()),
-                Spend::Absent => return Err(Refusal::Unknown.into()),
-            },
-            // A use that was granted stays granted if the token became invalid afterwards: the consumer may
-            // have lost the reply and acted all the same.
-            Err(AcceptError::Refused(refusal)) if accepted.stored && came_later(&refusal) => {
-                let held = self.store.claimed(&accepted.id, &claim).map_err(Failure::from)?;
-                let Held { uses_left, grant, .. } = held.ok_or(refusal)?;
-                (Some(uses_left), Some(grant), true)
-            }
-            Err(error) => return Err(error),
-        };
-        Ok(Spent { accepted, claim, grant, uses_left, repeated })
-    }
-
-    /// Checks that this consumer may spend the token, and that its issuer may still grant it.
-    fn admit(&self, accepted: &Accepted, consumer: Subject<&str>) -> Result<(), AcceptError> {
-        let needed = accepted.purpose.consumer();
-        let fits = match needed {
-            InviteConsumer::User => matches!(consumer, Subject::User(_)),
-            InviteConsumer::Provider => matches!(consumer, Subject::Provider(_)),
-            InviteConsumer::Anyone => true,
-        };
-        if !fits {
-            return Err(Refusal::WrongConsumer { needed }.into());
-        }
-        let (issuer, resource) = (accepted.issuer.as_deref(), accepted.resource.as_ref());
-        match permission(&self.host, issuer, accepted.purpose, resource).map_err(Failure::from)? {
-            Permission::Granted => Ok(()),
-            Permission::Denied | Permission::NoResource => Err(Refusal::NoLongerAllowed.into()),
-        }
+        self.spend_prepared(prepared, decision, claim)
     }
 
     /// Spends one use, runs the action, and gives the use back if the action fails.
@@ -171,6 +120,76 @@ impl<S: TokenStore, H: Host> Authority<S, H> {
                 Err(failure) => SpendError::NotRefunded { action, failure, spent: Box::new(spent) },
             }),
         }
+    }
+}
+
+/// What needs no host.
+impl<S: TokenStore, H> Authority<S, H> {
+    /// Spends one use of a token that the host has decided about, for the consumer of the context that it was
+    /// [prepared](Self::prepare) with. See [`spend`](Self::spend) for claims and retries.
+    ///
+    /// # Errors
+    /// As [`spend`](Self::spend).
+    pub fn spend_prepared(
+        &self,
+        prepared: Prepared,
+        decision: Decision,
+        claim: &ClaimId,
+    ) -> Result<Spent, AcceptError> {
+        let taken = self.take_use(&prepared, decision, claim);
+        let Prepared { accepted, consumer, .. } = prepared;
+        let (claim, Taken { uses_left, grant, repeated }) =
+            taken.inspect_err(|error| log(&accepted.token, error))?;
+        let consumer = consumer.unwrap_or(Subject::Nobody);
+        tracing::info!(id = %accepted.id, purpose = %accepted.purpose, %consumer, repeated, "spent");
+        Ok(Spent { accepted, claim, grant, uses_left, repeated })
+    }
+
+    fn take_use(
+        &self,
+        prepared: &Prepared,
+        decision: Decision,
+        claim: &ClaimId,
+    ) -> Result<(ClaimId, Taken), AcceptError> {
+        let accepted = &prepared.accepted;
+        let consumer = prepared.consumer.as_ref().ok_or(Failure::NoConsumer)?.as_deref();
+        if !accepted.stored {
+            // A temporary token has no record, so its generation decides: read it from the store, past the cache.
+            self.require_present_generation(&accepted.token)?;
+        }
+        let claim = match consumer {
+            Subject::Nobody => self.draw_claim()?,
+            consumer => claim_of(consumer, claim)?,
+        };
+        let valid = match &prepared.refusal {
+            Some(refusal) => Err(refusal.clone()),
+            None => self
+                .require_unexpired(accepted)
+                .and_then(|()| prepared.require_consumer(consumer))
+                .and_then(|()| decision.refusal()),
+        };
+        let taken = match valid {
+            Ok(()) if !accepted.stored => Taken { uses_left: None, grant: None, repeated: false },
+            Ok(()) => {
+                let consumer = (consumer != Subject::Nobody).then(|| entity(consumer));
+                let by = Use { consumer, at: self.now() };
+                match self.store.spend(&accepted.id, &claim, &by).map_err(Failure::from)? {
+                    Spend::Spent { uses_left, grant, repeated } => Taken { uses_left, grant, repeated },
+                    Spend::Exhausted => return Err(Refusal::Exhausted.into()),
+                    Spend::Revoked => return Err(Refusal::Revoked.into()),
+                    Spend::Absent => return Err(Refusal::Unknown.into()),
+                }
+            }
+            // A use that was granted stays granted if the token became invalid afterwards: the consumer may
+            // have lost the reply and acted all the same.
+            Err(refusal) if accepted.stored && came_later(&refusal) => {
+                let held = self.store.claimed(&accepted.id, &claim).map_err(Failure::from)?;
+                let Held { uses_left, grant, .. } = held.ok_or(refusal)?;
+                Taken { uses_left: Some(uses_left), grant: Some(grant), repeated: true }
+            }
+            Err(refusal) => return Err(refusal.into()),
+        };
+        Ok((claim, taken))
     }
 
     /// Gives this use back. The caller vouches that the action has not happened and will not. A use whose claim has
@@ -208,12 +227,16 @@ fn claim_of(consumer: Subject<&str>, claim: &ClaimId) -> Result<ClaimId, Failure
 }
 
 /// Whether a valid token can reach this refusal later, without a change to its text.
-const fn came_later(refusal: &Refusal) -> bool {
+pub(crate) const fn came_later(refusal: &Refusal) -> bool {
     matches!(
         refusal,
         Refusal::Revoked
             | Refusal::Expired { .. }
+            | Refusal::ResourceGone
             | Refusal::NoLongerAllowed
+            | Refusal::SubjectGone
+            | Refusal::SubjectBlocked
+            | Refusal::ServiceForbidden
             | Refusal::Verify(VerifyError::CaveatUnmet { why: Unmet::Expired { .. }, .. })
     )
 }

@@ -3,17 +3,19 @@
 use token_core::Subject;
 use token_store::{Entity, EntityKind};
 
+use crate::Failure;
+
 /// Converts a subject to the store's type.
 pub(crate) fn entity(subject: Subject<&str>) -> Entity {
     Entity { kind: subject.kind().to_owned(), id: subject.id().unwrap_or_default().to_owned() }
 }
 
-/// Converts the issuer of a record to the subject that it stands for. `None`: this authority mints for no such entity.
-pub(crate) fn issuer(entity: Entity) -> Option<Subject> {
-    match entity.known_kind() {
-        Some(EntityKind::User) => Some(Subject::User(entity.id)),
-        Some(EntityKind::Provider) => Some(Subject::Provider(entity.id)),
-        _ => None,
+/// Returns the subject that the issuer of a record stands for, from the kind and the id of the entity.
+pub(crate) fn of_kind<I>(kind: Option<EntityKind>, id: I) -> Result<Subject<I>, Failure> {
+    match kind {
+        Some(EntityKind::User) => Ok(Subject::User(id)),
+        Some(EntityKind::Provider) => Ok(Subject::Provider(id)),
+        _ => Err(Failure::UnknownIssuer),
     }
 }
 

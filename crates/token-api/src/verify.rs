@@ -3,14 +3,15 @@
 use std::{borrow::Cow, cmp::Ordering};
 
 use token_core::{
-    Context, DecodeError, DecodeOptions, Finding, Identifier, IdentifierV2, Persistence, RootKey, Service,
-    Subject, Token, TokenType, UnixTime, Verified, Verifier, VerifyError,
+    CaveatTypes, Context, DecodeError, DecodeOptions, Finding, Identifier, LegacyType, Persistence, RootKey,
+    Scope, Service, Subject, Token, TokenType, UnixTime, Verified, Verifier, VerifyError,
 };
 use token_store::{Entity, Generation, StoreError, TokenId, TokenStore};
 
 use crate::{
-    AcceptError, Authority, Failure, Host, Purpose, Refusal,
+    AcceptError, Authority, Decision, Failure, Host, Prepared, Purpose, Question, Refusal, body,
     error::report,
+    spend::came_later,
     subject::{self, entity, is_issuer},
 };
 
@@ -63,6 +64,10 @@ pub struct Accepted {
     /// How many uses its record had left when it was read; `None`: no limit, or no record. Other calls may spend
     /// them in the meantime: only [`Authority::spend`] decides.
     pub uses_left: Option<u64>,
+    /// The privileges that it carries, as its request gave them ([`MintRequest::privileges`]).
+    ///
+    /// [`MintRequest::privileges`]: crate::MintRequest::privileges
+    pub privileges: Vec<u8>,
 }
 
 /// What a verification made of each caveat of a token that was minted here.
@@ -79,7 +84,12 @@ pub struct Explained<'t> {
 
 impl<S: TokenStore, H: Host> Authority<S, H> {
     /// Verifies a token for a request. Refuses a token for another purpose than `expect`; `None` accepts any purpose.
-    /// Does not spend it: [`Accepted::uses_left`] says whether a use is left.
+    /// Does not spend it: [`Accepted::uses_left`] says whether a use is left. Asks the host about the subject
+    /// ([`Host::standing`]).
+    ///
+    /// [`Purpose::Identity`] also accepts an access token of a provider that is bound to no session, as Onezone does. It
+    /// may then carry the caveats of [`Scope::IdentityToken`], whatever the context's scope is.
+    /// [`Accepted::purpose`] stays [`Purpose::Access`].
     ///
     /// Make the context with [`Authority::context`]. A context without a service stands for Onezone itself. The
     /// authority judges by the later of the context's time and its own: a stale context does not revive an expired
@@ -96,14 +106,19 @@ impl<S: TokenStore, H: Host> Authority<S, H> {
         expect: Option<Purpose>,
         context: &Context,
     ) -> Result<Accepted, AcceptError> {
-        let token = self.decode(token)?;
-        let judged = self.judge(&token, expect, context, S::generation);
-        let accepted = judged.and_then(|(accepted, valid)| Ok(valid.map(|()| accepted)?));
-        match &accepted {
-            Ok(accepted) => tracing::debug!(id = %accepted.id, purpose = %accepted.purpose, "accepted"),
-            Err(error) => log(&token, error),
-        }
-        accepted
+        let prepared = self.prepare(token, expect, context)?;
+        let decision = self.decide(&prepared, prepared.about_subject())?;
+        self.accept_prepared(prepared, decision)
+    }
+
+    /// Asks the host about a token.
+    pub(crate) fn decide<'a>(
+        &self,
+        prepared: &Prepared,
+        questions: impl IntoIterator<Item = Question<'a>>,
+    ) -> Result<Decision, AcceptError> {
+        let decision = Decision::of(&self.host, questions).map_err(Failure::from).map_err(AcceptError::from);
+        decision.inspect_err(|error| log(&prepared.accepted.token, error))
     }
 
     /// Verifies many tokens as [`verify`](Self::verify) does, and returns the answers in their order. With the feature
@@ -137,14 +152,19 @@ impl<S: TokenStore, H: Host> Authority<S, H> {
         expect: Option<Purpose>,
         context: &Context,
     ) -> Result<Explained<'t>, AcceptError> {
-        let explanation = self.issued(token, context, S::generation).and_then(|(_, issued)| {
-            let verifier = issued.verifier(&token.identifier(), context).at(self.later(context));
+        let explanation = self.issued(token, context).and_then(|(_, issued)| {
+            let identifier = token.identifier();
+            let judged_in = issued.context(&identifier, expect, context);
+            let verifier = issued.verifier(&identifier, &judged_in).at(self.later(context));
             Ok(verifier.explain(token.macaroon(), &[], &issued.key).map_err(Refusal::from)?)
         });
         let caveats = explanation.inspect_err(|error| log(token, error))?.findings;
         Ok(Explained { caveats, answer: self.verify(token, expect, context) })
     }
+}
 
+/// What needs no host.
+impl<S: TokenStore, H> Authority<S, H> {
     /// Decodes the token if it came as a text.
     pub(crate) fn decode<'t>(
         &self,
@@ -155,28 +175,29 @@ impl<S: TokenStore, H: Host> Authority<S, H> {
     }
 
     /// Confirms that the token was minted here, and only then judges whether it is valid now. Returns an authentic token
-    /// even if it is refused: a spend may have an earlier answer for it.
+    /// with a record even if it is refused for a reason that came later, and the reason: a spend may have an earlier answer.
     pub(crate) fn judge(
         &self,
         token: &Token,
         expect: Option<Purpose>,
         context: &Context,
-        read: ReadGeneration<S>,
-    ) -> Result<(Accepted, Result<(), Refusal>), AcceptError> {
+    ) -> Result<(Accepted, Option<Refusal>), AcceptError> {
         let identifier = token.identifier();
-        let (id, issued) = self.issued(token, context, read)?;
+        let (id, issued) = self.issued(token, context)?;
         let now = self.later(context);
-        let verifier = issued.verifier(&identifier, context).at(now);
+        let context = issued.context(&identifier, expect, context);
+        let verifier = issued.verifier(&identifier, &context).at(now);
         let verified = verifier.verify(token.macaroon(), &issued.key);
         if let Err(VerifyError::BadSignature) = verified {
             return Err(Refusal::Verify(VerifyError::BadSignature).into());
         }
         // It was minted here. Is it the expected one, and valid now?
-        if !issued.agrees(&identifier) {
+        if !issued.agrees {
             let what = "a record contradicts the token that it is about";
             return Err(Failure::Store(StoreError::Corrupt { what }).into());
         }
-        if expect.is_some_and(|expect| expect != issued.purpose) {
+        let is_other = expect.is_some_and(|expect| expect != issued.purpose);
+        if is_other && !issued.proves_identity(&identifier, expect) {
             return Err(Refusal::WrongType { found: issued.purpose }.into());
         }
         let by_caveats = verified.as_ref().ok().and_then(Verified::expires_at);
@@ -184,6 +205,10 @@ impl<S: TokenStore, H: Host> Authority<S, H> {
             _ if issued.revoked => Err(Refusal::Revoked),
             Some(at) => Err(Refusal::Expired { at }),
             None => verified.map(drop).map_err(Refusal::from),
+        };
+        let refusal = match valid {
+            Err(refusal) if !(issued.stored && came_later(&refusal)) => return Err(refusal.into()),
+            valid => valid.err(),
         };
         let accepted = Accepted {
             token: token.clone(),
@@ -194,17 +219,25 @@ impl<S: TokenStore, H: Host> Authority<S, H> {
             expires_at: issued.expires.into_iter().chain(by_caveats).min(),
             stored: issued.stored,
             uses_left: issued.uses_left,
+            privileges: issued.privileges,
         };
-        Ok((accepted, valid))
+        Ok((accepted, refusal))
+    }
+
+    /// Confirms that the generation that signed a temporary token is in force in the store itself, past any cache.
+    pub(crate) fn require_present_generation(&self, token: &Token) -> Result<(), AcceptError> {
+        let identifier = token.identifier();
+        let (subject, generation, token_type) = temporary_of(&identifier).ok_or(Refusal::Unknown)?;
+        let issued = self.temporary(subject, generation, token_type, S::present_generation)?;
+        // The generation may have been deleted and begun again under the same number. The caveats were judged before.
+        match Verifier::new(&self.context()).verify(token.macaroon(), &issued.key) {
+            Err(VerifyError::BadSignature) => Err(Refusal::Verify(VerifyError::BadSignature).into()),
+            _ => Ok(()),
+        }
     }
 
     /// Looks up how the token was issued. Refuses one that this authority cannot have minted.
-    fn issued(
-        &self,
-        token: &Token,
-        context: &Context,
-        read: ReadGeneration<S>,
-    ) -> Result<(TokenId, Issued), AcceptError> {
+    fn issued(&self, token: &Token, context: &Context) -> Result<(TokenId, Issued), AcceptError> {
         // A forger can write an id or a subject of any length, so they are checked before they are copied, looked up or
         // cached.
         let identifier = token.identifier();
@@ -212,14 +245,11 @@ impl<S: TokenStore, H: Host> Authority<S, H> {
             return Err(Refusal::Unknown.into());
         }
         let id = TokenId::new(identifier.id()).map_err(|_| Refusal::Unknown)?;
-        let issued = match identifier.v2() {
-            Some(&IdentifierV2 {
-                persistence: Persistence::Temporary { generation },
-                subject,
-                token_type,
-                ..
-            }) => self.temporary(subject, generation, token_type, read),
-            _ => self.stored(&id),
+        let issued = match temporary_of(&identifier) {
+            Some((subject, generation, token_type)) => {
+                self.temporary(subject, generation, token_type, S::generation)
+            }
+            None => self.stored(&id, &identifier),
         };
         // A token that is not known here takes the same work as a forged one.
         if let Err(AcceptError::Refused(_)) = issued {
@@ -235,19 +265,26 @@ impl<S: TokenStore, H: Host> Authority<S, H> {
     }
 
     /// Looks a token with a record up.
-    fn stored(&self, id: &TokenId) -> Result<Issued, AcceptError> {
+    fn stored(&self, id: &TokenId, identifier: &Identifier<'_>) -> Result<Issued, AcceptError> {
         let record = self.store.get(id).map_err(Failure::from)?.ok_or(Refusal::Unknown)?;
         // The first check: a record that was edited without the key ring does not open.
         let key = self.keys.open(&record.root_key, record.owner()).map_err(Failure::from)?;
+        let head = body::head(&record)?;
+        let (kind, stated) = (record.issuer.known_kind(), head.identifier(&record)?);
+        let agrees = stated.as_ref() == Some(identifier);
+        let (legacy_type, privileges) = (head.legacy_type(), head.privileges.to_vec());
         Ok(Issued {
             key,
+            agrees,
+            legacy_type,
+            privileges,
+            revoked: record.is_revoked(),
+            issuer: subject::of_kind(kind, record.issuer.id)?,
+            uses_left: record.use_limit.map(|limit| limit.get().saturating_sub(record.uses)),
+            stored: true,
+            expires: record.expires,
             purpose: record.purpose,
             resource: record.resource,
-            issuer: subject::issuer(record.issuer).ok_or(Failure::UnknownIssuer)?,
-            expires: record.expires,
-            revoked: record.revocation.is_some(),
-            stored: true,
-            uses_left: record.use_limit.map(|limit| limit.get().saturating_sub(record.uses)),
         })
     }
 
@@ -271,11 +308,19 @@ impl<S: TokenStore, H: Host> Authority<S, H> {
             Ordering::Equal => {}
         }
         let key = self.open_generation(&owner, &present)?;
-        let (purpose, resource) = purpose_of(token_type);
+        let resource = match token_type {
+            TokenType::Invite { invite, target } => {
+                Some(Entity { kind: invite.target_kind().to_owned(), id: target.to_owned() })
+            }
+            _ => None,
+        };
         Ok(Issued {
             key,
-            purpose,
-            resource: resource.map(|(kind, id)| Entity { kind: kind.to_owned(), id: id.to_owned() }),
+            agrees: true,
+            legacy_type: None,
+            privileges: Vec::new(),
+            purpose: token_type.purpose(),
+            resource,
             issuer: subject.into_owned(),
             expires: None,
             revoked: false,
@@ -301,6 +346,11 @@ type ReadGeneration<S> = fn(&S, &Entity) -> Result<Option<Generation>, StoreErro
 /// The facts of a token as it was issued: from its record, or from its generation and its identifier.
 struct Issued {
     key: RootKey,
+    /// Whether the token's identifier says the same as its record.
+    agrees: bool,
+    /// The type that a legacy token states.
+    legacy_type: Option<LegacyType>,
+    privileges: Vec<u8>,
     purpose: Purpose,
     resource: Option<Entity>,
     issuer: Subject,
@@ -311,33 +361,49 @@ struct Issued {
 }
 
 impl Issued {
-    /// A verifier of the token, which judges by the context's time.
-    fn verifier<'c>(&self, identifier: &Identifier<'_>, context: &'c Context) -> Verifier<'c> {
-        Verifier::new(context)
-            .serving(context.service.as_ref().map_or(Service::ONEZONE, Service::as_deref))
-            .supporting(self.purpose.caveat_types(identifier, context.scope))
-            .stating(self.purpose.legacy_type(identifier))
+    /// Whether the token is to prove the identity of a provider, and is its access token that is bound to no session.
+    fn proves_identity(&self, identifier: &Identifier<'_>, expect: Option<Purpose>) -> bool {
+        let bound = identifier
+            .v2()
+            .is_some_and(|stated| matches!(stated.token_type, TokenType::Access { session: Some(_) }));
+        expect == Some(Purpose::Identity)
+            && self.purpose == Purpose::Access
+            && matches!(self.issuer, Subject::Provider(_))
+            && !bound
     }
 
-    /// Whether the token's identifier agrees with these facts, as far as it states any.
-    fn agrees(&self, identifier: &Identifier<'_>) -> bool {
-        let Some(stated) = identifier.v2() else {
-            return matches!(self.purpose, Purpose::GroupSpaces | Purpose::SpaceSupport);
+    /// The context to judge the token in. A provider's access token that proves its identity is judged as such.
+    fn context<'c>(
+        &self,
+        identifier: &Identifier<'_>,
+        expect: Option<Purpose>,
+        context: &'c Context,
+    ) -> Cow<'c, Context> {
+        let mut context = Cow::Borrowed(context);
+        if self.proves_identity(identifier, expect) {
+            context.to_mut().scope = Scope::IdentityToken;
+        }
+        context
+    }
+
+    /// A verifier of the token, which judges by the context's time.
+    fn verifier<'c>(&self, identifier: &Identifier<'_>, context: &'c Context) -> Verifier<'c> {
+        let supported = match self.legacy_type {
+            Some(_) => CaveatTypes::LEGACY_INVITE,
+            None => self.purpose.caveat_types(identifier, context.scope),
         };
-        let (purpose, resource) = purpose_of(stated.token_type);
-        let same_resource = match (&self.resource, resource) {
-            (Some(resource), Some((kind, id))) => resource.kind == kind && resource.id == id,
-            (resource, stated) => resource.is_none() && stated.is_none(),
-        };
-        self.purpose == purpose && same_resource && self.issuer.as_deref() == stated.subject
+        Verifier::new(context)
+            .serving(context.service.as_ref().map_or(Service::ONEZONE, Service::as_deref))
+            .supporting(supported)
+            .stating(self.legacy_type.or_else(|| self.purpose.legacy_type(identifier)))
     }
 }
 
-/// The purpose of a token of this type, and the kind and id of its resource.
-fn purpose_of(token_type: TokenType<&str>) -> (Purpose, Option<(&'static str, &str)>) {
-    let resource = match token_type {
-        TokenType::Invite { invite, target } => Some((invite.target_kind(), target)),
-        _ => None,
-    };
-    (token_type.purpose(), resource)
+/// The subject, the generation and the type that the identifier of a temporary token states.
+fn temporary_of<'a>(identifier: &Identifier<'a>) -> Option<(Subject<&'a str>, u64, TokenType<&'a str>)> {
+    let stated = identifier.v2()?;
+    match stated.persistence {
+        Persistence::Temporary { generation } => Some((stated.subject, generation, stated.token_type)),
+        Persistence::Named => None,
+    }
 }

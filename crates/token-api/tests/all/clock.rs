@@ -67,7 +67,7 @@ fn every_verb<S: TokenStore>(store: S) {
         let gone = world.authority.verify(&token.minted.token, None, &world.authority.context());
         assert!(matches!(gone, Err(AcceptError::Refused(Refusal::Unknown))));
         assert_eq!(world.authority.refund(token.spent.as_ref().unwrap()).unwrap(), Refund::Absent);
-        assert_eq!(world.authority.revoke(&token.minted.id).unwrap(), Revoke::Absent);
+        assert_eq!(world.authority.revoke(&token.minted.id, None).unwrap(), Revoke::Absent);
     }
 }
 
@@ -166,7 +166,7 @@ fn new<S: TokenStore>(world: &World<S>, latest: u64) {
     holds(&mint(with(MintRequest::identity(OWNER), |request| request.temporary = true)).token);
 
     let revoked = mint(with(MintRequest::access(OWNER), |request| request.use_limit = NonZeroU64::new(1)));
-    assert_eq!(authority.revoke(&revoked.id).unwrap(), Revoke::Revoked);
+    assert_eq!(authority.revoke(&revoked.id, None).unwrap(), Revoke::Revoked);
     let judged = authority.verify(&revoked.token, None, &authority.context());
     assert!(matches!(judged, Err(AcceptError::Refused(Refusal::Revoked))));
 

@@ -66,7 +66,7 @@ fn assert_refused(tokens: &[(Purpose, Minted)], records: &[Record], what: &str) 
 fn a_record_edited_without_the_key_ring_verifies_nothing() {
     let (tokens, records) = minted();
     let admin = || Entity { kind: "user".into(), id: "admin".into() };
-    let edits: [Edit; 9] = [
+    let edits: [Edit; 11] = [
         ("kind", |record| record.purpose = Purpose::Invite(InviteType::UserJoinCluster)),
         ("resource", |record| record.resource = Some(Entity { kind: "space".into(), id: "s2".into() })),
         ("no resource", |record| record.resource = record.resource.is_none().then(|| record.issuer.clone())),
@@ -76,6 +76,8 @@ fn a_record_edited_without_the_key_ring_verifies_nothing() {
         ("expires", |record| record.expires = Some(UnixTime::MAX)),
         ("never expires", |record| record.expires = None),
         ("use limit", |record| record.use_limit = NonZeroU64::new(1_000)),
+        ("privileges or caveats", |record| *record.body.last_mut().unwrap() ^= 1),
+        ("no body", |record| record.body.clear()),
     ];
     for (what, edit) in edits {
         let mut edited = records.clone();
@@ -107,6 +109,15 @@ fn a_sealed_key_moved_to_another_record_verifies_nothing() {
 fn a_token_that_its_record_contradicts_is_not_accepted() {
     let entity = |kind: &str, id: &str| Entity { kind: kind.into(), id: id.into() };
     let (space, user, id) = (entity("space", SPACE), entity("user", "owner"), TokenId::new(*b"id").unwrap());
+    let body_of = |request: MintRequest<'_>| {
+        let authority = authority(&[]);
+        let minted = authority.mint(&request).unwrap();
+        authority.store().get(&minted.id).unwrap().unwrap().body
+    };
+    let modern = body_of(MintRequest::invite(InviteType::UserJoinSpace, SPACE, OWNER));
+    let (legacy, in_session) =
+        (body_of(MintRequest::space_support(SPACE, OWNER)), MintRequest::access_in("s", OWNER));
+    let in_session = body_of(in_session);
     let terms = Terms {
         id: &id,
         purpose: Purpose::Invite(InviteType::UserJoinSpace),
@@ -115,7 +126,9 @@ fn a_token_that_its_record_contradicts_is_not_accepted() {
         created: UnixTime::from_secs(START),
         expires: None,
         use_limit: None,
+        body: &modern,
     };
+    let access = Terms { purpose: Purpose::Access, resource: None, ..terms };
     let key = RootKey::from_derived([7; 32]);
     let invite = |target| TokenType::Invite { invite: InviteType::UserJoinSpace, target };
     let verify = |terms, token: &Token| {
@@ -128,6 +141,11 @@ fn a_token_that_its_record_contradicts_is_not_accepted() {
         Token::mint(key, "here", &identifier).unwrap()
     };
     verify(terms, &mint(&key, OWNER, invite(SPACE))).unwrap();
+    let acting = |session| mint(&key, OWNER, TokenType::Access { session });
+    verify(access, &acting(None)).unwrap();
+    verify(Terms { body: &in_session, ..access }, &acting(Some("s"))).unwrap();
+    let opaque = Token::mint_legacy(&key, "here", "id").unwrap();
+    verify(Terms { body: &legacy, ..terms }, &opaque).unwrap();
     let (other_space, other_user) = (entity("space", "s2"), entity("oneprovider", "owner"));
     for (what, terms, token) in [
         ("type", terms, mint(&key, OWNER, TokenType::Access { session: None })),
@@ -138,7 +156,17 @@ fn a_token_that_its_record_contradicts_is_not_accepted() {
         ("resource", Terms { resource: Some(&other_space), ..terms }, mint(&key, OWNER, invite(SPACE))),
         ("no resource", Terms { resource: None, ..terms }, mint(&key, OWNER, invite(SPACE))),
         ("issuer", Terms { issuer: &other_user, ..terms }, mint(&key, OWNER, invite(SPACE))),
-        ("no identifier", terms, Token::mint_legacy(&key, "here", "id").unwrap()),
+        ("no identifier", terms, opaque),
+        ("an identifier", Terms { body: &legacy, ..terms }, mint(&key, OWNER, invite(SPACE))),
+        ("a session", access, acting(Some("s"))),
+        ("no session", Terms { body: &in_session, ..access }, acting(None)),
+        ("another session", Terms { body: &in_session, ..access }, acting(Some("t"))),
+        ("no body", Terms { body: &[], ..terms }, mint(&key, OWNER, invite(SPACE))),
+        (
+            "a body of a later version",
+            Terms { body: &[9, 0, 0, 0], ..terms },
+            mint(&key, OWNER, invite(SPACE)),
+        ),
     ] {
         let verified = verify(terms, &token);
         let corrupt =
@@ -153,7 +181,10 @@ fn a_token_that_its_record_contradicts_is_not_accepted() {
 #[test]
 fn what_may_change_is_not_sealed() {
     let (tokens, mut records) = minted();
-    records.iter_mut().for_each(|record| record.name = Some("renamed".into()));
+    for (number, record) in records.iter_mut().enumerate() {
+        record.name = Some(format!("renamed {number}"));
+        record.metadata = b"changed".to_vec();
+    }
     let authority = authority(&records);
     for (kind, minted) in &tokens {
         let accepted = authority.verify(&minted.token, Some(*kind), &authority.context());

@@ -71,7 +71,7 @@ fn what_one_host_revokes_the_other_spends_no_more_and_verifies_until_the_time_to
     let hosts = Hosts::new();
     let minted = hosts.a.mint(&support(9)).unwrap();
     verify(&hosts.b, &minted.token).unwrap();
-    let _revoked = hosts.a.revoke(&minted.id).unwrap();
+    let _revoked = hosts.a.revoke(&minted.id, None).unwrap();
     assert!(matches!(verify(&hosts.a, &minted.token), Err(Refusal::Revoked)), "at once where it was revoked");
 
     hosts.pass(hosts.ttl - Duration::from_nanos(1));
@@ -82,7 +82,7 @@ fn what_one_host_revokes_the_other_spends_no_more_and_verifies_until_the_time_to
     // Spending refuses at once.
     let minted = hosts.a.mint(&support(9)).unwrap();
     verify(&hosts.b, &minted.token).unwrap();
-    let _revoked = hosts.a.revoke(&minted.id).unwrap();
+    let _revoked = hosts.a.revoke(&minted.id, None).unwrap();
     verify(&hosts.b, &minted.token).unwrap();
     assert!(matches!(spend(&hosts.b, &minted.token, "1"), Err(Refusal::Revoked)));
     assert!(matches!(verify(&hosts.b, &minted.token), Err(Refusal::Revoked)), "and it learned by that");
@@ -93,7 +93,7 @@ fn a_host_whose_cache_is_invalidated_refuses_at_once() {
     let hosts = Hosts::new();
     let minted = hosts.a.mint(&support(9)).unwrap();
     verify(&hosts.b, &minted.token).unwrap();
-    let _revoked = hosts.a.revoke(&minted.id).unwrap();
+    let _revoked = hosts.a.revoke(&minted.id, None).unwrap();
     hosts.b.store().invalidator().invalidate(&minted.id);
     assert!(matches!(verify(&hosts.b, &minted.token), Err(Refusal::Revoked)));
 }

@@ -15,8 +15,11 @@ mod embedding;
 mod endpoints;
 mod forged;
 mod hosts;
+mod import;
+mod prepared;
 #[cfg(feature = "redb")]
 mod readme;
+mod records;
 mod secrecy;
 #[cfg(feature = "test-random")]
 mod seeded;

@@ -83,7 +83,7 @@ fn the_log_tells_ids_and_reasons_and_no_secret() {
     let mut caveated = Token::decode(&minted.token, &DecodeOptions::default()).unwrap();
     caveated.attenuate("password = hunter2").unwrap();
     world.authority.verify(&caveated.encode().unwrap(), None, &context).unwrap_err();
-    let _ = world.authority.revoke(&minted.id).unwrap();
+    let _ = world.authority.revoke(&minted.id, None).unwrap();
     world.authority.verify(&minted.token, None, &context).unwrap_err();
     world.members.fails.store(true, Ordering::SeqCst);
     world.authority.get_space_provider_token(Some(owner), SPACE).unwrap_err();

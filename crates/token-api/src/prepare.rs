@@ -1,0 +1,219 @@
+//! Verifying and spending in two steps, for a host that cannot be called back.
+
+use token_core::{Context, InviteConsumer, Purpose, Scope, Service, Subject};
+use token_store::{Entity, TokenStore};
+
+use crate::{
+    AcceptError, Accepted, Authority, HostError, Refusal,
+    host::Host,
+    verify::{TokenInput, log},
+};
+
+/// A question that only the host can answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Question<'a> {
+    /// Does the subject exist, is it not blocked, and is the service allowed for it? If not:
+    /// [`Decision::SubjectGone`], [`Decision::SubjectBlocked`] or [`Decision::ServiceForbidden`].
+    Subject {
+        /// The subject that the token acts for, or that invites.
+        subject: Subject<&'a str>,
+        /// The service that an access token is used at; `None` for other tokens and proofs of identity.
+        service: Option<Service<&'a str>>,
+    },
+    /// Does the resource exist, and may the issuer still issue such a token about it ([`Purpose::privilege`])? If not:
+    /// [`Decision::ResourceGone`] or [`Decision::NoLongerAllowed`]. A call that does not spend the token need not ask.
+    Grant {
+        /// The issuer.
+        issuer: Subject<&'a str>,
+        /// The purpose of the token.
+        purpose: Purpose,
+        /// The resource that the token is about.
+        resource: &'a Entity,
+    },
+}
+
+/// What the host decides about a token. A call that needs a decision takes one, so it cannot be left out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Decision {
+    /// The answer to every question is yes.
+    Allowed,
+    /// The resource does not exist.
+    ResourceGone,
+    /// The issuer lacks the privilege.
+    NoLongerAllowed,
+    /// The subject does not exist.
+    SubjectGone,
+    /// The subject is blocked.
+    SubjectBlocked,
+    /// The service is not allowed for the subject.
+    ServiceForbidden,
+}
+
+impl Decision {
+    /// Returns the refusal that follows.
+    pub(crate) const fn refusal(self) -> Result<(), Refusal> {
+        Err(match self {
+            Self::Allowed => return Ok(()),
+            Self::ResourceGone => Refusal::ResourceGone,
+            Self::NoLongerAllowed => Refusal::NoLongerAllowed,
+            Self::SubjectGone => Refusal::SubjectGone,
+            Self::SubjectBlocked => Refusal::SubjectBlocked,
+            Self::ServiceForbidden => Refusal::ServiceForbidden,
+        })
+    }
+
+    /// Asks the host. Returns its first answer other than yes.
+    pub(crate) fn of<'a>(
+        host: &impl Host,
+        questions: impl IntoIterator<Item = Question<'a>>,
+    ) -> Result<Self, HostError> {
+        for question in questions {
+            let decision = match question {
+                Question::Subject { subject, service } => host.standing(subject, service)?,
+                Question::Grant { resource, .. } if !host.exists(resource)? => Self::ResourceGone,
+                Question::Grant { issuer, purpose, resource } if !host.may(issuer, purpose, resource)? => {
+                    Self::NoLongerAllowed
+                }
+                Question::Grant { .. } => Self::Allowed,
+            };
+            if decision != Self::Allowed {
+                return Ok(decision);
+            }
+        }
+        Ok(Self::Allowed)
+    }
+}
+
+/// A token that [`Authority::prepare`] found valid, up to the decision of the host.
+///
+/// Use it soon. [`Authority::accept_prepared`] and [`Authority::spend_prepared`] judge again what the store decides:
+/// whether the token has expired in the meantime. A spend also judges whether the token was revoked, deleted or spent
+/// up. They do not judge again what the caller knew at the first step: the facts of the [`Context`], and the answers
+/// to the questions. So ask the questions after the first step, and prepare a token again for another request.
+#[derive(Clone, Debug)]
+#[must_use]
+pub struct Prepared {
+    pub(crate) accepted: Accepted,
+    /// Why the token is refused, although an earlier spend of the same claim stands.
+    pub(crate) refusal: Option<Refusal>,
+    pub(crate) consumer: Option<Subject>,
+    service: Option<Service>,
+    proves_identity: bool,
+}
+
+impl Prepared {
+    /// Returns what the host has to decide. No questions: the token is refused, and the second step says so, unless a
+    /// spend under the same claim was granted before ([`Authority::spend`]).
+    pub fn questions(&self) -> impl Iterator<Item = Question<'_>> {
+        self.about_subject().into_iter().chain(self.about_grant())
+    }
+
+    pub(crate) fn about_subject(&self) -> Option<Question<'_>> {
+        let acts = self.accepted.purpose == Purpose::Access && !self.proves_identity;
+        let service = || self.service.as_ref().map_or(Service::ONEZONE, Service::as_deref);
+        let question =
+            Question::Subject { subject: self.accepted.issuer.as_deref(), service: acts.then(service) };
+        self.refusal.is_none().then_some(question)
+    }
+
+    fn about_grant(&self) -> Option<Question<'_>> {
+        let Accepted { issuer, purpose, resource, .. } = &self.accepted;
+        let resource = resource.as_ref().filter(|_| self.refusal.is_none())?;
+        Some(Question::Grant { issuer: issuer.as_deref(), purpose: *purpose, resource })
+    }
+
+    /// Returns the token's facts before the host has decided: enough to look them up, not to act on them.
+    #[must_use]
+    pub const fn undecided(&self) -> &Accepted {
+        &self.accepted
+    }
+
+    /// Checks that a consumer of this kind may spend the token.
+    pub(crate) fn require_consumer(&self, consumer: Subject<&str>) -> Result<(), Refusal> {
+        let needed = self.accepted.purpose.consumer();
+        let fits = match needed {
+            InviteConsumer::User => matches!(consumer, Subject::User(_)),
+            InviteConsumer::Provider => matches!(consumer, Subject::Provider(_)),
+            InviteConsumer::Anyone => true,
+        };
+        if fits { Ok(()) } else { Err(Refusal::WrongConsumer { needed }) }
+    }
+}
+
+/// What needs no host.
+impl<S: TokenStore, H> Authority<S, H> {
+    /// Verifies a token up to the decision of the host, which the second step takes:
+    /// [`accept_prepared`](Self::accept_prepared) or [`spend_prepared`](Self::spend_prepared). The parameters are those
+    /// of [`verify`](Self::verify). The consumer of a spend is that of the context.
+    ///
+    /// ```
+    /// use token_api::{
+    ///     Authority, ClaimId, Config, Decision, KeyRing, MemoryStore, MintRequest, Purpose, Question, Subject,
+    /// };
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let authority: Authority<_> = Authority::new(MemoryStore::new(), KeyRing::generate()?, (), Config::default())?;
+    /// let request = MintRequest::space_support("s1", Subject::User("u1"));
+    /// let minted = authority.mint_decided(&request, Decision::Allowed)?;
+    ///
+    /// let mut context = authority.context();
+    /// context.consumer = Some(Subject::Provider("p1".into()));
+    /// let prepared = authority.prepare(&minted.token, Some(Purpose::SpaceSupport), &context)?;
+    /// // Send the questions to the host, and wait for its decision on any thread.
+    /// for question in prepared.questions() {
+    ///     match question {
+    ///         Question::Subject { subject, .. } => assert_eq!(subject, Subject::User("u1")),
+    ///         Question::Grant { resource, .. } => assert_eq!(resource.id, "s1"),
+    ///         _ => unreachable!(),
+    ///     }
+    /// }
+    /// let spent = authority.spend_prepared(prepared, Decision::Allowed, &ClaimId::new("request 1")?)?;
+    /// assert_eq!(spent.uses_left, Some(0));
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// [`AcceptError`]
+    pub fn prepare(
+        &self,
+        token: &(impl TokenInput + ?Sized),
+        expect: Option<Purpose>,
+        context: &Context,
+    ) -> Result<Prepared, AcceptError> {
+        let token = self.decode(token)?;
+        let judged = self.judge(&token, expect, context);
+        let (accepted, refusal) = judged.inspect_err(|error| log(&token, error))?;
+        Ok(Prepared {
+            accepted,
+            refusal,
+            consumer: context.consumer.clone(),
+            service: context.service.clone(),
+            proves_identity: expect == Some(Purpose::Identity) || context.scope == Scope::IdentityToken,
+        })
+    }
+
+    /// Accepts a token that the host has decided about, without spending it.
+    ///
+    /// # Errors
+    /// [`AcceptError`]
+    pub fn accept_prepared(&self, prepared: Prepared, decision: Decision) -> Result<Accepted, AcceptError> {
+        let Prepared { accepted, refusal, .. } = prepared;
+        let valid = match refusal {
+            Some(refusal) => Err(refusal),
+            None => self.require_unexpired(&accepted).and_then(|()| decision.refusal()),
+        };
+        let valid = valid.map_err(AcceptError::from).inspect_err(|error| log(&accepted.token, error));
+        valid?;
+        tracing::debug!(id = %accepted.id, purpose = %accepted.purpose, "accepted");
+        Ok(accepted)
+    }
+
+    /// Refuses a token that has expired since it was prepared.
+    pub(crate) fn require_unexpired(&self, accepted: &Accepted) -> Result<(), Refusal> {
+        let now = self.now();
+        accepted.expires_at.filter(|at| *at <= now).map_or(Ok(()), |at| Err(Refusal::Expired { at }))
+    }
+}
