@@ -8,6 +8,7 @@
 //! - `postgres` (a feature): a server for the tests of that backend.
 //! - [`files`]: trees of files.
 //! - [`hostile`]: input that is crafted to cost its reader time, memory or stack.
+//! - [`onezone`]: a Onezone in play over any store, and its model.
 //! - [`records`]: records of stores, their ids and claims.
 //! - `stores` (a feature): the stores of one process, by name.
 //! - [`FAMILIES`]: what the caveats of each type begin with.
@@ -39,6 +40,7 @@ pub mod files;
 pub mod hex;
 pub mod hostile;
 mod mutation;
+pub mod onezone;
 pub mod oracle;
 #[cfg(feature = "postgres")]
 pub mod postgres;

@@ -39,6 +39,7 @@ use token_store_postgres::{PostgresConfig, PostgresStore};
 use token_test::postgres::{self, Raw};
 
 mod events;
+mod onezone;
 mod session;
 mod standby;
 
