@@ -5,7 +5,7 @@
 
 use std::collections::HashSet;
 
-use token_store::{GrantId, Insert, Refund, Revoke, Spend};
+use token_store::{Delete, GrantId, Insert, Refund, Reinstate, Revoke, Spend};
 
 /// The number of claims on a token.
 pub(crate) const CLAIMS: usize = 4;
@@ -17,7 +17,9 @@ pub(crate) enum Call {
     Spend { claim: usize, answer: Spend },
     Claimed { claim: usize, answer: Option<Held> },
     Refund { claim: usize, grant: GrantId, answer: Refund },
-    Revoke { answer: Revoke },
+    Revoke { for_good: bool, answer: Revoke },
+    Reinstate { answer: Reinstate },
+    Delete { answer: Delete },
     Get { answer: Option<Seen> },
 }
 
@@ -34,7 +36,8 @@ pub(crate) struct Seen {
     /// 0 for none.
     pub(crate) limit: u64,
     pub(crate) uses: u64,
-    pub(crate) revoked: bool,
+    /// Whether it is revoked, and if so, whether for good.
+    pub(crate) revoked: Option<bool>,
 }
 
 /// A call with its start and end on a clock that all threads share.
@@ -98,7 +101,7 @@ impl Token {
     fn answers(&mut self, call: Call) -> bool {
         let Some((seen, claims)) = &mut self.0 else {
             if let Call::Insert { limit, answer: Insert::Inserted } = call {
-                self.0 = Some((Seen { limit, uses: 0, revoked: false }, [None; CLAIMS]));
+                self.0 = Some((Seen { limit, uses: 0, revoked: None }, [None; CLAIMS]));
                 return true;
             }
             return matches!(
@@ -106,16 +109,27 @@ impl Token {
                 Call::Spend { answer: Spend::Absent, .. }
                     | Call::Claimed { answer: None, .. }
                     | Call::Refund { answer: Refund::Absent, .. }
-                    | Call::Revoke { answer: Revoke::Absent }
+                    | Call::Revoke { answer: Revoke::Absent, .. }
+                    | Call::Reinstate { answer: Reinstate::Absent }
+                    | Call::Delete { answer: Delete::Absent }
                     | Call::Get { answer: None }
             );
         };
         match call {
             Call::Insert { answer, .. } => answer == Insert::Exists,
             Call::Get { answer } => answer == Some(*seen),
-            Call::Revoke { answer } => {
-                seen.revoked = true;
+            Call::Revoke { for_good, answer } => {
+                seen.revoked = Some(seen.revoked == Some(true) || for_good);
                 answer == Revoke::Revoked
+            }
+            Call::Reinstate { answer } if seen.revoked == Some(true) => answer == Reinstate::ForGood,
+            Call::Reinstate { answer } => {
+                seen.revoked = None;
+                answer == Reinstate::Reinstated
+            }
+            Call::Delete { answer } => {
+                self.0 = None;
+                answer == Delete::Deleted
             }
             Call::Claimed { claim, answer } => {
                 claims.get_mut(claim).is_some_and(|claim| again(claim) == answer)
@@ -152,7 +166,7 @@ fn spend(seen: &mut Seen, claim: &mut Option<Claim>, grant: Option<GrantId>) -> 
     if let Some(Held { uses_left, grant }) = again(claim) {
         return Spend::Spent { uses_left: Some(uses_left), grant: Some(grant), repeated: true };
     }
-    if seen.revoked {
+    if seen.revoked.is_some() {
         return Spend::Revoked;
     }
     let uses = seen.uses.saturating_add(1);
@@ -190,7 +204,7 @@ mod tests {
     }
 
     fn got(uses: u64) -> Call {
-        Call::Get { answer: Some(Seen { limit: 1, uses, revoked: false }) }
+        Call::Get { answer: Some(Seen { limit: 1, uses, revoked: None }) }
     }
 
     fn events(calls: &[(u64, u64, Call)]) -> Vec<Event> {
@@ -218,6 +232,29 @@ mod tests {
         assert!(explained(&events(&[spent.as_slice(), &[(5, 6, got(1))]].concat())));
         assert!(!explained(&events(&[spent.as_slice(), &[(5, 6, got(0))]].concat())));
         assert!(!explained(&events(&[(0, 1, INSERTED), (2, 3, Call::Get { answer: None })])));
+    }
+
+    #[test]
+    fn revocations_and_deletions() {
+        let revoke = |for_good| Call::Revoke { for_good, answer: Revoke::Revoked };
+        let reinstate = |answer| Call::Reinstate { answer };
+        for (first, second, answer, right) in [
+            (false, false, Reinstate::Reinstated, true),
+            (false, true, Reinstate::Reinstated, false),
+            (false, true, Reinstate::ForGood, true),
+            (true, false, Reinstate::ForGood, true),
+            (true, false, Reinstate::Reinstated, false),
+        ] {
+            let calls =
+                [(0, 1, INSERTED), (2, 3, revoke(first)), (4, 5, revoke(second)), (6, 7, reinstate(answer))];
+            assert_eq!(explained(&events(&calls)), right, "{first} {second} {answer:?}");
+        }
+        let deleted = Call::Delete { answer: Delete::Deleted };
+        let gone = [(0, 1, INSERTED), (2, 3, won(0)), (4, 5, deleted)];
+        assert!(!explained(&events(&[gone.as_slice(), &[(6, 7, told(0, 1, true))]].concat())));
+        assert!(!explained(&events(&[gone.as_slice(), &[(6, 7, deleted)]].concat())));
+        let anew = [gone.as_slice(), &[(6, 7, INSERTED), (8, 9, told(0, 2, false))]].concat();
+        assert!(explained(&events(&anew)));
     }
 
     #[test]

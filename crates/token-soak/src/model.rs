@@ -8,7 +8,7 @@ use std::{
     },
 };
 
-use token_store::{ClaimId, GrantId, KeyRing, Record, TokenId, TokenStore};
+use token_store::{ClaimId, GrantId, KeyRing, Record, Revocation, TokenId, TokenStore};
 
 use crate::{
     args::Args,
@@ -96,7 +96,7 @@ impl World<'_> {
         };
         let claim = random.index(CLAIMS).unwrap_or_default();
         let name = ClaimId::new(claim.to_be_bytes())?;
-        let choice = random.below(16);
+        let choice = random.below(20);
         let limit = random.below(4);
         let record = subject::record(self.keys, id, NonZeroU64::new(limit), None)?;
         let begun = self.now();
@@ -118,7 +118,13 @@ impl World<'_> {
                 let grant = random.index(own.len()).and_then(|at| own.get(at)).copied().unwrap_or(other);
                 Call::Refund { claim, grant, answer: self.store.refund(id, &name, grant)? }
             }
-            12 => Call::Revoke { answer: self.store.revoke(id, &subject::FOR_GOOD)? },
+            12..15 => {
+                let for_good = choice == 12;
+                let revocation = Revocation { reversible: !for_good, ..subject::FOR_GOOD };
+                Call::Revoke { for_good, answer: self.store.revoke(id, &revocation)? }
+            }
+            15 => Call::Reinstate { answer: self.store.reinstate(id)? },
+            16 => Call::Delete { answer: self.store.delete(id)? },
             _ => Call::Get { answer: self.store.get(id)?.as_ref().map(look) },
         };
         history.push(Event { begun, ended: self.now(), call });
@@ -142,6 +148,6 @@ fn look(record: &Record) -> Seen {
     Seen {
         limit: record.use_limit.map_or(0, NonZeroU64::get),
         uses: record.uses,
-        revoked: record.is_revoked(),
+        revoked: record.revocation.as_ref().map(|revocation| !revocation.reversible),
     }
 }

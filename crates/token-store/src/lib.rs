@@ -25,7 +25,7 @@
 //! use std::num::NonZeroU64;
 //!
 //! use token_core::{Purpose, RootKey, UnixTime};
-//! use token_store::{ClaimId, Entity, KeyRing, MemoryStore, Record, Spend, Terms, TokenId, TokenStore};
+//! use token_store::{ClaimId, Entity, KeyRing, MemoryStore, Record, Spend, Terms, TokenId, TokenStore, Use};
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! let store = MemoryStore::new();
@@ -41,19 +41,23 @@
 //!     created: UnixTime::from_secs(1_500_000_000),
 //!     expires: None,
 //!     use_limit: NonZeroU64::new(1),
+//!     body: b"",
 //! };
 //! let _inserted = store.insert(&Record::new(terms, &root_key, &keys)?)?;
 //!
 //! let record = store.get(&id)?.ok_or("no such token")?;
 //! assert_eq!(keys.open(&record.root_key, record.owner())?.expose(), root_key.expose());
 //!
-//! let now = UnixTime::from_secs(1_500_000_009); // by the clock of the caller
+//! let by = Use {
+//!     consumer: Some(Entity { kind: "provider".into(), id: "p1".into() }),
+//!     at: UnixTime::from_secs(1_500_000_009), // by the clock of the caller
+//! };
 //! let (mine, yours) = (ClaimId::new(*b"request 1")?, ClaimId::new(*b"request 2")?);
-//! let Spend::Spent { uses_left, grant, repeated: false } = store.spend(&id, &mine, now)? else {
+//! let Spend::Spent { uses_left, grant, repeated: false } = store.spend(&id, &mine, &by)? else {
 //!     return Err("the first to ask gets the use".into());
 //! };
-//! assert_eq!(store.spend(&id, &mine, now)?, Spend::Spent { uses_left, grant, repeated: true });
-//! assert_eq!(store.spend(&id, &yours, now)?, Spend::Exhausted);
+//! assert_eq!(store.spend(&id, &mine, &by)?, Spend::Spent { uses_left, grant, repeated: true });
+//! assert_eq!(store.spend(&id, &yours, &by)?, Spend::Exhausted);
 //! # Ok(())
 //! # }
 //! ```
