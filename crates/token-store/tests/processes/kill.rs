@@ -11,7 +11,7 @@ use std::{
     time::Duration,
 };
 
-use token_store::{Insert, KeyRing, Record, Spend, StoreError, TokenStore};
+use token_store::{Insert, KeyRing, Record, Spend, StoreError, Terms, TokenStore};
 use token_test::{
     records::{USE, claim, id, record, root_key, terms},
     stores::{Backend, EMBEDDED, Store, named},
@@ -151,7 +151,8 @@ fn limited(backend: Backend, dir: &Path) {
     for number in 0.. {
         let text = format!("{number}");
         let id = id(&text);
-        let record = Record { name: Some("large".repeat(4000)), ..record(&keys, terms(&id)) };
+        let large = Terms { body: &[7; Record::MAX_BODY_LEN], ..terms(&id) };
+        let record = Record { metadata: vec![7; Record::MAX_METADATA_LEN], ..record(&keys, large) };
         let Err(error) = store.insert(&record).and_then(|_| store.spend(&id, &claim("claim"), &USE)) else {
             tell(&format!("spent {text}"));
             continue;
