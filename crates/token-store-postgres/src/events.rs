@@ -92,7 +92,7 @@ impl Reading {
         let end = Place { number: get(first, 0)?, tag: get(first, 1)? };
         let page = match self.after {
             None => Ok(Events { events: Vec::new(), next: end.cursor(), missed: false }),
-            Some(from) if from.tag == get(first, 4)? => self.page(rows, from, end),
+            Some(from) if from.tag == get::<i64>(first, 4)? => self.page(rows, from, end),
             Some(_) => Err(LOST),
         };
         match page {
@@ -108,7 +108,7 @@ impl Reading {
     fn page(&self, rows: &[Row], from: Place, end: Place) -> Result<Events, StoreError> {
         let (mut events, mut place) = (Vec::new(), from);
         for row in rows {
-            if place.number != get(row, 0)? {
+            if place.number != get::<i64>(row, 0)? {
                 return Err(LOST);
             }
             events.push(event(row)?);
