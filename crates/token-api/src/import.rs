@@ -65,7 +65,7 @@ impl<S: TokenStore, H> Authority<S, H> {
         let text = self.sign(&key, &identifier, foreign.caveats)?;
         let predicates = || foreign.caveats.iter().filter_map(|caveat| Predicate::read(caveat.as_bytes()));
         let expires = predicates().filter_map(|caveat| match caveat {
-            Predicate::Time { valid_until } => Some(valid_until),
+            Predicate::Time { valid_until } => Some(valid_until.to_time()),
             _ => None,
         });
         let head = Head::new(&identifier, legacy_type(&identifier, predicates()), request.privileges);
