@@ -39,9 +39,9 @@ pub enum MintError {
     /// A token to import has the id of another token.
     #[error("another token has this id")]
     IdTaken,
-    /// A token to import has a record, its own caveats and no other expiry; and no session if its identifier is of
-    /// version 1.
-    #[error("the request is for a new token, not for one to import")]
+    /// A token to import has a record, a secret, its own caveats and no other expiry. One with an identifier of version 1
+    /// has no session, and is an access token or an invitation that states its legacy type.
+    #[error("no token that can be imported has these properties")]
     NotImportable,
     /// The resource does not exist, and the issuer may learn that ([`Absence`](crate::Absence)).
     #[error("there is no such resource")]
@@ -172,6 +172,9 @@ pub enum Failure {
     /// [`Subject::Nobody`](token_core::Subject::Nobody) for a client without credentials.
     #[error("the context of a spend names no consumer")]
     NoConsumer,
+    /// A token that was prepared for any purpose is spent: it may be for another one than the caller acts on.
+    #[error("a spend names no expected purpose")]
+    NoPurpose,
     /// The host could not answer.
     #[error(transparent)]
     Host(#[from] HostError),

@@ -2,7 +2,9 @@
 
 use std::{fmt, num::NonZeroU64};
 
-use token_core::{Identifier, LegacyType, Persistence, Predicate, RootKey, Subject, UnixTime};
+use token_core::{
+    Identifier, InviteType, LegacyType, Persistence, Predicate, Purpose, RootKey, Subject, UnixTime,
+};
 use token_store::{
     Administration, Generation, Insert, Item, Owner, Record, Revocation, Terms, TokenId, TokenStore,
 };
@@ -53,22 +55,30 @@ impl<S: TokenStore, H> Authority<S, H> {
     ///
     /// # Errors
     /// [`MintError`], such as [`MintError::IdTaken`] and [`MintError::NameTaken`].
-    /// [`MintError::NotImportable`] for a request with caveats or a lifetime, or of a temporary token.
+    /// [`MintError::NotImportable`] for a request with caveats or a lifetime or of a temporary token, for an empty secret,
+    /// and for a legacy token whose caveat `tokenType = …` states another purpose.
     pub fn import(&self, request: &MintRequest<'_>, foreign: &Foreign<'_>) -> Result<String, MintError> {
         request.check()?;
         let identifier = request.identifier(foreign.dialect, Persistence::Named, foreign.id);
+        let predicates = || foreign.caveats.iter().filter_map(|caveat| Predicate::read(caveat.as_bytes()));
+        let legacy_type = legacy_type(&identifier, predicates());
+        let fits = match identifier {
+            Identifier::V2(_) => true,
+            Identifier::Opaque(_) => {
+                legacy_type.map_or(Purpose::Access, purpose) == request.purpose() && !request.has_session()
+            }
+        };
         let is_new = request.temporary || request.lifetime.is_some() || !request.caveats.is_empty();
-        if is_new || (request.has_session() && identifier.v2().is_none()) {
+        if is_new || !fits || foreign.secret.is_empty() {
             return Err(MintError::NotImportable);
         }
         let key = RootKey::derive_any(foreign.secret);
         let text = self.sign(&key, &identifier, foreign.caveats)?;
-        let predicates = || foreign.caveats.iter().filter_map(|caveat| Predicate::read(caveat.as_bytes()));
         let expires = predicates().filter_map(|caveat| match caveat {
             Predicate::Time { valid_until } => Some(valid_until.to_time()),
             _ => None,
         });
-        let head = Head::new(&identifier, legacy_type(&identifier, predicates()), request.privileges);
+        let head = Head::new(&identifier, legacy_type, request.privileges);
         let id = TokenId::new(foreign.id).map_err(Failure::from)?;
         let terms = Terms {
             id: &id,
@@ -128,7 +138,8 @@ impl<S: Administration, H> Authority<S, H> {
     /// The next temporary tokens of the subject are minted under it too.
     ///
     /// # Errors
-    /// [`MintError::InvalidIssuer`] for a subject that has no tokens, or [`MintError::Failed`].
+    /// [`MintError::InvalidIssuer`] for a subject that has no tokens, [`MintError::NotImportable`] for an empty secret,
+    /// or [`MintError::Failed`].
     pub fn import_generation(
         &self,
         subject: Subject<&str>,
@@ -138,6 +149,9 @@ impl<S: Administration, H> Authority<S, H> {
         if !is_issuer(subject) {
             return Err(MintError::InvalidIssuer);
         }
+        if secret.is_empty() {
+            return Err(MintError::NotImportable);
+        }
         let (subject, number) = (entity(subject), number.get());
         let owner = Owner::Generation { subject: &subject, number };
         let root_key = self.keys.seal(&RootKey::derive_any(secret), owner).map_err(Failure::from)?;
@@ -146,6 +160,19 @@ impl<S: Administration, H> Authority<S, H> {
         tracing::info!(number, changed, "generation imported");
         Ok(changed != 0)
     }
+}
+
+/// The purpose of a token that states this type.
+const fn purpose(stated: LegacyType) -> Purpose {
+    Purpose::Invite(match stated {
+        LegacyType::SpaceCreate => return Purpose::GroupSpaces,
+        LegacyType::SpaceSupport => return Purpose::SpaceSupport,
+        LegacyType::GroupInvite | LegacyType::GroupInviteUser => InviteType::UserJoinGroup,
+        LegacyType::GroupInviteGroup => InviteType::GroupJoinGroup,
+        LegacyType::SpaceInviteUser => InviteType::UserJoinSpace,
+        LegacyType::SpaceInviteGroup => InviteType::GroupJoinSpace,
+        LegacyType::ProviderRegistration => InviteType::RegisterOneprovider,
+    })
 }
 
 /// The type that a legacy token states in its first caveat `tokenType = …`.

@@ -4,7 +4,7 @@ use token_core::{Context, InviteConsumer, Purpose, Scope, Service, Subject};
 use token_store::{Entity, TokenStore};
 
 use crate::{
-    AcceptError, Accepted, Authority, HostError, Refusal,
+    AcceptError, Accepted, Authority, Failure, HostError, Refusal,
     host::Host,
     verify::{TokenInput, log},
 };
@@ -98,9 +98,10 @@ pub struct Prepared {
     pub(crate) accepted: Accepted,
     /// Why the token is refused, although an earlier spend of the same claim stands.
     pub(crate) refusal: Option<Refusal>,
-    pub(crate) consumer: Option<Subject>,
+    consumer: Option<Subject>,
     service: Option<Service>,
-    proves_identity: bool,
+    expect: Option<Purpose>,
+    scope: Scope,
 }
 
 impl Prepared {
@@ -111,7 +112,8 @@ impl Prepared {
     }
 
     pub(crate) fn about_subject(&self) -> Option<Question<'_>> {
-        let acts = self.accepted.purpose == Purpose::Access && !self.proves_identity;
+        let proves_identity = self.expect == Some(Purpose::Identity) || self.scope == Scope::IdentityToken;
+        let acts = self.accepted.purpose == Purpose::Access && !proves_identity;
         let service = || self.service.as_ref().map_or(Service::ONEZONE, Service::as_deref);
         let question =
             Question::Subject { subject: self.accepted.issuer.as_deref(), service: acts.then(service) };
@@ -130,6 +132,15 @@ impl Prepared {
         &self.accepted
     }
 
+    /// Returns the consumer that spends the token.
+    pub(crate) fn spender(&self) -> Result<Subject<&str>, Failure> {
+        match (&self.consumer, self.expect) {
+            (Some(consumer), Some(_)) => Ok(consumer.as_deref()),
+            (None, _) => Err(Failure::NoConsumer),
+            (_, None) => Err(Failure::NoPurpose),
+        }
+    }
+
     /// Checks that a consumer of this kind may spend the token.
     pub(crate) fn require_consumer(&self, consumer: Subject<&str>) -> Result<(), Refusal> {
         let needed = self.accepted.purpose.consumer();
@@ -146,7 +157,8 @@ impl Prepared {
 impl<S: TokenStore, H> Authority<S, H> {
     /// Verifies a token up to the decision of the host, which the second step takes:
     /// [`accept_prepared`](Self::accept_prepared) or [`spend_prepared`](Self::spend_prepared). The parameters are those
-    /// of [`verify`](Self::verify). The consumer of a spend is that of the context.
+    /// of [`verify`](Self::verify). The consumer of a spend is that of the context. To spend the token, name the purpose
+    /// that is expected.
     ///
     /// ```
     /// use token_api::{
@@ -191,7 +203,8 @@ impl<S: TokenStore, H> Authority<S, H> {
             refusal,
             consumer: context.consumer.clone(),
             service: context.service.clone(),
-            proves_identity: expect == Some(Purpose::Identity) || context.scope == Scope::IdentityToken,
+            expect,
+            scope: context.scope,
         })
     }
 

@@ -129,30 +129,31 @@ impl<S: TokenStore, H> Authority<S, H> {
     /// [prepared](Self::prepare) with. See [`spend`](Self::spend) for claims and retries.
     ///
     /// # Errors
-    /// As [`spend`](Self::spend).
+    /// As [`spend`](Self::spend), and [`Failure::NoPurpose`] for a token that was prepared for any purpose.
     pub fn spend_prepared(
         &self,
         prepared: Prepared,
         decision: Decision,
         claim: &ClaimId,
     ) -> Result<Spent, AcceptError> {
-        let taken = self.take_use(&prepared, decision, claim);
-        let Prepared { accepted, consumer, .. } = prepared;
+        let consumer = prepared.spender()?;
+        let taken = self.take_use(&prepared, consumer, decision, claim);
         let (claim, Taken { uses_left, grant, repeated }) =
-            taken.inspect_err(|error| log(&accepted.token, error))?;
-        let consumer = consumer.unwrap_or(Subject::Nobody);
+            taken.inspect_err(|error| log(&prepared.accepted.token, error))?;
+        let accepted = &prepared.accepted;
         tracing::info!(id = %accepted.id, purpose = %accepted.purpose, %consumer, repeated, "spent");
+        let accepted = prepared.accepted;
         Ok(Spent { accepted, claim, grant, uses_left, repeated })
     }
 
     fn take_use(
         &self,
         prepared: &Prepared,
+        consumer: Subject<&str>,
         decision: Decision,
         claim: &ClaimId,
     ) -> Result<(ClaimId, Taken), AcceptError> {
         let accepted = &prepared.accepted;
-        let consumer = prepared.consumer.as_ref().ok_or(Failure::NoConsumer)?.as_deref();
         if !accepted.stored {
             // A temporary token has no record, so its generation decides: read it from the store, past the cache.
             self.require_present_generation(&accepted.token)?;

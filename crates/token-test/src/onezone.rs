@@ -12,12 +12,12 @@ use std::{
 };
 
 use token_api::{
-    AcceptError, Authority, Config, Decision, Dialect, Foreign, Lifetime, MintError, MintRequest, Refusal,
-    Spent,
+    AcceptError, Authority, Config, Decision, Dialect, Foreign, Lifetime, MintError, MintRequest, Purpose,
+    Refusal, Spent,
 };
 use token_core::{
-    Identifier, IdentifierV2, InviteType, Persistence, RootKey, Subject, Token, TokenType, UnixTime, Unmet,
-    VerifyError,
+    DecodeOptions, Identifier, IdentifierV2, InviteType, Persistence, RootKey, Subject, Token, TokenType,
+    UnixTime, Unmet, VerifyError,
 };
 use token_store::{
     Administration, Amend, Amendment, ClaimId, Entity, Filter, KeyRing, Record, Refund, Reinstate,
@@ -505,7 +505,10 @@ impl Players<'_> {
         let spend = |text: &str, decision| {
             let mut context = self.onezone.context();
             context.consumer = Some(Subject::User(format!("consumer {}", key.0)));
-            let prepared = self.onezone.prepare(text, None, &context)?;
+            let token = Token::decode(text, &DecodeOptions::default()).unwrap();
+            let stated = token.identifier().v2().map(|identifier| identifier.token_type.purpose());
+            let expect = stated.or(Some(Purpose::Access));
+            let prepared = self.onezone.prepare(&token, expect, &context)?;
             self.onezone.spend_prepared(prepared, decision, &ClaimId::new(key.1.to_be_bytes()).unwrap())
         };
         if !user.temporary.is_empty() && self.random.below(6) == 0 {

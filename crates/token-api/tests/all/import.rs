@@ -154,6 +154,15 @@ fn an_import_is_idempotent_and_overwrites_nothing() {
     ] {
         assert!(matches!(authority.import(&new, &second), Err(MintError::NotImportable)));
     }
+    let empty = Foreign { secret: b"", ..second.clone() };
+    let unnamed = MintRequest::access(OWNER);
+    assert!(matches!(authority.import(&unnamed, &empty), Err(MintError::NotImportable)));
+    // What a legacy token states has to be what the request says.
+    let states =
+        Foreign { dialect: Dialect::Legacy, caveats: &["tokenType = space_create_token"], ..second.clone() };
+    for other in [MintRequest::space_support(SPACE, OWNER), unnamed, MintRequest::identity(OWNER)] {
+        assert!(matches!(authority.import(&other, &states), Err(MintError::NotImportable)));
+    }
     let in_session = MintRequest::access_in("s", OWNER);
     let legacy = Foreign { dialect: Dialect::Legacy, ..second.clone() };
     assert!(matches!(authority.import(&in_session, &legacy), Err(MintError::NotImportable)));
@@ -217,6 +226,10 @@ fn an_imported_generation_never_goes_back() {
     assert!(matches!(
         authority.import_generation(Subject::Nobody, NonZeroU64::MIN, b"secret"),
         Err(MintError::InvalidIssuer)
+    ));
+    assert!(matches!(
+        authority.import_generation(OWNER, NonZeroU64::MAX, b""),
+        Err(MintError::NotImportable)
     ));
 }
 

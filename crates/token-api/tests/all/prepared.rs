@@ -12,7 +12,10 @@ use token_api::{
     AcceptError, ApiError, Authority, Config, Decision, Failure, Host, HostError, Lifetime, MintError,
     MintRequest, Minted, Prepared, Purpose, Question, Refusal, Service, Spent,
 };
-use token_core::{Context, InviteType, PredicateBuf, Scope, ServiceKind, Subject, UnixTime, VerifyError};
+use token_core::{
+    Context, DecodeOptions, InviteType, PredicateBuf, Scope, ServiceKind, Subject, Token, UnixTime,
+    VerifyError,
+};
 use token_store::{Entity, KeyRing, MemoryStore, Refund, TokenStore as _};
 use token_test::world::{GROUP, SPACE, START, World};
 
@@ -47,7 +50,9 @@ impl Alone {
 
     fn prepare(&self, text: &str) -> Result<Prepared, Refusal> {
         let context = by(PROVIDER, &self.authority.context());
-        self.authority.prepare(text, None, &context).map_err(refusal)
+        let token = Token::decode(text, &DecodeOptions::default()).unwrap();
+        let stated = token.identifier().v2().map(|identifier| identifier.token_type.purpose());
+        self.authority.prepare(text, stated.or(Some(Purpose::SpaceSupport)), &context).map_err(refusal)
     }
 
     fn spend(&self, prepared: Prepared, decision: Decision, name: &str) -> Result<Spent, Refusal> {
@@ -156,9 +161,14 @@ fn a_token_that_is_refused_raises_no_question() {
     );
     assert_eq!(alone.spend(prepared.clone(), Decision::Allowed, "b").unwrap_err(), Refusal::Revoked);
     assert!(alone.spend(prepared, Decision::Allowed, "a").unwrap().repeated);
-    let nobody = alone.authority.prepare(&minted.token, None, &alone.authority.context()).unwrap();
+    let expect = Some(Purpose::SpaceSupport);
+    let nobody = alone.authority.prepare(&minted.token, expect, &alone.authority.context()).unwrap();
     let spent = alone.authority.spend_prepared(nobody, Decision::Allowed, &claim("a"));
     assert!(matches!(spent, Err(AcceptError::Failed(Failure::NoConsumer))));
+    let context = by(PROVIDER, &alone.authority.context());
+    let for_anything = alone.authority.prepare(&minted.token, None, &context).unwrap();
+    let spent = alone.authority.spend_prepared(for_anything, Decision::Allowed, &claim("a"));
+    assert!(matches!(spent, Err(AcceptError::Failed(Failure::NoPurpose))));
 }
 
 #[test]
@@ -238,7 +248,7 @@ fn an_access_token_of_a_provider_proves_its_identity() {
     let service = with(access.clone(), |request| request.caveats = caveat("service = ozw-onezone"));
     assert!(matches!(prove(&service), Err(Refusal::Verify(VerifyError::CaveatUnsupported { .. }))));
     let minted = authority.mint(&access).unwrap();
-    let mut token = token_core::Token::decode(&minted.token, &token_core::DecodeOptions::default()).unwrap();
+    let mut token = Token::decode(&minted.token, &DecodeOptions::default()).unwrap();
     token.attenuate("authorization = none").unwrap();
     let verify = |expect| authority.verify(&token, Some(expect), &authority.context()).map_err(refusal);
     assert!(verify(Purpose::Identity).is_ok());
