@@ -199,7 +199,7 @@ impl<E: Engine> Kv<E> {
         let (id, revocation) = (id.clone(), revocation.clone());
         self.write(move |draft| {
             let Some(mut record) = record(draft, &id)? else { return Ok(Revoke::Absent) };
-            draft.revoke(&mut record, &revocation)?;
+            revoke(draft, &mut record, &revocation)?;
             Ok(Revoke::Revoked)
         })
     }
@@ -302,6 +302,16 @@ impl<E: Engine> Kv<E> {
 /// Reads the time before which records are revoked.
 fn revoke_before(view: &impl View) -> Result<UnixTime, StoreError> {
     Ok(group::time(view, layout::REVOKED_BEFORE)?.unwrap_or(UnixTime::from_secs(0)))
+}
+
+// Revokes the record, unless its present revocation stands. Returns whether it changed.
+fn revoke(draft: &mut Draft<'_>, record: &mut Record, revocation: &Revocation) -> Result<bool, StoreError> {
+    let changed = kit::revoke(record, revocation);
+    if changed {
+        draft.put_record(record)?;
+        events::append(draft, Event::Revoked(record.id.clone()))?;
+    }
+    Ok(changed)
 }
 
 // Returns whether another record of the issuer has the name. A damaged record keeps its name.

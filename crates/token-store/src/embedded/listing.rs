@@ -4,7 +4,10 @@ use super::{
     engine::{Pair, View},
     layout,
 };
-use crate::{Cursor, Filter, Generations, StoreError, TokenId};
+use crate::{Cursor, Filter, Generations, StoreError, TokenId, contract::report::add};
+
+/// The number of pairs that a walk reads at a time.
+pub(crate) const PAGE: usize = 1024;
 
 /// A listing. The place of a cursor is the rest of the last key of a page. So a cursor stays valid while others write,
 /// even if that very record is purged.
@@ -85,5 +88,35 @@ impl Listing {
     /// Returns the token of a key.
     pub(crate) fn token(&self, key: &[u8]) -> Result<TokenId, StoreError> {
         layout::token(key, self.token_at)
+    }
+}
+
+/// Counts the pairs under a prefix.
+pub(crate) fn count(
+    prefix: &[u8],
+    scan: impl Fn(&[u8], &[u8]) -> Result<Vec<Pair>, StoreError>,
+) -> Result<u64, StoreError> {
+    let mut count = 0;
+    each(prefix, scan, |_| {
+        add(&mut count, 1);
+        Ok(())
+    })?;
+    Ok(count)
+}
+
+/// Visits every pair under a prefix, page by page, as `scan` returns them.
+pub(crate) fn each(
+    prefix: &[u8],
+    scan: impl Fn(&[u8], &[u8]) -> Result<Vec<Pair>, StoreError>,
+    mut see: impl FnMut(&Pair) -> Result<(), StoreError>,
+) -> Result<(), StoreError> {
+    let (mut from, end) = (prefix.to_vec(), layout::after_all(prefix));
+    loop {
+        let pairs = scan(&from, &end)?;
+        pairs.iter().try_for_each(&mut see)?;
+        match pairs.into_iter().next_back() {
+            Some((last, _)) => from = layout::next(last),
+            None => return Ok(()),
+        }
     }
 }

@@ -4,20 +4,19 @@ use std::sync::atomic::Ordering;
 
 use token_core::UnixTime;
 
-use super::{Kv, events, group::Draft, is_name_taken, listed, newest, put_new, record, revoke_before};
+use super::{
+    Kv, events, group::Draft, is_name_taken, listed, newest, put_new, record, revoke, revoke_before,
+};
 use crate::{
-    ClaimId, Counts, Cursor, Event, Filter, Generation, Generations, Held, Item, KeyPlace, Raise, Record,
-    Reseal, Revocation, StoreError, Sweep, TokenId,
+    ClaimId, Counts, Cursor, Event, Events, Filter, Generation, Generations, Held, Item, KeyPlace, Raise,
+    Record, Reseal, Revocation, StoreError, Sweep, TokenId,
     contract::codec::{self, Claim},
     contract::report::add,
     embedded::engine::{Engine, Pair, View},
     embedded::layout,
-    embedded::listing::Listing,
+    embedded::listing::{Listing, PAGE, count, each},
     kit,
 };
-
-/// The number of pairs read at a time.
-pub(super) const PAGE: usize = 1024;
 
 impl<E: Engine> Kv<E> {
     pub(crate) fn revoke_all(
@@ -35,7 +34,7 @@ impl<E: Engine> Kv<E> {
             for pair in &pairs {
                 match listed(draft, &listing, pair) {
                     Ok(mut record) => {
-                        let changed = draft.revoke(&mut record, &revocation)?;
+                        let changed = revoke(draft, &mut record, &revocation)?;
                         sweep.changed = sweep.changed.saturating_add(usize::from(changed));
                     }
                     Err(StoreError::Corrupt { .. }) => sweep.damaged = sweep.damaged.saturating_add(1),
@@ -44,6 +43,10 @@ impl<E: Engine> Kv<E> {
             }
             Ok(sweep)
         })
+    }
+
+    pub(crate) fn events(&self, after: Option<&Cursor>, limit: usize) -> Result<Events, StoreError> {
+        self.read(|view| events::read(view, after, limit))
     }
 
     pub(crate) fn revoke_before(&self, time: UnixTime) -> Result<UnixTime, StoreError> {
@@ -213,36 +216,6 @@ impl<E: Engine> Kv<E> {
     }
 }
 
-/// Counts the pairs under a prefix.
-pub(super) fn count(
-    prefix: &[u8],
-    scan: impl Fn(&[u8], &[u8]) -> Result<Vec<Pair>, StoreError>,
-) -> Result<u64, StoreError> {
-    let mut count = 0;
-    each(prefix, scan, |_| {
-        add(&mut count, 1);
-        Ok(())
-    })?;
-    Ok(count)
-}
-
-/// Visits every pair under a prefix, page by page, as `scan` returns them.
-pub(super) fn each(
-    prefix: &[u8],
-    scan: impl Fn(&[u8], &[u8]) -> Result<Vec<Pair>, StoreError>,
-    mut see: impl FnMut(&Pair) -> Result<(), StoreError>,
-) -> Result<(), StoreError> {
-    let (mut from, end) = (prefix.to_vec(), layout::after_all(prefix));
-    loop {
-        let pairs = scan(&from, &end)?;
-        pairs.iter().try_for_each(&mut see)?;
-        match pairs.into_iter().next_back() {
-            Some((last, _)) => from = layout::next(last),
-            None => return Ok(()),
-        }
-    }
-}
-
 // Returns whether it changed anything.
 fn restore(
     draft: &mut Draft<'_>,
@@ -253,7 +226,7 @@ fn restore(
         Ok(None) => {}
         Ok(Some(mut standing)) => {
             return match &record.revocation {
-                Some(revocation) => draft.revoke(&mut standing, revocation),
+                Some(revocation) => revoke(draft, &mut standing, revocation),
                 None => Ok(false),
             };
         }

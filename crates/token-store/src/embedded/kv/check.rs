@@ -1,16 +1,13 @@
 //! The check of a whole store for consistency.
 
-use super::{
-    Kv,
-    admin::{PAGE, count, each},
-    events, index_entries, newest, record, revoke_before,
-};
+use super::{Kv, events, index_entries, newest, record, revoke_before};
 use crate::{
     CheckReport, Fault, KeyRing, Record, StoreError, TokenId,
     contract::codec::{self, Claim},
     contract::report::add,
     embedded::engine::{Engine, View},
     embedded::layout::{self, Entry},
+    embedded::listing::{PAGE, count, each},
 };
 
 impl<E: Engine> Kv<E> {

@@ -2,16 +2,13 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{
-    Kv,
-    admin::{PAGE, each},
-    group::Draft,
-};
+use super::group::Draft;
 use crate::{
     Cursor, Event, Events, GrantId, StoreError,
     contract::codec,
-    embedded::engine::{Engine, View},
+    embedded::engine::View,
     embedded::layout,
+    embedded::listing::{PAGE, each},
 };
 
 /// The number of events that the log keeps.
@@ -49,19 +46,16 @@ impl Place {
     }
 }
 
-impl<E: Engine> Kv<E> {
-    pub(crate) fn events(&self, after: Option<&Cursor>, limit: usize) -> Result<Events, StoreError> {
-        self.read(|view| {
-            let end = end(view)?;
-            let from = after.map_or(Ok(end), Place::of)?;
-            match page(view, from, end, limit) {
-                // The caller forgets every verdict, so that it needs none of the events up to the end.
-                Err(StoreError::Corrupt { .. }) => {
-                    Ok(Events { events: Vec::new(), next: end.cursor(), missed: true })
-                }
-                page => page,
-            }
-        })
+/// Returns the events after a cursor; without one, none and the end of the log.
+pub(super) fn read(view: &impl View, after: Option<&Cursor>, limit: usize) -> Result<Events, StoreError> {
+    let end = end(view)?;
+    let from = after.map_or(Ok(end), Place::of)?;
+    match page(view, from, end, limit) {
+        // The caller forgets every verdict, so that it needs none of the events up to the end.
+        Err(StoreError::Corrupt { .. }) => {
+            Ok(Events { events: Vec::new(), next: end.cursor(), missed: true })
+        }
+        page => page,
     }
 }
 

@@ -15,14 +15,12 @@ use std::{
 use serde::Serialize;
 use token_core::UnixTime;
 
-use super::events;
 use crate::{
-    ClaimId, Event, Held, Record, Revocation, StoreError, TokenId,
+    ClaimId, Held, Record, StoreError, TokenId,
     contract::codec::{self, Claim},
     embedded::engine::{Batch, Engine, Pair, View},
     embedded::layout,
     embedded::queue::Queue,
-    kit,
     sync::{Arc, Mutex, lock},
 };
 
@@ -181,20 +179,6 @@ impl Draft<'_> {
     pub(super) fn put_record(&mut self, record: &Record) -> Result<(), StoreError> {
         self.put(layout::record(&record.id), record.to_bytes()?);
         Ok(())
-    }
-
-    // Revokes the record, unless its present revocation stands. Returns whether it changed.
-    pub(super) fn revoke(
-        &mut self,
-        record: &mut Record,
-        revocation: &Revocation,
-    ) -> Result<bool, StoreError> {
-        let changed = kit::revoke(record, revocation);
-        if changed {
-            self.put_record(record)?;
-            events::append(self, Event::Revoked(record.id.clone()))?;
-        }
-        Ok(changed)
     }
 
     pub(super) fn put_value(&mut self, key: Vec<u8>, value: &impl Serialize) -> Result<(), StoreError> {

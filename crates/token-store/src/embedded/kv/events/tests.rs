@@ -3,7 +3,8 @@ use token_core::UnixTime;
 use super::*;
 use crate::{
     Administration, MemoryStore,
-    embedded::engine::{Batch, memory::Memory},
+    embedded::engine::{Batch, Engine as _, memory::Memory},
+    embedded::kv::Kv,
 };
 
 fn event(number: u64) -> Event {
