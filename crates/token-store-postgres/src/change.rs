@@ -40,19 +40,19 @@ pub(crate) struct Act {
     act: &'static str,
     claim: Option<ClaimId>,
     grant: Option<i64>,
-    // When a use is spent; and by whom and when, encoded.
+    // When a use is spent.
     at: Option<i64>,
-    spent: Option<Vec<u8>>,
-    // The encoded revocation, and whether it is reversible.
-    revocation: Option<Vec<u8>>,
+    // The use that is spent or the revocation, encoded.
+    value: Option<Vec<u8>>,
+    // Whether the revocation is reversible.
     reversible: Option<bool>,
 }
 
 impl Act {
     /// Spends a use under this grant, unless the claim already holds one. Fails as [`Use::to_bytes`] does.
     pub(crate) fn spend(claim: &ClaimId, grant: GrantId, by: &Use) -> Result<Self, StoreError> {
-        let (at, spent) = (Some(bigint(by.at.as_secs())), Some(by.to_bytes()?));
-        Ok(Self { at, spent, grant: Some(grant_column(grant)), ..Self::of_claim("spend", claim) })
+        let (at, value) = (Some(bigint(by.at.as_secs())), Some(by.to_bytes()?));
+        Ok(Self { at, value, grant: Some(grant_column(grant)), ..Self::of_claim("spend", claim) })
     }
 
     /// Reports a use that the claim holds, as spending again would.
@@ -67,8 +67,8 @@ impl Act {
 
     /// Revokes the token. Fails as [`Revocation::to_bytes`] does.
     pub(crate) fn revoke(revocation: &Revocation) -> Result<Self, StoreError> {
-        let (bytes, reversible) = (Some(revocation.to_bytes()?), Some(revocation.reversible));
-        Ok(Self { act: "revoke", revocation: bytes, reversible, ..Self::default() })
+        let (value, reversible) = (Some(revocation.to_bytes()?), Some(revocation.reversible));
+        Ok(Self { act: "revoke", value, reversible, ..Self::default() })
     }
 
     /// Undoes a reversible revocation.
@@ -176,11 +176,11 @@ macro_rules! changing {
         concat!(
             "WITH asked AS MATERIALIZED (
             SELECT * FROM unnest($1::bytea[], $2::text[], $3::bytea[], $4::bigint[], $5::bigint[], $6::bytea[],
-                                 $7::bytea[], $8::boolean[])
-                WITH ORDINALITY AS a(id, act, claim, grant_id, asked_at, spent, revocation, reversible, n)
+                                 $7::boolean[])
+                WITH ORDINALITY AS a(id, act, claim, grant_id, asked_at, value, reversible, n)
             WHERE {mark}
         ), seen AS MATERIALIZED (
-            SELECT a.*, t.uses, t.use_limit, t.changes, c.uses_left, c.grant_id AS granted, c.spent AS spent_before,
+            SELECT a.*, t.uses, t.use_limit, t.changes, c.uses_left, c.grant_id AS granted, c.spent,
                 CASE
                     WHEN t.id IS NULL THEN 'absent'
                     WHEN a.act = 'revoke' THEN CASE
@@ -221,8 +221,9 @@ macro_rules! changing {
                 AND (verdict <> 'spend' OR use_limit IS NULL OR uses + nth <= use_limit)
                 AND (verdict <> 'refund' OR nth <= uses)
         ), wanted AS MATERIALIZED (
-            SELECT id, verdict, changes, revocation, reversible, count(*) AS times, max(asked_at) AS asked_at
-            FROM chosen GROUP BY id, verdict, changes, revocation, reversible
+            SELECT id, verdict, changes, CASE verdict WHEN 'revoke' THEN value END AS revocation, reversible,
+                count(*) AS times, max(asked_at) AS asked_at
+            FROM chosen GROUP BY 1, 2, 3, 4, 5
         ), locked AS MATERIALIZED (
             SELECT w.*
             FROM wanted w JOIN onetoken.tokens t ON t.id = w.id
@@ -245,7 +246,7 @@ macro_rules! changing {
             RETURNING t.id, l.verdict
         ), claimed AS (
             INSERT INTO onetoken.claims (id, claim, uses_left, grant_id, answered_again, spent)
-            SELECT c.id, c.claim, c.use_limit - c.uses - c.nth, c.grant_id, false, c.spent
+            SELECT c.id, c.claim, c.use_limit - c.uses - c.nth, c.grant_id, false, c.value
             FROM done d JOIN chosen c ON c.id = d.id
             WHERE c.verdict = 'spend' AND c.use_limit IS NOT NULL
         ), marked AS (
@@ -264,7 +265,7 @@ macro_rules! changing {
             telling!(),
             "
         SELECT v.n, v.verdict, coalesce(v.uses_left, c.use_limit - c.uses - c.nth), coalesce(v.granted, c.grant_id),
-            d.id IS NOT NULL, v.spent_before
+            d.id IS NOT NULL, v.spent
         FROM seen v LEFT JOIN chosen c ON c.n = v.n LEFT JOIN done d ON d.id = c.id"
         )
     };
@@ -294,8 +295,7 @@ impl Kind for Changes {
             column(asks.iter().map(|ask| ask.act.claim.as_ref().map(ClaimId::as_bytes))),
             column(asks.iter().map(|ask| ask.act.grant)),
             column(asks.iter().map(|ask| ask.act.at)),
-            column(asks.iter().map(|ask| ask.act.spent.as_deref())),
-            column(asks.iter().map(|ask| ask.act.revocation.as_deref())),
+            column(asks.iter().map(|ask| ask.act.value.as_deref())),
             column(asks.iter().map(|ask| ask.act.reversible)),
         ];
         let sql = if skip_locked { changing!("SKIP LOCKED") } else { changing!("") };

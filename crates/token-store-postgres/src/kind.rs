@@ -236,7 +236,7 @@ impl Stored {
     pub(crate) fn record(self, id: TokenId) -> Result<Record, StoreError> {
         let record = Record::from_bytes(id, &self.record)?;
         let name = self.name.map(String::from_utf8).transpose();
-        let mut record = Record {
+        let record = Record {
             // The column saturates at `i64::MAX`; the record has the exact count.
             uses: if self.uses == i64::MAX.unsigned_abs() { self.uses.max(record.uses) } else { self.uses },
             last_use: self.last_use,
@@ -245,10 +245,7 @@ impl Stored {
             metadata: self.metadata.unwrap_or(record.metadata),
             ..record
         };
-        if record.created < self.revoke_before {
-            kit::revoke(&mut record, &Revocation::for_good(self.revoke_before));
-        }
-        Ok(record)
+        Ok(kit::revoked_before(record, self.revoke_before))
     }
 }
 

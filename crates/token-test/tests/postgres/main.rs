@@ -1038,6 +1038,19 @@ fn what_one_host_voids_the_caches_of_others_forget() {
     let sweep = here.revoke_all(&Filter::All, &FOR_GOOD, None, 100).unwrap();
     assert_eq!((sweep.changed, sweep.next), (2, None));
     assert_eq!(heard(6), (0, Some(7)));
+    assert_eq!(here.delete_generation(&subject).unwrap(), Delete::Deleted);
+    assert_eq!(heard(7), (0, None));
+
+    let late = Record { created: UnixTime::from_secs(1_700_000_000), ..record("late", None) };
+    insert(&here, &late);
+    let is_revoked = || there.get(&late.id).unwrap().map(|record| record.is_revoked());
+    assert_eq!(is_revoked(), Some(false));
+    assert_eq!(here.revoke(&late.id, &REVERSIBLE).unwrap(), Revoke::Revoked);
+    assert_eq!((heard(8).0, is_revoked()), (0, Some(true)));
+    assert_eq!(here.reinstate(&late.id).unwrap(), Reinstate::Reinstated);
+    assert_eq!((heard(9).0, is_revoked()), (0, Some(false)));
+    assert_eq!(here.delete(&late.id).unwrap(), Delete::Deleted);
+    assert_eq!((heard(10).0, is_revoked()), (0, None));
 }
 
 #[test]
