@@ -1,9 +1,9 @@
 //! The errors of an authority, one type for each operation.
 
-use token_core::{DecodeError, EncodeError, InviteConsumer, UnixTime, VerifyError};
+use token_core::{DecodeError, EncodeError, InviteConsumer, UnixTime, Unmet, VerifyError};
 use token_store::{InvalidId, KeyError, StoreError};
 
-use crate::{HostError, Purpose};
+use crate::{Decision, HostError, Purpose};
 
 /// Why a token was not minted.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -147,6 +147,35 @@ pub enum Refusal {
     /// The service is not allowed for its subject.
     #[error("the service is not allowed for the subject")]
     ServiceForbidden,
+}
+
+impl Refusal {
+    /// Returns the refusal that follows from a decision.
+    pub(crate) const fn of(decision: Decision) -> Result<(), Self> {
+        Err(match decision {
+            Decision::Allowed => return Ok(()),
+            Decision::ResourceGone => Self::ResourceGone,
+            Decision::NoLongerAllowed => Self::NoLongerAllowed,
+            Decision::SubjectGone => Self::SubjectGone,
+            Decision::SubjectBlocked => Self::SubjectBlocked,
+            Decision::ServiceForbidden => Self::ServiceForbidden,
+        })
+    }
+
+    /// Whether a valid token can reach this refusal later, without a change to its text.
+    pub(crate) const fn came_later(&self) -> bool {
+        matches!(
+            self,
+            Self::Revoked
+                | Self::Expired { .. }
+                | Self::ResourceGone
+                | Self::NoLongerAllowed
+                | Self::SubjectGone
+                | Self::SubjectBlocked
+                | Self::ServiceForbidden
+                | Self::Verify(VerifyError::CaveatUnmet { why: Unmet::Expired { .. }, .. })
+        )
+    }
 }
 
 /// Why the authority failed. Says nothing about the token.

@@ -5,7 +5,7 @@ use std::{error::Error, ops::Deref, sync::Arc};
 use token_core::{Purpose, Service, Subject};
 use token_store::Entity;
 
-use crate::Decision;
+use crate::{Decision, Question};
 
 /// The embedding program's knowledge of its groups, spaces and users, and of who may do what.
 ///
@@ -60,6 +60,27 @@ pub trait Host: Send + Sync {
         let _ = (subject, service);
         Ok(Decision::Allowed)
     }
+}
+
+/// Asks the host. Returns its first answer other than yes.
+pub(crate) fn decide<'a>(
+    host: &impl Host,
+    questions: impl IntoIterator<Item = Question<'a>>,
+) -> Result<Decision, HostError> {
+    for question in questions {
+        let decision = match question {
+            Question::Subject { subject, service } => host.standing(subject, service)?,
+            Question::Grant { resource, .. } if !host.exists(resource)? => Decision::ResourceGone,
+            Question::Grant { issuer, purpose, resource } if !host.may(issuer, purpose, resource)? => {
+                Decision::NoLongerAllowed
+            }
+            Question::Grant { .. } => Decision::Allowed,
+        };
+        if decision != Decision::Allowed {
+            return Ok(decision);
+        }
+    }
+    Ok(Decision::Allowed)
 }
 
 /// A pointer to a host is a host.

@@ -12,6 +12,7 @@ use token_store::{Entity, Insert, Record, Terms, TokenId, TokenStore};
 use crate::{
     Absence, Authority, Decision, Dialect, Failure, Host, Lifetime, MintError, Purpose, Question,
     body::{self, Head},
+    host::decide,
     subject::{entity, is_id, is_issuer},
 };
 
@@ -215,7 +216,7 @@ impl<S: TokenStore, H: Host> Authority<S, H> {
     /// [`StoreError::Unknown`](token_store::StoreError::Unknown).
     pub fn mint(&self, request: &MintRequest<'_>) -> Result<Minted, MintError> {
         request.check()?;
-        let decision = Decision::of(&self.host, request.question()).map_err(Failure::from)?;
+        let decision = decide(&self.host, request.question()).map_err(Failure::from)?;
         if let (Decision::ResourceGone, Some(resource)) = (decision, request.resource()) {
             let issuer = request.issuer;
             let told = self.config.absence == Absence::Told

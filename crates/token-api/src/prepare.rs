@@ -1,90 +1,13 @@
 //! Verifying and spending in two steps, for a host that cannot be called back.
 
 use token_core::{Context, InviteConsumer, Purpose, Scope, Service, Subject};
-use token_store::{Entity, TokenStore};
+use token_store::TokenStore;
 
 use crate::{
-    AcceptError, Accepted, Authority, Failure, HostError, Refusal,
-    host::Host,
+    AcceptError, Accepted, Authority, Decision, Failure, Question, Refusal,
+    host::{Host, decide},
     verify::{TokenInput, log},
 };
-
-/// A question that only the host can answer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Question<'a> {
-    /// Does the subject exist, is it not blocked, and is the service allowed for it? If not:
-    /// [`Decision::SubjectGone`], [`Decision::SubjectBlocked`] or [`Decision::ServiceForbidden`].
-    Subject {
-        /// The subject that the token acts for, or that invites.
-        subject: Subject<&'a str>,
-        /// The service that an access token is used at; `None` for other tokens and proofs of identity.
-        service: Option<Service<&'a str>>,
-    },
-    /// Does the resource exist, and may the issuer still issue such a token about it ([`Purpose::privilege`])? If not:
-    /// [`Decision::ResourceGone`] or [`Decision::NoLongerAllowed`]. A call that does not spend the token need not ask.
-    Grant {
-        /// The issuer.
-        issuer: Subject<&'a str>,
-        /// The purpose of the token.
-        purpose: Purpose,
-        /// The resource that the token is about.
-        resource: &'a Entity,
-    },
-}
-
-/// What the host decides about a token. A call that needs a decision takes one, so it cannot be left out.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum Decision {
-    /// The answer to every question is yes.
-    Allowed,
-    /// The resource does not exist.
-    ResourceGone,
-    /// The issuer lacks the privilege.
-    NoLongerAllowed,
-    /// The subject does not exist.
-    SubjectGone,
-    /// The subject is blocked.
-    SubjectBlocked,
-    /// The service is not allowed for the subject.
-    ServiceForbidden,
-}
-
-impl Decision {
-    /// Returns the refusal that follows.
-    pub(crate) const fn refusal(self) -> Result<(), Refusal> {
-        Err(match self {
-            Self::Allowed => return Ok(()),
-            Self::ResourceGone => Refusal::ResourceGone,
-            Self::NoLongerAllowed => Refusal::NoLongerAllowed,
-            Self::SubjectGone => Refusal::SubjectGone,
-            Self::SubjectBlocked => Refusal::SubjectBlocked,
-            Self::ServiceForbidden => Refusal::ServiceForbidden,
-        })
-    }
-
-    /// Asks the host. Returns its first answer other than yes.
-    pub(crate) fn of<'a>(
-        host: &impl Host,
-        questions: impl IntoIterator<Item = Question<'a>>,
-    ) -> Result<Self, HostError> {
-        for question in questions {
-            let decision = match question {
-                Question::Subject { subject, service } => host.standing(subject, service)?,
-                Question::Grant { resource, .. } if !host.exists(resource)? => Self::ResourceGone,
-                Question::Grant { issuer, purpose, resource } if !host.may(issuer, purpose, resource)? => {
-                    Self::NoLongerAllowed
-                }
-                Question::Grant { .. } => Self::Allowed,
-            };
-            if decision != Self::Allowed {
-                return Ok(decision);
-            }
-        }
-        Ok(Self::Allowed)
-    }
-}
 
 /// A token that [`Authority::prepare`] found valid, up to the decision of the host.
 ///
@@ -153,6 +76,18 @@ impl Prepared {
     }
 }
 
+impl<S: TokenStore, H: Host> Authority<S, H> {
+    /// Asks the host about a token.
+    pub(crate) fn decide<'a>(
+        &self,
+        prepared: &Prepared,
+        questions: impl IntoIterator<Item = Question<'a>>,
+    ) -> Result<Decision, AcceptError> {
+        let decision = decide(&self.host, questions).map_err(Failure::from).map_err(AcceptError::from);
+        decision.inspect_err(|error| log(&prepared.accepted.token, error))
+    }
+}
+
 /// What needs no host.
 impl<S: TokenStore, H> Authority<S, H> {
     /// Verifies a token up to the decision of the host, which the second step takes:
@@ -216,7 +151,7 @@ impl<S: TokenStore, H> Authority<S, H> {
         let Prepared { accepted, refusal, .. } = prepared;
         let valid = match refusal {
             Some(refusal) => Err(refusal),
-            None => self.require_unexpired(&accepted).and_then(|()| decision.refusal()),
+            None => self.require_unexpired(&accepted).and_then(|()| Refusal::of(decision)),
         };
         let valid = valid.map_err(AcceptError::from).inspect_err(|error| log(&accepted.token, error));
         valid?;

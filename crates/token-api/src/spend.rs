@@ -1,7 +1,7 @@
 //! Spending.
 
 use ring::digest;
-use token_core::{Context, Subject, Unmet, VerifyError};
+use token_core::{Context, Subject};
 use token_store::{ClaimId, GrantId, Held, Refund, Spend, TokenStore, Use};
 
 use crate::{
@@ -167,7 +167,7 @@ impl<S: TokenStore, H> Authority<S, H> {
             None => self
                 .require_unexpired(accepted)
                 .and_then(|()| prepared.require_consumer(consumer))
-                .and_then(|()| decision.refusal()),
+                .and_then(|()| Refusal::of(decision)),
         };
         let taken = match valid {
             Ok(()) if !accepted.stored => Taken { uses_left: None, grant: None, repeated: false },
@@ -183,7 +183,7 @@ impl<S: TokenStore, H> Authority<S, H> {
             }
             // A use that was granted stays granted if the token became invalid afterwards: the consumer may
             // have lost the reply and acted all the same.
-            Err(refusal) if accepted.stored && came_later(&refusal) => {
+            Err(refusal) if accepted.stored && refusal.came_later() => {
                 let held = self.store.claimed(&accepted.id, &claim).map_err(Failure::from)?;
                 let Held { uses_left, grant, .. } = held.ok_or(refusal)?;
                 Taken { uses_left: Some(uses_left), grant: Some(grant), repeated: true }
@@ -225,19 +225,4 @@ fn claim_of(consumer: Subject<&str>, claim: &ClaimId) -> Result<ClaimId, Failure
     context.update(consumer.as_bytes());
     context.update(claim.as_bytes());
     Ok(ClaimId::new(context.finish().as_ref())?)
-}
-
-/// Whether a valid token can reach this refusal later, without a change to its text.
-pub(crate) const fn came_later(refusal: &Refusal) -> bool {
-    matches!(
-        refusal,
-        Refusal::Revoked
-            | Refusal::Expired { .. }
-            | Refusal::ResourceGone
-            | Refusal::NoLongerAllowed
-            | Refusal::SubjectGone
-            | Refusal::SubjectBlocked
-            | Refusal::ServiceForbidden
-            | Refusal::Verify(VerifyError::CaveatUnmet { why: Unmet::Expired { .. }, .. })
-    )
 }

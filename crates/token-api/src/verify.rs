@@ -9,9 +9,8 @@ use token_core::{
 use token_store::{Entity, Generation, StoreError, TokenId, TokenStore};
 
 use crate::{
-    AcceptError, Authority, Decision, Failure, Host, Prepared, Purpose, Question, Refusal, body,
+    AcceptError, Authority, Failure, Host, Purpose, Refusal, body,
     error::report,
-    spend::came_later,
     subject::{self, entity, is_issuer},
 };
 
@@ -111,16 +110,6 @@ impl<S: TokenStore, H: Host> Authority<S, H> {
         self.accept_prepared(prepared, decision)
     }
 
-    /// Asks the host about a token.
-    pub(crate) fn decide<'a>(
-        &self,
-        prepared: &Prepared,
-        questions: impl IntoIterator<Item = Question<'a>>,
-    ) -> Result<Decision, AcceptError> {
-        let decision = Decision::of(&self.host, questions).map_err(Failure::from).map_err(AcceptError::from);
-        decision.inspect_err(|error| log(&prepared.accepted.token, error))
-    }
-
     /// Verifies many tokens as [`verify`](Self::verify) does, and returns the answers in their order. With the feature
     /// `rayon`, its threads share the work; the answers are the same.
     pub fn verify_many(
@@ -207,7 +196,7 @@ impl<S: TokenStore, H> Authority<S, H> {
             None => verified.map(drop).map_err(Refusal::from),
         };
         let refusal = match valid {
-            Err(refusal) if !(issued.stored && came_later(&refusal)) => return Err(refusal.into()),
+            Err(refusal) if !(issued.stored && refusal.came_later()) => return Err(refusal.into()),
             valid => valid.err(),
         };
         let accepted = Accepted {
