@@ -3,7 +3,7 @@
 //! - Each call is one transaction that excludes other writers. So it is atomic (G1), and nothing changes between what
 //!   it reads and what it writes (G2). Several processes may open the store.
 //! - SQLite syncs its log before it acknowledges a commit (G3). After a failed commit, open the store again.
-//! - The encoded record holds whatever changes; the other columns only find records (see `sqlite.sql`).
+//! - The encoded record holds all that a call may change; the other columns only find records (see `sqlite.sql`).
 
 use std::{io, path::Path, sync::Arc, sync::Mutex, sync::PoisonError, time::Duration};
 

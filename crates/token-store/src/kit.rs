@@ -15,7 +15,7 @@
 //! | reports a check | [`CheckReport::record`], [`CheckReport::claim`] and the others |
 //!
 //! Two rules are the store's own to keep. It marks a claim that it answers a second time, and refuses to refund a
-//! marked claim ([`Refund::Kept`]). And it stores an [`Event`] in the same step as the change that it tells.
+//! marked claim ([`Refund::Kept`]). And it stores an [`Event`] in the same step as the change that it reports.
 //!
 //! `examples/sqlite.rs` is a whole store over SQLite.
 

@@ -16,10 +16,9 @@
 //! | [`list`](TokenStore::list), [`purge`](TokenStore::purge) | lists records by resource, issuer, name or expiry, page by page; removes expired records |
 //! | [`generation`](TokenStore::generation), [`raise_generation`](TokenStore::raise_generation), [`delete_generation`](TokenStore::delete_generation) | reads the shared key of a subject's temporary tokens; replaces it by the next; removes it |
 //!
-//! The operator of a store also has [`Administration`]: it revokes or deletes all tokens of a resource or an
-//! issuer, revokes all older tokens, reads the log of [events](Administration::events), counts, purges spent records, and
-//! [checks](Administration::check) the store. [`rekey`] re-seals every
-//! key under the newest key of the ring.
+//! The operator of a store also has [`Administration`]: it revokes or deletes all tokens of a resource or an issuer,
+//! revokes all older tokens, reads the log of [events](Administration::events), counts, purges spent records, and
+//! [checks](Administration::check) the store. [`rekey`] re-seals every key under the newest key of the ring.
 //!
 //! ```
 //! use std::num::NonZeroU64;

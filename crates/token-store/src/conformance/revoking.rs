@@ -68,7 +68,7 @@ fn a_reinstated_token_is_spent_as_before<S: TokenStore>(suite: &Suite, open: &im
     assert_eq!(kept, Some(Record { uses: 3, last_use: Some(NOW), ..record }));
 }
 
-// Whatever the order: one call revokes for good, after which nothing makes the token valid again.
+// One of the calls revokes for good. In any order, the token is revoked for good in the end.
 fn a_revocation_for_good_wins_every_race<S: TokenStore>(suite: &Suite, store: &S) {
     for round in 0..20 {
         let record = suite.record(&suite.id(format!("racing revocations {round}")));

@@ -33,7 +33,8 @@ pub trait Administration: TokenStore {
     ) -> Result<Sweep, StoreError>;
 
     /// Deletes the records that pass the filter as [`delete`](TokenStore::delete) does, page by page as
-    /// [`revoke_all`](Self::revoke_all) does. A page may end before `limit`, so that others need not wait. To delete all that a subject has, delete its generation too.
+    /// [`revoke_all`](Self::revoke_all) does. A page may end before `limit`, so that others need not wait. To delete all
+    /// that a subject has, delete its generation too.
     ///
     /// # Errors
     /// [`StoreError`], such as [`StoreError::InvalidCursor`] for an `after` that did not come from a page of this
@@ -43,10 +44,10 @@ pub trait Administration: TokenStore {
     /// Returns at most `limit` events after `after`, the [`Events::next`] of the previous call, in the order in which
     /// they took effect. `None` returns no event, and the place of the next one.
     ///
-    /// An event is stored in the same step as the change that it tells, so that none is lost in a crash. For a host that
-    /// keeps verdicts elsewhere: call this with `None`, forget all verdicts, and then ask for events again and again.
+    /// The store keeps an event in the same step as the change that it reports, so that a crash loses none. A host that
+    /// keeps verdicts elsewhere calls this with `None`, forgets all verdicts, and then asks for events again and again.
     ///
-    /// The store keeps the newest 100,000 events. [`Events::missed`] says that older ones were asked for.
+    /// The store keeps the newest 100,000 events. [`Events::missed`] says that the caller asked for older ones.
     ///
     /// # Errors
     /// [`StoreError`], such as [`StoreError::InvalidCursor`] for an `after` that did not come from this call.
@@ -57,8 +58,8 @@ pub trait Administration: TokenStore {
     /// Returns the time in force. The time never moves back: if a later one was set before, that one stays in force.
     /// Time 0 reads it without a change. It does not revoke generations; raise them instead.
     ///
-    /// The store shows such a record as revoked for good: by the revocation that it has, or else by one at that time, by
-    /// nobody and without a reason.
+    /// The store shows such a record as revoked for good: by the revocation that it has, or else by one at that time,
+    /// by nobody and without a reason.
     ///
     /// # Errors
     /// [`StoreError`]. After [`StoreError::Unknown`], retry. [`StoreError::ClockAhead`] for a time that
@@ -116,7 +117,8 @@ pub trait Administration: TokenStore {
     /// Inserts items from another store, all in one step. Idempotent. Returns how many items changed the store.
     ///
     /// A token is inserted only if its id is free; a revoked token also revokes the record that has its id. If another
-    /// record of the issuer has its name, it is inserted without the name. A generation is inserted only if the subject has none, or one with a lower number: a number never goes down.
+    /// record of the issuer has its name, it is inserted without the name. A generation is inserted only if the subject
+    /// has none, or one with a lower number: a number never goes down.
     ///
     /// # Errors
     /// [`StoreError`]; retry at any time.

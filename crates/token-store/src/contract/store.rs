@@ -32,8 +32,9 @@ pub trait TokenStore: fmt::Debug + Send + Sync {
     /// Inserts a new record. Never overwrites one, and never gives a name that another record of the issuer has.
     ///
     /// # Errors
-    /// [`StoreError`], such as [`StoreError::TooLarge`]. After [`StoreError::Unknown`], insert the record again: [`Insert::Exists`] means that it is
-    /// durable. [`get`](Self::get) shows only that the record is there now; on a server, a failover may still undo it.
+    /// [`StoreError`], such as [`StoreError::TooLarge`]. After [`StoreError::Unknown`], insert the record again:
+    /// [`Insert::Exists`] means that it is durable. [`get`](Self::get) shows only that the record is there now; on a
+    /// server, a failover may still undo it.
     fn insert(&self, record: &Record) -> Result<Insert, StoreError>;
 
     /// Reads a record. Returns `None` if there is none under this id.
@@ -108,13 +109,14 @@ pub trait TokenStore: fmt::Debug + Send + Sync {
     /// [`StoreError`], such as [`StoreError::TooLarge`]. After [`StoreError::Unknown`], retry.
     fn amend(&self, id: &TokenId, amendment: &Amendment) -> Result<Amend, StoreError>;
 
-    /// Removes a record and all its claims. Idempotent. The token is then unknown, and none of its claims gets an answer
-    /// or another use, even if a record is inserted under that id again.
+    /// Removes a record and all its claims. Idempotent. The token is then unknown. None of its claims gets an answer or
+    /// another use, even if a record is inserted under that id again.
     ///
     /// Works in steps as [`purge`](Self::purge) does: the first removes the record with all its claims.
     ///
     /// # Errors
-    /// [`StoreError`], such as [`StoreError::Corrupt`] for a damaged record, which stays. After [`StoreError::Unknown`], retry.
+    /// [`StoreError`], such as [`StoreError::Corrupt`] for a damaged record, which stays. After
+    /// [`StoreError::Unknown`], retry.
     fn delete(&self, id: &TokenId) -> Result<Delete, StoreError>;
 
     /// Returns one page of the records that pass the filter, ordered by id, or by expiry and then id under
@@ -133,9 +135,9 @@ pub trait TokenStore: fmt::Debug + Send + Sync {
     /// Returns how many it removed. Fewer than `limit` means that no sound expired record is left. A purge skips
     /// damaged records; [`list`](Self::list) names them.
     ///
-    /// Works in steps, so that others can write meanwhile; [`delete`](Self::delete) is the only other call that does. Each step is atomic. One
-    /// step makes a record absent together with all its claims: from then on none of them gets an answer or another
-    /// use.
+    /// Works in steps, so that others can write meanwhile, as [`delete`](Self::delete) does and no other call. Each step
+    /// is atomic. One step makes a record absent together with all its claims: from then on none of them gets an answer
+    /// or another use.
     ///
     /// # Errors
     /// [`StoreError`]; retry at any time. [`StoreError::ClockAhead`] if `now` is too far in the future, so that a host
