@@ -25,6 +25,9 @@ use token_store::{
 };
 
 use crate::SplitMix64;
+use model::{Named, No, RETENTION, Temporary, User};
+
+mod model;
 
 const USERS: usize = 1_000;
 const IMPORTED: usize = 3_000;
@@ -34,7 +37,6 @@ const THREADS: usize = 64;
 const ROUNDS: u64 = 12;
 const START: u64 = 1_600_000_000;
 const DAY: u64 = 24 * 60 * 60;
-const RETENTION: u64 = 3 * DAY;
 
 /// The answers that a play has to get at least once.
 const ANSWERS: [&str; 12] = [
@@ -54,154 +56,12 @@ const ANSWERS: [&str; 12] = [
 
 type Onezone = Authority<Arc<dyn Administration>>;
 
-/// Why a token is refused.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum No {
-    Unknown,
-    Revoked,
-    Expired,
-    Blocked,
-    Exhausted,
-    Forged,
-}
-
-/// A token with a record.
-#[derive(Debug)]
-struct Named {
-    text: String,
-    id: TokenId,
-    name: Option<String>,
-    created: u64,
-    expires: Option<u64>,
-    limit: Option<u64>,
-    uses: u64,
-    last_use: Option<u64>,
-    /// Whether a revocation may be undone.
-    revoked: Option<bool>,
-    claims: BTreeMap<(u64, u64), Claim>,
-}
-
-/// A use that a claim holds.
-#[derive(Debug)]
-struct Claim {
-    left: u64,
-    at: u64,
-    told_again: bool,
-    number: usize,
-}
-
-/// A token without one.
-#[derive(Debug)]
-struct Temporary {
-    text: String,
-    expires: u64,
-    generation: u64,
-    /// How often the user had been deleted.
-    life: u64,
-}
-
-/// What the model knows of a user.
-#[derive(Debug, Default)]
-struct User {
-    named: Vec<Named>,
-    temporary: Vec<Temporary>,
-    /// Texts of tokens that are gone.
-    gone: Vec<(String, TokenId)>,
-    generation: u64,
-    life: u64,
-    blocked: bool,
-}
-
 /// A use that was granted, for a refund.
 struct Granted {
     id: TokenId,
     key: (u64, u64),
     number: usize,
     spent: Spent,
-}
-
-impl Named {
-    fn valid(&self, now: u64, blocked: bool) -> Result<(), No> {
-        match () {
-            () if self.revoked.is_some() => Err(No::Revoked),
-            () if self.expires.is_some_and(|expires| expires <= now) => Err(No::Expired),
-            () if blocked => Err(No::Blocked),
-            () => Ok(()),
-        }
-    }
-
-    /// Returns how many uses are left, and whether the claim was answered before.
-    fn spend(
-        &mut self,
-        now: u64,
-        blocked: bool,
-        key: (u64, u64),
-        number: usize,
-    ) -> Result<(Option<u64>, bool), No> {
-        if let Some(claim) = self.claims.get_mut(&key) {
-            claim.told_again = true;
-            return Ok((Some(claim.left), true));
-        }
-        self.valid(now, blocked)?;
-        let left = match self.limit {
-            Some(limit) if self.uses >= limit => return Err(No::Exhausted),
-            Some(limit) => Some(limit - self.uses - 1),
-            None => None,
-        };
-        self.uses += 1;
-        self.last_use = self.last_use.max(Some(now));
-        if let Some(left) = left {
-            self.claims.insert(key, Claim { left, at: now, told_again: false, number });
-        }
-        Ok((left, false))
-    }
-
-    fn refund(&mut self, granted: &Granted) -> Refund {
-        match self.claims.get(&granted.key) {
-            Some(claim) if claim.number == granted.number && claim.told_again => Refund::Kept,
-            Some(claim) if claim.number == granted.number => {
-                self.claims.remove(&granted.key);
-                self.uses -= 1;
-                Refund::Refunded
-            }
-            _ => Refund::NotClaimed,
-        }
-    }
-
-    fn is_purged(&self, now: u64) -> bool {
-        self.expires.is_some_and(|expires| expires <= now)
-    }
-
-    fn is_purged_spent(&self, now: u64) -> bool {
-        let spent = self.limit.is_some_and(|limit| self.uses >= limit);
-        spent && self.last_use.unwrap_or(self.created) + RETENTION <= now
-    }
-}
-
-impl User {
-    fn judge_temporary(&self, token: &Temporary, now: u64) -> Result<(), No> {
-        match () {
-            () if self.generation == 0 || self.generation < token.generation => Err(No::Unknown),
-            () if self.generation > token.generation => Err(No::Revoked),
-            () if self.life != token.life => Err(No::Forged),
-            () if token.expires <= now => Err(No::Expired),
-            () if self.blocked => Err(No::Blocked),
-            () => Ok(()),
-        }
-    }
-
-    /// Forgets the tokens that the test says, and returns how many.
-    fn forget(&mut self, gone: impl Fn(&Named) -> bool) -> usize {
-        let (gone, named): (Vec<_>, Vec<_>) = std::mem::take(&mut self.named).into_iter().partition(gone);
-        self.named = named;
-        let count = gone.len();
-        self.gone.extend(gone.into_iter().map(|token| (token.text, token.id)));
-        count
-    }
-
-    fn decision(&self) -> Decision {
-        if self.blocked { Decision::SubjectBlocked } else { Decision::Allowed }
-    }
 }
 
 /// Counts the answer of a spend, which tells whether it was given before.
@@ -550,7 +410,7 @@ impl Players<'_> {
                 Some(_) => Refund::Kept,
                 None => Refund::NotClaimed,
             },
-            (_, Some(token)) => token.refund(granted),
+            (_, Some(token)) => token.refund(&granted.key, granted.number),
         };
         assert_eq!(self.onezone.refund(&granted.spent).unwrap(), expected);
         *self.answers.entry(format!("{expected:?}")).or_default() += 1;
