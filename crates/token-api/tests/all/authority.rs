@@ -708,7 +708,7 @@ fn an_operator_learns_what_became_of_each_caveat() {
     let explain = || world.authority.explain(&token, Some(Purpose::Access), &context).unwrap();
     assert!(explain().answer.is_ok());
     let id = TokenId::new(token.identifier().id()).unwrap();
-    assert_eq!(world.authority.revoke(&id).unwrap(), Revoke::Revoked);
+    assert_eq!(world.authority.revoke(&id, None).unwrap(), Revoke::Revoked);
     let revoked = explain();
     assert!(revoked.caveats.iter().all(|it| it.verdict.is_ok()));
     assert!(matches!(revoked.answer, Err(AcceptError::Refused(Refusal::Revoked))));

@@ -741,7 +741,7 @@ fn a_change_that_may_have_been_done_is_not_told_as_undone() {
 #[test]
 fn every_call_whose_answer_is_lost_says_whether_to_retry() {
     type Ask = fn(&PostgresStore) -> Result<(), StoreError>;
-    let calls: [(&str, Retry, Ask); 13] = [
+    let calls: [(&str, Retry, Ask); 19] = [
         ("get", Retry::Safe, |store| store.get(&id("a")).map(drop)),
         ("list", Retry::Safe, |store| store.list(&Filter::All, None, 9).map(drop)),
         ("claims", Retry::Safe, |store| store.claims(&id("a"), None, 9).map(drop)),
@@ -749,14 +749,20 @@ fn every_call_whose_answer_is_lost_says_whether_to_retry() {
         ("generations", Retry::Safe, |store| store.generations(None, 9).map(drop)),
         ("counts", Retry::Safe, |store| store.counts().map(drop)),
         ("insert", Retry::Ask, |store| store.insert(&record("a", Some(1))).map(|_| ())),
-        ("spend", Retry::Ask, |store| store.spend(&id("a"), &claim("x"), NOW).map(drop)),
+        ("spend", Retry::Ask, |store| store.spend(&id("a"), &claim("x"), &USE).map(drop)),
         ("refund", Retry::Ask, |store| {
             store.refund(&id("a"), &claim("y"), GrantId::from_bytes([0; 8])).map(|_| ())
         }),
         ("claimed", Retry::Ask, |store| store.claimed(&id("a"), &claim("x")).map(drop)),
         ("raise", Retry::Ask, |store| store.raise_generation(&user(), &generation(1)).map(|_| ())),
         ("restore", Retry::Ask, |store| store.restore(&[]).map(drop)),
-        ("revoke all", Retry::Ask, |store| store.revoke_all(&Filter::All, None, 9).map(drop)),
+        ("revoke all", Retry::Ask, |store| store.revoke_all(&Filter::All, &FOR_GOOD, None, 9).map(drop)),
+        ("reinstate", Retry::Ask, |store| store.reinstate(&id("a")).map(|_| ())),
+        ("amend", Retry::Ask, |store| store.amend(&id("a"), &Amendment::default()).map(|_| ())),
+        ("events", Retry::Safe, |store| store.events(None, 9).map(drop)),
+        ("delete generation", Retry::Ask, |store| store.delete_generation(&user()).map(|_| ())),
+        ("delete", Retry::Ask, |store| store.delete(&id("a")).map(|_| ())),
+        ("delete all", Retry::Ask, |store| store.delete_all(&Filter::All, None, 9).map(drop)),
     ];
     let Some(server) = postgres::shared() else { return };
     let url = server.database();

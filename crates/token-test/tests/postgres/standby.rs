@@ -10,8 +10,8 @@ use std::{
 
 use token_core::UnixTime;
 use token_store::{
-    Administration as _, Amendment, Entity, Filter, Generation, Item, KeyPlace, Record, Reseal, Revoke,
-    Spend, StoreError, TokenStore as _,
+    Administration as _, Amendment, Entity, Filter, Item, KeyPlace, Record, Reseal, Revoke, Spend,
+    StoreError, TokenStore as _,
 };
 use token_store_postgres::PostgresStore;
 use token_test::postgres::{self, Server};
