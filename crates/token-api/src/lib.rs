@@ -109,6 +109,7 @@ pub use host::{Host, HostError};
 pub use import::Foreign;
 pub use mint::{MintRequest, Minted};
 pub use prepare::Prepared;
+pub use records::Stated;
 pub use rest::{ApiError, SpaceInviteToken, SpaceSupportToken};
 pub use spend::{SpendError, Spent};
 pub use third_party::{ThirdPartyError, add_third_party};

@@ -6,7 +6,24 @@ use token_store::{
     Revocation, Revoke, StoreError, Sweep, TokenId, TokenStore,
 };
 
-use crate::{Authority, Failure, subject::entity};
+use crate::{
+    Authority, Failure,
+    body::{self, Head},
+    subject::entity,
+};
+
+/// What a stored token states besides the fields of its record.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Stated<'a> {
+    /// The session that an access token is bound to.
+    pub session: Option<&'a str>,
+    /// The privileges that the token carries, in the host's own form.
+    pub privileges: &'a [u8],
+    /// The caveats as they were signed, in their order; `None` if they were too long to be kept
+    /// ([`Record::MAX_BODY_LEN`]).
+    pub caveats: Option<Vec<&'a str>>,
+}
 
 /// What needs no host.
 impl<S: TokenStore, H> Authority<S, H> {
@@ -20,6 +37,16 @@ impl<S: TokenStore, H> Authority<S, H> {
             true => Ok(page.records.into_iter().next()),
             false => Err(StoreError::Corrupt { what: "a record, or the entry of its name" }.into()),
         }
+    }
+
+    /// Reads what the token of this record states besides the record's fields.
+    ///
+    /// # Errors
+    /// [`Failure`], for example for a record that was edited.
+    pub fn stated<'r>(&self, record: &'r Record) -> Result<Stated<'r>, Failure> {
+        drop(self.keys.open(&record.root_key, record.owner())?);
+        let (Head { session, privileges, .. }, caveats) = body::whole(record)?;
+        Ok(Stated { session, privileges, caveats })
     }
 
     /// Changes the name or the metadata of a token.
