@@ -4,6 +4,7 @@ mod admin;
 mod conditions;
 mod cursor;
 mod mint;
+mod records;
 
 use std::{ffi::OsString, mem, path::PathBuf, time::Duration};
 
@@ -15,10 +16,11 @@ use token_api::Purpose;
 use token_core::{DecodeOptions, InviteType, IpMask, Subject, UnixTime};
 
 pub(crate) use self::{
-    admin::{ListArgs, RevokeArgs, ScanArgs},
+    admin::{ListArgs, RevocationArgs, RevokeArgs, ScanArgs},
     conditions::Condition,
     cursor::{Cursor, NO_CURSOR},
     mint::{Form, InviteArgs, Mint, RawArgs, SelfArgs, TokenEncoding, Uses},
+    records::{AmendArgs, DeleteArgs, EventsArgs, ReinstateArgs, ShowArgs, TokenArg},
 };
 use crate::{
     home::HomeArgs,
@@ -74,8 +76,13 @@ pub(crate) enum Command {
     Bind(BindArgs),
     Consume(ConsumeArgs),
     Revoke(RevokeArgs),
+    Reinstate(ReinstateArgs),
+    Delete(DeleteArgs),
+    Amend(AmendArgs),
     Scan(ScanArgs),
     List(ListArgs),
+    Show(ShowArgs),
+    Events(EventsArgs),
     /// Count the records, claims and generations in the store
     #[command(after_help = "Example:
   onetoken mint space-support s1

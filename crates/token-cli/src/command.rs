@@ -4,6 +4,7 @@ mod bind;
 mod check;
 mod confine;
 mod consume;
+mod events;
 mod export;
 mod import;
 mod inspect;
@@ -12,9 +13,11 @@ mod list;
 mod man;
 mod mint;
 mod purge;
+mod record;
 mod rekey;
 mod revoke;
 mod scan;
+mod show;
 mod verify;
 
 use clap::CommandFactory as _;
@@ -47,8 +50,13 @@ pub(crate) fn run(args: &Args, terminal: &Terminal) -> Result<Exit, Failure> {
         Command::Bind(args) => bind::run(args, terminal).map(done),
         Command::Consume(args) => consume::run(args, home, terminal).map(done),
         Command::Revoke(args) => revoke::run(args, home, terminal),
+        Command::Reinstate(args) => record::reinstate(&args.token, home, terminal),
+        Command::Delete(args) => record::delete(args, home, terminal),
+        Command::Amend(args) => record::amend(args, home, terminal),
         Command::Scan(args) => scan::run(args, terminal),
         Command::List(args) => list::run(args, home, terminal),
+        Command::Show(args) => show::run(args, home, terminal).map(done),
+        Command::Events(args) => events::run(args, home, terminal).map(done),
         Command::Counts => counts(home, terminal),
         Command::Purge { before, retention } => purge::run(*before, *retention, home, terminal),
         Command::Check => check::run(home, terminal),

@@ -31,6 +31,11 @@ pub(crate) fn issuer(text: &str) -> Result<Entity, &'static str> {
     request::issuer(text).map(|subject| entity(subject.as_deref()))
 }
 
+/// Reads a subject, `usr-ID`, `grp-ID` or `prv-ID`, as the store names it.
+pub(crate) fn subject(text: &str) -> Result<Entity, &'static str> {
+    request::consumer(text).map(|subject| entity(subject.as_deref()))
+}
+
 /// A number of uses, or `unlimited`.
 pub(crate) fn limit(uses: Option<u64>) -> String {
     uses.map_or_else(|| "unlimited".to_owned(), |uses| uses.to_string())

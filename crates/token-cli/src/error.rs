@@ -161,6 +161,11 @@ impl Failure {
         self.with_some("caveats", caveats)
     }
 
+    /// Another token has the name.
+    pub(crate) fn name_taken() -> Self {
+        Self::new(Exit::Refused, "name-taken", MintError::NameTaken)
+    }
+
     /// The token cannot carry this caveat.
     pub(crate) fn caveat(index: usize, text: &str) -> Self {
         Self::malformed(format_args!("caveat {index}: {}", unwritable(text)), "field", 0, "character")
@@ -339,6 +344,7 @@ impl From<MintError> for Failure {
     fn from(error: MintError) -> Self {
         match error {
             MintError::Failed(failure) => failure.into(),
+            MintError::NameTaken => Self::name_taken(),
             MintError::Format(_) | MintError::Encode(_) => Self::malformed(error, "field", 0, "byte"),
             // The host of this command refuses nothing, so the rest are mistakes of usage.
             error => Self::usage(error),

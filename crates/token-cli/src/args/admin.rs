@@ -8,24 +8,37 @@ use clap::{
     value_parser,
 };
 use token_core::{Subject, UnixTime};
-use token_store::Entity;
+use token_store::{Entity, Revocation};
 
-use super::{cursor::Cursor, mint::UNKNOWN_OPTION};
+use super::{
+    cursor::Cursor,
+    mint::{UNKNOWN_OPTION, at_most},
+};
 use crate::{entity, request, time};
 
-/// Revoke a token, or many, for good
+/// Revoke a token, or many
 ///
 /// Without an option, revokes one token, by its id or by the token itself; from standard input also many, one on each
-/// line. If there is nothing to revoke, the exit code is 1. --json prints {"revoked":true,"id":"…"}; for many tokens, {"revoked":true,"count":N,"damaged":N,…}.
+/// line. The revocation is for good unless it is --reversible. The first revocation of a token stands, except that one
+/// for good replaces a reversible one. If there is nothing to revoke, the exit code is 1. --json prints {"revoked":true,"id":"…"}; for many tokens, {"revoked":true,"count":N,"damaged":N,…}.
 #[derive(ClapArgs)]
-#[group(multiple = false)]
 #[command(after_help = "Example:
   onetoken mint space-support 9ueUeoZA6KXxNgzlvqmmrbzqE_BQiaHEEDC21sY1Kuc |
-    onetoken revoke
+    onetoken revoke --reversible --reason \"seen in a log\" --by usr-operator
   onetoken revoke --temporary usr-u1
   onetoken revoke --issuer usr-operator
   onetoken revoke --before 2026-01-01")]
 pub(crate) struct RevokeArgs {
+    #[command(flatten)]
+    pub(crate) of: RevokedArgs,
+    #[command(flatten)]
+    pub(crate) how: RevocationArgs,
+}
+
+/// What to revoke.
+#[derive(ClapArgs)]
+#[group(multiple = false)]
+pub(crate) struct RevokedArgs {
     /// The token or its id; give `-` or nothing to read one or many from standard input, each on a line
     #[arg(value_name = "TOKEN|ID", allow_hyphen_values = true,
           value_parser = OsStringValueParser::new().try_map(token_or_id))]
@@ -43,6 +56,31 @@ pub(crate) struct RevokeArgs {
     /// Temporary tokens stay good. This cannot be undone
     #[arg(long, value_name = "TIME", value_parser = time::parse_time)]
     pub(crate) before: Option<UnixTime>,
+}
+
+/// What the records say of the revocation.
+#[derive(ClapArgs)]
+pub(crate) struct RevocationArgs {
+    /// Let `onetoken reinstate` undo the revocation
+    #[arg(long, conflicts_with_all = ["temporary", "before"])]
+    reversible: bool,
+    /// The reason, which `list` and `show` print
+    #[arg(long, value_name = "TEXT", value_parser = |text: &str| at_most(text, Revocation::MAX_REASON_LEN),
+          conflicts_with_all = ["temporary", "before"])]
+    reason: Option<String>,
+    /// Who revokes the token: usr-ID, grp-ID or prv-ID
+    #[arg(long, value_name = "SUBJECT", value_parser = entity::subject,
+          conflicts_with_all = ["temporary", "before"])]
+    by: Option<Entity>,
+}
+
+impl RevocationArgs {
+    /// The revocation at this time.
+    pub(crate) fn revocation(&self, at: UnixTime) -> Revocation {
+        let Self { reversible, reason, by } = self;
+        let reason = reason.clone().unwrap_or_default();
+        Revocation { at, by: by.clone(), reason, reversible: *reversible }
+    }
 }
 
 /// Find tokens in files, directories or standard input
@@ -68,7 +106,7 @@ pub(crate) struct ScanArgs {
 }
 
 /// One id in 64 begins like an option, but no id is as short as the longest option.
-fn token_or_id(text: OsString) -> Result<OsString, &'static str> {
+pub(super) fn token_or_id(text: OsString) -> Result<OsString, &'static str> {
     const SHORTEST_ID: usize = 43;
     match text.as_encoded_bytes() {
         [b'-', _, ..] if text.len() < SHORTEST_ID => Err(UNKNOWN_OPTION),
@@ -92,6 +130,9 @@ pub(crate) struct ListArgs {
     /// Only tokens of this issuer: usr-ID or prv-ID
     #[arg(long, value_name = "SUBJECT", value_parser = entity::issuer)]
     pub(crate) issuer: Option<Entity>,
+    /// Only the token of the issuer that has this name
+    #[arg(long, requires = "issuer", conflicts_with = "resource")]
+    pub(crate) name: Option<String>,
     /// Only tokens that have expired
     #[arg(long)]
     pub(crate) expired: bool,

@@ -9,6 +9,7 @@ use clap::{
 };
 use token_api::Lifetime;
 use token_core::{Encoding, Format, InviteType, Subject};
+use token_store::Record;
 
 use super::conditions::Conditions;
 use crate::{error::Failure, key::KeyArgs, request, time};
@@ -67,9 +68,12 @@ pub(crate) struct Form {
     /// The token expires after this time: 90s, 15m, 24h, 7d, 1w, 1d12h, or `never` [default: 7d]
     #[arg(long, value_name = "DURATION", value_parser = ttl)]
     pub(crate) ttl: Option<Lifetime>,
-    /// A name for the record, which `list` shows
-    #[arg(long)]
+    /// A name for the record, which no other token of the issuer has
+    #[arg(long, value_parser = name, conflicts_with = "count")]
     pub(crate) name: Option<String>,
+    /// A text that the record keeps, and `onetoken amend` changes
+    #[arg(long, value_name = "TEXT", value_parser = metadata)]
+    pub(crate) metadata: Option<String>,
     /// How many tokens to mint, each printed on its own line; --json prints one document, {"tokens":[…]} [default: 1]
     #[arg(long, value_name = "N", value_parser = value_parser!(u32).range(1..))]
     pub(crate) count: Option<u32>,
@@ -137,6 +141,22 @@ fn id(text: &str) -> Result<String, &'static str> {
     } else {
         Ok(text.to_owned())
     }
+}
+
+/// Reads a text of at most this many bytes.
+pub(super) fn at_most(text: &str, max: usize) -> Result<String, String> {
+    let len = text.len();
+    if len > max { Err(format!("{len} bytes; {max} are allowed")) } else { Ok(text.to_owned()) }
+}
+
+/// Reads the name of a record.
+pub(super) fn name(text: &str) -> Result<String, String> {
+    if text.is_empty() { Err("it is empty".to_owned()) } else { at_most(text, Record::MAX_NAME_LEN) }
+}
+
+/// Reads the metadata of a record.
+pub(super) fn metadata(text: &str) -> Result<String, String> {
+    at_most(text, Record::MAX_METADATA_LEN)
 }
 
 fn ttl(text: &str) -> Result<Lifetime, &'static str> {

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 use token_core::UnixTime;
-use token_store::{Filter, Page, Record, StoreError};
+use token_store::{Filter, Page, Record, Revocation, StoreError};
 
 use crate::{
     args::{Cursor, ListArgs, NO_CURSOR},
@@ -51,7 +51,10 @@ fn find(args: &ListArgs, authority: &Issuer, now: UnixTime) -> Result<Page, Fail
     let expires_by = args.expires_before.or_else(|| args.expired.then_some(now));
     let filter = match (&args.resource, &args.issuer, expires_by) {
         (Some(resource), ..) => Filter::Resource(resource.clone()),
-        (None, Some(issuer), _) => Filter::Issuer(issuer.clone()),
+        (None, Some(issuer), _) => match &args.name {
+            Some(name) => Filter::Name(issuer.clone(), name.clone()),
+            None => Filter::Issuer(issuer.clone()),
+        },
         (None, None, Some(by)) => Filter::ExpiresBefore(by),
         (None, None, None) => Filter::All,
     };
@@ -92,7 +95,7 @@ struct Listing<'a> {
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Entry<'a> {
+pub(super) struct Entry<'a> {
     id: Bytes,
     #[serde(rename = "type")]
     kind: &'a str,
@@ -105,10 +108,27 @@ struct Entry<'a> {
     use_limit: Option<u64>,
     uses: u64,
     revoked: bool,
+    metadata: Option<Bytes>,
+    revocation: Option<Revoked<'a>>,
+}
+
+#[derive(Serialize)]
+struct Revoked<'a> {
+    at: Stamp,
+    by: Option<Named>,
+    reason: Option<&'a str>,
+    reversible: bool,
+}
+
+impl<'a> Revoked<'a> {
+    fn new(Revocation { at, by, reason, reversible }: &'a Revocation) -> Self {
+        let reason = Some(reason.as_str()).filter(|reason| !reason.is_empty());
+        Self { at: Stamp(*at), by: by.as_ref().map(Named::from), reason, reversible: *reversible }
+    }
 }
 
 impl<'a> Entry<'a> {
-    fn new(record: &'a Record, now: UnixTime) -> Self {
+    pub(super) fn new(record: &'a Record, now: UnixTime) -> Self {
         Self {
             id: record.id.as_bytes().into(),
             kind: record.purpose.as_str(),
@@ -120,7 +140,9 @@ impl<'a> Entry<'a> {
             expired: has_expired(record, now),
             use_limit: record.use_limit.map(Into::into),
             uses: record.uses,
-            revoked: record.revoked,
+            revoked: record.is_revoked(),
+            metadata: Some(record.metadata.as_slice()).filter(|bytes| !bytes.is_empty()).map(Bytes::from),
+            revocation: record.revocation.as_ref().map(Revoked::new),
         }
     }
 }
@@ -134,7 +156,10 @@ fn print(records: &[Record], now: UnixTime, terminal: &Terminal) -> Result<(), F
     rows.extend(records.iter().map(|record| {
         let or_none = |text: Option<String>| text.unwrap_or_else(|| "-".to_owned());
         let state = match record.expires {
-            _ if record.revoked => "revoked".to_owned(),
+            _ if record.revocation.as_ref().is_some_and(|revocation| revocation.reversible) => {
+                "revoked, reversible".to_owned()
+            }
+            _ if record.is_revoked() => "revoked".to_owned(),
             Some(at) => expiry(at, now),
             None => "never expires".to_owned(),
         };

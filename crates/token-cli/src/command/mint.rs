@@ -128,6 +128,7 @@ fn stored<'a>(
 ) -> Result<(), Failure> {
     request.lifetime = form.ttl;
     request.name = form.name.as_deref();
+    request.metadata = form.metadata.as_deref().unwrap_or_default().as_bytes();
     let authority = home.authority_from_scratch(terminal)?;
     let Some(count) = form.count else {
         let minted = authority.mint(&request)?;
