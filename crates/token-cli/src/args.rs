@@ -20,7 +20,7 @@ pub(crate) use self::{
     conditions::Condition,
     cursor::{Cursor, NO_CURSOR},
     mint::{Form, InviteArgs, Mint, RawArgs, SelfArgs, TokenEncoding, Uses},
-    records::{AmendArgs, DeleteArgs, EventsArgs, ReinstateArgs, ShowArgs, TokenArg},
+    records::{AdoptArgs, AmendArgs, DeleteArgs, EventsArgs, ReinstateArgs, ShowArgs, TokenArg},
 };
 use crate::{
     home::HomeArgs,
@@ -162,6 +162,7 @@ pub(crate) enum Command {
         #[arg(long)]
         new_epoch: bool,
     },
+    Adopt(AdoptArgs),
     /// Make a home: a key ring, a configuration and an empty store
     ///
     /// Overwrites nothing. `onetoken mint` also makes a home if there is none, or only an empty directory. --json prints

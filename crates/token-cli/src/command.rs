@@ -1,5 +1,6 @@
 //! The commands: one function each.
 
+mod adopt;
 mod bind;
 mod check;
 mod confine;
@@ -23,7 +24,7 @@ mod verify;
 use clap::CommandFactory as _;
 
 use crate::{
-    args::{Args, Command},
+    args::{AdoptArgs, Args, Command},
     bytes::Members,
     describe,
     error::Failure,
@@ -63,6 +64,7 @@ pub(crate) fn run(args: &Args, terminal: &Terminal) -> Result<Exit, Failure> {
         Command::Rekey { also, keep_old } => rekey::run(also, *keep_old, home, terminal).map(done),
         Command::Export { file } => export::run(file, home, terminal),
         Command::Import { file, new_epoch } => import::run(file, *new_epoch, home, terminal),
+        Command::Adopt(AdoptArgs { file }) => adopt::run(file, home, terminal),
         Command::Completions { shell } => completions(*shell, terminal).map(done),
         Command::Man { dir } => man::run(dir.as_deref(), terminal).map(done),
     }

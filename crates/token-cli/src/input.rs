@@ -102,6 +102,11 @@ impl Text {
         self.bytes.len()
     }
 
+    /// The bytes of a text that holds a secret. They are wiped on drop.
+    pub(crate) fn into_secret(self) -> Zeroizing<Vec<u8>> {
+        Zeroizing::new(self.bytes)
+    }
+
     /// The text. Fails if it is not UTF-8, or longer than any text that is read.
     pub(crate) fn as_str(&self) -> Result<&str, Failure> {
         if self.bytes.len() > MAX_TEXT {

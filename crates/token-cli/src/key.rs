@@ -81,7 +81,8 @@ fn empty_secret() -> Failure {
     Failure::usage("the secret is empty")
 }
 
-fn hex(text: &str) -> Option<Zeroizing<Vec<u8>>> {
+/// Reads pairs of hexadecimal digits.
+pub(crate) fn hex(text: &str) -> Option<Zeroizing<Vec<u8>>> {
     let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
     let (pairs, rest) = text.as_bytes().as_chunks::<2>();
     let mut bytes = Zeroizing::new(Vec::with_capacity(pairs.len()));

@@ -1,6 +1,6 @@
-//! The command lines of the commands on one record and on the log of events.
+//! The command lines of the commands on one record, on the log of events, and on tokens of another issuer.
 
-use std::ffi::OsString;
+use std::{ffi::OsString, path::PathBuf};
 
 use clap::{
     Args as ClapArgs,
@@ -122,4 +122,21 @@ pub(crate) struct EventsArgs {
     #[arg(long, value_name = "N", requires = "after",
           value_parser = value_parser!(u32).range(1..).try_map(usize::try_from))]
     pub(crate) limit: Option<usize>,
+}
+
+/// Adopt the tokens of another issuer, such as an existing Onezone
+///
+/// Stores the records of tokens that another issuer minted, so that they stay valid. Mints nothing. The file has a JSON
+/// document on each line, whose form is in docs/OPERATION.md. A wrong line is named, and stops no other. Repeat an
+/// interrupted adoption to resume it; tokens that are there stay as they are.
+///
+/// The exit code is 3 if a line is malformed, and else 1 if another token has an id or a name. --json prints
+/// {"adopted":N,"failed":[{"line":N,"message":"…"}]}.
+#[derive(ClapArgs)]
+#[command(after_help = "Example:
+  echo '{\"subject\":\"usr-u1\",\"generation\":3,\"secret\":\"example\"}' |
+    onetoken adopt -")]
+pub(crate) struct AdoptArgs {
+    /// The file; `-` is standard input. Anyone who sees it can mint these tokens
+    pub(crate) file: PathBuf,
 }
