@@ -69,7 +69,7 @@ pub(crate) struct HomeArgs {
     #[arg(long, global = true, value_name = "DIR", help_heading = "Store")]
     home: Option<PathBuf>,
     /// A store to use instead of the configured one: redb:PATH, sled:PATH, postgres://USER@HOST/DATABASE, or
-    /// memory:, which ends with the command. `mint` and `import` create it if it does not exist
+    /// memory:, which ends with the command. `mint`, `import` and `adopt` create it if it does not exist
     #[arg(long, global = true, value_name = "URL", help_heading = "Store")]
     store: Option<StoreUrl>,
     /// How long to wait while another process has the store open

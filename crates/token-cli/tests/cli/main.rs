@@ -8,6 +8,7 @@
     reason = "a test that finds something else fails"
 )]
 
+mod adopt;
 mod golden;
 mod help;
 mod hostile;
@@ -18,6 +19,7 @@ mod moving;
 mod postgres;
 mod races;
 mod raw;
+mod records;
 mod requests;
 mod run;
 mod scan;

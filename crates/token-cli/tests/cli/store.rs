@@ -718,7 +718,8 @@ fn nothing_is_minted_into_a_store_that_is_forgotten() {
 #[test]
 fn many_are_minted_at_once() {
     let home = Home::over("redb");
-    let printed = home.run(["mint", "space-support", "s1", "--count", "3", "--name", "for the club"]).done();
+    let printed =
+        home.run(["mint", "space-support", "s1", "--count", "3", "--metadata", "for the club"]).done();
     assert_eq!(printed.lines().len(), 3);
     let mint = ["mint", "identity", "--subject", "usr-u1", "--json", "--count"];
     let document = home.run(mint.iter().chain(&["2"])).done().json();
@@ -730,9 +731,9 @@ fn many_are_minted_at_once() {
     let verified = feed(&mut home.command(["verify", "--lines"]), all.join("\n"));
     assert_eq!(verified.done().lines().len(), 5);
     assert_eq!(home.run(mint.iter().chain(&["0"])).error(2), "usage");
-    let named = home.run(["list", "--lines"]).done().documents();
-    let named = named.iter().filter(|record| record["name"] == "for the club");
-    assert_eq!(named.count(), 3);
+    let listed = home.run(["list", "--lines"]).done().documents();
+    assert_eq!(listed.iter().filter(|record| record["metadata"] == "for the club").count(), 3);
+    assert_eq!(home.run(mint.iter().chain(&["2", "--name", "laptop"])).error(2), "usage", "names are unique");
 }
 
 #[test]
