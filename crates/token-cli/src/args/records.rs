@@ -39,9 +39,9 @@ pub(crate) struct ReinstateArgs {
     pub(crate) token: TokenArg,
 }
 
-/// Delete a token, or all tokens of a subject, with all that the store knows of their uses
+/// Delete a token, or all tokens of a subject
 ///
-/// A deleted token is unknown, and none of its claims gets an answer again. An import of an older export restores it.
+/// All that the store knows of their uses goes too. A deleted token is unknown, and none of its claims gets an answer again. An import of an older export restores it.
 /// --json prints {"deleted":true,"id":"…"}; for a subject, {"deleted":true,"count":N,"damaged":N,"subject":"…"}.
 #[derive(ClapArgs)]
 #[command(after_help = "Example:

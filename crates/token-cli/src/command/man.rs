@@ -14,7 +14,10 @@ use crate::{
 /// The end of each page: terms and what they mean, in roff.
 const EXIT_STATUS: [(&str, &str); 5] = [
     ("0", r"Done; for \fBverify\fR and \fBconsume\fR: accepted."),
-    ("1", r"Refused; for \fBrevoke\fR: there is nothing to revoke; for \fBadopt\fR: another token has an id or a name."),
+    (
+        "1",
+        r"Refused; for \fBrevoke\fR: there is nothing to revoke; for \fBadopt\fR: another token has an id or a name.",
+    ),
     ("2", "The command line is wrong."),
     ("3", "The token, a caveat or an identifier is malformed."),
     ("4", "The store or another file is damaged or cannot be used."),

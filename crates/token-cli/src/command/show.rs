@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 
 use serde::Serialize;
-use token_api::Refusal;
 use token_core::UnixTime;
 use token_store::{Record, TokenStore as _, Use};
 
@@ -63,7 +62,7 @@ fn find(args: &ShowArgs, home: &HomeArgs) -> Result<(Issuer, Record), Failure> {
             let id = record::id(&text)?;
             let authority = home.authority()?;
             let found = authority.store().get(&id)?;
-            (authority, found, text.file_name().unwrap_or_else(|| Refusal::Unknown.into()))
+            (authority, found, record::unknown(&text))
         }
     };
     found.map(|record| (authority, record)).ok_or(unknown)

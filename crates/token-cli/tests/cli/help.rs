@@ -231,7 +231,6 @@ fn no_message_repeats_a_token() {
         &["amend", &token, "--no-name"],
         &["show", &token],
         &["events", "--after", &token],
-        &["adopt", &token[..80]],
         &["--color", &token, "inspect"],
     ] {
         let outcome = onetoken(line);
