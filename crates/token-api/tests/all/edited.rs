@@ -4,7 +4,7 @@ use std::num::NonZeroU64;
 
 use token_api::{AcceptError, Authority, Config, Failure, MintRequest, Minted, Purpose, Refusal};
 use token_core::{
-    IdentifierV2, InviteType, Persistence, RootKey, Subject, Token, TokenType, UnixTime, VerifyError,
+    IdentifierV2, InviteType, Persistence, RootKey, Session, Subject, Token, TokenType, UnixTime, VerifyError,
 };
 use token_store::{
     ClaimId, Entity, Filter, Insert, KeyError, KeyRing, MemoryStore, Record, StoreError, Terms, TokenId,
@@ -134,7 +134,9 @@ fn a_token_that_its_record_contradicts_is_not_accepted() {
     let verify = |terms, token: &Token| {
         let record = Record::new(terms, &key, &KeyRing::from_text(KEYS).unwrap()).unwrap();
         let authority = authority(&[record]);
-        authority.verify(&token.encode().unwrap(), None, &authority.context())
+        let mut context = authority.context();
+        context.session = Session::Any;
+        authority.verify(&token.encode().unwrap(), None, &context)
     };
     let mint = |key: &RootKey, subject, token_type| {
         let identifier = IdentifierV2 { persistence: Persistence::Named, subject, token_type, id: "id" };
