@@ -5,7 +5,7 @@ use std::num::NonZeroU64;
 use token_api::{Authority, Config, Dialect, Foreign, MintError, MintRequest, Purpose, Refusal, Revocation};
 use token_core::{
     Context, DecodeOptions, Identifier, IdentifierV2, InviteType, Persistence, PredicateBuf, RootKey, Scope,
-    Subject, Token, TokenType, UnixTime, VerifyError,
+    Session, Subject, Token, TokenType, UnixTime, VerifyError,
 };
 use token_store::{KeyRing, MemoryStore, TokenId, TokenStore as _};
 use token_test::{
@@ -254,8 +254,24 @@ fn the_text_of_a_record_is_the_text_that_was_minted() {
         let minted = authority.mint(&request).unwrap();
         let record = authority.store().get(&minted.id).unwrap().unwrap();
         assert_eq!(authority.text_of(&record).unwrap().unwrap(), minted.token, "{}", request.purpose());
+        let stated = authority.stated(&record).unwrap();
+        let token = Token::decode(&minted.token, &DecodeOptions::default()).unwrap();
+        let signed = token.macaroon().caveats().map(|caveat| match caveat {
+            token_core::Caveat::FirstParty { predicate } => std::str::from_utf8(predicate).unwrap(),
+            other => panic!("{other:?}"),
+        });
+        assert_eq!(
+            (stated.caveats.unwrap(), stated.privileges),
+            (signed.collect(), b"space_view".as_slice())
+        );
+        let session = token.identifier().v2().and_then(|identifier| match identifier.token_type {
+            TokenType::Access { session } => session,
+            _ => None,
+        });
+        assert_eq!(stated.session, session);
         let mut context = authority.context();
         context.consumer = Some(Subject::User("u1".into()));
+        context.session = Session::Any;
         assert_eq!(authority.verify(&minted.token, None, &context).unwrap().privileges, b"space_view");
     }
     let long = PredicateBuf::read(format!("consumer = usr-{}", "a".repeat(13_000))).unwrap();
@@ -263,8 +279,9 @@ fn the_text_of_a_record_is_the_text_that_was_minted() {
         authority.mint(&with(MintRequest::access(OWNER), |request| request.caveats = vec![long])).unwrap();
     let record = authority.store().get(&minted.id).unwrap().unwrap();
     assert_eq!(authority.text_of(&record).unwrap(), None);
+    assert_eq!(authority.stated(&record).unwrap().caveats, None);
     let edited = token_store::Record { purpose: Purpose::Identity, ..record };
-    assert!(authority.text_of(&edited).is_err());
+    assert!(authority.text_of(&edited).is_err() && authority.stated(&edited).is_err());
 }
 
 /// The location is no part of the signature.

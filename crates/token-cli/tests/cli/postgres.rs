@@ -70,6 +70,35 @@ fn the_store_of_a_home_may_be_on_a_server_and_is_rekeyed() {
     assert_eq!(home.run(["check", "--json"]).done().json()["opened"], 3);
 }
 
+#[test]
+fn records_on_a_server_are_changed_and_followed() {
+    let Some(server) = postgres::shared() else { return };
+    let home = Home::on(&server.database());
+    let run = |line: &[&str]| home.run(line.iter().chain(&["--json"]));
+    let mint = ["mint", "space-support", "s1", "--issuer", "usr-u1", "--name"];
+    let token = home.run(mint.iter().chain(&["club"])).token();
+    assert_eq!(run(&[&mint[..], &["club"]].concat()).error(1), "name-taken");
+    let line = r#"{"id":"t1","secret":"s","type":"access","subject":"usr-u1","created":1,"revoked":true}"#;
+    let adopt = || feed(&mut home.command(["adopt", "-", "--json"]), line).done().json();
+    assert_eq!([adopt(), adopt()], [(); 2].map(|()| json!({ "adopted": 1, "failed": [] })));
+
+    let cursor = run(&["events"]).done().json()["next"].as_str().unwrap().to_owned();
+    run(&["revoke", &token, "--reversible", "--reason", "audit", "--by", "usr-u2"]).done();
+    assert_eq!(run(&["show", &token]).done().json()["revocation"]["by"]["id"], "u2");
+    run(&["reinstate", &token]).done();
+    run(&["reinstate", "t1"]).done();
+    home.consume(&token, &[]).done();
+    run(&["amend", "t1", "--name", "laptop"]).done();
+    let shown = run(&["show", "--issuer", "usr-u1", "--name", "club"]).done().json();
+    assert_eq!(shown["spends"][0]["consumer"], json!({ "type": "oneprovider", "id": "p1" }));
+    assert_eq!(run(&["delete", "--subject", "usr-u1"]).done().json()["count"], 2);
+    assert_eq!(run(&["show", "t1"]).error(1), "unknown-token");
+    let told = run(&["events", "--after", &cursor]).done().json();
+    let names: Vec<&str> =
+        told["events"].as_array().unwrap().iter().map(|event| event["event"].as_str().unwrap()).collect();
+    assert_eq!(names, ["revoked", "reinstated", "reinstated", "deleted", "deleted"]);
+}
+
 /// The resumed rekeying opens the other store with its given password, and never shows it.
 #[test]
 fn a_rekeying_that_is_killed_still_knows_the_password_of_the_other_store() {
