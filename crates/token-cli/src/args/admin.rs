@@ -20,7 +20,8 @@ use crate::{entity, request, time};
 ///
 /// Without an option, revokes one token, by its id or by the token itself; from standard input also many, one on each
 /// line. The revocation is for good unless it is --reversible. The first revocation of a token stands, except that one
-/// for good replaces a reversible one. If there is nothing to revoke, the exit code is 1. --json prints {"revoked":true,"id":"…"}; for many tokens, {"revoked":true,"count":N,"damaged":N,…}.
+/// for good replaces a reversible one. If there is nothing to revoke, the exit code is 1. --json prints
+/// {"revoked":true,"id":"…"}; for many tokens, {"revoked":true,"count":N,"damaged":N,…}.
 #[derive(ClapArgs)]
 #[command(after_help = "Example:
   onetoken mint space-support 9ueUeoZA6KXxNgzlvqmmrbzqE_BQiaHEEDC21sY1Kuc |

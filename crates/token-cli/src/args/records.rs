@@ -41,8 +41,9 @@ pub(crate) struct ReinstateArgs {
 
 /// Delete a token, or all tokens of a subject
 ///
-/// All that the store knows of their uses goes too. A deleted token is unknown, and none of its claims gets an answer again. An import of an older export restores it.
-/// --json prints {"deleted":true,"id":"…"}; for a subject, {"deleted":true,"count":N,"damaged":N,"subject":"…"}.
+/// All that the store knows of their uses goes too. A deleted token is unknown, and none of its claims gets an answer
+/// again. An import of an older export restores it. --json prints {"deleted":true,"id":"…"}; for a subject,
+/// {"deleted":true,"count":N,"damaged":N,"subject":"…"}.
 #[derive(ClapArgs)]
 #[command(after_help = "Example:
   onetoken mint space-support s1 | onetoken delete
@@ -50,8 +51,8 @@ pub(crate) struct ReinstateArgs {
 pub(crate) struct DeleteArgs {
     #[command(flatten)]
     pub(crate) token: TokenArg,
-    /// Delete all tokens of this subject, temporary ones too: usr-ID or prv-ID. Repeat an interrupted deletion; first stop
-    /// minting for the subject
+    /// Delete all tokens of this subject, temporary ones too: usr-ID or prv-ID. First stop minting for the subject.
+    /// Repeat an interrupted deletion
     #[arg(long, value_name = "SUBJECT", value_parser = request::issuer, conflicts_with = "token")]
     pub(crate) subject: Option<Subject>,
 }
@@ -106,7 +107,7 @@ pub(crate) struct ShowArgs {
 ///
 /// For a program that keeps verdicts about tokens: take the cursor of the present end, forget all verdicts, and then ask
 /// for the events after the cursor again and again. Without --after, prints the cursor of the present end. The store
-/// keeps the newest 100,000 events; if older ones were asked for, `missed` is true: forget all verdicts. --json prints
+/// keeps the newest 100,000 events. If older ones were asked for, `missed` is true: forget all verdicts. --json prints
 /// {"events":[…],"next":"…","missed":false}.
 #[derive(ClapArgs)]
 #[command(after_help = "Example:
