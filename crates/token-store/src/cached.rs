@@ -178,6 +178,12 @@ fn weigh_record(id: &TokenId, record: Option<&Record>) -> usize {
             codec::entity_len(&record.issuer),
             record.root_key.ciphertext.len(),
             record.name.as_ref().map_or(0, String::len),
+            record.body.len(),
+            record.metadata.len(),
+            record.revocation.as_ref().map_or(0, |revocation| {
+                let by = revocation.by.as_ref().map_or(0, codec::entity_len);
+                by.saturating_add(revocation.reason.len())
+            }),
         ];
         texts.into_iter().fold(size_of::<Record>(), usize::saturating_add)
     });

@@ -620,6 +620,31 @@ fn no_more_bytes_are_kept_than_allowed() {
     assert!(left < full - BYTES / 2, "{left} bytes of {full}");
 }
 
+// A record may have 12 KiB of caveats: the issuer of a token must not exceed the memory that the operator allows.
+#[test]
+fn every_part_of_a_record_counts_toward_the_bytes() {
+    let host = Host::new();
+    let bytes = |name: &str, change: fn(&mut Record)| {
+        let id = id(name);
+        let mut record = record(&host.keys, &id, None);
+        change(&mut record);
+        assert_eq!(host.far.store.insert(&record).unwrap(), Insert::Inserted);
+        let before = host.cached.metrics().bytes;
+        assert!(host.cached.get(&id).unwrap().is_some());
+        host.cached.metrics().bytes - before
+    };
+    let plain = bytes("plain", |_| {});
+    let body = bytes("bodyy", |record| record.body = vec![0; 12_000]);
+    let metadata = bytes("metad", |record| record.metadata = vec![0; 4000]);
+    let name = bytes("named", |record| record.name = Some("n".repeat(200)));
+    let revoked = bytes("revok", |record| {
+        let by = Some(Entity { kind: "user".into(), id: "u".repeat(900) });
+        record.revocation = Some(Revocation { by, reason: "r".repeat(200), ..FOR_GOOD });
+    });
+    let more = [body, metadata, name, revoked].map(|bytes| bytes - plain);
+    assert_eq!(more, [12_000, 4000, 200, 1104]);
+}
+
 #[test]
 fn no_thread_is_told_what_was_before_a_change_that_has_returned() {
     const READERS: usize = 6;
