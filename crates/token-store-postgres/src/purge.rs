@@ -26,8 +26,10 @@ macro_rules! removing {
             $which,
             "
             ), locked AS MATERIALIZED (
-                -- Skips a token that changed meanwhile: a claim added to it would be orphaned.
-                SELECT t.id FROM onetoken.tokens t JOIN doomed d ON d.id = t.id AND d.changes = t.changes
+                -- Skips a token that changed meanwhile: a claim added to it would be orphaned. A token without a limit
+                -- has no claims, and on a busy one a deletion would starve.
+                SELECT t.id FROM onetoken.tokens t
+                JOIN doomed d ON d.id = t.id AND (d.changes = t.changes OR t.use_limit IS NULL)
                 ORDER BY t.id FOR UPDATE OF t
             ), forgotten AS (
                 DELETE FROM onetoken.claims c USING locked l WHERE c.id = l.id

@@ -232,6 +232,26 @@ fn a_page_of_deletions_that_others_disturb_begins_again() {
     );
 }
 
+// Spends change it all the time, and leave no claims.
+#[test]
+fn a_busy_token_without_a_limit_is_deleted_at_the_first_attempt() {
+    let Some(server) = postgres::shared() else { return };
+    let url = server.database();
+    let store = store(&url);
+    insert(&store, &record("busy", None));
+    let raw = server.connect(&url).unwrap();
+    raw.sql("BEGIN; UPDATE onetoken.tokens SET uses = uses + 1, changes = changes + 1 WHERE id = 'busy'")
+        .unwrap();
+    let sweep = thread::scope(|scope| {
+        let asked = scope.spawn(|| store.delete_all(&Filter::All, None, 3).unwrap());
+        until_blocked(server, &url);
+        raw.sql("COMMIT").unwrap();
+        asked.join().unwrap()
+    });
+    assert_eq!((sweep.changed, sweep.next), (1, None));
+    assert_eq!(store.get(&id("busy")).unwrap(), None);
+}
+
 #[test]
 fn events_are_complete_and_in_order_while_many_change_the_same_tokens() {
     const TOKENS: [&str; 3] = ["a", "b", "c"];
