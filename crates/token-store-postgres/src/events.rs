@@ -14,12 +14,15 @@ use tokio_postgres::Row;
 
 use crate::{
     error::Failure,
-    kind::{STRANGE, count, get},
+    kind::{STRANGE, count, first, get, small},
     session::Session,
 };
 
 /// How many events the log keeps. A purge removes older ones.
 const KEPT: i64 = 100_000;
+
+/// Most events that one statement removes, so that it ends in time even if no purge has run for months.
+const STEP: i64 = 10_000;
 
 const LOST: StoreError = StoreError::Corrupt { what: "events are lost" };
 
@@ -51,7 +54,7 @@ struct Place {
 impl Place {
     fn of(cursor: &Cursor) -> Result<Self, StoreError> {
         match Events::place(cursor)?.as_chunks() {
-            ([number, tag], []) => {
+            ([number, tag], []) if i64::from_be_bytes(*number) >= 0 => {
                 Ok(Self { number: i64::from_be_bytes(*number), tag: i64::from_be_bytes(*tag) })
             }
             _ => Err(StoreError::InvalidCursor),
@@ -137,10 +140,17 @@ fn event(row: &Row) -> Result<Event, StoreError> {
     })
 }
 
-/// Removes the events that the log need not keep.
-pub(crate) async fn trim(session: &Session) -> Result<(), Failure> {
+/// Removes some of the events that the log need not keep, the oldest first. Returns how many.
+pub(crate) async fn trim(session: &Session) -> Result<usize, Failure> {
     const SQL: &str = "
-        DELETE FROM onetoken.events
-        WHERE number < (SELECT number - $1::bigint FROM onetoken.next_event) AND {mark}";
-    session.write(SQL, &[&KEPT]).await.map(drop)
+        WITH gone AS (
+            DELETE FROM onetoken.events
+            WHERE number < (SELECT least(n.number - $1::bigint, $2::bigint + (SELECT min(number) FROM onetoken.events))
+                            FROM onetoken.next_event n)
+                AND {mark}
+            RETURNING number
+        )
+        SELECT count(*) FROM gone";
+    let rows = session.write(SQL, &[&KEPT, &STEP]).await?;
+    Ok(small(first(&rows)?)?)
 }

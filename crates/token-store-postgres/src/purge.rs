@@ -48,7 +48,7 @@ macro_rules! removing {
 pub(crate) fn expired(store: &PostgresStore, now: UnixTime, limit: usize) -> Result<usize, StoreError> {
     const REMOVE: &str = removing!("expires <= $1::bigint ORDER BY expires, id LIMIT $2::bigint", "");
     refuse_far_ahead(store, now)?;
-    store.administer(Repeat::SameWrite, async |session| events::trim(session).await)?;
+    while store.administer(Repeat::SameWrite, async |session| events::trim(session).await)? > 0 {}
     in_steps(store, limit, REMOVE, bigint(now.as_secs()))
 }
 

@@ -8,8 +8,8 @@ use std::{
 
 use token_core::UnixTime;
 use token_store::{
-    Administration as _, Amend, Amendment, Cursor, Delete, Entity, Event, Filter, Generation, Insert, Item,
-    Raise, Record, Reinstate, Revocation, Revoke, TokenStore as _,
+    Administration as _, Amend, Amendment, Cursor, Delete, Entity, Event, Events, Filter, Generation, Insert,
+    Item, Raise, Record, Reinstate, Revocation, Revoke, StoreError, TokenStore as _,
 };
 use token_store_postgres::PostgresStore;
 use token_test::postgres;
@@ -365,6 +365,9 @@ fn a_place_whose_events_are_lost_is_recognized() {
         assert_eq!(store.revoke(&id(name), &FOR_GOOD).unwrap(), Revoke::Revoked);
         end(&store)
     };
+    // No event has such a number.
+    let forged = Events::cursor(&[i64::MIN.to_be_bytes(), [0; 8]].concat());
+    assert!(matches!(store.events(Some(&forged), 1), Err(StoreError::InvalidCursor)));
     let missed = |place: &Cursor| {
         let found = store.events(Some(place), 1).unwrap();
         assert!(!found.missed || found.events.is_empty() && found.next == end(&store));
@@ -399,6 +402,8 @@ fn a_place_whose_events_are_lost_is_recognized() {
          UPDATE onetoken.next_event SET number = 100007");
     let last = revoke("9");
     assert!(!missed(&new) && !missed(&last));
+    // More than one step removes, without a purge for long.
+    sql("INSERT INTO onetoken.events SELECT n, n, 'delete', 'x' FROM generate_series(-25000, -1) n");
     store.purge(now(), 0).unwrap();
     let kept = sql("SELECT count(*), min(number) FROM onetoken.events").remove(0);
     assert_eq!(kept, ["100000", "8"].map(|number| Some(number.to_owned())));
