@@ -23,7 +23,7 @@ pub enum MintError {
         /// The greatest allowed length, in bytes.
         max: usize,
     },
-    /// The metadata or the privileges are longer than a record keeps, or a temporary token has some.
+    /// The metadata or the privileges are longer than a record keeps; or a temporary token has some, or a name.
     #[error("{what} of {len} bytes; {max} are allowed")]
     TooLong {
         /// What is too long.

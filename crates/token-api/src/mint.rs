@@ -37,7 +37,7 @@ pub struct MintRequest<'a> {
     pub temporary: bool,
     /// Additional caveats.
     pub caveats: Vec<PredicateBuf>,
-    /// A name for the record, of 1 to 256 bytes. No other record of the issuer has it.
+    /// A name for the record, of 1 to 256 bytes. No other record of the issuer has it. A temporary token has none.
     pub name: Option<&'a str>,
     /// Bytes that the record keeps for the host, at most [`Record::MAX_METADATA_LEN`]. [`Authority::amend`] changes
     /// them.
@@ -182,6 +182,7 @@ impl<'a> MintRequest<'a> {
         }
         // A temporary token has no record to keep them.
         let most = |max| if self.temporary { 0 } else { max };
+        allowed("name", self.name.unwrap_or_default().as_bytes(), most(Record::MAX_NAME_LEN))?;
         allowed("metadata", self.metadata, most(Record::MAX_METADATA_LEN))?;
         allowed("privileges", self.privileges, most(Self::MAX_PRIVILEGES_LEN))
     }

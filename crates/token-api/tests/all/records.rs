@@ -57,6 +57,8 @@ fn a_token_is_found_by_its_name_and_no_two_of_an_issuer_have_one() {
         request.privileges = b"p";
     });
     assert!(matches!(authority.mint(&temporary), Err(MintError::TooLong { max: 0, .. })));
+    let temporary = with(named(OWNER, "lost"), |request| request.temporary = true);
+    assert!(matches!(authority.mint(&temporary), Err(MintError::TooLong { len: 4, max: 0, .. })));
 }
 
 #[test]
