@@ -18,7 +18,7 @@ use crate::{
 /// A token that another issuer minted, such as the Onezone that this authority replaces.
 #[derive(Clone)]
 pub struct Foreign<'a> {
-    /// Its id. Never the id of a token that was deleted.
+    /// Its id. Never the id of a token that was deleted or purged: it would return with the uses that it had there.
     pub id: &'a str,
     /// Its secret, in the form that it was minted under: in Onezone 64 hexadecimal characters as ASCII, or 32 raw bytes
     /// until 2019.
@@ -51,7 +51,7 @@ impl<S: TokenStore, H> Authority<S, H> {
     ///
     /// The request says what the token is for, and gives its issuer, use limit, name, metadata and privileges.
     ///
-    /// Idempotent: a repeated call leaves the uses and the revocation that the record has by then.
+    /// Idempotent while the store has the record: a repeated call leaves its uses and its revocation as they are.
     ///
     /// # Errors
     /// [`MintError`], such as [`MintError::IdTaken`] and [`MintError::NameTaken`].
@@ -101,6 +101,8 @@ impl<S: TokenStore, H> Authority<S, H> {
             Insert::Exists => {
                 let there = self.store.get(&id).map_err(Failure::from)?.ok_or(MintError::IdTaken)?;
                 let key = self.keys.open(&there.root_key, there.owner()).map_err(Failure::from)?;
+                // An earlier call put the time of that call for one in the future.
+                let terms = Terms { created: foreign.created.min(there.created), ..terms };
                 let same_terms = matches!(there.owner(), Owner::Token(there) if there == terms);
                 // The signature shows whether the secret is the same.
                 if !same_terms || self.sign(&key, &identifier, foreign.caveats)? != text {

@@ -171,6 +171,24 @@ fn an_import_is_idempotent_and_overwrites_nothing() {
     assert!(!shown.contains("3f8e") && !shown.contains("51, 102"), "{shown}");
 }
 
+// The clock there is ahead, and the move is interrupted.
+#[test]
+fn an_import_of_a_token_from_the_future_is_idempotent() {
+    let world = World::new();
+    let import = |created| {
+        let there = Foreign { created: UnixTime::from_secs(created), ..foreign("a1", b"secret") };
+        world.authority.import(&MintRequest::access(OWNER), &there)
+    };
+    let text = import(START + 9).unwrap();
+    let id = TokenId::new("a1").unwrap();
+    for now in [START + 5, START + 50] {
+        world.set_time(now);
+        assert_eq!(import(START + 9).unwrap(), text);
+        assert_eq!(world.authority.store().get(&id).unwrap().unwrap().created, UnixTime::from_secs(START));
+    }
+    assert!(matches!(import(START - 1), Err(MintError::IdTaken)));
+}
+
 #[test]
 fn imported_uses_and_revocations_count() {
     let world = World::new();
