@@ -137,7 +137,8 @@ impl<S: TokenStore, H> Authority<S, H> {
 impl<S: Administration, H> Authority<S, H> {
     /// Puts generation `number` of the subject's temporary tokens in force, with the secret that another issuer signed
     /// them under. Returns `false`, and changes nothing, if the store has a generation with this number or a higher one.
-    /// The next temporary tokens of the subject are minted under it too.
+    /// The next temporary tokens of the subject are minted under it too. Do not import a generation that was deleted: its
+    /// tokens would be valid again.
     ///
     /// # Errors
     /// [`MintError::InvalidIssuer`] for a subject that has no tokens, [`MintError::NotImportable`] for an empty secret,

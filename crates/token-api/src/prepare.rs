@@ -11,10 +11,11 @@ use crate::{
 
 /// A token that [`Authority::prepare`] found valid, up to the decision of the host.
 ///
-/// Use it soon. [`Authority::accept_prepared`] and [`Authority::spend_prepared`] judge again what the store decides:
-/// whether the token has expired in the meantime. A spend also judges whether the token was revoked, deleted or spent
-/// up. They do not judge again what the caller knew at the first step: the facts of the [`Context`], and the answers
-/// to the questions. So ask the questions after the first step, and prepare a token again for another request.
+/// Use it soon, and with the authority that prepared it. [`Authority::accept_prepared`] and
+/// [`Authority::spend_prepared`] judge again whether the token has expired. A spend also asks the store whether the token
+/// was revoked, deleted or spent up. They do not judge again what the caller knew at the first step: the facts of the
+/// [`Context`], and the answers to the questions. So ask the questions after the first step, and prepare a token again
+/// for another request.
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct Prepared {

@@ -210,7 +210,7 @@ fn whole(file: &mut (impl Read + Seek)) -> Result<(Moved, UnixTime), TransferErr
 /// Repeat an interrupted import to resume it. Reads the file twice, and imports nothing from a file that is
 /// not whole. Calls `progress` after each step.
 ///
-/// A token that was purged since the export returns as it was then. So use [`Epoch::New`] for everything but a move.
+/// A token or a generation that was purged or deleted since the export returns as it was then. So use [`Epoch::New`] for everything but a move.
 /// The new store needs the key ring of the old one: keys stay as they were sealed.
 ///
 /// # Errors

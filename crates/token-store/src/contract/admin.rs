@@ -47,7 +47,7 @@ pub trait Administration: TokenStore {
     /// The store keeps an event in the same step as the change that it reports, so that a crash loses none. A host that
     /// keeps verdicts elsewhere calls this with `None`, forgets all verdicts, and then asks for events again and again.
     ///
-    /// The store keeps the newest 100,000 events. [`Events::missed`] says that the caller asked for older ones.
+    /// The store keeps at least the newest 100,000 events. [`Events::missed`] says that the caller asked for older ones.
     ///
     /// # Errors
     /// [`StoreError`], such as [`StoreError::InvalidCursor`] for an `after` that did not come from this call.
@@ -173,7 +173,8 @@ pub enum Event {
     RevokedBefore(UnixTime),
     /// The generation of a subject was raised to this number.
     GenerationRaised(Entity, u64),
-    /// The generation of a subject was deleted.
+    /// The generation of a subject was deleted. The numbers begin again at 1, under another key: a verdict about a
+    /// temporary token of the subject is obsolete, even if its number comes into force again.
     GenerationDeleted(Entity),
 }
 

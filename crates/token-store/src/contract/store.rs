@@ -115,8 +115,8 @@ pub trait TokenStore: fmt::Debug + Send + Sync {
     /// Works in steps as [`purge`](Self::purge) does: the first removes the record with all its claims.
     ///
     /// # Errors
-    /// [`StoreError`], such as [`StoreError::Corrupt`] for a damaged record, which stays. After
-    /// [`StoreError::Unknown`], retry.
+    /// [`StoreError`], such as [`StoreError::Corrupt`] for a damaged record whose index entries the store cannot find:
+    /// that record stays. After [`StoreError::Unknown`], retry.
     fn delete(&self, id: &TokenId) -> Result<Delete, StoreError>;
 
     /// Returns one page of the records that pass the filter, ordered by id, or by expiry and then id under
