@@ -67,9 +67,10 @@ impl<S: TokenStore, H: Host> Authority<S, H> {
     /// then wastes at most a use, and never grants one twice.
     ///
     /// Idempotent per consumer and claim: the claim names the spend, and a retry under the same claim gets the same
-    /// answer and takes no use. This holds even if the token has since been exhausted, revoked or has expired. Retry
-    /// after [`StoreError::Unknown`](token_store::StoreError::Unknown) or a lost reply. Another consumer gains nothing
-    /// from this consumer's claim. Uses of a temporary token are not counted.
+    /// answer and takes no use. This holds even if the token has since been exhausted, revoked or has expired; its other
+    /// caveats must hold for the retry as well. Retry after
+    /// [`StoreError::Unknown`](token_store::StoreError::Unknown) or a lost reply. Another consumer gains nothing from
+    /// this consumer's claim. Uses of a temporary token are not counted.
     ///
     /// [`Subject::Nobody`] has no claims, since its requests cannot be distinguished: each call takes another use, and
     /// a call whose outcome is unknown cannot be retried.

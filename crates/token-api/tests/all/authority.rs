@@ -139,6 +139,23 @@ fn a_claim_serves_its_consumer_only_and_makes_no_token_valid() {
     assert!(matches!(spend(&unknown, PROVIDER), Err(Refusal::Verify(VerifyError::CaveatUnknown { .. }))));
     let elsewhere = attenuated(&minted.token, "ip = 192.0.2.1/32");
     assert!(matches!(spend(&elsewhere, PROVIDER), Err(Refusal::Verify(VerifyError::CaveatUnmet { .. }))));
+    // Nor does a refusal that came later, and that is found before these caveats.
+    let late = [&elsewhere, &unknown].map(|text| attenuated(text, &format!("time < {}", START + 9)));
+    let soon = attenuated(&attenuated(&minted.token, &format!("time < {}", START + 9)), "ip = 192.0.2.1/32");
+    world.set_time(START + 10);
+    assert!(matches!(
+        spend(&soon, PROVIDER),
+        Err(Refusal::Verify(VerifyError::CaveatUnmet { why: Unmet::Expired { .. }, .. }))
+    ));
+    assert!(late.iter().all(|text| spend(text, PROVIDER).is_err()));
+    let _ = world.authority.revoke(&minted.id, None).unwrap();
+    for text in [&elsewhere, &unknown, &soon] {
+        assert_eq!(spend(text, PROVIDER).unwrap_err(), Refusal::Revoked);
+    }
+    assert!(spend(&minted.token, PROVIDER).unwrap().repeated);
+    world.set_time(START + 8 * DAY);
+    assert!(spend(&for_p1, PROVIDER).unwrap().repeated);
+    assert!(spend(&elsewhere, PROVIDER).is_err());
 }
 
 /// Two calls of one request: the action of the second succeeds, the first fails, and a third finds the use spent.
