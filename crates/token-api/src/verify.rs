@@ -87,7 +87,7 @@ impl<S: TokenStore, H: Host> Authority<S, H> {
     /// ([`Host::standing`]).
     ///
     /// [`Purpose::Identity`] also accepts an access token of a provider that is bound to no session, as Onezone does. It
-    /// may then carry the caveats of [`Scope::IdentityToken`], whatever the context's scope is.
+    /// may then carry the caveats of [`Scope::IdentityToken`], under any scope of the context.
     /// [`Accepted::purpose`] stays [`Purpose::Access`].
     ///
     /// Make the context with [`Authority::context`]. A context without a service stands for Onezone itself. The

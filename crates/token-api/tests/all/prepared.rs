@@ -81,7 +81,7 @@ fn a_host_that_cannot_be_called_back_decides_between_two_steps() {
     alone.now.store(START + 5, SeqCst);
     let spent = alone.spend(prepared.clone(), Decision::Allowed, "a").unwrap();
     assert_eq!((spent.uses_left, spent.repeated), (Some(0), false));
-    // A claim that was granted is answered, whatever the host decides by then.
+    // A claim that was granted is answered, even if the host decides otherwise by then.
     for (decision, _) in REFUSALS {
         assert!(alone.spend(prepared.clone(), decision, "a").unwrap().repeated);
     }
