@@ -19,7 +19,7 @@ pub(crate) struct Args {
     /// How many threads work at once [default: 1 to 64]
     #[arg(long, value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub(crate) threads: Option<u16>,
-    /// How many tokens to use; for `run`, how many mints and spends to do [default: 10,000 to 1,000,000; `run` has no end]
+    /// How many tokens to use; for `run`, how many calls to do [default: 10,000 to 1,000,000; `run` has no end]
     #[arg(long)]
     pub(crate) count: Option<u64>,
     /// What `run` and `model` do, and when; the ids differ all the same [default: random]
@@ -74,7 +74,7 @@ impl Args {
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
 pub(crate) enum Verb {
-    /// Mint and spend until killed, or until the store fails
+    /// Mint, spend, revoke and delete until killed, or until the store fails
     Run,
     /// List the tokens that can still be spent
     Check,

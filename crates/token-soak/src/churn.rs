@@ -9,7 +9,7 @@ use crate::{
     args::Args,
     failure::Failure,
     output, random,
-    subject::{CREATED, Guarded, Subject as _},
+    subject::{CREATED, End, Guarded, Subject as _},
     target, threads,
 };
 
@@ -32,7 +32,7 @@ pub(crate) fn churn(args: &Args) -> Result<(), Failure> {
             }
             let id = format!("{name:016x}-{pair}");
             guarded.mint(&id, false)?;
-            guarded.spend(&id, false)?;
+            guarded.end(&id, End::Spent, false)?;
             if pair.is_multiple_of(PURGED_EACH) {
                 guarded.store.purge_spent(CREATED, Duration::ZERO, usize::MAX)?;
             }

@@ -5,7 +5,7 @@
 //!
 //! | command | does | prints |
 //! |---|---|---|
-//! | `run` | mints tokens of one use and spends about half of them | `OPEN`, `M id` minted, `B id` about to be spent, `C id` spent, `U id` not known and asked again, `ERR kind` |
+//! | `run` | mints named tokens of one use; spends, revokes or deletes about half of them | `OPEN`, `M id` minted, `B id` about to be ended so, `C id` ended, `U id` not known and asked again, `ERR kind` |
 //! | `check` | reads every record | `K id true` for a token that can be spent, `K id false` where its seal fails |
 //! | `race` | has all threads spend one token at once | `RACE rounds wrong` |
 //! | `contend` | spends tokens named by lines `id limit`, over connections of its own: start several | `OPEN`, `W id uses` won |

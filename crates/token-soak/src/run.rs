@@ -1,4 +1,4 @@
-//! Mints and spends until killed.
+//! Mints, spends, revokes and deletes until killed.
 
 use std::sync::{
     Mutex, PoisonError,
@@ -12,7 +12,7 @@ use crate::{
     failure::Failure,
     output,
     random::{self, Random},
-    subject::{self, Subject},
+    subject::{self, End, Subject},
     target::StoreUrl,
     threads,
 };
@@ -61,7 +61,15 @@ impl Work<'_> {
                 _ => random.index(unspent.len()).map(|at| unspent.swap_remove(at)),
             };
             let outcome = match id {
-                Some(id) => self.spend(&id)?,
+                Some(id) => {
+                    // Mostly spent, as by hosts.
+                    let how = match random.below(8) {
+                        0 => End::Revoked,
+                        1 => End::Deleted,
+                        _ => End::Spent,
+                    };
+                    self.end(&id, how)?
+                }
                 None => {
                     number = number.wrapping_add(1);
                     let id = format!("{:016x}-{thread}-{number}", self.name);
@@ -82,13 +90,13 @@ impl Work<'_> {
         Ok(())
     }
 
-    fn spend(&self, id: &str) -> Result<Result<(), Failure>, Failure> {
+    fn end(&self, id: &str, how: End) -> Result<Result<(), Failure>, Failure> {
         output::line(format_args!("B {id}"))?;
-        let spent = self.resolved(id, |again| self.subject.spend(id, again))?;
-        if spent.is_ok() {
+        let ended = self.resolved(id, |again| self.subject.end(id, how, again))?;
+        if ended.is_ok() {
             output::line(format_args!("C {id}"))?;
         }
-        Ok(spent)
+        Ok(ended)
     }
 
     // Retries until the outcome is known.

@@ -4,8 +4,8 @@ use std::num::NonZeroU64;
 
 use token_core::{RootKey, UnixTime};
 use token_store::{
-    Administration, ClaimId, Entity, Filter, Insert, KeyRing, Record, Revocation, Spend, StoreError, Terms,
-    TokenId, Use,
+    Administration, ClaimId, Delete, Entity, Filter, Insert, KeyRing, Record, Revocation, Revoke, Spend,
+    StoreError, Terms, TokenId, Use,
 };
 
 use crate::{
@@ -25,14 +25,25 @@ pub(crate) const USE: Use = Use::anonymous(CREATED);
 /// Every revocation.
 pub(crate) const FOR_GOOD: Revocation = Revocation::for_good(CREATED);
 
+/// What makes a token worthless for good.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum End {
+    /// Its only use is spent.
+    Spent,
+    /// It is revoked.
+    Revoked,
+    /// It is deleted.
+    Deleted,
+}
+
 /// A store of tokens of one use.
 pub(crate) trait Subject: Send + Sync {
     /// Inserts a token and returns once the store acknowledges it. With `again`, it may exist already.
     fn mint(&self, id: &str, again: bool) -> Result<(), Failure>;
 
-    /// Spends a token and returns once the store acknowledges it. With `again`, it may have been spent by an earlier
-    /// attempt.
-    fn spend(&self, id: &str, again: bool) -> Result<(), Failure>;
+    /// Spends a token, or ends it otherwise, and returns once the store acknowledges it. With `again`, an earlier
+    /// attempt may have done so.
+    fn end(&self, id: &str, how: End, again: bool) -> Result<(), Failure>;
 
     /// Adds each token that can be spent, and whether its secret is the one that it was minted with. Before a failure,
     /// adds those that could be read.
@@ -82,20 +93,26 @@ pub(crate) struct Guarded {
 impl Subject for Guarded {
     fn mint(&self, id: &str, again: bool) -> Result<(), Failure> {
         let id = TokenId::new(id)?;
-        match self.store.insert(&record(&self.keys, &id, NonZeroU64::new(1), None)?)? {
+        let name = Some(id.to_string());
+        let record = Record { name, ..record(&self.keys, &id, NonZeroU64::new(1), None)? };
+        match self.store.insert(&record)? {
             Insert::Inserted => Ok(()),
             Insert::Exists if again => Ok(()),
             Insert::Exists | Insert::NameTaken => Err(Failure::WRONG),
         }
     }
 
-    fn spend(&self, id: &str, again: bool) -> Result<(), Failure> {
+    fn end(&self, id: &str, how: End, again: bool) -> Result<(), Failure> {
         let id = TokenId::new(id)?;
-        let claim = ClaimId::new(*b"claim")?;
-        match self.store.spend(&id, &claim, &USE)? {
-            Spend::Spent { uses_left: Some(0), repeated, .. } if again || !repeated => Ok(()),
-            _ => Err(Failure::WRONG),
-        }
+        let is_right = match how {
+            End::Spent => {
+                let spent = self.store.spend(&id, &ClaimId::new(*b"claim")?, &USE)?;
+                matches!(spent, Spend::Spent { uses_left: Some(0), repeated, .. } if again || !repeated)
+            }
+            End::Revoked => self.store.revoke(&id, &FOR_GOOD)? == Revoke::Revoked,
+            End::Deleted => self.store.delete(&id)? == Delete::Deleted || again,
+        };
+        if is_right { Ok(()) } else { Err(Failure::WRONG) }
     }
 
     fn spendable(&self, found: &mut Vec<(String, bool)>) -> Result<(), Failure> {
@@ -132,7 +149,7 @@ impl Subject for Unguarded {
         Ok(())
     }
 
-    fn spend(&self, id: &str, _: bool) -> Result<(), Failure> {
+    fn end(&self, id: &str, _: End, _: bool) -> Result<(), Failure> {
         let removed = self.0.remove(id)?;
         self.0.flush()?;
         removed.map(drop).ok_or(Failure::WRONG)
