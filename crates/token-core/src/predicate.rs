@@ -168,7 +168,8 @@ impl<'a> Predicate<'a> {
             "consumer" => Self::Consumer(List::read(value)?),
             "interface" => Self::Interface(Interface::from_name(value)?),
             "api" => Self::Api(List::read(value)?),
-            "data.path" => Self::DataPath(List::read(value)?),
+            // Spaces alone would be written as an empty list, which is not read.
+            "data.path" if !value.trim_ascii().is_empty() => Self::DataPath(List::read(value)?),
             "data.objectid" => Self::DataObjectId(List::read(value)?),
             "authorization" if value == "none" => Self::IdentityScope,
             "tokenType" => Self::TokenType(LegacyType::from_name(value)?),
