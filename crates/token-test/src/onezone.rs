@@ -212,18 +212,8 @@ impl Players<'_> {
                 };
                 let text = self.onezone.import(&request, &foreign).unwrap();
                 assert_eq!(text, minted_there(secret, &identifier, &caveats));
-                self.users[at].1.named.push(Named {
-                    text,
-                    id: TokenId::new(id).unwrap(),
-                    name: Some(label),
-                    created: START - DAY,
-                    expires,
-                    limit,
-                    uses: 0,
-                    last_use: None,
-                    revoked: None,
-                    claims: BTreeMap::new(),
-                });
+                let id = TokenId::new(id).unwrap();
+                self.users[at].1.named.push(Named::new(text, id, label, START - DAY, expires, limit));
                 self.minted += 1;
             }
             let (secret, generation) = (self.random.bytes(64), 1 + self.random.next_u64() % 9);
@@ -291,18 +281,7 @@ impl Players<'_> {
             Ok(minted) => {
                 assert!(!user.blocked && user.named.iter().all(|token| token.name.as_ref() != Some(&label)));
                 assert_eq!(minted.expires_at.map(UnixTime::as_secs), expires);
-                user.named.push(Named {
-                    text: minted.token,
-                    id: minted.id,
-                    name: Some(label),
-                    created: self.now,
-                    expires,
-                    limit,
-                    uses: 0,
-                    last_use: None,
-                    revoked: None,
-                    claims: BTreeMap::new(),
-                });
+                user.named.push(Named::new(minted.token, minted.id, label, self.now, expires, limit));
                 self.minted += 1;
             }
             Err(MintError::NotAllowed) => assert!(user.blocked),

@@ -35,6 +35,21 @@ pub(super) struct Named {
     pub(super) claims: BTreeMap<(u64, u64), Claim>,
 }
 
+impl Named {
+    /// A token as it is after it was minted or imported.
+    pub(super) fn new(
+        text: String,
+        id: TokenId,
+        name: String,
+        created: u64,
+        expires: Option<u64>,
+        limit: Option<u64>,
+    ) -> Self {
+        let (uses, last_use, revoked, claims) = (0, None, None, BTreeMap::new());
+        Self { text, id, name: Some(name), created, expires, limit, uses, last_use, revoked, claims }
+    }
+}
+
 /// A use that a claim holds.
 #[derive(Debug)]
 pub(super) struct Claim {
