@@ -7,7 +7,8 @@ use std::{collections::BTreeMap, error::Error, fmt, io, iter, path::Path};
 use serde::Serialize;
 use token_api::{AcceptError, MintError, Refusal, ThirdPartyError};
 use token_core::{
-    BuildError, Caveat, Damage, DecodeError, EncodeError, Inspection, Limits, Macaroon, UnixTime, VerifyError,
+    BuildError, Caveat, Damage, DecodeError, DecodeOptions, EncodeError, Inspection, Limits, Macaroon,
+    UnixTime, VerifyError,
 };
 use token_store::{KeySourceError, RekeyError, Retry, StoreError, TransferError};
 
@@ -70,9 +71,14 @@ impl Failure {
         Self::home(format_args!("{} cannot be used: {error}", path.display()))
     }
 
-    /// The operating system refused a file that the command line names.
+    /// The operating system refused a file that the command line names. Does not repeat a token in the place of a name.
     pub(crate) fn file(path: &Path, error: io::Error) -> Self {
-        Self::new(Exit::Unusable, "file", format_args!("{} cannot be used: {error}", path.display()))
+        let is_token = |name: &str| Macaroon::from_text(name, &DecodeOptions::compat()).is_ok();
+        let name = match path.to_str().is_some_and(is_token) {
+            true => "the token in the place of a file".into(),
+            false => path.to_string_lossy(),
+        };
+        Self::new(Exit::Unusable, "file", format_args!("{name} cannot be used: {error}"))
     }
 
     pub(crate) fn input(error: io::Error) -> Self {

@@ -84,7 +84,9 @@ impl Scan<'_> {
             match entry {
                 Err(error) => {
                     let at = error.path().unwrap_or(path).to_owned();
-                    self.skip(&at, error.into());
+                    // The walker's own message repeats the path.
+                    let cause = error.into_io_error();
+                    self.skip(&at, cause.unwrap_or_else(|| io::Error::other("its links form a circle")));
                 }
                 // A pipe or a device would never end, unless the caller named it.
                 Ok(entry)

@@ -139,3 +139,16 @@ fn what_is_found_can_be_revoked() {
     assert_eq!((some.code, some.json()["unknown"].clone()), (1, json!(["elsewhere"])));
     assert_eq!(home.run(["verify", &fresh, "--json"]).error(1), "revoked");
 }
+
+#[test]
+fn a_token_in_the_place_of_a_file_is_not_repeated() {
+    let token = raw(&[]);
+    for line in
+        [&["scan", &token][..], &["adopt", &token, "--json"], &["verify", &token, "--secret-file", &token]]
+    {
+        let refused = onetoken(line);
+        assert_eq!(refused.code, 4, "{refused:?}");
+        assert!(refused.err.contains("the token in the place of a file"), "{refused:?}");
+        assert!(!refused.out.contains(&token) && !refused.err.contains(&token), "{refused:?}");
+    }
+}
