@@ -10,6 +10,7 @@ use sha2::{
     compress256,
     digest::generic_array::{GenericArray, typenum::U64},
 };
+use subtle::ConstantTimeEq;
 use zeroize::{Zeroize as _, ZeroizeOnDrop, Zeroizing};
 
 /// A block of SHA-256: 64 bytes.
@@ -192,11 +193,9 @@ impl ChainKey {
         Zeroizing::new(to_bytes(&self.0))
     }
 
-    /// Whether `claimed` is the signature of this chain. The only comparison of MACs in the workspace; its time does
-    /// not depend on where the two differ.
+    /// Whether `claimed` is the signature of this chain.
     pub(crate) fn confirms(&self, claimed: &Signature) -> bool {
-        use subtle::ConstantTimeEq as _;
-        self.0.ct_eq(&from_bytes(&claimed.0)).into()
+        equal(&self.0, &from_bytes(&claimed.0))
     }
 }
 
@@ -207,6 +206,11 @@ impl Drop for ChainKey {
 }
 
 impl ZeroizeOnDrop for ChainKey {}
+
+/// Compares two MACs. The only comparison of MACs in the workspace; its time does not depend on where the two differ.
+pub(crate) fn equal<T: ConstantTimeEq>(computed: &[T], claimed: &[T]) -> bool {
+    computed.ct_eq(claimed).into()
+}
 
 /// The 32 bytes that end a macaroon's chain. Together with the macaroon's other fields they are a bearer credential,
 /// so they are neither printed nor compared with `==`.

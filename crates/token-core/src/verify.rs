@@ -1,5 +1,6 @@
 //! Verification: the whole chain first, with all its discharges, then each caveat in order.
 
+mod batch;
 mod error;
 mod explain;
 mod signatures;
@@ -144,11 +145,22 @@ impl<'a> Verifier<'a> {
         key: &RootKey,
     ) -> Result<Verified<'t>, VerifyError> {
         let order = self.confirm(macaroon, discharges, key)?;
+        self.judge_confirmed(macaroon, discharges, &order)
+    }
+
+    /// Judges the caveats and the session of a macaroon. The caller has confirmed its signature and those of its
+    /// discharges, which it passes in this order.
+    fn judge_confirmed<'t>(
+        &self,
+        macaroon: &'t Macaroon,
+        discharges: &[Macaroon],
+        order: &[usize],
+    ) -> Result<Verified<'t>, VerifyError> {
         let mut judging = Judging::new(self);
         judging.verdicts(None, macaroon).collect::<Result<(), _>>()?;
         for index in order {
-            if let Some(discharge) = discharges.get(index) {
-                judging.verdicts(Some(index), discharge).collect::<Result<(), _>>()?;
+            if let Some(discharge) = discharges.get(*index) {
+                judging.verdicts(Some(*index), discharge).collect::<Result<(), _>>()?;
             }
         }
         let Judging { expires_at, legacy_type, .. } = judging;
@@ -274,7 +286,7 @@ impl<'v> Judging<'v> {
 }
 
 /// A verified macaroon: minted under the verifier's key, with caveats that all hold in its context. Only
-/// [`Verifier::verify`] and [`Verifier::verify_with`] make one.
+/// [`Verifier::verify`], [`Verifier::verify_with`] and [`Verifier::verify_many`] make one.
 #[derive(Clone, Copy, Debug)]
 pub struct Verified<'t> {
     macaroon: &'t Macaroon,

@@ -9,6 +9,7 @@
 )]
 
 mod api_documents;
+mod batch;
 mod compat;
 mod ctool;
 mod discharges;
