@@ -1,7 +1,8 @@
-//! Repeats one of the works W1 to W8, for a tool that counts instructions: `scripts/instructions`.
+//! Repeats one of the works W1 to W8, or one of the batches B1 to B3 without a kernel, for a tool that counts
+//! instructions: `scripts/instructions`.
 #![allow(clippy::unwrap_used, reason = "a measurement that cannot be set up stops")]
 
-use token_bench::works;
+use token_bench::{batches, works};
 
 /// The script counts the instructions of this function, which it knows by name.
 #[inline(never)]
@@ -12,8 +13,11 @@ fn counted(work: &dyn Fn(), times: usize) {
 fn main() {
     let mut arguments = std::env::args().skip(1);
     let (name, times) = (arguments.next().unwrap(), arguments.next().unwrap().parse().unwrap());
-    let work = works::all().into_iter().find(|work| work.name == name).unwrap();
+    let works = works::all().into_iter().map(|work| (work.name, work.ours));
+    let batches = batches::all().into_iter().filter(|batch| batch.kernel.is_none());
+    let mut all = works.chain(batches.map(|batch| (batch.name, batch.ours)));
+    let (_, work) = all.find(|(known, _)| *known == name).unwrap();
     // The setup is not counted.
-    (work.ours)();
-    counted(&*work.ours, times);
+    work();
+    counted(&*work, times);
 }

@@ -1,12 +1,13 @@
 //! Measurements.
 //!
 //! - `cargo run --release -p token-bench --bin ratios`: the works W1 to W9 beside the crate `macaroon` and the floor
-//!   that SHA-256 sets.
+//!   that SHA-256 sets, and the batches B1 to B3 beside that floor.
 //! - `scale`: how costs grow with caveats, length, threads and records.
 //! - `durable`, `shared`: the stores on disk beside their bare engines, and a PostgreSQL server beside bare
 //!   connections.
 //! - `churn`: what remains of many tokens that are minted, spent and purged.
-//! - `scripts/instructions`: how many instructions W1 to W8 take, compared with the recorded counts.
+//! - `scripts/instructions`: how many instructions W1 to W8 take, and B1 to B3 one macaroon after the other, compared
+//!   with the recorded counts.
 //! - `cargo bench -p token-bench`: `core` mints, reads, verifies, attenuates and inspects one token; `store` inserts,
 //!   gets and spends a record, by backend; `hostile` reads the worst inputs.
 #![allow(
@@ -17,5 +18,6 @@
 )]
 
 pub mod allocations;
+pub mod batches;
 pub mod machine;
 pub mod works;

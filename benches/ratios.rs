@@ -1,4 +1,5 @@
-//! The works W1 to W9 in nanoseconds, beside the crate `macaroon` and beside the floor that SHA-256 sets.
+//! The works W1 to W9 in nanoseconds, beside the crate `macaroon` and beside the floor that SHA-256 sets, and the
+//! batches B1 to B3 in nanoseconds for each macaroon, beside that floor.
 //!
 //! Writes one JSON document per line to standard output and a table to standard error. All works are measured in one
 //! process, in turn, in batches of some microseconds. The best batch counts: other work of the machine slows some
@@ -15,7 +16,11 @@ use std::hint::black_box;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
-use token_bench::{allocations::Counting, works};
+use token_bench::{
+    allocations::Counting,
+    batches::{self, Batch},
+    works,
+};
 
 #[global_allocator]
 static ALLOCATOR: Counting = Counting::new();
@@ -82,6 +87,28 @@ fn many() {
     }
 }
 
+/// A batch for each macaroon in it. The floor is that of single chains.
+fn report(batch: &Batch, batch_ns: f64, block_ns: f64) {
+    #[expect(clippy::cast_precision_loss, reason = "some hundreds")]
+    let (macaroons, blocks) = (batches::MACAROONS as f64, batch.blocks as f64);
+    let (ours_ns, floor_ns) = (batch_ns / macaroons, blocks * block_ns / macaroons);
+    let kernel = batch.kernel.map_or("one by one".to_owned(), |kernel| format!("{kernel:?}"));
+    let what = format!("{}, {kernel}", batch.what);
+    let x_floor = ours_ns / floor_ns;
+    eprintln!("{:<4} {what:<44} {ours_ns:>8.1} {floor_ns:>8.1} {x_floor:>8.3}", batch.name);
+    println!(
+        "{}",
+        json!({
+            "work": batch.name,
+            "what": batch.what,
+            "kernel": kernel,
+            "ours_ns": rounded(ours_ns, 10.0),
+            "floor_ns": rounded(floor_ns, 10.0),
+            "x_floor": rounded(x_floor, 1000.0),
+        })
+    );
+}
+
 fn rounded(value: f64, scale: f64) -> Value {
     json!((value * scale).round() / scale)
 }
@@ -91,9 +118,12 @@ fn main() {
     let mut floor = Timed::new(&thousand_blocks);
     let mut timed: Vec<_> =
         works.iter().map(|work| (Timed::new(&*work.ours), work.oracle.as_deref().map(Timed::new))).collect();
+    let batches = batches::all();
+    let mut timed_batches: Vec<_> = batches.iter().map(|batch| Timed::new(&*batch.ours)).collect();
     let start = Instant::now();
     while start.elapsed() < BUDGET {
         floor.batch();
+        timed_batches.iter_mut().for_each(Timed::batch);
         for (ours, oracle) in &mut timed {
             ours.batch();
             if let Some(oracle) = oracle {
@@ -142,6 +172,10 @@ fn main() {
             cell(x_floor, 2),
             allocations
         );
+    }
+    eprintln!();
+    for (batch, timed) in batches.iter().zip(&timed_batches) {
+        report(batch, timed.best_ns, block_ns);
     }
     many();
 }

@@ -13,8 +13,8 @@ use token_test::world::{SPACE, START, World};
 /// A secret as the authority draws it.
 const SECRET: &[u8; 32] = b"\x5e\x0c\xf3\x91\x28\xb7\x4a\xd6\x13\x89\xee\x42\xa0\x7f\x35\xc8\x61\x1d\x94\xbb\x0a\xe7\x56\x2f\xd3\x78\x8c\x49\xf0\x26\xb1\x6d";
 const LOCATION: &str = "onezone";
-const ID: &str = "vcPiHpi0xfmkVNtJtyCH5SoGm5ZlwbQuzPhDE0x3hUc";
-const CAVEAT: &str = "tokenType = space_support_token";
+pub(crate) const ID: &str = "vcPiHpi0xfmkVNtJtyCH5SoGm5ZlwbQuzPhDE0x3hUc";
+pub(crate) const CAVEAT: &str = "tokenType = space_support_token";
 const ADDED: &str = "time < 1700604800";
 /// The location of the invitation of W3.
 pub const DOMAIN: &str = "domain.example.com";
@@ -60,7 +60,7 @@ const fn message_blocks(len: usize) -> usize {
 }
 
 /// One HMAC under a new key: the padded key twice, the message, and the inner digest.
-const fn hmac_blocks(len: usize) -> usize {
+pub(crate) const fn hmac_blocks(len: usize) -> usize {
     2 + message_blocks(len) + 1
 }
 
