@@ -645,11 +645,11 @@ fn a_damaged_generation_is_replaced_by_revoking() {
 
     let database = redb::Database::open(&path).unwrap();
     let write = database.begin_write().unwrap();
-    let table = redb::TableDefinition::<&[u8], &[u8]>::new("onetoken");
+    let table = redb::TableDefinition::<&[u8], &[u8]>::new("generations");
     {
         let mut table = write.open_table(table).unwrap();
         let (key, mut value) = {
-            let (key, value) = table.range([6].as_slice()..[7].as_slice()).unwrap().next().unwrap().unwrap();
+            let (key, value) = table.range::<&[u8]>(..).unwrap().next().unwrap().unwrap();
             (key.value().to_vec(), value.value().to_vec())
         };
         *value.last_mut().unwrap() ^= 1;

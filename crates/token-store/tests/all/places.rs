@@ -221,7 +221,7 @@ fn another_version_is_told_by_its_number() {
         {
             let name = redb::TableDefinition::<&[u8], &[u8]>::new("onetoken");
             let mut table = transaction.open_table(name).unwrap();
-            table.insert(b"\0format".as_slice(), version.to_be_bytes().as_slice()).unwrap();
+            table.insert(b"format".as_slice(), version.to_be_bytes().as_slice()).unwrap();
         }
         transaction.commit().unwrap();
         drop(database);
