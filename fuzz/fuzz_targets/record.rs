@@ -13,7 +13,7 @@ fuzz_target!(|bytes: &[u8]| {
     damaged(Record::from_bytes(id.clone(), bytes).map(drop));
     damaged(Generation::from_bytes(&subject, bytes).map(drop));
 
-    let value = sound(b"\x01id", bytes);
+    let value = sound(b"\x01id\0", bytes);
     match Record::from_bytes(id.clone(), &value) {
         Ok(record) => {
             // No store holds a name, metadata or an entity that is too long, but a forger may.

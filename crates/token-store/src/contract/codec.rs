@@ -266,9 +266,19 @@ impl Revocation {
     }
 }
 
-/// The key of a record.
+/// The key of a record. It ends with 00, and each byte 00 of the id has ff after it. So the keys have the order of the
+/// ids, and what follows an end can be told from the rest of an id.
 pub(crate) fn record_key(id: &TokenId) -> Vec<u8> {
-    [&[RECORD], id.as_bytes()].concat()
+    let mut key = Vec::with_capacity(id.as_bytes().len().saturating_add(3));
+    key.push(RECORD);
+    for byte in id.as_bytes() {
+        key.push(*byte);
+        if *byte == 0 {
+            key.push(0xff);
+        }
+    }
+    key.push(0);
+    key
 }
 
 /// The key of the generation of a subject.

@@ -6,8 +6,8 @@
 //! 00 "newest"                          the newest creation time that was seen, to within ten minutes
 //! 00 "revoked before"                  records created before this time are revoked
 //! 00 "last event"                      the number of the next event, and the tag of the last
-//! 01 id                                a record
-//! 02 len(id) id claim                  a claim on a record with a use limit
+//! 01 id' 00                            a record
+//! 01 id' 00 01 claim                   a claim on a record with a use limit
 //! 03 len(kind) kind len(id) id token   index: the records about a resource
 //! 04 len(kind) kind len(id) id token   index: the records of an issuer
 //! 05 expiry token                      index: the records that expire
@@ -18,6 +18,7 @@
 //! 0a number                            an event
 //! ```
 //!
+//! In id', each byte 00 has ff after it, so that the keys have the order of the ids.
 //! Lengths are u32 and times are u64, big-endian, so that byte order is the order of a listing. Every part of variable
 //! length except the last has its length before it. So no two keys with different parts are equal, and no key of one
 //! entity begins like those of another.
@@ -29,8 +30,7 @@
 //! What a commit costs is the pages that it rewrites, so that keys written together should stand together. Four steps
 //! lead there:
 //!
-//! 1. A claim stands beside its record: its key is that of the record, with an end that keeps the order of the ids, and
-//!    then the claim. (Not yet.)
+//! 1. A claim stands beside its record, whose key is the beginning of the claim's.
 //! 2. The index of spent records has a running number after the time. The stored value of the record keeps the number.
 //!    (Not yet.)
 //! 3. The indexes by resource and issuer have the number of a bucket of 1,024 inserts first, then the SHA-256 of the
@@ -53,7 +53,6 @@ pub(crate) const VERSION: u32 = 1;
 
 // The first byte of a key names its space.
 pub(crate) const META: u8 = 0;
-pub(crate) const CLAIM: u8 = 2;
 pub(crate) const RESOURCE: u8 = 3;
 pub(crate) const ISSUER: u8 = 4;
 pub(crate) const EXPIRY: u8 = 5;
@@ -77,11 +76,8 @@ pub(crate) const NEWEST: &[u8] = b"\0newest";
 /// The key of the state of the log of events.
 pub(crate) const LOG: &[u8] = b"\0last event";
 
-/// The prefix of all records.
+/// The prefix of all records and claims.
 pub(crate) const RECORDS: &[u8] = &[RECORD];
-
-/// The prefix of all claims.
-pub(crate) const CLAIMS: &[u8] = &[CLAIM];
 
 /// The prefix of the index entries by expiry.
 pub(crate) const EXPIRIES: &[u8] = &[EXPIRY];
@@ -94,6 +90,35 @@ pub(crate) const ALL_LEFT: &[u8] = &[LEFT];
 
 /// The prefix of all events.
 pub(crate) const EVENTS: &[u8] = &[EVENT];
+
+/// Returns the token that the key of a record names.
+pub(crate) fn record_of(key: &[u8]) -> Option<TokenId> {
+    let (id, rest) = record_part(key)?;
+    rest.is_empty().then_some(id)
+}
+
+/// Returns the token of the key of a record or a claim.
+pub(crate) fn token_of(key: &[u8]) -> Option<TokenId> {
+    record_part(key).map(|(id, _)| id)
+}
+
+// Splits the key of a record or a claim after the part of the record.
+fn record_part(key: &[u8]) -> Option<(TokenId, &[u8])> {
+    let mut rest = key.strip_prefix(RECORDS)?;
+    let mut id = Vec::with_capacity(rest.len());
+    loop {
+        let (part, end) = rest.split_at_checked(rest.iter().position(|byte| *byte == 0)?)?;
+        id.extend_from_slice(part);
+        match end {
+            [0, 0xff, more @ ..] => {
+                id.push(0);
+                rest = more;
+            }
+            [_, end @ ..] => return Some((TokenId::new(id).ok()?, end)),
+            [] => return None,
+        }
+    }
+}
 
 /// The key of a claim.
 pub(crate) fn claim(id: &TokenId, claim: &ClaimId) -> Vec<u8> {
@@ -114,13 +139,17 @@ pub(crate) fn require_format(value: Option<&[u8]>) -> Result<(), StoreError> {
 
 /// The prefix of the claims on a record.
 pub(crate) fn claims(id: &TokenId) -> Vec<u8> {
-    key(CLAIM, &[&codec::part_len(id.as_bytes()), id.as_bytes()])
+    let mut prefix = record(id);
+    prefix.push(1);
+    prefix
 }
 
 /// Returns the token and the claim that the key of a claim names.
 pub(crate) fn claim_of(key: &[u8]) -> Option<(TokenId, ClaimId)> {
-    let (id, claim) = part(key.strip_prefix(CLAIMS)?)?;
-    Some((TokenId::new(id).ok()?, ClaimId::new(claim).ok()?))
+    match record_part(key)? {
+        (id, [1, claim @ ..]) => Some((id, ClaimId::new(claim).ok()?)),
+        _ => None,
+    }
 }
 
 /// The prefix of the index entries of a resource.
@@ -195,8 +224,10 @@ pub(crate) fn entry_of(key: &[u8]) -> Option<Entry> {
     let id = |bytes: &[u8]| TokenId::new(bytes).ok();
     match *space {
         META => [FORMAT, COMMITS, REVOKED_BEFORE, NEWEST, LOG].contains(&key).then_some(Entry::Meta),
-        RECORD => id(rest).map(Entry::Record),
-        CLAIM => claim_of(key).map(|(id, _)| Entry::Claim(id)),
+        RECORD => match claim_of(key) {
+            Some((id, _)) => Some(Entry::Claim(id)),
+            None => record_of(key).map(Entry::Record),
+        },
         RESOURCE | ISSUER => {
             let (_, rest) = part(rest)?;
             id(part(rest)?.1).map(Entry::Index)
@@ -280,7 +311,41 @@ mod tests {
         let (c, bc) = (ClaimId::new(*b"c").unwrap(), ClaimId::new(*b"bc").unwrap());
         assert_ne!(claim(&ab, &c), claim(&a, &bc));
         assert!(!claims(&ab).starts_with(&claims(&a)));
+        assert!(!claims(&ab).starts_with(&record(&a)));
         assert!(!resource(&entity("a", "bc")).starts_with(&resource(&entity("a", "b"))));
+    }
+
+    #[test]
+    fn records_are_in_the_order_of_their_ids_each_before_its_claims() {
+        let bytes = [0, 1, b'a', 0xfe, 0xff];
+        let ones = bytes.iter().map(|a| vec![*a]);
+        let twos = bytes.iter().flat_map(|a| bytes.map(|b| vec![*a, b]));
+        let threes =
+            bytes.iter().flat_map(|a| bytes.iter().flat_map(move |b| bytes.map(|c| vec![*a, *b, c])));
+        let mut all: Vec<Vec<u8>> = ones.chain(twos).chain(threes).collect();
+        all.sort();
+        let claimed: Vec<ClaimId> = all.iter().map(|claim| ClaimId::new(claim.clone()).unwrap()).collect();
+        let mut keys = Vec::new();
+        for id in &all {
+            let id = TokenId::new(id.clone()).unwrap();
+            keys.push(record(&id));
+            assert_eq!((record_of(&record(&id)), claim_of(&record(&id))), (Some(id.clone()), None));
+            for by in &claimed {
+                let key = claim(&id, by);
+                assert_eq!((record_of(&key), claim_of(&key)), (None, Some((id.clone(), by.clone()))));
+                keys.push(key);
+            }
+        }
+        assert!(keys.is_sorted_by(|a, b| a < b));
+    }
+
+    #[test]
+    fn a_key_that_no_id_has_is_refused() {
+        for key in
+            [&[1][..], &[1, 0], &[1, b'a'], &[1, b'a', 0, 1], &[1, b'a', 0, 2, b'c'], &[1, b'a', 0, 0xff]]
+        {
+            assert!(entry_of(key).is_none(), "{key:?}");
+        }
     }
 
     #[test]

@@ -57,7 +57,7 @@ impl Listing {
             Some(place) => layout::next([&self.prefix, place].concat()),
         };
         // One more than requested, to detect the last page.
-        let mut pairs = view.scan(&from, &self.end, limit.saturating_add(1))?;
+        let mut pairs = self.scan(view, from, limit.saturating_add(1))?;
         let more = pairs.len() > limit;
         pairs.truncate(limit);
         let next = more.then(|| match (pairs.last(), after) {
@@ -66,6 +66,25 @@ impl Listing {
             (None, None) => self.cursor(&[]),
         });
         Ok((pairs, next))
+    }
+
+    // Returns the first `limit` pairs of the listing from a key on.
+    fn scan(&self, view: &impl View, mut from: Vec<u8>, limit: usize) -> Result<Vec<Pair>, StoreError> {
+        if !self.is_of_records() {
+            return view.scan(&from, &self.end, limit);
+        }
+        let mut records = Vec::new();
+        while records.len() < limit {
+            let pairs = view.scan(&from, &self.end, limit.saturating_sub(records.len()))?;
+            let Some((last, _)) = pairs.last() else { break };
+            // A record may have many claims, which are not read.
+            from = match layout::token_of(last) {
+                Some(id) => layout::after_all(&layout::claims(&id)),
+                None => layout::next(last.clone()),
+            };
+            records.extend(pairs.into_iter().filter(|(key, _)| layout::claim_of(key).is_none()));
+        }
+        Ok(records)
     }
 
     /// Returns the cursor to the page after this key.
@@ -87,7 +106,10 @@ impl Listing {
 
     /// Returns the token of a key.
     pub(crate) fn token(&self, key: &[u8]) -> Result<TokenId, StoreError> {
-        layout::token(key, self.token_at)
+        match self.is_of_records() {
+            true => layout::record_of(key).ok_or(StoreError::Corrupt { what: "the key of a record" }),
+            false => layout::token(key, self.token_at),
+        }
     }
 }
 

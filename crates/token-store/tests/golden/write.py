@@ -63,6 +63,10 @@ def put(key, payload):
     PAIRS.append((key, value + check(key, value)))
 
 
+def record_key(token):
+    return b"\1" + token.replace(b"\0", b"\0\xff") + b"\0"
+
+
 KEY = bytes(range(32))
 NONCE = bytes(range(100, 112))
 
@@ -79,13 +83,13 @@ owner = (
 )
 root_key = sealed(1, KEY, NONCE, b"\x07" * 32, owner)
 put(
-    b"\1" + token,
+    record_key(token),
     blob(b"space-support") + optional(entity(*space)) + entity(*user) + root_key
     + varint(1_500_000_000) + optional(varint(1_600_000_000)) + optional(varint(300)) + blob(b"a body") + varint(2)
     + optional(varint(1_500_000_009)) + optional(None) + optional(blob(b"a name")) + blob(b"metadata"),
 )
-put(b"\2" + length(token) + token + b"claim", varint(299) + b"\0" + bytes(range(1, 9)) + optional(entity(*user)) + varint(1_500_000_009))
-put(b"\2" + length(token) + token + b"repeated", varint(298) + b"\1" + bytes(range(11, 19)) + optional(None) + varint(1_500_000_009))
+put(record_key(token) + b"\1" + b"claim", varint(299) + b"\0" + bytes(range(1, 9)) + optional(entity(*user)) + varint(1_500_000_009))
+put(record_key(token) + b"\1" + b"repeated", varint(298) + b"\1" + bytes(range(11, 19)) + optional(None) + varint(1_500_000_009))
 put(b"\3" + length(space[0]) + space[0] + length(space[1]) + space[1] + token, b"")
 put(b"\4" + length(user[0]) + user[0] + length(user[1]) + user[1] + token, b"")
 put(b"\5" + struct.pack(">Q", 1_600_000_000) + token, b"")
@@ -100,7 +104,7 @@ owner = (
 )
 root_key = sealed(1, KEY, NONCE, b"\x08" * 32, owner)
 put(
-    b"\1" + token,
+    record_key(token),
     blob(b"access") + optional(None) + entity(*user) + root_key
     + varint(0) + optional(None) + optional(None) + blob(b"") + varint(2**64 - 1) + optional(None)
     + optional(varint(1_400_000_000) + optional(entity(*user)) + blob(b"lost") + b"\1") + optional(None) + blob(b""),

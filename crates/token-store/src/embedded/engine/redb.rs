@@ -37,10 +37,9 @@ type OpenTable = ReadOnlyTable<&'static [u8], &'static [u8]>;
 type Range<'a> = (Bound<&'a [u8]>, Bound<&'a [u8]>);
 
 /// The table of each space, in order. Its keys lack their first byte, which names the space.
-const TABLES: [(u8, Table); 11] = [
+const TABLES: [(u8, Table); 10] = [
     (layout::META, Table::new("onetoken")),
     (layout::RECORD, Table::new("records")),
-    (layout::CLAIM, Table::new("claims")),
     (layout::RESOURCE, Table::new("resources")),
     (layout::ISSUER, Table::new("issuers")),
     (layout::EXPIRY, Table::new("expiries")),

@@ -77,7 +77,11 @@ impl<E: Engine> Kv<E> {
         let before = self.read(|view| revoke_before(view))?;
         let scan = |from: &[u8], end: &[u8]| self.read(|view| view.scan(from, end, PAGE));
         each(layout::RECORDS, scan, |(key, value)| {
-            let id = layout::token(key, layout::RECORDS.len())?;
+            if layout::claim_of(key).is_some() {
+                add(&mut counts.claims, 1);
+                return Ok(());
+            }
+            let id = layout::record_of(key).ok_or(StoreError::Corrupt { what: "the key of a record" })?;
             add(&mut counts.records, 1);
             let record = match Record::from_bytes(id, value) {
                 Err(StoreError::Corrupt { .. }) => {
@@ -92,7 +96,6 @@ impl<E: Engine> Kv<E> {
             Ok(())
         })?;
         counts.generations = count(layout::GENERATIONS, scan)?;
-        counts.claims = count(layout::CLAIMS, scan)?;
         // Claims of purged records no longer count.
         each(layout::ALL_LEFT, scan, |(key, _)| {
             let claims = layout::claims(&layout::token(key, layout::ALL_LEFT.len())?);

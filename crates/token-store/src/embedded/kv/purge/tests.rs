@@ -31,7 +31,7 @@ impl View for DamagedView<'_> {
     }
 
     fn range(&self, from: &[u8], to: &[u8], limit: usize) -> Result<Vec<Pair>, StoreError> {
-        match from.starts_with(layout::CLAIMS) {
+        match from.starts_with(&layout::claims(&TokenId::new(*b"token").unwrap())) {
             true => Err(StoreError::Corrupt { what: "a page" }),
             false => self.0.scan(from, to, limit),
         }
@@ -186,4 +186,35 @@ fn an_interrupted_purge_grants_nothing_anew() {
             assert!(store.check(None).unwrap().is_sound(), "{name}");
         }
     }
+}
+
+#[test]
+fn a_listing_passes_over_claims() {
+    let (keys, store) = (KeyRing::generate().unwrap(), Kv::new(Memory::default()));
+    // Ids of which one is the beginning of the next.
+    let ids: Vec<TokenId> = (1..=4).map(|len| TokenId::new(vec![0; len]).unwrap()).collect();
+    for (number, id) in (0..).zip(&ids) {
+        let mut record = record(&keys);
+        record.id = id.clone();
+        assert_eq!(store.insert(&record).unwrap(), Insert::Inserted);
+        for number in 0..number * 7 {
+            let _spent = store.spend(id, &claim(number), &USE).unwrap();
+        }
+    }
+    for limit in 1..=5 {
+        let (mut found, mut after) = (Vec::new(), None);
+        loop {
+            let page = store.list(&Filter::All, after.as_ref(), limit).unwrap();
+            found.extend(page.records.into_iter().map(|record| (record.id, record.uses)));
+            after = page.next;
+            if after.is_none() {
+                break;
+            }
+        }
+        assert_eq!(found, ids.iter().cloned().zip([0, 7, 14, 21]).collect::<Vec<_>>());
+    }
+    let counts = store.counts().unwrap();
+    assert_eq!((counts.records, counts.claims), (4, 42));
+    assert_eq!(store.claims(&ids[1], None, 99).unwrap().len(), 7);
+    assert!(store.check(None).unwrap().is_sound());
 }
