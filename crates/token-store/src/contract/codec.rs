@@ -172,12 +172,28 @@ impl Claim {
     }
 }
 
-/// Decodes the record `id` from the value under its key.
-pub(crate) fn decode_record(key: &[u8], id: TokenId, value: &[u8]) -> Result<Record, StoreError> {
+/// Decodes the record `id`, and what its store keeps with it, from the value under its key.
+pub(crate) fn decode_record<'a, W: Deserialize<'a>>(
+    key: &[u8],
+    id: TokenId,
+    value: &'a [u8],
+) -> Result<(Record, W), StoreError> {
     #[derive(Deserialize)]
-    struct V1(#[serde(with = "RecordV1")] Record);
-    let V1(record) = decode(key, value)?;
-    Ok(Record { id, ..record })
+    struct V1<W>(#[serde(with = "RecordV1")] Record, W);
+    let V1(record, with) = decode(key, value)?;
+    Ok((Record { id, ..record }, with))
+}
+
+/// Encodes a record, and what its store keeps with it.
+pub(crate) fn encode_record<W: Serialize>(record: &Record, with: &W) -> Result<Vec<u8>, StoreError> {
+    #[derive(Serialize)]
+    struct V1<'a, W>(#[serde(with = "RecordV1")] &'a Record, &'a W);
+    record.resource.iter().chain([&record.issuer]).try_for_each(check_entity)?;
+    check_len(record.body.len(), Record::MAX_BODY_LEN)?;
+    check_name(record.name.as_deref())?;
+    check_metadata(&record.metadata)?;
+    record.revocation.iter().try_for_each(check_revocation)?;
+    encode(&record_key(&record.id), &V1(record, with))
 }
 
 impl Record {
@@ -186,14 +202,7 @@ impl Record {
     /// # Errors
     /// [`StoreError::TooLarge`].
     pub fn to_bytes(&self) -> Result<Vec<u8>, StoreError> {
-        #[derive(Serialize)]
-        struct V1<'a>(#[serde(with = "RecordV1")] &'a Record);
-        self.resource.iter().chain([&self.issuer]).try_for_each(check_entity)?;
-        check_len(self.body.len(), Self::MAX_BODY_LEN)?;
-        check_name(self.name.as_deref())?;
-        check_metadata(&self.metadata)?;
-        self.revocation.iter().try_for_each(check_revocation)?;
-        encode(&record_key(&self.id), &V1(self))
+        encode_record(self, &())
     }
 
     /// Decodes the record `id` from the result of [`to_bytes`](Self::to_bytes).
@@ -201,7 +210,7 @@ impl Record {
     /// # Errors
     /// [`StoreError::Corrupt`] if the bytes are damaged or are those of another record, [`StoreError::NewerVersion`].
     pub fn from_bytes(id: TokenId, bytes: &[u8]) -> Result<Self, StoreError> {
-        decode_record(&record_key(&id), id, bytes)
+        decode_record(&record_key(&id), id, bytes).map(|(record, ())| record)
     }
 }
 

@@ -43,13 +43,18 @@ impl CheckReport {
     /// Counts a record, and reports whether it is damaged and, given a key ring, whether its key opens. Returns the
     /// record if it is sound. For a store of your own.
     pub fn record(&mut self, id: &TokenId, stored: &[u8], keys: Option<&KeyRing>) -> Option<Record> {
+        let record = Record::from_bytes(id.clone(), stored).ok();
+        self.found(id, record.as_ref(), keys);
+        record
+    }
+
+    /// Does the same for a record that was decoded; `None` if it is damaged.
+    pub(crate) fn found(&mut self, id: &TokenId, record: Option<&Record>, keys: Option<&KeyRing>) {
         add(&mut self.records, 1);
-        let Ok(record) = Record::from_bytes(id.clone(), stored) else {
-            self.find(Fault::DamagedRecord, Some(id));
-            return None;
-        };
-        self.opens(keys, &record.root_key, record.owner());
-        Some(record)
+        match record {
+            Some(record) => self.opens(keys, &record.root_key, record.owner()),
+            None => self.find(Fault::DamagedRecord, Some(id)),
+        }
     }
 
     /// Reports a record with more uses than its limit or fewer uses than claims. For a store of your own.

@@ -2,7 +2,7 @@
 
 use std::{
     path::Path,
-    sync::atomic::{AtomicU64, AtomicUsize, Ordering},
+    sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering},
 };
 
 use token_core::UnixTime;
@@ -12,13 +12,14 @@ use crate::{
     Page, Raise, Record, Refund, Reinstate, Revocation, Revoke, Spend, StoreError, TokenId, Use,
     contract::codec::{self, Claim},
     embedded::copy::Copy,
-    embedded::engine::{Engine, Pair, View},
+    embedded::engine::{Engine, View},
     embedded::layout,
     embedded::listing::Listing,
     kit,
     owned::Owned,
 };
 use group::{Draft, Group};
+use stored::{Stored, listed, stored};
 
 mod admin;
 mod check;
@@ -26,6 +27,7 @@ mod events;
 mod group;
 mod newest;
 mod purge;
+mod stored;
 
 /// A store over an engine.
 ///
@@ -38,6 +40,9 @@ pub(crate) struct Kv<E> {
     revoked_before: AtomicU64,
     // The number of calls about to set `revoked_before`. While it is not 0, the disk may be ahead of it.
     revoking: AtomicUsize,
+    // The number of the next spend. A restart may begin again at 0: the numbers keep the index entries of one second
+    // together, and the ids in the entries tell them apart.
+    spends: AtomicU32,
     // The engine's files, if they are a copy for inspection.
     copy: Option<Owned<Copy>>,
 }
@@ -46,7 +51,14 @@ impl<E: Engine> Kv<E> {
     /// Makes a store on a new engine.
     pub(crate) fn new(engine: E) -> Self {
         let (revoked_before, revoking) = (AtomicU64::new(0), AtomicUsize::new(0));
-        Self { engine: Owned::new(engine), group: Group::new(), revoked_before, revoking, copy: None }
+        Self {
+            engine: Owned::new(engine),
+            group: Group::new(),
+            revoked_before,
+            revoking,
+            spends: AtomicU32::new(0),
+            copy: None,
+        }
     }
 
     /// Opens the store in the engine.
@@ -113,7 +125,7 @@ impl<E: Engine> Kv<E> {
                 if is_name_taken(draft, &new)? {
                     return Ok(Some(Insert::NameTaken));
                 }
-                put_new(draft, &new)?;
+                put_new(draft, new)?;
                 Ok(Some(Insert::Inserted))
             })?;
             match inserted {
@@ -125,8 +137,8 @@ impl<E: Engine> Kv<E> {
 
     pub(crate) fn get(&self, id: &TokenId) -> Result<Option<Record>, StoreError> {
         self.read(|view| {
-            let Some(record) = record(view, id)? else { return Ok(None) };
-            Ok(Some(kit::revoked_before(record, self.noted_revoke_before(view)?)))
+            let Some(found) = stored(view, id)? else { return Ok(None) };
+            Ok(Some(kit::revoked_before(found.record, self.noted_revoke_before(view)?)))
         })
     }
 
@@ -137,24 +149,28 @@ impl<E: Engine> Kv<E> {
     fn spend_as(&self, id: &TokenId, claim: &ClaimId, by: &Use, grant: GrantId) -> Result<Spend, StoreError> {
         by.consumer.iter().try_for_each(codec::check_entity)?;
         let (id, claim, by) = (id.clone(), claim.clone(), by.clone());
+        let number = self.spends.fetch_add(1, Ordering::Relaxed);
         self.write(move |draft| {
-            let Some(mut record) = record(draft, &id)? else { return Ok(Spend::Absent) };
-            if record.use_limit.is_some()
+            let Some(mut stored) = stored(draft, &id)? else { return Ok(Spend::Absent) };
+            if stored.use_limit.is_some()
                 && let Some(Held { uses_left, grant, .. }) = draft.answer_again(&id, &claim)?
             {
                 return Ok(Spend::Spent { uses_left: Some(uses_left), grant: Some(grant), repeated: true });
             }
-            record = kit::revoked_before(record, revoke_before(draft)?);
-            let spent = kit::spend(&mut record, grant, by.at);
+            stored.record = kit::revoked_before(stored.record, revoke_before(draft)?);
+            let spent = kit::spend(&mut stored, grant, by.at);
             let Spend::Spent { uses_left, .. } = spent else { return Ok(spent) };
             if let Some(uses_left) = uses_left {
                 let key = layout::claim(&id, &claim);
                 let held = Held { uses_left, grant, spent: by };
                 draft.put_value(key, &Claim::new(held, false))?;
             }
-            draft.put_record(&record)?;
-            if let Some(at) = record.spent_at() {
-                draft.put_value(layout::entry(layout::spent(at), &id), &())?;
+            if stored.is_spent() {
+                stored.numbers.spent = number;
+            }
+            draft.put_record(&stored)?;
+            if let Some(entry) = stored.spent_entry() {
+                draft.put_value(entry, &())?;
             }
             Ok(spent)
         })
@@ -171,7 +187,7 @@ impl<E: Engine> Kv<E> {
     pub(crate) fn refund(&self, id: &TokenId, claim: &ClaimId, grant: GrantId) -> Result<Refund, StoreError> {
         let (id, key) = (id.clone(), layout::claim(id, claim));
         self.write(move |draft| {
-            let Some(mut record) = record(draft, &id)? else { return Ok(Refund::Absent) };
+            let Some(mut stored) = stored(draft, &id)? else { return Ok(Refund::Absent) };
             let Some(value) = draft.get(&key)? else { return Ok(Refund::NotClaimed) };
             let claim: Claim = codec::decode(&key, &value)?;
             let answered_again = claim.answered_again;
@@ -181,15 +197,15 @@ impl<E: Engine> Kv<E> {
             if answered_again {
                 return Ok(Refund::Kept);
             }
-            if let Some(at) = record.spent_at() {
-                draft.remove(layout::entry(layout::spent(at), &id));
+            if let Some(entry) = stored.spent_entry() {
+                draft.remove(entry);
             }
-            record.uses = record
+            stored.uses = stored
                 .uses
                 .checked_sub(1)
                 .ok_or(StoreError::Corrupt { what: "a claim on a record without uses" })?;
             draft.remove(key);
-            draft.put_record(&record)?;
+            draft.put_record(&stored)?;
             Ok(Refund::Refunded)
         })
     }
@@ -198,8 +214,8 @@ impl<E: Engine> Kv<E> {
         codec::check_revocation(revocation)?;
         let (id, revocation) = (id.clone(), revocation.clone());
         self.write(move |draft| {
-            let Some(mut record) = record(draft, &id)? else { return Ok(Revoke::Absent) };
-            revoke(draft, &mut record, &revocation)?;
+            let Some(mut stored) = stored(draft, &id)? else { return Ok(Revoke::Absent) };
+            revoke(draft, &mut stored, &revocation)?;
             Ok(Revoke::Revoked)
         })
     }
@@ -207,12 +223,12 @@ impl<E: Engine> Kv<E> {
     pub(crate) fn reinstate(&self, id: &TokenId) -> Result<Reinstate, StoreError> {
         let id = id.clone();
         self.write(move |draft| {
-            let Some(record) = record(draft, &id)? else { return Ok(Reinstate::Absent) };
-            let mut record = kit::revoked_before(record, revoke_before(draft)?);
-            let was_revoked = record.is_revoked();
-            let reinstated = kit::reinstate(&mut record);
+            let Some(mut stored) = stored(draft, &id)? else { return Ok(Reinstate::Absent) };
+            stored.record = kit::revoked_before(stored.record, revoke_before(draft)?);
+            let was_revoked = stored.is_revoked();
+            let reinstated = kit::reinstate(&mut stored);
             if was_revoked && reinstated == Reinstate::Reinstated {
-                draft.put_record(&record)?;
+                draft.put_record(&stored)?;
                 events::append(draft, Event::Reinstated(id))?;
             }
             Ok(reinstated)
@@ -222,14 +238,14 @@ impl<E: Engine> Kv<E> {
     pub(crate) fn amend(&self, id: &TokenId, amendment: &Amendment) -> Result<Amend, StoreError> {
         let (id, amendment) = (id.clone(), amendment.clone());
         self.write(move |draft| {
-            let Some(mut record) = record(draft, &id)? else { return Ok(Amend::Absent) };
-            let old = name_entry(&record);
-            kit::amend(&mut record, &amendment);
-            let new = name_entry(&record);
-            if old != new && is_name_taken(draft, &record)? {
+            let Some(mut stored) = stored(draft, &id)? else { return Ok(Amend::Absent) };
+            let old = stored.name_entry();
+            kit::amend(&mut stored, &amendment);
+            let new = stored.name_entry();
+            if old != new && is_name_taken(draft, &stored)? {
                 return Ok(Amend::NameTaken);
             }
-            draft.put_record(&record)?;
+            draft.put_record(&stored)?;
             if old != new {
                 old.into_iter().for_each(|entry| draft.remove(entry));
                 new.into_iter().try_for_each(|entry| draft.put_value(entry, &()))?;
@@ -250,7 +266,8 @@ impl<E: Engine> Kv<E> {
             let mut page = Page { records: Vec::new(), damaged: Vec::new(), next };
             let before = self.noted_revoke_before(view)?;
             for pair in &pairs {
-                let record = listed(view, &listing, pair).map(|record| kit::revoked_before(record, before));
+                let found = listed(view, &listing, pair);
+                let record = found.map(|stored| kit::revoked_before(stored.record, before));
                 page.add(listing.token(&pair.0)?, record)?;
             }
             Ok(page)
@@ -305,11 +322,11 @@ fn revoke_before(view: &impl View) -> Result<UnixTime, StoreError> {
 }
 
 // Revokes the record, unless its present revocation stands. Returns whether it changed.
-fn revoke(draft: &mut Draft<'_>, record: &mut Record, revocation: &Revocation) -> Result<bool, StoreError> {
-    let changed = kit::revoke(record, revocation);
+fn revoke(draft: &mut Draft<'_>, stored: &mut Stored, revocation: &Revocation) -> Result<bool, StoreError> {
+    let changed = kit::revoke(stored, revocation);
     if changed {
-        draft.put_record(record)?;
-        events::append(draft, Event::Revoked(record.id.clone()))?;
+        draft.put_record(stored)?;
+        events::append(draft, Event::Revoked(stored.id.clone()))?;
     }
     Ok(changed)
 }
@@ -322,54 +339,12 @@ fn is_name_taken(view: &impl View, record: &Record) -> Result<bool, StoreError> 
     Ok(holder.is_some_and(|(key, _)| key.get(prefix.len()..) != Some(record.id.as_bytes())))
 }
 
-// The index key of the record's name.
-fn name_entry(record: &Record) -> Option<Vec<u8>> {
-    let prefix = layout::name(&record.issuer, record.name.as_deref()?);
-    Some(layout::entry(prefix, &record.id))
-}
-
-fn record(view: &impl View, id: &TokenId) -> Result<Option<Record>, StoreError> {
-    let key = layout::record(id);
-    view.get(&key)?.map(|value| codec::decode_record(&key, id.clone(), &value)).transpose()
-}
-
-fn listed(view: &impl View, listing: &Listing, pair: &Pair) -> Result<Record, StoreError> {
-    let id = listing.token(&pair.0)?;
-    match listing.is_of_records() {
-        true => codec::decode_record(&pair.0, id, &pair.1),
-        false => indexed(view, id, pair),
-    }
-}
-
-// Returns the record of an index entry. An entry counts only if it agrees with its record: both were written together,
-// and the view is one snapshot.
-fn indexed(view: &impl View, id: TokenId, (key, value): &Pair) -> Result<Record, StoreError> {
-    codec::decode::<()>(key, value)?;
-    let record =
-        record(view, &id)?.ok_or(StoreError::Corrupt { what: "an index entry without its record" })?;
-    if !index_entries(&record).any(|entry| entry == *key) {
-        return Err(StoreError::Corrupt { what: "an index entry that its record contradicts" });
-    }
-    Ok(record)
-}
-
 // Puts a record that is not there yet.
-fn put_new(draft: &mut Draft<'_>, record: &Record) -> Result<(), StoreError> {
-    draft.put_record(record)?;
-    index_entries(record).try_for_each(|entry| draft.put_value(entry, &()))?;
-    newest::see(draft, record.created)
-}
-
-/// Returns the index keys of a record.
-fn index_entries(record: &Record) -> impl Iterator<Item = Vec<u8>> {
-    let prefixes = [
-        record.resource.as_ref().map(layout::resource),
-        Some(layout::issuer(&record.issuer)),
-        record.expires.map(layout::expiry),
-        record.spent_at().map(layout::spent),
-    ];
-    let entries = prefixes.into_iter().flatten().map(|prefix| layout::entry(prefix, &record.id));
-    entries.chain(name_entry(record))
+fn put_new(draft: &mut Draft<'_>, record: Record) -> Result<(), StoreError> {
+    let stored = Stored::new(record);
+    draft.put_record(&stored)?;
+    stored.index_entries().try_for_each(|entry| draft.put_value(entry, &()))?;
+    newest::see(draft, stored.created)
 }
 
 #[cfg(test)]

@@ -12,14 +12,14 @@
 //! 04 len(kind) kind len(id) id token   index: the records of an issuer
 //! 05 expiry token                      index: the records that expire
 //! 06 len(kind) kind id                 the generation of a subject
-//! 07 time token                        index: the spent records by the time of their last use
+//! 07 time number token                 index: the spent records by the time of their last use
 //! 08 token                             a note that claims of a purged record are left
 //! 09 len(kind) kind len(id) id len(name) name token   index: the records of an issuer by name
 //! 0a number                            an event
 //! ```
 //!
 //! In id', each byte 00 has ff after it, so that the keys have the order of the ids.
-//! Lengths are u32 and times are u64, big-endian, so that byte order is the order of a listing. Every part of variable
+//! Lengths and the numbers of spends are u32, and times are u64, big-endian, so that byte order is the order of a listing. Every part of variable
 //! length except the last has its length before it. So no two keys with different parts are equal, and no key of one
 //! entity begins like those of another.
 //!
@@ -31,15 +31,15 @@
 //! lead there:
 //!
 //! 1. A claim stands beside its record, whose key is the beginning of the claim's.
-//! 2. The index of spent records has a running number after the time. The stored value of the record keeps the number.
-//!    (Not yet.)
+//! 2. The index of spent records has the running number of the spend after the time. The value of the record keeps the
+//!    number, by which the entry is found again.
 //! 3. The indexes by resource and issuer have the number of a bucket of 1,024 inserts first, then the SHA-256 of the
 //!    entity. A listing seeks the entity in each bucket, so its order is that of the inserts. (Not yet.)
 //! 4. Ids begin with the time at which the authority drew them. Ids that a host draws at random work as before; their
 //!    records stand at random places, which is slower. (Not yet.)
 //!
-//! Of the numbers of steps 2 and 3, the store keeps the beginning of the next run, so that none is given twice after a
-//! restart. Gaps are harmless.
+//! The store keeps the number of the bucket that it began last, so that each bucket is filled once. The number of a spend
+//! begins again at 0 after a restart, which is harmless: the time before it is another by then.
 
 use token_core::UnixTime;
 
@@ -200,6 +200,11 @@ pub(crate) fn left(id: &TokenId) -> Vec<u8> {
     key(LEFT, &[id.as_bytes()])
 }
 
+/// The key of the index entry of a spent record.
+pub(crate) fn spent_entry(at: UnixTime, number: u32, id: &TokenId) -> Vec<u8> {
+    key(SPENT, &[&at.as_secs().to_be_bytes(), &number.to_be_bytes(), id.as_bytes()])
+}
+
 /// The kind of entry under a key.
 pub(crate) enum Entry {
     /// A number about the whole store.
@@ -238,7 +243,8 @@ pub(crate) fn entry_of(key: &[u8]) -> Option<Entry> {
             id(part(rest)?.1).map(Entry::Index)
         }
         EVENT => event_of(key).map(|_| Entry::Event),
-        EXPIRY | SPENT => id(rest.get(size_of::<u64>()..)?).map(Entry::Index),
+        EXPIRY => id(rest.get(size_of::<u64>()..)?).map(Entry::Index),
+        SPENT => id(rest.get(size_of::<u64>()..)?.get(size_of::<u32>()..)?).map(Entry::Index),
         GENERATION => subject_of(key).map(Entry::Generation),
         LEFT => id(rest).map(Entry::Left),
         _ => None,

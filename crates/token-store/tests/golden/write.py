@@ -86,7 +86,7 @@ put(
     record_key(token),
     blob(b"space-support") + optional(entity(*space)) + entity(*user) + root_key
     + varint(1_500_000_000) + optional(varint(1_600_000_000)) + optional(varint(300)) + blob(b"a body") + varint(2)
-    + optional(varint(1_500_000_009)) + optional(None) + optional(blob(b"a name")) + blob(b"metadata"),
+    + optional(varint(1_500_000_009)) + optional(None) + optional(blob(b"a name")) + blob(b"metadata") + varint(0),
 )
 put(record_key(token) + b"\1" + b"claim", varint(299) + b"\0" + bytes(range(1, 9)) + optional(entity(*user)) + varint(1_500_000_009))
 put(record_key(token) + b"\1" + b"repeated", varint(298) + b"\1" + bytes(range(11, 19)) + optional(None) + varint(1_500_000_009))
@@ -107,7 +107,7 @@ put(
     record_key(token),
     blob(b"access") + optional(None) + entity(*user) + root_key
     + varint(0) + optional(None) + optional(None) + blob(b"") + varint(2**64 - 1) + optional(None)
-    + optional(varint(1_400_000_000) + optional(entity(*user)) + blob(b"lost") + b"\1") + optional(None) + blob(b""),
+    + optional(varint(1_400_000_000) + optional(entity(*user)) + blob(b"lost") + b"\1") + optional(None) + blob(b"") + varint(0),
 )
 put(b"\4" + length(user[0]) + user[0] + length(user[1]) + user[1] + token, b"")
 

@@ -5,7 +5,10 @@ use std::sync::atomic::Ordering;
 use token_core::UnixTime;
 
 use super::{
-    Kv, events, group::Draft, is_name_taken, listed, newest, put_new, record, revoke, revoke_before,
+    Kv, events,
+    group::Draft,
+    is_name_taken, newest, put_new, revoke, revoke_before,
+    stored::{Stored, listed, stored},
 };
 use crate::{
     ClaimId, Counts, Cursor, Event, Events, Filter, Generation, Generations, Held, Item, KeyPlace, Raise,
@@ -33,8 +36,8 @@ impl<E: Engine> Kv<E> {
             let mut sweep = Sweep { changed: 0, damaged: 0, next };
             for pair in &pairs {
                 match listed(draft, &listing, pair) {
-                    Ok(mut record) => {
-                        let changed = revoke(draft, &mut record, &revocation)?;
+                    Ok(mut stored) => {
+                        let changed = revoke(draft, &mut stored, &revocation)?;
                         sweep.changed = sweep.changed.saturating_add(usize::from(changed));
                     }
                     Err(StoreError::Corrupt { .. }) => sweep.damaged = sweep.damaged.saturating_add(1),
@@ -83,16 +86,16 @@ impl<E: Engine> Kv<E> {
             }
             let id = layout::record_of(key).ok_or(StoreError::Corrupt { what: "the key of a record" })?;
             add(&mut counts.records, 1);
-            let record = match Record::from_bytes(id, value) {
+            let stored = match Stored::decode(key, id, value) {
                 Err(StoreError::Corrupt { .. }) => {
                     add(&mut counts.damaged, 1);
                     return Ok(());
                 }
-                record => record?,
+                stored => stored?,
             };
-            add(&mut counts.spent, record.is_spent().into());
-            add(&mut counts.revoked, (record.is_revoked() || record.created < before).into());
-            add(&mut counts.expiring, record.expires.is_some().into());
+            add(&mut counts.spent, stored.is_spent().into());
+            add(&mut counts.revoked, (stored.is_revoked() || stored.created < before).into());
+            add(&mut counts.expiring, stored.expires.is_some().into());
             Ok(())
         })?;
         counts.generations = count(layout::GENERATIONS, scan)?;
@@ -153,10 +156,10 @@ impl<E: Engine> Kv<E> {
             let mut resealed = 0_usize;
             for Reseal { place, old, new } in changes {
                 match place {
-                    KeyPlace::Token(id) => match record(draft, &id)? {
-                        Some(mut record) if record.root_key == old => {
-                            record.root_key = new;
-                            draft.put_record(&record)?;
+                    KeyPlace::Token(id) => match stored(draft, &id)? {
+                        Some(mut stored) if stored.root_key == old => {
+                            stored.root_key = new;
+                            draft.put_record(&stored)?;
                         }
                         _ => continue,
                     },
@@ -225,7 +228,7 @@ fn restore(
     mut record: Record,
     claims: Vec<(ClaimId, Held)>,
 ) -> Result<bool, StoreError> {
-    match super::record(draft, &record.id) {
+    match stored(draft, &record.id) {
         Ok(None) => {}
         Ok(Some(mut standing)) => {
             return match &record.revocation {
@@ -240,10 +243,11 @@ fn restore(
     if is_name_taken(draft, &record)? {
         record.name = None;
     }
-    put_new(draft, &record)?;
+    let id = record.id.clone();
+    put_new(draft, record)?;
     for (claim, held) in claims {
         held.spent.consumer.iter().try_for_each(codec::check_entity)?;
-        let key = layout::claim(&record.id, &claim);
+        let key = layout::claim(&id, &claim);
         // The store it came from may have reported the use to others: it stays spent.
         draft.put_value(key, &Claim::new(held, true))?;
     }

@@ -1,8 +1,11 @@
 //! The check of a whole store for consistency.
 
-use super::{Kv, events, index_entries, newest, record, revoke_before};
+use super::{
+    Kv, events, newest, revoke_before,
+    stored::{Stored, stored},
+};
 use crate::{
-    CheckReport, Fault, KeyRing, Record, StoreError, TokenId,
+    CheckReport, Fault, KeyRing, StoreError, TokenId,
     contract::codec::{self, Claim},
     contract::report::add,
     embedded::engine::{Engine, View},
@@ -51,7 +54,7 @@ impl<V: View> Check<'_, V> {
     fn pair(&mut self, key: &[u8], value: &[u8]) -> Result<(), StoreError> {
         match layout::entry_of(key) {
             Some(Entry::Meta) => self.meta(key, value),
-            Some(Entry::Record(id)) => self.record(&id, value)?,
+            Some(Entry::Record(id)) => self.record(key, &id, value)?,
             Some(Entry::Claim(id)) => self.claim(key, &id, value)?,
             Some(Entry::Index(id)) => self.index(key, &id, value)?,
             Some(Entry::Left(id)) => {
@@ -94,16 +97,18 @@ impl<V: View> Check<'_, V> {
         }
     }
 
-    fn record(&mut self, id: &TokenId, value: &[u8]) -> Result<(), StoreError> {
-        let Some(record) = self.report.record(id, value, self.keys) else { return Ok(()) };
-        for entry in index_entries(&record) {
+    fn record(&mut self, key: &[u8], id: &TokenId, value: &[u8]) -> Result<(), StoreError> {
+        let stored = Stored::decode(key, id.clone(), value).ok();
+        self.report.found(id, stored.as_deref(), self.keys);
+        let Some(stored) = stored else { return Ok(()) };
+        for entry in stored.index_entries() {
             if self.view.get(&entry)?.is_none() {
                 self.report.find(Fault::MissingEntry, Some(id));
             }
         }
         let scan = |from: &[u8], end: &[u8]| self.view.scan(from, end, PAGE);
         let claims = count(&layout::claims(id), scan)?;
-        self.report.uses(&record, claims);
+        self.report.uses(&stored, claims);
         Ok(())
     }
 
@@ -114,8 +119,8 @@ impl<V: View> Check<'_, V> {
             return Ok(());
         }
         match (codec::decode::<Claim>(key, value), found) {
-            (Ok(claim), Some(record)) => {
-                self.report.claim(id, claim.held().uses_left, record.and_then(|record| record.use_limit));
+            (Ok(claim), Some(stored)) => {
+                self.report.claim(id, claim.held().uses_left, stored.and_then(|stored| stored.use_limit));
             }
             // The record of the claim is unknown.
             (Ok(_), None) => add(&mut self.report.claims, 1),
@@ -132,8 +137,8 @@ impl<V: View> Check<'_, V> {
         if codec::decode::<()>(key, value).is_err() {
             self.report.find(Fault::DamagedEntry, Some(id));
         }
-        let agrees = |record: Record| index_entries(&record).any(|entry| entry == key);
-        let agrees = self.sound(id)?.is_none_or(|record| record.is_some_and(agrees));
+        let agrees = |stored: Stored| stored.index_entries().any(|entry| entry == key);
+        let agrees = self.sound(id)?.is_none_or(|stored| stored.is_some_and(agrees));
         if !agrees {
             self.report.find(Fault::StrayEntry, Some(id));
         }
@@ -141,8 +146,8 @@ impl<V: View> Check<'_, V> {
     }
 
     // Returns the record, if any; `None` if it is damaged, which the walk over the records counts.
-    fn sound(&self, id: &TokenId) -> Result<Option<Option<Record>>, StoreError> {
-        match record(self.view, id) {
+    fn sound(&self, id: &TokenId) -> Result<Option<Option<Stored>>, StoreError> {
+        match stored(self.view, id) {
             Err(StoreError::Corrupt { .. } | StoreError::NewerVersion { .. }) => Ok(None),
             found => found.map(Some),
         }

@@ -15,8 +15,9 @@ use std::{
 use serde::Serialize;
 use token_core::UnixTime;
 
+use super::stored::Stored;
 use crate::{
-    ClaimId, Held, Record, StoreError, TokenId,
+    ClaimId, Held, StoreError, TokenId,
     contract::codec::{self, Claim},
     embedded::engine::{Batch, Engine, Pair, View},
     embedded::layout,
@@ -176,8 +177,8 @@ impl Draft<'_> {
         self.own.insert(key, Some(value));
     }
 
-    pub(super) fn put_record(&mut self, record: &Record) -> Result<(), StoreError> {
-        self.put(layout::record(&record.id), record.to_bytes()?);
+    pub(super) fn put_record(&mut self, stored: &Stored) -> Result<(), StoreError> {
+        self.put(layout::record(&stored.id), stored.to_bytes()?);
         Ok(())
     }
 

@@ -4,11 +4,16 @@ use std::time::Duration;
 
 use token_core::UnixTime;
 
-use super::{Kv, events, group::Draft, index_entries, indexed, listed, newest, record};
+use super::{
+    Kv, events,
+    group::Draft,
+    newest,
+    stored::{Stored, indexed, listed, stored},
+};
 use crate::{
-    Cursor, Delete, Event, Filter, Record, StoreError, Sweep, TokenId,
+    Cursor, Delete, Event, Filter, StoreError, Sweep, TokenId,
     embedded::engine::{Engine, Pair, View},
-    embedded::layout,
+    embedded::layout::{self, Entry},
     embedded::listing::Listing,
 };
 
@@ -22,8 +27,8 @@ impl<E: Engine> Kv<E> {
     pub(crate) fn delete(&self, id: &TokenId) -> Result<Delete, StoreError> {
         let deleting = id.clone();
         let deleted = self.write(move |draft| {
-            let Some(record) = record(draft, &deleting)? else { return Ok(Delete::Absent) };
-            remove(draft, &record)?;
+            let Some(stored) = stored(draft, &deleting)? else { return Ok(Delete::Absent) };
+            remove(draft, &stored)?;
             events::append(draft, Event::Deleted(deleting))?;
             Ok(Delete::Deleted)
         })?;
@@ -50,8 +55,8 @@ impl<E: Engine> Kv<E> {
                     break;
                 }
                 last = Some(pair.0.as_slice());
-                let record = listed(draft, &listing, pair);
-                match record.and_then(|record| remove(draft, &record).map(|()| record.id)) {
+                let found = listed(draft, &listing, pair);
+                match found.and_then(|stored| remove(draft, &stored).map(|()| stored.record.id)) {
                     Ok(id) => {
                         events::append(draft, Event::Deleted(id))?;
                         sweep.changed = sweep.changed.saturating_add(1);
@@ -92,7 +97,6 @@ impl<E: Engine> Kv<E> {
         limit: usize,
     ) -> Result<usize, StoreError> {
         let mut from = index(UnixTime::from_secs(0));
-        let token_at = from.len();
         let end = layout::after_all(&index(time));
         let mut removed = 0_usize;
         loop {
@@ -103,7 +107,7 @@ impl<E: Engine> Kv<E> {
             let (start, end) = (from.clone(), end.clone());
             let (some, next) = self.write(move |draft| {
                 let pairs = draft.scan(&start, &end, left)?;
-                remove_each(draft, start, &pairs, token_at)
+                remove_each(draft, start, &pairs)
             })?;
             removed = removed.saturating_add(some);
             match next {
@@ -151,15 +155,17 @@ fn remove_each(
     draft: &mut Draft<'_>,
     start: Vec<u8>,
     pairs: &[Pair],
-    token_at: usize,
 ) -> Result<(usize, Option<Vec<u8>>), StoreError> {
     let (mut removed, mut next) = (0_usize, (!pairs.is_empty()).then_some(start));
     for pair in pairs {
         if draft.own.len() >= CHANGES {
             break;
         }
-        let record = layout::token(&pair.0, token_at).and_then(|id| indexed(draft, id, pair));
-        match record.and_then(|record| remove(draft, &record)) {
+        let found = match layout::entry_of(&pair.0) {
+            Some(Entry::Index(id)) => indexed(draft, &id, pair),
+            _ => Err(StoreError::Corrupt { what: "a key holds no token id" }),
+        };
+        match found.and_then(|stored| remove(draft, &stored)) {
             Ok(()) => removed = removed.saturating_add(1),
             Err(StoreError::Corrupt { .. }) => next = Some(layout::next(pair.0.clone())),
             Err(error) => return Err(error),
@@ -170,15 +176,15 @@ fn remove_each(
 
 // Removes the record first, so that it is absent from then on: if it stayed, a claim already removed would be granted
 // another use. `sweep` removes the claims that do not fit into this step.
-fn remove(draft: &mut Draft<'_>, record: &Record) -> Result<(), StoreError> {
+fn remove(draft: &mut Draft<'_>, stored: &Stored) -> Result<(), StoreError> {
     // The read, which may find damage, precedes the first change.
-    let claims = some_claims(draft, &record.id)?;
-    for entry in index_entries(record) {
+    let claims = some_claims(draft, &stored.id)?;
+    for entry in stored.index_entries() {
         draft.remove(entry);
     }
-    draft.remove(layout::record(&record.id));
+    draft.remove(layout::record(&stored.id));
     if !forget(draft, claims) {
-        draft.put_value(layout::left(&record.id), &())?;
+        draft.put_value(layout::left(&stored.id), &())?;
     }
     Ok(())
 }

@@ -3,7 +3,10 @@
 use token_core::Purpose;
 
 use super::*;
-use crate::{CheckReport, Fault, KeyRing, Owner, Terms, embedded::engine::memory::Memory};
+use crate::{
+    CheckReport, Fault, KeyRing, Owner, Terms,
+    embedded::engine::{Pair, memory::Memory},
+};
 
 mod damage;
 
@@ -400,12 +403,12 @@ fn faults_are_told_apart() {
             .unwrap();
     };
     let id = TokenId::new(*b"spent").unwrap();
-    let edit = |change: fn(&mut Record)| {
+    let edit = |change: fn(&mut Stored)| {
         let id = &id;
         move |store: &Kv<Memory>| {
-            let mut record = store.get(id).unwrap().unwrap();
-            change(&mut record);
-            put(store, layout::record(id), record.to_bytes().unwrap());
+            let mut stored = store.read(|view| stored(view, id)).unwrap().unwrap();
+            change(&mut stored);
+            put(store, layout::record(id), stored.to_bytes().unwrap());
         }
     };
     assert_eq!(checked(&|_| (), Some(&keys)), []);
@@ -420,7 +423,9 @@ fn faults_are_told_apart() {
     assert_eq!(renamed, [(Fault::MissingEntry, 1), (Fault::StrayEntry, 1)]);
     let forged = edit(|record| record.root_key.nonce[0] ^= 1);
     assert_eq!(checked(&forged, Some(&keys)), [(Fault::Forged, 1)]);
-    type Edit = fn(&mut Record);
+    let renumbered = checked(&edit(|stored| stored.numbers.spent += 1), None);
+    assert_eq!(renumbered, [(Fault::MissingEntry, 1), (Fault::StrayEntry, 1)]);
+    type Edit = fn(&mut Stored);
     let edits: [Edit; 7] = [
         |record| record.purpose = Purpose::Access,
         |record| record.issuer.id.push('1'),
@@ -461,4 +466,37 @@ fn examples_are_few_and_counts_are_whole() {
     let report = store(&many).check(None).unwrap();
     assert_eq!(report.faults[&Fault::UnknownKey], 1000);
     assert_eq!(report.examples.len(), CheckReport::EXAMPLES);
+}
+
+#[test]
+fn records_spent_in_one_second_are_purged_in_the_order_of_their_spends() {
+    let (golden_keys, _) = golden();
+    let store = Kv::new(Memory::default());
+    let order = [7, 3, 9, 1, 5];
+    for number in order {
+        let (id, user) = (TokenId::new([number]).unwrap(), user());
+        let terms = Terms { use_limit: std::num::NonZeroU64::new(1), ..Terms::unlimited(&id, &user) };
+        let root_key = token_core::RootKey::from_derived([number; 32]);
+        let record = Record::new(terms, &root_key, &golden_keys).unwrap();
+        assert_eq!(store.insert(&record).unwrap(), Insert::Inserted);
+    }
+    let id = |number: u8| TokenId::new([number]).unwrap();
+    let spend = |number| match store.spend(&id(number), &claim(), &USE).unwrap() {
+        Spend::Spent { grant: Some(grant), .. } => grant,
+        other => panic!("{other:?}"),
+    };
+    let grants = order.map(spend);
+    // Spent again, the first comes last.
+    assert_eq!(store.refund(&id(order[0]), &claim(), grants[0]).unwrap(), Refund::Refunded);
+    assert!(store.check(None).unwrap().is_sound());
+    spend(order[0]);
+    assert!(store.check(None).unwrap().is_sound());
+    for number in [3, 9, 1, 5, 7] {
+        assert!(store.get(&id(number)).unwrap().is_some());
+        let now = UnixTime::from_secs(1_500_000_000);
+        assert_eq!(store.purge_spent(now, std::time::Duration::ZERO, 1).unwrap(), 1);
+        assert_eq!(store.get(&id(number)).unwrap(), None);
+    }
+    let index = pairs(&store).into_iter().filter(|(key, _)| key[0] != layout::META);
+    assert_eq!(index.count(), 0);
 }
