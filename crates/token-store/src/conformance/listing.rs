@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, thread};
 
 use token_core::UnixTime;
 
-use super::suite::{FAR_AHEAD, FOR_GOOD, Suite, altered, holds, insert, insert_ten, pages};
+use super::suite::{FAR_AHEAD, FOR_GOOD, Suite, altered, holds, insert, insert_ten, pages, pages_in_order};
 use crate::{Cursor, Entity, Filter, Record, Revoke, StoreError, TokenId, TokenStore};
 
 pub(super) fn check<S: TokenStore>(suite: &Suite, open: &impl Fn() -> S) {
@@ -111,6 +111,13 @@ fn pages_stay_good_while_others_write<S: TokenStore>(suite: &Suite, store: &S) {
         insert(store, &record(format!("stays {number:02}"), None));
         insert(store, &record(format!("stays {number:02} goes"), Some(gone)));
     }
+    let stay: BTreeSet<TokenId> = (0..20).map(|number| suite.id(format!("stays {number:02}"))).collect();
+    let listed = || ids(&pages_in_order(store, &Filter::Issuer(issuer.clone()), 3));
+    let staying = |listed: &[TokenId]| -> Vec<TokenId> {
+        listed.iter().filter(|id| stay.contains(*id)).cloned().collect()
+    };
+    let order = staying(&listed());
+    assert_eq!(order.len(), 20);
     thread::scope(|scope| {
         let writer = scope.spawn(|| {
             for number in 0..20 {
@@ -124,13 +131,10 @@ fn pages_stay_good_while_others_write<S: TokenStore>(suite: &Suite, store: &S) {
         while !last {
             // Lists once more after the writer is done, so that the final state is listed at least once.
             last = writer.is_finished();
-            let listed = ids(&pages(store, &Filter::Issuer(issuer.clone()), 3));
+            let listed = listed();
             let unique: BTreeSet<&TokenId> = listed.iter().collect();
             assert_eq!(unique.len(), listed.len());
-            assert!(listed.is_sorted());
-            for number in 0..20 {
-                assert!(unique.contains(&suite.id(format!("stays {number:02}"))), "{number}");
-            }
+            assert_eq!(staying(&listed), order, "the order of two records never changes");
         }
         writer.join().unwrap();
     });

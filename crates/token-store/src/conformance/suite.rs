@@ -189,8 +189,21 @@ pub(super) fn altered(cursor: &Cursor) -> impl Iterator<Item = Cursor> {
     })
 }
 
-/// Returns every page of a listing, joined.
+/// Returns every page of a listing, joined; by id where the contract leaves the order to the store.
 pub(super) fn pages<S: TokenStore + ?Sized>(store: &S, filter: &Filter, limit: usize) -> Vec<Record> {
+    let mut records = pages_in_order(store, filter, limit);
+    if matches!(filter, Filter::Resource(_) | Filter::Issuer(_)) {
+        records.sort_by(|a, b| a.id.cmp(&b.id));
+    }
+    records
+}
+
+/// Returns every page of a listing, joined, in the order of the store.
+pub(super) fn pages_in_order<S: TokenStore + ?Sized>(
+    store: &S,
+    filter: &Filter,
+    limit: usize,
+) -> Vec<Record> {
     let mut records = Vec::new();
     let mut after = None;
     loop {

@@ -33,6 +33,9 @@ pub(crate) const MAX_KEY_LEN: usize = MAX_ENTITY_LEN + Record::MAX_NAME_LEN + To
 /// The length of a check, in bytes.
 pub(super) const CHECK_LEN: usize = 8;
 
+/// The length of the hash of an entity, in bytes: no second entity with a given hash can be found.
+pub(crate) const HASH_LEN: usize = 16;
+
 /// The first byte of the key of a record.
 pub(crate) const RECORD: u8 = 1;
 
@@ -301,6 +304,19 @@ pub(crate) fn entity_bytes(entity: &Entity) -> Vec<u8> {
     [part_len(kind).as_slice(), kind, id].concat()
 }
 
+/// Returns the beginning of the SHA-256 of an entity.
+pub(crate) fn entity_hash(entity: &Entity) -> [u8; HASH_LEN] {
+    beginning(&digest::digest(&digest::SHA256, &entity_bytes(entity)))
+}
+
+fn beginning<const LEN: usize>(digest: &digest::Digest) -> [u8; LEN] {
+    let mut beginning = [0; LEN];
+    for (to, from) in beginning.iter_mut().zip(digest.as_ref()) {
+        *to = *from;
+    }
+    beginning
+}
+
 /// Encodes the length of a part of a key. A part too long for this is too large to be stored, so that saturating cannot
 /// make two stored keys equal.
 pub(crate) fn part_len(part: &[u8]) -> [u8; 4] {
@@ -361,12 +377,7 @@ pub(crate) fn check(parts: &[&[u8]]) -> [u8; CHECK_LEN] {
         message.extend_from_slice(&u64::try_from(part.len()).unwrap_or(u64::MAX).to_be_bytes());
         message.extend_from_slice(part);
     }
-    let digest = digest::digest(&digest::SHA256, &message);
-    let mut check = [0; CHECK_LEN];
-    for (to, from) in check.iter_mut().zip(digest.as_ref()) {
-        *to = *from;
-    }
-    check
+    beginning(&digest::digest(&digest::SHA256, &message))
 }
 
 /// Encodes a value for its key: a [`Claim`], a [`UnixTime`], or `()` for an index entry.

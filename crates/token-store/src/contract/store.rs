@@ -119,8 +119,11 @@ pub trait TokenStore: fmt::Debug + Send + Sync {
     /// that record stays. After [`StoreError::Unknown`], retry.
     fn delete(&self, id: &TokenId) -> Result<Delete, StoreError>;
 
-    /// Returns one page of the records that pass the filter, ordered by id, or by expiry and then id under
-    /// [`Filter::ExpiresBefore`].
+    /// Returns one page of the records that pass the filter.
+    ///
+    /// They are ordered by id, or by expiry and then id under [`Filter::ExpiresBefore`]. Under [`Filter::Resource`] and
+    /// [`Filter::Issuer`] the store chooses an order. It may be that of the ids, or roughly that of the inserts. The
+    /// order of two records never changes.
     ///
     /// `after` is the [`Page::next`] of the previous page. A page has at most `limit` records. Damaged records count
     /// toward `limit` and are listed by id only.

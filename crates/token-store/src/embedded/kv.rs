@@ -18,10 +18,12 @@ use crate::{
     kit,
     owned::Owned,
 };
+use buckets::Buckets;
 use group::{Draft, Group};
 use stored::{Stored, listed, stored};
 
 mod admin;
+mod buckets;
 mod check;
 mod events;
 mod group;
@@ -43,6 +45,7 @@ pub(crate) struct Kv<E> {
     // The number of the next spend. A restart may begin again at 0: the numbers keep the index entries of one second
     // together, and the ids in the entries tell them apart.
     spends: AtomicU32,
+    buckets: Buckets,
     // The engine's files, if they are a copy for inspection.
     copy: Option<Owned<Copy>>,
 }
@@ -57,14 +60,16 @@ impl<E: Engine> Kv<E> {
             revoked_before,
             revoking,
             spends: AtomicU32::new(0),
+            buckets: Buckets::from(0),
             copy: None,
         }
     }
 
     /// Opens the store in the engine.
     pub(crate) fn open(engine: E) -> Result<Self, StoreError> {
-        let store = Self::new(engine);
+        let mut store = Self::new(engine);
         store.note_revoked_before(store.read(|view| revoke_before(view))?);
+        store.buckets = Buckets::from(store.read(|view| buckets::free(view))?);
         Ok(store)
     }
 
@@ -113,7 +118,7 @@ impl<E: Engine> Kv<E> {
         self.engine.get()?;
         record.to_bytes()?;
         loop {
-            let new = record.clone();
+            let (new, bucket) = (record.clone(), self.buckets.draw());
             // `None` if claims of a purged record with this id are left. They are removed first.
             let inserted = self.write(move |draft| {
                 if draft.get(&layout::record(&new.id))?.is_some() {
@@ -125,7 +130,7 @@ impl<E: Engine> Kv<E> {
                 if is_name_taken(draft, &new)? {
                     return Ok(Some(Insert::NameTaken));
                 }
-                put_new(draft, new)?;
+                put_new(draft, new, bucket)?;
                 Ok(Some(Insert::Inserted))
             })?;
             match inserted {
@@ -340,8 +345,8 @@ fn is_name_taken(view: &impl View, record: &Record) -> Result<bool, StoreError> 
 }
 
 // Puts a record that is not there yet.
-fn put_new(draft: &mut Draft<'_>, record: Record) -> Result<(), StoreError> {
-    let stored = Stored::new(record);
+fn put_new(draft: &mut Draft<'_>, record: Record, bucket: u32) -> Result<(), StoreError> {
+    let stored = Stored::new(record, bucket);
     draft.put_record(&stored)?;
     stored.index_entries().try_for_each(|entry| draft.put_value(entry, &()))?;
     newest::see(draft, stored.created)

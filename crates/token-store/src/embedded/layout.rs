@@ -8,8 +8,8 @@
 //! 00 "last event"                      the number of the next event, and the tag of the last
 //! 01 id' 00                            a record
 //! 01 id' 00 01 claim                   a claim on a record with a use limit
-//! 03 len(kind) kind len(id) id token   index: the records about a resource
-//! 04 len(kind) kind len(id) id token   index: the records of an issuer
+//! 03 bucket hash token                 index: the records about a resource
+//! 04 bucket hash token                 index: the records of an issuer
 //! 05 expiry token                      index: the records that expire
 //! 06 len(kind) kind id                 the generation of a subject
 //! 07 time number token                 index: the spent records by the time of their last use
@@ -18,10 +18,10 @@
 //! 0a number                            an event
 //! ```
 //!
-//! In id', each byte 00 has ff after it, so that the keys have the order of the ids.
-//! Lengths and the numbers of spends are u32, and times are u64, big-endian, so that byte order is the order of a listing. Every part of variable
-//! length except the last has its length before it. So no two keys with different parts are equal, and no key of one
-//! entity begins like those of another.
+//! In id', each byte 00 has ff after it, so that the keys have the order of the ids. A hash is the first 16 bytes of the
+//! SHA-256 of an entity. Lengths, buckets and the numbers of spends are u32 and times are u64, big-endian, so that byte
+//! order is the order of a listing. Every other part of variable length except the last has its length before it. So no
+//! two keys with different parts are equal, and no key of one entity begins like those of another.
 //!
 //! The first byte of a key names its space. redb keeps each space in a table of its own.
 //!
@@ -33,13 +33,14 @@
 //! 1. A claim stands beside its record, whose key is the beginning of the claim's.
 //! 2. The index of spent records has the running number of the spend after the time. The value of the record keeps the
 //!    number, by which the entry is found again.
-//! 3. The indexes by resource and issuer have the number of a bucket of 1,024 inserts first, then the SHA-256 of the
-//!    entity. A listing seeks the entity in each bucket, so its order is that of the inserts. (Not yet.)
+//! 3. The entries of 1,024 inserts in the indexes by resource and issuer stand in one bucket, in which they are ordered by
+//!    entity. The value of the record keeps the number of its bucket. A listing seeks its entity in each bucket, and so
+//!    has the order of the buckets, and within each that of the ids.
 //! 4. Ids begin with the time at which the authority drew them. Ids that a host draws at random work as before; their
 //!    records stand at random places, which is slower. (Not yet.)
 //!
-//! The store keeps the number of the bucket that it began last, so that each bucket is filled once. The number of a spend
-//! begins again at 0 after a restart, which is harmless: the time before it is another by then.
+//! A store that is opened begins the bucket after the last that has entries. The number of a spend begins again at 0,
+//! which is harmless: the time before it is another by then.
 
 use token_core::UnixTime;
 
@@ -152,14 +153,25 @@ pub(crate) fn claim_of(key: &[u8]) -> Option<(TokenId, ClaimId)> {
     }
 }
 
-/// The prefix of the index entries of a resource.
-pub(crate) fn resource(entity: &Entity) -> Vec<u8> {
-    of_entity(RESOURCE, entity)
+/// The prefix of the index entries of a resource in a bucket.
+pub(crate) fn resource(bucket: u32, entity: &Entity) -> Vec<u8> {
+    key(RESOURCE, &[&bucket.to_be_bytes(), &codec::entity_hash(entity)])
 }
 
-/// The prefix of the index entries of an issuer.
-pub(crate) fn issuer(entity: &Entity) -> Vec<u8> {
-    of_entity(ISSUER, entity)
+/// The prefix of the index entries of an issuer in a bucket.
+pub(crate) fn issuer(bucket: u32, entity: &Entity) -> Vec<u8> {
+    key(ISSUER, &[&bucket.to_be_bytes(), &codec::entity_hash(entity)])
+}
+
+/// The prefix of all entries of an index in a bucket.
+pub(crate) fn bucket(index: u8, bucket: u32) -> Vec<u8> {
+    key(index, &[&bucket.to_be_bytes()])
+}
+
+/// Splits the key of an entry of an index with buckets into its bucket and the rest.
+pub(crate) fn split_bucket(key: &[u8]) -> Option<(u32, &[u8])> {
+    let (bucket, rest) = key.get(1..)?.split_first_chunk()?;
+    Some((u32::from_be_bytes(*bucket), rest))
 }
 
 /// The prefix of the index entry of an issuer's record of this name.
@@ -234,8 +246,8 @@ pub(crate) fn entry_of(key: &[u8]) -> Option<Entry> {
             None => record_of(key).map(Entry::Record),
         },
         RESOURCE | ISSUER => {
-            let (_, rest) = part(rest)?;
-            id(part(rest)?.1).map(Entry::Index)
+            let (_, rest) = split_bucket(key)?;
+            id(rest.get(codec::HASH_LEN..)?).map(Entry::Index)
         }
         NAME => {
             let (_, rest) = part(rest)?;
@@ -311,14 +323,15 @@ mod tests {
 
     #[test]
     fn parts_do_not_run_into_each_other() {
-        assert_ne!(resource(&entity("ab", "c")), resource(&entity("a", "bc")));
+        assert_ne!(resource(0, &entity("ab", "c")), resource(0, &entity("a", "bc")));
+        assert_ne!(name(&entity("ab", "c"), ""), name(&entity("a", "bc"), ""));
         assert_ne!(generation(&entity("ab", "c")), generation(&entity("a", "bc")));
         let (a, ab) = (TokenId::new(*b"a").unwrap(), TokenId::new(*b"ab").unwrap());
         let (c, bc) = (ClaimId::new(*b"c").unwrap(), ClaimId::new(*b"bc").unwrap());
         assert_ne!(claim(&ab, &c), claim(&a, &bc));
         assert!(!claims(&ab).starts_with(&claims(&a)));
         assert!(!claims(&ab).starts_with(&record(&a)));
-        assert!(!resource(&entity("a", "bc")).starts_with(&resource(&entity("a", "b"))));
+        assert!(!name(&entity("a", "bc"), "").starts_with(&of_entity(NAME, &entity("a", "b"))));
     }
 
     #[test]

@@ -18,27 +18,34 @@ pub(crate) struct Listing {
     end: Vec<u8>,
     // The position of the token id in a key.
     token_at: usize,
+    // Whether the keys stand in buckets. Then `prefix` is that of the first.
+    has_buckets: bool,
 }
 
 impl Listing {
     pub(crate) fn new(filter: &Filter) -> Self {
         let prefix = match filter {
             Filter::All => layout::RECORDS.to_vec(),
-            Filter::Resource(resource) => layout::resource(resource),
-            Filter::Issuer(issuer) => layout::issuer(issuer),
+            Filter::Resource(resource) => layout::resource(0, resource),
+            Filter::Issuer(issuer) => layout::issuer(0, issuer),
             Filter::Name(issuer, name) => layout::name(issuer, name),
             Filter::ExpiresBefore(_) => layout::EXPIRIES.to_vec(),
         };
         let last = match filter {
             Filter::ExpiresBefore(time) => layout::expiry(*time),
+            Filter::Resource(_) => vec![layout::RESOURCE],
+            Filter::Issuer(_) => vec![layout::ISSUER],
             _ => prefix.clone(),
         };
-        Self { filter: Some(filter.clone()), token_at: last.len(), end: layout::after_all(&last), prefix }
+        let has_buckets = matches!(filter, Filter::Resource(_) | Filter::Issuer(_));
+        let token_at = prefix.len().max(last.len());
+        Self { filter: Some(filter.clone()), token_at, end: layout::after_all(&last), has_buckets, prefix }
     }
 
     pub(crate) fn generations() -> Self {
         let prefix = layout::GENERATIONS.to_vec();
-        Self { filter: None, token_at: prefix.len(), end: layout::after_all(&prefix), prefix }
+        let (token_at, end) = (prefix.len(), layout::after_all(&prefix));
+        Self { filter: None, token_at, end, has_buckets: false, prefix }
     }
 
     /// Returns the pairs of the page after this cursor, and the cursor to the next page.
@@ -54,7 +61,7 @@ impl Listing {
         };
         let from = match after.map(place).transpose()? {
             None | Some([]) => self.prefix.clone(),
-            Some(place) => layout::next([&self.prefix, place].concat()),
+            Some(place) => layout::next(self.key_at(place)?),
         };
         // One more than requested, to detect the last page.
         let mut pairs = self.scan(view, from, limit.saturating_add(1))?;
@@ -70,6 +77,9 @@ impl Listing {
 
     // Returns the first `limit` pairs of the listing from a key on.
     fn scan(&self, view: &impl View, mut from: Vec<u8>, limit: usize) -> Result<Vec<Pair>, StoreError> {
+        if self.has_buckets {
+            return self.scan_buckets(view, from, limit);
+        }
         if !self.is_of_records() {
             return view.scan(&from, &self.end, limit);
         }
@@ -87,9 +97,52 @@ impl Listing {
         Ok(records)
     }
 
+    fn scan_buckets(
+        &self,
+        view: &impl View,
+        mut from: Vec<u8>,
+        limit: usize,
+    ) -> Result<Vec<Pair>, StoreError> {
+        let mut pairs = Vec::new();
+        while let Some((bucket, _)) = layout::split_bucket(&from) {
+            let end = layout::after_all(&self.in_bucket(bucket));
+            pairs.extend(view.scan(&from, &end, limit.saturating_sub(pairs.len()))?);
+            let (false, Some(next)) = (pairs.len() >= limit, bucket.checked_add(1)) else { break };
+            // The next bucket with entries, of any entity.
+            let next = layout::bucket(self.space(), next);
+            let Some((found, _)) = view.scan(&next, &self.end, 1)?.pop() else { break };
+            let Some((bucket, _)) = layout::split_bucket(&found) else { break };
+            from = self.in_bucket(bucket);
+        }
+        Ok(pairs)
+    }
+
+    // Returns the prefix in a bucket.
+    fn in_bucket(&self, bucket: u32) -> Vec<u8> {
+        let rest = layout::split_bucket(&self.prefix).map_or(&[][..], |(_, rest)| rest);
+        [&layout::bucket(self.space(), bucket), rest].concat()
+    }
+
+    fn space(&self) -> u8 {
+        self.prefix.first().copied().unwrap_or_default()
+    }
+
     /// Returns the cursor to the page after this key.
     pub(crate) fn after(&self, key: &[u8]) -> Cursor {
-        self.cursor(key.get(self.prefix.len()..).unwrap_or_default())
+        let rest = key.get(self.prefix.len()..).unwrap_or_default();
+        match layout::split_bucket(key) {
+            Some((bucket, _)) if self.has_buckets => self.cursor(&[&bucket.to_be_bytes()[..], rest].concat()),
+            _ => self.cursor(rest),
+        }
+    }
+
+    // Returns the key at the place of a cursor.
+    fn key_at(&self, place: &[u8]) -> Result<Vec<u8>, StoreError> {
+        if !self.has_buckets {
+            return Ok([&self.prefix, place].concat());
+        }
+        let (bucket, rest) = place.split_first_chunk().ok_or(StoreError::InvalidCursor)?;
+        Ok([&self.in_bucket(u32::from_be_bytes(*bucket)), rest].concat())
     }
 
     fn cursor(&self, place: &[u8]) -> Cursor {

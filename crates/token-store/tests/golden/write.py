@@ -55,6 +55,10 @@ def check(*parts):
     return hashlib.sha256(b"".join(struct.pack(">Q", len(p)) + p for p in parts)).digest()[:8]
 
 
+def hashed(kind, name):
+    return hashlib.sha256(length(kind) + kind + name).digest()[:16]
+
+
 PAIRS = []
 
 
@@ -74,6 +78,9 @@ PAIRS.append((b"\0format", struct.pack(">I", 1)))
 
 put(b"\0newest", varint(1_500_000_000))
 
+# The one bucket of the entries by resource and issuer.
+bucket = struct.pack(">I", 0)
+
 # A record with everything, of which two uses of 300 are taken, one by a claim that was answered again.
 token = b"full\0\xff"
 space, user = (b"space", b"s1"), (b"user", "u\u00e9".encode())
@@ -86,12 +93,12 @@ put(
     record_key(token),
     blob(b"space-support") + optional(entity(*space)) + entity(*user) + root_key
     + varint(1_500_000_000) + optional(varint(1_600_000_000)) + optional(varint(300)) + blob(b"a body") + varint(2)
-    + optional(varint(1_500_000_009)) + optional(None) + optional(blob(b"a name")) + blob(b"metadata") + varint(0),
+    + optional(varint(1_500_000_009)) + optional(None) + optional(blob(b"a name")) + blob(b"metadata") + varint(0) + varint(0),
 )
 put(record_key(token) + b"\1" + b"claim", varint(299) + b"\0" + bytes(range(1, 9)) + optional(entity(*user)) + varint(1_500_000_009))
 put(record_key(token) + b"\1" + b"repeated", varint(298) + b"\1" + bytes(range(11, 19)) + optional(None) + varint(1_500_000_009))
-put(b"\3" + length(space[0]) + space[0] + length(space[1]) + space[1] + token, b"")
-put(b"\4" + length(user[0]) + user[0] + length(user[1]) + user[1] + token, b"")
+put(b"\3" + bucket + hashed(*space) + token, b"")
+put(b"\4" + bucket + hashed(*user) + token, b"")
 put(b"\5" + struct.pack(">Q", 1_600_000_000) + token, b"")
 name = length(b"a name") + b"a name"
 put(b"\x09" + length(user[0]) + user[0] + length(user[1]) + user[1] + name + token, b"")
@@ -107,9 +114,9 @@ put(
     record_key(token),
     blob(b"access") + optional(None) + entity(*user) + root_key
     + varint(0) + optional(None) + optional(None) + blob(b"") + varint(2**64 - 1) + optional(None)
-    + optional(varint(1_400_000_000) + optional(entity(*user)) + blob(b"lost") + b"\1") + optional(None) + blob(b"") + varint(0),
+    + optional(varint(1_400_000_000) + optional(entity(*user)) + blob(b"lost") + b"\1") + optional(None) + blob(b"") + varint(0) + varint(0),
 )
-put(b"\4" + length(user[0]) + user[0] + length(user[1]) + user[1] + token, b"")
+put(b"\4" + bucket + hashed(*user) + token, b"")
 
 owner = b"\2" + sized_entity(*user) + number(3)
 put(b"\6" + length(user[0]) + user[0] + user[1], varint(3) + sealed(1, KEY, NONCE, b"\x09" * 32, owner))

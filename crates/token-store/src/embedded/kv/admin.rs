@@ -182,10 +182,10 @@ impl<E: Engine> Kv<E> {
 
     pub(crate) fn restore(&self, items: &[Item]) -> Result<usize, StoreError> {
         loop {
-            let items = items.to_vec();
+            let items: Vec<_> = items.iter().map(|item| (item.clone(), self.buckets.draw())).collect();
             // The inner `Err` names a purged record with claims left. They are removed first.
             let restored = self.write(move |draft| {
-                for item in &items {
+                for (item, _) in &items {
                     if let Item::Token { record, .. } = item
                         && draft.get(&layout::left(&record.id))?.is_some()
                     {
@@ -193,9 +193,9 @@ impl<E: Engine> Kv<E> {
                     }
                 }
                 let mut kept = 0_usize;
-                for item in items {
+                for (item, bucket) in items {
                     let changed = match item {
-                        Item::Token { record, claims } => restore(draft, record, claims)?,
+                        Item::Token { record, claims } => restore(draft, record, claims, bucket)?,
                         Item::Generation { subject, generation } => {
                             let key = layout::generation(&subject);
                             let is_later =
@@ -227,6 +227,7 @@ fn restore(
     draft: &mut Draft<'_>,
     mut record: Record,
     claims: Vec<(ClaimId, Held)>,
+    bucket: u32,
 ) -> Result<bool, StoreError> {
     match stored(draft, &record.id) {
         Ok(None) => {}
@@ -244,7 +245,7 @@ fn restore(
         record.name = None;
     }
     let id = record.id.clone();
-    put_new(draft, record)?;
+    put_new(draft, record, bucket)?;
     for (claim, held) in claims {
         held.spent.consumer.iter().try_for_each(codec::check_entity)?;
         let key = layout::claim(&id, &claim);

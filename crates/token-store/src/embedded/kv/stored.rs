@@ -20,8 +20,10 @@ pub(super) struct Stored {
 }
 
 /// The numbers of a record in the keys of its index entries.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Numbers {
+    /// The bucket of the entries by resource and issuer.
+    pub(super) bucket: u32,
     /// Orders the records that were spent in the same second. 0 for a record that was spent when it was put.
     pub(super) spent: u32,
 }
@@ -41,9 +43,9 @@ impl DerefMut for Stored {
 }
 
 impl Stored {
-    /// Gives numbers to a record that is not stored yet.
-    pub(super) fn new(record: Record) -> Self {
-        Self { record, numbers: Numbers::default() }
+    /// Puts a record that is not stored yet into a bucket.
+    pub(super) fn new(record: Record, bucket: u32) -> Self {
+        Self { record, numbers: Numbers { bucket, spent: 0 } }
     }
 
     /// Decodes the record `id` from the value under its key.
@@ -59,9 +61,10 @@ impl Stored {
 
     /// Returns the keys of all its index entries.
     pub(super) fn index_entries(&self) -> impl Iterator<Item = Vec<u8>> {
+        let bucket = self.numbers.bucket;
         let prefixes = [
-            self.resource.as_ref().map(layout::resource),
-            Some(layout::issuer(&self.issuer)),
+            self.resource.as_ref().map(|resource| layout::resource(bucket, resource)),
+            Some(layout::issuer(bucket, &self.issuer)),
             self.expires.map(layout::expiry),
         ];
         let entries = prefixes.into_iter().flatten().map(|prefix| layout::entry(prefix, &self.id));

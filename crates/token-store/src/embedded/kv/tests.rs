@@ -425,6 +425,8 @@ fn faults_are_told_apart() {
     assert_eq!(checked(&forged, Some(&keys)), [(Fault::Forged, 1)]);
     let renumbered = checked(&edit(|stored| stored.numbers.spent += 1), None);
     assert_eq!(renumbered, [(Fault::MissingEntry, 1), (Fault::StrayEntry, 1)]);
+    let moved = checked(&edit(|stored| stored.numbers.bucket += 1), None);
+    assert_eq!(moved, [(Fault::MissingEntry, 2), (Fault::StrayEntry, 2)]);
     type Edit = fn(&mut Stored);
     let edits: [Edit; 7] = [
         |record| record.purpose = Purpose::Access,
@@ -499,4 +501,58 @@ fn records_spent_in_one_second_are_purged_in_the_order_of_their_spends() {
     }
     let index = pairs(&store).into_iter().filter(|(key, _)| key[0] != layout::META);
     assert_eq!(index.count(), 0);
+}
+
+fn numbers(ids: impl IntoIterator<Item = TokenId>) -> Vec<u8> {
+    ids.into_iter().map(|id| id.as_bytes()[0]).collect()
+}
+
+#[test]
+fn a_listing_crosses_buckets() {
+    let (keys, _) = golden();
+    let mut store = Kv::new(Memory::default());
+    let insert = |store: &Kv<Memory>, number: u8| {
+        let (id, user, other) = (TokenId::new([number]).unwrap(), user(), Entity::user("other"));
+        let space = space();
+        let issuer = if number.is_multiple_of(3) { &other } else { &user };
+        let terms = Terms { resource: Some(&space), ..Terms::unlimited(&id, issuer) };
+        let root_key = token_core::RootKey::from_derived([number; 32]);
+        assert_eq!(store.insert(&Record::new(terms, &root_key, &keys).unwrap()).unwrap(), Insert::Inserted);
+    };
+    // Later buckets have lower ids, and bucket 2 has none of the user.
+    for (bucket, numbers) in [(0, [50, 51, 52]), (1, [40, 41, 42]), (2, [30, 33, 36]), (900, [20, 21, 22])] {
+        store.buckets = Buckets::from(bucket);
+        numbers.iter().for_each(|number| insert(&store, *number));
+    }
+    assert!(store.check(None).unwrap().is_sound());
+    let listed = |filter: &Filter, limit| {
+        let (mut found, mut after) = (Vec::new(), None);
+        loop {
+            let page = store.list(filter, after.as_ref(), limit).unwrap();
+            assert!(page.records.len() <= limit);
+            found.extend(page.records.into_iter().map(|record| record.id));
+            after = page.next;
+            if after.is_none() {
+                return numbers(found);
+            }
+        }
+    };
+    let all = [50, 51, 52, 40, 41, 42, 30, 33, 36, 20, 21, 22];
+    for limit in 1..=13 {
+        assert_eq!(listed(&Filter::Resource(space()), limit), all);
+        assert_eq!(listed(&Filter::Issuer(user()), limit), [50, 52, 40, 41, 20, 22]);
+        assert_eq!(listed(&Filter::Issuer(Entity::user("other")), limit), [51, 42, 30, 33, 36, 21]);
+        assert_eq!(listed(&Filter::Issuer(Entity::user("nobody")), limit), [0_u8; 0]);
+    }
+    // An opened store goes on after the last bucket.
+    let engine = Memory::default();
+    engine.commit(&pairs(&store).into_iter().map(|(key, value)| (key, Some(value))).collect()).unwrap();
+    let store = Kv::open(engine).unwrap();
+    insert(&store, 1);
+    let last = store.list(&Filter::Resource(space()), None, 99).unwrap().records.pop().unwrap();
+    assert_eq!(numbers([last.id]), [1]);
+    let stored = store.read(|view| stored(view, &TokenId::new([1]).unwrap())).unwrap().unwrap();
+    assert_eq!(stored.numbers.bucket, 901);
+    while store.delete_all(&Filter::Issuer(user()), None, 1).unwrap().changed > 0 {}
+    assert_eq!(store.counts().unwrap().records, 6);
 }

@@ -31,10 +31,6 @@ fn damaged(numbers: &[u8]) -> Kv<Memory> {
     self::store(&pairs)
 }
 
-fn numbers(ids: impl IntoIterator<Item = TokenId>) -> Vec<u8> {
-    ids.into_iter().map(|id| id.as_bytes()[0]).collect()
-}
-
 #[test]
 fn a_listing_goes_on_past_damage_and_names_it() {
     for filter in [
