@@ -135,27 +135,30 @@ impl View for Draft<'_> {
         }
     }
 
+    // Reads as few pairs as it can: a scan for one pair must not read one for each change of the group.
     fn range(&self, from: &[u8], to: &[u8], limit: usize) -> Result<Vec<Pair>, StoreError> {
-        let mut changed: BTreeMap<&[u8], &Option<Vec<u8>>> = BTreeMap::new();
-        for (batch, of_others) in [(self.before, true), (&self.own, false)] {
-            for (key, value) in batch.range(from.to_vec()..to.to_vec()) {
-                changed.insert(key, value);
-                self.rests_on_others.set(self.rests_on_others.get() || of_others);
-            }
-        }
-        // At most as many of these drop out as were changed.
-        let pairs = self.view.scan(from, to, limit.saturating_add(changed.len()))?;
-        if changed.is_empty() {
-            return Ok(pairs);
-        }
-        let mut pairs: BTreeMap<Vec<u8>, Vec<u8>> = pairs.into_iter().collect();
-        for (key, value) in changed {
-            match value {
-                Some(value) => pairs.insert(key.to_vec(), value.clone()),
-                None => pairs.remove(key),
+        let (mut found, mut from) = (Vec::new(), from.to_vec());
+        while found.len() < limit && from.as_slice() < to {
+            let wanted = limit.saturating_sub(found.len());
+            let pairs = self.view.scan(&from, to, wanted)?;
+            let end = match pairs.last() {
+                Some((last, _)) if pairs.len() == wanted => layout::next(last.clone()),
+                _ => to.to_vec(),
             };
+            let mut pairs: BTreeMap<Vec<u8>, Vec<u8>> = pairs.into_iter().collect();
+            for (batch, of_others) in [(self.before, true), (&self.own, false)] {
+                for (key, value) in batch.range(from.clone()..end.clone()) {
+                    match value {
+                        Some(value) => pairs.insert(key.clone(), value.clone()),
+                        None => pairs.remove(key),
+                    };
+                    self.rests_on_others.set(self.rests_on_others.get() || of_others);
+                }
+            }
+            found.extend(pairs.into_iter().take(wanted));
+            from = end;
         }
-        Ok(pairs.into_iter().take(limit).collect())
+        Ok(found)
     }
 }
 

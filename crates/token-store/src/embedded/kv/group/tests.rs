@@ -184,3 +184,33 @@ fn a_panic_reaches_its_own_caller_and_leaves_the_store_usable() {
     assert_eq!(written.unwrap(), "done");
     assert_eq!(engine.all(), pairs(&[(1, 1)]));
 }
+
+#[test]
+fn a_short_scan_reads_few_pairs_beside_many_changes() {
+    struct Reads(Vec<Pair>, Cell<usize>);
+
+    impl View for Reads {
+        fn get(&self, _: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
+            panic!("a scan gets nothing")
+        }
+
+        fn range(&self, from: &[u8], to: &[u8], limit: usize) -> Result<Vec<Pair>, StoreError> {
+            let within = |(key, _): &&Pair| from <= key.as_slice() && key.as_slice() < to;
+            let pairs: Vec<Pair> = self.0.iter().filter(within).take(limit).cloned().collect();
+            self.1.set(self.1.get() + pairs.len());
+            Ok(pairs)
+        }
+    }
+
+    let stored: Vec<(u8, u8)> = (0..200).map(|key| (key, key)).collect();
+    let view = Reads(pairs(&stored), Cell::new(0));
+    // Three removed at the beginning, and many changed at the end.
+    let changed = (0..3).map(|key| (vec![key], None)).chain((100..200).map(|key| (vec![key], Some(vec![0]))));
+    let before = changed.collect();
+    let draft = Draft { view: &view, before: &before, own: Batch::new(), rests_on_others: Cell::new(false) };
+    assert_eq!(draft.scan(&[3], &[0xff], 2).unwrap(), pairs(&[(3, 3), (4, 4)]));
+    assert_eq!((view.1.take(), draft.rests_on_others.get()), (2, false));
+    assert_eq!(draft.scan(&[0], &[0xff], 2).unwrap(), pairs(&[(3, 3), (4, 4)]));
+    assert_eq!((view.1.take(), draft.rests_on_others.get()), (5, true));
+    assert_eq!(draft.scan(&[98], &[101], 9).unwrap(), pairs(&[(98, 98), (99, 99), (100, 0)]));
+}
