@@ -60,7 +60,7 @@ impl<E: Engine> Kv<E> {
             revoked_before,
             revoking,
             spends: AtomicU32::new(0),
-            buckets: Buckets::from(0),
+            buckets: Buckets::new(),
             copy: None,
         }
     }
@@ -69,7 +69,7 @@ impl<E: Engine> Kv<E> {
     pub(crate) fn open(engine: E) -> Result<Self, StoreError> {
         let mut store = Self::new(engine);
         store.note_revoked_before(store.read(|view| revoke_before(view))?);
-        store.buckets = Buckets::from(store.read(|view| buckets::free(view))?);
+        store.buckets = store.read(|view| Buckets::read(view))?;
         Ok(store)
     }
 

@@ -39,7 +39,7 @@
 //! 4. Ids begin with the time at which the authority drew them. Ids that a host draws at random work as before; their
 //!    records stand at random places, which is slower. (Not yet.)
 //!
-//! A store that is opened begins the bucket after the last that has entries. The number of a spend begins again at 0,
+//! A store that is opened goes on to fill the last bucket that has entries. The number of a spend begins again at 0,
 //! which is harmless: the time before it is another by then.
 
 use token_core::UnixTime;
