@@ -60,8 +60,8 @@ impl<S: TokenStore, H> Authority<S, H> {
         self
     }
 
-    /// Takes ids and secrets from a known source, so that the tokens are reproducible. For tests and golden files
-    /// only: anyone who knows the source can forge every token.
+    /// Takes ids and secrets from a known source alone, so that the tokens are reproducible; turns
+    /// [`Config::timed_ids`] off. For tests and golden files only: anyone who knows the source can forge every token.
     #[cfg(feature = "test-random")]
     #[must_use]
     pub fn with_test_random(mut self, random: impl FnMut(&mut [u8]) + Send + 'static) -> Self {
@@ -70,6 +70,7 @@ impl<S: TokenStore, H> Authority<S, H> {
             random.lock().unwrap_or_else(std::sync::PoisonError::into_inner)(bytes);
             Ok(())
         });
+        self.config.timed_ids = false;
         self
     }
 

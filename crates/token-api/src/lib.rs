@@ -90,6 +90,7 @@ mod config;
 mod decision;
 mod error;
 mod host;
+mod id;
 mod import;
 mod mint;
 mod prepare;

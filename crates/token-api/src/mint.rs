@@ -1,8 +1,7 @@
 //! Minting.
 
-use std::{fmt, num::NonZeroU64};
+use std::{fmt, num::NonZeroU64, time::SystemTime};
 
-use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use token_core::{
     Identifier, IdentifierV2, InviteType, Persistence, Predicate, PredicateBuf, RootKey, Scope, Subject,
     Token, TokenType, UnixTime,
@@ -13,6 +12,7 @@ use crate::{
     Absence, Authority, Decision, Dialect, Failure, Host, Lifetime, MintError, Purpose, Question,
     body::{self, Head},
     host::decide,
+    id,
     subject::{entity, is_id, is_issuer},
 };
 
@@ -249,19 +249,20 @@ impl<S: TokenStore, H> Authority<S, H> {
         let (purpose, issuer) = (request.purpose, request.issuer);
         let now = self.now();
         let expires_at = self.expiry(request, now)?;
-        let (key, id) = self.draw()?;
-        let text = URL_SAFE_NO_PAD.encode(id);
-        let id = TokenId::new(text.as_str()).map_err(Failure::from)?;
+        let (key, random) = self.draw()?;
+        let timed = self.config.timed_ids && !request.temporary;
+        let id = TokenId::new(id::write(random, timed.then(SystemTime::now))).map_err(Failure::from)?;
+        let text = std::str::from_utf8(id.as_bytes()).map_err(|_| MintError::InvalidId)?;
         let dialect = request.dialect.unwrap_or(self.config.dialect);
         let token = if request.temporary {
             let (generation, key) = self.temporary_key(issuer)?;
-            let identifier = request.identifier(dialect, Persistence::Temporary { generation }, &text);
+            let identifier = request.identifier(dialect, Persistence::Temporary { generation }, text);
             if identifier.v2().is_none() {
                 return Err(MintError::NotTemporary);
             }
             self.sign(&key, &identifier, &caveats(request, &identifier, expires_at)?)?
         } else {
-            let identifier = request.identifier(dialect, Persistence::Named, &text);
+            let identifier = request.identifier(dialect, Persistence::Named, text);
             let caveats = caveats(request, &identifier, expires_at)?;
             let token = self.sign(&key, &identifier, &caveats)?;
             let legacy_type = purpose.legacy_type(&identifier);

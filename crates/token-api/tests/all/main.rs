@@ -15,6 +15,7 @@ mod embedding;
 mod endpoints;
 mod forged;
 mod hosts;
+mod ids;
 mod import;
 mod prepared;
 #[cfg(feature = "redb")]

@@ -106,7 +106,7 @@ pub(crate) struct ScanArgs {
     pub(crate) ids: bool,
 }
 
-/// One id in 64 begins like an option, but no id is as short as the longest option.
+/// An id may begin like an option, but no id is as short as the longest option.
 pub(super) fn token_or_id(text: OsString) -> Result<OsString, &'static str> {
     const SHORTEST_ID: usize = 43;
     match text.as_encoded_bytes() {

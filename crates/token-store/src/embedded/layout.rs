@@ -36,8 +36,8 @@
 //! 3. The entries of 1,024 inserts in the indexes by resource and issuer stand in one bucket, in which they are ordered by
 //!    entity. The value of the record keeps the number of its bucket. A listing seeks its entity in each bucket, and so
 //!    has the order of the buckets, and within each that of the ids.
-//! 4. Ids begin with the time at which the authority drew them. Ids that a host draws at random work as before; their
-//!    records stand at random places, which is slower. (Not yet.)
+//! 4. Ids begin with the time at which the authority drew them. Ids that a host draws at random work as well; their
+//!    records stand at random places, which is slower.
 //!
 //! A store that is opened goes on to fill the last bucket that has entries. The number of a spend begins again at 0,
 //! which is harmless: the time before it is another by then.
