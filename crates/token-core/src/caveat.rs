@@ -97,6 +97,14 @@ impl CaveatTypes {
     /// The types that a legacy invitation may carry.
     pub const LEGACY_INVITE: Self = Self::INVITE.union(Self::TOKEN_TYPE);
 
+    /// Returns the set of the type with this name: what the text of such a caveat begins with, up to its first space.
+    /// `None` for an unknown name.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        let mut types = FORMS.into_iter().zip((0..).map(|bit| Self(1 << bit)));
+        types.find_map(|((known, _), alone)| (known == name).then_some(alone))
+    }
+
     /// Returns the set of this caveat's type alone.
     #[must_use]
     pub const fn of(predicate: &Predicate<'_>) -> Self {

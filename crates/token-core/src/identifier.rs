@@ -3,7 +3,10 @@
 use alloc::{format, string::String};
 use core::fmt;
 
-use serde::{Serialize, Serializer, ser::SerializeStruct};
+use serde::{
+    Serialize, Serializer,
+    ser::{SerializeMap as _, SerializeStruct as _},
+};
 
 use crate::{DecodeError, Problem, Subject, TokenType, parse};
 
@@ -194,7 +197,9 @@ impl Serialize for Persistence {
         match self {
             Self::Named => serializer.serialize_str("named"),
             Self::Temporary { generation } => {
-                serializer.serialize_newtype_variant("Persistence", 1, "temporary", generation)
+                let mut map = serializer.serialize_map(Some(1))?;
+                map.serialize_entry("temporary", generation)?;
+                map.end()
             }
         }
     }

@@ -122,10 +122,10 @@ impl Inspection {
         self.0.signature.as_ref()
     }
 
-    /// Returns the inspection as a document, judged at that time.
+    /// Returns the inspection as a document, judged at that time; without one, `expired` is null.
     #[must_use]
-    pub fn report(&self, now: UnixTime) -> Report<'_> {
-        Report::new(self, now)
+    pub fn report(&self, now: impl Into<Option<UnixTime>>) -> Report<'_> {
+        Report::new(self, now.into())
     }
 }
 

@@ -124,6 +124,7 @@ extern crate alloc;
 
 mod caveat;
 mod context;
+mod document;
 mod fingerprint;
 mod identifier;
 mod inspect;
@@ -149,6 +150,7 @@ mod wire;
 
 pub use caveat::{Caveat, CaveatTypes};
 pub use context::{Context, Scope, Session};
+pub use document::{Bytes, Stamp};
 pub use fingerprint::Fingerprint;
 pub use identifier::{Identifier, IdentifierV2, Persistence};
 pub use inspect::{Damage, Hint, Inspection, Report, inspect};
