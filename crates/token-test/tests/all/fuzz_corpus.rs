@@ -9,6 +9,10 @@ use token_core::Predicate;
 use token_test::FAMILIES;
 use token_test::{SplitMix64, hex, text, vectors};
 
+/// The verbs without a store, in the order of the fuzz target.
+const VERBS: [&str; 9] =
+    ["inspect", "confine", "caveat", "needs", "preflight", "mint", "verify", "bind", "version"];
+
 /// File names and contents by fuzz target.
 type Corpus = BTreeMap<&'static str, BTreeMap<String, Vec<u8>>>;
 
@@ -83,6 +87,17 @@ fn corpus() -> Corpus {
             );
         }
         add("verify", &format!("{name}.bytes"), &[&[0, 0xff, 0, 7, 0][..], &bytes].concat());
+    }
+    let cases: Vec<serde_json::Value> =
+        serde_json::from_str(include_str!("../../../token-embed/tests/cases.json")).unwrap();
+    for case in cases {
+        let name = case["name"].as_str().unwrap();
+        let Some(verb) = VERBS.iter().position(|verb| case["verb"] == *verb) else { continue };
+        let request = match case["json"].as_str() {
+            Some(json) => json.as_bytes().to_vec(),
+            None => serde_json::to_vec(&case["request"]).unwrap(),
+        };
+        add("embed", name, &[&[u8::try_from(verb).unwrap()][..], &request].concat());
     }
     let key = [&[3][..], &[7; 12], &[48], &[9; 48]].concat();
     let issuer = b"\x04user\x02u1";

@@ -1,0 +1,175 @@
+//! `verify` and `preflight`.
+
+use alloc::vec::Vec;
+
+use serde::{
+    Deserialize, Serialize, Serializer,
+    ser::{SerializeMap as _, SerializeStruct as _},
+};
+use token_core::{
+    Bytes, Caveat, CaveatTypes, Identifier, Macaroon, Predicate, Stamp, UnixTime, Verifier, VerifyError,
+};
+
+use crate::{
+    error::Error,
+    facts::{Facts, Use, types},
+    text::{Octets, Text, object, root_key},
+    token::read,
+};
+
+/// `verify`: verifies a token by its secret or its root key and the facts of the request.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct Verify<'a> {
+    #[serde(borrow)]
+    token: Text<'a>,
+    #[serde(borrow)]
+    secret: Option<Octets<'a>>,
+    #[serde(borrow)]
+    root_key: Option<Octets<'a>>,
+    #[serde(borrow, deserialize_with = "object")]
+    context: Facts<'a>,
+    r#as: Option<Use>,
+    #[serde(borrow)]
+    supported: Option<Vec<Text<'a>>>,
+    #[serde(borrow)]
+    ignored: Option<Vec<Text<'a>>>,
+    #[serde(borrow)]
+    exact: Option<Vec<Octets<'a>>>,
+    #[serde(borrow)]
+    discharges: Option<Vec<Text<'a>>>,
+}
+
+/// `{"valid":true,"identifier":…,"subject":…,"type":…,"caveats":[…],"expiresAt":…}`
+///
+/// The subject and the type are null for an identifier of another version than 2. The caveats are the texts of the
+/// token's own ones, some of which the host has to enforce later.
+pub struct Verified {
+    macaroon: Macaroon,
+    expires_at: Option<UnixTime>,
+}
+
+impl Serialize for Verified {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        struct Caveats<'a>(&'a Macaroon);
+
+        impl Serialize for Caveats<'_> {
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.collect_seq(self.0.caveats().filter_map(|caveat| match caveat {
+                    Caveat::FirstParty { predicate } => Some(Bytes(predicate)),
+                    Caveat::ThirdParty { .. } => None,
+                }))
+            }
+        }
+
+        let identifier = self.macaroon.identifier();
+        let stated = Identifier::read(identifier).ok();
+        let stated = stated.as_ref().and_then(|identifier| identifier.v2());
+        let mut answer = serializer.serialize_struct("Verified", 6)?;
+        answer.serialize_field("valid", &true)?;
+        answer.serialize_field("identifier", &Bytes(identifier))?;
+        answer.serialize_field("subject", &stated.map(|stated| stated.subject))?;
+        answer.serialize_field("type", &stated.map(|stated| stated.token_type))?;
+        answer.serialize_field("caveats", &Caveats(&self.macaroon))?;
+        answer.serialize_field("expiresAt", &self.expires_at.map(Stamp))?;
+        answer.end()
+    }
+}
+
+impl Verify<'_> {
+    /// # Errors
+    /// [`Error`]: the signature is judged first, then the caveats in their order, last the session.
+    pub fn answer(&self) -> Result<Verified, Error> {
+        let key = root_key(self.secret.as_ref(), self.root_key.as_ref())?;
+        let mut context = self.context.context()?;
+        let (macaroon, _) = read(&self.token)?;
+        let read_discharge = |(index, text): (usize, &Text<'_>)| {
+            read(text).map(|(discharge, _)| discharge).map_err(|error| error.of_discharge(index))
+        };
+        let discharges = self.discharges.as_deref().unwrap_or_default();
+        let discharges: Vec<_> =
+            discharges.iter().enumerate().map(read_discharge).collect::<Result<_, Error>>()?;
+        let exact: Vec<&[u8]> = self.exact.iter().flatten().map(|exact| &**exact).collect();
+        let mut supported = match self.r#as {
+            Some(used_as) => used_as.supported(&macaroon, &mut context),
+            None => CaveatTypes::ALL,
+        };
+        if let Some(names) = &self.supported {
+            supported = types("supported", names)?;
+        }
+        let ignored = types("ignored", self.ignored.as_deref().unwrap_or_default())?;
+        let verifier = Verifier::new(&context).exact(&exact).supporting(supported).ignoring(ignored);
+        let expires_at = match verifier.verify_with(&macaroon, &discharges, &key) {
+            Ok(verified) => verified.expires_at(),
+            Err(error) => return Err(Error::refused(&error, &macaroon, &discharges)),
+        };
+        Ok(Verified { macaroon, expires_at })
+    }
+}
+
+/// `preflight`: whether the issuer would refuse the token, judged without its key.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Preflight<'a> {
+    #[serde(borrow)]
+    token: Text<'a>,
+    #[serde(borrow, deserialize_with = "object")]
+    context: Facts<'a>,
+    r#as: Option<Use>,
+}
+
+/// `{"refuted":{"index":…,"caveat":…,"reason":…}}` or `{"undecided":true}`. A token that is refused for its session has
+/// neither index nor caveat.
+pub struct Preflighted(Option<Error>);
+
+impl Serialize for Preflighted {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        struct Refuted<'a>(&'a Error);
+
+        impl Serialize for Refuted<'_> {
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                let detail = self.0.detail();
+                let caveat = detail.caveat.as_deref();
+                let known = caveat.and_then(Predicate::read);
+                let mut refuted = serializer.serialize_struct("Refuted", 3)?;
+                refuted.serialize_field("index", &detail.index)?;
+                match (known, caveat) {
+                    (Some(known), _) => refuted.serialize_field("caveat", &known)?,
+                    (None, bytes) => refuted.serialize_field("caveat", &bytes.map(Bytes))?,
+                }
+                refuted.serialize_field("reason", &detail.reason)?;
+                refuted.end()
+            }
+        }
+
+        let mut map = serializer.serialize_map(Some(1))?;
+        match &self.0 {
+            Some(error) => map.serialize_entry("refuted", &Refuted(error))?,
+            None => map.serialize_entry("undecided", &true)?,
+        }
+        map.end()
+    }
+}
+
+impl Preflight<'_> {
+    /// # Errors
+    /// [`Error`]
+    pub fn answer(&self) -> Result<Preflighted, Error> {
+        let mut context = self.context.context()?;
+        let (macaroon, _) = read(&self.token)?;
+        let supported = match self.r#as {
+            Some(used_as) => used_as.supported(&macaroon, &mut context),
+            None => CaveatTypes::ALL,
+        };
+        let refuted = Verifier::new(&context).supporting(supported).preflight(&macaroon);
+        Ok(Preflighted(refuted.map(|error| {
+            let reason = match error {
+                VerifyError::WrongSession => Some("session"),
+                VerifyError::CaveatUnknown { .. } => Some("unknown"),
+                _ => None,
+            };
+            let refused = Error::refused(&error, &macaroon, &[]);
+            refused.with(|detail| detail.reason = reason.map(Into::into).or(detail.reason.take()))
+        })))
+    }
+}
