@@ -176,7 +176,6 @@ fn weigh_record(id: &TokenId, record: Option<&Record>) -> usize {
             record.purpose.as_str().len(),
             record.resource.as_ref().map_or(0, codec::entity_len),
             codec::entity_len(&record.issuer),
-            record.root_key.ciphertext.len(),
             record.name.as_ref().map_or(0, String::len),
             record.body.len(),
             record.metadata.len(),
@@ -191,8 +190,7 @@ fn weigh_record(id: &TokenId, record: Option<&Record>) -> usize {
 }
 
 fn weigh_generation(subject: &Entity, generation: Option<&Generation>) -> usize {
-    let generation = generation
-        .map_or(0, |generation| size_of::<Generation>().saturating_add(generation.root_key.ciphertext.len()));
+    let generation = generation.map_or(0, |_| size_of::<Generation>());
     OVERHEAD.saturating_add(codec::entity_len(subject)).saturating_add(generation)
 }
 

@@ -7,7 +7,7 @@ mod rekey;
 mod source;
 mod text;
 
-pub use keyring::{KeyError, KeyRing, Owner};
+pub use keyring::{KeyError, KeyRing, Owner, SealNonce};
 pub use rekey::{RekeyError, Rekeyed, rekey};
 pub use source::{KeyFile, KeySource, KeySourceError, KeyVariable};
 pub use text::KeyTextError;

@@ -131,7 +131,7 @@ pub use embedded::RedbStore;
 pub use embedded::SledStore;
 pub use keys::{
     KeyError, KeyFile, KeyRing, KeySource, KeySourceError, KeyTextError, KeyVariable, Owner, RekeyError,
-    Rekeyed, rekey,
+    Rekeyed, SealNonce, rekey,
 };
 #[cfg(feature = "transfer")]
 pub use transfer::{Epoch, Moved, TransferError, export, export_to, import, verify_export};

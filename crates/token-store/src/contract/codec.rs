@@ -33,6 +33,12 @@ pub(crate) const MAX_KEY_LEN: usize = MAX_ENTITY_LEN + Record::MAX_NAME_LEN + To
 /// The length of a check, in bytes.
 pub(super) const CHECK_LEN: usize = 8;
 
+/// The length of a value that states nothing, in bytes.
+const EMPTY_LEN: usize = 1 + CHECK_LEN;
+
+/// Enough for most values, in bytes, so that they do not move while they are written.
+const TYPICAL_LEN: usize = 320;
+
 /// The length of the hash of an entity, in bytes: no second entity with a given hash can be found.
 pub(crate) const HASH_LEN: usize = 16;
 
@@ -66,13 +72,13 @@ pub(crate) struct RecordV1 {
     created: UnixTime,
     expires: Option<UnixTime>,
     use_limit: Option<NonZeroU64>,
-    #[serde(serialize_with = "bytes::serialize", deserialize_with = "bytes::deserialize_vec")]
+    #[serde(with = "bytes::whole")]
     body: Vec<u8>,
     uses: u64,
     last_use: Option<UnixTime>,
     revocation: Option<Revocation>,
     name: Option<String>,
-    #[serde(serialize_with = "bytes::serialize", deserialize_with = "bytes::deserialize_vec")]
+    #[serde(with = "bytes::whole")]
     metadata: Vec<u8>,
 }
 
@@ -90,8 +96,8 @@ struct SealedKeyV1 {
     key_id: u32,
     #[serde(with = "bytes")]
     nonce: [u8; 12],
-    #[serde(serialize_with = "bytes::serialize", deserialize_with = "bytes::deserialize_vec")]
-    ciphertext: Vec<u8>,
+    #[serde(with = "bytes::whole")]
+    ciphertext: [u8; SealedKey::LEN],
 }
 
 /// Bytes; in a text, as hexadecimal digits.
@@ -99,6 +105,8 @@ pub(crate) mod bytes {
     use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
 
     use crate::keys::hex;
+
+    const INVALID: &str = "bytes that are not in hexadecimal digits, or too few or too many";
 
     pub(crate) fn serialize<T, S>(bytes: &T, serializer: S) -> Result<S::Ok, S::Error>
     where
@@ -121,16 +129,36 @@ pub(crate) mod bytes {
         }
         let bytes = hex::bytes(&String::deserialize(deserializer)?).collect::<Option<Vec<u8>>>();
         let value = bytes.and_then(|bytes| T::try_from(bytes).ok());
-        value.ok_or_else(|| {
-            D::Error::custom("bytes that are not in hexadecimal digits, or too few or too many")
-        })
+        value.ok_or_else(|| D::Error::custom(INVALID))
     }
 
-    // In one piece: every read of a record comes here.
-    pub(super) fn deserialize_vec<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<u8>, D::Error> {
-        match deserializer.is_human_readable() {
-            true => deserialize(deserializer),
-            false => <&[u8]>::deserialize(deserializer).map(<[u8]>::to_vec),
+    /// In one piece, with its length before it: every mint and every read of a record comes here.
+    pub(super) mod whole {
+        use super::*;
+
+        pub(in super::super) fn serialize<S: Serializer>(
+            bytes: &impl AsRef<[u8]>,
+            serializer: S,
+        ) -> Result<S::Ok, S::Error> {
+            match serializer.is_human_readable() {
+                true => serializer.serialize_str(&hex::text(bytes.as_ref())),
+                false => serializer.serialize_bytes(bytes.as_ref()),
+            }
+        }
+
+        pub(in super::super) fn deserialize<'de, T, D>(deserializer: D) -> Result<T, D::Error>
+        where
+            T: for<'b> TryFrom<&'b [u8]>,
+            D: Deserializer<'de>,
+        {
+            let value = match deserializer.is_human_readable() {
+                true => {
+                    let bytes = hex::bytes(&String::deserialize(deserializer)?).collect::<Option<Vec<u8>>>();
+                    bytes.and_then(|bytes| T::try_from(&bytes).ok())
+                }
+                false => T::try_from(<&[u8]>::deserialize(deserializer)?).ok(),
+            };
+            value.ok_or_else(|| D::Error::custom(INVALID))
         }
     }
 }
@@ -187,8 +215,12 @@ pub(crate) fn decode_record<'a, W: Deserialize<'a>>(
     Ok((Record { id, ..record }, with))
 }
 
-/// Encodes a record, and what its store keeps with it.
-pub(crate) fn encode_record<W: Serialize>(record: &Record, with: &W) -> Result<Vec<u8>, StoreError> {
+/// Encodes a record, and what its store keeps with it, for its key.
+pub(crate) fn encode_record<W: Serialize>(
+    key: &[u8],
+    record: &Record,
+    with: &W,
+) -> Result<Vec<u8>, StoreError> {
     #[derive(Serialize)]
     struct V1<'a, W>(#[serde(with = "RecordV1")] &'a Record, &'a W);
     record.resource.iter().chain([&record.issuer]).try_for_each(check_entity)?;
@@ -196,7 +228,7 @@ pub(crate) fn encode_record<W: Serialize>(record: &Record, with: &W) -> Result<V
     check_name(record.name.as_deref())?;
     check_metadata(&record.metadata)?;
     record.revocation.iter().try_for_each(check_revocation)?;
-    encode(&record_key(&record.id), &V1(record, with))
+    encode(key, &V1(record, with))
 }
 
 impl Record {
@@ -205,7 +237,7 @@ impl Record {
     /// # Errors
     /// [`StoreError::TooLarge`].
     pub fn to_bytes(&self) -> Result<Vec<u8>, StoreError> {
-        encode_record(self, &())
+        encode_record(&record_key(&self.id), self, &())
     }
 
     /// Decodes the record `id` from the result of [`to_bytes`](Self::to_bytes).
@@ -383,7 +415,9 @@ pub(crate) fn check(parts: &[&[u8]]) -> [u8; CHECK_LEN] {
 /// Encodes a value for its key: a [`Claim`], a [`UnixTime`], or `()` for an index entry.
 pub(crate) fn encode<V: Serialize>(key: &[u8], payload: &V) -> Result<Vec<u8>, StoreError> {
     // With a growing vector, postcard fails only on values of unknown length, and there are none.
-    let mut value = postcard::to_extend(payload, vec![VERSION])
+    let mut value = Vec::with_capacity(if size_of::<V>() == 0 { EMPTY_LEN } else { TYPICAL_LEN });
+    value.push(VERSION);
+    let mut value = postcard::to_extend(payload, value)
         .map_err(|_| StoreError::Corrupt { what: "a value to be stored" })?;
     let check = check(&[key, &value]);
     value.extend_from_slice(&check);
@@ -414,5 +448,36 @@ pub(crate) fn decode<'a, V: Deserialize<'a>>(key: &[u8], value: &'a [u8]) -> Res
         },
         0 => Err(damaged("a value of no version")),
         _ => Err(StoreError::NewerVersion { found: found.into(), known: VERSION.into() }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use token_core::RootKey;
+
+    use super::*;
+    use crate::{KeyRing, Owner};
+
+    #[test]
+    fn a_sealed_key_of_another_length_is_refused() {
+        let (keys, subject) = (KeyRing::generate().unwrap(), Entity::user("u1"));
+        let owner = Owner::Generation { subject: &subject, number: 1 };
+        let root_key = keys.seal(&RootKey::from_derived([7; 32]), owner).unwrap();
+        let whole = Generation { number: 1, root_key }.to_bytes(&subject).unwrap();
+        // The version, two numbers and the nonce; the length; the sealed key; the check.
+        let (before, [len, sealed @ ..]) = whole[..whole.len() - CHECK_LEN].split_at(1 + 1 + 1 + 12) else {
+            panic!()
+        };
+        assert_eq!((usize::from(*len), sealed.len()), (SealedKey::LEN, SealedKey::LEN));
+        let read = |sealed: &[u8]| {
+            let mut value = [before, &[u8::try_from(sealed.len()).unwrap()], sealed].concat();
+            let check = check(&[&generation_key(&subject), &value]);
+            value.extend(check);
+            Generation::from_bytes(&subject, &value)
+        };
+        assert!(read(sealed).is_ok());
+        for other in [&sealed[1..], &[sealed, &[0]].concat(), &[]] {
+            assert!(matches!(read(other), Err(StoreError::Corrupt { .. })), "{}", other.len());
+        }
     }
 }

@@ -4,7 +4,7 @@ use std::{fmt, io, num::NonZeroU64, sync::Arc};
 
 use ring::rand::{SecureRandom as _, SystemRandom};
 use serde::{Deserialize, Serialize};
-use token_core::{Purpose, UnixTime};
+use token_core::{Purpose, RootKey, UnixTime};
 
 use crate::StoreError;
 
@@ -102,7 +102,13 @@ pub struct Entity {
 pub struct SealedKey {
     pub(crate) key_id: u32,
     pub(crate) nonce: [u8; 12],
-    pub(crate) ciphertext: Vec<u8>,
+    // The key, and the tag behind it.
+    pub(crate) ciphertext: [u8; SealedKey::LEN],
+}
+
+impl SealedKey {
+    /// The length of a sealed key: a root key and the tag of ChaCha20-Poly1305, in bytes.
+    pub(crate) const LEN: usize = RootKey::LEN + 16;
 }
 
 /// Where a sealed key is stored.

@@ -24,6 +24,9 @@ pub(crate) trait Engine: Send + Sync {
     where
         Self: 'a;
 
+    /// Whether a commit takes so long that operations should share one.
+    const GROUPS: bool;
+
     /// Returns a snapshot of the committed, durable state. Views are short-lived: a commit may have to wait for them.
     fn view(&self) -> Result<Self::View<'_>, StoreError>;
 
@@ -32,7 +35,7 @@ pub(crate) trait Engine: Send + Sync {
     ///
     /// After [`StoreError::Unknown`], every call returns [`StoreError::Poisoned`]. A failed sync must not be retried:
     /// the kernel forgets the pages that it could not write, so that memory may differ from the disk.
-    fn commit(&self, batch: &Batch) -> Result<(), StoreError>;
+    fn commit(&self, batch: Batch) -> Result<(), StoreError>;
 }
 
 /// A snapshot of the map.

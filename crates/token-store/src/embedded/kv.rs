@@ -12,7 +12,7 @@ use crate::{
     Page, Raise, Record, Refund, Reinstate, Revocation, Revoke, Spend, StoreError, TokenId, Use,
     contract::codec::{self, Claim},
     embedded::copy::Copy,
-    embedded::engine::{Engine, View},
+    embedded::engine::{Engine, Pair, View},
     embedded::layout,
     embedded::listing::Listing,
     kit,
@@ -20,7 +20,7 @@ use crate::{
 };
 use buckets::Buckets;
 use group::{Draft, Group};
-use stored::{Stored, listed, stored};
+use stored::{Stored, encode_new, listed, name_entry, stored};
 
 mod admin;
 mod buckets;
@@ -116,21 +116,23 @@ impl<E: Engine> Kv<E> {
 
     pub(crate) fn insert(&self, record: &Record) -> Result<Insert, StoreError> {
         self.engine.get()?;
-        record.to_bytes()?;
         loop {
-            let (new, bucket) = (record.clone(), self.buckets.draw());
+            // Encoded before the operation, so that other callers do not wait for that.
+            let pairs = encode_new(record, self.buckets.draw())?;
+            let (key, left) = (layout::record(&record.id), layout::left(&record.id));
+            let (name, created) = (name_entry(record), record.created);
             // `None` if claims of a purged record with this id are left. They are removed first.
             let inserted = self.write(move |draft| {
-                if draft.get(&layout::record(&new.id))?.is_some() {
+                if draft.get(&key)?.is_some() {
                     return Ok(Some(Insert::Exists));
                 }
-                if draft.get(&layout::left(&new.id))?.is_some() {
+                if draft.get(&left)?.is_some() {
                     return Ok(None);
                 }
-                if is_name_taken(draft, &new)? {
+                if is_name_taken(draft, name.as_deref())? {
                     return Ok(Some(Insert::NameTaken));
                 }
-                put_new(draft, new, bucket)?;
+                put_new(draft, pairs, created)?;
                 Ok(Some(Insert::Inserted))
             })?;
             match inserted {
@@ -244,10 +246,10 @@ impl<E: Engine> Kv<E> {
         let (id, amendment) = (id.clone(), amendment.clone());
         self.write(move |draft| {
             let Some(mut stored) = stored(draft, &id)? else { return Ok(Amend::Absent) };
-            let old = stored.name_entry();
+            let old = name_entry(&stored);
             kit::amend(&mut stored, &amendment);
-            let new = stored.name_entry();
-            if old != new && is_name_taken(draft, &stored)? {
+            let new = name_entry(&stored);
+            if old != new && is_name_taken(draft, new.as_deref())? {
                 return Ok(Amend::NameTaken);
             }
             draft.put_record(&stored)?;
@@ -336,20 +338,17 @@ fn revoke(draft: &mut Draft<'_>, stored: &mut Stored, revocation: &Revocation) -
     Ok(changed)
 }
 
-// Returns whether another record of the issuer has the name. A damaged record keeps its name.
-fn is_name_taken(view: &impl View, record: &Record) -> Result<bool, StoreError> {
-    let Some(name) = &record.name else { return Ok(false) };
-    let prefix = layout::name(&record.issuer, name);
-    let holder = view.scan(&prefix, &layout::after_all(&prefix), 1)?.into_iter().next();
-    Ok(holder.is_some_and(|(key, _)| key.get(prefix.len()..) != Some(record.id.as_bytes())))
+// Returns whether another record of the issuer has the name of this entry. A damaged record keeps its name.
+fn is_name_taken(view: &impl View, entry: Option<&[u8]>) -> Result<bool, StoreError> {
+    let Some(prefix) = entry.and_then(layout::name_prefix) else { return Ok(false) };
+    let holder = view.scan(prefix, &layout::after_all(prefix), 1)?.into_iter().next();
+    Ok(holder.is_some_and(|(key, _)| Some(key.as_slice()) != entry))
 }
 
-// Puts a record that is not there yet.
-fn put_new(draft: &mut Draft<'_>, record: Record, bucket: u32) -> Result<(), StoreError> {
-    let stored = Stored::new(record, bucket);
-    draft.put_record(&stored)?;
-    stored.index_entries().try_for_each(|entry| draft.put_value(entry, &()))?;
-    newest::see(draft, stored.created)
+// Puts a record that is not there yet, as `encode_new` made it.
+fn put_new(draft: &mut Draft<'_>, pairs: Vec<Pair>, created: UnixTime) -> Result<(), StoreError> {
+    pairs.into_iter().for_each(|(key, value)| draft.put(key, value));
+    newest::see(draft, created)
 }
 
 #[cfg(test)]

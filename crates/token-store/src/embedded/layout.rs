@@ -182,6 +182,14 @@ pub(crate) fn name(issuer: &Entity, name: &str) -> Vec<u8> {
     key
 }
 
+/// Returns the prefix of the index entry of a name.
+pub(crate) fn name_prefix(entry: &[u8]) -> Option<&[u8]> {
+    let (_, rest) = part(entry.get(1..)?)?;
+    let (_, rest) = part(rest)?;
+    let (_, id) = part(rest)?;
+    entry.strip_suffix(id)
+}
+
 /// Returns the number of the event that the key of an event names.
 pub(crate) fn event_of(key: &[u8]) -> Option<u64> {
     Some(u64::from_be_bytes(key.strip_prefix(EVENTS)?.try_into().ok()?))

@@ -18,16 +18,18 @@ pub(crate) struct Memory(RwLock<BTreeMap<Vec<u8>, Vec<u8>>>);
 impl Engine for Memory {
     type View<'a> = RwLockReadGuard<'a, BTreeMap<Vec<u8>, Vec<u8>>>;
 
+    const GROUPS: bool = false;
+
     fn view(&self) -> Result<Self::View<'_>, StoreError> {
         self.0.read().map_err(|_| StoreError::Poisoned)
     }
 
-    fn commit(&self, batch: &Batch) -> Result<(), StoreError> {
+    fn commit(&self, batch: Batch) -> Result<(), StoreError> {
         let mut map = self.0.write().map_err(|_| StoreError::Poisoned)?;
         for (key, value) in batch {
             match value {
-                Some(value) => map.insert(key.clone(), value.clone()),
-                None => map.remove(key),
+                Some(value) => map.insert(key, value),
+                None => map.remove(&key),
             };
         }
         Ok(())

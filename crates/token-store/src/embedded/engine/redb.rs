@@ -114,17 +114,19 @@ impl Redb {
 impl Engine for Redb {
     type View<'a> = RedbView;
 
+    const GROUPS: bool = true;
+
     fn view(&self) -> Result<RedbView, StoreError> {
         self.place.require_lately()?;
         guarded(|| RedbView::new(&self.database))
     }
 
-    fn commit(&self, batch: &Batch) -> Result<(), StoreError> {
+    fn commit(&self, batch: Batch) -> Result<(), StoreError> {
         self.place.require()?;
         // Nothing that redb writes counts before it is told to commit.
         let transaction = guarded(|| {
             let mut transaction = self.database.begin_write().map_err(failure)?;
-            fill(&mut transaction, batch)?;
+            fill(&mut transaction, &batch)?;
             Ok(transaction)
         })?;
         self.place.settle(match catch_unwind(AssertUnwindSafe(|| transaction.commit())) {
@@ -317,7 +319,7 @@ mod tests {
         let redb = Redb::create(&dir.path().join("store")).unwrap();
         let put: Vec<Vec<u8>> =
             TABLES.iter().flat_map(|(space, _)| [vec![*space, 0], vec![*space, 1]]).collect();
-        redb.commit(&put.iter().map(|key| (key.clone(), Some(key.clone()))).collect()).unwrap();
+        redb.commit(put.iter().map(|key| (key.clone(), Some(key.clone()))).collect()).unwrap();
         let mut keys = [put, vec![layout::FORMAT.to_vec()]].concat();
         keys.sort();
         let firsts = (0..=12).chain([0xff]).map(|first| vec![first]);
@@ -339,7 +341,7 @@ mod tests {
         let redb = Redb::create(&dir.path().join("store")).unwrap();
         let inside = [layout::RECORD, 1];
         let batch = [&inside[..], &[99], &[]].map(|key| (key.to_vec(), Some(vec![1])));
-        assert!(matches!(redb.commit(&batch.into()), Err(StoreError::Corrupt { .. })));
+        assert!(matches!(redb.commit(batch.into()), Err(StoreError::Corrupt { .. })));
         let view = redb.view().unwrap();
         for key in [&inside[..], &[99], &[]] {
             assert_eq!(view.get(key).unwrap(), None);

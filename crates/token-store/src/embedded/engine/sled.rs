@@ -143,16 +143,18 @@ impl Sled {
 impl Engine for Sled {
     type View<'a> = RwLockReadGuard<'a, State>;
 
+    const GROUPS: bool = true;
+
     fn view(&self) -> Result<Self::View<'_>, StoreError> {
         let state = self.state.read().map_err(|_| StoreError::Poisoned)?;
         self.place.require_lately()?;
         Ok(state)
     }
 
-    fn commit(&self, batch: &Batch) -> Result<(), StoreError> {
+    fn commit(&self, batch: Batch) -> Result<(), StoreError> {
         let mut state = self.state.write().map_err(|_| StoreError::Poisoned)?;
         self.place.require()?;
-        require_space(&self.dir, least_free(batch))?;
+        require_space(&self.dir, least_free(&batch))?;
         let mut changes = ::sled::Batch::default();
         for (key, value) in batch {
             match value {
@@ -355,7 +357,7 @@ mod tests {
         let key = |number: u32| [&number.to_be_bytes()[..], &vec![0xa5; codec::MAX_KEY_LEN - 4]].concat();
         for number in (0..600_u32).map(|number| number.wrapping_mul(0x9e37_79b9)) {
             let value = vec![0x5a; codec::MAX_LEN - codec::MAX_KEY_LEN];
-            engine.commit(&Batch::from([(key(number), Some(value))])).unwrap();
+            engine.commit(Batch::from([(key(number), Some(value))])).unwrap();
         }
         assert_eq!(fs::read_dir(dir.path().join("blobs")).unwrap().count(), 0);
         assert_eq!(engine.view().unwrap().scan(&[0], &[0xff; 5], usize::MAX).unwrap().len(), 602);
@@ -388,6 +390,6 @@ mod tests {
         let engine = Sled::create(dir.path()).unwrap();
         engine.place.fail();
         assert!(matches!(engine.view().map(drop), Err(StoreError::Poisoned)));
-        assert!(matches!(engine.commit(&Batch::from([(vec![9], None)])), Err(StoreError::Poisoned)));
+        assert!(matches!(engine.commit(Batch::from([(vec![9], None)])), Err(StoreError::Poisoned)));
     }
 }

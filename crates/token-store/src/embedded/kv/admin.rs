@@ -8,7 +8,7 @@ use super::{
     Kv, events,
     group::Draft,
     is_name_taken, newest, put_new, revoke, revoke_before,
-    stored::{Stored, listed, stored},
+    stored::{Stored, encode_new, listed, name_entry, stored},
 };
 use crate::{
     ClaimId, Counts, Cursor, Event, Events, Filter, Generation, Generations, Held, Item, KeyPlace, Raise,
@@ -241,14 +241,13 @@ fn restore(
         Err(StoreError::Corrupt { .. }) => return Ok(false),
         Err(error) => return Err(error),
     }
-    if is_name_taken(draft, &record)? {
+    if is_name_taken(draft, name_entry(&record).as_deref())? {
         record.name = None;
     }
-    let id = record.id.clone();
-    put_new(draft, record, bucket)?;
+    put_new(draft, encode_new(&record, bucket)?, record.created)?;
     for (claim, held) in claims {
         held.spent.consumer.iter().try_for_each(codec::check_entity)?;
-        let key = layout::claim(&id, &claim);
+        let key = layout::claim(&record.id, &claim);
         // The store it came from may have reported the use to others: it stays spent.
         draft.put_value(key, &Claim::new(held, true))?;
     }

@@ -61,7 +61,7 @@ mod tests {
         };
         let entries = buckets.iter().flat_map(|(bucket, len)| (0..*len).map(|id| entry(*bucket, id)));
         let memory = Memory::default();
-        memory.commit(&entries.collect::<Batch>()).unwrap();
+        memory.commit(entries.collect::<Batch>()).unwrap();
         Buckets::read(&memory.view().unwrap()).unwrap()
     }
 

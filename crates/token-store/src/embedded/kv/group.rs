@@ -1,4 +1,5 @@
-//! Group commit: the operations of many callers share one commit, and so one sync.
+//! Group commit: the operations of many callers share one commit, and so one sync. Over an engine that has no sync, each
+//! operation has a commit of its own.
 //!
 //! Operations run one after another. Each sees the committed state and the changes of those before it. They are
 //! committed together, and none of them returns before the commit. A reader sees a state that is on disk, never the
@@ -38,9 +39,17 @@ type Operation = Box<dyn FnOnce(&mut Draft<'_>) -> Result<(), StoreError> + Send
 type Outcome = Result<Result<(), StoreError>, Box<dyn Any + Send>>;
 
 /// The only way to write to an engine.
-pub(super) type Group = Queue<Operation, Outcome>;
+pub(super) struct Group {
+    queue: Queue<Operation, Outcome>,
+    // Held by each operation without a group.
+    alone: Mutex<()>,
+}
 
 impl Group {
+    pub(super) fn new() -> Self {
+        Self { queue: Queue::new(), alone: Mutex::new(()) }
+    }
+
     /// Runs an operation, and returns its answer once everything that the answer rests on is on disk. An operation that
     /// fails or panics changes nothing, and does not affect the others in its commit.
     pub(super) fn write<E: Engine, T: Send + 'static>(
@@ -48,6 +57,10 @@ impl Group {
         engine: &E,
         operation: impl FnOnce(&mut Draft<'_>) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
+        if !E::GROUPS {
+            let _turn = lock(&self.alone);
+            return run_alone(engine, operation);
+        }
         let answer = Arc::new(Mutex::new(None));
         let kept = Arc::clone(&answer);
         let operation: Operation = Box::new(move |draft| {
@@ -55,13 +68,29 @@ impl Group {
             *lock(&kept) = Some(answer);
             Ok(())
         });
-        match self.submit(operation, |next| run(engine, next)) {
+        match self.queue.submit(operation, |next| run(engine, next)) {
             Some(Ok(outcome)) => outcome?,
             Some(Err(panic)) => resume_unwind(panic),
             None => return Err(StoreError::Unknown(None)),
         }
         lock(&answer).take().ok_or(StoreError::Unknown(None))
     }
+}
+
+fn run_alone<E: Engine, T>(
+    engine: &E,
+    operation: impl FnOnce(&mut Draft<'_>) -> Result<T, StoreError>,
+) -> Result<T, StoreError> {
+    let view = engine.view()?;
+    let before = Batch::new();
+    let mut draft = Draft::new(&view, &before);
+    let answer = operation(&mut draft)?;
+    let own = mem::take(&mut draft.own);
+    drop(view);
+    if !own.is_empty() {
+        engine.commit(own)?;
+    }
+    Ok(answer)
 }
 
 fn run<E: Engine>(engine: &E, next: &mut dyn FnMut() -> Option<Operation>) -> Vec<Outcome> {
@@ -79,12 +108,7 @@ fn run<E: Engine>(engine: &E, next: &mut dyn FnMut() -> Option<Operation>) -> Ve
                 && len < MAX_BYTES
                 && let Some(operation) = next()
             {
-                let mut draft = Draft {
-                    view: &view,
-                    before: &batch,
-                    own: Batch::new(),
-                    rests_on_others: Cell::new(false),
-                };
+                let mut draft = Draft::new(&view, &batch);
                 let outcome = catch_unwind(AssertUnwindSafe(|| operation(&mut draft)));
                 let mut own = mem::take(&mut draft.own);
                 if !matches!(outcome, Ok(Ok(()))) {
@@ -98,7 +122,7 @@ fn run<E: Engine>(engine: &E, next: &mut dyn FnMut() -> Option<Operation>) -> Ve
             }
         }
     }
-    let failure = if batch.is_empty() { None } else { engine.commit(&batch).err() };
+    let failure = if batch.is_empty() { None } else { engine.commit(batch).err() };
     let settle = |(stands, outcome): (bool, Outcome)| match &failure {
         Some(error) if !stands => outcome.map(|_| Err(error.clone())),
         // An operation that changed nothing costs no sync, and rests on what is on disk already.
@@ -162,7 +186,11 @@ impl View for Draft<'_> {
     }
 }
 
-impl Draft<'_> {
+impl<'a> Draft<'a> {
+    fn new(view: &'a dyn View, before: &'a Batch) -> Self {
+        Self { view, before, own: Batch::new(), rests_on_others: Cell::new(false) }
+    }
+
     // Returns the use that the claim holds, and first marks it as reported again. If an earlier caller could still
     // refund it, a third caller could spend the use that this caller acts on.
     pub(super) fn answer_again(&mut self, id: &TokenId, claim: &ClaimId) -> Result<Option<Held>, StoreError> {
@@ -181,7 +209,9 @@ impl Draft<'_> {
     }
 
     pub(super) fn put_record(&mut self, stored: &Stored) -> Result<(), StoreError> {
-        self.put(layout::record(&stored.id), stored.to_bytes()?);
+        let key = layout::record(&stored.id);
+        let value = stored.to_bytes(&key)?;
+        self.put(key, value);
         Ok(())
     }
 

@@ -43,44 +43,60 @@ impl DerefMut for Stored {
 }
 
 impl Stored {
-    /// Puts a record that is not stored yet into a bucket.
-    pub(super) fn new(record: Record, bucket: u32) -> Self {
-        Self { record, numbers: Numbers { bucket, spent: 0 } }
-    }
-
     /// Decodes the record `id` from the value under its key.
     pub(super) fn decode(key: &[u8], id: TokenId, value: &[u8]) -> Result<Self, StoreError> {
         let (record, numbers) = codec::decode_record(key, id, value)?;
         Ok(Self { record, numbers })
     }
 
-    /// Encodes the record and its numbers.
-    pub(super) fn to_bytes(&self) -> Result<Vec<u8>, StoreError> {
-        codec::encode_record(&self.record, &self.numbers)
+    /// Encodes the record and its numbers, for its key.
+    pub(super) fn to_bytes(&self, key: &[u8]) -> Result<Vec<u8>, StoreError> {
+        codec::encode_record(key, &self.record, &self.numbers)
     }
 
     /// Returns the keys of all its index entries.
     pub(super) fn index_entries(&self) -> impl Iterator<Item = Vec<u8>> {
-        let bucket = self.numbers.bucket;
-        let prefixes = [
-            self.resource.as_ref().map(|resource| layout::resource(bucket, resource)),
-            Some(layout::issuer(bucket, &self.issuer)),
-            self.expires.map(layout::expiry),
-        ];
-        let entries = prefixes.into_iter().flatten().map(|prefix| layout::entry(prefix, &self.id));
-        entries.chain(self.spent_entry()).chain(self.name_entry())
+        self.numbers.index_entries(&self.record)
     }
 
     /// Returns the index key of a spent record.
     pub(super) fn spent_entry(&self) -> Option<Vec<u8>> {
-        Some(layout::spent_entry(self.spent_at()?, self.numbers.spent, &self.id))
+        self.numbers.spent_entry(&self.record)
+    }
+}
+
+impl Numbers {
+    fn index_entries(self, record: &Record) -> impl Iterator<Item = Vec<u8>> {
+        let prefixes = [
+            record.resource.as_ref().map(|resource| layout::resource(self.bucket, resource)),
+            Some(layout::issuer(self.bucket, &record.issuer)),
+            record.expires.map(layout::expiry),
+        ];
+        let entries = prefixes.into_iter().flatten().map(|prefix| layout::entry(prefix, &record.id));
+        entries.chain(self.spent_entry(record)).chain(name_entry(record))
     }
 
-    /// Returns the index key of the record's name.
-    pub(super) fn name_entry(&self) -> Option<Vec<u8>> {
-        let prefix = layout::name(&self.issuer, self.name.as_deref()?);
-        Some(layout::entry(prefix, &self.id))
+    fn spent_entry(self, record: &Record) -> Option<Vec<u8>> {
+        Some(layout::spent_entry(record.spent_at()?, self.spent, &record.id))
     }
+}
+
+/// Returns the index key of a record's name.
+pub(super) fn name_entry(record: &Record) -> Option<Vec<u8>> {
+    let prefix = layout::name(&record.issuer, record.name.as_deref()?);
+    Some(layout::entry(prefix, &record.id))
+}
+
+/// Encodes a record that is not stored yet, and its index entries. The record is the first pair.
+pub(super) fn encode_new(record: &Record, bucket: u32) -> Result<Vec<Pair>, StoreError> {
+    let numbers = Numbers { bucket, spent: 0 };
+    let key = layout::record(&record.id);
+    let value = codec::encode_record(&key, record, &numbers)?;
+    let entry = |key: Vec<u8>| {
+        let value = codec::encode(&key, &())?;
+        Ok((key, value))
+    };
+    std::iter::once(Ok((key, value))).chain(numbers.index_entries(record).map(entry)).collect()
 }
 
 /// Reads a record.

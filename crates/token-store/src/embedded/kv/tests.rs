@@ -35,7 +35,7 @@ fn golden() -> (KeyRing, Vec<Pair>) {
 fn store(pairs: &[Pair]) -> Kv<Memory> {
     let engine = Memory::default();
     let batch = pairs.iter().map(|(key, value)| (key.clone(), Some(value.clone()))).collect();
-    engine.commit(&batch).unwrap();
+    engine.commit(batch).unwrap();
     Kv::new(engine)
 }
 
@@ -47,7 +47,7 @@ impl Kv<Memory> {
         self.engine
             .get()
             .unwrap()
-            .commit(&crate::embedded::engine::Batch::from([(key.to_vec(), Some(value))]))
+            .commit(crate::embedded::engine::Batch::from([(key.to_vec(), Some(value))]))
             .unwrap();
     }
 }
@@ -368,7 +368,7 @@ fn what_is_revoked_on_disk_is_revoked_to_a_reader() {
     let (key, time) = (layout::REVOKED_BEFORE.to_vec(), UnixTime::MAX);
     let value = codec::encode(&key, &time).unwrap();
     store.revoking.fetch_add(1, Ordering::AcqRel);
-    store.engine.get().unwrap().commit(&crate::embedded::engine::Batch::from([(key, Some(value))])).unwrap();
+    store.engine.get().unwrap().commit(crate::embedded::engine::Batch::from([(key, Some(value))])).unwrap();
     assert_eq!(store.spend(&full(), &ClaimId::new(*b"new").unwrap(), &USE).unwrap(), Spend::Revoked);
     assert!(store.get(&full()).unwrap().unwrap().is_revoked());
     assert!(store.list(&Filter::Issuer(user()), None, 1).unwrap().records[0].is_revoked());
@@ -399,7 +399,7 @@ fn faults_are_told_apart() {
             .engine
             .get()
             .unwrap()
-            .commit(&crate::embedded::engine::Batch::from([(key, Some(value))]))
+            .commit(crate::embedded::engine::Batch::from([(key, Some(value))]))
             .unwrap();
     };
     let id = TokenId::new(*b"spent").unwrap();
@@ -408,7 +408,8 @@ fn faults_are_told_apart() {
         move |store: &Kv<Memory>| {
             let mut stored = store.read(|view| stored(view, id)).unwrap().unwrap();
             change(&mut stored);
-            put(store, layout::record(id), stored.to_bytes().unwrap());
+            let key = layout::record(id);
+            put(store, key.clone(), stored.to_bytes(&key).unwrap());
         }
     };
     assert_eq!(checked(&|_| (), Some(&keys)), []);
@@ -546,7 +547,7 @@ fn a_listing_crosses_buckets() {
     }
     // An opened store goes on in the last bucket.
     let engine = Memory::default();
-    engine.commit(&pairs(&store).into_iter().map(|(key, value)| (key, Some(value))).collect()).unwrap();
+    engine.commit(pairs(&store).into_iter().map(|(key, value)| (key, Some(value))).collect()).unwrap();
     let store = Kv::open(engine).unwrap();
     insert(&store, 1);
     let stored = store.read(|view| stored(view, &TokenId::new([1]).unwrap())).unwrap().unwrap();

@@ -33,13 +33,13 @@ fn after(store: &Kv<Memory>, cursor: &Cursor) -> Option<Vec<u64>> {
 }
 
 fn commit(store: &Kv<Memory>, key: &[u8], value: Option<Vec<u8>>) {
-    store.engine.get().unwrap().commit(&Batch::from([(key.to_vec(), value)])).unwrap();
+    store.engine.get().unwrap().commit(Batch::from([(key.to_vec(), value)])).unwrap();
 }
 
 fn copy(store: &Kv<Memory>) -> Kv<Memory> {
     let pairs = store.engine.get().unwrap().view().unwrap().scan(&[], &[0xff], usize::MAX).unwrap();
     let engine = Memory::default();
-    engine.commit(&pairs.into_iter().map(|(key, value)| (key, Some(value))).collect()).unwrap();
+    engine.commit(pairs.into_iter().map(|(key, value)| (key, Some(value))).collect()).unwrap();
     Kv::new(engine)
 }
 

@@ -16,11 +16,13 @@ struct Counting {
 impl Engine for Counting {
     type View<'a> = <Memory as Engine>::View<'a>;
 
+    const GROUPS: bool = true;
+
     fn view(&self) -> Result<Self::View<'_>, StoreError> {
         self.memory.view()
     }
 
-    fn commit(&self, batch: &Batch) -> Result<(), StoreError> {
+    fn commit(&self, batch: Batch) -> Result<(), StoreError> {
         if self.fails.load(Ordering::Relaxed) {
             return Err(StoreError::Unknown(None));
         }

@@ -16,11 +16,13 @@ struct DamagedView<'a>(<Memory as Engine>::View<'a>);
 impl Engine for Damaged {
     type View<'a> = DamagedView<'a>;
 
+    const GROUPS: bool = true;
+
     fn view(&self) -> Result<Self::View<'_>, StoreError> {
         self.0.view().map(DamagedView)
     }
 
-    fn commit(&self, batch: &Batch) -> Result<(), StoreError> {
+    fn commit(&self, batch: Batch) -> Result<(), StoreError> {
         self.0.commit(batch)
     }
 }
@@ -44,11 +46,13 @@ struct Filling(Memory, AtomicUsize);
 impl Engine for Filling {
     type View<'a> = <Memory as Engine>::View<'a>;
 
+    const GROUPS: bool = true;
+
     fn view(&self) -> Result<Self::View<'_>, StoreError> {
         self.0.view()
     }
 
-    fn commit(&self, batch: &Batch) -> Result<(), StoreError> {
+    fn commit(&self, batch: Batch) -> Result<(), StoreError> {
         match self.1.load(Ordering::SeqCst).checked_sub(1) {
             None => Err(StoreError::Full),
             Some(left) => {
