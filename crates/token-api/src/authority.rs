@@ -4,7 +4,7 @@ use std::fmt;
 
 use token_core::{Context, Damage, DecodeOptions, Identifier, Inspection, RootKey, Subject, UnixTime};
 use token_store::{
-    Entity, Generation, KeyRing, Owner, Raise, Record, SealedKey, StoreError, TokenId, TokenStore,
+    Entity, Generation, KeyRing, Owner, Raise, Record, SealNonce, SealedKey, StoreError, TokenId, TokenStore,
 };
 use zeroize::Zeroizing;
 
@@ -60,7 +60,7 @@ impl<S: TokenStore, H> Authority<S, H> {
         self
     }
 
-    /// Takes ids and secrets from a known source alone, so that the tokens are reproducible; turns
+    /// Takes ids, secrets and nonces from a known source alone, so that the tokens are reproducible; turns
     /// [`Config::timed_ids`] off. For tests and golden files only: anyone who knows the source can forge every token.
     #[cfg(feature = "test-random")]
     #[must_use]
@@ -162,20 +162,24 @@ impl<S: TokenStore, H> Authority<S, H> {
 
     /// Raises the generation. Returns `None` if another call raised it first.
     fn raise(&self, subject: &Entity, number: u64) -> Result<Option<RootKey>, Failure> {
-        let (key, _) = self.draw()?;
-        let root_key = self.keys.seal(&key, Owner::Generation { subject, number })?;
+        let Drawn { key, nonce, .. } = self.draw()?;
+        let root_key = self.keys.seal_under(nonce, &key, Owner::Generation { subject, number })?;
         match self.store.raise_generation(subject, &Generation { number, root_key })? {
             Raise::Raised => Ok(Some(key)),
             Raise::Stale { .. } => Ok(None),
         }
     }
 
-    /// Draws a root key and 32 bytes for an id, in one call to the operating system.
-    pub(crate) fn draw(&self) -> Result<(RootKey, [u8; 32]), Failure> {
-        let mut bytes = Zeroizing::new([[0; 32]; 2]);
-        (self.random)(bytes.as_flattened_mut())?;
-        let [secret, id] = &*bytes;
-        Ok((RootKey::derive_any(secret), *id))
+    /// Draws all that a new token needs in one call to the operating system.
+    pub(crate) fn draw(&self) -> Result<Drawn, Failure> {
+        let mut bytes = Zeroizing::new([0; 32 + 32 + SealNonce::LEN]);
+        (self.random)(bytes.as_mut_slice())?;
+        let parts = bytes.split_first_chunk::<32>().and_then(|(secret, rest)| {
+            let (id, nonce) = rest.split_first_chunk::<32>()?;
+            Some((secret, id, nonce.first_chunk()?))
+        });
+        let (secret, id, nonce) = parts.ok_or(Failure::Random)?;
+        Ok(Drawn { key: RootKey::derive_any(secret), id: *id, nonce: SealNonce::from_random(*nonce) })
     }
 
     /// Opens the key that an unknown token is verified against.
@@ -199,6 +203,14 @@ impl<S: fmt::Debug, H> fmt::Debug for Authority<S, H> {
             .field("config", &self.config)
             .finish_non_exhaustive()
     }
+}
+
+/// Random bytes, and a key derived from some.
+pub(crate) struct Drawn {
+    pub(crate) key: RootKey,
+    /// For an id.
+    pub(crate) id: [u8; 32],
+    pub(crate) nonce: SealNonce,
 }
 
 /// A token and its record.

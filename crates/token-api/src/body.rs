@@ -67,13 +67,14 @@ impl<'a> Head<'a> {
 }
 
 /// Encodes a body. Leaves the caveats out if they are too long to be kept.
-pub(crate) fn write<C: AsRef<str>>(head: &Head<'_>, caveats: &[C]) -> Result<Vec<u8>, Failure> {
-    let caveats: Vec<&str> = caveats.iter().map(AsRef::as_ref).collect();
-    let encode = |caveats: Option<&[&str]>| {
-        let body = postcard::to_extend(head, vec![VERSION])?;
-        postcard::to_extend(&caveats, body)
+pub(crate) fn write<C: AsRef<str> + Serialize>(head: &Head<'_>, caveats: &[C]) -> Result<Vec<u8>, Failure> {
+    let encode = |caveats: Option<&[C]>| {
+        // Enough for most bodies.
+        let mut body = Vec::with_capacity(160);
+        body.push(VERSION);
+        postcard::to_extend(&caveats, postcard::to_extend(head, body)?)
     };
-    let whole = encode(Some(&caveats)).map_err(|_| unreadable())?;
+    let whole = encode(Some(caveats)).map_err(|_| unreadable())?;
     match whole.len() > Record::MAX_BODY_LEN {
         true => encode(None).map_err(|_| unreadable()),
         false => Ok(whole),

@@ -6,10 +6,11 @@ use token_core::{
     Identifier, IdentifierV2, InviteType, Persistence, Predicate, PredicateBuf, RootKey, Scope, Subject,
     Token, TokenType, UnixTime,
 };
-use token_store::{Entity, Insert, Record, Terms, TokenId, TokenStore};
+use token_store::{Entity, Insert, Owner, Record, Terms, TokenId, TokenStore};
 
 use crate::{
     Absence, Authority, Decision, Dialect, Failure, Host, Lifetime, MintError, Purpose, Question,
+    authority::Drawn,
     body::{self, Head},
     host::decide,
     id,
@@ -249,9 +250,9 @@ impl<S: TokenStore, H> Authority<S, H> {
         let (purpose, issuer) = (request.purpose, request.issuer);
         let now = self.now();
         let expires_at = self.expiry(request, now)?;
-        let (key, random) = self.draw()?;
+        let Drawn { key, id, nonce } = self.draw()?;
         let timed = self.config.timed_ids && !request.temporary;
-        let id = TokenId::new(id::write(random, timed.then(SystemTime::now))).map_err(Failure::from)?;
+        let id = TokenId::new(id::write(id, timed.then(SystemTime::now))).map_err(Failure::from)?;
         let text = std::str::from_utf8(id.as_bytes()).map_err(|_| MintError::InvalidId)?;
         let dialect = request.dialect.unwrap_or(self.config.dialect);
         let token = if request.temporary {
@@ -266,7 +267,6 @@ impl<S: TokenStore, H> Authority<S, H> {
             let caveats = caveats(request, &identifier, expires_at)?;
             let token = self.sign(&key, &identifier, &caveats)?;
             let legacy_type = purpose.legacy_type(&identifier);
-            let body = body::write(&Head::new(&identifier, legacy_type, request.privileges), &caveats)?;
             let terms = Terms {
                 id: &id,
                 purpose,
@@ -275,11 +275,14 @@ impl<S: TokenStore, H> Authority<S, H> {
                 created: now,
                 expires: expires_at,
                 use_limit: request.use_limit,
-                body: &body,
+                body: &body::write(&Head::new(&identifier, legacy_type, request.privileges), &caveats)?,
             };
-            let mut record = Record::new(terms, &key, &self.keys).map_err(Failure::from)?;
-            record.name = request.name.map(str::to_owned);
-            record.metadata = request.metadata.to_vec();
+            let root_key = self.keys.seal_under(nonce, &key, Owner::Token(terms)).map_err(Failure::from)?;
+            let record = Record {
+                name: request.name.map(str::to_owned),
+                metadata: request.metadata.to_vec(),
+                ..Record::sealed(terms, root_key)
+            };
             match self.store.insert(&record).map_err(Failure::from)? {
                 Insert::Inserted => token,
                 Insert::Exists => return Err(Failure::IdTaken.into()),
@@ -338,7 +341,8 @@ fn caveats(
         request.purpose.legacy_type(identifier).map(PredicateBuf::token_type),
         expires_at.map(PredicateBuf::time),
     ];
-    let mut caveats: Vec<_> = own.into_iter().flatten().map(|own| own.as_str().to_owned()).collect();
+    let mut caveats = Vec::with_capacity(own.len().saturating_add(request.caveats.len()));
+    caveats.extend(own.into_iter().flatten().map(String::from));
     for (index, caveat) in request.caveats.iter().enumerate() {
         // A caveat that came as JSON may be one that `PredicateBuf::read` refuses to write.
         let written = PredicateBuf::read(caveat.as_str());

@@ -135,7 +135,7 @@ impl<S: TokenStore, H> Authority<S, H> {
         let judged = self.judge(&token, expect, context);
         let (accepted, refusal) = judged.inspect_err(|error| log(&token, error))?;
         Ok(Prepared {
-            accepted,
+            accepted: accepted(token.into_owned()),
             refusal,
             consumer: context.consumer.clone(),
             service: context.service.clone(),

@@ -212,8 +212,7 @@ impl<S: TokenStore, H> Authority<S, H> {
     /// # Errors
     /// [`Failure`]
     pub fn draw_claim(&self) -> Result<ClaimId, Failure> {
-        let (_, id) = self.draw()?;
-        Ok(ClaimId::new(id)?)
+        Ok(ClaimId::new(self.draw()?.id)?)
     }
 }
 

@@ -165,12 +165,13 @@ impl<S: TokenStore, H> Authority<S, H> {
 
     /// Confirms that the token was minted here, and only then judges whether it is valid now. Returns an authentic token
     /// with a record even if it is refused for a reason that came later, and the reason: a spend may have an earlier answer.
+    /// The caller gives the token itself, which then need not be copied.
     pub(crate) fn judge(
         &self,
         token: &Token,
         expect: Option<Purpose>,
         context: &Context,
-    ) -> Result<(Accepted, Option<Refusal>), AcceptError> {
+    ) -> Result<(impl FnOnce(Token) -> Accepted + use<S, H>, Option<Refusal>), AcceptError> {
         let identifier = token.identifier();
         let (id, issued) = self.issued(token, context)?;
         let now = self.later(context);
@@ -206,13 +207,14 @@ impl<S: TokenStore, H> Authority<S, H> {
                 Some(refusal)
             }
         };
-        let accepted = Accepted {
-            token: token.clone(),
+        let expires_at = issued.expires.into_iter().chain(by_caveats).min();
+        let accepted = move |token| Accepted {
+            token,
             id,
             purpose: issued.purpose,
             resource: issued.resource,
             issuer: issued.issuer,
-            expires_at: issued.expires.into_iter().chain(by_caveats).min(),
+            expires_at,
             stored: issued.stored,
             uses_left: issued.uses_left,
             privileges: issued.privileges,

@@ -114,13 +114,19 @@ impl PredicateBuf {
     /// `tokenType = T`
     #[must_use]
     pub fn token_type(legacy: LegacyType) -> Self {
-        Self(Predicate::TokenType(legacy).to_string())
+        Self(["tokenType = ", legacy.as_str()].concat())
     }
 
     /// Returns the text.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+}
+
+impl From<PredicateBuf> for String {
+    fn from(predicate: PredicateBuf) -> Self {
+        predicate.0
     }
 }
 
