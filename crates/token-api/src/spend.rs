@@ -2,7 +2,7 @@
 
 use ring::digest;
 use token_core::{Context, Subject};
-use token_store::{ClaimId, GrantId, Held, Refund, Spend, TokenStore, Use};
+use token_store::{ClaimId, GrantId, Held, Refund, Spend, TokenId, TokenStore, Use};
 
 use crate::{
     AcceptError, Accepted, Authority, Decision, Failure, Host, Prepared, Purpose, Refusal,
@@ -24,6 +24,15 @@ pub struct Spent {
     pub uses_left: Option<u64>,
     /// Whether this call is a retry: an earlier call took the use under this claim, and this one took nothing.
     pub repeated: bool,
+}
+
+impl Spent {
+    /// Returns the key of the claim and the grant under which the store keeps the use; `None` if there is no use to give
+    /// back. With the id of the token, [`Authority::refund_grant`] takes them: for a caller that does not keep this value.
+    #[must_use]
+    pub fn use_taken(&self) -> Option<(&ClaimId, GrantId)> {
+        Some((&self.claim, self.grant?))
+    }
 }
 
 /// What the store says of a use.
@@ -201,9 +210,17 @@ impl<S: TokenStore, H> Authority<S, H> {
     /// # Errors
     /// [`Failure`]; retry.
     pub fn refund(&self, spent: &Spent) -> Result<Refund, Failure> {
-        let Some(grant) = spent.grant else { return Ok(Refund::NotClaimed) };
-        let refunded = self.store.refund(&spent.accepted.id, &spent.claim, grant)?;
-        tracing::info!(id = %spent.accepted.id, outcome = ?refunded, "refund");
+        let Some((claim, grant)) = spent.use_taken() else { return Ok(Refund::NotClaimed) };
+        self.refund_grant(&spent.accepted.id, claim, grant)
+    }
+
+    /// Gives a use back as [`refund`](Self::refund) does, by the parts that [`Spent::use_taken`] returned.
+    ///
+    /// # Errors
+    /// [`Failure`]; retry.
+    pub fn refund_grant(&self, id: &TokenId, claim: &ClaimId, grant: GrantId) -> Result<Refund, Failure> {
+        let refunded = self.store.refund(id, claim, grant)?;
+        tracing::info!(%id, outcome = ?refunded, "refund");
         Ok(refunded)
     }
 
