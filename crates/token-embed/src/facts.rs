@@ -14,7 +14,7 @@ use crate::{error::Error, text::Text};
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub(crate) struct Facts<'a> {
-    now: u64,
+    now: Option<u64>,
     #[serde(borrow)]
     ip: Option<Text<'a>>,
     asn: Option<u32>,
@@ -37,8 +37,10 @@ pub(crate) struct Facts<'a> {
 }
 
 impl Facts<'_> {
-    pub(crate) fn context(&self) -> Result<Context, Error> {
-        let mut context = Context::at(UnixTime::from_secs(self.now));
+    /// The facts, at the given time or at this one.
+    pub(crate) fn context(&self, now: Option<UnixTime>) -> Result<Context, Error> {
+        let now = self.now.map(UnixTime::from_secs).or(now);
+        let mut context = Context::at(now.ok_or_else(|| Error::argument("context.now", "it is missing"))?);
         context.peer_ip =
             fact("context.ip", self.ip.as_ref(), "not an IP address", |text| text.parse().ok())?;
         context.asn = self.asn;

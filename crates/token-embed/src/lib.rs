@@ -1,7 +1,7 @@
 //! The verbs of onetoken as plain documents in and out, for programs in other languages: Erlang, C, Python, the browser.
 //!
-//! It holds no rule about tokens: those are in [`token_core`]. A shell for another language holds nothing at all: it
-//! converts a request, calls, and converts the answer.
+//! It holds no rule about tokens: those are in [`token_core`] and, for the feature `authority`, in `token_api`. A shell for
+//! another language holds nothing at all: it converts a request, calls, and converts the answer.
 //!
 //! [`Request::read`] → [`Request::answer`] → serialize the [`Answer`]; or [`call`], which does all three in JSON
 //!
@@ -39,25 +39,31 @@
 //!
 //! - `simd` (default): base64 by vector instructions.
 //! - `keys`: the verbs `seal` and `open`.
+//! - `authority`: an authority over a store; `sled` and `postgres` add their stores.
 #![cfg_attr(not(any(test, feature = "keys")), no_std)]
 #![forbid(unsafe_code)]
 
 extern crate alloc;
 
+#[cfg(feature = "authority")]
+pub mod authority;
 mod error;
 mod facts;
+mod json;
 mod pure;
 mod request;
 #[cfg(feature = "keys")]
 mod seal;
 mod text;
 mod token;
+mod verbs;
 
 pub use error::{Code, Detail, ERRORS_JSON, Error, Partial};
+pub use json::MAX_REQUEST;
 pub use pure::{
     ABI, Bind, Caveat, CaveatRead, Confine, Inspect, Inspected, Mint, Needed, Needs, Preflight, Preflighted,
     Verified, Verify, Version, Versions, Written,
 };
-pub use request::{Answer, MAX_REQUEST, Request, VERBS, answer_json, call};
+pub use request::{Answer, Request, VERBS, answer_json, call};
 #[cfg(feature = "keys")]
 pub use seal::{Open, Opened, Seal, Sealed};

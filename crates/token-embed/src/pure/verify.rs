@@ -81,7 +81,7 @@ impl Verify<'_> {
     /// [`Error`]: the signature is judged first, then the caveats in their order, last the session.
     pub fn answer(&self) -> Result<Verified, Error> {
         let key = root_key(self.secret.as_ref(), self.root_key.as_ref())?;
-        let mut context = self.context.context()?;
+        let mut context = self.context.context(None)?;
         let (macaroon, _) = read(&self.token)?;
         let read_discharge = |(index, text): (usize, &Text<'_>)| {
             read(text).map(|(discharge, _)| discharge).map_err(|error| error.of_discharge(index))
@@ -155,7 +155,7 @@ impl Preflight<'_> {
     /// # Errors
     /// [`Error`]
     pub fn answer(&self) -> Result<Preflighted, Error> {
-        let mut context = self.context.context()?;
+        let mut context = self.context.context(None)?;
         let (macaroon, _) = read(&self.token)?;
         let supported = match self.r#as {
             Some(used_as) => used_as.supported(&macaroon, &mut context),

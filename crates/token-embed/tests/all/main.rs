@@ -7,9 +7,13 @@
     reason = "tests, whose helpers are outside of test functions"
 )]
 
+#[cfg(feature = "authority")]
+mod authority;
 mod cases;
 mod errors;
 mod hostile;
+#[cfg(feature = "keys")]
+mod seal;
 mod vectors;
 
 use serde_json::Value;

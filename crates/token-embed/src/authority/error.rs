@@ -1,0 +1,122 @@
+//! The errors of an authority as errors of the verbs.
+
+use std::iter;
+
+use token_api::{AcceptError, Failure, MintError, Refusal};
+use token_core::{InviteConsumer, Purpose, Token, VerifyError};
+use token_store::{KeySourceError, Retry, StoreError};
+
+use crate::error::{Code, Error};
+
+/// The message of an error with those of its causes, on one line. None of them has a token, a secret or a password.
+fn chain(error: &dyn std::error::Error) -> String {
+    iter::successors(error.source(), |cause| (*cause).source())
+        .fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
+}
+
+impl From<StoreError> for Error {
+    fn from(error: StoreError) -> Self {
+        let code = match (&error, error.retry()) {
+            (StoreError::Corrupt { .. } | StoreError::NotAStore { .. } | StoreError::WentBack { .. }, _) => {
+                Code::StoreCorrupt
+            }
+            (StoreError::InvalidCursor, _) => {
+                return Self::argument("after", error.to_string());
+            }
+            (StoreError::TooLarge { .. } | StoreError::ClockAhead { .. }, _) => Code::InvalidArgument,
+            (_, Retry::Ask) => Code::StoreUnknown,
+            (_, Retry::Safe | Retry::Never) => Code::StoreUnavailable,
+        };
+        Self::because(code, chain(&error))
+    }
+}
+
+impl From<Failure> for Error {
+    fn from(failure: Failure) -> Self {
+        let code = match failure {
+            Failure::Store(error) => return error.into(),
+            Failure::Key(_) | Failure::UnknownIssuer | Failure::NoGenerationLeft => Code::StoreCorrupt,
+            Failure::NoConsumer => return Self::argument("context.consumer", "it is missing"),
+            Failure::NoPurpose => return Self::argument("expect", "it is missing"),
+            Failure::Id(_) => Code::InvalidArgument,
+            _ => Code::StoreUnavailable,
+        };
+        Self::because(code, chain(&failure))
+    }
+}
+
+impl From<KeySourceError> for Error {
+    fn from(error: KeySourceError) -> Self {
+        Self::argument("keys", chain(&error))
+    }
+}
+
+impl From<MintError> for Error {
+    fn from(error: MintError) -> Self {
+        let member = match error {
+            MintError::Failed(failure) => return failure.into(),
+            MintError::Encode(error) => return error.into(),
+            MintError::Format(error) => return Self::build("target", error),
+            MintError::NoSuchResource => return Self::new(Code::InviteTokenTargetIdInvalid),
+            MintError::NotAllowed => return Self::new(Code::InviteTokenSubjectNotAuthorized),
+            MintError::TooLarge => return Self::because(Code::TokenTooLarge, error.to_string()),
+            MintError::InvalidIssuer => return Self::because(Code::TokenSubjectInvalid, error.to_string()),
+            MintError::UnsupportedCaveat { index } => {
+                return Self::argument("caveats", error.to_string())
+                    .with(|detail| detail.index = Some(index));
+            }
+            MintError::InvalidId => "target",
+            MintError::InvalidName { .. } | MintError::NameTaken => "name",
+            MintError::TooLong { what, .. } => what,
+            MintError::ExpiryRequired { .. } => "lifetime",
+            MintError::TemporaryUnlimited => "uses",
+            MintError::NotTemporary => "temporary",
+            _ => return Self::because(Code::InvalidArgument, error.to_string()),
+        };
+        Self::argument(member, error.to_string())
+    }
+}
+
+/// Why this token, of which that purpose was expected, is not accepted.
+pub(super) fn accepting(error: AcceptError, token: &Token, expect: Option<Purpose>) -> Error {
+    match error {
+        AcceptError::Failed(failure) => failure.into(),
+        AcceptError::Refused(refusal) => refused(refusal, token, expect),
+    }
+}
+
+fn refused(refusal: Refusal, token: &Token, expect: Option<Purpose>) -> Error {
+    match refusal {
+        Refusal::Malformed(error) => error.into(),
+        Refusal::Unknown => Error::because(Code::TokenInvalid, "unknown"),
+        Refusal::Verify(VerifyError::WrongType { stated }) => other_type(expect, stated.as_str()),
+        Refusal::Verify(error) => Error::refused(&error, token.macaroon(), &[]),
+        Refusal::Revoked => Error::new(Code::TokenRevoked),
+        Refusal::Expired { at } => Error::because(Code::TokenCaveatUnverified, "expired")
+            .with(|detail| detail.caveat = Some(format!("time < {}", at.as_secs()).into_bytes())),
+        Refusal::Exhausted => Error::new(Code::InviteTokenUsageLimitExceeded),
+        Refusal::WrongType { found } => other_type(expect, found.as_str()),
+        Refusal::WrongConsumer { needed } => Error::new(Code::InviteTokenConsumerInvalid).with(|detail| {
+            detail.expected = Some(match needed {
+                InviteConsumer::User => "user",
+                InviteConsumer::Provider => "oneprovider",
+                InviteConsumer::Anyone => "anyone",
+            });
+        }),
+        Refusal::ResourceGone => Error::new(Code::InviteTokenTargetIdInvalid),
+        Refusal::NoLongerAllowed => Error::new(Code::InviteTokenSubjectNotAuthorized),
+        Refusal::SubjectGone => Error::because(Code::TokenSubjectInvalid, "gone"),
+        Refusal::SubjectBlocked => Error::because(Code::TokenSubjectInvalid, "blocked"),
+        Refusal::ServiceForbidden => Error::new(Code::TokenServiceForbidden),
+        other => Error::because(Code::TokenInvalid, other.to_string()),
+    }
+}
+
+fn other_type(expect: Option<Purpose>, received: &'static str) -> Error {
+    let (code, expected) = match expect {
+        Some(Purpose::Access) => (Code::NotAnAccessToken, None),
+        Some(Purpose::Identity) => (Code::NotAnIdentityToken, None),
+        expect => (Code::NotAnInviteToken, expect.map(Purpose::as_str)),
+    };
+    Error::new(code).with(|detail| (detail.expected, detail.received) = (expected, Some(received)))
+}
