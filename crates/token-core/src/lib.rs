@@ -171,8 +171,11 @@ pub use service::{Service, ServiceKind};
 pub use subject::Subject;
 pub use time::UnixTime;
 pub use token::Token;
+#[cfg(feature = "simd")]
+#[doc(hidden)] // for tests and measurements of each kernel
+pub use token_lanes::Kernel;
 pub use token_type::{InviteConsumer, InviteType, LegacyType, TokenType};
-pub use verify::{Explanation, Finding, Place, Verified, Verifier, VerifyError};
+pub use verify::{Confirmed, Explanation, Finding, Place, Verified, Verifier, VerifyError};
 pub use wire::{
     error::{DecodeError, EncodeError, Problem},
     format::{DecodeOptions, Format},

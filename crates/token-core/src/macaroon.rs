@@ -193,6 +193,12 @@ impl Macaroon {
         self.parts.caveats()
     }
 
+    /// Returns the size of its fields without the signature, in bytes.
+    #[must_use]
+    pub const fn size(&self) -> usize {
+        self.parts.fields.len()
+    }
+
     /// Returns the signature that ends the chain.
     #[must_use]
     pub const fn signature(&self) -> &Signature {

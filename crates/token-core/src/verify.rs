@@ -8,6 +8,7 @@ mod signatures;
 use core::fmt;
 
 pub use self::{
+    batch::Confirmed,
     error::{Place, VerifyError},
     explain::{Explanation, Finding},
 };
@@ -144,7 +145,7 @@ impl<'a> Verifier<'a> {
         discharges: &[Macaroon],
         key: &RootKey,
     ) -> Result<Verified<'t>, VerifyError> {
-        let order = self.confirm(macaroon, discharges, key)?;
+        let order = self.confirm_with(macaroon, discharges, key)?;
         self.judge_confirmed(macaroon, discharges, &order)
     }
 

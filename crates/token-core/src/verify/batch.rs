@@ -1,10 +1,13 @@
-//! Verifies many macaroons at once: all chains first, several at a time if the processor can, then the caveats of each
-//! macaroon.
+//! Verification in two steps, signature and caveats, so that the signatures of many macaroons are confirmed at once.
 
 use alloc::vec::Vec;
 
 use super::{Verified, Verifier, VerifyError};
 use crate::{Macaroon, RootKey};
+
+/// A macaroon whose signature is confirmed under its key. No caveat of it is judged yet.
+#[derive(Clone, Copy, Debug)]
+pub struct Confirmed<'t>(&'t Macaroon);
 
 impl Verifier<'_> {
     /// Verifies many macaroons, each under its own key. Returns the answers of [`verify`](Self::verify), in the order of
@@ -32,41 +35,71 @@ impl Verifier<'_> {
         &self,
         macaroons: &[(&'t Macaroon, &RootKey)],
     ) -> Vec<Result<Verified<'t>, VerifyError>> {
-        #[cfg(feature = "simd")]
-        return self.verify_many_by(token_lanes::Kernel::detect(), macaroons);
-        #[cfg(not(feature = "simd"))]
-        self.verify_in_turn(macaroons)
+        self.confirm_many(macaroons).into_iter().map(|confirmed| self.judge(confirmed?)).collect()
     }
 
-    /// As [`verify_many`](Self::verify_many), by this kernel; `None`: one by one. For tests and measurements.
+    /// Confirms the signature of a macaroon that is presented without discharges: the first step of
+    /// [`verify`](Self::verify). [`judge`](Self::judge) is the second, and may be that of another verifier.
+    ///
+    /// # Errors
+    /// [`VerifyError::BadSignature`]. For an authentic macaroon with a third-party caveat,
+    /// [`VerifyError::DischargeMissing`], or [`VerifyError::CaveatKeyUnreadable`] if no discharge could satisfy it.
+    pub fn confirm<'t>(&self, macaroon: &'t Macaroon, key: &RootKey) -> Result<Confirmed<'t>, VerifyError> {
+        self.confirm_with(macaroon, &[], key).map(|_| Confirmed(macaroon))
+    }
+
+    /// Confirms the signatures of many macaroons, each under its own key: the first step of
+    /// [`verify_many`](Self::verify_many). Returns the answers of [`confirm`](Self::confirm), in their order.
+    #[must_use]
+    pub fn confirm_many<'t>(
+        &self,
+        macaroons: &[(&'t Macaroon, &RootKey)],
+    ) -> Vec<Result<Confirmed<'t>, VerifyError>> {
+        #[cfg(feature = "simd")]
+        return self.confirm_many_by(token_lanes::Kernel::detect(), macaroons);
+        #[cfg(not(feature = "simd"))]
+        self.confirm_in_turn(macaroons)
+    }
+
+    /// As [`confirm_many`](Self::confirm_many), by this kernel; `None`: one by one. For tests and measurements.
     #[cfg(feature = "simd")]
     #[doc(hidden)]
     #[must_use]
-    pub fn verify_many_by<'t>(
+    pub fn confirm_many_by<'t>(
         &self,
         kernel: Option<token_lanes::Kernel>,
         macaroons: &[(&'t Macaroon, &RootKey)],
-    ) -> Vec<Result<Verified<'t>, VerifyError>> {
+    ) -> Vec<Result<Confirmed<'t>, VerifyError>> {
         /// The number of chains that fill the lanes well even if their lengths differ, and that fit into the first
         /// cache.
         const AT_ONCE: usize = 256;
-        let Some(kernel) = kernel else { return self.verify_in_turn(macaroons) };
+        let Some(kernel) = kernel else { return self.confirm_in_turn(macaroons) };
         let mut answers = Vec::with_capacity(macaroons.len());
         for macaroons in macaroons.chunks(AT_ONCE) {
             let chains = crate::lanes::chains(kernel, macaroons);
-            answers.extend(macaroons.iter().zip(chains).map(|((macaroon, key), chain)| match chain {
-                Some(chain) if chain.is_confirmed() => self.judge_confirmed(macaroon, &[], &[]),
+            // By reference: a chain that is moved out of the list leaves its key behind unwiped.
+            answers.extend(macaroons.iter().zip(&chains).map(|((macaroon, key), chain)| match chain {
+                Some(chain) if chain.is_confirmed() => Ok(Confirmed(macaroon)),
                 Some(_) => Err(VerifyError::BadSignature),
-                None => self.verify(macaroon, key),
+                None => self.confirm(macaroon, key),
             }));
         }
         answers
     }
 
-    fn verify_in_turn<'t>(
+    fn confirm_in_turn<'t>(
         &self,
         macaroons: &[(&'t Macaroon, &RootKey)],
-    ) -> Vec<Result<Verified<'t>, VerifyError>> {
-        macaroons.iter().map(|(macaroon, key)| self.verify(macaroon, key)).collect()
+    ) -> Vec<Result<Confirmed<'t>, VerifyError>> {
+        macaroons.iter().map(|(macaroon, key)| self.confirm(macaroon, key)).collect()
+    }
+
+    /// Judges the caveats and the session of a macaroon whose signature is confirmed: the second step of
+    /// [`verify`](Self::verify).
+    ///
+    /// # Errors
+    /// That of the first caveat that is refused, with its place; [`VerifyError::WrongSession`].
+    pub fn judge<'t>(&self, confirmed: Confirmed<'t>) -> Result<Verified<'t>, VerifyError> {
+        self.judge_confirmed(confirmed.0, &[], &[])
     }
 }

@@ -44,7 +44,7 @@ impl Verifier<'_> {
         discharges: &'t [Macaroon],
         key: &RootKey,
     ) -> Result<Explanation<'t>, VerifyError> {
-        let order = self.confirm(macaroon, discharges, key)?;
+        let order = self.confirm_with(macaroon, discharges, key)?;
         let asked = order.iter().filter_map(|index| Some((Some(*index), discharges.get(*index)?)));
         let (mut judging, mut findings) = (Judging::new(self), Vec::new());
         for (discharge, macaroon) in iter::once((None, macaroon)).chain(asked) {

@@ -9,7 +9,7 @@ use crate::{Caveat, CaveatKey, Macaroon, Place, RootKey, Verifier, VerifyError, 
 
 impl Verifier<'_> {
     /// Confirms every signature, and returns the discharges in the order in which caveats ask for them.
-    pub(super) fn confirm(
+    pub(super) fn confirm_with(
         &self,
         root: &Macaroon,
         discharges: &[Macaroon],
