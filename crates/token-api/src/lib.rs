@@ -92,6 +92,7 @@ mod error;
 mod host;
 mod id;
 mod import;
+mod many;
 mod mint;
 mod prepare;
 mod random;

@@ -29,6 +29,23 @@ pub struct Prepared {
 }
 
 impl Prepared {
+    /// Takes an authentic token, and why it is refused nevertheless.
+    pub(crate) fn new(
+        accepted: Accepted,
+        refusal: Option<Refusal>,
+        expect: Option<Purpose>,
+        context: &Context,
+    ) -> Self {
+        Self {
+            accepted,
+            refusal,
+            consumer: context.consumer.clone(),
+            service: context.service.clone(),
+            expect,
+            scope: context.scope,
+        }
+    }
+
     /// Returns what the host has to decide. No questions: the token is refused, and the second step says so, unless a
     /// spend under the same claim was granted before ([`Authority::spend`]).
     pub fn questions(&self) -> impl Iterator<Item = Question<'_>> {
@@ -78,6 +95,12 @@ impl Prepared {
 }
 
 impl<S: TokenStore, H: Host> Authority<S, H> {
+    /// Asks the host about the subject of a token that is valid otherwise.
+    pub(crate) fn accept(&self, prepared: Prepared) -> Result<Accepted, AcceptError> {
+        let decision = self.decide(&prepared, prepared.about_subject())?;
+        self.accept_prepared(prepared, decision)
+    }
+
     /// Asks the host about a token.
     pub(crate) fn decide<'a>(
         &self,
@@ -134,14 +157,7 @@ impl<S: TokenStore, H> Authority<S, H> {
         let token = self.decode(token)?;
         let judged = self.judge(&token, expect, context);
         let (accepted, refusal) = judged.inspect_err(|error| log(&token, error))?;
-        Ok(Prepared {
-            accepted: accepted(token.into_owned()),
-            refusal,
-            consumer: context.consumer.clone(),
-            service: context.service.clone(),
-            expect,
-            scope: context.scope,
-        })
+        Ok(Prepared::new(accepted(token.into_owned()), refusal, expect, context))
     }
 
     /// Accepts a token that the host has decided about, without spending it.

@@ -3,8 +3,9 @@
 use std::{borrow::Cow, cmp::Ordering};
 
 use token_core::{
-    CaveatTypes, Context, DecodeError, DecodeOptions, Finding, Identifier, LegacyType, Persistence, RootKey,
-    Scope, Service, Subject, Token, TokenType, UnixTime, Verified, Verifier, VerifyError,
+    CaveatTypes, Confirmed, Context, DecodeError, DecodeOptions, Finding, Identifier, LegacyType,
+    Persistence, RootKey, Scope, Service, Subject, Token, TokenType, UnixTime, Verified, Verifier,
+    VerifyError,
 };
 use token_store::{Entity, Generation, StoreError, TokenId, TokenStore};
 
@@ -38,6 +39,12 @@ impl TokenInput for str {
 impl TokenInput for String {
     fn token(&self, options: &DecodeOptions) -> Result<Cow<'_, Token>, DecodeError> {
         self.as_str().token(options)
+    }
+}
+
+impl<T: TokenInput + ?Sized> TokenInput for &T {
+    fn token(&self, options: &DecodeOptions) -> Result<Cow<'_, Token>, DecodeError> {
+        (**self).token(options)
     }
 }
 
@@ -105,29 +112,7 @@ impl<S: TokenStore, H: Host> Authority<S, H> {
         expect: Option<Purpose>,
         context: &Context,
     ) -> Result<Accepted, AcceptError> {
-        let prepared = self.prepare(token, expect, context)?;
-        let decision = self.decide(&prepared, prepared.about_subject())?;
-        self.accept_prepared(prepared, decision)
-    }
-
-    /// Verifies many tokens as [`verify`](Self::verify) does, and returns the answers in their order. With the feature
-    /// `rayon`, its threads share the work; the answers are the same.
-    pub fn verify_many(
-        &self,
-        tokens: &[impl TokenInput + Sync],
-        expect: Option<Purpose>,
-        context: &Context,
-    ) -> Vec<Result<Accepted, AcceptError>> {
-        let verify = |token| self.verify(token, expect, context);
-        #[cfg(feature = "rayon")]
-        {
-            use rayon::prelude::*;
-            /// A token takes some microseconds to verify, and about one to hand to another thread.
-            const LEAST_AT_ONCE: usize = 16;
-            tokens.par_iter().with_min_len(LEAST_AT_ONCE).map(verify).collect()
-        }
-        #[cfg(not(feature = "rayon"))]
-        tokens.iter().map(verify).collect()
+        self.accept(self.prepare(token, expect, context)?)
     }
 
     /// Explains to an operator what [`verify`](Self::verify) answers: judges every caveat, also those behind the first
@@ -141,11 +126,14 @@ impl<S: TokenStore, H: Host> Authority<S, H> {
         expect: Option<Purpose>,
         context: &Context,
     ) -> Result<Explained<'t>, AcceptError> {
-        let explanation = self.issued(token, context).and_then(|(_, issued)| {
+        let explanation = self.look_up(token).map_err(AcceptError::from).and_then(|(key, issued)| {
+            // An unknown token takes the same work as a forged one.
+            let _ = Verifier::new(context).confirm(token.macaroon(), &key);
+            let (_, issued) = issued?;
             let identifier = token.identifier();
             let judged_in = issued.context(&identifier, expect, context);
             let verifier = issued.verifier(&identifier, &judged_in).at(self.later(context));
-            Ok(verifier.explain(token.macaroon(), &[], &issued.key).map_err(Refusal::from)?)
+            Ok(verifier.explain(token.macaroon(), &[], &key).map_err(Refusal::from)?)
         });
         let caveats = explanation.inspect_err(|error| log(token, error))?.findings;
         Ok(Explained { caveats, answer: self.verify(token, expect, context) })
@@ -172,15 +160,30 @@ impl<S: TokenStore, H> Authority<S, H> {
         expect: Option<Purpose>,
         context: &Context,
     ) -> Result<(impl FnOnce(Token) -> Accepted + use<S, H>, Option<Refusal>), AcceptError> {
-        let identifier = token.identifier();
-        let (id, issued) = self.issued(token, context)?;
-        let now = self.later(context);
-        let context = issued.context(&identifier, expect, context);
-        let verifier = issued.verifier(&identifier, &context).at(now);
-        let verified = verifier.verify(token.macaroon(), &issued.key);
-        if let Err(VerifyError::BadSignature) = verified {
+        let (key, issued) = self.look_up(token)?;
+        let confirmed = Verifier::new(context).confirm(token.macaroon(), &key);
+        self.judge_issued(token, issued, confirmed, expect, context)
+    }
+
+    /// Judges a token that was looked up, and whose signature was compared under the key that the look-up returned.
+    pub(crate) fn judge_issued(
+        &self,
+        token: &Token,
+        issued: LookedUp,
+        confirmed: Result<Confirmed<'_>, VerifyError>,
+        expect: Option<Purpose>,
+        context: &Context,
+    ) -> Result<(impl FnOnce(Token) -> Accepted + use<S, H>, Option<Refusal>), AcceptError> {
+        let (id, issued) = issued?;
+        if let Err(VerifyError::BadSignature) = confirmed {
             return Err(Refusal::Verify(VerifyError::BadSignature).into());
         }
+        let identifier = token.identifier();
+        let now = self.later(context);
+        let context = issued.context(&identifier, expect, context);
+        let verifier = issued.verifier(&identifier, &context);
+        let judged_at = |now| confirmed.clone().and_then(|confirmed| verifier.at(now).judge(confirmed));
+        let verified = judged_at(now);
         // It was minted here. Is it the expected one, and valid now?
         if !issued.agrees {
             let what = "a record contradicts the token that it is about";
@@ -200,7 +203,7 @@ impl<S: TokenStore, H> Authority<S, H> {
             Ok(()) => None,
             Err(refusal) => {
                 // An earlier spend stands for a request that the other caveats allow, as before the refusal.
-                let timeless = || verifier.at(UnixTime::from_secs(0)).verify(token.macaroon(), &issued.key);
+                let timeless = || judged_at(UnixTime::from_secs(0));
                 if !(issued.stored && refusal.came_later() && timeless().is_ok()) {
                     return Err(refusal.into());
                 }
@@ -226,16 +229,25 @@ impl<S: TokenStore, H> Authority<S, H> {
     pub(crate) fn require_present_generation(&self, token: &Token) -> Result<(), AcceptError> {
         let identifier = token.identifier();
         let (subject, generation, token_type) = temporary_of(&identifier).ok_or(Refusal::Unknown)?;
-        let issued = self.temporary(subject, generation, token_type, S::present_generation)?;
+        let (key, _) = self.temporary(subject, generation, token_type, S::present_generation)?;
         // The generation may have been deleted and begun again under the same number. The caveats were judged before.
-        match Verifier::new(&self.context()).verify(token.macaroon(), &issued.key) {
+        match Verifier::new(&self.context()).confirm(token.macaroon(), &key) {
             Err(VerifyError::BadSignature) => Err(Refusal::Verify(VerifyError::BadSignature).into()),
             _ => Ok(()),
         }
     }
 
-    /// Looks up how the token was issued. Refuses one that this authority cannot have minted.
-    fn issued(&self, token: &Token, context: &Context) -> Result<(TokenId, Issued), AcceptError> {
+    /// Looks up how the token was issued, and the key under which its signature must be confirmed. A token that this
+    /// authority cannot have minted gets the key of a decoy, so that it takes the same work as a forged one.
+    pub(crate) fn look_up(&self, token: &Token) -> Result<(RootKey, LookedUp), Failure> {
+        match self.issued(token) {
+            Ok((key, id, issued)) => Ok((key, Ok((id, issued)))),
+            Err(AcceptError::Refused(refusal)) => Ok((self.decoy_key()?, Err(refusal))),
+            Err(AcceptError::Failed(failure)) => Err(failure),
+        }
+    }
+
+    fn issued(&self, token: &Token) -> Result<(RootKey, TokenId, Issued), AcceptError> {
         // A forger can write an id or a subject of any length, so they are checked before they are copied, looked up or
         // cached.
         let identifier = token.identifier();
@@ -243,17 +255,13 @@ impl<S: TokenStore, H> Authority<S, H> {
             return Err(Refusal::Unknown.into());
         }
         let id = TokenId::new(identifier.id()).map_err(|_| Refusal::Unknown)?;
-        let issued = match temporary_of(&identifier) {
+        let (key, issued) = match temporary_of(&identifier) {
             Some((subject, generation, token_type)) => {
                 self.temporary(subject, generation, token_type, S::generation)
             }
             None => self.stored(&id, &identifier),
-        };
-        // A token that is not known here takes the same work as a forged one.
-        if let Err(AcceptError::Refused(_)) = issued {
-            let _ = Verifier::new(context).verify(token.macaroon(), &self.decoy_key()?);
-        }
-        Ok((id, issued?))
+        }?;
+        Ok((key, id, issued))
     }
 
     /// The later of the context's time and the authority's: a stale context must not revive a token that has expired in
@@ -263,7 +271,7 @@ impl<S: TokenStore, H> Authority<S, H> {
     }
 
     /// Looks a token with a record up.
-    fn stored(&self, id: &TokenId, identifier: &Identifier<'_>) -> Result<Issued, AcceptError> {
+    fn stored(&self, id: &TokenId, identifier: &Identifier<'_>) -> Result<(RootKey, Issued), AcceptError> {
         let record = self.store.get(id).map_err(Failure::from)?.ok_or(Refusal::Unknown)?;
         // The first check: a record that was edited without the key ring does not open.
         let key = self.keys.open(&record.root_key, record.owner()).map_err(Failure::from)?;
@@ -271,8 +279,7 @@ impl<S: TokenStore, H> Authority<S, H> {
         let (kind, stated) = (record.issuer.known_kind(), head.identifier(&record)?);
         let agrees = stated.as_ref() == Some(identifier);
         let (legacy_type, privileges) = (head.legacy_type(), head.privileges.to_vec());
-        Ok(Issued {
-            key,
+        let issued = Issued {
             agrees,
             legacy_type,
             privileges,
@@ -283,7 +290,8 @@ impl<S: TokenStore, H> Authority<S, H> {
             expires: record.expires,
             purpose: record.purpose,
             resource: record.resource,
-        })
+        };
+        Ok((key, issued))
     }
 
     /// Looks the key of a temporary token up; the identifier says the rest.
@@ -293,7 +301,7 @@ impl<S: TokenStore, H> Authority<S, H> {
         generation: u64,
         token_type: TokenType<&str>,
         read: ReadGeneration<S>,
-    ) -> Result<Issued, AcceptError> {
+    ) -> Result<(RootKey, Issued), AcceptError> {
         if !is_issuer(subject) {
             return Err(Refusal::Unknown.into());
         }
@@ -312,8 +320,7 @@ impl<S: TokenStore, H> Authority<S, H> {
             }
             _ => None,
         };
-        Ok(Issued {
-            key,
+        let issued = Issued {
             agrees: true,
             legacy_type: None,
             privileges: Vec::new(),
@@ -324,7 +331,8 @@ impl<S: TokenStore, H> Authority<S, H> {
             revoked: false,
             stored: false,
             uses_left: None,
-        })
+        };
+        Ok((key, issued))
     }
 }
 
@@ -341,9 +349,11 @@ pub(crate) fn log(token: &Token, error: &AcceptError) {
 /// Reads the generation of a subject: possibly from a cache, or from the store itself.
 type ReadGeneration<S> = fn(&S, &Entity) -> Result<Option<Generation>, StoreError>;
 
+/// The id and the facts of a token that was issued here, or why it cannot be one.
+pub(crate) type LookedUp = Result<(TokenId, Issued), Refusal>;
+
 /// The facts of a token as it was issued: from its record, or from its generation and its identifier.
-struct Issued {
-    key: RootKey,
+pub(crate) struct Issued {
     /// Whether the token's identifier says the same as its record.
     agrees: bool,
     /// The type that a legacy token states.

@@ -810,28 +810,6 @@ fn an_access_token_used_as_identity_carries_other_caveats() {
     ));
 }
 
-#[test]
-fn many_tokens_are_answered_in_their_order() {
-    let world = World::new();
-    let texts: Vec<_> = (0..100)
-        .map(|number| match (mint(&world, &support()).token, number % 3) {
-            (text, 0) => text,
-            (text, 1) => attenuated(&text, "time < 1"),
-            (text, _) => text.replacen("MDA", "", 1),
-        })
-        .collect();
-    let context = world.authority.context();
-    let answers = world.authority.verify_many(&texts, Some(Purpose::SpaceSupport), &context);
-    assert_eq!(answers.len(), texts.len());
-    for (text, answer) in texts.iter().zip(answers) {
-        match (answer, world.authority.verify(text, Some(Purpose::SpaceSupport), &context)) {
-            (Ok(of_many), Ok(alone)) => assert_eq!(of_many.id, alone.id),
-            (Err(of_many), Err(alone)) => assert_eq!(refusal(of_many), refusal(alone)),
-            (of_many, alone) => panic!("{of_many:?} among many, {alone:?} alone"),
-        }
-    }
-}
-
 /// A context may be used long after it was made.
 #[test]
 fn a_stale_context_revives_nothing_and_a_future_one_expires_early() {

@@ -16,7 +16,7 @@ use token_test::{
 use crate::{OWNER, by, claim, refusal, with};
 
 /// What Onezone's record says of a golden token that is not temporary.
-fn request(golden: &Golden) -> (MintRequest<'_>, Dialect) {
+pub(crate) fn request(golden: &Golden) -> (MintRequest<'_>, Dialect) {
     let request = match Identifier::read(golden.identifier.as_bytes()).unwrap() {
         Identifier::V2(IdentifierV2 { subject, token_type, .. }) => match token_type {
             TokenType::Invite { invite, target } => MintRequest::invite(invite, target, subject),
@@ -50,7 +50,7 @@ fn authority(location: &str) -> Authority<MemoryStore> {
     Authority::new(MemoryStore::new(), keys, (), config).unwrap().with_clock(|| UnixTime::from_secs(1))
 }
 
-fn foreign<'a>(id: &'a str, secret: &'a [u8]) -> Foreign<'a> {
+pub(crate) fn foreign<'a>(id: &'a str, secret: &'a [u8]) -> Foreign<'a> {
     Foreign {
         id,
         secret,

@@ -17,6 +17,7 @@ mod forged;
 mod hosts;
 mod ids;
 mod import;
+mod many;
 mod prepared;
 #[cfg(feature = "redb")]
 mod readme;
