@@ -40,11 +40,11 @@ pub(super) fn each(
 }
 
 /// Answers each line by a store that other processes also want: neither a slow writer of the lines nor a slow reader
-/// of the answers keeps them from it.
+/// of the answers keeps them from it. `judge` returns an answer for each of some lines, in their order.
 pub(super) fn each_by_store<S, A: Serialize>(
     terminal: &Terminal,
     open: impl Fn() -> Result<S, Failure>,
-    judge: impl Fn(&S, &Text) -> Result<A, Failure>,
+    judge: impl Fn(&S, &[Text]) -> Result<Vec<Result<A, Failure>>, Failure>,
 ) -> Result<Exit, Failure> {
     let mut answers = Answers::new(terminal);
     let write = |answer: Result<A, _>| answers.write(answer.and_then(|answer| terminal.document(&answer)));
@@ -109,25 +109,26 @@ fn batches(mut lines: Lines<io::Stdin>) -> Receiver<Batch> {
 fn in_turns<S, A>(
     batches: &Receiver<Batch>,
     open: impl Fn() -> Result<S, Failure>,
-    judge: impl Fn(&S, &Text) -> A,
+    judge: impl Fn(&S, &[Text]) -> Result<Vec<A>, Failure>,
     mut write: impl FnMut(A) -> Result<(), Failure>,
 ) -> Result<(), Failure> {
-    let mut read = Ok(());
-    while read.is_ok()
+    let mut going = Ok(());
+    while going.is_ok()
         && let Ok(batch) = batches.recv()
     {
         let store = open()?;
         let (mut answers, mut judged) = (Vec::new(), 0_usize);
         let mut next = Some(batch);
         while let Some(batch) = next.take() {
-            match batch {
-                Ok(batch) => answers.extend(batch.iter().map(|line| {
-                    judged = judged.saturating_add(line.len().max(LEAST));
-                    judge(&store, line)
-                })),
-                Err(error) => read = Err(Failure::input(error)),
+            match batch.map_err(Failure::input).and_then(|batch| {
+                let sizes = batch.iter().map(|line| line.len().max(LEAST));
+                judged = sizes.fold(judged, usize::saturating_add);
+                judge(&store, &batch)
+            }) {
+                Ok(batch) => answers.extend(batch),
+                Err(failure) => going = Err(failure),
             }
-            next = if read.is_ok() && judged < TURN { batches.try_recv().ok() } else { None };
+            next = if going.is_ok() && judged < TURN { batches.try_recv().ok() } else { None };
         }
         drop(store);
         let closed = Instant::now();
@@ -137,7 +138,7 @@ fn in_turns<S, A>(
             thread::sleep(PAUSE.saturating_sub(closed.elapsed()));
         }
     }
-    read
+    going
 }
 
 #[cfg(test)]
@@ -157,6 +158,11 @@ mod tests {
         receiver
     }
 
+    /// An answer without content for each line.
+    fn unit(lines: &[Text]) -> Result<Vec<()>, Failure> {
+        Ok(vec![(); lines.len()])
+    }
+
     fn waiting(batches: usize) -> Receiver<Batch> {
         ready(batches, BATCH, 7)
     }
@@ -164,9 +170,10 @@ mod tests {
     #[test]
     fn long_lines_take_no_more_memory_than_short_ones() {
         let held = Cell::new(0);
-        let judge = |(): &(), line: &Text| {
-            held.set(held.get() + line.len());
-            line.len()
+        let judge = |(): &(), lines: &[Text]| {
+            let sizes: Vec<_> = lines.iter().map(Text::len).collect();
+            held.set(held.get() + sizes.iter().sum::<usize>());
+            Ok(sizes)
         };
         let mut most = 0;
         let write = |len| {
@@ -191,7 +198,7 @@ mod tests {
                 written.set(written.get() + 1);
                 Ok(())
             };
-            in_turns(&waiting(batches), open, |(), _| (), write).unwrap();
+            in_turns(&waiting(batches), open, |(), lines| unit(lines), write).unwrap();
             assert_eq!((opened.get(), written.get()), (turns, batches * BATCH), "{lines}");
         }
     }
@@ -224,14 +231,14 @@ mod tests {
             }
             Ok(())
         };
-        in_turns(&receiver, open, |_, _| (), write).unwrap();
+        in_turns(&receiver, open, |_, lines| unit(lines), write).unwrap();
         assert_eq!((is_open.get(), left), (0, 0));
     }
 
     #[test]
     fn it_ends_when_nobody_reads() {
         let gone = |()| Err(Failure::output(io::ErrorKind::BrokenPipe.into()));
-        assert!(in_turns(&waiting(2), || Ok(()), |(), _| (), gone).is_err());
+        assert!(in_turns(&waiting(2), || Ok(()), |(), lines| unit(lines), gone).is_err());
     }
 
     #[test]
@@ -244,7 +251,7 @@ mod tests {
             written += 1;
             Ok(())
         };
-        let ended = in_turns(&receiver, || Ok(()), |(), _| (), write);
+        let ended = in_turns(&receiver, || Ok(()), |(), lines| unit(lines), write);
         assert!(ended.is_err_and(|failure| failure.kind == "input") && written == BATCH);
     }
 }

@@ -1,7 +1,7 @@
 //! `onetoken verify`
 
 use serde::Serialize;
-use token_api::Refusal;
+use token_api::{AcceptError, Refusal};
 use token_core::{
     CaveatTypes, Finding, Identifier, Macaroon, RootKey, Scope, Token, TokenType, UnixTime, Verifier,
 };
@@ -54,9 +54,7 @@ pub(super) fn run(args: &VerifyArgs, home: &HomeArgs, terminal: &Terminal) -> Re
             });
         }
         (true, false) => {
-            let judge = |authority: &Issuer, line: &Text| {
-                by_store(args, authority, &line.token(args.request.now()?)?)?.accepted
-            };
+            let judge = |authority: &Issuer, lines: &[Text]| many_by_store(args, authority, lines);
             return lines::each_by_store(terminal, || home.authority(), judge);
         }
         // The token first: waiting for it must not keep others from the store.
@@ -146,12 +144,33 @@ fn by_store(args: &VerifyArgs, authority: &Issuer, token: &Token) -> Result<Answ
             Err(error) => (Err(error), None),
         },
     };
-    let accepted = match answer {
+    Ok(Answer::new(unspent(answer, token), findings))
+}
+
+/// Verifies the tokens of some lines at once. Fails if the clock does.
+fn many_by_store(
+    args: &VerifyArgs,
+    authority: &Issuer,
+    lines: &[Text],
+) -> Result<Vec<Result<Accepted, Failure>>, Failure> {
+    let now = args.request.now()?;
+    let read: Vec<_> = lines.iter().map(|line| line.token(now)).collect();
+    let tokens: Vec<&Token> = read.iter().flatten().collect();
+    let mut answers = authority.verify_many(&tokens, args.expect, &args.request.context(now)).into_iter();
+    let answer = |token: Result<Token, Failure>| match token {
+        Ok(token) => answers.next().map(|answer| unspent(answer, &token)),
+        Err(failure) => Some(Err(failure)),
+    };
+    Ok(read.into_iter().filter_map(answer).collect())
+}
+
+/// Refuses also a token whose uses are spent.
+fn unspent(answer: Result<token_api::Accepted, AcceptError>, token: &Token) -> Result<Accepted, Failure> {
+    match answer {
         Ok(accepted) if accepted.uses_left == Some(0) => Err(Refusal::Exhausted.into()),
         Ok(accepted) => Ok(Accepted::by_store(&accepted)),
         Err(error) => Err(Failure::checking(error, token.macaroon())),
-    };
-    Ok(Answer::new(accepted, findings))
+    }
 }
 
 /// Accepts an access token as an identity token, by the rules for that.

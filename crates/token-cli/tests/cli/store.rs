@@ -438,9 +438,9 @@ fn tokens_of_every_kind_verify_by_the_store() {
 #[test]
 fn lines_are_verified_by_the_store() {
     let home = Home::over("redb");
-    let token = home.run(["mint", "space-support", "s1"]).token();
+    let [token, other] = ["s1", "s2"].map(|space| home.run(["mint", "space-support", space]).token());
     for key in [&[][..], &["--secret", "example"]] {
-        let input = format!("{token}\nbroken\n{token}\n");
+        let input = format!("{token}\nbroken\n{other}\n");
         let outcome = feed(&mut home.command(["verify", "--lines"].iter().chain(key)), input);
         assert_eq!(outcome.code, 3);
         let documents = outcome.documents();
@@ -449,6 +449,8 @@ fn lines_are_verified_by_the_store() {
         if key.is_empty() {
             assert_eq!([&documents[0]["valid"], &documents[2]["valid"]], [true, true]);
             assert_eq!(documents[0]["type"], "space-support");
+            let resources = [&documents[0], &documents[2]].map(|document| &document["resource"]);
+            assert_ne!(resources[0], resources[1]);
         } else {
             assert_eq!([&documents[0]["error"]["line"], &documents[2]["error"]["line"]], [1, 3]);
         }
