@@ -96,7 +96,8 @@ impl<'a> Predicate<'a> {
 
     /// Whether each value is one that a request can have. Onedata reads others as well; they hold for no request, or,
     /// in a blacklist, exclude none.
-    pub(crate) fn has_meaning(&self) -> bool {
+    #[must_use]
+    pub fn has_meaning(&self) -> bool {
         match self {
             Self::Time { valid_until } => valid_until.to_u64().is_some(),
             Self::Asn(list) => {

@@ -46,7 +46,7 @@ pub use self::{
 };
 use crate::{
     error::{Code, Error},
-    json::{from_json, to_json, unreadable},
+    json::{from_json, unreadable},
     text::object,
     verbs::verbs,
 };
@@ -95,9 +95,12 @@ impl Authority {
     /// # Errors
     /// [`Error`], [`Code::InvalidArgument`] after [`close`](Self::close).
     pub fn answer(&self, request: &Request<'_>) -> Result<Answer, Error> {
+        request.answer(&self.inner()?)
+    }
+
+    fn inner(&self) -> Result<Arc<Inner>, Error> {
         let open = self.0.read().unwrap_or_else(PoisonError::into_inner).clone();
-        let inner = open.ok_or_else(|| Error::because(Code::InvalidArgument, "the authority is closed"))?;
-        request.answer(&inner)
+        open.ok_or_else(|| Error::because(Code::InvalidArgument, "the authority is closed"))
     }
 
     /// Answers a request in JSON. Both documents, the answer and the error, are JSON.
@@ -113,7 +116,7 @@ impl Authority {
     /// # Errors
     /// [`Error`]
     pub fn answer_json(&self, verb: &str, request: &[u8]) -> Result<Vec<u8>, Error> {
-        to_json(&self.answer(&from_json(request, |json| Request::read(verb, json))?)?)
+        in_json(verb, request, &self.inner()?)
     }
 
     /// Closes the authority: later calls are refused. Its store is closed when the last call in flight returns. Closing

@@ -7,7 +7,6 @@ use alloc::vec::Vec;
 use crate::seal::{Open, Opened, Seal, Sealed};
 use crate::{
     error::Error,
-    json::{from_json, to_json},
     pure::{
         Bind, Caveat, CaveatRead, Confine, Inspect, Inspected, Mint, Needed, Needs, Preflight, Preflighted,
         Verified, Verify, Version, Versions, Written,
@@ -53,5 +52,5 @@ pub fn call(verb: &str, request: &[u8]) -> Result<Vec<u8>, Vec<u8>> {
 /// # Errors
 /// [`Error`]
 pub fn answer_json(verb: &str, request: &[u8]) -> Result<Vec<u8>, Error> {
-    to_json(&from_json(request, |json| Request::read(verb, json))?.answer()?)
+    in_json(verb, request)
 }

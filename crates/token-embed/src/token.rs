@@ -8,7 +8,7 @@ use alloc::{
 use serde::Serialize;
 use token_core::{
     BuildError, Caveat, DecodeError, DecodeOptions, EncodeError, Identifier, Limits, Macaroon, Predicate,
-    PredicateBuf, Problem, Spelling, UnixTime, Unmet, VerifyError, inspect,
+    Problem, Spelling, UnixTime, Unmet, VerifyError, inspect,
 };
 
 use crate::{
@@ -66,8 +66,7 @@ pub(crate) fn attenuate(macaroon: &mut Macaroon, caveats: &[Condition<'_>]) -> R
     for (index, caveat) in caveats.iter().enumerate() {
         let is_about = |error: Error| error.with(|detail| detail.index = Some(index));
         let bytes: &[u8] = caveat.as_ref();
-        let text = core::str::from_utf8(bytes).unwrap_or_default();
-        if Predicate::read(bytes).is_some() && PredicateBuf::read(text).is_none() {
+        if Predicate::read(bytes).is_some_and(|predicate| !predicate.has_meaning()) {
             let reason = "a value in the caveat is one that no request can have";
             return Err(is_about(Error::argument("caveats", reason)));
         }

@@ -44,6 +44,20 @@ macro_rules! verbs {
                 }
             }
         }
+
+        /// Reads a request in JSON, answers it, and writes the answer. Moves neither through the enums.
+        fn in_json<'a>(verb: &str, json: &'a [u8] $(, $by: $handle)?) -> Result<Vec<u8>, $crate::Error> {
+            match verb {
+                $($(#[$when])* $name => {
+                    let read = |json: &mut serde_json::Deserializer<serde_json::de::SliceRead<'a>>| {
+                        $crate::text::object(json).map_err(|error| $crate::json::unreadable(&error))
+                    };
+                    let request: $request = $crate::json::from_json(json, read)?;
+                    $crate::json::to_json(&request.answer $call?)
+                })+
+                _ => Err($crate::Error::argument("verb", "there is no such verb")),
+            }
+        }
     };
 }
 
