@@ -95,7 +95,8 @@ impl Authority {
     /// # Errors
     /// [`Error`], [`Code::InvalidArgument`] after [`close`](Self::close).
     pub fn answer(&self, request: &Request<'_>) -> Result<Answer, Error> {
-        request.answer(&self.inner()?)
+        let inner = self.inner()?;
+        request.answer(&inner)
     }
 
     fn inner(&self) -> Result<Arc<Inner>, Error> {
@@ -116,7 +117,8 @@ impl Authority {
     /// # Errors
     /// [`Error`]
     pub fn answer_json(&self, verb: &str, request: &[u8]) -> Result<Vec<u8>, Error> {
-        in_json(verb, request, &self.inner()?)
+        let inner = self.inner()?;
+        in_json(verb, request, &inner)
     }
 
     /// Closes the authority: later calls are refused. Its store is closed when the last call in flight returns. Closing
