@@ -338,7 +338,10 @@ pub(crate) fn entity_bytes(entity: &Entity) -> Vec<u8> {
 
 /// Returns the beginning of the SHA-256 of an entity.
 pub(crate) fn entity_hash(entity: &Entity) -> [u8; HASH_LEN] {
-    beginning(&digest::digest(&digest::SHA256, &entity_bytes(entity)))
+    let (kind, id) = (entity.kind.as_bytes(), entity.id.as_bytes());
+    let mut hash = digest::Context::new(&digest::SHA256);
+    [part_len(kind).as_slice(), kind, id].iter().for_each(|part| hash.update(part));
+    beginning(&hash.finish())
 }
 
 fn beginning<const LEN: usize>(digest: &digest::Digest) -> [u8; LEN] {

@@ -1,7 +1,7 @@
 //! The interface of an embedded backend: an ordered map of bytes with snapshots and atomic, durable commits. `kv`
 //! implements the contract of a store on top of it, once.
 
-use std::collections::BTreeMap;
+use std::{borrow::Cow, collections::BTreeMap};
 
 use crate::StoreError;
 
@@ -41,7 +41,7 @@ pub(crate) trait Engine: Send + Sync {
 /// A snapshot of the map.
 pub(crate) trait View {
     /// Returns the value of a key, or `None` if the map does not have the key.
-    fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError>;
+    fn get(&self, key: &[u8]) -> Result<Option<Cow<'_, [u8]>>, StoreError>;
 
     /// Does [`scan`](Self::scan) for `from` before `to`: some maps panic at other ranges.
     fn range(&self, from: &[u8], to: &[u8], limit: usize) -> Result<Vec<Pair>, StoreError>;

@@ -12,7 +12,7 @@ use crate::{
     Page, Raise, Record, Refund, Reinstate, Revocation, Revoke, Spend, StoreError, TokenId, Use,
     contract::codec::{self, Claim},
     embedded::copy::Copy,
-    embedded::engine::{Engine, Pair, View},
+    embedded::engine::{Engine, View},
     embedded::layout,
     embedded::listing::Listing,
     kit,
@@ -20,7 +20,7 @@ use crate::{
 };
 use buckets::Buckets;
 use group::{Draft, Group};
-use stored::{Stored, encode_new, listed, name_entry, stored};
+use stored::{New, Stored, listed, name_entry, stored};
 
 mod admin;
 mod buckets;
@@ -118,12 +118,11 @@ impl<E: Engine> Kv<E> {
         self.engine.get()?;
         loop {
             // Encoded before the operation, so that other callers do not wait for that.
-            let pairs = encode_new(record, self.buckets.draw())?;
-            let (key, left) = (layout::record(&record.id), layout::left(&record.id));
-            let (name, created) = (name_entry(record), record.created);
+            let new = New::encode(record, self.buckets.draw())?;
+            let (left, name) = (layout::left(&record.id), name_entry(record));
             // `None` if claims of a purged record with this id are left. They are removed first.
             let inserted = self.write(move |draft| {
-                if draft.get(&key)?.is_some() {
+                if draft.get(&new.record.0)?.is_some() {
                     return Ok(Some(Insert::Exists));
                 }
                 if draft.get(&left)?.is_some() {
@@ -132,7 +131,7 @@ impl<E: Engine> Kv<E> {
                 if is_name_taken(draft, name.as_deref())? {
                     return Ok(Some(Insert::NameTaken));
                 }
-                put_new(draft, pairs, created)?;
+                put_new(draft, new)?;
                 Ok(Some(Insert::Inserted))
             })?;
             match inserted {
@@ -285,8 +284,10 @@ impl<E: Engine> Kv<E> {
         if !codec::is_stored(subject) {
             return Ok(None);
         }
-        let value = self.read(|view| view.get(&layout::generation(subject)))?;
-        value.map(|value| Generation::from_bytes(subject, &value)).transpose()
+        self.read(|view| {
+            let value = view.get(&layout::generation(subject))?;
+            value.map(|value| Generation::from_bytes(subject, &value)).transpose()
+        })
     }
 
     pub(crate) fn present_generation(&self, subject: &Entity) -> Result<Option<Generation>, StoreError> {
@@ -345,9 +346,11 @@ fn is_name_taken(view: &impl View, entry: Option<&[u8]>) -> Result<bool, StoreEr
     Ok(holder.is_some_and(|(key, _)| Some(key.as_slice()) != entry))
 }
 
-// Puts a record that is not there yet, as `encode_new` made it.
-fn put_new(draft: &mut Draft<'_>, pairs: Vec<Pair>, created: UnixTime) -> Result<(), StoreError> {
-    pairs.into_iter().for_each(|(key, value)| draft.put(key, value));
+// Puts a record that is not there yet.
+fn put_new(draft: &mut Draft<'_>, new: New) -> Result<(), StoreError> {
+    let New { record: (key, value), mut index, created } = new;
+    draft.own.append(&mut index);
+    draft.put(key, value);
     newest::see(draft, created)
 }
 

@@ -314,7 +314,9 @@ fn of_entity(space: u8, entity: &Entity) -> Vec<u8> {
 }
 
 fn key(space: u8, parts: &[&[u8]]) -> Vec<u8> {
-    let len = parts.iter().fold(1, |len: usize, part| len.saturating_add(part.len()));
+    // Room for a token's id behind a prefix.
+    const ID: usize = 48;
+    let len = parts.iter().fold(ID, |len: usize, part| len.saturating_add(part.len()));
     let mut key = Vec::with_capacity(len);
     key.push(space);
     parts.iter().for_each(|part| key.extend_from_slice(part));

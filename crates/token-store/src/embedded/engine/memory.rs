@@ -1,6 +1,7 @@
 //! A map in memory: for tests, and for tokens that may be lost with the process.
 
 use std::{
+    borrow::Cow,
     collections::BTreeMap,
     ops::Bound,
     sync::{RwLock, RwLockReadGuard},
@@ -37,8 +38,8 @@ impl Engine for Memory {
 }
 
 impl View for RwLockReadGuard<'_, BTreeMap<Vec<u8>, Vec<u8>>> {
-    fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
-        Ok(BTreeMap::get(self, key).cloned())
+    fn get(&self, key: &[u8]) -> Result<Option<Cow<'_, [u8]>>, StoreError> {
+        Ok(BTreeMap::get(self, key).map(Cow::from))
     }
 
     fn range(&self, from: &[u8], to: &[u8], limit: usize) -> Result<Vec<Pair>, StoreError> {

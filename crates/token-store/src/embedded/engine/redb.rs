@@ -10,6 +10,7 @@
 //! that takes about a second per million records.
 
 use std::{
+    borrow::Cow,
     cell::OnceCell,
     fs,
     io::{self, Read},
@@ -163,11 +164,11 @@ impl RedbView {
 }
 
 impl View for RedbView {
-    fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
+    fn get(&self, key: &[u8]) -> Result<Option<Cow<'_, [u8]>>, StoreError> {
         guarded(|| {
             let Some((space, key)) = key.split_first() else { return Ok(None) };
             let Some(table) = self.open_table(*space).map_err(failure)? else { return Ok(None) };
-            Ok(table.get(key).map_err(failure)?.map(|value| value.value().to_vec()))
+            Ok(table.get(key).map_err(failure)?.map(|value| value.value().to_vec().into()))
         })
     }
 

@@ -20,6 +20,7 @@
 //! - Its flush may never return if a write failed. We make sure that it does ([`Watched`]).
 
 use std::{
+    borrow::Cow,
     fs::{self, File},
     io::{self, BufReader},
     panic::{AssertUnwindSafe, catch_unwind},
@@ -187,8 +188,8 @@ impl Engine for Sled {
 }
 
 impl View for RwLockReadGuard<'_, State> {
-    fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
-        guarded(|| Ok(self.watched.db.get(key).map_err(reading)?.map(|value| value.to_vec())))
+    fn get(&self, key: &[u8]) -> Result<Option<Cow<'_, [u8]>>, StoreError> {
+        guarded(|| Ok(self.watched.db.get(key).map_err(reading)?.map(|value| value.to_vec().into())))
     }
 
     fn range(&self, from: &[u8], to: &[u8], limit: usize) -> Result<Vec<Pair>, StoreError> {

@@ -8,7 +8,7 @@ use super::{
     Kv, events,
     group::Draft,
     is_name_taken, newest, put_new, revoke, revoke_before,
-    stored::{Stored, encode_new, listed, name_entry, stored},
+    stored::{New, Stored, listed, name_entry, stored},
 };
 use crate::{
     ClaimId, Counts, Cursor, Event, Events, Filter, Generation, Generations, Held, Item, KeyPlace, Raise,
@@ -244,7 +244,7 @@ fn restore(
     if is_name_taken(draft, name_entry(&record).as_deref())? {
         record.name = None;
     }
-    put_new(draft, encode_new(&record, bucket)?, record.created)?;
+    put_new(draft, New::encode(&record, bucket)?)?;
     for (claim, held) in claims {
         held.spent.consumer.iter().try_for_each(codec::check_entity)?;
         let key = layout::claim(&record.id, &claim);

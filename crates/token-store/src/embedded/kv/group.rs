@@ -7,6 +7,7 @@
 
 use std::{
     any::Any,
+    borrow::Cow,
     cell::Cell,
     collections::BTreeMap,
     mem,
@@ -146,14 +147,14 @@ pub(super) struct Draft<'a> {
 }
 
 impl View for Draft<'_> {
-    fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
+    fn get(&self, key: &[u8]) -> Result<Option<Cow<'_, [u8]>>, StoreError> {
         if let Some(changed) = self.own.get(key) {
-            return Ok(changed.clone());
+            return Ok(changed.as_deref().map(Cow::from));
         }
         match self.before.get(key) {
             Some(changed) => {
                 self.rests_on_others.set(true);
-                Ok(changed.clone())
+                Ok(changed.as_deref().map(Cow::from))
             }
             None => self.view.get(key),
         }

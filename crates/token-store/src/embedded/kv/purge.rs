@@ -132,7 +132,7 @@ impl<E: Engine> Kv<E> {
     /// Removes the claims left of a purged record, if any, so that a new record may take its id.
     pub(super) fn sweep_one(&self, id: &TokenId) -> Result<(), StoreError> {
         let key = layout::left(id);
-        while self.read(|view| view.get(&key))?.is_some() {
+        while self.read(|view| Ok(view.get(&key)?.is_some()))? {
             let (id, key) = (id.clone(), key.clone());
             self.write(move |draft| {
                 if draft.get(&key)?.is_none() {

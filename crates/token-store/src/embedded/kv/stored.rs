@@ -3,11 +3,12 @@
 use std::ops::{Deref, DerefMut};
 
 use serde::{Deserialize, Serialize};
+use token_core::UnixTime;
 
 use crate::{
     Record, StoreError, TokenId,
     contract::codec,
-    embedded::engine::{Pair, View},
+    embedded::engine::{Batch, Pair, View},
     embedded::layout,
     embedded::listing::Listing,
 };
@@ -87,16 +88,25 @@ pub(super) fn name_entry(record: &Record) -> Option<Vec<u8>> {
     Some(layout::entry(prefix, &record.id))
 }
 
-/// Encodes a record that is not stored yet, and its index entries. The record is the first pair.
-pub(super) fn encode_new(record: &Record, bucket: u32) -> Result<Vec<Pair>, StoreError> {
-    let numbers = Numbers { bucket, spent: 0 };
-    let key = layout::record(&record.id);
-    let value = codec::encode_record(&key, record, &numbers)?;
-    let entry = |key: Vec<u8>| {
-        let value = codec::encode(&key, &())?;
-        Ok((key, value))
-    };
-    std::iter::once(Ok((key, value))).chain(numbers.index_entries(record).map(entry)).collect()
+/// A record that is not stored yet, encoded with its index entries.
+pub(super) struct New {
+    pub(super) record: Pair,
+    pub(super) index: Batch,
+    pub(super) created: UnixTime,
+}
+
+impl New {
+    pub(super) fn encode(record: &Record, bucket: u32) -> Result<Self, StoreError> {
+        let numbers = Numbers { bucket, spent: 0 };
+        let key = layout::record(&record.id);
+        let value = codec::encode_record(&key, record, &numbers)?;
+        let mut index = Batch::new();
+        for key in numbers.index_entries(record) {
+            let value = codec::encode(&key, &())?;
+            index.insert(key, Some(value));
+        }
+        Ok(Self { record: (key, value), index, created: record.created })
+    }
 }
 
 /// Reads a record.

@@ -42,7 +42,7 @@ fn store(pairs: &[Pair]) -> Kv<Memory> {
 impl Kv<Memory> {
     /// Alters the value under a key.
     pub(crate) fn damage(&self, key: &[u8]) {
-        let mut value = self.engine.get().unwrap().view().unwrap().get(key).unwrap().unwrap();
+        let mut value = self.engine.get().unwrap().view().unwrap().get(key).unwrap().unwrap().into_owned();
         value[1] ^= 1;
         self.engine
             .get()

@@ -51,7 +51,7 @@ fn put(key: u8, value: u8) -> Operation {
 
 fn expect(key: u8, value: Option<u8>) -> Operation {
     Box::new(move |draft| {
-        assert_eq!(draft.get(&[key])?, value.map(|value| vec![value]));
+        assert_eq!(draft.get(&[key])?, value.map(|value| Cow::from(vec![value])));
         Ok(())
     })
 }
@@ -192,7 +192,7 @@ fn a_short_scan_reads_few_pairs_beside_many_changes() {
     struct Reads(Vec<Pair>, Cell<usize>);
 
     impl View for Reads {
-        fn get(&self, _: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
+        fn get(&self, _: &[u8]) -> Result<Option<Cow<'_, [u8]>>, StoreError> {
             panic!("a scan gets nothing")
         }
 

@@ -28,7 +28,7 @@ impl Engine for Damaged {
 }
 
 impl View for DamagedView<'_> {
-    fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
+    fn get(&self, key: &[u8]) -> Result<Option<std::borrow::Cow<'_, [u8]>>, StoreError> {
         View::get(&self.0, key)
     }
 
