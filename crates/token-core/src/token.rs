@@ -4,8 +4,8 @@ use alloc::string::String;
 use core::fmt;
 
 use crate::{
-    BuildError, DecodeError, DecodeOptions, EncodeError, Encoding, Fingerprint, Format, Identifier,
-    IdentifierV2, LegacyType, Macaroon, Predicate, RootKey, ServiceKind, Spelling, Subject,
+    BuildError, Caveat, DecodeError, DecodeOptions, EncodeError, Encoding, Fingerprint, Format, Identifier,
+    IdentifierV2, LegacyType, Limits, Macaroon, Predicate, RootKey, ServiceKind, Spelling, Subject,
     macaroon::Parts,
     wire::{self, Reading},
 };
@@ -83,6 +83,24 @@ impl Token {
     /// [`EncodeError`] when the format cannot carry a field.
     pub fn encode(&self) -> Result<String, EncodeError> {
         self.macaroon.spell(self.spelling)
+    }
+
+    /// Returns whether a decoder with these limits reads the token from the text that [`encode`](Self::encode) wrote.
+    #[must_use]
+    pub fn is_within(&self, limits: &Limits, text: &str) -> bool {
+        let macaroon = &self.macaroon;
+        let fits = |field: &[u8]| field.len() <= limits.field;
+        text.len() <= limits.text
+            && macaroon.caveats().len() <= limits.caveats
+            && [macaroon.location(), macaroon.identifier(), macaroon.signature().expose()]
+                .into_iter()
+                .all(fits)
+            && macaroon.caveats().all(|caveat| match caveat {
+                Caveat::FirstParty { predicate } => fits(predicate),
+                Caveat::ThirdParty { identifier, vid, location } => {
+                    fits(identifier) && fits(vid) && fits(location)
+                }
+            })
     }
 
     /// Returns the same token, to be written in this format. The encoding applies to v1 only.

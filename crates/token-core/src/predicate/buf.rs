@@ -5,7 +5,7 @@ use alloc::{
     string::{String, ToString as _},
     vec::Vec,
 };
-use core::fmt;
+use core::fmt::{self, Write as _};
 
 use super::{GeoFilter, Interface, IpMask, Predicate, Region};
 use crate::{LegacyType, Service, Subject, UnixTime};
@@ -48,7 +48,12 @@ impl PredicateBuf {
     /// `time < N`
     #[must_use]
     pub fn time(valid_until: UnixTime) -> Self {
-        Self(format!("time < {}", valid_until.as_secs()))
+        /// Enough for every time of ten digits, which are all until 2286.
+        const LEN: usize = "time < 1234567890".len();
+        let mut text = String::with_capacity(LEN);
+        // A string takes everything.
+        let _ = write!(text, "time < {}", valid_until.as_secs());
+        Self(text)
     }
 
     /// `ip = MASK|…`

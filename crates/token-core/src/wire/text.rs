@@ -83,13 +83,20 @@ pub(crate) fn encode_to(text: &mut String, bytes: &[u8], encoding: Encoding) {
     let mut piece = [0; PIECE];
     for bytes in bytes.chunks(PIECE / 4 * 3) {
         let len = URL.encode_slice(bytes, &mut piece).unwrap_or_default();
-        for character in piece.iter().take(len) {
-            match character {
-                b'0' => text.push_str("00"),
-                b'_' => text.push_str("01"),
-                b'-' => text.push_str("02"),
-                other => text.push(char::from(*other)),
-            }
+        let mut rest = piece.get(..len).and_then(|base64| str::from_utf8(base64).ok()).unwrap_or_default();
+        // Few characters are escaped, and the run before each is copied at once.
+        loop {
+            let end = rest.bytes().position(|byte| matches!(byte, b'0' | b'_' | b'-')).unwrap_or(rest.len());
+            let (run, after) = rest.split_at_checked(end).unwrap_or_default();
+            text.push_str(run);
+            let mut after = after.chars();
+            text.push_str(match after.next() {
+                Some('0') => "00",
+                Some('_') => "01",
+                Some('-') => "02",
+                _ => break,
+            });
+            rest = after.as_str();
         }
     }
 }

@@ -245,6 +245,49 @@ fn caveats_are_counted_and_fields_are_measured() {
     assert_eq!(error.problem(), &Problem::TooLong { len: bytes.len(), max: bytes.len() - 1 });
 }
 
+#[test]
+fn a_token_is_within_the_limits_if_its_text_is_read() {
+    let key = RootKey::from_derived([7; 32]);
+    for (location, id, caveats) in [
+        ("onezone", "vcPiHpi0xfmkVNtJtyCH5SoGm5ZlwbQuzPhDE0x3hUc", &["time < 1"][..]),
+        ("", "i", &[]),
+        (
+            "a.location.that.is.longer.than.a.signature",
+            "id",
+            &["a caveat of some forty characters or more", "b"],
+        ),
+    ] {
+        let mut token = Token::mint_legacy(&key, location, id).unwrap();
+        caveats.iter().for_each(|caveat| token.attenuate(caveat).unwrap());
+        for (format, encoding) in [
+            (Format::V1, Encoding::Base62),
+            (Format::V1, Encoding::Base64Url),
+            (Format::V2, Encoding::Base64Url),
+        ] {
+            let token = token.clone().written_as(format, encoding);
+            let text = token.encode().unwrap();
+            let mut answers = [0, 0];
+            for field in 0..50 {
+                for caveats in 0..4 {
+                    for len in [text.len() - 1, text.len()] {
+                        let options = limits(|limits| {
+                            (limits.field, limits.caveats, limits.text) = (field, caveats, len);
+                        });
+                        let read = Token::decode(&text, &options).is_ok();
+                        assert_eq!(
+                            token.is_within(&options.limits, &text),
+                            read,
+                            "{location} {field} {caveats} {len}"
+                        );
+                        answers[usize::from(read)] += 1;
+                    }
+                }
+            }
+            assert!(answers.iter().all(|count| *count > 0));
+        }
+    }
+}
+
 /// No base64 text is mistaken for base62, for any location and so any offset of the escapes.
 #[test]
 fn detection_does_not_depend_on_the_location() {
