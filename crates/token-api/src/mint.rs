@@ -267,21 +267,34 @@ impl<S: TokenStore, H> Authority<S, H> {
             let caveats = caveats(request, &identifier, expires_at)?;
             let token = self.sign(&key, &identifier, &caveats)?;
             let legacy_type = purpose.legacy_type(&identifier);
+            let body = body::write(&Head::new(&identifier, legacy_type, request.privileges), &caveats)?;
+            let issued_by = entity(issuer);
             let terms = Terms {
                 id: &id,
                 purpose,
                 resource: request.resource(),
-                issuer: &entity(issuer),
+                issuer: &issued_by,
                 created: now,
                 expires: expires_at,
                 use_limit: request.use_limit,
-                body: &body::write(&Head::new(&identifier, legacy_type, request.privileges), &caveats)?,
+                body: &body,
             };
             let root_key = self.keys.seal_under(nonce, &key, Owner::Token(terms)).map_err(Failure::from)?;
             let record = Record {
+                id: id.clone(),
+                purpose,
+                resource: request.resource().cloned(),
+                issuer: issued_by,
+                root_key,
+                created: now,
+                expires: expires_at,
+                use_limit: request.use_limit,
+                body,
+                uses: 0,
+                last_use: None,
+                revocation: None,
                 name: request.name.map(str::to_owned),
                 metadata: request.metadata.to_vec(),
-                ..Record::sealed(terms, root_key)
             };
             match self.store.insert(&record).map_err(Failure::from)? {
                 Insert::Inserted => token,
@@ -325,8 +338,7 @@ impl<S: TokenStore, H> Authority<S, H> {
         caveats.iter().try_for_each(|caveat| token.attenuate(caveat.as_ref()))?;
         let text = token.encode()?;
         // Does not hand out a token that decoding would refuse.
-        Token::decode(&text, &self.decoding()).map_err(|_| MintError::TooLarge)?;
-        Ok(text)
+        if token.is_within(&self.config.limits, &text) { Ok(text) } else { Err(MintError::TooLarge) }
     }
 }
 

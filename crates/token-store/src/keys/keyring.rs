@@ -218,20 +218,13 @@ impl Record {
     /// # Errors
     /// [`KeyError::Random`].
     pub fn new(terms: Terms<'_>, root_key: &RootKey, keys: &KeyRing) -> Result<Self, KeyError> {
-        Ok(Self::sealed(terms, keys.seal(root_key, Owner::Token(terms))?))
-    }
-
-    /// Makes the record of a token minted on these terms, as [`new`](Self::new) does, from the root key that was sealed
-    /// for them.
-    #[must_use]
-    pub fn sealed(terms: Terms<'_>, root_key: SealedKey) -> Self {
         let Terms { id, purpose, resource, issuer, created, expires, use_limit, body } = terms;
-        Self {
+        Ok(Self {
             id: id.clone(),
             purpose,
             resource: resource.cloned(),
             issuer: issuer.clone(),
-            root_key,
+            root_key: keys.seal(root_key, Owner::Token(terms))?,
             created,
             expires,
             use_limit,
@@ -241,7 +234,7 @@ impl Record {
             revocation: None,
             name: None,
             metadata: Vec::new(),
-        }
+        })
     }
 
     /// Returns the owner that the root key is sealed for.
