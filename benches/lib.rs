@@ -2,6 +2,7 @@
 //!
 //! - `cargo run --release -p token-bench --bin ratios`: the works W1 to W9 beside the crate `macaroon` and the floor
 //!   that SHA-256 sets, and the batches B1 to B3 beside that floor.
+//! - `verified`: one verification of a stored token by each store, of tokens that are accepted and refused.
 //! - `scale`: how costs grow with caveats, length, threads and records.
 //! - `durable`, `shared`: the stores on disk beside their bare engines, and a PostgreSQL server beside bare
 //!   connections.
