@@ -204,7 +204,9 @@ store_on_disk! {
     /// A store in one file, on redb: the one to use unless there is a reason not to. Clones share their state.
     ///
     /// [`create`](Self::create) makes the file accessible to its owner alone (mode 0600); it appears whole or not at
-    /// all. [`open`](Self::open) checks every page, which takes about a second per million records.
+    /// all. [`open`](Self::open) checks every page, which takes about a second per million records. Inserts are fastest
+    /// under ids that begin with the time, as an authority draws them; under random ids they take about three times as
+    /// long.
     RedbStore over Redb
 }
 

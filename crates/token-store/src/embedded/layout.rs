@@ -36,8 +36,11 @@
 //! 3. The entries of 1,024 inserts in the indexes by resource and issuer stand in one bucket, in which they are ordered by
 //!    entity. The value of the record keeps the number of its bucket. A listing seeks its entity in each bucket, and so
 //!    has the order of the buckets, and within each that of the ids.
-//! 4. Ids begin with the time at which the authority drew them. Ids that a host draws at random work as well; their
-//!    records stand at random places, which is slower.
+//! 4. Ids begin with the time at which the authority drew them. Ids that a host draws at random work as well. Their
+//!    records stand at random places: a store of 10^6 of them then took a third of the mints (11,000 to 13,000 a second
+//!    instead of 34,000 to 47,000, by 64 callers).
+//!
+//! To find an entity with the hash of another takes some 2^128 tries. So a listing compares hashes, not entities.
 //!
 //! A store that is opened goes on to fill the last bucket that has entries. The number of a spend begins again at 0,
 //! which is harmless: the time before it is another by then.
