@@ -33,9 +33,6 @@ pub(crate) const MAX_KEY_LEN: usize = MAX_ENTITY_LEN + Record::MAX_NAME_LEN + To
 /// The length of a check, in bytes.
 pub(super) const CHECK_LEN: usize = 8;
 
-/// The length of a value that states nothing, in bytes.
-const EMPTY_LEN: usize = 1 + CHECK_LEN;
-
 /// Enough for most values, in bytes, so that they do not move while they are written.
 const TYPICAL_LEN: usize = 320;
 
@@ -426,10 +423,10 @@ const fn mix(sum: u64, word: u64) -> u64 {
     product ^ (product >> 32)
 }
 
-/// Encodes a value for its key: a [`Claim`], a [`UnixTime`], or `()` for an index entry.
+/// Encodes a value for its key: a [`Claim`], a [`UnixTime`], or `()` for a note.
 pub(crate) fn encode<V: Serialize>(key: &[u8], payload: &V) -> Result<Vec<u8>, StoreError> {
     // With a growing vector, postcard fails only on values of unknown length, and there are none.
-    let mut value = Vec::with_capacity(if size_of::<V>() == 0 { EMPTY_LEN } else { TYPICAL_LEN });
+    let mut value = Vec::with_capacity(TYPICAL_LEN);
     value.push(VERSION);
     let mut value = postcard::to_extend(payload, value)
         .map_err(|_| StoreError::Corrupt { what: "a value to be stored" })?;

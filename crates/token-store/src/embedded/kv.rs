@@ -176,7 +176,7 @@ impl<E: Engine> Kv<E> {
             }
             draft.put_record(&stored)?;
             if let Some(entry) = stored.spent_entry() {
-                draft.put_value(entry, &())?;
+                draft.put(entry, Vec::new());
             }
             Ok(spent)
         })
@@ -254,7 +254,7 @@ impl<E: Engine> Kv<E> {
             draft.put_record(&stored)?;
             if old != new {
                 old.into_iter().for_each(|entry| draft.remove(entry));
-                new.into_iter().try_for_each(|entry| draft.put_value(entry, &()))?;
+                new.into_iter().for_each(|entry| draft.put(entry, Vec::new()));
             }
             Ok(Amend::Amended)
         })

@@ -23,6 +23,8 @@
 //! order is the order of a listing. Every other part of variable length except the last has its length before it. So no
 //! two keys with different parts are equal, and no key of one entity begins like those of another.
 //!
+//! An index entry has no value, since it counts only if its record has the same key for it.
+//!
 //! The first byte of a key names its space. redb keeps each space in a table of its own.
 //!
 //! # Near keys

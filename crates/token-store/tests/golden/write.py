@@ -103,11 +103,11 @@ put(
 )
 put(record_key(token) + b"\1" + b"claim", varint(299) + b"\0" + bytes(range(1, 9)) + optional(entity(*user)) + varint(1_500_000_009))
 put(record_key(token) + b"\1" + b"repeated", varint(298) + b"\1" + bytes(range(11, 19)) + optional(None) + varint(1_500_000_009))
-put(b"\3" + bucket + hashed(*space) + token, b"")
-put(b"\4" + bucket + hashed(*user) + token, b"")
-put(b"\5" + struct.pack(">Q", 1_600_000_000) + token, b"")
+PAIRS.append((b"\3" + bucket + hashed(*space) + token, b""))
+PAIRS.append((b"\4" + bucket + hashed(*user) + token, b""))
+PAIRS.append((b"\5" + struct.pack(">Q", 1_600_000_000) + token, b""))
 name = length(b"a name") + b"a name"
-put(b"\x09" + length(user[0]) + user[0] + length(user[1]) + user[1] + name + token, b"")
+PAIRS.append((b"\x09" + length(user[0]) + user[0] + length(user[1]) + user[1] + name + token, b""))
 
 # A revoked record with as little as can be.
 token = b"plain"
@@ -122,7 +122,7 @@ put(
     + varint(0) + optional(None) + optional(None) + blob(b"") + varint(2**64 - 1) + optional(None)
     + optional(varint(1_400_000_000) + optional(entity(*user)) + blob(b"lost") + b"\1") + optional(None) + blob(b"") + varint(0) + varint(0),
 )
-put(b"\4" + bucket + hashed(*user) + token, b"")
+PAIRS.append((b"\4" + bucket + hashed(*user) + token, b""))
 
 owner = b"\2" + sized_entity(*user) + number(3)
 put(b"\6" + length(user[0]) + user[0] + user[1], varint(3) + sealed(1, KEY, NONCE, b"\x09" * 32, owner))

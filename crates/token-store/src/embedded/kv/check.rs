@@ -134,7 +134,7 @@ impl<V: View> Check<'_, V> {
 
     fn index(&mut self, key: &[u8], id: &TokenId, value: &[u8]) -> Result<(), StoreError> {
         add(&mut self.report.entries, 1);
-        if codec::decode::<()>(key, value).is_err() {
+        if !value.is_empty() {
             self.report.find(Fault::DamagedEntry, Some(id));
         }
         let agrees = |stored: Stored| stored.index_entries().any(|entry| entry == key);

@@ -285,7 +285,7 @@ fn no_flipped_bit_and_no_cut_gives_a_wrong_answer() {
             damaged[at].1.clone_from(&golden[at].1);
         }
         // A sound value under another key.
-        for other in (1..golden.len()).filter(|other| *other != at) {
+        for other in (1..golden.len()).filter(|other| golden[*other].1 != golden[at].1) {
             damaged[at].1.clone_from(&golden[other].1);
             check(&damaged);
         }
@@ -307,7 +307,7 @@ fn a_newer_value_is_told_from_a_damaged_one() {
 #[test]
 fn bytes_left_over_are_refused() {
     let (_, mut golden) = golden();
-    for (key, value) in &mut golden[1..] {
+    for (key, value) in golden[1..].iter_mut().filter(|(_, value)| !value.is_empty()) {
         value.truncate(value.len() - 8);
         value.push(0);
         let check = codec::check(&[key, value]);
@@ -379,8 +379,23 @@ fn a_check_finds_every_damaged_value() {
     let (_, whole) = spent();
     for at in 0..whole.len() {
         let mut damaged = whole.clone();
-        let last = damaged[at].1.len() - 1;
-        damaged[at].1[last] ^= 0x80;
+        match damaged[at].1.last_mut() {
+            Some(last) => *last ^= 0x80,
+            None => damaged[at].1.push(0x80),
+        }
+        let report = store(&damaged).check(None).unwrap();
+        assert!(!report.is_sound(), "{:?}", damaged[at].0);
+    }
+}
+
+#[test]
+fn a_check_finds_every_damaged_index_entry() {
+    let (_, whole) = spent();
+    let entries: Vec<usize> = (0..whole.len()).filter(|at| whole[*at].1.is_empty()).collect();
+    assert_eq!(entries.len(), 10);
+    for (at, bit) in entries.iter().flat_map(|at| (8..whole[*at].0.len() * 8).map(move |bit| (*at, bit))) {
+        let mut damaged = whole.clone();
+        damaged[at].0[bit / 8] ^= 1 << (bit % 8);
         let report = store(&damaged).check(None).unwrap();
         assert!(!report.is_sound(), "{:?}", damaged[at].0);
     }
