@@ -2,13 +2,15 @@
 
 use std::borrow::Cow;
 
-use token_core::{Context, Kernel, Purpose, Token, Verifier, VerifyError};
+use token_core::{Context, Kernel, Purpose, RootKey, Token, Verifier};
 use token_store::TokenStore;
 
 use crate::{
     AcceptError, Accepted, Authority, Host, Prepared, Refusal,
-    verify::{TokenInput, log},
+    verify::{Judged, LookedUp, TokenInput, log},
 };
+
+type Answer = Result<Accepted, AcceptError>;
 
 /// The number of tokens whose chains are computed together. They fill the lanes of a processor well, also if their
 /// lengths differ.
@@ -26,7 +28,7 @@ impl<S: TokenStore, H: Host> Authority<S, H> {
         tokens: &[impl TokenInput + Sync],
         expect: Option<Purpose>,
         context: &Context,
-    ) -> Vec<Result<Accepted, AcceptError>> {
+    ) -> Vec<Answer> {
         self.verify_many_by(Kernel::detect(), tokens, expect, context)
     }
 
@@ -39,82 +41,101 @@ impl<S: TokenStore, H: Host> Authority<S, H> {
         tokens: &[impl TokenInput + Sync],
         expect: Option<Purpose>,
         context: &Context,
-    ) -> Vec<Result<Accepted, AcceptError>> {
-        let verify = |tokens| self.verify_in_batches(kernel, tokens, expect, context);
+    ) -> Vec<Answer> {
+        // A list of its own for each thread would be moved into this one. A token is refused until it is accepted.
+        let mut answers = Vec::with_capacity(tokens.len());
+        answers.resize_with(tokens.len(), || Err(Refusal::Unknown.into()));
+        let verify = |(tokens, answers)| self.verify_in_batches(kernel, tokens, answers, expect, context);
         #[cfg(feature = "rayon")]
         {
             use rayon::prelude::*;
             /// A token takes about a microsecond to verify, and about one to hand to another thread.
             const LEAST: usize = 16;
             let each = tokens.len().div_ceil(rayon::current_num_threads()).clamp(LEAST, AT_ONCE);
-            tokens.par_chunks(each).flat_map_iter(verify).collect()
+            tokens.par_chunks(each).zip(answers.par_chunks_mut(each)).for_each(verify);
         }
         #[cfg(not(feature = "rayon"))]
-        verify(tokens)
+        verify((tokens, &mut answers));
+        answers
     }
 
     fn verify_in_batches(
         &self,
         kernel: Option<Kernel>,
         tokens: &[impl TokenInput],
+        answers: &mut [Answer],
         expect: Option<Purpose>,
         context: &Context,
-    ) -> Vec<Result<Accepted, AcceptError>> {
-        let mut answers = Vec::with_capacity(tokens.len());
-        let mut tokens = tokens.iter();
+    ) {
+        let size = tokens.len().min(AT_ONCE);
+        let mut tokens = tokens.iter().zip(answers);
         loop {
-            let (mut batch, mut bytes) = (Vec::with_capacity(AT_ONCE), 0_usize);
-            while batch.len() < AT_ONCE
+            // Neither list grows, and no key is moved out of its list: either would leave keys behind unwiped.
+            let (mut found, mut keys) = (Vec::with_capacity(size), Vec::with_capacity(size));
+            let mut bytes = 0_usize;
+            while found.len() < size
                 && bytes < BYTES
-                && let Some(token) = tokens.next()
+                && let Some((token, answer)) = tokens.next()
             {
-                let token = self.decode(token);
-                bytes = bytes.saturating_add(token.as_ref().map_or(0, |token| token.macaroon().size()));
-                batch.push(token);
+                match self.decode_and_look_up(token) {
+                    Ok((token, key, issued)) => {
+                        bytes = bytes.saturating_add(token.macaroon().size());
+                        keys.push(key);
+                        found.push(Found { token, issued, answer });
+                    }
+                    Err(error) => *answer = Err(error),
+                }
             }
-            if batch.is_empty() {
-                return answers;
+            if found.is_empty() {
+                return;
             }
-            answers.extend(self.verify_batch(kernel, batch, expect, context));
+            self.verify_found(kernel, found, &keys, expect, context);
         }
     }
 
-    /// Verifies decoded tokens: looks up all, then confirms all signatures at once, then judges one after the other.
-    fn verify_batch(
+    /// Decodes a token and looks it up.
+    fn decode_and_look_up<'t>(
+        &self,
+        token: &'t impl TokenInput,
+    ) -> Result<(Cow<'t, Token>, RootKey, LookedUp), AcceptError> {
+        let token = self.decode(token)?;
+        let looked_up = self.look_up(&token).map_err(AcceptError::from);
+        let (key, issued) = looked_up.inspect_err(|error| log(&token, error))?;
+        Ok((token, key, issued))
+    }
+
+    /// Confirms the signatures of all tokens at once, and judges one after the other.
+    fn verify_found(
         &self,
         kernel: Option<Kernel>,
-        tokens: Vec<Result<Cow<'_, Token>, Refusal>>,
+        found: Vec<Found<'_, '_>>,
+        keys: &[RootKey],
         expect: Option<Purpose>,
         context: &Context,
-    ) -> impl Iterator<Item = Result<Accepted, AcceptError>> {
-        // Never grows, and no key is moved out of it: either would leave keys behind unwiped.
-        let mut keys = Vec::with_capacity(tokens.len());
-        let looked_up: Vec<Result<_, AcceptError>> = tokens
-            .iter()
-            .map(|token| {
-                let token = &**token.as_ref().map_err(Clone::clone)?;
-                let looked_up = self.look_up(token).map_err(AcceptError::from);
-                let (key, issued) = looked_up.inspect_err(|error| log(token, error))?;
-                keys.push(key);
-                Ok((token, issued))
-            })
-            .collect();
-        let pairs: Vec<_> =
-            looked_up.iter().flatten().map(|(token, _)| token.macaroon()).zip(&keys).collect();
-        let mut confirmed = Verifier::new(context).confirm_many_by(kernel, &pairs).into_iter();
-        let judged: Vec<Result<_, AcceptError>> = looked_up
-            .into_iter()
-            .map(|looked_up| {
-                let (token, issued) = looked_up?;
-                // There is one for each token that was looked up.
-                let confirmed = confirmed.next().unwrap_or(Err(VerifyError::BadSignature));
-                let judged = self.judge_issued(token, issued, confirmed, expect, context);
-                judged.inspect_err(|error| log(token, error))
-            })
-            .collect();
-        tokens.into_iter().zip(judged).map(move |(token, judged)| {
-            let (accepted, refusal) = judged?;
-            self.accept(Prepared::new(accepted(token?.into_owned()), refusal, expect, context))
-        })
+    ) {
+        let now = self.later(context);
+        let pairs: Vec<_> = found.iter().map(|found| found.token.macaroon()).zip(keys).collect();
+        let confirmed = Verifier::new(context).confirm_many_by(kernel, &pairs);
+        let judge = |(Found { token, issued, .. }, confirmed): (&Found<'_, '_>, _)| {
+            let issued = issued.as_ref().map_err(|refusal| refusal.clone().into());
+            let judged = issued
+                .and_then(|(_, issued)| self.judge_issued(token, issued, confirmed, expect, context, now));
+            judged.inspect_err(|error| log(token, error))
+        };
+        let judged: Vec<_> = found.iter().zip(confirmed).map(judge).collect();
+        for (Found { token, issued, answer }, judged) in found.into_iter().zip(judged) {
+            *answer = judged.and_then(|Judged { expires_at, refusal }| {
+                let (id, issued) = issued?;
+                let accepted = issued.accepted(id, token.into_owned(), expires_at);
+                self.accept(Prepared::new(accepted, refusal, expect, context))
+            });
+        }
     }
+}
+
+/// A token that was looked up, and where its answer goes.
+struct Found<'t, 'a> {
+    token: Cow<'t, Token>,
+    issued: LookedUp,
+    answer: &'a mut Answer,
 }

@@ -147,8 +147,10 @@ impl<S: TokenStore, H> Authority<S, H> {
         &self,
         token: &'t (impl TokenInput + ?Sized),
     ) -> Result<Cow<'t, Token>, Refusal> {
-        let token = token.token(&self.decoding()).map_err(Refusal::from);
-        token.inspect_err(|reason| tracing::warn!(%reason, "refused"))
+        token.token(&self.decoding()).map_err(|error| {
+            tracing::warn!(reason = %error, "refused");
+            Refusal::Malformed(error)
+        })
     }
 
     /// Confirms that the token was minted here, and only then judges whether it is valid now. Returns an authentic token
@@ -162,24 +164,26 @@ impl<S: TokenStore, H> Authority<S, H> {
     ) -> Result<(impl FnOnce(Token) -> Accepted + use<S, H>, Option<Refusal>), AcceptError> {
         let (key, issued) = self.look_up(token)?;
         let confirmed = Verifier::new(context).confirm(token.macaroon(), &key);
-        self.judge_issued(token, issued, confirmed, expect, context)
+        let (id, issued) = issued?;
+        let Judged { expires_at, refusal } =
+            self.judge_issued(token, &issued, confirmed, expect, context, self.later(context))?;
+        Ok((move |token| issued.accepted(id, token, expires_at), refusal))
     }
 
-    /// Judges a token that was looked up, and whose signature was compared under the key that the look-up returned.
+    /// Judges a token that was issued here, and whose signature was compared under the key that the look-up returned.
     pub(crate) fn judge_issued(
         &self,
         token: &Token,
-        issued: LookedUp,
+        issued: &Issued,
         confirmed: Result<Confirmed<'_>, VerifyError>,
         expect: Option<Purpose>,
         context: &Context,
-    ) -> Result<(impl FnOnce(Token) -> Accepted + use<S, H>, Option<Refusal>), AcceptError> {
-        let (id, issued) = issued?;
+        now: UnixTime,
+    ) -> Result<Judged, AcceptError> {
         if let Err(VerifyError::BadSignature) = confirmed {
             return Err(Refusal::Verify(VerifyError::BadSignature).into());
         }
         let identifier = token.identifier();
-        let now = self.later(context);
         let context = issued.context(&identifier, expect, context);
         let verifier = issued.verifier(&identifier, &context);
         let judged_at = |now| confirmed.clone().and_then(|confirmed| verifier.at(now).judge(confirmed));
@@ -210,19 +214,7 @@ impl<S: TokenStore, H> Authority<S, H> {
                 Some(refusal)
             }
         };
-        let expires_at = issued.expires.into_iter().chain(by_caveats).min();
-        let accepted = move |token| Accepted {
-            token,
-            id,
-            purpose: issued.purpose,
-            resource: issued.resource,
-            issuer: issued.issuer,
-            expires_at,
-            stored: issued.stored,
-            uses_left: issued.uses_left,
-            privileges: issued.privileges,
-        };
-        Ok((accepted, refusal))
+        Ok(Judged { expires_at: issued.expires.into_iter().chain(by_caveats).min(), refusal })
     }
 
     /// Confirms that the generation that signed a temporary token is in force in the store itself, past any cache.
@@ -266,13 +258,15 @@ impl<S: TokenStore, H> Authority<S, H> {
 
     /// The later of the context's time and the authority's: a stale context must not revive a token that has expired in
     /// the meantime.
-    fn later(&self, context: &Context) -> UnixTime {
+    pub(crate) fn later(&self, context: &Context) -> UnixTime {
         context.now.max(self.now())
     }
 
     /// Looks a token with a record up.
     fn stored(&self, id: &TokenId, identifier: &Identifier<'_>) -> Result<(RootKey, Issued), AcceptError> {
-        let record = self.store.get(id).map_err(Failure::from)?.ok_or(Refusal::Unknown)?;
+        let Some(record) = self.store.get(id).map_err(Failure::from)? else {
+            return Err(Refusal::Unknown.into());
+        };
         // The first check: a record that was edited without the key ring does not open.
         let key = self.keys.open(&record.root_key, record.owner()).map_err(Failure::from)?;
         let head = body::head(&record)?;
@@ -352,6 +346,14 @@ type ReadGeneration<S> = fn(&S, &Entity) -> Result<Option<Generation>, StoreErro
 /// The id and the facts of a token that was issued here, or why it cannot be one.
 pub(crate) type LookedUp = Result<(TokenId, Issued), Refusal>;
 
+/// How an authentic token was judged.
+pub(crate) struct Judged {
+    /// When it expires: the earliest time among its record and its caveats.
+    pub(crate) expires_at: Option<UnixTime>,
+    /// Why it is refused, although an earlier spend of the same claim stands.
+    pub(crate) refusal: Option<Refusal>,
+}
+
 /// The facts of a token as it was issued: from its record, or from its generation and its identifier.
 pub(crate) struct Issued {
     /// Whether the token's identifier says the same as its record.
@@ -369,6 +371,21 @@ pub(crate) struct Issued {
 }
 
 impl Issued {
+    /// The token with these facts, once it is judged.
+    pub(crate) fn accepted(self, id: TokenId, token: Token, expires_at: Option<UnixTime>) -> Accepted {
+        Accepted {
+            token,
+            id,
+            purpose: self.purpose,
+            resource: self.resource,
+            issuer: self.issuer,
+            expires_at,
+            stored: self.stored,
+            uses_left: self.uses_left,
+            privileges: self.privileges,
+        }
+    }
+
     /// Whether the token is to prove the identity of a provider, and is its access token that is bound to no session.
     fn proves_identity(&self, identifier: &Identifier<'_>, expect: Option<Purpose>) -> bool {
         let bound = identifier
