@@ -27,7 +27,9 @@ impl Clock {
     }
 
     pub(crate) fn now(&self) -> UnixTime {
-        let now = (self.time)().as_secs();
-        UnixTime::from_secs(self.latest.fetch_max(now, Ordering::Relaxed).max(now))
+        let (now, latest) = ((self.time)().as_secs(), self.latest.load(Ordering::Relaxed));
+        // Written once a second: threads that write to one address wait for each other.
+        let latest = if now > latest { self.latest.fetch_max(now, Ordering::Relaxed) } else { latest };
+        UnixTime::from_secs(latest.max(now))
     }
 }

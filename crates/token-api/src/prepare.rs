@@ -178,7 +178,6 @@ impl<S: TokenStore, H> Authority<S, H> {
 
     /// Refuses a token that has expired since it was prepared.
     pub(crate) fn require_unexpired(&self, accepted: &Accepted) -> Result<(), Refusal> {
-        let now = self.now();
-        accepted.expires_at.filter(|at| *at <= now).map_or(Ok(()), |at| Err(Refusal::Expired { at }))
+        accepted.expires_at.filter(|at| *at <= self.now()).map_or(Ok(()), |at| Err(Refusal::Expired { at }))
     }
 }
