@@ -7,8 +7,8 @@
 //! - `durable`, `shared`: the stores on disk beside their bare engines, and a PostgreSQL server beside bare
 //!   connections.
 //! - `churn`: what remains of many tokens that are minted, spent and purged.
-//! - `scripts/instructions`: how many instructions W1 to W8 take, and B1 to B3 one macaroon after the other, compared
-//!   with the recorded counts.
+//! - `scripts/instructions`: how many instructions W1 to W8 take, and B1 to B3 and the authority's `verify_many` one
+//!   macaroon after the other, compared with the recorded counts.
 //! - `cargo bench -p token-bench`: `core` mints, reads, verifies, attenuates and inspects one token; `store` inserts,
 //!   gets and spends a record, by backend; `hostile` reads the worst inputs.
 #![allow(

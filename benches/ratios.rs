@@ -21,6 +21,7 @@ use token_bench::{
     batches::{self, Batch},
     works,
 };
+use token_core::Kernel;
 
 #[global_allocator]
 static ALLOCATOR: Counting = Counting::new();
@@ -65,7 +66,7 @@ fn thousand_blocks() {
 /// `Authority::verify_many` on one thread and on as many as there are processors, in nanoseconds for each token.
 fn many() {
     const TOKENS: u32 = 1000;
-    let verify = works::many(1000);
+    let verify = works::many(Kernel::detect(), 1000);
     let all = std::thread::available_parallelism().map_or(1, usize::from);
     let mut pools = [1, all].map(|threads| {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();

@@ -5,8 +5,9 @@ use std::hint::black_box;
 use macaroon::{Format as OracleFormat, Macaroon as OracleMacaroon, MacaroonKey, Verifier as OracleVerifier};
 use token_api::{MintRequest, Purpose};
 use token_core::{
-    CaveatTypes, Context, DecodeOptions, Encoding, Format, IdentifierV2, Interface, InviteType, LegacyType,
-    Persistence, Region, RootKey, Subject, Token, TokenType, UnixTime, Verifier, VerifyError, inspect,
+    CaveatTypes, Context, DecodeOptions, Encoding, Format, IdentifierV2, Interface, InviteType, Kernel,
+    LegacyType, Persistence, Region, RootKey, Subject, Token, TokenType, UnixTime, Verifier, VerifyError,
+    inspect,
 };
 use token_test::world::{SPACE, START, World};
 
@@ -267,14 +268,15 @@ fn forgery() -> Work {
     }
 }
 
-/// Verifies this many stored tokens at once. Panics if one is refused.
-pub fn many(tokens: usize) -> impl Fn() + Sync {
+/// Verifies this many stored tokens at once, by this kernel. Panics if one is refused.
+pub fn many(kernel: Option<Kernel>, tokens: usize) -> impl Fn() + Sync {
     let world = World::new();
     let request = MintRequest::space_support(SPACE, Subject::User("owner"));
     let texts: Vec<_> = (0..tokens).map(|_| world.authority.mint(&request).unwrap().token).collect();
     move || {
         let context = world.authority.context();
-        let answers = world.authority.verify_many(black_box(&texts), Some(Purpose::SpaceSupport), &context);
+        let (texts, expect) = (black_box(&texts), Some(Purpose::SpaceSupport));
+        let answers = world.authority.verify_many_by(kernel, texts, expect, &context);
         assert_eq!(answers.iter().filter(|answer| answer.is_ok()).count(), tokens);
     }
 }
