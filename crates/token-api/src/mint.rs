@@ -75,7 +75,7 @@ impl<'a> MintRequest<'a> {
     pub fn invite(invite: InviteType, target: &'a str, issuer: Subject<&'a str>) -> Self {
         let token_type = TokenType::Invite { invite, target };
         Self {
-            resource: Some(Entity { kind: invite.target_kind().to_owned(), id: target.to_owned() }),
+            resource: Some(Entity { kind: invite.target_kind().into(), id: target.to_owned() }),
             use_limit: Some(NonZeroU64::MIN),
             ..Self::new(Purpose::invite(invite), Some(token_type), Some(Dialect::Modern), issuer)
         }
@@ -224,7 +224,7 @@ impl<S: TokenStore, H: Host> Authority<S, H> {
             let told = self.config.absence == Absence::Told
                 || self.host.may_see(issuer, resource).map_err(Failure::from)?;
             if !told {
-                tracing::info!(%issuer, kind = resource.kind, "no such resource; the issuer does not learn it");
+                tracing::info!(%issuer, kind = &*resource.kind, "no such resource; the issuer does not learn it");
                 return Err(MintError::NotAllowed);
             }
         }

@@ -7,7 +7,7 @@ use crate::Failure;
 
 /// Converts a subject to the store's type.
 pub(crate) fn entity(subject: Subject<&str>) -> Entity {
-    Entity { kind: subject.kind().to_owned(), id: subject.id().unwrap_or_default().to_owned() }
+    Entity { kind: subject.kind().into(), id: subject.id().unwrap_or_default().to_owned() }
 }
 
 /// Returns the subject that the issuer of a record stands for, from the kind and the id of the entity.

@@ -310,7 +310,7 @@ impl<S: TokenStore, H> Authority<S, H> {
         let key = self.open_generation(&owner, &present)?;
         let resource = match token_type {
             TokenType::Invite { invite, target } => {
-                Some(Entity { kind: invite.target_kind().to_owned(), id: target.to_owned() })
+                Some(Entity { kind: invite.target_kind().into(), id: target.to_owned() })
             }
             _ => None,
         };

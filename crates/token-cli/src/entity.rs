@@ -1,5 +1,7 @@
 //! Users, groups, spaces and the like as the store names them.
 
+use std::borrow::Cow;
+
 use serde::Serialize;
 use token_core::{InviteType, Subject};
 use token_store::Entity;
@@ -10,7 +12,7 @@ use crate::{bytes::Plain, request};
 pub(crate) fn resource(text: &str) -> Result<Entity, String> {
     match text.split_once(':') {
         Some((kind, id)) if !id.is_empty() && kinds().any(|known| known == kind) => {
-            Ok(Entity { kind: kind.to_owned(), id: id.to_owned() })
+            Ok(Entity { kind: kind.to_owned().into(), id: id.to_owned() })
         }
         _ => {
             let kinds = kinds().collect::<Vec<_>>().join(", ");
@@ -42,14 +44,14 @@ pub(crate) fn limit(uses: Option<u64>) -> String {
 }
 
 fn entity(subject: Subject<&str>) -> Entity {
-    Entity { kind: subject.kind().to_owned(), id: subject.id().unwrap_or_default().to_owned() }
+    Entity { kind: subject.kind().into(), id: subject.id().unwrap_or_default().to_owned() }
 }
 
 /// The form of Onedata's JSON: `{"type":"user","id":"…"}`.
 #[derive(Serialize)]
 pub(crate) struct Named {
     #[serde(rename = "type")]
-    kind: String,
+    kind: Cow<'static, str>,
     id: String,
 }
 
@@ -75,7 +77,7 @@ impl Named {
 
     /// The command line's form of a subject: `usr-ID`.
     pub(crate) fn subject(&self) -> String {
-        let code = match self.kind.as_str() {
+        let code = match self.kind.as_ref() {
             "user" => "usr",
             "oneprovider" => "prv",
             "group" => "grp",

@@ -44,13 +44,13 @@ pub(crate) struct EntityDocument {
 
 impl From<EntityDocument> for Entity {
     fn from(EntityDocument { r#type, id }: EntityDocument) -> Self {
-        Self { kind: r#type, id }
+        Self { kind: r#type.into(), id }
     }
 }
 
 /// The subject as the store names it.
 pub(crate) fn entity(subject: &Subject) -> Entity {
-    Entity { kind: subject.kind().to_owned(), id: subject.id().unwrap_or_default().to_owned() }
+    Entity { kind: subject.kind().into(), id: subject.id().unwrap_or_default().to_owned() }
 }
 
 enum OwnerParts {

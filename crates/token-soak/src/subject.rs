@@ -66,7 +66,7 @@ pub(crate) fn record(
     use_limit: Option<NonZeroU64>,
     expires: Option<UnixTime>,
 ) -> Result<Record, Failure> {
-    let entity = |kind: &str, id: &str| Entity { kind: kind.to_owned(), id: id.to_owned() };
+    let entity = |kind: &str, id: &str| Entity { kind: kind.to_owned().into(), id: id.to_owned() };
     let terms = Terms {
         id,
         purpose: token_core::Purpose::SpaceSupport,

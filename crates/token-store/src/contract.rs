@@ -11,11 +11,11 @@ mod store;
 
 pub use admin::{Administration, Counts, Event, Events, Generations, Item, Reseal, Sweep};
 pub use cursor::Cursor;
-pub use entity::EntityKind;
+pub use entity::{Entity, EntityKind};
 pub use error::{Retry, StoreError};
 pub use record::{
-    ClaimId, Entity, Generation, GrantId, Held, InvalidId, KeyPlace, Record, Revocation, SealedKey, Terms,
-    TokenId, Use,
+    ClaimId, Generation, GrantId, Held, InvalidId, KeyPlace, Record, Revocation, SealedKey, Terms, TokenId,
+    Use,
 };
 pub use report::{CheckReport, Fault};
 pub use store::{

@@ -227,6 +227,6 @@ mod tests {
         for key in [b"".as_slice(), b"\0\0\0", b"\0\0\0\x05user", b"\0\0\0\x01\xff", b"\xff\xff\xff\xff"] {
             assert_eq!(entity_of(key), None, "{key:?}");
         }
-        assert_eq!(entity_of(&[0; 4]), Some(Entity { kind: String::new(), id: String::new() }));
+        assert_eq!(entity_of(&[0; 4]), Some(Entity { kind: "".into(), id: String::new() }));
     }
 }

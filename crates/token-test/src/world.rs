@@ -93,7 +93,7 @@ impl Members {
 
 impl Host for Members {
     fn exists(&self, resource: &Entity) -> Result<bool, HostError> {
-        let known = match resource.kind.as_str() {
+        let known = match resource.kind.as_ref() {
             "group" => resource.id == GROUP,
             "space" => resource.id == SPACE,
             _ => resource.id == "target",

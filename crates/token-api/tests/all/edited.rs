@@ -107,7 +107,7 @@ fn a_sealed_key_moved_to_another_record_verifies_nothing() {
 /// The owner of the key ring can seal any record, but verification detects the record of another token.
 #[test]
 fn a_token_that_its_record_contradicts_is_not_accepted() {
-    let entity = |kind: &str, id: &str| Entity { kind: kind.into(), id: id.into() };
+    let entity = |kind: &str, id: &str| Entity { kind: kind.to_owned().into(), id: id.into() };
     let (space, user, id) = (entity("space", SPACE), entity("user", "owner"), TokenId::new(*b"id").unwrap());
     let body_of = |request: MintRequest<'_>| {
         let authority = authority(&[]);

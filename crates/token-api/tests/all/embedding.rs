@@ -47,7 +47,7 @@ fn every_answer_is_a_constant() {
 
 #[test]
 fn every_target_of_an_invitation_is_of_a_known_kind() {
-    let known = |kind: &str| Entity { kind: kind.into(), id: String::new() }.known_kind();
+    let known = |kind: &str| Entity { kind: kind.to_owned().into(), id: String::new() }.known_kind();
     for invite in token_core::InviteType::all() {
         assert!(known(invite.target_kind()).is_some(), "{}", invite.name());
     }

@@ -1,5 +1,7 @@
 //! The verbs about records: `revoke`, `unrevoke`, `delete`, `list`, `void_temporary`, `events` and `purge`.
 
+use std::borrow::Cow;
+
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde::{Deserialize, Serialize, Serializer, ser::SerializeMap as _};
 use token_core::{Bytes, DecodeOptions, Stamp, Subject, Token, UnixTime};
@@ -28,7 +30,7 @@ impl Serialize for Id {
 /// An entity in an answer: `{"type":"space","id":"…"}`
 #[derive(Serialize)]
 pub(super) struct Named {
-    r#type: String,
+    r#type: Cow<'static, str>,
     id: String,
 }
 

@@ -38,7 +38,7 @@ fn one_after_another<S: TokenStore>(suite: &Suite, open: &impl Fn() -> S) {
 
 fn subjects_do_not_run_into_each_other<S: TokenStore>(suite: &Suite, store: &S) {
     let subjects = [("ab", "c"), ("a", "bc"), ("abc", ""), ("", "abc"), ("ab", "c\0")]
-        .map(|(kind, id)| Entity { kind: format!("{}{kind}", suite.run), id: id.into() });
+        .map(|(kind, id)| Entity { kind: format!("{}{kind}", suite.run).into(), id: id.into() });
     for subject in &subjects {
         assert_eq!(store.generation(subject).unwrap(), None);
         let first = suite.generation(subject, 1);

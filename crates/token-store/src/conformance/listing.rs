@@ -60,7 +60,7 @@ fn entities_do_not_run_into_each_other<S: TokenStore>(suite: &Suite, store: &S) 
     let entities: Vec<Entity> = parts
         .iter()
         .flat_map(|kind| parts.iter().map(move |id| (kind, id)))
-        .map(|(kind, id)| Entity { kind: format!("{}{kind}", suite.run), id: (*id).into() })
+        .map(|(kind, id)| Entity { kind: format!("{}{kind}", suite.run).into(), id: (*id).into() })
         .collect();
     for (number, entity) in (0_u8..).zip(&entities) {
         let record = suite.record(&suite.id([b'e', number]));

@@ -125,7 +125,7 @@ fn what_goes_frees_its_name<S: TokenStore>(suite: &Suite, open: &impl Fn() -> S)
 
 /// Makes a record in which every part is as long as it may be.
 fn longest(suite: &Suite, id: &str) -> Record {
-    let entity = |kind: &str| Entity { kind: kind.into(), id: format!("{:x<1020}", suite.run) };
+    let entity = |kind: &str| Entity { kind: kind.to_owned().into(), id: format!("{:x<1020}", suite.run) };
     suite.sealed(Record {
         resource: Some(entity("data")),
         issuer: entity("user"),

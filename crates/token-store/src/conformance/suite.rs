@@ -59,7 +59,7 @@ impl Suite {
     }
 
     pub(super) fn entity(&self, kind: &str, name: &str) -> Entity {
-        Entity { kind: kind.into(), id: format!("{}{name}", self.run) }
+        Entity { kind: kind.to_owned().into(), id: format!("{}{name}", self.run) }
     }
 
     /// Makes a record without an expiry, a use limit or a resource.

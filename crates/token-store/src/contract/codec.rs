@@ -18,6 +18,7 @@ use ring::digest;
 use serde::{Deserialize, Serialize};
 use token_core::{Purpose, UnixTime};
 
+use super::entity::kind_name;
 use crate::{Entity, Generation, GrantId, Held, Record, Revocation, SealedKey, StoreError, TokenId, Use};
 
 /// The greatest length of a key and its value together, in bytes. A mint writes some 300. These limits are those of the
@@ -361,8 +362,7 @@ pub(crate) fn part_len(part: &[u8]) -> [u8; 4] {
 pub fn entity_of(key: &[u8]) -> Option<Entity> {
     let (len, rest) = key.split_first_chunk::<4>()?;
     let (kind, id) = rest.split_at_checked(usize::try_from(u32::from_be_bytes(*len)).ok()?)?;
-    let text = |bytes: &[u8]| str::from_utf8(bytes).ok().map(str::to_owned);
-    Some(Entity { kind: text(kind)?, id: text(id)? })
+    Some(Entity { kind: kind_name(str::from_utf8(kind).ok()?), id: str::from_utf8(id).ok()?.to_owned() })
 }
 
 /// Returns whether a store keeps this entity. Call this before copying or looking up an entity of unbounded length.

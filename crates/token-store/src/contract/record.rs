@@ -6,6 +6,7 @@ use ring::rand::{SecureRandom as _, SystemRandom};
 use serde::{Deserialize, Serialize};
 use token_core::{Purpose, RootKey, UnixTime};
 
+use super::entity::Entity;
 use crate::StoreError;
 
 /// The id of a record: any 1 to 512 bytes, the same in every backend. A token is stored, spent and logged under its id,
@@ -84,16 +85,6 @@ pub struct InvalidId {
     pub len: usize,
     /// The greatest length allowed, in bytes.
     pub max: usize,
-}
-
-/// A party or thing outside the store, by kind and id: the issuer of a token (`user`, `u1`), or the resource that it is
-/// about (`space`, `s1`). The store compares entities and knows nothing else about them.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub struct Entity {
-    /// Its kind: the name of an [`EntityKind`](crate::EntityKind), or a name of the host's own.
-    pub kind: String,
-    /// Its id.
-    pub id: String,
 }
 
 /// A sealed root key: ciphertext that only a [`KeyRing`](crate::KeyRing) makes and opens. It comes only from there or

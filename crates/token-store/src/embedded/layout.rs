@@ -333,7 +333,7 @@ mod tests {
     use super::*;
 
     fn entity(kind: &str, id: &str) -> Entity {
-        Entity { kind: kind.into(), id: id.into() }
+        Entity { kind: kind.to_owned().into(), id: id.into() }
     }
 
     #[test]

@@ -332,7 +332,7 @@ mod tests {
     use crate::TokenId;
 
     fn entity(kind: &str, id: &str) -> Entity {
-        Entity { kind: kind.into(), id: id.into() }
+        Entity { kind: kind.to_owned().into(), id: id.into() }
     }
 
     fn id(bytes: &[u8]) -> TokenId {

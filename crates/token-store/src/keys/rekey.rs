@@ -1,6 +1,6 @@
 //! Re-sealing every key of a store under the newest key of the ring.
 
-use std::collections::BTreeSet;
+use std::{borrow::Cow, collections::BTreeSet};
 
 use token_core::RootKey;
 
@@ -31,7 +31,7 @@ pub struct Rekeyed {
 }
 
 /// The subject of no temporary tokens: no generation has the number 0.
-static NOBODY: Entity = Entity { kind: String::new(), id: String::new() };
+static NOBODY: Entity = Entity { kind: Cow::Borrowed(""), id: String::new() };
 const PROOF: Owner<'static> = Owner::Generation { subject: &NOBODY, number: 0 };
 
 impl Rekeyed {

@@ -888,7 +888,7 @@ fn wild_text() -> impl Strategy<Value = String> {
 }
 
 fn wild_entity() -> impl Strategy<Value = Entity> {
-    (wild_text(), wild_text()).prop_map(|(kind, id)| Entity { kind, id })
+    (wild_text(), wild_text()).prop_map(|(kind, id)| Entity { kind: kind.into(), id })
 }
 
 fn wild_bytes(max: usize) -> impl Strategy<Value = Vec<u8>> {
