@@ -67,8 +67,8 @@ impl<'a> Head<'a> {
 }
 
 /// Encodes a body. Leaves the caveats out if they are too long to be kept.
-pub(crate) fn write<C: AsRef<str> + Serialize>(head: &Head<'_>, caveats: &[C]) -> Result<Vec<u8>, Failure> {
-    let encode = |caveats: Option<&[C]>| {
+pub(crate) fn write(head: &Head<'_>, caveats: &(impl Serialize + ?Sized)) -> Result<Vec<u8>, Failure> {
+    let encode = |caveats: Option<_>| {
         // Enough for most bodies.
         let mut body = Vec::with_capacity(160);
         body.push(VERSION);

@@ -2,6 +2,7 @@
 
 use std::{fmt, num::NonZeroU64, time::SystemTime};
 
+use serde::{Serialize, Serializer, ser::SerializeSeq as _};
 use token_core::{
     Identifier, IdentifierV2, InviteType, Persistence, Predicate, PredicateBuf, RootKey, Scope, Subject,
     Token, TokenType, UnixTime,
@@ -255,17 +256,18 @@ impl<S: TokenStore, H> Authority<S, H> {
         let id = TokenId::new(id::write(id, timed.then(SystemTime::now))).map_err(Failure::from)?;
         let text = std::str::from_utf8(id.as_bytes()).map_err(|_| MintError::InvalidId)?;
         let dialect = request.dialect.unwrap_or(self.config.dialect);
-        let token = if request.temporary {
+        let (token, id) = if request.temporary {
             let (generation, key) = self.temporary_key(issuer)?;
             let identifier = request.identifier(dialect, Persistence::Temporary { generation }, text);
             if identifier.v2().is_none() {
                 return Err(MintError::NotTemporary);
             }
-            self.sign(&key, &identifier, &caveats(request, &identifier, expires_at)?)?
+            let caveats = Caveats::new(request, &identifier, expires_at)?;
+            (self.sign(&key, &identifier, caveats.iter())?, id)
         } else {
             let identifier = request.identifier(dialect, Persistence::Named, text);
-            let caveats = caveats(request, &identifier, expires_at)?;
-            let token = self.sign(&key, &identifier, &caveats)?;
+            let caveats = Caveats::new(request, &identifier, expires_at)?;
+            let token = self.sign(&key, &identifier, caveats.iter())?;
             let legacy_type = purpose.legacy_type(&identifier);
             let body = body::write(&Head::new(&identifier, legacy_type, request.privileges), &caveats)?;
             let issued_by = entity(issuer);
@@ -281,7 +283,7 @@ impl<S: TokenStore, H> Authority<S, H> {
             };
             let root_key = self.keys.seal_under(nonce, &key, Owner::Token(terms)).map_err(Failure::from)?;
             let record = Record {
-                id: id.clone(),
+                id,
                 purpose,
                 resource: request.resource().cloned(),
                 issuer: issued_by,
@@ -297,7 +299,7 @@ impl<S: TokenStore, H> Authority<S, H> {
                 metadata: request.metadata.to_vec(),
             };
             match self.store.insert(&record).map_err(Failure::from)? {
-                Insert::Inserted => token,
+                Insert::Inserted => (token, record.id),
                 Insert::Exists => return Err(Failure::IdTaken.into()),
                 Insert::NameTaken => return Err(MintError::NameTaken),
             }
@@ -326,7 +328,7 @@ impl<S: TokenStore, H> Authority<S, H> {
         &self,
         key: &RootKey,
         identifier: &Identifier<'_>,
-        caveats: &[impl AsRef<str>],
+        caveats: impl IntoIterator<Item = impl AsRef<str>>,
     ) -> Result<String, MintError> {
         let mut token = match identifier {
             Identifier::V2(identifier) => Token::mint(key, &self.config.domain, identifier)?,
@@ -335,34 +337,52 @@ impl<S: TokenStore, H> Authority<S, H> {
                 Token::mint_legacy(key, &self.config.location, id)?
             }
         };
-        caveats.iter().try_for_each(|caveat| token.attenuate(caveat.as_ref()))?;
+        caveats.into_iter().try_for_each(|caveat| token.attenuate(caveat.as_ref()))?;
         let text = token.encode()?;
         // Does not hand out a token that decoding would refuse.
         if token.is_within(&self.config.limits, &text) { Ok(text) } else { Err(MintError::TooLarge) }
     }
 }
 
-/// The caveats of a new token: its legacy type, its expiry, and those of the request.
-fn caveats(
-    request: &MintRequest<'_>,
-    identifier: &Identifier<'_>,
-    expires_at: Option<UnixTime>,
-) -> Result<Vec<String>, MintError> {
-    let supported = request.purpose.caveat_types(identifier, Scope::Unlimited);
-    let own = [
-        request.purpose.legacy_type(identifier).map(PredicateBuf::token_type),
-        expires_at.map(PredicateBuf::time),
-    ];
-    let mut caveats = Vec::with_capacity(own.len().saturating_add(request.caveats.len()));
-    caveats.extend(own.into_iter().flatten().map(String::from));
-    for (index, caveat) in request.caveats.iter().enumerate() {
-        // A caveat that came as JSON may be one that `PredicateBuf::read` refuses to write.
-        let written = PredicateBuf::read(caveat.as_str());
-        let predicate = written.as_ref().and_then(|caveat| Predicate::read(caveat.as_ref()));
-        if !predicate.is_some_and(|predicate| supported.contains(&predicate)) {
-            return Err(MintError::UnsupportedCaveat { index });
+/// The caveats of a new token, in this order. Those of the request are not copied.
+struct Caveats<'r> {
+    legacy_type: Option<PredicateBuf>,
+    expiry: Option<PredicateBuf>,
+    requested: &'r [PredicateBuf],
+}
+
+impl<'r> Caveats<'r> {
+    fn new(
+        request: &'r MintRequest<'_>,
+        identifier: &Identifier<'_>,
+        expires_at: Option<UnixTime>,
+    ) -> Result<Self, MintError> {
+        let supported = request.purpose.caveat_types(identifier, Scope::Unlimited);
+        for (index, caveat) in request.caveats.iter().enumerate() {
+            // A caveat that came as JSON may be one that `PredicateBuf::read` refuses to write.
+            let written = PredicateBuf::read(caveat.as_str());
+            let predicate = written.as_ref().and_then(|caveat| Predicate::read(caveat.as_ref()));
+            if !predicate.is_some_and(|predicate| supported.contains(&predicate)) {
+                return Err(MintError::UnsupportedCaveat { index });
+            }
         }
-        caveats.push(caveat.as_str().to_owned());
+        Ok(Self {
+            legacy_type: request.purpose.legacy_type(identifier).map(PredicateBuf::token_type),
+            expiry: expires_at.map(PredicateBuf::time),
+            requested: &request.caveats,
+        })
     }
-    Ok(caveats)
+
+    fn iter(&self) -> impl Iterator<Item = &str> {
+        let own = self.legacy_type.iter().chain(&self.expiry);
+        own.chain(self.requested).map(PredicateBuf::as_str)
+    }
+}
+
+impl Serialize for Caveats<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut caveats = serializer.serialize_seq(Some(self.iter().count()))?;
+        self.iter().try_for_each(|caveat| caveats.serialize_element(caveat))?;
+        caveats.end()
+    }
 }

@@ -100,7 +100,9 @@ impl New {
         let numbers = Numbers { bucket, spent: 0 };
         let key = layout::record(&record.id);
         let value = codec::encode_record(&key, record, &numbers)?;
-        let index = numbers.index_entries(record).map(|key| (key, Some(Vec::new()))).collect();
+        // Not collected: that would sort them in a vector first.
+        let mut index = Batch::new();
+        index.extend(numbers.index_entries(record).map(|key| (key, Some(Vec::new()))));
         Ok(Self { record: (key, value), index, created: record.created })
     }
 }
