@@ -20,5 +20,6 @@
 
 pub mod allocations;
 pub mod batches;
+pub mod load;
 pub mod machine;
 pub mod works;

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 /// All tables and the machine.
 pub(crate) fn all(lines: &[Value]) -> String {
-    [cost(lines, "caveats"), cost(lines, "bytes"), stores(lines), loads(lines), machine(lines)].join("\n")
+    [cost(lines, "caveats"), cost(lines, "bytes"), machine(lines)].join("\n")
 }
 
 fn of<'a>(lines: &'a [Value], measure: &'a str) -> impl Iterator<Item = &'a Value> {
@@ -50,72 +50,6 @@ fn cost(lines: &[Value], by: &str) -> String {
     table
 }
 
-fn stores(lines: &[Value]) -> String {
-    let mut table = String::from(
-        "| store | records | filled by | in | at most resident | open | resident after open | after work | disk per record | one sync |\n\
-         |---|--:|--:|--:|--:|--:|--:|--:|--:|--:|\n",
-    );
-    for fill in of(lines, "fill") {
-        let find = |measure, when: &str| {
-            of(lines, measure).find(|line| {
-                text(line, "store") == text(fill, "store")
-                    && number(line, "records") == number(fill, "records")
-                    && text(line, "when") == when
-            })
-        };
-        let cell = |measure, when, field, show: fn(f64) -> String| {
-            find(measure, when).map_or("–".to_owned(), |line| show(number(line, field)))
-        };
-        let _ = writeln!(
-            table,
-            "| {} | {} | {} threads | {} | {} | {} | {} | {} | {} | {} |",
-            text(fill, "store"),
-            count(number(fill, "records")),
-            number(fill, "threads"),
-            seconds(number(fill, "seconds")),
-            mebibytes(number(fill, "peak_bytes")),
-            cell("open", "", "seconds", seconds),
-            cell("resident", "open", "bytes", mebibytes),
-            cell("resident", "worked", "bytes", mebibytes),
-            cell("disk", "", "bytes_per_record", |bytes| format!("{bytes:.0} B")),
-            cell("open", "", "sync_us", |micros| duration(micros * 1e3)),
-        );
-    }
-    table
-}
-
-fn loads(lines: &[Value]) -> String {
-    const WHATS: [&str; 3] = ["mint", "verify", "consume"];
-    let mut table = String::from("| store | records | threads |");
-    for what in WHATS {
-        let _ = write!(table, " {what}/s | p50 · p90 · p99 · p99.9 |");
-    }
-    table.push_str("\n|---|--:|--:|--:|---|--:|---|--:|---|\n");
-    let same = |one: &Value, other: &Value| {
-        text(one, "store") == text(other, "store")
-            && number(one, "records") == number(other, "records")
-            && number(one, "threads") == number(other, "threads")
-    };
-    for row in of(lines, "load").filter(|line| text(line, "what") == "mint") {
-        let _ = write!(
-            table,
-            "| {} | {} | {} |",
-            text(row, "store"),
-            count(number(row, "records")),
-            number(row, "threads")
-        );
-        for what in WHATS {
-            let line = of(lines, "load").find(|line| same(row, line) && text(line, "what") == what);
-            let Some(line) = line else { continue };
-            let quantiles = ["p50_us", "p90_us", "p99_us", "p999_us"];
-            let quantiles = quantiles.map(|field| duration(number(line, field) * 1e3));
-            let _ = write!(table, " {} | {} |", count(number(line, "per_second")), quantiles.join(" · "));
-        }
-        table.push('\n');
-    }
-    table
-}
-
 fn machine(lines: &[Value]) -> String {
     let loads: Vec<_> = of(lines, "machine").map(|line| number(line, "load")).collect();
     let times: Vec<_> = of(lines, "machine").map(|line| number(line, "unix")).collect();
@@ -141,14 +75,6 @@ fn duration(ns: f64) -> String {
         size if size >= 999.5 => format!("{} µs", significant(ns / 1e3)),
         _ => format!("{} ns", significant(ns)),
     }
-}
-
-fn seconds(seconds: f64) -> String {
-    duration(seconds * 1e9)
-}
-
-fn mebibytes(bytes: f64) -> String {
-    format!("{:.1} MiB", bytes / f64::from(1 << 20))
 }
 
 /// Formats a number with commas.
