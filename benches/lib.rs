@@ -3,8 +3,8 @@
 //! - `cargo run --release -p token-bench --bin ratios`: the works W1 to W9 beside the crate `macaroon` and the floor
 //!   that SHA-256 sets, and the batches B1 to B3 beside that floor.
 //! - `verified`: one verification of a stored token by each store, of tokens that are accepted and refused.
-//! - `scale`: how costs grow with caveats, length, threads and records.
-//! - `durable`, `shared`: the stores on disk beside their bare engines, and a PostgreSQL server beside bare
+//! - `scale`: how the cost of one token grows with its caveats and its length.
+//! - `durable`, `shared`: an authority on stores of many records beside a bare log, and a PostgreSQL server beside bare
 //!   connections.
 //! - `churn`: what remains of many tokens that are minted, spent and purged.
 //! - `scripts/instructions`: how many instructions W1 to W8 take, and B1 to B3 and the authority's `verify_many` one
