@@ -39,6 +39,7 @@ pub(crate) fn hmac(links: &mut [Link<'_>]) {
     store_keys(outer, links);
 }
 
+#[inline]
 #[target_feature(enable = "avx512f,avx512bw")]
 fn initial() -> [__m512i; 8] {
     let mut state = [splat(0); 8];
@@ -48,12 +49,14 @@ fn initial() -> [__m512i; 8] {
     state
 }
 
+#[inline]
 #[target_feature(enable = "avx512f,avx512bw")]
 fn splat(word: u32) -> __m512i {
     _mm512_set1_epi32(word.cast_signed())
 }
 
 /// Returns the padded keys.
+#[inline]
 #[target_feature(enable = "avx512f,avx512bw")]
 fn padded(keys: &[__m512i; 8], pad: u32) -> [__m512i; 16] {
     let mut words = [splat(pad); 16];
@@ -64,6 +67,7 @@ fn padded(keys: &[__m512i; 8], pad: u32) -> [__m512i; 16] {
 }
 
 /// Returns the digests as the last blocks of messages that a key block precedes.
+#[inline]
 #[target_feature(enable = "avx512f,avx512bw")]
 fn as_message(&[a, b, c, d, e, f, g, h]: &[__m512i; 8]) -> [__m512i; 16] {
     let (o, end, bits) = (splat(0), splat(0x8000_0000), splat(DIGEST_BITS));
@@ -71,6 +75,7 @@ fn as_message(&[a, b, c, d, e, f, g, h]: &[__m512i; 8]) -> [__m512i; 16] {
 }
 
 /// Returns the words of all keys. Loads into one vector the key of a link and of the fourth link behind it.
+#[inline]
 #[target_feature(enable = "avx512f,avx512bw")]
 fn keys_of(links: &[Link<'_>]) -> [__m512i; 8] {
     let mut rows = [[splat(0); 4]; 2];
@@ -93,6 +98,7 @@ fn keys_of(links: &[Link<'_>]) -> [__m512i; 8] {
 }
 
 /// Stores the words of all keys: the inverse of [`keys_of`].
+#[inline]
 #[target_feature(enable = "avx512f,avx512bw")]
 fn store_keys(mut words: [__m512i; 8], links: &mut [Link<'_>]) {
     let mut rows = [[splat(0); 4]; 2];
@@ -115,6 +121,7 @@ fn store_keys(mut words: [__m512i; 8], links: &mut [Link<'_>]) {
     }
 }
 
+#[inline]
 #[target_feature(enable = "avx512f,avx512bw")]
 fn joined(low: __m128i, high: __m128i) -> Key {
     [
@@ -126,6 +133,7 @@ fn joined(low: __m128i, high: __m128i) -> Key {
     .map(i64::cast_unsigned)
 }
 
+#[inline]
 #[target_feature(enable = "avx512f,avx512bw")]
 fn load(block: &[u8; BLOCK]) -> __m512i {
     let mut parts = [0; 8];
@@ -137,6 +145,7 @@ fn load(block: &[u8; BLOCK]) -> __m512i {
 }
 
 /// Returns the words of all lanes. Each row holds the bytes of one lane.
+#[inline]
 #[target_feature(enable = "avx512f,avx512bw")]
 fn words_of(rows: &[__m512i; 16]) -> [__m512i; 16] {
     let mut quarters = [[splat(0); 4]; 4];
@@ -160,6 +169,7 @@ fn words_of(rows: &[__m512i; 16]) -> [__m512i; 16] {
 }
 
 /// Transposes the four rows of four words in each quarter of the vectors.
+#[inline]
 #[target_feature(enable = "avx512f,avx512bw")]
 fn four_columns([a, b, c, d]: [__m512i; 4]) -> [__m512i; 4] {
     let (ab_low, ab_high) = (_mm512_unpacklo_epi32(a, b), _mm512_unpackhi_epi32(a, b));
@@ -173,6 +183,7 @@ fn four_columns([a, b, c, d]: [__m512i; 4]) -> [__m512i; 4] {
 }
 
 /// Reverses the bytes of each word.
+#[inline]
 #[target_feature(enable = "avx512f,avx512bw")]
 fn bytes_reversed(words: __m512i) -> __m512i {
     let (low, high) = (0x0405_0607_0001_0203, 0x0c0d_0e0f_0809_0a0b);
@@ -180,6 +191,7 @@ fn bytes_reversed(words: __m512i) -> __m512i {
 }
 
 /// FIPS 180-4 §6.2.2, on all lanes.
+#[inline]
 #[target_feature(enable = "avx512f,avx512bw")]
 fn compress(state: &mut [__m512i; 8], mut w: [__m512i; 16]) {
     let [mut a, mut b, mut c, mut d, mut e, mut f, mut g, mut h] = *state;
@@ -236,11 +248,13 @@ fn compress(state: &mut [__m512i; 8], mut w: [__m512i; 16]) {
     }
 }
 
+#[inline]
 #[target_feature(enable = "avx512f,avx512bw")]
 fn add(a: __m512i, b: __m512i) -> __m512i {
     _mm512_add_epi32(a, b)
 }
 
+#[inline]
 #[target_feature(enable = "avx512f,avx512bw")]
 fn xor(a: __m512i, b: __m512i, c: __m512i) -> __m512i {
     _mm512_ternarylogic_epi32::<0x96>(a, b, c)

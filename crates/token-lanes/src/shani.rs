@@ -20,6 +20,7 @@ pub(crate) fn hmac(links: &mut [Link<'_>]) {
     rest.as_chunks_mut().0.iter_mut().for_each(|links| ways::<1>(links));
 }
 
+#[inline]
 #[target_feature(enable = "sha,ssse3,sse4.1")]
 fn ways<const N: usize>(links: &mut [Link<'_>; N]) {
     let blocks = links.first().map_or(0, Link::blocks);
@@ -66,6 +67,7 @@ struct Lane {
 }
 
 impl Lane {
+    #[inline]
     #[target_feature(enable = "sha,ssse3,sse4.1")]
     fn new() -> Self {
         let [a, b, c, d, e, f, g, h] = INITIAL.map(u32::cast_signed);
@@ -94,6 +96,7 @@ impl Lane {
     }
 
     /// Returns the state in the order of its words.
+    #[inline]
     #[target_feature(enable = "sha,ssse3,sse4.1")]
     fn state(&self) -> [__m128i; 2] {
         let feba = _mm_shuffle_epi32::<0b_00_01_10_11>(self.abef);
@@ -102,6 +105,7 @@ impl Lane {
     }
 
     /// Returns the digest as the last block of a message that a key block precedes.
+    #[inline]
     #[target_feature(enable = "sha,ssse3,sse4.1")]
     fn as_message(&self) -> [__m128i; 4] {
         let [abcd, efgh] = self.state();
@@ -124,6 +128,7 @@ fn compress<const N: usize>(lanes: &mut [Lane; N]) {
 }
 
 /// Returns the padded key.
+#[inline]
 #[target_feature(enable = "sha,ssse3,sse4.1")]
 fn padded(key: &Key, pad: u32) -> [__m128i; 4] {
     let pad = _mm_set1_epi32(pad.cast_signed());
@@ -132,6 +137,7 @@ fn padded(key: &Key, pad: u32) -> [__m128i; 4] {
 }
 
 /// Returns the words that the bytes of a block stand for.
+#[inline]
 #[target_feature(enable = "sha,ssse3,sse4.1")]
 fn words_of(block: &[u8; BLOCK]) -> [__m128i; 4] {
     let mut words = [_mm_set1_epi32(0); 4];
@@ -143,11 +149,13 @@ fn words_of(block: &[u8; BLOCK]) -> [__m128i; 4] {
 }
 
 /// Returns the words that the bytes of two little-endian numbers stand for.
+#[inline]
 #[target_feature(enable = "sha,ssse3,sse4.1")]
 fn load(low: u64, high: u64) -> __m128i {
     bytes_reversed(_mm_set_epi64x(high.cast_signed(), low.cast_signed()))
 }
 
+#[inline]
 #[target_feature(enable = "sha,ssse3,sse4.1")]
 fn store(words: __m128i) -> [u64; 2] {
     let words = bytes_reversed(words);
@@ -155,6 +163,7 @@ fn store(words: __m128i) -> [u64; 2] {
 }
 
 /// Reverses the bytes of each word.
+#[inline]
 #[target_feature(enable = "sha,ssse3,sse4.1")]
 fn bytes_reversed(words: __m128i) -> __m128i {
     _mm_shuffle_epi8(words, _mm_set_epi64x(0x0c0d_0e0f_0809_0a0b, 0x0405_0607_0001_0203))
