@@ -284,6 +284,8 @@ fn long_tokens_are_not_all_in_memory_at_once() {
         let texts: Vec<_> = (0..130).map(|_| Counted(text.clone())).collect();
         most.store(0, Ordering::SeqCst);
         assert_eq!(authority.verify_many(&texts, None, &context).len(), texts.len());
-        assert_eq!(most.load(Ordering::SeqCst) / size, at_once, "{caveats}");
+        let most = most.load(Ordering::SeqCst) / size;
+        // Of many threads, each takes fewer than 64.
+        assert!((at_once.min(16)..=at_once).contains(&most), "{caveats}: {most}");
     }
 }

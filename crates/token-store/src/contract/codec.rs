@@ -401,9 +401,9 @@ const fn check_len(len: usize, max: usize) -> Result<(), StoreError> {
 
 /// Returns a check over these parts, each with its length.
 ///
-/// It detects damage. A change within eight aligned bytes of a part, such as a flipped bit, always changes the check.
-/// Other damage escapes it about as rarely as two random numbers of 64 bits are equal. Anyone can make data of a given
-/// check.
+/// It detects damage. A change within eight aligned bytes of a part, such as a flipped bit, always changes the check, and
+/// random data almost always. Some changes of a few bits in two neighboring words cancel, and anyone can make data of a
+/// given check.
 pub(crate) fn check(parts: &[&[u8]]) -> [u8; CHECK_LEN] {
     let sum = parts.iter().fold(0, |sum, part| {
         let (words, rest) = part.as_chunks::<8>();

@@ -9,6 +9,9 @@ use crate::{Cursor, Filter, Generations, StoreError, TokenId, contract::report::
 /// The number of pairs that a walk reads at a time.
 pub(crate) const PAGE: usize = 1024;
 
+/// The number of pairs that a listing of records reads at a time.
+const AT_ONCE: usize = 32;
+
 /// A listing. The place of a cursor is the rest of the last key of a page. So a cursor stays valid while others write,
 /// even if that very record is purged.
 pub(crate) struct Listing {
@@ -85,9 +88,10 @@ impl Listing {
         }
         let mut records = Vec::new();
         while records.len() < limit {
-            let pairs = view.scan(&from, &self.end, limit.saturating_sub(records.len()))?;
+            let wanted = limit.saturating_sub(records.len()).min(AT_ONCE);
+            let pairs = view.scan(&from, &self.end, wanted)?;
             let Some((last, _)) = pairs.last() else { break };
-            // A record may have many claims, which are not read.
+            // A record may have many claims, of which few are read.
             from = match layout::token_of(last) {
                 Some(id) => layout::after_all(&layout::claims(&id)),
                 None => layout::next(last.clone()),
@@ -160,7 +164,10 @@ impl Listing {
     /// Returns the token of a key.
     pub(crate) fn token(&self, key: &[u8]) -> Result<TokenId, StoreError> {
         match self.is_of_records() {
-            true => layout::record_of(key).ok_or(StoreError::Corrupt { what: "the key of a record" }),
+            // A damaged key is named by its bytes. The check of its value, which covers the key, refuses the record.
+            true => layout::record_of(key)
+                .or_else(|| TokenId::new(key.get(1..key.len().min(TokenId::MAX_LEN))?).ok())
+                .ok_or(StoreError::Corrupt { what: "the key of a record" }),
             false => layout::token(key, self.token_at),
         }
     }

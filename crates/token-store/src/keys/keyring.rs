@@ -207,7 +207,11 @@ impl KeyRing {
             .aead()
             .and_then(|aead| aead.open_in_place(nonce, aad(key_id, owner), buffer.as_mut_slice()))
             .map_err(|_| KeyError::Forged)?;
-        let bytes = Zeroizing::new(<[u8; RootKey::LEN]>::try_from(opened).map_err(|_| KeyError::Forged)?);
+        let mut bytes = Zeroizing::new([0; RootKey::LEN]);
+        if opened.len() != bytes.len() {
+            return Err(KeyError::Forged);
+        }
+        bytes.copy_from_slice(opened);
         Ok(RootKey::from_derived(*bytes))
     }
 }

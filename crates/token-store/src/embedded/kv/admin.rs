@@ -84,9 +84,9 @@ impl<E: Engine> Kv<E> {
                 add(&mut counts.claims, 1);
                 return Ok(());
             }
-            let id = layout::record_of(key).ok_or(StoreError::Corrupt { what: "the key of a record" })?;
             add(&mut counts.records, 1);
-            let stored = match Stored::decode(key, id, value) {
+            let damaged = Err(StoreError::Corrupt { what: "the key of a record" });
+            let stored = match layout::record_of(key).map_or(damaged, |id| Stored::decode(key, id, value)) {
                 Err(StoreError::Corrupt { .. }) => {
                     add(&mut counts.damaged, 1);
                     return Ok(());

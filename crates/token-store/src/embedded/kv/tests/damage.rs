@@ -141,3 +141,19 @@ fn an_export_leaves_out_what_is_damaged_and_names_it() {
         assert_eq!(read.kept, tokens + generations);
     }
 }
+
+#[test]
+fn a_damaged_key_ends_no_listing_of_records() {
+    let sound = pairs(&damaged(&[]));
+    for at in (0..sound.len()).filter(|at| sound[*at].0[0] == layout::RECORDS[0]) {
+        for bit in 8..sound[at].0.len() * 8 {
+            let mut pairs = sound.clone();
+            pairs[at].0[bit / 8] ^= 1 << (bit % 8);
+            let store = store(&pairs);
+            let page = store.list(&Filter::All, None, 20).unwrap();
+            // The damaged key may be that of another record, which it then hides.
+            assert!(page.records.len() >= 8 && page.next.is_none(), "{bit}");
+            assert!((9..=10).contains(&store.counts().unwrap().records), "{bit}");
+        }
+    }
+}
