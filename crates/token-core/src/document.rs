@@ -191,7 +191,7 @@ struct Access {
 struct Types {
     access_token: Option<Access>,
     identity_token: Option<Empty>,
-    invite_token: Option<BTreeMap<String, Member>>,
+    invite_token: Option<Members>,
 }
 
 /// A member of an invitation: the name of its type, the id of its target, or its parameters, which have none.
@@ -202,10 +202,39 @@ enum Member {
     Parameters(Empty),
 }
 
+/// The members of an invitation, each once.
+struct Members(BTreeMap<String, Member>);
+
+impl<'de> Deserialize<'de> for Members {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        struct Once;
+
+        impl<'de> Visitor<'de> for Once {
+            type Value = Members;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(INVITE)
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Members, A::Error> {
+                let mut members = BTreeMap::new();
+                while let Some((name, member)) = map.next_entry()? {
+                    if members.insert(name, member).is_some() {
+                        return Err(A::Error::duplicate_field("inviteToken"));
+                    }
+                }
+                Ok(Members(members))
+            }
+        }
+
+        from.deserialize_map(Once)
+    }
+}
+
 const TYPE: &str = "the type of a token: accessToken, identityToken or inviteToken";
 const INVITE: &str = "an invitation with inviteType and the id of its target";
 
-fn invitation(mut members: BTreeMap<String, Member>) -> Option<TokenType> {
+fn invitation(Members(mut members): Members) -> Option<TokenType> {
     let mut take = |name: &str| match members.remove(name) {
         Some(Member::Text(text)) => Some(text),
         _ => None,

@@ -146,6 +146,19 @@ enum Decision {
     ServiceForbidden,
 }
 
+impl Decision {
+    /// The error of a token that this keeps from being minted.
+    fn refusal(self) -> Error {
+        match self {
+            Self::SubjectGone => Error::because(Code::TokenSubjectInvalid, "gone"),
+            Self::SubjectBlocked => Error::because(Code::TokenSubjectInvalid, "blocked"),
+            Self::ServiceForbidden => Error::new(Code::TokenServiceForbidden),
+            Self::ResourceGone => Error::new(Code::InviteTokenTargetIdInvalid),
+            Self::Allowed | Self::NoLongerAllowed => Error::new(Code::InviteTokenSubjectNotAuthorized),
+        }
+    }
+}
+
 impl From<Decision> for token_api::Decision {
     fn from(decision: Decision) -> Self {
         match decision {

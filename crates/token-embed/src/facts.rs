@@ -8,7 +8,10 @@ use token_core::{
     TokenType, UnixTime,
 };
 
-use crate::{error::Error, text::Text};
+use crate::{
+    error::{Code, Error},
+    text::Text,
+};
 
 /// The member `context` of a request. What is missing or null is not known.
 #[derive(Deserialize)]
@@ -114,6 +117,22 @@ impl Use {
             }
             (Self::Identity, _) => CaveatTypes::IDENTITY,
             (Self::Access, _) => Purpose::Access.caveat_types(&identifier, context.scope),
+        }
+    }
+}
+
+impl Use {
+    /// The error of a token whose identifier states another type. An access token proves an identity as well; an opaque
+    /// identifier states none.
+    pub(crate) fn mismatch(self, macaroon: &Macaroon) -> Option<Code> {
+        let identifier = Identifier::read(macaroon.identifier()).ok()?;
+        match (self, &identifier.v2()?.token_type) {
+            (Self::Access | Self::Identity, TokenType::Access { .. })
+            | (Self::Identity, TokenType::Identity)
+            | (Self::Invite, TokenType::Invite { .. }) => None,
+            (Self::Access, _) => Some(Code::NotAnAccessToken),
+            (Self::Identity, _) => Some(Code::NotAnIdentityToken),
+            (Self::Invite, _) => Some(Code::NotAnInviteToken),
         }
     }
 }

@@ -46,7 +46,9 @@ pub(crate) fn unreadable(error: &impl fmt::Display) -> Error {
     } else if let Some(name) = quoted("duplicate field `") {
         (name, "it is there twice".into())
     } else if let Some(name) = quoted("unknown field `") {
-        (name, "there is no such member".into())
+        // In place of the members of bytes there may be a secret.
+        let is_in_bytes = message.ends_with(", expected `hex` or `base64url`");
+        (if is_in_bytes { String::new() } else { name }, "there is no such member".into())
     } else if let Some((_, expected)) = message.rsplit_once(", expected ") {
         (String::new(), alloc::format!("the request should have {expected} here").into())
     } else {

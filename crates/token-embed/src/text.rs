@@ -1,11 +1,11 @@
 //! Texts, bytes and secrets in requests. They borrow from the request where its form allows it.
 
-use alloc::{borrow::Cow, string::String, vec::Vec};
+use alloc::{borrow::Cow, string::String, vec, vec::Vec};
 use core::{fmt, marker::PhantomData, ops::Deref};
 
 use base64::{
-    Engine as _,
-    engine::general_purpose::{URL_SAFE, URL_SAFE_NO_PAD},
+    Engine as _, alphabet,
+    engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig},
 };
 use serde::{
     Deserialize, Deserializer,
@@ -118,10 +118,7 @@ impl Encoded<'_> {
     fn decode<E: serde::de::Error>(self) -> Result<Zeroizing<Vec<u8>>, E> {
         let decoded = match (&self.hex, &self.base64url) {
             (Some(text), None) => hex(text),
-            (None, Some(text)) => {
-                let (padded, unpadded) = (URL_SAFE.decode(&**text), URL_SAFE_NO_PAD.decode(&**text));
-                padded.or(unpadded).ok().map(Zeroizing::new)
-            }
+            (None, Some(text)) => unarmored(text),
             _ => None,
         };
         for text in [self.hex, self.base64url].into_iter().flatten() {
@@ -131,6 +128,18 @@ impl Encoded<'_> {
         }
         decoded.ok_or_else(|| unexpected("an object with hex, pairs of digits, or with base64url"))
     }
+}
+
+/// Reads base64url with its padding or without.
+fn unarmored(text: &str) -> Option<Zeroizing<Vec<u8>>> {
+    const ENGINE: GeneralPurpose = GeneralPurpose::new(
+        &alphabet::URL_SAFE,
+        GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
+    );
+    let mut bytes = Zeroizing::new(vec![0; base64::decoded_len_estimate(text.len())]);
+    let len = ENGINE.decode_slice(text, &mut bytes).ok()?;
+    bytes.truncate(len);
+    Some(bytes)
 }
 
 /// Reads pairs of hexadecimal digits.

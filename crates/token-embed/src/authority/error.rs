@@ -1,6 +1,6 @@
 //! The errors of an authority as errors of the verbs.
 
-use std::iter;
+use std::{io::ErrorKind, iter};
 
 use token_api::{AcceptError, Failure, MintError, Refusal};
 use token_core::{InviteConsumer, Purpose, Token, VerifyError};
@@ -45,9 +45,23 @@ impl From<Failure> for Error {
     }
 }
 
+/// Without the path and the name of the variable: a key ring may stand there by mistake.
 impl From<KeySourceError> for Error {
     fn from(error: KeySourceError) -> Self {
-        Self::argument("keys", chain(&error))
+        let reason = match error {
+            KeySourceError::Exists { .. } => "the file exists and is not overwritten",
+            KeySourceError::Exposed { .. } => "others than its owner may use the file; run chmod 600 on it",
+            KeySourceError::NotAFile { .. } => "no regular file",
+            KeySourceError::Malformed { .. } => "the file holds no key ring",
+            KeySourceError::Io { source, .. } if source.kind() == ErrorKind::NotFound => {
+                "there is no such file"
+            }
+            KeySourceError::Io { .. } => "the file cannot be used",
+            KeySourceError::Absent { .. } => "the environment variable is not set",
+            KeySourceError::Variable { .. } => "the environment variable holds no key ring",
+            _ => "the key ring cannot be had",
+        };
+        Self::argument("keys", reason)
     }
 }
 

@@ -3,7 +3,7 @@
 use std::{num::NonZeroU64, time::Duration};
 
 use serde::{Deserialize, Serialize};
-use token_api::{Lifetime, MintRequest};
+use token_api::{Lifetime, MintError, MintRequest};
 use token_core::{PredicateBuf, Purpose, Stamp, Subject, UnixTime};
 
 use super::{Decision, Inner, records::Id};
@@ -52,7 +52,10 @@ pub struct Minted {
 
 impl Mint<'_> {
     pub(super) fn answer(&self, authority: &Inner) -> Result<Minted, Error> {
-        let minted = authority.mint_decided(&self.request()?, self.decision.into())?;
+        let minted = match authority.mint_decided(&self.request()?, self.decision.into()) {
+            Err(MintError::NotAllowed) => return Err(self.decision.refusal()),
+            minted => minted?,
+        };
         Ok(Minted { token: minted.token, id: Id(minted.id), expires_at: minted.expires_at.map(Stamp) })
     }
 

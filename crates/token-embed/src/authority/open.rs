@@ -70,7 +70,7 @@ impl Open<'_> {
                 let keys = self.keys(true)?;
                 (place.create()?, keys)
             }
-            store => (store?, self.keys(matches!(place, Place::Memory))?),
+            store => (store?, self.keys(false)?),
         };
         Ok(Inner::new(store, keys, (), config)?)
     }

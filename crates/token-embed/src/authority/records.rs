@@ -1,6 +1,6 @@
 //! The verbs about records: `revoke`, `unrevoke`, `delete`, `list`, `void_temporary`, `events` and `purge`.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, num::NonZeroUsize};
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde::{Deserialize, Serialize, Serializer, ser::SerializeMap as _};
@@ -17,6 +17,9 @@ use crate::{
 
 /// The greatest number of records or events that one call returns.
 const MAX_PAGE: usize = 1000;
+
+/// The greatest number of records that one call purges.
+const MAX_PURGE: usize = 100_000;
 
 /// The id of a token in an answer.
 pub(super) struct Id(pub(super) TokenId);
@@ -159,7 +162,7 @@ pub struct List<'a> {
     expires_before: Option<UnixTime>,
     #[serde(borrow)]
     after: Option<Text<'a>>,
-    limit: Option<usize>,
+    limit: Option<NonZeroUsize>,
 }
 
 /// `{"tokens":[…],"damaged":[…],"next":…}`: the records, the ids of damaged ones, and `after` of the next page, or null.
@@ -185,7 +188,7 @@ impl List<'_> {
                 ));
             }
         };
-        let limit = self.limit.unwrap_or(MAX_PAGE).min(MAX_PAGE);
+        let limit = self.limit.map_or(MAX_PAGE, NonZeroUsize::get).min(MAX_PAGE);
         let page = authority.store().list(&filter, cursor(self.after.as_ref())?.as_ref(), limit)?;
         let now = authority.now();
         Ok(Listed {
@@ -263,7 +266,7 @@ impl VoidTemporary {
 pub struct Events<'a> {
     #[serde(borrow)]
     after: Option<Text<'a>>,
-    limit: Option<usize>,
+    limit: Option<NonZeroUsize>,
 }
 
 /// `{"events":[…],"next":…,"missed":…}`: if events were missed, forget every verdict.
@@ -313,7 +316,7 @@ impl Serialize for Change {
 
 impl Events<'_> {
     pub(super) fn answer(&self, authority: &Inner) -> Result<Happened, Error> {
-        let limit = self.limit.unwrap_or(MAX_PAGE).min(MAX_PAGE);
+        let limit = self.limit.map_or(MAX_PAGE, NonZeroUsize::get).min(MAX_PAGE);
         let page = authority.events(cursor(self.after.as_ref())?.as_ref(), limit)?;
         Ok(Happened {
             events: page.events.into_iter().map(Change).collect(),
@@ -328,10 +331,10 @@ impl Events<'_> {
 #[serde(deny_unknown_fields)]
 pub struct Purge {
     before: Option<UnixTime>,
-    limit: Option<usize>,
+    limit: Option<NonZeroUsize>,
 }
 
-/// `{"purged":…}`: how many. Fewer than the limit means that none are left.
+/// `{"purged":…}`: how many. Fewer than the limit, which is 100,000 at most, means that none are left.
 #[derive(Serialize)]
 pub struct Purged {
     purged: usize,
@@ -339,6 +342,9 @@ pub struct Purged {
 
 impl Purge {
     pub(super) fn answer(&self, authority: &Inner) -> Result<Purged, Error> {
-        Ok(Purged { purged: authority.purge(self.before, self.limit.unwrap_or(MAX_PAGE))? })
+        Ok(Purged {
+            purged: authority
+                .purge(self.before, self.limit.map_or(MAX_PAGE, NonZeroUsize::get).min(MAX_PURGE))?,
+        })
     }
 }

@@ -100,7 +100,10 @@ impl Verify<'_> {
         let ignored = types("ignored", self.ignored.as_deref().unwrap_or_default())?;
         let verifier = Verifier::new(&context).exact(&exact).supporting(supported).ignoring(ignored);
         let expires_at = match verifier.verify_with(&macaroon, &discharges, &key) {
-            Ok(verified) => verified.expires_at(),
+            Ok(verified) => match self.r#as.and_then(|used_as| used_as.mismatch(&macaroon)) {
+                Some(code) => return Err(Error::new(code)),
+                None => verified.expires_at(),
+            },
             Err(error) => return Err(Error::refused(&error, &macaroon, &discharges)),
         };
         Ok(Verified { macaroon, expires_at })

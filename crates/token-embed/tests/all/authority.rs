@@ -127,11 +127,16 @@ fn what_cannot_be_opened_says_why_and_no_secret() {
     assert_eq!(member(json!({ "store": "memory:", "dialect": "old" })), "dialect");
     assert_eq!(member(json!({ "store": "memory:", "keys": { "text": "hunter2" } })), "keys");
     assert_eq!(member(json!({ "store": "memory:", "keys": {} })), "keys");
+    let missing = tempfile::tempdir().unwrap().path().join("keys");
+    assert_eq!(member(json!({ "store": "memory:", "keys": { "file": &missing } })), "keys");
+    assert!(!missing.exists());
     assert_eq!(member(json!({ "store": "memory:", "keys": { "variable": "ONETOKEN_NOT_SET" } })), "keys");
     for request in [
         json!({ "store": "postgres://root:hunter2@[", "keys": { "text": "hunter2" } }),
         json!({ "store": "mysql://root:hunter2@host/db" }),
         json!({ "store": "memory:", "keys": { "text": "hunter2" } }),
+        json!({ "store": "memory:", "keys": { "file": "hunter2" } }),
+        json!({ "store": "memory:", "keys": { "variable": "hunter2" } }),
         json!({ "store": "memory:", "keys": "hunter2" }),
     ] {
         assert!(!open(&request).unwrap_err().to_string().contains("hunter2"), "{request}");
