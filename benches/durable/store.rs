@@ -176,7 +176,7 @@ pub(crate) fn work(store: &Store, records: usize, time: Duration) -> Outcome<()>
     let verify = load::calls(1, sample.len(), time, |number| worked.verify(at(&sample, number)?))?;
     tell(&json!({"get_us": micros(&get.0), "verify_us": micros(&verify.0), "page_ms": page_ms(&worked)?}));
     let bytes = entry_bytes(&worked)?;
-    let mut old = sample.chunks(sample.len() / CALLERS.len());
+    let mut old = sample.chunks((sample.len() / CALLERS.len()).max(1));
     for callers in CALLERS {
         let log = || match name {
             "memory" => Ok(f64::NAN),

@@ -4,17 +4,15 @@
 //! cargo run --release -p token-bench --bin scale | benches/plot.py docs/scale.svg
 //! ```
 //!
-//! Standard output has one JSON object per line, whose `measure` names the measurement; standard error has the tables.
+//! Prints one JSON object per line, whose `measure` names the measurement; `scripts/performance` makes tables of them.
 #![forbid(unsafe_code)]
 #![allow(
     clippy::arithmetic_side_effects,
     clippy::print_stdout,
-    clippy::print_stderr,
     reason = "a program that prints figures, of its own input"
 )]
 
 mod cost;
-mod table;
 
 use std::time::Duration;
 
@@ -36,6 +34,5 @@ fn main() -> Outcome<()> {
     cost::measure(Duration::from_secs_f64(args.time), &mut |line| lines.push(line))?;
     lines.push(machine::line());
     lines.iter().for_each(|line| println!("{line}"));
-    eprintln!("{}", table::all(&lines));
     Ok(())
 }

@@ -67,11 +67,6 @@ fn a_kernel_exists_if_the_processor_can_run_it() {
     assert_eq!(Kernel::all().map(|kernel| format!("{kernel:?}")).collect::<Vec<_>>(), expected);
 }
 
-#[test]
-fn the_fastest_is_the_last() {
-    assert_eq!(Kernel::detect(), Kernel::all().last());
-}
-
 proptest! {
     #[test]
     fn lengths_of_all_kinds(messages in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..300), 0..70)) {
