@@ -149,12 +149,12 @@ def speed(measured):
     """Verification beside the peers, one by one and in a batch, and durable mints beside other stores."""
     single = [line["ours_ns"] for line in measured["works"] if line["work"] == "B1" and line["kernel"] != "one by one"]
     peers = [(peer["name"], peer["works"]["verify"]["ns"]) for peer in measured["peers"]["peers"]]
-    verify = [("onetoken, in a batch", min(single)), *peers]
+    verify = [("onetoken, decoded, in a batch", min(single)), *peers]
     many = {line["store"]: line for line in measured["stores"] if line["threads"] == 64}
     names = {"redb": "onetoken, redb", "sled": "onetoken, sled", "postgres": "onetoken, PostgreSQL"}
     mints = [(name, many[store]["mint_per_s"]) for store, name in names.items() if store in many]
     mints.insert(0, ("a bare log, synced", many["redb"]["log_per_s"]))
-    left, panel, gap, top, row = 180, 230, 190, 74, 30
+    left, panel, gap, top, row = 250, 230, 210, 74, 30
     width, height = left + 2 * panel + gap + 20, top + len(verify) * row + 46
     drawing = Drawing(width, height, "Verification beside other libraries, and durable mints beside a bare log")
     low, high = decades([ns for _, ns in verify])
@@ -169,11 +169,11 @@ def speed(measured):
         drawing.dot(at(ns), y, "one" if ours else "other", 5.5 if ours else 4.5)
         drawing.text(at(ns) + 9, y + 4.5, duration(ns), "strong" if ours else "")
     x0, most = left + panel + gap, max(rate for _, rate in mints)
-    drawing.text(x0 - 160, 28, "Durable mints a second, 64 callers", "title")
+    drawing.text(x0 - 180, 28, "Durable mints a second, 64 callers", "title")
     for number, (name, rate) in enumerate(mints):
         y, ours = top + number * row + 8, number > 0
         end = x0 + rate / most * (panel - 60)
-        drawing.text(x0 - 160, y + 4.5, name, "strong" if ours else "")
+        drawing.text(x0 - 180, y + 4.5, name, "strong" if ours else "")
         drawing.line([(x0, y), (end, y)], ("one" if ours else "other") + " bar")
         drawing.text(end + 9, y + 4.5, f"{rate:,.0f}", "strong" if ours else "")
     drawing.text(20, height - 14, f"{measured['peers']['machine']}; time on a logarithmic axis", "quiet")

@@ -158,16 +158,19 @@ pub(crate) fn open(store: &Store) -> Outcome<()> {
 
 /// Measures a store with more and more callers. Then mints until it is killed, if it is on this machine's disk.
 pub(crate) fn work(store: &Store, records: usize, time: Duration) -> Outcome<()> {
-    let (name, before) = (store.name(), machine::resident()?);
-    let (worked, sample) = if name == "memory" {
+    let name = store.name();
+    let (worked, sample, before) = if name == "memory" {
+        let before = machine::resident()?;
         let worked = Worked::new(create_store(store)?, KeyRing::generate()?, records)?;
         let (_, sample) = worked.fill(records, thread::available_parallelism()?.get())?;
-        (worked, sample)
+        (worked, sample, before)
     } else {
+        let sample = sample(store)?;
+        let before = machine::resident()?;
         let start = Instant::now();
         let worked = Worked::open(store, records)?;
         tell(&json!({"open_s": rounded(start.elapsed().as_secs_f64(), 3)}));
-        (worked, sample(store)?)
+        (worked, sample, before)
     };
     let get = load::calls(1, sample.len(), time, |number| {
         worked.authority.store().get(&at(&sample, number)?.id)?.ok_or("no record")?;
