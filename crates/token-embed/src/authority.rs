@@ -32,7 +32,7 @@ use std::{
     sync::{Arc, PoisonError, RwLock},
 };
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use token_store::Administration;
 
 pub use self::{
@@ -69,6 +69,16 @@ verbs! {
     "purge" Purge Purge => Purged,
 }
 
+impl<'a> Open<'a> {
+    /// Reads the request from any form that serde has a deserializer for, as [`Request::read`] does.
+    ///
+    /// # Errors
+    /// [`Code::InvalidArgument`]; the error shows no value of the request.
+    pub fn read<D: Deserializer<'a>>(from: D) -> Result<Self, Error> {
+        object(from).map_err(|error| unreadable(&error))
+    }
+}
+
 /// An open authority. Closing it, or dropping it, closes its store once the calls in flight have returned.
 pub struct Authority(RwLock<Option<Arc<Inner>>>);
 
@@ -86,8 +96,7 @@ impl Authority {
     /// # Errors
     /// [`Error`]
     pub fn open_json(request: &[u8]) -> Result<Self, Error> {
-        let open = from_json(request, |json| object(json).map_err(|error| unreadable(&error)))?;
-        Self::open(&open)
+        Self::open(&from_json(request, |json| Open::read(json))?)
     }
 
     /// Answers a request.

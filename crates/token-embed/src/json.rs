@@ -15,14 +15,21 @@ use crate::error::{Code, Error};
 /// and for the groups of its consumer.
 pub const MAX_REQUEST: usize = 4 << 20;
 
+impl Error {
+    /// The error for a request of more than [`MAX_REQUEST`] bytes.
+    #[must_use]
+    pub fn request_too_large() -> Self {
+        Self::because(Code::TokenTooLarge, "the request").with(|detail| detail.limit = Some(MAX_REQUEST))
+    }
+}
+
 /// Reads a request in JSON.
 pub(crate) fn from_json<'a, T>(
     request: &'a [u8],
     read: impl FnOnce(&mut serde_json::Deserializer<serde_json::de::SliceRead<'a>>) -> Result<T, Error>,
 ) -> Result<T, Error> {
     if request.len() > MAX_REQUEST {
-        return Err(Error::because(Code::TokenTooLarge, "the request")
-            .with(|detail| detail.limit = Some(MAX_REQUEST)));
+        return Err(Error::request_too_large());
     }
     let mut json = serde_json::Deserializer::from_slice(request);
     let read = read(&mut json)?;
