@@ -1,0 +1,73 @@
+"""The stubs, the signatures and the docstrings say the same."""
+
+import ast
+import doctest
+import inspect
+from pathlib import Path
+
+import pytest
+
+import onetoken
+
+STUBS = ast.parse(Path(onetoken.__file__).with_name("__init__.pyi").read_text(encoding="utf-8"))
+
+
+def stubbed(body):
+    return {node.name: node for node in body if isinstance(node, (ast.FunctionDef, ast.ClassDef))}
+
+
+def parameters(node):
+    """The keyword parameters of a stub, and whether each can be left out."""
+    pairs = zip(node.args.kwonlyargs, node.args.kw_defaults)
+    return [(argument.arg, default is not None) for argument, default in pairs]
+
+
+def functions():
+    for name in onetoken.__all__:
+        if inspect.isbuiltin(getattr(onetoken, name)):
+            yield name, getattr(onetoken, name), stubbed(STUBS.body)[name]
+    methods = stubbed(stubbed(STUBS.body)["Authority"].body)
+    for name, method in vars(onetoken.Authority).items():
+        if not name.startswith("_"):
+            yield f"Authority.{name}", method, methods.pop(name)
+    yield "Authority", onetoken.Authority, methods.pop("__new__")
+    assert set(methods) == {"__enter__", "__exit__"}
+
+
+@pytest.mark.parametrize("name, function, stub", list(functions()), ids=lambda it: it if isinstance(it, str) else "")
+def test_a_stub_has_the_signature_of_its_function(name, function, stub):
+    found = inspect.signature(function).parameters.values()
+    found = [it for it in found if it.name != "self"]
+    assert all(it.kind is inspect.Parameter.KEYWORD_ONLY for it in found)
+    assert [(it.name, it.default is not it.empty) for it in found] == parameters(stub)
+    assert function.__doc__ and function.__doc__.strip().endswith(".")
+
+
+@pytest.mark.parametrize("name, function, stub", list(functions()), ids=lambda it: it if isinstance(it, str) else "")
+def test_each_keyword_is_a_member(name, function, stub):
+    if name.startswith("Authority."):
+        function = getattr(onetoken.Authority(store="memory:"), name.partition(".")[2])
+    for argument, _ in parameters(stub):
+        with pytest.raises(onetoken.OnetokenError) as raised:
+            function(**{argument: object()})
+        assert raised.value.detail["reason"].startswith("the request should have "), argument
+    with pytest.raises(onetoken.OnetokenError) as raised:
+        function(nonsense=object())
+    assert raised.value.detail == {"member": "nonsense", "reason": "there is no such member"}
+
+
+def test_the_module_has_what_the_stubs_have():
+    public = {name for name in stubbed(STUBS.body) if name[0].islower()} | {"Authority", "OnetokenError"}
+    assert public | {"CODES", "__version__"} == set(onetoken.__all__)
+    assert onetoken.__version__ == onetoken.version()["package"]
+    codes = next(node for node in STUBS.body if isinstance(node, ast.Assign) and node.targets[0].id == "Code")
+    assert list(ast.literal_eval(codes.value.slice)) == onetoken.CODES
+    assert Path(onetoken.__file__).with_name("py.typed").exists()
+
+
+def test_the_examples_of_the_docstring_and_the_readme():
+    assert doctest.testmod(onetoken) == (0, doctest.testmod(onetoken).attempted)
+    assert doctest.testmod(onetoken).attempted > 4
+    readme = Path(__file__).resolve().parents[1] / "README.md"
+    failed, attempted = doctest.testfile(str(readme), module_relative=False)
+    assert failed == 0 and attempted > 5
