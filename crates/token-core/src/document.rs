@@ -176,6 +176,15 @@ impl<'de> Deserialize<'de> for Persistence {
     }
 }
 
+/// A member that is read from an object only.
+struct Only<T>(T);
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Only<T> {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        object(from, TYPE).map(Self)
+    }
+}
+
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Empty {}
@@ -189,8 +198,8 @@ struct Access {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 struct Types {
-    access_token: Option<Access>,
-    identity_token: Option<Empty>,
+    access_token: Option<Only<Access>>,
+    identity_token: Option<Only<Empty>>,
     invite_token: Option<Members>,
 }
 
@@ -199,7 +208,7 @@ struct Types {
 #[serde(untagged)]
 enum Member {
     Text(String),
-    Parameters(Empty),
+    Parameters(Only<Empty>),
 }
 
 /// The members of an invitation, each once.
@@ -242,7 +251,7 @@ fn invitation(Members(mut members): Members) -> Option<TokenType> {
     let invite = InviteType::from_name(&take("inviteType")?)?;
     let target = take(invite.target_key())?;
     let parameters = members.remove("parameters");
-    let is_all = members.is_empty() && matches!(parameters, None | Some(Member::Parameters(Empty {})));
+    let is_all = members.is_empty() && matches!(parameters, None | Some(Member::Parameters(Only(Empty {}))));
     is_all.then_some(TokenType::Invite { invite, target })
 }
 
@@ -250,10 +259,12 @@ fn invitation(Members(mut members): Members) -> Option<TokenType> {
 impl<'de> Deserialize<'de> for TokenType {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
         match object(from, TYPE)? {
-            Types { access_token: Some(Access { session_id }), identity_token: None, invite_token: None } => {
-                Ok(Self::Access { session: session_id })
-            }
-            Types { access_token: None, identity_token: Some(Empty {}), invite_token: None } => {
+            Types {
+                access_token: Some(Only(Access { session_id })),
+                identity_token: None,
+                invite_token: None,
+            } => Ok(Self::Access { session: session_id }),
+            Types { access_token: None, identity_token: Some(Only(Empty {})), invite_token: None } => {
                 Ok(Self::Identity)
             }
             Types { access_token: None, identity_token: None, invite_token: Some(members) } => {
