@@ -132,6 +132,9 @@ pub struct Detail {
     /// What was received.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub received: Option<&'static str>,
+    /// Whether the same call may succeed later by itself. If not, its cause has to be fixed or the store opened again.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub retry: Option<bool>,
     /// The line of a JSON request, from 1.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub line: Option<usize>,

@@ -149,8 +149,10 @@ impl Seal<'_> {
     pub fn answer(&self) -> Result<Sealed, Error> {
         let keys = key_ring(&self.keys)?;
         let key = root_key(self.secret.as_ref(), self.root_key.as_ref())?;
-        let no_random =
-            |_| Error::because(Code::StoreUnavailable, "the operating system gives no random bytes");
+        let no_random = |_| {
+            Error::because(Code::StoreUnavailable, "the operating system gives no random bytes")
+                .with(|detail| detail.retry = Some(true))
+        };
         let too_large = |error: StoreError| Error::argument("owner", error.to_string());
         let bytes = match self.owner.parts()? {
             OwnerParts::Generation { subject, number } => {

@@ -27,7 +27,9 @@ impl From<StoreError> for Error {
             (_, Retry::Ask) => Code::StoreUnknown,
             (_, Retry::Safe | Retry::Never) => Code::StoreUnavailable,
         };
+        let unavailable = code == Code::StoreUnavailable;
         Self::because(code, chain(&error))
+            .with(|detail| detail.retry = unavailable.then_some(error.retry() == Retry::Safe))
     }
 }
 
@@ -41,7 +43,8 @@ impl From<Failure> for Error {
             Failure::Id(_) => Code::InvalidArgument,
             _ => Code::StoreUnavailable,
         };
-        Self::because(code, chain(&failure))
+        let unavailable = code == Code::StoreUnavailable;
+        Self::because(code, chain(&failure)).with(|detail| detail.retry = unavailable.then_some(true))
     }
 }
 
@@ -133,4 +136,25 @@ fn other_type(expect: Option<Purpose>, received: &'static str) -> Error {
         expect => (Code::NotAnInviteToken, expect.map(Purpose::as_str)),
     };
     Error::new(code).with(|detail| (detail.expected, detail.received) = (expected, Some(received)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_of_a_store_says_whether_a_retry_can_help() {
+        for (error, code, retry) in [
+            (StoreError::Full, Code::StoreUnavailable, Some(true)),
+            (StoreError::ReadOnly, Code::StoreUnavailable, Some(false)),
+            (StoreError::Poisoned, Code::StoreUnavailable, Some(false)),
+            (StoreError::Unknown(None), Code::StoreUnknown, None),
+            (StoreError::Corrupt { what: "a page" }, Code::StoreCorrupt, None),
+        ] {
+            for error in [Error::from(error.clone()), Failure::Store(error).into()] {
+                assert_eq!((error.code(), error.detail().retry), (code, retry));
+            }
+        }
+        assert_eq!(Error::from(Failure::Random).detail().retry, Some(true));
+    }
 }

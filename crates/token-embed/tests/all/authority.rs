@@ -89,7 +89,8 @@ fn every_step_has_its_answer_on_disk() {
     let (store, keys) = (dir.path().join("store.redb"), dir.path().join("keys"));
     let store = format!("redb:{}", store.display());
     let request = json!({ "store": store, "keys": { "file": keys } });
-    assert_eq!(open(&request).unwrap_err()["code"], "store_unavailable");
+    let error = open(&request).unwrap_err();
+    assert_eq!((&error["code"], &error["detail"]["retry"]), (&json!("store_unavailable"), &json!(false)));
     let mut create = request.clone();
     create["create"] = true.into();
     let authority = open(&create).unwrap();
@@ -98,10 +99,9 @@ fn every_step_has_its_answer_on_disk() {
     let mint = json!({ "type": "access", "issuer": "usr-u1", "decision": "allowed" });
     let token = call(&authority, "mint", &mint).unwrap()["token"].clone();
     let error = open(&request).unwrap_err();
-    assert_eq!(
-        (error["code"].as_str(), error["detail"]["reason"].is_string()),
-        (Some("store_unavailable"), true)
-    );
+    assert_listed(&error);
+    assert!(error["detail"]["reason"].is_string());
+    assert_eq!((&error["code"], &error["detail"]["retry"]), (&json!("store_unavailable"), &json!(true)));
     authority.close();
     authority.close();
     assert_eq!(call(&authority, "mint", &mint).unwrap_err()["code"], "invalid_argument");
