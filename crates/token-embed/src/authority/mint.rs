@@ -80,6 +80,16 @@ impl Mint<'_> {
             _ => return Err(Error::argument("type", "not the type of a token")),
         };
         match purpose {
+            Purpose::SpaceSupport => {}
+            _ if modern => {
+                return Err(Error::argument(
+                    "modern",
+                    "only a token for the support of a space has two forms",
+                ));
+            }
+            _ => {}
+        }
+        match purpose {
             Purpose::Access | Purpose::Identity if self.target.is_some() => {
                 return Err(Error::argument("target", "a token of this type has none"));
             }
