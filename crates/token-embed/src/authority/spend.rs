@@ -12,7 +12,7 @@ use super::{
     records::{Id, Named, Outcome},
 };
 use crate::{
-    error::Error,
+    error::{Code, Error},
     facts::Facts,
     text::{Octets, Text, some_object},
     token::damaged,
@@ -84,17 +84,18 @@ enum Asked {
 }
 
 impl Asked {
-    fn new(question: Question<'_>) -> Option<Self> {
+    /// Fails for a question that this version does not know: without it, the host would decide less than it has to.
+    fn new(question: Question<'_>) -> Result<Self, Error> {
         match question {
             Question::Subject { subject, service } => {
                 let service = service.map(|service: Service<&str>| service.to_string());
-                Some(Self::Subject { subject: subject.into_owned(), service })
+                Ok(Self::Subject { subject: subject.into_owned(), service })
             }
             Question::Grant { issuer, purpose, resource } => {
                 let purpose = purpose.as_str();
-                Some(Self::Grant { issuer: issuer.into_owned(), purpose, resource: resource.into() })
+                Ok(Self::Grant { issuer: issuer.into_owned(), purpose, resource: resource.into() })
             }
-            _ => None,
+            _ => Err(Error::new(Code::Panic)),
         }
     }
 }
@@ -132,7 +133,7 @@ impl Check<'_> {
         let prepared = presented.prepare(authority)?;
         let questions = match self.decision {
             Some(_) => Vec::new(),
-            None => prepared.questions().filter_map(Asked::new).collect(),
+            None => prepared.questions().map(Asked::new).collect::<Result<_, _>>()?,
         };
         // Without a decision, this refuses what no decision could make valid.
         let decision = self.decision.unwrap_or(Decision::Allowed).into();
