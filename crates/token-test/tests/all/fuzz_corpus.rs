@@ -10,8 +10,19 @@ use token_test::FAMILIES;
 use token_test::{SplitMix64, hex, text, vectors};
 
 /// The verbs without a store, in the order of the fuzz target.
-const VERBS: [&str; 9] =
-    ["inspect", "confine", "caveat", "needs", "preflight", "mint", "verify", "bind", "version"];
+const VERBS: [&str; 11] = [
+    "inspect",
+    "confine",
+    "caveat",
+    "needs",
+    "preflight",
+    "mint",
+    "verify",
+    "bind",
+    "seal",
+    "open",
+    "version",
+];
 
 /// File names and contents by fuzz target.
 type Corpus = BTreeMap<&'static str, BTreeMap<String, Vec<u8>>>;
