@@ -156,12 +156,22 @@ fn many_by_store(
     let now = args.request.now()?;
     let read: Vec<_> = lines.iter().map(|line| line.token(now)).collect();
     let tokens: Vec<&Token> = read.iter().flatten().collect();
-    let mut answers = authority.verify_many(&tokens, args.expect, &args.request.context(now)).into_iter();
-    let answer = |token: Result<Token, Failure>| match token {
-        Ok(token) => answers.next().map(|answer| unspent(answer, &token)),
-        Err(failure) => Some(Err(failure)),
+    let answers = authority.verify_many(&tokens, args.expect, &args.request.context(now));
+    Ok(answered(read, answers))
+}
+
+/// An answer for each line: the authority's for each token, in their order.
+fn answered(
+    lines: Vec<Result<Token, Failure>>,
+    answers: impl IntoIterator<Item = Result<token_api::Accepted, AcceptError>>,
+) -> Vec<Result<Accepted, Failure>> {
+    let mut answers = answers.into_iter();
+    let answer = |token: Result<Token, Failure>| {
+        let token = token?;
+        let none = || Failure::new(Exit::Unusable, "store", "the store gave no answer about the token");
+        unspent(answers.next().ok_or_else(none)?, &token)
     };
-    Ok(read.into_iter().filter_map(answer).collect())
+    lines.into_iter().map(answer).collect()
 }
 
 /// Refuses also a token whose uses are spent.
@@ -236,5 +246,24 @@ impl Accepted {
         ];
         let valid = terminal.paint(Style::Good, "valid");
         format!("{valid}\n{}{}", describe::lines(&self.rows), describe::lines(&ends))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use token_core::{DecodeOptions, Encoding, Format};
+
+    use super::*;
+
+    #[test]
+    fn every_line_gets_an_answer() {
+        let key = RootKey::derive_any(b"example");
+        let text = Macaroon::mint(&key, "onezone", b"id7").unwrap().to_text(Format::V1, Encoding::Base62);
+        let token =
+            || Token::decode(&text.clone().unwrap(), &DecodeOptions::default()).map_err(Failure::from);
+        let lines = vec![token(), Err(Failure::usage("bad")), token()];
+        let refused = [Err(AcceptError::Refused(Refusal::Unknown))];
+        let kinds = answered(lines, refused).into_iter().map(|answer| answer.err().unwrap().kind);
+        assert_eq!(kinds.collect::<Vec<_>>(), ["unknown-token", "usage", "store"]);
     }
 }
