@@ -1,9 +1,8 @@
-//! Members of documents, and bytes of a token for documents and for people.
+//! Members of documents, and bytes of a token for people.
 
 use std::fmt::{self, Write as _};
 
-use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
-use serde::{Serialize, Serializer, ser::SerializeMap as _};
+use serde::{Serialize, Serializer};
 use serde_json::value::{RawValue, to_raw_value};
 
 /// Members of a document, in their order. They are encoded, since a [`serde_json::Value`] would sort what is in them.
@@ -38,34 +37,13 @@ impl Serialize for Members {
     }
 }
 
-/// Bytes of a token in a document: a string, or `{"base64url":…}` if they are not UTF-8.
-#[derive(Clone, Debug)]
-pub(crate) struct Bytes(Vec<u8>);
-
-impl Bytes {
-    /// The bytes, unescaped.
-    pub(crate) fn as_bytes(&self) -> &[u8] {
-        &self.0
-    }
-}
-
-impl From<&[u8]> for Bytes {
-    fn from(bytes: &[u8]) -> Self {
-        Self(bytes.to_vec())
-    }
-}
-
-impl Serialize for Bytes {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        match std::str::from_utf8(&self.0) {
-            Ok(text) => serializer.serialize_str(text),
-            Err(_) => {
-                let mut map = serializer.serialize_map(Some(1))?;
-                map.serialize_entry("base64url", &URL_SAFE_NO_PAD.encode(&self.0))?;
-                map.end()
-            }
-        }
-    }
+/// A document of two, whose members are not the same.
+#[derive(Serialize)]
+pub(crate) struct Both<A, B> {
+    #[serde(flatten)]
+    pub(crate) first: A,
+    #[serde(flatten)]
+    pub(crate) then: B,
 }
 
 /// Escaped bytes of a token, for people: the author of the token must not steer the terminal.
@@ -104,12 +82,5 @@ mod tests {
         let hostile = "a\u{1b}[2J\u{202e}b\n\u{7}\u{9b}é".as_bytes();
         assert_eq!(Plain(hostile).to_string(), r"a\u{1b}[2J\u{202e}b\n\u{7}\u{9b}é");
         assert_eq!(Plain(b"path = \"a\\b\" \xff").to_string(), r#"path = "a\b" \xff"#);
-    }
-
-    #[test]
-    fn bytes_that_are_no_text_are_base64url() {
-        let json = |bytes: &[u8]| serde_json::to_string(&Bytes::from(bytes)).unwrap();
-        assert_eq!(json(b"text"), r#""text""#);
-        assert_eq!(json(b"\xfb\xff"), r#"{"base64url":"-_8"}"#);
     }
 }

@@ -1,6 +1,5 @@
 //! Answers for people, as rows.
 
-use serde::Serialize;
 use token_api::Accepted;
 use token_core::{
     Caveat, Format, Identifier, IdentifierV2, Inspection, LegacyType, Persistence, Predicate, TokenType,
@@ -9,7 +8,7 @@ use token_core::{
 
 use crate::{
     bytes::Plain,
-    entity::{Named, limit},
+    entity::{limit, resource_text},
     output::{Style, Terminal},
     time::expiry,
 };
@@ -22,31 +21,13 @@ pub(crate) fn lines(rows: &[Row]) -> String {
     rows.iter().map(|(name, value)| format!("{name:<12}{value}\n")).collect()
 }
 
-/// What the store knows of a token.
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct Stored {
-    #[serde(rename = "type")]
-    purpose: &'static str,
-    resource: Option<Named>,
-    issuer: Named,
-    uses_left: Option<u64>,
-}
-
-impl Stored {
-    /// What the store knows of this token, of which this many uses are left.
-    pub(crate) fn new(token: &Accepted, uses_left: Option<u64>) -> Self {
-        let resource = token.resource.as_ref().map(Named::from);
-        Self { purpose: token.purpose.as_str(), resource, issuer: token.issuer.as_deref().into(), uses_left }
-    }
-
-    /// The same for people.
-    pub(crate) fn rows(&self) -> Vec<Row> {
-        let mut rows = vec![("type", self.purpose.to_owned())];
-        rows.extend(self.resource.iter().map(|resource| ("resource", resource.resource())));
-        rows.extend([("issuer", self.issuer.subject()), ("uses left", limit(self.uses_left))]);
-        rows
-    }
+/// Rows with what the store knows of a token, of which this many uses are left.
+pub(crate) fn stored(token: &Accepted, uses_left: Option<u64>) -> Vec<Row> {
+    let mut rows = vec![("type", token.purpose.as_str().to_owned())];
+    rows.extend(token.resource.iter().map(|resource| ("resource", resource_text(resource))));
+    let issuer = Plain(token.issuer.to_string().as_bytes()).to_string();
+    rows.extend([("issuer", issuer), ("uses left", limit(uses_left))]);
+    rows
 }
 
 /// The fields of a token; unless it is `whole`, those of the part that was read.

@@ -1,8 +1,5 @@
 //! Users, groups, spaces and the like as the store names them.
 
-use std::borrow::Cow;
-
-use serde::Serialize;
 use token_core::{InviteType, Subject};
 use token_store::Entity;
 
@@ -47,44 +44,20 @@ fn entity(subject: Subject<&str>) -> Entity {
     Entity { kind: subject.kind().into(), id: subject.id().unwrap_or_default().to_owned() }
 }
 
-/// The form of Onedata's JSON: `{"type":"user","id":"…"}`.
-#[derive(Serialize)]
-pub(crate) struct Named {
-    #[serde(rename = "type")]
-    kind: Cow<'static, str>,
-    id: String,
+/// The command line's form of a resource, for people: `space:ID`.
+pub(crate) fn resource_text(Entity { kind, id }: &Entity) -> String {
+    format!("{}:{}", Plain(kind.as_bytes()), Plain(id.as_bytes()))
 }
 
-impl From<Subject<&str>> for Named {
-    fn from(subject: Subject<&str>) -> Self {
-        Self::from(&entity(subject))
-    }
-}
-
-impl From<&Entity> for Named {
-    fn from(entity: &Entity) -> Self {
-        let Entity { kind, id } = entity.clone();
-        Self { kind, id }
-    }
-}
-
-impl Named {
-    /// The command line's form of a resource: `space:ID`.
-    pub(crate) fn resource(&self) -> String {
-        let Self { kind, id } = self;
-        format!("{}:{}", Plain(kind.as_bytes()), Plain(id.as_bytes()))
-    }
-
-    /// The command line's form of a subject: `usr-ID`.
-    pub(crate) fn subject(&self) -> String {
-        let code = match self.kind.as_ref() {
-            "user" => "usr",
-            "oneprovider" => "prv",
-            "group" => "grp",
-            _ => return self.resource(),
-        };
-        format!("{code}-{}", Plain(self.id.as_bytes()))
-    }
+/// The command line's form of a subject, for people: `usr-ID`.
+pub(crate) fn subject_text(subject: &Entity) -> String {
+    let code = match subject.kind.as_ref() {
+        "user" => "usr",
+        "oneprovider" => "prv",
+        "group" => "grp",
+        _ => return resource_text(subject),
+    };
+    format!("{code}-{}", Plain(subject.id.as_bytes()))
 }
 
 #[cfg(test)]
@@ -106,7 +79,7 @@ mod tests {
     #[test]
     fn subjects_are_written_as_they_are_read() {
         for text in ["usr-u1", "prv-p1"] {
-            assert_eq!(Named::from(&issuer(text).unwrap()).subject(), text);
+            assert_eq!(subject_text(&issuer(text).unwrap()), text);
         }
         assert!(issuer("grp-g1").is_err() && issuer("nobody").is_err() && issuer("u1").is_err());
     }

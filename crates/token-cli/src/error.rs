@@ -7,17 +7,14 @@ use std::{collections::BTreeMap, error::Error, fmt, io, iter, path::Path};
 use serde::Serialize;
 use token_api::{AcceptError, MintError, Refusal, ThirdPartyError};
 use token_core::{
-    BuildError, Caveat, Damage, DecodeError, DecodeOptions, EncodeError, Inspection, Limits, Macaroon,
+    BuildError, Bytes, Caveat, Damage, DecodeError, DecodeOptions, EncodeError, Inspection, Limits, Macaroon,
     UnixTime, VerifyError,
 };
 use token_store::{KeySourceError, RekeyError, Retry, StoreError, TransferError};
 
 use self::excerpt::Excerpt;
 pub(crate) use self::excerpt::unwritable;
-use crate::{
-    bytes::{Bytes, Members},
-    exit::Exit,
-};
+use crate::{bytes::Members, exit::Exit};
 
 /// Why the command failed. Serializes as the inner document of `cli.md`: `{"kind":…,"message":…, …}`.
 #[derive(Debug, Serialize)]
@@ -242,7 +239,7 @@ impl Failure {
         Self::new(Exit::Refused, kind, message)
             .with_some("discharge", discharge)
             .with_some("index", index)
-            .with_some("caveat", caveat.as_ref().map(|caveat| Bytes::from(caveat.text)))
+            .with_some("caveat", caveat.as_ref().map(|caveat| Bytes(caveat.text)))
             .with_some("caveatBytes", caveat.and_then(|caveat| caveat.cut_from))
             .with_some("reason", reason)
     }

@@ -1,10 +1,10 @@
 //! What a verification made of each caveat, for an operator.
 
-use serde::Serialize;
-use token_core::{Finding, VerifyError};
+use serde::{Serialize, Serializer};
+use token_core::{Bytes, Finding, VerifyError};
 
 use crate::{
-    bytes::{Bytes, Plain},
+    bytes::Plain,
     output::{Style, Terminal},
 };
 
@@ -13,12 +13,17 @@ pub(crate) struct Explained {
     #[serde(skip_serializing_if = "Option::is_none")]
     discharge: Option<usize>,
     index: usize,
-    caveat: Bytes,
+    #[serde(serialize_with = "bytes")]
+    caveat: Vec<u8>,
     holds: bool,
     /// What the request has about it.
     fact: Option<String>,
     /// Why it does not hold.
     reason: Option<String>,
+}
+
+fn bytes<S: Serializer>(bytes: &[u8], serializer: S) -> Result<S::Ok, S::Error> {
+    Bytes(bytes).serialize(serializer)
 }
 
 impl From<&Finding<'_>> for Explained {
@@ -27,7 +32,7 @@ impl From<&Finding<'_>> for Explained {
         Self {
             discharge: finding.at.discharge,
             index: finding.at.index,
-            caveat: finding.caveat.into(),
+            caveat: finding.caveat.to_vec(),
             holds: reason.is_none(),
             fact: finding.fact.clone(),
             reason,
@@ -60,5 +65,5 @@ fn line(caveat: &Explained, terminal: &Terminal) -> String {
         format!("  {}", terminal.paint(Style::Faint, format_args!("(request: {})", Plain(fact.as_bytes()))))
     });
     let reason = reason.as_ref().map_or_else(String::new, |reason| format!("  {}", Plain(reason.as_bytes())));
-    format!("{mark}  {place}{index}  {}{fact}{reason}\n", Plain(text.as_bytes()))
+    format!("{mark}  {place}{index}  {}{fact}{reason}\n", Plain(text))
 }

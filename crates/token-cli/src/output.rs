@@ -1,7 +1,6 @@
 //! Output: one document, or lines for people.
 
 use std::{
-    collections::BTreeMap,
     env, fmt,
     io::{self, IsTerminal as _, Write as _},
 };
@@ -9,6 +8,7 @@ use std::{
 use clap::ColorChoice;
 use serde::Serialize;
 use token_core::{DecodeOptions, EncodeError, Macaroon};
+use token_embed::Written;
 
 use crate::{bytes::Plain, error::Failure, exit::Exit};
 
@@ -93,7 +93,8 @@ impl Terminal {
         let token = written?;
         // Its readers have the same limits: better to hit them here.
         Macaroon::from_text(&token, options)?;
-        self.answer(&BTreeMap::from([("token", &token)]), format_args!("{token}\n"))
+        let text = format!("{token}\n");
+        self.answer(&Written::from(token), text)
     }
 
     /// Writes one document on a line of its own and flushes it. Fails, and writes nothing, if it cannot be serialized.

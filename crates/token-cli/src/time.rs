@@ -3,7 +3,6 @@
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use chrono::DateTime;
-use serde::{Serialize, Serializer};
 use token_core::UnixTime;
 
 use crate::{error::Failure, exit::Exit};
@@ -68,19 +67,6 @@ pub(crate) fn parse_ttl(text: &str) -> Result<Duration, &'static str> {
         _ if ttl.is_zero() => Err("the token would expire at once"),
         Some(_) => Ok(ttl),
         None => Err("it ends after the year 9999, the last that RFC 3339 can write"),
-    }
-}
-
-/// A time in a document: RFC 3339, or seconds if that cannot express it.
-#[derive(Clone, Copy)]
-pub(crate) struct Stamp(pub(crate) UnixTime);
-
-impl Serialize for Stamp {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        match self.0.to_rfc3339() {
-            Some(text) => serializer.serialize_str(&text),
-            None => serializer.serialize_u64(self.0.as_secs()),
-        }
     }
 }
 

@@ -39,8 +39,8 @@ pub use self::{
     mint::{Mint, Minted},
     open::Open,
     records::{
-        Delete, Events, Happened, List, Listed, Outcome, Purge, Purged, Revoke, Unrevoke, VoidTemporary,
-        Voided,
+        Delete, Entry, Events, Happened, List, Listed, Named, Outcome, Purge, Purged, Revoke, Unrevoke,
+        VoidTemporary, Voided,
     },
     spend::{Check, Checked, Consume, Consumed, Refund},
 };

@@ -5,10 +5,10 @@ use alloc::{
     string::{String, ToString as _},
 };
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 use token_core::{
-    BuildError, Caveat, DecodeError, DecodeOptions, EncodeError, Identifier, Limits, Macaroon, Predicate,
-    Problem, Spelling, UnixTime, Unmet, VerifyError, inspect,
+    BuildError, Bytes, Caveat, DecodeError, DecodeOptions, EncodeError, Identifier, Limits, Macaroon,
+    Predicate, Problem, Spelling, UnixTime, Unmet, VerifyError, inspect,
 };
 
 use crate::{
@@ -19,7 +19,14 @@ use crate::{
 /// `{"token":…}`
 #[derive(Serialize)]
 pub struct Written {
-    pub(crate) token: String,
+    token: String,
+}
+
+/// From the text of a token.
+impl From<String> for Written {
+    fn from(token: String) -> Self {
+        Self { token }
+    }
 }
 
 /// Reads the text of a token. Refuses an identifier that begins as version 2 and is none.
@@ -48,6 +55,18 @@ pub(crate) fn damaged(
     })
 }
 
+/// The member `caveats` of an answer: the texts of a token's own caveats.
+pub(crate) struct Texts<'a>(pub(crate) &'a Macaroon);
+
+impl Serialize for Texts<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.0.caveats().filter_map(|caveat| match caveat {
+            Caveat::FirstParty { predicate } => Some(Bytes(predicate)),
+            Caveat::ThirdParty { .. } => None,
+        }))
+    }
+}
+
 /// Writes a token, unless it would exceed what its readers read.
 pub(crate) fn write(macaroon: &Macaroon, spelling: Spelling) -> Result<Written, Error> {
     let token = macaroon.spell(spelling)?;
@@ -56,7 +75,7 @@ pub(crate) fn write(macaroon: &Macaroon, spelling: Spelling) -> Result<Written, 
     match () {
         () if token.len() > text => Err(too_large(text)),
         () if macaroon.caveats().len() > caveats => Err(too_large(caveats)),
-        () => Ok(Written { token }),
+        () => Ok(token.into()),
     }
 }
 

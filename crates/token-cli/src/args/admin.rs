@@ -21,7 +21,7 @@ use crate::{entity, request, time};
 /// Without an option, revokes one token, by its id or by the token itself; from standard input also many, one on each
 /// line. The revocation is for good unless it is --reversible. The first revocation of a token stands, except that one
 /// for good replaces a reversible one. If there is nothing to revoke, the exit code is 1. --json prints
-/// {"revoked":true,"id":"…"}; for many tokens, {"revoked":true,"count":N,"damaged":N,…}.
+/// {"revoked":true,"id":"…","outcome":"revoked"}; for many tokens, {"revoked":true,"count":N,"damaged":N,…}.
 #[derive(ClapArgs)]
 #[command(after_help = "Example:
   onetoken mint space-support 9ueUeoZA6KXxNgzlvqmmrbzqE_BQiaHEEDC21sY1Kuc |
@@ -118,8 +118,8 @@ pub(super) fn token_or_id(text: OsString) -> Result<OsString, &'static str> {
 /// List the tokens in the store
 ///
 /// On a terminal, long ids are cut so that each token fits on one line. If records are damaged, their ids are printed
-/// and the exit code is 4. --json prints {"tokens":[…]}, with the cursor `next` if there are more tokens, and with a
-/// list of ids, `damaged`, if records are damaged.
+/// and the exit code is 4. --json prints {"tokens":[…],"damaged":[…],"next":"…"}: the ids of damaged records, and the
+/// cursor if there are more tokens.
 #[derive(ClapArgs)]
 #[command(after_help = "Example:
   onetoken mint space-support s1

@@ -28,7 +28,7 @@ pub(crate) struct TokenArg {
 /// Undo a reversible revocation
 ///
 /// A token that is not revoked stays as it is. If it was revoked for good, or is unknown, the exit code is 1. --json
-/// prints {"reinstated":true,"id":"…"}.
+/// prints {"reinstated":true,"id":"…","outcome":"unrevoked"}.
 #[derive(ClapArgs)]
 #[command(after_help = "Example:
   onetoken mint space-support s1 > token
@@ -42,8 +42,8 @@ pub(crate) struct ReinstateArgs {
 /// Delete a token, or all tokens of a subject
 ///
 /// All that the store knows of their uses goes too. A deleted token is unknown, and none of its claims gets an answer
-/// again. An import of an older export restores it. --json prints {"deleted":true,"id":"…"}; for a subject,
-/// {"deleted":true,"count":N,"damaged":N,"subject":"…"}.
+/// again. An import of an older export restores it. --json prints {"deleted":true,"id":"…","outcome":"deleted"}; for
+/// a subject, {"deleted":true,"count":N,"damaged":N,"subject":"…"}.
 #[derive(ClapArgs)]
 #[command(after_help = "Example:
   onetoken mint space-support s1 | onetoken delete
@@ -59,7 +59,8 @@ pub(crate) struct DeleteArgs {
 
 /// Change the name or the metadata of a token
 ///
-/// If another token of the issuer has the name, the exit code is 1. --json prints {"amended":true,"id":"…"}.
+/// If another token of the issuer has the name, the exit code is 1. --json prints
+/// {"amended":true,"id":"…","outcome":"amended"}.
 #[derive(ClapArgs)]
 #[group(id = "change", required = true, multiple = true, args = ["name", "no_name", "metadata"])]
 #[command(after_help = "Example:

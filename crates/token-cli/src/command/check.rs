@@ -2,11 +2,13 @@
 
 use std::collections::BTreeMap;
 
+use token_core::Bytes;
+use token_embed::authority::Named;
 use token_store::{CheckReport, Fault, KeyPlace};
 
 use crate::{
-    bytes::{Bytes, Members},
-    entity::Named,
+    bytes::Members,
+    entity::subject_text,
     error::Failure,
     exit::Exit,
     home::HomeArgs,
@@ -48,7 +50,7 @@ fn document(report: &CheckReport) -> Members {
     let example = |(fault, place): &(Fault, Option<KeyPlace>)| {
         let example = Members::default().with("fault", fault.as_str()).with("id", None::<()>);
         match place {
-            Some(KeyPlace::Token(id)) => example.with("id", Bytes::from(id.as_bytes())),
+            Some(KeyPlace::Token(id)) => example.with("id", Bytes(id.as_bytes())),
             // Of temporary tokens.
             Some(KeyPlace::Generation(subject)) => example.with("subject", Named::from(subject)),
             _ => example,
@@ -81,7 +83,7 @@ fn text(report: &CheckReport, terminal: &Terminal) -> String {
     for (fault, place) in &report.examples {
         let place = match place {
             Some(KeyPlace::Token(id)) => id.to_string(),
-            Some(KeyPlace::Generation(subject)) => Named::from(subject).subject(),
+            Some(KeyPlace::Generation(subject)) => subject_text(subject),
             _ => "-".to_owned(),
         };
         text.push_str(&format!("{place}  {fault}\n"));

@@ -1,13 +1,14 @@
 //! `onetoken consume`
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
-use serde::Serialize;
+use token_api::Spent;
+use token_embed::authority::Consumed;
 use token_store::ClaimId;
 
 use crate::{
     args::ConsumeArgs,
-    bytes::{Bytes, Plain},
-    describe::{self, Stored},
+    bytes::Plain,
+    describe,
     error::Failure,
     home::HomeArgs,
     input::Source,
@@ -38,14 +39,11 @@ pub(super) fn run(args: &ConsumeArgs, home: &HomeArgs, terminal: &Terminal) -> R
     let spent = authority.spend(&token, args.expect, &claim, &context);
     drop(authority);
     let spent = spent.map_err(|error| Failure::checking(error, token.macaroon()).spending(&name))?;
-    let stored = Stored::new(&spent.accepted, spent.uses_left);
-    let id = spent.accepted.id.as_bytes().into();
-    let answer = Answer { consumed: true, id, stored, repeated: spent.repeated };
-    terminal.answer(&answer, answer.text(terminal)).map_err(|failure| {
+    let (id, told) = (spent.accepted.id.clone(), told(&spent, terminal));
+    terminal.answer(&Consumed::from(spent), told).map_err(|failure| {
         terminal.note(format_args!(
-            "a use of token {} was spent, but the answer could not be written; `--claim {name}` repeats it and spends no \
-             second use",
-            spent.accepted.id
+            "a use of token {id} was spent, but the answer could not be written; `--claim {name}` repeats it and spends no \
+             second use"
         ));
         failure.undelivered()
     })
@@ -58,21 +56,12 @@ fn claim(text: &str) -> Result<ClaimId, Failure> {
     })
 }
 
-#[derive(Serialize)]
-struct Answer {
-    consumed: bool,
-    id: Bytes,
-    #[serde(flatten)]
-    stored: Stored,
-    repeated: bool,
-}
-
-impl Answer {
-    fn text(&self, terminal: &Terminal) -> String {
-        let repeated = if self.repeated { " before, under the same claim" } else { "" };
-        let mut stored = self.stored.rows().into_iter();
-        let rows = stored.next().into_iter().chain([("id", Plain(self.id.as_bytes()).to_string())]);
-        let rows = describe::lines(&rows.chain(stored).collect::<Vec<_>>());
-        format!("{}{repeated}\n{rows}", terminal.paint(Style::Good, "consumed"))
-    }
+/// The answer for people.
+fn told(spent: &Spent, terminal: &Terminal) -> String {
+    let repeated = if spent.repeated { " before, under the same claim" } else { "" };
+    let mut stored = describe::stored(&spent.accepted, spent.uses_left).into_iter();
+    let id = Plain(spent.accepted.id.as_bytes()).to_string();
+    let rows = stored.next().into_iter().chain([("id", id)]);
+    let rows = describe::lines(&rows.chain(stored).collect::<Vec<_>>());
+    format!("{}{repeated}\n{rows}", terminal.paint(Style::Good, "consumed"))
 }

@@ -1,15 +1,14 @@
 //! `onetoken events`
 
-use token_store::{Entity, Event, StoreError, TokenId};
+use token_embed::authority::Happened;
+use token_store::{Event, StoreError};
 
 use crate::{
     args::{Cursor, EventsArgs, NO_CURSOR},
-    bytes::{Bytes, Members},
-    entity::Named,
+    entity::subject_text,
     error::Failure,
     home::HomeArgs,
     output::Terminal,
-    time::Stamp,
 };
 
 /// How many events one call to the store returns.
@@ -39,9 +38,7 @@ pub(super) fn run(args: &EventsArgs, home: &HomeArgs, terminal: &Terminal) -> Re
 
     let next = Cursor { now, after: page.next }.to_string();
     if terminal.prints_json() {
-        let events: Vec<Members> = events.iter().map(document).collect();
-        let answer = Members::default().with("events", events).with("next", next);
-        return terminal.document(&answer.with("missed", missed));
+        return terminal.document(&Happened::new(events, next, missed));
     }
     if args.after.is_none() {
         return terminal.text(format_args!("{next}\n"));
@@ -54,35 +51,17 @@ pub(super) fn run(args: &EventsArgs, home: &HomeArgs, terminal: &Terminal) -> Re
     Ok(())
 }
 
-fn document(event: &Event) -> Members {
-    let named = |name: &str| Members::default().with("event", name);
-    let of = |name, id: &TokenId| named(name).with("id", Bytes::from(id.as_bytes()));
-    let about = |name, subject: &Entity| named(name).with("subject", Named::from(subject).subject());
-    match event {
-        Event::Revoked(id) => of("revoked", id),
-        Event::Reinstated(id) => of("reinstated", id),
-        Event::Deleted(id) => of("deleted", id),
-        Event::RevokedBefore(time) => named("revoked-before").with("before", Stamp(*time)),
-        Event::GenerationRaised(subject, number) => {
-            about("generation-raised", subject).with("generation", number)
-        }
-        Event::GenerationDeleted(subject) => about("generation-deleted", subject),
-        _ => named("other"),
-    }
-}
-
 fn line(event: &Event) -> String {
-    let about = |subject| Named::from(subject).subject();
     match event {
         Event::Revoked(id) => format!("revoked     {id}\n"),
         Event::Reinstated(id) => format!("reinstated  {id}\n"),
         Event::Deleted(id) => format!("deleted     {id}\n"),
         Event::RevokedBefore(time) => format!("revoked     all tokens minted before {time}\n"),
         Event::GenerationRaised(subject, number) => {
-            format!("revoked     temporary tokens of {} before generation {number}\n", about(subject))
+            format!("revoked     temporary tokens of {} before generation {number}\n", subject_text(subject))
         }
         Event::GenerationDeleted(subject) => {
-            format!("deleted     temporary tokens of {}\n", about(subject))
+            format!("deleted     temporary tokens of {}\n", subject_text(subject))
         }
         _ => "other\n".to_owned(),
     }

@@ -1,19 +1,19 @@
 //! `onetoken list`
 
-use serde::Serialize;
 use token_core::UnixTime;
-use token_store::{Filter, Page, Record, Revocation, StoreError};
+use token_embed::authority::{Entry, Listed};
+use token_store::{Filter, Page, Record, StoreError};
 
 use crate::{
     args::{Cursor, ListArgs, NO_CURSOR},
-    bytes::{Bytes, Plain},
-    entity::{Named, limit},
+    bytes::Plain,
+    entity::{limit, resource_text, subject_text},
     error::Failure,
     exit::Exit,
     home::{HomeArgs, Issuer},
     output::Terminal,
     table::table,
-    time::{Stamp, expiry},
+    time::expiry,
 };
 
 /// The page size of the calls to the store.
@@ -22,23 +22,23 @@ const PAGE: usize = 256;
 pub(super) fn run(args: &ListArgs, home: &HomeArgs, terminal: &Terminal) -> Result<Exit, Failure> {
     let authority = home.authority()?;
     let now = args.after.as_ref().map_or_else(|| authority.now(), |cursor| cursor.now);
-    let Page { records, damaged, next } = find(args, &authority, now)?;
+    let mut page = find(args, &authority, now)?;
     // A slow reader must not keep others from the store.
     drop(authority);
 
-    let next = next.map(|after| Cursor { now, after }.to_string());
-    let is_damaged = Exit::of_damage(!damaged.is_empty());
-    let mut entries = records.iter().map(|record| Entry::new(record, now));
+    let next = page.next.take().map(|after| Cursor { now, after }.to_string());
+    let is_damaged = Exit::of_damage(!page.damaged.is_empty());
     if terminal.prints_json() {
-        let damaged = damaged.iter().map(|id| id.as_bytes().into()).collect();
-        terminal.document(&Listing { tokens: entries.collect(), damaged, next })?;
+        terminal.document(&Listed::new(page, now, next))?;
         return Ok(is_damaged);
     }
     match args.lines {
-        true => entries.try_for_each(|entry| terminal.document(&entry))?,
-        false => print(&records, now, terminal)?,
+        true => {
+            page.records.into_iter().try_for_each(|record| terminal.document(&Entry::new(record, now)))?
+        }
+        false => print(&page.records, now, terminal)?,
     }
-    for id in damaged {
+    for id in page.damaged {
         terminal.note(format_args!("{id} is damaged"));
     }
     if let Some(next) = next {
@@ -60,7 +60,7 @@ fn find(args: &ListArgs, authority: &Issuer, now: UnixTime) -> Result<Page, Fail
     };
     let wanted = |record: &Record| {
         args.issuer.as_ref().is_none_or(|issuer| record.issuer == *issuer)
-            && expires_by.is_none_or(|by| has_expired(record, by))
+            && expires_by.is_none_or(|by| record.expires.is_some_and(|expires| expires <= by))
     };
     let after = args.after.as_ref().map(|cursor| cursor.after.clone());
     let mut found = Page { next: after, ..Page::default() };
@@ -76,73 +76,6 @@ fn find(args: &ListArgs, authority: &Issuer, now: UnixTime) -> Result<Page, Fail
         found.next = page.next;
         if found.next.is_none() || args.limit.is_some_and(|limit| found.records.len() >= limit) {
             return Ok(found);
-        }
-    }
-}
-
-fn has_expired(record: &Record, now: UnixTime) -> bool {
-    record.expires.is_some_and(|expires| expires <= now)
-}
-
-#[derive(Serialize)]
-struct Listing<'a> {
-    tokens: Vec<Entry<'a>>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    damaged: Vec<Bytes>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    next: Option<String>,
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-pub(super) struct Entry<'a> {
-    id: Bytes,
-    #[serde(rename = "type")]
-    kind: &'a str,
-    resource: Option<Named>,
-    issuer: Named,
-    name: Option<&'a str>,
-    created_at: Stamp,
-    expires_at: Option<Stamp>,
-    expired: bool,
-    use_limit: Option<u64>,
-    uses: u64,
-    revoked: bool,
-    metadata: Option<Bytes>,
-    revocation: Option<Revoked<'a>>,
-}
-
-#[derive(Serialize)]
-struct Revoked<'a> {
-    at: Stamp,
-    by: Option<Named>,
-    reason: Option<&'a str>,
-    reversible: bool,
-}
-
-impl<'a> Revoked<'a> {
-    fn new(Revocation { at, by, reason, reversible }: &'a Revocation) -> Self {
-        let reason = Some(reason.as_str()).filter(|reason| !reason.is_empty());
-        Self { at: Stamp(*at), by: by.as_ref().map(Named::from), reason, reversible: *reversible }
-    }
-}
-
-impl<'a> Entry<'a> {
-    pub(super) fn new(record: &'a Record, now: UnixTime) -> Self {
-        Self {
-            id: record.id.as_bytes().into(),
-            kind: record.purpose.as_str(),
-            resource: record.resource.as_ref().map(Named::from),
-            issuer: (&record.issuer).into(),
-            name: record.name.as_deref(),
-            created_at: Stamp(record.created),
-            expires_at: record.expires.map(Stamp),
-            expired: has_expired(record, now),
-            use_limit: record.use_limit.map(Into::into),
-            uses: record.uses,
-            revoked: record.is_revoked(),
-            metadata: Some(record.metadata.as_slice()).filter(|bytes| !bytes.is_empty()).map(Bytes::from),
-            revocation: record.revocation.as_ref().map(Revoked::new),
         }
     }
 }
@@ -166,8 +99,8 @@ fn print(records: &[Record], now: UnixTime, terminal: &Terminal) -> Result<(), F
         [
             record.id.to_string(),
             Plain(record.purpose.as_str().as_bytes()).to_string(),
-            or_none(record.resource.as_ref().map(|resource| Named::from(resource).resource())),
-            Named::from(&record.issuer).subject(),
+            or_none(record.resource.as_ref().map(resource_text)),
+            subject_text(&record.issuer),
             or_none(record.name.as_ref().map(|name| Plain(name.as_bytes()).to_string())),
             format!("{}/{}", record.uses, limit(record.use_limit.map(Into::into))),
             state,

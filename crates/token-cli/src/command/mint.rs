@@ -9,13 +9,12 @@ use std::{
     thread,
 };
 
-use serde::Serialize;
 use token_api::{MintError, MintRequest, Minted, add_third_party};
 use token_core::{DecodeOptions, Encoding, Format, InviteType, Macaroon, PredicateBuf, Token, UnixTime};
+use token_embed::authority::Minted as Answer;
 
 use crate::{
     args::{Condition, Form, InviteArgs, Mint, RawArgs, SelfArgs, TokenEncoding, Uses},
-    bytes::Bytes,
     describe,
     entity::limit,
     error::Failure,
@@ -23,7 +22,7 @@ use crate::{
     input, key,
     output::Terminal,
     progress::Progress,
-    time::{Stamp, until},
+    time::until,
 };
 
 /// How many tokens are minted at once.
@@ -112,14 +111,6 @@ fn predicates(texts: &[String]) -> Result<Vec<PredicateBuf>, Failure> {
     texts.iter().enumerate().map(read).collect()
 }
 
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Document {
-    token: String,
-    id: Bytes,
-    expires_at: Option<Stamp>,
-}
-
 fn stored<'a>(
     mut request: MintRequest<'a>,
     form: &'a Form,
@@ -131,18 +122,18 @@ fn stored<'a>(
     request.metadata = form.metadata.as_deref().unwrap_or_default().as_bytes();
     let authority = home.authority_from_scratch(terminal)?;
     let Some(count) = form.count else {
-        let minted = authority.mint(&request)?;
+        let minted = form.written(authority.mint(&request)?)?;
         let now = authority.now();
         // The slow reader of the tokens must not keep others from the store.
         drop(authority);
-        hand_over(&minted, form, terminal)?;
+        hand_over(&minted, terminal)?;
         summarize(&minted, &request, now, terminal);
         return Ok(());
     };
     if terminal.prints_json() {
         let mut tokens = Vec::new();
         let minted = mint_many(&authority, &request, count, |minted| {
-            tokens.push(form.document(&minted)?);
+            tokens.push(Answer::from(&form.written(minted)?));
             Ok(())
         });
         drop(authority);
@@ -162,7 +153,7 @@ fn stored<'a>(
     mint_many(&authority, &request, count, |minted| {
         done = done.saturating_add(1);
         progress.tell_part(done, count.into());
-        hand_over(&minted, form, terminal)
+        hand_over(&form.written(minted)?, terminal)
     })
 }
 
@@ -200,9 +191,8 @@ fn mint_many(
 }
 
 /// Prints one token. If that fails, its record stays, and nobody has the token.
-fn hand_over(minted: &Minted, form: &Form, terminal: &Terminal) -> Result<(), Failure> {
-    let document = form.document(minted)?;
-    terminal.answer(&document, format_args!("{}\n", document.token)).map_err(|failure| {
+fn hand_over(minted: &Minted, terminal: &Terminal) -> Result<(), Failure> {
+    terminal.answer(&Answer::from(minted), format_args!("{}\n", minted.token)).map_err(|failure| {
         terminal.note(format_args!(
             "token {} was minted, but could not be written; revoke it with `onetoken revoke {}`",
             minted.id, minted.id
@@ -224,14 +214,12 @@ fn summarize(minted: &Minted, request: &MintRequest<'_>, now: UnixTime, terminal
 }
 
 impl Form {
-    fn document(&self, minted: &Minted) -> Result<Document, Failure> {
-        let token = match self.encoding {
-            TokenEncoding::Base62 => minted.token.clone(),
-            TokenEncoding::Base64Url => {
-                let token = Token::decode(&minted.token, &DecodeOptions::default())?;
-                token.written_as(Format::V1, Encoding::Base64Url).encode()?
-            }
-        };
-        Ok(Document { token, id: minted.id.as_bytes().into(), expires_at: minted.expires_at.map(Stamp) })
+    /// The token in the encoding that is asked for.
+    fn written(&self, mut minted: Minted) -> Result<Minted, Failure> {
+        if let TokenEncoding::Base64Url = self.encoding {
+            let token = Token::decode(&minted.token, &DecodeOptions::default())?;
+            minted.token = token.written_as(Format::V1, Encoding::Base64Url).encode()?;
+        }
+        Ok(minted)
     }
 }

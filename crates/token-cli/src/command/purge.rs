@@ -3,10 +3,11 @@
 use std::{num::NonZeroUsize, time::Duration};
 
 use token_core::UnixTime;
+use token_embed::authority::Purged;
 use token_store::{Administration as _, Filter, TokenStore};
 
 use crate::{
-    bytes::Members,
+    bytes::{Both, Members},
     error::Failure,
     exit::Exit,
     home::{HomeArgs, Issuer},
@@ -37,8 +38,9 @@ pub(super) fn run(
     drop(authority);
     let spent_too = spent.map(|spent| format!("removed {spent} spent tokens\n"));
     let text = format_args!("removed {purged} expired tokens\n{}", spent_too.unwrap_or_default());
-    let answer = Members::default().with("purged", purged).with_some("spent", spent);
-    terminal.answer(&answer.with_some("damaged", NonZeroUsize::new(damaged)), text)?;
+    let more = Members::default().with_some("spent", spent);
+    let more = more.with_some("damaged", NonZeroUsize::new(damaged));
+    terminal.answer(&Both { first: Purged::from(purged), then: more }, text)?;
     if damaged > 0 {
         terminal.note(format_args!("skipped {damaged} damaged tokens; `onetoken check` names them"));
     }

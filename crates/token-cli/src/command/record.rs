@@ -2,11 +2,12 @@
 
 use token_api::Refusal;
 use token_core::{DecodeOptions, IdentifierV2, Persistence, Subject, Token};
+use token_embed::authority::Outcome;
 use token_store::{Amend, Amendment, Delete, Reinstate, TokenId};
 
 use crate::{
     args::{AmendArgs, DeleteArgs, TokenArg},
-    bytes::{Bytes, Members},
+    bytes::{Both, Members},
     error::Failure,
     exit::Exit,
     home::{HomeArgs, Issuer},
@@ -16,17 +17,22 @@ use crate::{
 };
 
 pub(super) fn reinstate(args: &TokenArg, home: &HomeArgs, terminal: &Terminal) -> Result<Exit, Failure> {
-    change(&text(args)?, "reinstated", home, terminal, |authority, id| match authority.reinstate(id)? {
-        Reinstate::Reinstated => Ok(true),
-        Reinstate::Absent => Ok(false),
-        Reinstate::ForGood => Err(Failure::new(Exit::Refused, "revoked", "the token was revoked for good")),
+    let text = text(args)?;
+    change(&text, "reinstated", "unrevoked", home, terminal, |authority, id| {
+        match authority.reinstate(id)? {
+            Reinstate::ForGood => {
+                Err(Failure::new(Exit::Refused, "revoked", "the token was revoked for good"))
+            }
+            Reinstate::Reinstated => Ok(true),
+            Reinstate::Absent => Ok(false),
+        }
     })
 }
 
 pub(super) fn delete(args: &DeleteArgs, home: &HomeArgs, terminal: &Terminal) -> Result<Exit, Failure> {
     match &args.subject {
         Some(subject) => delete_all(subject, home, terminal),
-        None => change(&text(&args.token)?, "deleted", home, terminal, |authority, id| {
+        None => change(&text(&args.token)?, "deleted", "deleted", home, terminal, |authority, id| {
             Ok(authority.delete(id)? == Delete::Deleted)
         }),
     }
@@ -53,7 +59,7 @@ pub(super) fn amend(args: &AmendArgs, home: &HomeArgs, terminal: &Terminal) -> R
         name: (args.no_name || args.name.is_some()).then(|| args.name.clone()),
         metadata: args.metadata.clone().map(String::into_bytes),
     };
-    change(&text(&args.token)?, "amended", home, terminal, |authority, id| {
+    change(&text(&args.token)?, "amended", "amended", home, terminal, |authority, id| {
         match authority.amend(id, &amendment)? {
             Amend::Amended => Ok(true),
             Amend::Absent => Ok(false),
@@ -62,10 +68,12 @@ pub(super) fn amend(args: &AmendArgs, home: &HomeArgs, terminal: &Terminal) -> R
     })
 }
 
-/// Changes the record of the token that the text names. `change` returns `false` if there is no such record.
+/// Changes the record of the token that the text names. `change` returns `false` if there is no such record. The command
+/// calls the change by a verb, the answer of the library by its outcome.
 pub(super) fn change(
     text: &Text,
     verb: &'static str,
+    outcome: &'static str,
     home: &HomeArgs,
     terminal: &Terminal,
     change: impl FnOnce(&Issuer, &TokenId) -> Result<bool, Failure>,
@@ -74,8 +82,9 @@ pub(super) fn change(
     if !change(&home.authority()?, &id)? {
         return Err(unknown(text));
     }
-    let answer = Members::default().with(verb, true).with("id", Bytes::from(id.as_bytes()));
-    terminal.answer(&answer, format_args!("{verb} {id}\n")).map(|()| Exit::Done)
+    let line = format!("{verb} {id}\n");
+    let answer = Both { first: Members::default().with(verb, true), then: Outcome::new(id, outcome) };
+    terminal.answer(&answer, line).map(|()| Exit::Done)
 }
 
 /// Reads the token or the id of the command line.

@@ -3,14 +3,15 @@
 use std::io;
 
 use serde::Serialize;
-use token_core::UnixTime;
+use token_core::{Bytes, Stamp, UnixTime};
+use token_embed::authority::{Named, Voided};
 use token_store::{Administration as _, Filter, Revoke, TokenStore as _};
 
 use super::record;
 use crate::{
     args::{RevocationArgs, RevokeArgs},
-    bytes::{Bytes, Members},
-    entity::Named,
+    bytes::{Both, Members},
+    entity::{resource_text, subject_text},
     error::Failure,
     exit::Exit,
     home::HomeArgs,
@@ -18,7 +19,7 @@ use crate::{
     output::Terminal,
     progress::Progress,
     store::Mode,
-    time::{self, Stamp},
+    time,
 };
 
 /// How many records one step revokes, which bounds the wait of others.
@@ -27,17 +28,17 @@ const PAGE: usize = 256;
 pub(super) fn run(args: &RevokeArgs, home: &HomeArgs, terminal: &Terminal) -> Result<Exit, Failure> {
     let RevokeArgs { of, how } = args;
     if let Some(subject) = &of.temporary {
-        home.authority()?.revoke_temporary(subject.as_deref())?;
-        let answer = revoked("subject", subject.to_string());
+        let generation = home.authority()?.revoke_temporary(subject.as_deref())?;
+        let answer = Both { first: revoked("subject", subject.to_string()), then: Voided::from(generation) };
         terminal.answer(&answer, format_args!("revoked all temporary tokens of {subject}\n"))?;
     } else if let Some(before) = of.before {
         revoke_before(before, home, terminal)?;
     } else if let Some(resource) = &of.resource {
         let (named, filter) = (Named::from(resource), Filter::Resource(resource.clone()));
-        return revoke_all(&filter, &named.resource(), how, ("resource", &named), home, terminal);
+        return revoke_all(&filter, &resource_text(resource), how, ("resource", &named), home, terminal);
     } else if let Some(issuer) = &of.issuer {
         let (named, filter) = (Named::from(issuer), Filter::Issuer(issuer.clone()));
-        return revoke_all(&filter, &named.subject(), how, ("issuer", &named), home, terminal);
+        return revoke_all(&filter, &subject_text(issuer), how, ("issuer", &named), home, terminal);
     } else {
         return match Source::of(of.token.as_deref())? {
             Source::Input => revoke_lines(how, home, terminal),
@@ -58,7 +59,7 @@ fn revoke_one(
     home: &HomeArgs,
     terminal: &Terminal,
 ) -> Result<Exit, Failure> {
-    record::change(text, "revoked", home, terminal, |authority, id| {
+    record::change(text, "revoked", "revoked", home, terminal, |authority, id| {
         Ok(authority.revoke(id, Some(&how.revocation(authority.now())))? == Revoke::Revoked)
     })
 }
@@ -88,7 +89,7 @@ fn revoke_lines(how: &RevocationArgs, home: &HomeArgs, terminal: &Terminal) -> R
         revoke(&text)?;
     }
     drop((progress, authority));
-    let ids: Vec<Bytes> = unknown.iter().map(|id| id.as_bytes().into()).collect();
+    let ids: Vec<Bytes<'_>> = unknown.iter().map(|id| Bytes(id.as_bytes())).collect();
     let answer = Members::default().with("revoked", true).with("count", count).with("unknown", ids);
     terminal.answer(&answer, format_args!("revoked {count} tokens\n"))?;
     for id in &unknown {

@@ -8,18 +8,20 @@ use std::{
 };
 
 use regex::bytes::{Match, Regex};
-use token_core::{DecodeOptions, IdentifierV2, Inspection, Persistence, Subject, Token, UnixTime, inspect};
+use token_core::{
+    Bytes, DecodeOptions, IdentifierV2, Inspection, Persistence, Stamp, Subject, Token, UnixTime, inspect,
+};
 use walkdir::WalkDir;
 
 use crate::{
     args::ScanArgs,
-    bytes::{Bytes, Members, Plain},
+    bytes::{Members, Plain},
     error::Failure,
     exit::Exit,
     input::INPUT,
     output::Terminal,
     progress::Progress,
-    time::{self, Stamp, expiry},
+    time::{self, expiry},
 };
 
 /// What may be a token: a text that begins as a v1 packet with the key `location` does, in base62 or base64url, after
@@ -171,11 +173,11 @@ impl Scan<'_> {
         let location = reading.location().unwrap_or_default();
         if self.terminal.prints_json() {
             let found = Members::default()
-                .with("path", Bytes::from(path.as_os_str().as_encoded_bytes()))
+                .with("path", Bytes(path.as_os_str().as_encoded_bytes()))
                 .with("line", at.line)
                 .with("column", at.column)
-                .with("id", Bytes::from(id))
-                .with("location", Bytes::from(location))
+                .with("id", Bytes(id))
+                .with("location", Bytes(location))
                 .with("temporary", temporary.map(|subject| subject.to_string()))
                 .with("expiresAt", reading.expires_at().map(Stamp));
             self.found.push(found);

@@ -1,22 +1,24 @@
 //! `onetoken show`
 
-use std::collections::BTreeMap;
-
 use serde::Serialize;
-use token_core::UnixTime;
+use token_core::{Bytes, Stamp, UnixTime};
+use token_embed::{
+    Written,
+    authority::{Entry, Named},
+};
 use token_store::{Record, TokenStore as _, Use};
 
-use super::{list::Entry, record};
+use super::record;
 use crate::{
     args::ShowArgs,
-    bytes::{Bytes, Plain},
+    bytes::Plain,
     describe::{self, Row},
-    entity::{Named, limit},
+    entity::{limit, resource_text, subject_text},
     error::Failure,
     exit::Exit,
     home::{HomeArgs, Issuer},
     output::Terminal,
-    time::{Stamp, until},
+    time::until,
 };
 
 /// The page size of the calls to the store.
@@ -29,22 +31,23 @@ pub(super) fn run(args: &ShowArgs, home: &HomeArgs, terminal: &Terminal) -> Resu
         let text =
             authority.text_of(&record)?.ok_or_else(|| Failure::new(Exit::Refused, "not-kept", lost))?;
         drop(authority);
-        return terminal.answer(&BTreeMap::from([("token", &text)]), format_args!("{text}\n"));
+        let line = format!("{text}\n");
+        return terminal.answer(&Written::from(text), line);
     }
     let now = authority.now();
     let stated = authority.stated(&record)?;
     let spends = spends(&authority, &record)?;
     drop(authority);
     let shown = Shown {
-        entry: Entry::new(&record, now),
+        entry: Entry::new(record.clone(), now),
         uses_left: record.use_limit.map(|limit| limit.get().saturating_sub(record.uses)),
         last_used_at: record.last_use.map(Stamp),
         session: stated.session,
-        privileges: Some(stated.privileges).filter(|bytes| !bytes.is_empty()).map(Bytes::from),
+        privileges: Some(stated.privileges).filter(|bytes| !bytes.is_empty()).map(Bytes),
         caveats: stated.caveats,
-        spends: spends.iter().map(Spend::new).collect(),
+        spends: spends.iter().map(Spend::from).collect(),
     };
-    terminal.answer(&shown, describe::lines(&shown.rows(&record, now)))
+    terminal.answer(&shown, describe::lines(&shown.rows(&record, &spends, now)))
 }
 
 /// Opens the store, and reads the record that the command line names.
@@ -83,11 +86,11 @@ fn spends(authority: &Issuer, record: &Record) -> Result<Vec<Use>, Failure> {
 #[serde(rename_all = "camelCase")]
 struct Shown<'a> {
     #[serde(flatten)]
-    entry: Entry<'a>,
+    entry: Entry,
     uses_left: Option<u64>,
     last_used_at: Option<Stamp>,
     session: Option<&'a str>,
-    privileges: Option<Bytes>,
+    privileges: Option<Bytes<'a>>,
     caveats: Option<Vec<&'a str>>,
     spends: Vec<Spend>,
 }
@@ -98,26 +101,25 @@ struct Spend {
     at: Stamp,
 }
 
-impl Spend {
-    fn new(spent: &Use) -> Self {
+impl From<&Use> for Spend {
+    fn from(spent: &Use) -> Self {
         Self { consumer: spent.consumer.as_ref().map(Named::from), at: Stamp(spent.at) }
     }
 }
 
 impl Shown<'_> {
     /// The same for people.
-    fn rows(&self, record: &Record, now: UnixTime) -> Vec<Row> {
+    fn rows(&self, record: &Record, spends: &[Use], now: UnixTime) -> Vec<Row> {
         let plain = |text: &str| Plain(text.as_bytes()).to_string();
-        let bytes = |bytes: &Bytes| Plain(bytes.as_bytes()).to_string();
         let mut rows = vec![("id", record.id.to_string()), ("type", record.purpose.to_string())];
-        rows.extend(record.resource.as_ref().map(|of| ("resource", Named::from(of).resource())));
-        rows.push(("issuer", Named::from(&record.issuer).subject()));
+        rows.extend(record.resource.as_ref().map(|of| ("resource", resource_text(of))));
+        rows.push(("issuer", subject_text(&record.issuer)));
         rows.extend(self.session.map(|session| ("session", plain(session))));
         rows.extend(record.name.as_ref().map(|name| ("name", plain(name))));
         if !record.metadata.is_empty() {
             rows.push(("metadata", Plain(&record.metadata).to_string()));
         }
-        rows.extend(self.privileges.as_ref().map(|privileges| ("privileges", bytes(privileges))));
+        rows.extend(self.privileges.map(|Bytes(bytes)| ("privileges", Plain(bytes).to_string())));
         rows.extend([("created", record.created.to_string()), ("expires", until(record.expires, now))]);
         match &self.caveats {
             None => rows.push(("caveats", "too long to be kept".to_owned())),
@@ -126,13 +128,13 @@ impl Shown<'_> {
         if let Some(revocation) = &record.revocation {
             let end = if revocation.reversible { "reversible" } else { "for good" };
             rows.push(("revoked", format!("{} ({end})", revocation.at)));
-            rows.extend(revocation.by.as_ref().map(|by| ("revoked by", Named::from(by).subject())));
+            rows.extend(revocation.by.as_ref().map(|by| ("revoked by", subject_text(by))));
             rows.extend(Some(("reason", plain(&revocation.reason))).filter(|(_, reason)| !reason.is_empty()));
         }
         rows.push(("uses left", limit(self.uses_left)));
         rows.extend(record.last_use.map(|at| ("last use", at.to_string())));
-        let spends = self.spends.iter().map(|Spend { consumer, at: Stamp(at) }| {
-            let consumer = consumer.as_ref().map_or_else(|| "nobody".to_owned(), Named::subject);
+        let spends = spends.iter().map(|Use { consumer, at }| {
+            let consumer = consumer.as_ref().map_or_else(|| "nobody".to_owned(), subject_text);
             format!("{at}  {consumer}")
         });
         rows.extend(listed("used by", spends));

@@ -1,16 +1,17 @@
 //! `onetoken verify`
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 use token_api::{AcceptError, Refusal};
 use token_core::{
-    CaveatTypes, Finding, Identifier, Macaroon, RootKey, Scope, Token, TokenType, UnixTime, Verifier,
+    Bytes, CaveatTypes, Finding, Identifier, Macaroon, RootKey, Scope, Token, TokenType, UnixTime, Verifier,
 };
+use token_embed::{Verified, authority::Checked};
 
 use super::lines;
 use crate::{
     args::{Use, VerifyArgs},
-    bytes::{Bytes, Plain},
-    describe::{self, Row, Stored, stated},
+    bytes::{Both, Members, Plain},
+    describe::{self, stated},
     error::Failure,
     exit::Exit,
     explained::{self, Explained},
@@ -18,7 +19,7 @@ use crate::{
     input::{self, Source, Text},
     output::{Style, Terminal},
     request::Request,
-    time::{Stamp, until},
+    time::until,
 };
 
 pub(super) fn run(args: &VerifyArgs, home: &HomeArgs, terminal: &Terminal) -> Result<Exit, Failure> {
@@ -71,11 +72,16 @@ pub(super) fn run(args: &VerifyArgs, home: &HomeArgs, terminal: &Terminal) -> Re
     if let Some(caveats) = caveats.as_ref().filter(|_| !terminal.prints_json()) {
         terminal.text(explained::lines(caveats, terminal))?;
     }
-    let accepted = match accepted {
-        Ok(accepted) => Accepted { caveats, ..accepted },
+    let mut accepted = match accepted {
+        Ok(accepted) => accepted,
         Err(failure) => return Err(failure.explained(caveats)),
     };
-    terminal.answer(&accepted, accepted.text(terminal, args.request.now()?))?;
+    let text = accepted.text(terminal, args.request.now()?);
+    if caveats.is_some() {
+        accepted = accepted.without_caveats();
+    }
+    let caveats = Members::default().with_some("caveats", caveats);
+    terminal.answer(&Both { first: accepted, then: caveats }, text)?;
     Ok(Exit::Done)
 }
 
@@ -127,10 +133,7 @@ fn accepted(
     macaroon: &Macaroon,
 ) -> Result<Accepted, Failure> {
     match verifier.verify_with(macaroon, discharges, key) {
-        Ok(verified) => {
-            let rows = stated(macaroon.identifier(), macaroon.caveats());
-            Ok(Accepted::new(macaroon, verified.expires_at(), rows))
-        }
+        Ok(verified) => Ok(Accepted::ByKey(Box::new(Verified::new(macaroon.clone(), verified.expires_at())))),
         Err(why) => Err(Failure::verifying(why, macaroon, discharges)),
     }
 }
@@ -178,7 +181,7 @@ fn answered(
 fn unspent(answer: Result<token_api::Accepted, AcceptError>, token: &Token) -> Result<Accepted, Failure> {
     match answer {
         Ok(accepted) if accepted.uses_left == Some(0) => Err(Refusal::Exhausted.into()),
-        Ok(accepted) => Ok(Accepted::by_store(&accepted)),
+        Ok(accepted) => Ok(Accepted::ByStore(accepted.into())),
         Err(error) => Err(Failure::checking(error, token.macaroon())),
     }
 }
@@ -201,51 +204,64 @@ impl Answer {
     }
 }
 
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Accepted {
-    valid: bool,
-    identifier: Bytes,
-    location: Bytes,
-    expires_at: Option<Stamp>,
-    #[serde(flatten)]
-    stored: Option<Stored>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    caveats: Option<Vec<Explained>>,
-    /// What the store knows of the token, or what it states itself, for people.
-    #[serde(skip)]
-    rows: Vec<Row>,
+/// A token that is accepted.
+enum Accepted {
+    ByKey(Box<Verified>),
+    ByStore(Checked),
+}
+
+impl Serialize for Accepted {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let macaroon = self.macaroon();
+        let location = |members: Members| members.with("location", Bytes(macaroon.location()));
+        match self {
+            Self::ByKey(verified) => {
+                Both { first: verified, then: location(Members::default()) }.serialize(serializer)
+            }
+            Self::ByStore(checked) => {
+                let valid = Members::default().with("valid", true);
+                let valid = valid.with("identifier", Bytes(macaroon.identifier()));
+                Both { first: location(valid), then: checked }.serialize(serializer)
+            }
+        }
+    }
 }
 
 impl Accepted {
-    fn new(macaroon: &Macaroon, expires_at: Option<UnixTime>, rows: Vec<Row>) -> Self {
-        Self {
-            valid: true,
-            identifier: macaroon.identifier().into(),
-            location: macaroon.location().into(),
-            expires_at: expires_at.map(Stamp),
-            stored: None,
-            caveats: None,
-            rows,
+    fn without_caveats(self) -> Self {
+        match self {
+            Self::ByKey(verified) => Self::ByKey(Box::new(verified.without_caveats())),
+            Self::ByStore(checked) => Self::ByStore(checked.without_caveats()),
         }
     }
 
-    fn by_store(accepted: &token_api::Accepted) -> Self {
-        let stored = Stored::new(accepted, accepted.uses_left);
-        let (rows, stored) = (stored.rows(), Some(stored));
-        Self { stored, ..Self::new(accepted.token.macaroon(), accepted.expires_at, rows) }
+    fn macaroon(&self) -> &Macaroon {
+        match self {
+            Self::ByKey(verified) => verified.macaroon(),
+            Self::ByStore(checked) => checked.accepted().token.macaroon(),
+        }
     }
 
+    /// What the store knows of the token, or what it states itself, for people.
     fn text(&self, terminal: &Terminal, now: UnixTime) -> String {
-        let expires_at = self.expires_at.map(|Stamp(at)| at);
-        let location = Plain(self.location.as_bytes());
+        let macaroon = self.macaroon();
+        let (rows, expires_at) = match self {
+            Self::ByKey(verified) => {
+                (stated(macaroon.identifier(), macaroon.caveats()), verified.expires_at())
+            }
+            Self::ByStore(checked) => {
+                let accepted = checked.accepted();
+                (describe::stored(accepted, accepted.uses_left), accepted.expires_at)
+            }
+        };
+        let location = Plain(macaroon.location());
         let ends = [
             ("expires", until(expires_at, now)),
-            ("identifier", Plain(self.identifier.as_bytes()).to_string()),
+            ("identifier", Plain(macaroon.identifier()).to_string()),
             ("location", format!("{location} {}", terminal.paint(Style::Faint, "(not signed)"))),
         ];
         let valid = terminal.paint(Style::Good, "valid");
-        format!("{valid}\n{}{}", describe::lines(&self.rows), describe::lines(&ends))
+        format!("{valid}\n{}{}", describe::lines(&rows), describe::lines(&ends))
     }
 }
 

@@ -87,8 +87,14 @@ fn they_are_accepted_under_their_secret_alone() {
             let args = ["verify", "--json", "--session", "any", &golden.key[0], &golden.key[1]];
             let json = piped(text.as_str(), args.iter().chain(&exact)).done().json();
             let members: Vec<&String> = json.as_object().unwrap().keys().collect();
-            assert_eq!(members, ["expiresAt", "identifier", "location", "valid"]);
+            assert_eq!(
+                members,
+                ["caveats", "expiresAt", "identifier", "location", "subject", "type", "valid"]
+            );
             assert_eq!(json["valid"], true);
+            assert_eq!(json["caveats"], json!(golden.caveats), "{}", golden.name);
+            let (subject, kind) = (&golden.token["subject"], &golden.token["type"]);
+            assert_eq!((&json["subject"], &json["type"]), (subject, kind), "{}", golden.name);
             assert_eq!(json["identifier"], golden.identifier);
             assert_eq!(json["location"], golden.location);
 

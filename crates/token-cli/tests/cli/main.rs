@@ -9,6 +9,7 @@
 )]
 
 mod adopt;
+mod answers;
 mod golden;
 mod help;
 mod hostile;

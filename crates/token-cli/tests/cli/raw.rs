@@ -14,7 +14,8 @@ fn what_verify_answers() {
     let accepted = verify(&token, &[]).done();
     assert_eq!(accepted.err, "");
     let expected = json!({
-        "valid": true, "identifier": "id7", "location": "onezone", "expiresAt": "2100-01-01T00:00:00Z"
+        "valid": true, "identifier": "id7", "subject": null, "type": null, "caveats": ["time < 4102444800"],
+        "location": "onezone", "expiresAt": "2100-01-01T00:00:00Z"
     });
     assert_eq!(accepted.json(), expected);
     assert_eq!(verify(&raw(&[]), &[]).json()["expiresAt"], json!(null));

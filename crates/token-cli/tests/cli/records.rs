@@ -40,7 +40,7 @@ fn a_reversible_revocation_is_undone() {
         assert!(home.run(["list"]).done().out.ends_with("  revoked, reversible\n"));
 
         let reinstated = json(&home, &["reinstate", &id]).done().json();
-        assert_eq!(reinstated, json!({ "reinstated": true, "id": id }));
+        assert_eq!(reinstated, json!({ "reinstated": true, "id": id, "outcome": "unrevoked" }));
         home.run(["reinstate", &token]).done();
         home.run(["verify", &token]).done();
         assert_eq!(shown(&home, &id)["revocation"], Value::Null);
@@ -88,7 +88,7 @@ fn a_deleted_token_is_unknown() {
         let home = Home::over(engine);
         let (token, id) = access(&home, &["--name", "laptop"]);
         let deleted = json(&home, &["delete", &token]).done().json();
-        assert_eq!(deleted, json!({ "deleted": true, "id": id }));
+        assert_eq!(deleted, json!({ "deleted": true, "id": id, "outcome": "deleted" }));
         assert_eq!(json(&home, &["verify", &token]).error(1), "unknown-token");
         assert_eq!(json(&home, &["delete", &token]).error(1), "unknown-token");
         access(&home, &["--name", "laptop"]);
@@ -127,7 +127,7 @@ fn a_name_is_given_once_for_each_issuer() {
         assert_eq!(json(&home, &["amend", &second, "--name", "laptop"]).error(1), "name-taken");
 
         let amended = json(&home, &["amend", &first, "--no-name"]).done().json();
-        assert_eq!(amended, json!({ "amended": true, "id": first }));
+        assert_eq!(amended, json!({ "amended": true, "id": first, "outcome": "amended" }));
         home.run(["amend", &second, "--name", "laptop"]).done();
         let found = json(&home, &["list", "--issuer", "usr-u1", "--name", "laptop"]).done().json();
         assert_eq!(found["tokens"].as_array().unwrap().len(), 1);

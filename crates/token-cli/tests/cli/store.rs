@@ -25,17 +25,21 @@ fn a_token_lives_and_is_spent_once() {
         let valid = home.run(["verify", token, "--json", "--expect", "space-support"]).done().json();
         let expected = json!({
             "valid": true, "identifier": id, "location": "onezone", "expiresAt": minted["expiresAt"],
-            "type": "space-support", "resource": { "type": "space", "id": "s1" },
-            "issuer": { "type": "user", "id": "u1" }, "usesLeft": 1
+            "id": id, "type": "space-support", "resource": { "type": "space", "id": "s1" },
+            "issuer": { "type": "user", "id": "u1" }, "usesLeft": 1, "stored": true, "privileges": "",
+            "caveats": read["caveats"].as_array().unwrap().iter().map(|it| &it["text"]).collect::<Vec<_>>(),
+            "questions": []
         });
         assert_eq!(valid, expected);
 
         let expected = json!({
             "consumed": true, "id": id, "type": "space-support", "resource": { "type": "space", "id": "s1" },
-            "issuer": { "type": "user", "id": "u1" }, "usesLeft": 0, "repeated": false
+            "issuer": { "type": "user", "id": "u1" }, "usesLeft": 0, "repeated": false, "refund": null
         });
-        let spent = home.consume(token, &[]).done();
-        assert_eq!((spent.json(), spent.err.as_str()), (expected, ""));
+        let run = home.consume(token, &[]).done();
+        let mut spent = run.json();
+        assert!(spent["refund"].take().is_string());
+        assert_eq!((spent, run.err.as_str()), (expected, ""));
         assert_eq!(home.consume(token, &[]).error(1), "exhausted");
         assert_eq!(home.run(["verify", token, "--json"]).error(1), "exhausted");
     }
@@ -101,7 +105,7 @@ fn revoking_is_for_good() {
     let minted = home.run(["mint", "space-support", "s1", "--json"]).done().json();
     let token = minted["token"].as_str().unwrap();
     let answer = home.run(["revoke", token, "--json"]).done().json();
-    assert_eq!(answer, json!({ "revoked": true, "id": minted["id"] }));
+    assert_eq!(answer, json!({ "revoked": true, "id": minted["id"], "outcome": "revoked" }));
     assert_eq!(home.run(["verify", token, "--json"]).error(1), "revoked");
     assert_eq!(home.consume(token, &[]).error(1), "revoked");
 
@@ -159,7 +163,7 @@ fn temporary_tokens_are_revoked_by_their_subject() {
     assert_eq!(home.run(["verify", &mine]).code, 0);
 
     let revoked = home.run(["revoke", "--temporary", "usr-u1", "--json"]).done().json();
-    assert_eq!(revoked, json!({ "revoked": true, "subject": "usr-u1" }));
+    assert_eq!(revoked, json!({ "revoked": true, "subject": "usr-u1", "generation": 2 }));
     assert_eq!(home.run(["verify", &mine, "--json"]).error(1), "revoked");
     assert_eq!(home.run(["verify", &yours]).code, 0);
     assert_eq!(home.run(["verify", &mint("usr-u1")]).code, 0, "there are new ones");
@@ -690,7 +694,7 @@ fn a_home_or_a_store_that_is_none_is_left_alone() {
         assert_eq!(with_store(&format!("sled:{}", home.path().display())).error(4), "store");
     }
     assert_eq!(fs::read(&file).unwrap(), b"not a store");
-    assert_eq!(with_store("memory:").done().json(), json!({ "tokens": [] }));
+    assert_eq!(with_store("memory:").done().json(), json!({ "tokens": [], "damaged": [], "next": null }));
 
     for config in ["", "{}", "[]", r#"{"version":9,"location":"l","domain":"d","store":"memory:"}"#] {
         fs::write(home.path().join("config.json"), config).unwrap();

@@ -50,13 +50,22 @@ pub struct Minted {
     expires_at: Option<Stamp>,
 }
 
+impl From<&token_api::Minted> for Minted {
+    fn from(minted: &token_api::Minted) -> Self {
+        Self {
+            token: minted.token.clone(),
+            id: Id(minted.id.clone()),
+            expires_at: minted.expires_at.map(Stamp),
+        }
+    }
+}
+
 impl Mint<'_> {
     pub(super) fn answer(&self, authority: &Inner) -> Result<Minted, Error> {
-        let minted = match authority.mint_decided(&self.request()?, self.decision.into()) {
-            Err(MintError::NotAllowed) => return Err(self.decision.refusal()),
-            minted => minted?,
-        };
-        Ok(Minted { token: minted.token, id: Id(minted.id), expires_at: minted.expires_at.map(Stamp) })
+        match authority.mint_decided(&self.request()?, self.decision.into()) {
+            Err(MintError::NotAllowed) => Err(self.decision.refusal()),
+            minted => Ok((&minted?).into()),
+        }
     }
 
     fn request(&self) -> Result<MintRequest<'_>, Error> {

@@ -5,7 +5,9 @@ use std::{borrow::Cow, num::NonZeroUsize};
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde::{Deserialize, Serialize, Serializer, ser::SerializeMap as _};
 use token_core::{Bytes, DecodeOptions, Stamp, Subject, Token, UnixTime};
-use token_store::{Cursor, Entity, Event, Filter, Record, Reinstate, Revocation, TokenId, TokenStore as _};
+use token_store::{
+    Cursor, Entity, Event, Filter, Page, Record, Reinstate, Revocation, TokenId, TokenStore as _,
+};
 
 use super::Inner;
 use crate::{
@@ -32,7 +34,7 @@ impl Serialize for Id {
 
 /// An entity in an answer: `{"type":"space","id":"…"}`
 #[derive(Serialize)]
-pub(super) struct Named {
+pub struct Named {
     r#type: Cow<'static, str>,
     id: String,
 }
@@ -51,7 +53,9 @@ pub struct Outcome {
 }
 
 impl Outcome {
-    pub(super) const fn new(id: TokenId, outcome: &'static str) -> Self {
+    /// The answer of a verb for the token with this id, in a word.
+    #[must_use]
+    pub const fn new(id: TokenId, outcome: &'static str) -> Self {
         Self { id: Id(id), outcome }
     }
 }
@@ -173,6 +177,18 @@ pub struct Listed {
     next: Option<String>,
 }
 
+impl Listed {
+    /// The answer for a page at this time, with the text of its cursor.
+    #[must_use]
+    pub fn new(page: Page, now: UnixTime, next: Option<String>) -> Self {
+        Self {
+            tokens: page.records.into_iter().map(|record| Entry::new(record, now)).collect(),
+            damaged: page.damaged.into_iter().map(Id).collect(),
+            next,
+        }
+    }
+}
+
 impl List<'_> {
     pub(super) fn answer(&self, authority: &Inner) -> Result<Listed, Error> {
         let filter = match (&self.resource, &self.issuer, &self.name, self.expires_before) {
@@ -190,19 +206,23 @@ impl List<'_> {
         };
         let limit = self.limit.map_or(MAX_PAGE, NonZeroUsize::get).min(MAX_PAGE);
         let page = authority.store().list(&filter, cursor(self.after.as_ref())?.as_ref(), limit)?;
-        let now = authority.now();
-        Ok(Listed {
-            tokens: page.records.into_iter().map(|record| Entry { record, now }).collect(),
-            damaged: page.damaged.into_iter().map(Id).collect(),
-            next: page.next.as_ref().map(written),
-        })
+        let next = page.next.as_ref().map(written);
+        Ok(Listed::new(page, authority.now(), next))
     }
 }
 
 /// A record in an answer.
-struct Entry {
+pub struct Entry {
     record: Record,
     now: UnixTime,
+}
+
+impl Entry {
+    /// The document of a record at this time.
+    #[must_use]
+    pub const fn new(record: Record, now: UnixTime) -> Self {
+        Self { record, now }
+    }
 }
 
 impl Serialize for Entry {
@@ -254,9 +274,16 @@ pub struct Voided {
     generation: u64,
 }
 
+/// From the generation.
+impl From<u64> for Voided {
+    fn from(generation: u64) -> Self {
+        Self { generation }
+    }
+}
+
 impl VoidTemporary {
     pub(super) fn answer(&self, authority: &Inner) -> Result<Voided, Error> {
-        Ok(Voided { generation: authority.revoke_temporary(self.subject.as_deref())? })
+        Ok(authority.revoke_temporary(self.subject.as_deref())?.into())
     }
 }
 
@@ -277,7 +304,24 @@ pub struct Happened {
     missed: bool,
 }
 
+impl Happened {
+    /// The answer for a page of the log, with the text of its cursor.
+    #[must_use]
+    pub fn new(events: Vec<Event>, next: String, missed: bool) -> Self {
+        Self { events: events.into_iter().map(Change).collect(), next, missed }
+    }
+}
+
 struct Change(Event);
+
+/// The text of a subject that the store names.
+fn subject(Entity { kind, id }: &Entity) -> String {
+    match kind.as_ref() {
+        "user" => Subject::User(id.as_str()).to_string(),
+        "oneprovider" => Subject::Provider(id.as_str()).to_string(),
+        _ => format!("{kind}:{id}"),
+    }
+}
 
 impl Serialize for Change {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -288,7 +332,7 @@ impl Serialize for Change {
                 map.serialize_entry("id", &Bytes(id.as_bytes()))?;
             }
             Event::Reinstated(id) => {
-                map.serialize_entry("event", "unrevoked")?;
+                map.serialize_entry("event", "reinstated")?;
                 map.serialize_entry("id", &Bytes(id.as_bytes()))?;
             }
             Event::Deleted(id) => {
@@ -299,14 +343,14 @@ impl Serialize for Change {
                 map.serialize_entry("event", "revoked-before")?;
                 map.serialize_entry("before", &Stamp(*time))?;
             }
-            Event::GenerationRaised(subject, number) => {
+            Event::GenerationRaised(of, number) => {
                 map.serialize_entry("event", "generation-raised")?;
-                map.serialize_entry("subject", &Named::from(subject))?;
+                map.serialize_entry("subject", &subject(of))?;
                 map.serialize_entry("generation", number)?;
             }
-            Event::GenerationDeleted(subject) => {
+            Event::GenerationDeleted(of) => {
                 map.serialize_entry("event", "generation-deleted")?;
-                map.serialize_entry("subject", &Named::from(subject))?;
+                map.serialize_entry("subject", &subject(of))?;
             }
             _ => map.serialize_entry("event", "other")?,
         }
@@ -318,11 +362,7 @@ impl Events<'_> {
     pub(super) fn answer(&self, authority: &Inner) -> Result<Happened, Error> {
         let limit = self.limit.map_or(MAX_PAGE, NonZeroUsize::get).min(MAX_PAGE);
         let page = authority.events(cursor(self.after.as_ref())?.as_ref(), limit)?;
-        Ok(Happened {
-            events: page.events.into_iter().map(Change).collect(),
-            next: written(&page.next),
-            missed: page.missed,
-        })
+        Ok(Happened::new(page.events, written(&page.next), page.missed))
     }
 }
 
@@ -340,11 +380,16 @@ pub struct Purged {
     purged: usize,
 }
 
+/// From the number.
+impl From<usize> for Purged {
+    fn from(purged: usize) -> Self {
+        Self { purged }
+    }
+}
+
 impl Purge {
     pub(super) fn answer(&self, authority: &Inner) -> Result<Purged, Error> {
-        Ok(Purged {
-            purged: authority
-                .purge(self.before, self.limit.map_or(MAX_PAGE, NonZeroUsize::get).min(MAX_PURGE))?,
-        })
+        let limit = self.limit.map_or(MAX_PAGE, NonZeroUsize::get).min(MAX_PURGE);
+        Ok(authority.purge(self.before, limit)?.into())
     }
 }

@@ -2,8 +2,8 @@
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde::{Deserialize, Serialize, Serializer, ser::SerializeMap as _};
-use token_api::{Accepted, Prepared, Question};
-use token_core::{Bytes, Caveat, Context, DecodeOptions, Purpose, Service, Stamp, Subject, Token};
+use token_api::{Accepted, Prepared, Question, Spent};
+use token_core::{Bytes, Context, DecodeOptions, Purpose, Service, Stamp, Subject, Token};
 use token_store::{ClaimId, GrantId, TokenId};
 
 use super::{
@@ -15,7 +15,7 @@ use crate::{
     error::{Code, Error},
     facts::Facts,
     text::{Octets, Text, some_object},
-    token::damaged,
+    token::{Texts, damaged},
 };
 
 /// A token and the request that presents it.
@@ -66,6 +66,7 @@ pub struct Check<'a> {
 pub struct Checked {
     accepted: Box<Accepted>,
     questions: Vec<Asked>,
+    has_caveats: bool,
 }
 
 /// A question that only the host can answer.
@@ -100,18 +101,30 @@ impl Asked {
     }
 }
 
+/// The answer of `check` after the host's decision.
+impl From<Accepted> for Checked {
+    fn from(accepted: Accepted) -> Self {
+        Self { accepted: Box::new(accepted), questions: Vec::new(), has_caveats: true }
+    }
+}
+
+impl Checked {
+    /// The same without the member `caveats`, for a caller that has its own in its place.
+    #[must_use]
+    pub fn without_caveats(self) -> Self {
+        Self { has_caveats: false, ..self }
+    }
+
+    /// Returns the token, with what the authority knows of it.
+    #[must_use]
+    pub fn accepted(&self) -> &Accepted {
+        &self.accepted
+    }
+}
+
 impl Serialize for Checked {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let Self { accepted, questions } = self;
-        let caveats: Vec<Bytes<'_>> = accepted
-            .token
-            .macaroon()
-            .caveats()
-            .filter_map(|caveat| match caveat {
-                Caveat::FirstParty { predicate } => Some(Bytes(predicate)),
-                Caveat::ThirdParty { .. } => None,
-            })
-            .collect();
+        let Self { accepted, questions, has_caveats } = self;
         let mut map = serializer.serialize_map(None)?;
         map.serialize_entry("id", &Bytes(accepted.id.as_bytes()))?;
         map.serialize_entry("type", accepted.purpose.as_str())?;
@@ -121,7 +134,9 @@ impl Serialize for Checked {
         map.serialize_entry("stored", &accepted.stored)?;
         map.serialize_entry("usesLeft", &accepted.uses_left)?;
         map.serialize_entry("privileges", &Bytes(&accepted.privileges))?;
-        map.serialize_entry("caveats", &caveats)?;
+        if *has_caveats {
+            map.serialize_entry("caveats", &Texts(accepted.token.macaroon()))?;
+        }
         map.serialize_entry("questions", questions)?;
         map.end()
     }
@@ -140,7 +155,7 @@ impl Check<'_> {
         let accepted = authority
             .accept_prepared(prepared, decision)
             .map_err(|error| accepting(error, &presented.token, presented.expect))?;
-        Ok(Checked { accepted: Box::new(accepted), questions })
+        Ok(Checked { questions, ..accepted.into() })
     }
 }
 
@@ -174,18 +189,11 @@ pub struct Consumed {
     refund: Option<String>,
 }
 
-impl Consume<'_> {
-    pub(super) fn answer(&self, authority: &Inner) -> Result<Consumed, Error> {
-        let claim =
-            ClaimId::new(&*self.claim).map_err(|error| Error::argument("claim", error.to_string()))?;
-        let presented = Presented::new(&self.token, Some(&self.expect), Some(&self.context), authority)?;
-        let prepared = presented.prepare(authority)?;
-        let spent = authority
-            .spend_prepared(prepared, self.decision.into(), &claim)
-            .map_err(|error| accepting(error, &presented.token, presented.expect))?;
+impl From<Spent> for Consumed {
+    fn from(spent: Spent) -> Self {
         let refund = spent.use_taken().map(|(claim, grant)| Taken::write(&spent.accepted.id, claim, grant));
         let accepted = spent.accepted;
-        Ok(Consumed {
+        Self {
             consumed: true,
             id: Id(accepted.id),
             r#type: accepted.purpose.as_str(),
@@ -194,7 +202,20 @@ impl Consume<'_> {
             uses_left: spent.uses_left,
             repeated: spent.repeated,
             refund,
-        })
+        }
+    }
+}
+
+impl Consume<'_> {
+    pub(super) fn answer(&self, authority: &Inner) -> Result<Consumed, Error> {
+        let claim =
+            ClaimId::new(&*self.claim).map_err(|error| Error::argument("claim", error.to_string()))?;
+        let presented = Presented::new(&self.token, Some(&self.expect), Some(&self.context), authority)?;
+        let prepared = presented.prepare(authority)?;
+        authority
+            .spend_prepared(prepared, self.decision.into(), &claim)
+            .map(Consumed::from)
+            .map_err(|error| accepting(error, &presented.token, presented.expect))
     }
 }
 

@@ -7,14 +7,14 @@ use serde::{
     ser::{SerializeMap as _, SerializeStruct as _},
 };
 use token_core::{
-    Bytes, Caveat, CaveatTypes, Identifier, Macaroon, Predicate, Stamp, UnixTime, Verifier, VerifyError,
+    Bytes, CaveatTypes, Identifier, Macaroon, Predicate, Stamp, UnixTime, Verifier, VerifyError,
 };
 
 use crate::{
     error::Error,
     facts::{Facts, Use, types},
     text::{Octets, Text, object, root_key},
-    token::read,
+    token::{Texts, read},
 };
 
 /// `verify`: verifies a token by its secret or its root key and the facts of the request.
@@ -47,30 +47,48 @@ pub struct Verify<'a> {
 pub struct Verified {
     macaroon: Macaroon,
     expires_at: Option<UnixTime>,
+    has_caveats: bool,
+}
+
+impl Verified {
+    /// The answer for a macaroon that was verified and expires at this time.
+    #[must_use]
+    pub const fn new(macaroon: Macaroon, expires_at: Option<UnixTime>) -> Self {
+        Self { macaroon, expires_at, has_caveats: true }
+    }
+
+    /// The same without the member `caveats`, for a caller that has its own in its place.
+    #[must_use]
+    pub fn without_caveats(self) -> Self {
+        Self { has_caveats: false, ..self }
+    }
+
+    /// Returns the macaroon.
+    #[must_use]
+    pub const fn macaroon(&self) -> &Macaroon {
+        &self.macaroon
+    }
+
+    /// Returns when it expires.
+    #[must_use]
+    pub const fn expires_at(&self) -> Option<UnixTime> {
+        self.expires_at
+    }
 }
 
 impl Serialize for Verified {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        struct Caveats<'a>(&'a Macaroon);
-
-        impl Serialize for Caveats<'_> {
-            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-                serializer.collect_seq(self.0.caveats().filter_map(|caveat| match caveat {
-                    Caveat::FirstParty { predicate } => Some(Bytes(predicate)),
-                    Caveat::ThirdParty { .. } => None,
-                }))
-            }
-        }
-
         let identifier = self.macaroon.identifier();
         let stated = Identifier::read(identifier).ok();
         let stated = stated.as_ref().and_then(|identifier| identifier.v2());
-        let mut answer = serializer.serialize_struct("Verified", 6)?;
+        let mut answer = serializer.serialize_struct("Verified", if self.has_caveats { 6 } else { 5 })?;
         answer.serialize_field("valid", &true)?;
         answer.serialize_field("identifier", &Bytes(identifier))?;
         answer.serialize_field("subject", &stated.map(|stated| stated.subject))?;
         answer.serialize_field("type", &stated.map(|stated| stated.token_type))?;
-        answer.serialize_field("caveats", &Caveats(&self.macaroon))?;
+        if self.has_caveats {
+            answer.serialize_field("caveats", &Texts(&self.macaroon))?;
+        }
         answer.serialize_field("expiresAt", &self.expires_at.map(Stamp))?;
         answer.end()
     }
@@ -106,7 +124,7 @@ impl Verify<'_> {
             },
             Err(error) => return Err(Error::refused(&error, &macaroon, &discharges)),
         };
-        Ok(Verified { macaroon, expires_at })
+        Ok(Verified::new(macaroon, expires_at))
     }
 }
 
