@@ -8,6 +8,7 @@ use clap::{
 };
 use serde::Deserialize;
 use token_core::{Context, Interface, Region, RootKey, Scope, Service, Session, Subject, UnixTime};
+use token_embed::Facts;
 
 use crate::{error::Failure, time};
 
@@ -75,48 +76,25 @@ impl RequestArgs {
         context.data_caveats_allowed = self.allow_data_caveats;
         context.session = self.session.clone().unwrap_or_default();
         context.scope = self.scope;
-        set_groups(&mut context, (!self.group.is_empty()).then(|| self.group.clone()));
+        context.consumer_in_any_group = (!self.group.is_empty()).then_some(true);
+        context.consumer_groups = (!self.group.is_empty()).then(|| self.group.clone());
         context
     }
-}
-
-/// Sets the groups of the consumer, if they are known.
-fn set_groups(context: &mut Context, groups: Option<Vec<String>>) {
-    context.consumer_in_any_group = groups.as_ref().map(|groups| !groups.is_empty());
-    context.consumer_groups = groups;
 }
 
 /// A token to verify, with its secret and its request, as a document on a line.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct Request {
+pub(crate) struct Request<'a> {
     pub(crate) token: String,
     secret: String,
-    #[serde(default)]
-    context: Facts,
+    #[serde(borrow)]
+    context: Option<Facts<'a>>,
 }
 
-/// The facts of a request in a document, named as the options.
-#[derive(Default, Deserialize)]
-#[serde(default, deny_unknown_fields, rename_all = "camelCase")]
-struct Facts {
-    now: Option<u64>,
-    ip: Option<IpAddr>,
-    asn: Option<u32>,
-    country: Option<String>,
-    regions: Option<Vec<String>>,
-    service: Option<String>,
-    consumer: Option<String>,
-    groups: Option<Vec<String>>,
-    interface: Option<String>,
-    session: Option<String>,
-    scope: Option<String>,
-    allow_data_caveats: bool,
-}
-
-impl Request {
+impl<'a> Request<'a> {
     /// Reads the document. An error shows no part of it, since it holds a secret.
-    pub(crate) fn read(line: &str) -> Result<Self, Failure> {
+    pub(crate) fn read(line: &'a str) -> Result<Self, Failure> {
         serde_json::from_str(line).map_err(|error| Failure::request("the document", error.column()))
     }
 
@@ -130,33 +108,12 @@ impl Request {
 
     /// The facts of the request; the clock has the time if the document has none.
     pub(crate) fn context(&self) -> Result<Context, Failure> {
-        let facts = &self.context;
-        let mut context =
-            Context::at(facts.now.map_or_else(time::now, |secs| Ok(UnixTime::from_secs(secs)))?);
-        (context.peer_ip, context.asn) = (facts.ip, facts.asn);
-        context.country = fact("country", facts.country.as_deref(), country)?;
-        let regions = facts.regions.as_deref().map(|names| {
-            names.iter().map(|name| Region::from_name(name).ok_or("")).collect::<Result<Vec<_>, _>>()
-        });
-        context.regions = regions.transpose().map_err(|_| Failure::request("regions", 0))?;
-        context.service = fact("service", facts.service.as_deref(), str::parse)?;
-        context.consumer = fact("consumer", facts.consumer.as_deref(), str::parse)?;
-        set_groups(&mut context, facts.groups.clone());
-        context.interface = fact("interface", facts.interface.as_deref(), str::parse)?;
-        context.data_caveats_allowed = facts.allow_data_caveats;
-        context.session = fact("session", facts.session.as_deref(), session)?.unwrap_or_default();
-        context.scope = fact("scope", facts.scope.as_deref(), scope_of)?.unwrap_or_default();
-        Ok(context)
+        let now = time::now()?;
+        let Some(facts) = &self.context else { return Ok(Context::at(now)) };
+        facts
+            .context(Some(now))
+            .map_err(|error| Failure::request(error.detail().member.as_deref().unwrap_or("the context"), 0))
     }
-}
-
-/// Reads a member of the context.
-fn fact<T, E>(
-    name: &str,
-    text: Option<&str>,
-    read: impl Fn(&str) -> Result<T, E>,
-) -> Result<Option<T>, Failure> {
-    text.map(read).transpose().map_err(|_| Failure::request(name, 0))
 }
 
 /// Reads the id of a session, or `any`.

@@ -16,7 +16,7 @@ use crate::{
 /// The member `context` of a request. What is missing or null is not known.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
-pub(crate) struct Facts<'a> {
+pub struct Facts<'a> {
     now: Option<u64>,
     #[serde(borrow)]
     ip: Option<Text<'a>>,
@@ -40,8 +40,11 @@ pub(crate) struct Facts<'a> {
 }
 
 impl Facts<'_> {
-    /// The facts, at the given time or at this one.
-    pub(crate) fn context(&self, now: Option<UnixTime>) -> Result<Context, Error> {
+    /// Returns the facts, at their own time or else at this one.
+    ///
+    /// # Errors
+    /// [`Code::InvalidArgument`] about a member.
+    pub fn context(&self, now: Option<UnixTime>) -> Result<Context, Error> {
         let now = self.now.map(UnixTime::from_secs).or(now);
         let mut context = Context::at(now.ok_or_else(|| Error::argument("context.now", "it is missing"))?);
         context.peer_ip =
