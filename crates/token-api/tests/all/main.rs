@@ -10,6 +10,7 @@
 mod authority;
 mod caches;
 mod clock;
+mod dropped;
 mod edited;
 mod embedding;
 mod endpoints;
