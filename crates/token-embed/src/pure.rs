@@ -232,7 +232,7 @@ pub struct Version {}
 pub struct Versions {
     package: &'static str,
     abi: u32,
-    formats: [&'static str; 4],
+    formats: Vec<&'static str>,
 }
 
 /// The version of the verbs and their documents. It rises when a caller has to change.
@@ -245,7 +245,7 @@ impl Version {
         Ok(Versions {
             package: env!("CARGO_PKG_VERSION"),
             abi: ABI,
-            formats: [Format::V1, Format::V2, Format::V2J, Format::V1J].map(Format::as_str),
+            formats: [Format::V1, Format::V2, Format::V2J, Format::V1J].map(Format::as_str).to_vec(),
         })
     }
 }
