@@ -1,9 +1,12 @@
 """What a call takes, in microseconds: the least of many rounds. With pymacaroons installed, also what it takes there.
 
-Compare with `cargo run --release -p onetoken-embed --example overhead`, which has the same requests in Rust.
+`cargo build --release -p onetoken-embed --example overhead` builds a program that measures the calls of the Rust
+libraries that the requests stand for. Its path as the argument adds their figures, and what Python takes over them.
 """
 
 import os
+import subprocess
+import sys
 import timeit
 
 import onetoken
@@ -14,6 +17,7 @@ except ImportError:
     Macaroon = None
 
 SECRET = b"an example secret of 32 bytes or more"
+LOCATION = "onezone.example.com"
 IDENTIFIER = "2/nmd/usr-user-id/act/1234567890example-id"
 CAVEATS = [
     "time < 8374891234",
@@ -42,54 +46,60 @@ def microseconds(call, number=500, rounds=200):
     return min(timeit.repeat(call, number=number, repeat=rounds)) / number * 1e6
 
 
-def row(name, call):
-    print(f"{name:<32}{microseconds(call):>8.2f}")
+def in_rust(program):
+    """What the calls of the Rust libraries take, in microseconds, by their names."""
+    shown = subprocess.run([program], check=True, capture_output=True, text=True).stdout
+    rows = (line.rsplit(maxsplit=3) for line in shown.splitlines() if "caveats" in line)
+    return {name: float(rust) / 1000 for name, rust, _, _ in rows}
 
 
-def main():
-    print(f"load {os.getloadavg()[0]:.1f}, onetoken {onetoken.__version__}")
+def refused(**request):
+    try:
+        onetoken.verify(**request)
+    except onetoken.OnetokenError:
+        return
+    raise AssertionError
+
+
+def calls():
     for count in (1, 8):
         caveats, context = CAVEATS[:count], FACTS if count > 1 else {"now": FACTS["now"]}
-
-        def mint():
-            return onetoken.mint(secret=SECRET, location="onezone.example.com", identifier=IDENTIFIER, caveats=caveats)
-
-        token = mint()["token"]
-        row(f"verify, {count} caveats", lambda: onetoken.verify(token=token, secret=SECRET, context=context))
-        row(f"mint, {count} caveats", mint)
-        row(f"confine, {count} caveats", lambda: onetoken.confine(token=token, caveats=["interface = rest"]))
-        row(f"inspect, {count} caveats", lambda: onetoken.inspect(token=token))
-        row(f"needs, {count} caveats", lambda: onetoken.needs(token=token))
+        mint = {"secret": SECRET, "location": LOCATION, "identifier": IDENTIFIER, "caveats": caveats}
+        token = onetoken.mint(**mint)["token"]
+        verify = {"token": token, "secret": SECRET, "context": context}
+        yield f"verify, {count} caveats", lambda: onetoken.verify(**verify)
+        yield f"mint, {count} caveats", lambda: onetoken.mint(**mint)
+        yield f"confine, {count} caveats", lambda: onetoken.confine(token=token, caveats=["interface = rest"])
+        yield f"inspect, {count} caveats", lambda: onetoken.inspect(token=token)
+        yield f"needs, {count} caveats", lambda: onetoken.needs(token=token)
+        yield f"preflight, {count} caveats", lambda: onetoken.preflight(token=token, context=context)
+        yield f"verify another's, {count} caveats", lambda: refused(**{**verify, "secret": b"other"})
         if Macaroon:
-            text = onetoken.mint(
-                secret=SECRET,
-                location="onezone.example.com",
-                identifier=IDENTIFIER,
-                caveats=caveats,
-                encoding="base64url",
-            )["token"]
-            key = SECRET.decode()
+            text, key = onetoken.mint(encoding="base64url", **mint)["token"], SECRET.decode()
 
-            def verify():
+            def verify_there():
                 verifier = Verifier()
                 for caveat in caveats:
                     verifier.satisfy_exact(caveat)
                 return verifier.verify(Macaroon.deserialize(text), key)
 
-            assert verify()
-            row(f"pymacaroons verify, {count} caveats", verify)
-    row("version", onetoken.version)
-
-    def refused():
-        try:
-            onetoken.verify(token=token, secret=b"other", context=FACTS)
-        except onetoken.OnetokenError:
-            pass
-
-    row("verify, refused", refused)
+            assert verify_there()
+            yield f"verify in pymacaroons, {count} caveats", verify_there
+    yield "bind", lambda: onetoken.bind(root=token, discharge=token)
+    yield "caveat", lambda: onetoken.caveat(text="time < 8374891234")
+    yield "version", onetoken.version
     authority = onetoken.Authority(store="memory:")
     access = authority.mint(type="access", issuer="usr-u1", decision="allowed")["token"]
-    row("Authority.check", lambda: authority.check(token=access))
+    yield "check of an authority", lambda: authority.check(token=access)
+
+
+def main():
+    rust = in_rust(sys.argv[1]) if len(sys.argv) > 1 else {}
+    print(f"onetoken {onetoken.__version__}, Python {sys.version.split()[0]}, load {os.getloadavg()[0]:.1f}")
+    print(f"{'':<34}{'Python':>8}{'Rust':>8}{'over':>8}")
+    for name, call in calls():
+        took, there = microseconds(call), rust.get(name)
+        print(f"{name:<34}{took:>8.2f}" + (f"{there:>8.2f}{took - there:>8.2f}" if there else ""))
 
 
 if __name__ == "__main__":

@@ -4,9 +4,10 @@ import tempfile
 from pathlib import Path
 
 import onetoken
+from onetoken.documents import Context, Decision, Document
 
 
-def decide(questions):
+def decide(questions: list[Document]) -> Decision:
     """Stands for the host's own records: do the subject and the space exist, and may the issuer invite?"""
     for question in questions:
         if question["question"] == "grant" and question["resource"]["id"] == "deleted-space":
@@ -14,18 +15,22 @@ def decide(questions):
     return "allowed"
 
 
-def redeem(authority, token, provider, claim):
+def redeem(authority: onetoken.Authority, token: str, provider: str, claim: str) -> str:
     """Spends an invitation for a provider. A retry under the same claim gets the same answer."""
-    request = {"token": token, "expect": "space-support", "context": {"consumer": f"prv-{provider}"}}
+    context: Context = {"consumer": f"prv-{provider}"}
     try:
-        questions = authority.check(**request)["questions"]
-        spent = authority.consume(decision=decide(questions), claim=claim, **request)
+        checked = authority.check(token=token, expect="space-support", context=context)
+        spent = authority.consume(
+            token=token, expect="space-support", context=context, decision=decide(checked["questions"]), claim=claim
+        )
     except onetoken.OnetokenError as error:
         return error.code
+    # Only access and identity tokens have none.
+    assert spent["resource"] is not None
     return f"supports {spent['resource']['id']}"
 
 
-def main():
+def main() -> None:
     with tempfile.TemporaryDirectory() as directory:
         place = Path(directory)
         with onetoken.Authority(

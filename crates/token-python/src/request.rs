@@ -90,16 +90,19 @@ impl Left {
         }
     }
 
-    /// Returns the UTF-8 of a text, unless it is too long, which is known before it is encoded.
+    /// Returns the UTF-8 of a text, unless it is too long, which is known before it is encoded. The length of a subclass of
+    /// `str` is not asked for: that may run code of Python.
     fn encode<'t, 'py, T>(
         &self,
         text: &'t Bound<'py, PyString>,
         encode: impl FnOnce(&'t Bound<'py, PyString>) -> PyResult<T>,
         len: impl FnOnce(&T) -> usize,
     ) -> Result<T, Unreadable> {
-        let characters = text.len().unwrap_or(usize::MAX);
-        if characters > self.bytes.get() {
-            self.take(characters)?;
+        if text.is_exact_instance_of::<PyString>() {
+            let characters = text.len().unwrap_or(usize::MAX);
+            if characters > self.bytes.get() {
+                self.take(characters)?;
+            }
         }
         // The exception would hold the text.
         let encoded = encode(text).map_err(|_| Unreadable::expected("a text without surrogates"))?;
@@ -145,6 +148,7 @@ impl<'a> Deserializer<'a> for Reader<'a, '_> {
     }
 
     forward_to_deserialize_any! {
+        <V: Visitor<'a>>
         bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf option unit unit_struct
         newtype_struct seq tuple tuple_struct map struct enum identifier ignored_any
     }
@@ -312,6 +316,7 @@ impl<'a> Deserializer<'a> for Value<'a, '_, '_> {
     }
 
     forward_to_deserialize_any! {
+        <V: Visitor<'a>>
         bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf unit unit_struct seq tuple
         tuple_struct map struct identifier ignored_any
     }

@@ -1,5 +1,6 @@
 """What the tests share: the vectors of token-test and the cases of token-embed, which all languages run."""
 
+import ast
 import base64
 import json
 from pathlib import Path
@@ -7,6 +8,7 @@ from pathlib import Path
 import pytest
 
 import onetoken
+from onetoken import documents
 
 CRATES = Path(__file__).resolve().parents[2]
 VECTORS = CRATES / "token-test" / "vectors"
@@ -22,6 +24,21 @@ def read_json(path):
 
 def read_lines(path):
     return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+
+
+def stubbed(body):
+    return {node.name: node for node in body if isinstance(node, (ast.FunctionDef, ast.ClassDef))}
+
+
+STUBS = ast.parse(Path(onetoken.__file__).with_name("__init__.pyi").read_text(encoding="utf-8"))
+FUNCTIONS = stubbed(STUBS.body)
+METHODS = stubbed(FUNCTIONS["Authority"].body)
+
+
+def assert_typed(answer, stub):
+    """The answer has the members that the type in the stub has."""
+    of_type = getattr(documents, stub.returns.id)
+    assert of_type.__required_keys__ <= set(answer) <= set(of_type.__annotations__), (stub.name, answer)
 
 
 def octets(data):

@@ -3,7 +3,7 @@
 import threading
 
 import pytest
-from conftest import EMBED, failure, read_json
+from conftest import EMBED, METHODS, assert_typed, failure, read_json
 
 import onetoken
 
@@ -40,6 +40,7 @@ def run(authority):
             assert failure(method, **request) == step["error"], step["name"]
         else:
             answer = method(**request)
+            assert_typed(answer, METHODS[step["verb"]])
             saved.update({name: answer[member] for name, member in step.get("save", {}).items()})
             assert has(answer, filled(step.get("has", {}), saved)), (step["name"], answer)
     public = {name for name in dir(onetoken.Authority) if not name.startswith("_")}

@@ -3,7 +3,7 @@
 import pickle
 
 import pytest
-from conftest import EMBED, LISTED, failure, read_json
+from conftest import EMBED, FUNCTIONS, LISTED, assert_typed, failure, read_json
 
 import onetoken
 
@@ -20,7 +20,9 @@ def test_every_case_has_its_answer(case):
     # The request as JSON has it: names of documents are keywords too.
     function, request = getattr(onetoken, case["verb"]), case["request"]
     if "answer" in case:
-        assert function(**request) == case["answer"]
+        answer = function(**request)
+        assert answer == case["answer"]
+        assert_typed(answer, FUNCTIONS[case["verb"]])
     else:
         assert failure(function, **request) == case["error"]
 

@@ -3,6 +3,7 @@
 import pickle
 import sys
 import threading
+import time
 import traceback
 
 import pytest
@@ -37,20 +38,22 @@ class Text(str):
 class Liar:
     """Its methods are never called."""
 
-    def __getattr__(self, name):
-        raise AssertionError(name)
-
-    def __index__(self):
+    def called(self, *arguments):
+        CALLED.append(type(self))
         raise AssertionError
 
-    def __len__(self):
-        raise AssertionError
+    __getattr__ = __index__ = __int__ = __float__ = __bool__ = __len__ = __iter__ = __next__ = __str__ = __bytes__ = called
+    __getitem__ = __contains__ = __eq__ = __hash__ = __call__ = __fspath__ = __buffer__ = called
+    keys = values = items = get = encode = decode = called
 
-    def __iter__(self):
-        raise AssertionError
 
-    def __str__(self):
-        raise AssertionError
+CALLED = []
+LIARS = [
+    Liar(), type("LyingText", (Liar, str), {})("x"), type("LyingBytes", (Liar, bytes), {})(b"x"),
+    type("LyingInt", (Liar, int), {})(5), type("LyingFloat", (Liar, float), {})(1.5), type("LyingDict", (Liar, dict), {})(now=1),
+    type("LyingList", (Liar, list), {})("x"), type("LyingTuple", (Liar, tuple), {})("x"),
+    type("LyingArray", (Liar, bytearray), {})(b"x"),
+]
 
 
 def recursive():
@@ -71,8 +74,9 @@ VALUES = [
     None, True, 0, -1, 1 << 62, 1 << 64, 1 << 100_000, -(1 << 63), 1.5, float("nan"), float("inf"), 1j, "", "\0", "\ud800",
     "a\udfffb", "é" * 100, b"", b"\xff", bytearray(b"x"), memoryview(b"x"), [], (), {}, set(), [None], [[]], {1: 2},
     {"\ud800": 1}, {None: None}, {b"token": 1}, {"hex": "0"}, {"hex": "\ud800"}, {"base64url": None}, {"type": "time"},
-    {"type": {"x": 1}}, Ellipsis, object(), Liar(), Text("x"), int, len, sys, ["\ud800"], ["x"] * 1000, deep(1000),
+    {"type": {"x": 1}}, Ellipsis, object(), Text("x"), int, len, sys, ["\ud800"], ["x"] * 1000, deep(1000),
     {"now": "\ud800"}, {"now": 1, "ip": "\ud800"}, {"now": 1 << 64}, {"now": True}, {"now": 1.0}, *recursive(),
+    *LIARS, LIARS, *({"now": 1, "ip": liar, "asn": liar, "groups": [liar]} for liar in LIARS), *({"type": liar} for liar in LIARS),
 ]
 
 
@@ -86,6 +90,7 @@ def test_every_argument_may_be_anything(function):
             except onetoken.OnetokenError as error:
                 assert error.code != "panic", (name, value)
                 assert error.__cause__ is None and error.__context__ is None
+    assert not CALLED
 
 
 def test_required_arguments_are_named():
@@ -112,20 +117,23 @@ def test_what_is_recursive_or_deep_is_refused():
 @pytest.mark.parametrize("length", [2_000_000, 100_000_000])
 def test_long_texts_are_refused(length):
     long = "M" * length
-    for request in [
-        {"token": long, "secret": SECRET, "context": {"now": 1}},
-        {"token": TOKEN, "secret": long, "context": {"now": 1, "ip": long}},
-        {"token": TOKEN, "secret": SECRET, "context": {"now": 1}, "discharges": [long]},
-        {"token": TOKEN, "secret": SECRET, "context": {"now": 1}, "discharges": ["x"] * length},
-        {"token": TOKEN, "secret": SECRET, "context": {"now": 1, "groups": ("x",) * length}},
-        {"token": TOKEN, "secret": SECRET, "context": {"now": 1}, "nonsense": long},
-        {"token": long.encode(), "secret": SECRET, "context": {"now": 1}},
-        {"token": bytearray(long.encode()), "secret": SECRET, "context": {"now": 1}},
+    many = ["x"] * (length // 8)
+    for long_request in [
+        {"token": long},
+        {"secret": long, "context": {"now": 1, "ip": long}},
+        {"discharges": [long]},
+        {"discharges": many},
+        {"context": {"now": 1, "ip": "10.0.0", "groups": tuple(many)}},
+        {"token": long.encode()},
+        {"token": bytearray(long.encode())},
+        {"as": long},
     ]:
-        error = failure(onetoken.verify, **request)
+        error = failure(onetoken.verify, **{"token": TOKEN, "secret": SECRET, "context": {"now": 1}, **long_request})
         assert error["code"] in ("token_too_large", "invalid_argument", "bad_token")
         if length > 4 << 20:
             assert error == {"code": "token_too_large", "detail": {"limit": 4 << 20, "reason": "the request"}}
+    for nonsense in ({"nonsense": long}, {long: 1}):
+        assert failure(onetoken.needs, token=TOKEN, **nonsense)["code"] in ("token_too_large", "invalid_argument")
     assert failure(onetoken.needs, token="\ud800" * length)["code"] in ("token_too_large", "invalid_argument")
     assert failure(onetoken.needs, token="é" * (3 << 20))["code"] == "token_too_large"
 
@@ -253,7 +261,9 @@ def runs_meanwhile(call):
 
     def tick():
         nonlocal count
-        while not stop.wait(0.0):
+        while not stop.is_set():
+            # Releases the lock, and waits until it is free.
+            time.sleep(0.0001)
             count += 1
 
     interval = sys.getswitchinterval()
@@ -274,9 +284,10 @@ def runs_meanwhile(call):
         ticking.join()
 
 
-def test_long_work_releases_the_lock_and_short_work_keeps_it():
+def test_long_work_releases_the_lock_and_short_work_keeps_it(tmp_path):
     large, context = token_of(900_000), {"now": 1, "ip": "10.1.2.3"}
     assert runs_meanwhile(lambda: onetoken.verify(token=large, secret=SECRET, context=context))
     assert not runs_meanwhile(lambda: onetoken.verify(token=TOKEN, secret=SECRET, context=context))
-    authority = onetoken.Authority(store="memory:")
-    assert runs_meanwhile(lambda: [authority.void_temporary(subject="usr-u1") for _ in range(100)])
+    place = {"store": f"redb:{tmp_path}/store.redb", "keys": {"file": f"{tmp_path}/keys"}, "create": True}
+    with onetoken.Authority(**place) as authority:
+        assert runs_meanwhile(lambda: authority.void_temporary(subject="usr-u1"))

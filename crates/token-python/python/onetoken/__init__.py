@@ -15,6 +15,7 @@ identifiers are dicts whose names are those of `docs/EMBEDDING.md`. A request th
     onetoken.OnetokenError: token_caveat_unverified: index 0, caveat {'type': 'time', 'validUntil': 2000}, expired
 
 All functions can be called from many threads. A secret is bytes, or a dict with `hex` or `base64url`.
+`onetoken.documents` has the types of requests and answers, for annotations.
 """
 
 from ._error import OnetokenError

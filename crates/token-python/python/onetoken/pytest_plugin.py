@@ -48,7 +48,7 @@ def _assert_caveats(token, expected):
     if found != wanted:
         lines = [f"- {text}" for text in (wanted - found).elements()]
         lines += [f"+ {text}" for text in (found - wanted).elements()]
-        lines += [f"  {text}" for text in (wanted & found).elements()]
+        lines += [f"  {text}" for text in (found & wanted).elements()]
         raise AssertionError("\n".join(["the token has other caveats (- expected, + found):", *lines]))
 
 
