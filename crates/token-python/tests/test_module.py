@@ -2,6 +2,7 @@
 
 import doctest
 import inspect
+import sys
 import typing
 from pathlib import Path
 
@@ -32,6 +33,8 @@ def functions():
 
 @pytest.mark.parametrize("name, function, stub", list(functions()), ids=lambda it: it if isinstance(it, str) else "")
 def test_a_stub_has_the_signature_of_its_function(name, function, stub):
+    if name == "Authority" and sys.version_info < (3, 10):
+        pytest.skip("Python 3.9 shows no signature of such a class")
     found = inspect.signature(function).parameters.values()
     found = [it for it in found if it.name != "self"]
     assert all(it.kind is inspect.Parameter.KEYWORD_ONLY for it in found)
