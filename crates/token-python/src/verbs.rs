@@ -110,8 +110,8 @@ functions! {
     ///
     /// Returns a dict with `valid` (True), `identifier`, `subject`, `type`, `caveats` (texts) and `expiresAt`.
     ///
-    /// Raises OnetokenError: `token_invalid`, `token_caveat_unverified`, `token_caveat_unknown`, `token_session_invalid`
-    /// or `bad_token`.
+    /// Raises OnetokenError: `token_invalid`, `token_caveat_unverified`, `token_caveat_unknown`, `token_session_invalid`,
+    /// `bad_token`, or, with `as_`, `not_an_access_token`, `not_an_identity_token` or `not_an_invite_token`.
     verify "(*, token, context, secret=None, root_key=None, as_=None, supported=None, ignored=None, exact=None, discharges=None)"
         (token "token", context "context", secret "secret", root_key "rootKey", as_ "as", supported "supported",
             ignored "ignored", exact "exact", discharges "discharges");

@@ -1,5 +1,5 @@
 from types import TracebackType
-from typing import Dict, List, Literal, Sequence, Type, final
+from typing import List, Literal, Sequence, Type, final
 
 from .documents import (
     Caveat,
@@ -12,6 +12,7 @@ from .documents import (
     Document,
     Happened,
     Inspected,
+    Keys,
     Listed,
     Minted,
     Needed,
@@ -90,7 +91,7 @@ class Authority:
         cls,
         *,
         store: str,
-        keys: Dict[str, Octets] | None = None,
+        keys: Keys | None = None,
         create: bool | None = None,
         location: str | None = None,
         domain: str | None = None,

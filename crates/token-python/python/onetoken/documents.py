@@ -61,6 +61,12 @@ class Context(TypedDict, total=False):
     allowDataCaveats: bool | None
 
 
+class Keys(TypedDict, total=False):
+    file: str
+    variable: str
+    text: Octets
+
+
 class Inspected(TypedDict):
     verified: Literal[False]
     encoding: str
