@@ -48,9 +48,14 @@ def microseconds(call, number=500, rounds=200):
 
 def in_rust(program):
     """What the calls of the Rust libraries take, in microseconds, by their names."""
-    shown = subprocess.run([program], check=True, capture_output=True, text=True).stdout
-    rows = (line.rsplit(maxsplit=3) for line in shown.splitlines() if "caveats" in line)
-    return {name: float(rust) / 1000 for name, rust, _, _ in rows}
+    least = {}
+    for _ in range(5):
+        shown = subprocess.run([program], check=True, capture_output=True, text=True).stdout
+        for line in shown.splitlines():
+            if "caveats" in line:
+                name, rust, _, _ = line.rsplit(maxsplit=3)
+                least[name] = min(least.get(name, float("inf")), float(rust) / 1000)
+    return least
 
 
 def refused(**request):
