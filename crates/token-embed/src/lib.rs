@@ -68,3 +68,5 @@ pub use pure::{
 pub use request::{Answer, Request, VERBS, answer_json, call};
 #[cfg(feature = "keys")]
 pub use seal::{Open, Opened, Seal, Sealed};
+/// What [`Verified::stated`] returns.
+pub use token_core::{IdentifierV2, TokenType};

@@ -4,7 +4,7 @@ mod verify;
 
 use alloc::{string::String, vec::Vec};
 
-use serde::{Deserialize, Serialize, Serializer};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use token_core::{
     DecodeOptions, Encoding, Format, IdentifierV2, Inspection, Macaroon, Predicate, Spelling, Token,
     UnixTime, inspect,
@@ -14,7 +14,8 @@ pub use self::verify::{Preflight, Preflighted, Verified, Verify};
 pub use crate::token::Written;
 use crate::{
     error::Error,
-    text::{Condition, Given, Octets, Text, root_key},
+    json::unreadable,
+    text::{Condition, Given, Octets, Text, object, root_key},
     token::{self, attenuate, damaged, read},
 };
 
@@ -65,6 +66,16 @@ pub struct Confine<'a> {
     token: Text<'a>,
     #[serde(borrow)]
     caveats: Vec<Condition<'a>>,
+}
+
+impl<'a> Confine<'a> {
+    /// Reads the request as [`Request::read`](crate::Request::read) does.
+    ///
+    /// # Errors
+    /// [`Code::InvalidArgument`](crate::Code::InvalidArgument); the error shows no value of the request.
+    pub fn read<D: Deserializer<'a>>(from: D) -> Result<Self, Error> {
+        object(from).map_err(|error| unreadable(&error))
+    }
 }
 
 impl Confine<'_> {

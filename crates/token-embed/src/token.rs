@@ -29,6 +29,14 @@ impl From<String> for Written {
     }
 }
 
+impl Written {
+    /// Returns the text of the token.
+    #[must_use]
+    pub fn into_token(self) -> String {
+        self.token
+    }
+}
+
 /// Reads the text of a token. Refuses an identifier that begins as version 2 and is none.
 pub(crate) fn read(text: &str) -> Result<(Macaroon, Spelling), Error> {
     let options = DecodeOptions::default();

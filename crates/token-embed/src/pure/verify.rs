@@ -3,16 +3,18 @@
 use alloc::vec::Vec;
 
 use serde::{
-    Deserialize, Serialize, Serializer,
+    Deserialize, Deserializer, Serialize, Serializer,
     ser::{SerializeMap as _, SerializeStruct as _},
 };
 use token_core::{
-    Bytes, CaveatTypes, Identifier, Macaroon, Predicate, Stamp, UnixTime, Verifier, VerifyError,
+    Bytes, Caveat, CaveatTypes, Identifier, IdentifierV2, Macaroon, Predicate, Stamp, UnixTime, Verifier,
+    VerifyError,
 };
 
 use crate::{
     error::Error,
     facts::{Facts, Use, types},
+    json::unreadable,
     text::{Octets, Text, object, root_key},
     token::{Texts, read},
 };
@@ -69,7 +71,27 @@ impl Verified {
         &self.macaroon
     }
 
-    /// Returns when it expires.
+    /// Returns the identifier.
+    #[must_use]
+    pub fn identifier(&self) -> &[u8] {
+        self.macaroon.identifier()
+    }
+
+    /// Returns what an identifier of version 2 states; `None` for any other.
+    #[must_use]
+    pub fn stated(&self) -> Option<IdentifierV2<&str>> {
+        Identifier::read(self.identifier()).ok()?.v2().copied()
+    }
+
+    /// Returns the texts of the token's own caveats.
+    pub fn caveats(&self) -> impl Iterator<Item = &[u8]> {
+        self.macaroon.caveats().filter_map(|caveat| match caveat {
+            Caveat::FirstParty { predicate } => Some(predicate),
+            Caveat::ThirdParty { .. } => None,
+        })
+    }
+
+    /// Returns the time from which on the token is not valid.
     #[must_use]
     pub const fn expires_at(&self) -> Option<UnixTime> {
         self.expires_at
@@ -78,12 +100,10 @@ impl Verified {
 
 impl Serialize for Verified {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let identifier = self.macaroon.identifier();
-        let stated = Identifier::read(identifier).ok();
-        let stated = stated.as_ref().and_then(|identifier| identifier.v2());
+        let stated = self.stated();
         let mut answer = serializer.serialize_struct("Verified", if self.has_caveats { 6 } else { 5 })?;
         answer.serialize_field("valid", &true)?;
-        answer.serialize_field("identifier", &Bytes(identifier))?;
+        answer.serialize_field("identifier", &Bytes(self.identifier()))?;
         answer.serialize_field("subject", &stated.map(|stated| stated.subject))?;
         answer.serialize_field("type", &stated.map(|stated| stated.token_type))?;
         if self.has_caveats {
@@ -91,6 +111,16 @@ impl Serialize for Verified {
         }
         answer.serialize_field("expiresAt", &self.expires_at.map(Stamp))?;
         answer.end()
+    }
+}
+
+impl<'a> Verify<'a> {
+    /// Reads the request as [`Request::read`](crate::Request::read) does.
+    ///
+    /// # Errors
+    /// [`Code::InvalidArgument`](crate::Code::InvalidArgument); the error shows no value of the request.
+    pub fn read<D: Deserializer<'a>>(from: D) -> Result<Self, Error> {
+        object(from).map_err(|error| unreadable(&error))
     }
 }
 
