@@ -11,8 +11,8 @@
 use std::{hint::black_box, time::Instant};
 
 use token_core::{
-    Context, DecodeOptions, Identifier, IdentifierV2, Macaroon, Persistence, RootKey, Subject, Token,
-    TokenType, UnixTime, Verifier,
+    Context, DecodeOptions, Identifier, IdentifierV2, Macaroon, Persistence, Predicate, RootKey, Subject,
+    Token, TokenType, UnixTime, Verifier,
 };
 use token_embed::{Request, call};
 
@@ -66,9 +66,7 @@ fn main() {
         let facts = if count == 1 { "" } else { ALL_FACTS };
         let request =
             format!(r#"{{"token":"{text}","secret":"{SECRET}","context":{{{facts}"now":1700000000}}}}"#);
-        let rust = time(|| {
-            let key = RootKey::derive_any(black_box(SECRET.as_bytes()));
-            let (macaroon, _) = Macaroon::from_text(black_box(&text), &options).unwrap();
+        let context = || {
             let mut context = Context::at(UnixTime::from_secs(1_700_000_000));
             if count > 1 {
                 context.peer_ip = Some([172, 98, 11, 23].into());
@@ -80,6 +78,12 @@ fn main() {
                 context.service = Some("ozw-onezone".parse().unwrap());
                 context.consumer_groups = Some(vec!["g1".to_owned()]);
             }
+            context
+        };
+        let rust = time(|| {
+            let key = RootKey::derive_any(black_box(SECRET.as_bytes()));
+            let (macaroon, _) = Macaroon::from_text(black_box(&text), &options).unwrap();
+            let context = context();
             let verified = Verifier::new(&context).verify(&macaroon, &key).unwrap();
             black_box((verified.subject(), verified.token_type(), verified.expires_at()));
         });
@@ -123,5 +127,37 @@ fn main() {
         });
         let json = time(|| drop(black_box(call("inspect", black_box(request.as_bytes())).unwrap())));
         row(&format!("inspect, {count} caveats"), rust, json);
+
+        let rust = time(|| {
+            let (macaroon, _) = Macaroon::from_text(black_box(&text), &options).unwrap();
+            black_box(macaroon.needs());
+        });
+        let json = time(|| drop(black_box(call("needs", black_box(request.as_bytes())).unwrap())));
+        row(&format!("needs, {count} caveats"), rust, json);
+
+        let request = format!(r#"{{"token":"{text}","context":{{{facts}"now":1700000000}}}}"#);
+        let rust = time(|| {
+            let (macaroon, _) = Macaroon::from_text(black_box(&text), &options).unwrap();
+            let context = context();
+            black_box(Verifier::new(&context).preflight(&macaroon));
+        });
+        let json = time(|| drop(black_box(call("preflight", black_box(request.as_bytes())).unwrap())));
+        row(&format!("preflight, {count} caveats"), rust, json);
+
+        let request = format!(r#"{{"root":"{text}","discharge":"{text}"}}"#);
+        let rust = time(|| {
+            let (root, _) = Macaroon::from_text(black_box(&text), &options).unwrap();
+            let (discharge, spelling) = Macaroon::from_text(black_box(&text), &options).unwrap();
+            drop(black_box(root.bind_discharge(&discharge).spell(spelling).unwrap()));
+        });
+        let json = time(|| drop(black_box(call("bind", black_box(request.as_bytes())).unwrap())));
+        row(&format!("bind, {count} caveats"), rust, json);
     }
+    let request = r#"{"text":"time < 8374891234"}"#;
+    let rust = time(|| {
+        let caveat = Predicate::read(black_box(b"time < 8374891234")).unwrap();
+        drop(black_box(caveat.to_string()));
+    });
+    let json = time(|| drop(black_box(call("caveat", black_box(request.as_bytes())).unwrap())));
+    row("caveat, 1 caveats", rust, json);
 }
