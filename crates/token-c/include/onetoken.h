@@ -2,7 +2,8 @@
  * @file onetoken.h
  * @brief Mints, verifies and inspects the macaroon tokens of Onedata.
  *
- * Each verb is a function that takes a request and gives an answer, both JSON in UTF-8:
+ * Each verb is a function that takes a request and gives an answer, both JSON in UTF-8. Two of them also take structs:
+ * onetoken_verify_typed() and onetoken_confine_typed().
  *
  * @code
  * onetoken_buf answer = ONETOKEN_BUF_INIT;
@@ -33,6 +34,7 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -213,6 +215,126 @@ ONETOKEN_API onetoken_status onetoken_open(const char *request, size_t len, onet
  * Answer: `package`, `abi`, `formats`.
  */
 ONETOKEN_API onetoken_status onetoken_version(const char *request, size_t len, onetoken_buf *answer) ONETOKEN_MUST_CHECK;
+
+/** @} */
+
+/**
+ * @name Without JSON
+ * `verify` and `confine` once more, by structs, for programs to which writing and reading JSON takes too long. They judge
+ * as onetoken_verify() and onetoken_confine() do, and give the same errors, as documents in the buffer.
+ *
+ * Zero a struct and set its `size` to its sizeof. What is zero is absent. Later versions of the library append members, and
+ * take the smaller structs of programs that were compiled with this one.
+ *
+ * @code
+ * onetoken_confine_request request = {.size = sizeof request, .token = onetoken_text(token)};
+ * onetoken_slice caveats[] = {onetoken_text("interface = rest")};
+ * request.caveats = (onetoken_slices){caveats, 1};
+ * if (onetoken_confine_typed(&request, &answer) == ONETOKEN_OK) puts((const char *)answer.data);
+ * @endcode
+ * @{ */
+
+/**
+ * @brief Bytes. Absent if `data` is NULL; empty if only `len` is 0.
+ *
+ * In a request the caller owns them, and the library only reads them. Together they may have 4 MiB. In an answer they lie in
+ * the buffer, and a NUL follows them.
+ */
+typedef struct onetoken_slice {
+  const char *data;
+  size_t len;
+} onetoken_slice;
+
+/** A list of texts or bytes. Absent if `data` is NULL; empty if only `len` is 0. */
+typedef struct onetoken_slices {
+  const onetoken_slice *data;
+  size_t len;
+} onetoken_slices;
+
+/** Returns the text without its NUL; what is absent, for NULL. */
+static inline onetoken_slice onetoken_text(const char *text) {
+  onetoken_slice slice;
+  slice.data = text;
+  slice.len = text == NULL ? 0 : strlen(text);
+  return slice;
+}
+
+/** The request of onetoken_verify_typed(): the members of `verify` and of its `context`. */
+typedef struct onetoken_verify_request {
+  /** sizeof(onetoken_verify_request) */
+  size_t size;
+  onetoken_slice token;
+  /** Bytes. Either this or `root_key`. */
+  onetoken_slice secret;
+  /** 32 bytes. */
+  onetoken_slice root_key;
+  /** `access`, `identity` or `invite`. */
+  onetoken_slice as;
+  /** Types of caveats, such as `time` or `geo.country`. */
+  onetoken_slices supported;
+  onetoken_slices ignored;
+  /** Caveats that hold, as bytes. */
+  onetoken_slices exact;
+  onetoken_slices discharges;
+  /** Unix seconds. Needed: 0 is refused, as it is absent. */
+  uint64_t now;
+  onetoken_slice ip;
+  onetoken_slice country;
+  onetoken_slices regions;
+  onetoken_slice service;
+  /** `usr-ID`, `prv-ID`, `grp-ID` or `nobody`. */
+  onetoken_slice consumer;
+  /** Ids. An empty list says that the consumer is in no group; an absent one, that this is not known. */
+  onetoken_slices groups;
+  onetoken_slice interface;
+  /** An id, or `any`. */
+  onetoken_slice session;
+  onetoken_slice scope;
+  uint32_t asn;
+  /** Any number but 0 allows them. */
+  uint32_t allow_data_caveats;
+} onetoken_verify_request;
+
+/** The answer of onetoken_verify_typed(). Its slices are valid until the buffer is freed. */
+typedef struct onetoken_verified {
+  /** sizeof(onetoken_verified) */
+  size_t size;
+  onetoken_slice identifier;
+  /** Whom the token acts for or invites for, such as `usr-ID`. With the next three, absent unless the identifier says so. */
+  onetoken_slice subject;
+  /** `access`, `identity`, or the type of the invitation, such as `supportSpace`. */
+  onetoken_slice type;
+  /** The session that an access token is bound to. */
+  onetoken_slice session;
+  /** The id of what an invitation is for. */
+  onetoken_slice target;
+  /** The texts of the token's own caveats. */
+  onetoken_slices caveats;
+  /** Unix seconds, from which on the token is not valid; 0 if it does not expire. */
+  uint64_t expires_at;
+} onetoken_verified;
+
+/** The request of onetoken_confine_typed(). */
+typedef struct onetoken_confine_request {
+  /** sizeof(onetoken_confine_request) */
+  size_t size;
+  onetoken_slice token;
+  /** Texts or bytes. Needed, but may be empty. */
+  onetoken_slices caveats;
+} onetoken_confine_request;
+
+/**
+ * @brief Verifies a token, as onetoken_verify().
+ *
+ * `*verified` is zeroed but for its size, and filled on success. Its slices point into the buffer, which has nothing else to
+ * read then; on error the buffer has the document of the error.
+ */
+ONETOKEN_API onetoken_status onetoken_verify_typed(const onetoken_verify_request *request, onetoken_verified *verified, onetoken_buf *answer) ONETOKEN_MUST_CHECK;
+
+/**
+ * @brief Appends caveats to a token, as onetoken_confine(). The answer is the text of the token, not JSON.
+ */
+ONETOKEN_API onetoken_status onetoken_confine_typed(const onetoken_confine_request *request, onetoken_buf *answer) ONETOKEN_MUST_CHECK;
 
 /** @} */
 

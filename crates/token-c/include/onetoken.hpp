@@ -7,8 +7,8 @@
  * std::cout << answer.c_str();
  * @endcode
  *
- * Each verb takes the request as JSON and returns the answer as JSON, or throws onetoken::error. onetoken.h describes the
- * verbs. Every function may be called from any thread.
+ * Each verb takes the request as JSON and returns the answer as JSON, or throws onetoken::error; onetoken::verified and
+ * onetoken::confine_typed() take structs. onetoken.h describes the verbs. Every function may be called from any thread.
  */
 #ifndef ONETOKEN_HPP
 #define ONETOKEN_HPP
@@ -75,8 +75,17 @@ class answer {
    */
   template <typename Function>
   static answer of(Function function, const std::string &request) {
+    return from([&](onetoken_buf *buf) { return function(request.data(), request.size(), buf); });
+  }
+
+  /**
+   * @brief Takes what a call puts into a buffer.
+   * @throws error
+   */
+  template <typename Call>
+  static answer from(Call call) {
     answer result;
-    const onetoken_status status = function(request.data(), request.size(), &result.buf_);
+    const onetoken_status status = call(&result.buf_);
     if (status != ONETOKEN_OK) {
       throw error(status, result.str());
     }
@@ -101,6 +110,54 @@ inline answer bind(const std::string &request) { return answer::of(onetoken_bind
 inline answer seal(const std::string &request) { return answer::of(onetoken_seal, request); }
 inline answer open(const std::string &request) { return answer::of(onetoken_open, request); }
 inline answer version(const std::string &request = "{}") { return answer::of(onetoken_version, request); }
+/** @} */
+
+/** @name Without JSON
+ * Requests by structs, as in onetoken.h: `onetoken_verify_request request{}; request.size = sizeof request;`
+ * @{ */
+
+/** Returns a slice of the text, which has to live until the call. */
+inline onetoken_slice slice(const std::string &text) noexcept { return {text.data(), text.size()}; }
+onetoken_slice slice(std::string &&) = delete;
+/** Returns a slice of the text without its NUL. */
+inline onetoken_slice slice(const char *text) noexcept { return onetoken_text(text); }
+
+/** @brief What onetoken_verify_typed() found. Can be moved, not copied; a moved one is empty. */
+class verified {
+ public:
+  /** Verifies a token. @throws error */
+  explicit verified(const onetoken_verify_request &request) : found_() {
+    found_.size = sizeof found_;
+    memory_ = answer::from([&](onetoken_buf *buf) { return onetoken_verify_typed(&request, &found_, buf); });
+  }
+  verified(verified &&other) noexcept : memory_(std::move(other.memory_)), found_(other.found_) {
+    other.found_ = onetoken_verified();
+  }
+  verified &operator=(verified &&other) noexcept {
+    if (this != &other) {
+      memory_ = std::move(other.memory_);
+      found_ = other.found_;
+      other.found_ = onetoken_verified();
+    }
+    return *this;
+  }
+  verified(const verified &) = delete;
+  verified &operator=(const verified &) = delete;
+  ~verified() = default;
+
+  /** Gives the members. Their slices are valid as long as this. */
+  const onetoken_verified &operator*() const noexcept { return found_; }
+  const onetoken_verified *operator->() const noexcept { return &found_; }
+
+ private:
+  answer memory_;
+  onetoken_verified found_;
+};
+
+/** Appends caveats to a token. The answer is the text of the token. @throws error */
+inline answer confine_typed(const onetoken_confine_request &request) {
+  return answer::from([&](onetoken_buf *buf) { return onetoken_confine_typed(&request, buf); });
+}
 /** @} */
 
 /**

@@ -13,25 +13,34 @@ use token_embed::{Code, Error, MAX_REQUEST};
 
 use crate::{buffer::Buf, status::Status};
 
-/// Answers a request into an empty buffer: with the answer, or with the document of the error.
+/// Answers a request in JSON into an empty buffer.
 ///
 /// # Safety
-/// `request` is NULL or points to `len` bytes. `into` is NULL or points to a buffer that no other thread uses.
+/// As for [`fill`]. `request` is NULL or points to `len` bytes.
 pub(crate) unsafe fn answer(
     request: *const c_char,
     len: usize,
     into: *mut Buf,
     verb: impl FnOnce(&[u8]) -> Result<Vec<u8>, Error>,
 ) -> Status {
+    // SAFETY: the caller promises NULL or this many bytes.
+    let request = unsafe { bytes(request, len) };
+    // SAFETY: what it asks for, the caller promises.
+    unsafe { fill(into, || request.and_then(verb)) }
+}
+
+/// Fills an empty buffer with an answer, or with the document of the error.
+///
+/// # Safety
+/// `into` is NULL or points to a buffer that no other thread uses.
+pub(crate) unsafe fn fill(into: *mut Buf, work: impl FnOnce() -> Result<Vec<u8>, Error>) -> Status {
     // SAFETY: the caller promises NULL or a buffer of its own.
     let Some(into) = (unsafe { into.as_mut() }) else { return Code::InvalidArgument.into() };
     if !into.is_empty() {
         // Its bytes would be lost.
         return Code::InvalidArgument.into();
     }
-    // SAFETY: the caller promises NULL or this many bytes.
-    let request = unsafe { bytes(request, len) };
-    let outcome = guarded(|| match request.and_then(verb) {
+    let outcome = guarded(|| match work() {
         Ok(answer) => (Status::OK, answer),
         Err(error) => failed(&error),
     });

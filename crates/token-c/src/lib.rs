@@ -11,7 +11,9 @@ compile_error!("a panic has to unwind, or it ends the program that uses the libr
 mod authority;
 mod boundary;
 mod buffer;
+mod slice;
 mod status;
+mod typed;
 mod verbs;
 
 #[cfg(test)]

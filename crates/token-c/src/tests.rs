@@ -1,11 +1,21 @@
 //! The header, the list of symbols and the code are one.
+#![allow(clippy::arithmetic_side_effects, reason = "a test may panic")]
 
 use std::{collections::BTreeMap, ffi::c_char, mem::offset_of};
 
 use serde_json::Value;
 use token_embed::{ABI, ERRORS_JSON, authority::Authority};
 
-use crate::{authority, buffer, buffer::Buf, status, status::Status, verbs};
+use crate::{
+    authority, buffer,
+    buffer::Buf,
+    slice::{Slice, Slices},
+    status,
+    status::Status,
+    typed,
+    typed::{ConfineRequest, Verified, VerifyRequest},
+    verbs,
+};
 
 const HEADER: &str = include_str!("../include/onetoken.h");
 const SYMBOLS: &str = include_str!("../symbols.txt");
@@ -22,6 +32,13 @@ macro_rules! in_c {
 in_c! {
     () = "void",
     u32 = "uint32_t",
+    u64 = "uint64_t",
+    Slice = "onetoken_slice",
+    Slices = "onetoken_slices",
+    *const Slice = "const onetoken_slice *",
+    *const VerifyRequest = "const onetoken_verify_request *",
+    *const ConfineRequest = "const onetoken_confine_request *",
+    *mut Verified = "onetoken_verified *",
     usize = "size_t",
     Status = "onetoken_status",
     *const c_char = "const char *",
@@ -52,13 +69,16 @@ signatures! {
     extern "C" fn() -> R: ,
     extern "C" fn(A) -> R: A,
     unsafe extern "C" fn(A) -> R: A,
+    unsafe extern "C" fn(A, B) -> R: A B,
     unsafe extern "C" fn(A, B, C) -> R: A B C,
     unsafe extern "C" fn(A, B, C, D) -> R: A B C D,
 }
 
 /// The functions of the code.
 fn code() -> BTreeMap<String, String> {
-    let own: [(&str, &dyn Signature); 5] = [
+    let own: [(&str, &dyn Signature); 7] = [
+        ("onetoken_verify_typed", &(typed::onetoken_verify_typed as unsafe extern "C" fn(_, _, _) -> _)),
+        ("onetoken_confine_typed", &(typed::onetoken_confine_typed as unsafe extern "C" fn(_, _) -> _)),
         ("onetoken_buf_free", &(buffer::onetoken_buf_free as unsafe extern "C" fn(_) -> _)),
         ("onetoken_status_name", &(status::onetoken_status_name as extern "C" fn(_) -> _)),
         ("onetoken_abi_version", &(status::onetoken_abi_version as extern "C" fn() -> _)),
@@ -95,7 +115,8 @@ fn header() -> BTreeMap<String, String> {
 /// Cuts `const char *name` into the type and the name.
 fn typed(text: &str) -> (&str, &str) {
     let at = text.rfind(|it: char| it != '_' && !it.is_ascii_alphanumeric()).unwrap() + 1;
-    (text[..at].trim_end(), &text[at..])
+    let (head, name) = text.split_at(at);
+    (head.trim_end(), name)
 }
 
 #[test]
@@ -123,16 +144,70 @@ fn every_verb_has_a_function() {
     }
 }
 
+/// The members of a struct of the header, with their types.
+fn members(name: &str) -> Vec<(&'static str, &'static str)> {
+    let body =
+        HEADER.split_once(&format!("typedef struct {name} {{")).unwrap().1.split_once("\n}").unwrap().0;
+    let lines = body.lines().map(str::trim).filter_map(|line| line.strip_suffix(';'));
+    lines.map(typed).collect()
+}
+
+/// Checks that a struct has the members of the header, in their order, at the places where C puts them.
+macro_rules! is_laid_out {
+    ($type:ident = $name:literal { $($member:ident: $as:ty,)+ }) => {
+        let mut end = 0;
+        $(
+            end = usize::next_multiple_of(end, align_of::<$as>());
+            assert_eq!(offset_of!($type, $member), end, "{}", stringify!($member));
+            end += size_of::<$as>();
+        )+
+        assert_eq!(size_of::<$type>(), end.next_multiple_of(align_of::<$type>()));
+        let expected = [$((<$as>::NAME, stringify!($member).trim_start_matches("r#"))),+];
+        assert_eq!(members($name), expected);
+        // That the members have these types.
+        let _ = |it: &$type| { $(let _: &$as = &it.$member;)+ };
+    };
+}
+
 #[test]
-fn the_buffer_is_laid_out_as_declared() {
-    let members = HEADER.split_once("typedef struct onetoken_buf {").unwrap().1.split_once('}').unwrap().0;
-    let members: Vec<_> = members.split(';').filter_map(|it| it.split("*/").last()).map(str::trim).collect();
-    assert_eq!(members, ["uint8_t *data", "size_t len", "size_t capacity", ""]);
-    let word = size_of::<usize>();
-    assert_eq!(
-        [offset_of!(Buf, data), offset_of!(Buf, len), offset_of!(Buf, capacity), size_of::<Buf>()],
-        [0, word, 2 * word, 3 * word]
-    );
+fn the_structs_are_laid_out_as_declared() {
+    is_laid_out!(Buf = "onetoken_buf" { data: *mut u8, len: usize, capacity: usize, });
+    is_laid_out!(Slice = "onetoken_slice" { data: *const c_char, len: usize, });
+    is_laid_out!(Slices = "onetoken_slices" { data: *const Slice, len: usize, });
+    is_laid_out!(VerifyRequest = "onetoken_verify_request" {
+        size: usize,
+        token: Slice,
+        secret: Slice,
+        root_key: Slice,
+        r#as: Slice,
+        supported: Slices,
+        ignored: Slices,
+        exact: Slices,
+        discharges: Slices,
+        now: u64,
+        ip: Slice,
+        country: Slice,
+        regions: Slices,
+        service: Slice,
+        consumer: Slice,
+        groups: Slices,
+        interface: Slice,
+        session: Slice,
+        scope: Slice,
+        asn: u32,
+        allow_data_caveats: u32,
+    });
+    is_laid_out!(ConfineRequest = "onetoken_confine_request" { size: usize, token: Slice, caveats: Slices, });
+    is_laid_out!(Verified = "onetoken_verified" {
+        size: usize,
+        identifier: Slice,
+        subject: Slice,
+        r#type: Slice,
+        session: Slice,
+        target: Slice,
+        caveats: Slices,
+        expires_at: u64,
+    });
     assert_eq!(size_of::<Status>(), 4);
     assert!(HEADER.contains("typedef int32_t onetoken_status;"));
 }

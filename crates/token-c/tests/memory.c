@@ -36,6 +36,23 @@ void free(void *memory) {
   __libc_free(memory);
 }
 
+/* Calls by structs, as verbs whose request is the time, or a caveat. */
+static onetoken_status verify_typed(const char *now, size_t len, onetoken_buf *answer) {
+  (void)len;
+  onetoken_verify_request request = sample_request((uint64_t)atol(now));
+  onetoken_verified verified;
+  memset(&verified, 0, sizeof verified);
+  verified.size = sizeof verified;
+  onetoken_status status = onetoken_verify_typed(&request, &verified, answer);
+  return status != ONETOKEN_OK || is_sample(&verified) ? status : -1;
+}
+
+static onetoken_status confine_typed(const char *caveat, size_t len, onetoken_buf *answer) {
+  const onetoken_slice caveats = {caveat, len};
+  onetoken_confine_request request = {sizeof request, onetoken_text(SAMPLE_TOKEN), {&caveats, 1}};
+  return onetoken_confine_typed(&request, answer);
+}
+
 static const struct {
   onetoken_verb verb;
   const char *request;
@@ -44,6 +61,8 @@ static const struct {
              {onetoken_mint, SAMPLE_MINT, SAMPLE_MINTED},         {onetoken_confine, SAMPLE_CONFINE, NULL},
              {onetoken_inspect, SAMPLE_INSPECT, NULL},            {onetoken_inspect, "{\"token\":\"M\"}", NULL},
              {onetoken_needs, SAMPLE_INSPECT, NULL},              {onetoken_caveat, "{\"text\":\"time < 5\"}", NULL},
+             {verify_typed, "1000", NULL},                        {verify_typed, "2000", SAMPLE_EXPIRED},
+             {confine_typed, "ip = 10.0.0.1", NULL},              {confine_typed, "", NULL},
              {onetoken_version, "{}", NULL},                      {onetoken_verify, "{\"token\":", NULL}};
 #define CALL_COUNT (sizeof CALLS / sizeof CALLS[0])
 

@@ -2,6 +2,10 @@
 #ifndef SAMPLE_H
 #define SAMPLE_H
 
+#include <string.h>
+
+#include "onetoken.h"
+
 #define SAMPLE_SECRET "an example secret of 32 bytes or more"
 /* time < 2000 */
 #define SAMPLE_TOKEN                                                                             \
@@ -21,5 +25,23 @@
   "{\"code\":\"token_caveat_unverified\",\"detail\":{\"index\":0,\"caveat\":{\"type\":\"time\",\"validUntil\":2000}," \
   "\"reason\":\"expired\"}}"
 #define SAMPLE_MINTED "{\"token\":\"" SAMPLE_TOKEN "\"}"
+
+/* SAMPLE_VERIFY and SAMPLE_LATE by structs. */
+static onetoken_verify_request sample_request(uint64_t now) {
+  onetoken_verify_request request;
+  memset(&request, 0, sizeof request);
+  request.size = sizeof request;
+  request.token = onetoken_text(SAMPLE_TOKEN);
+  request.secret = onetoken_text(SAMPLE_SECRET);
+  request.now = now;
+  return request;
+}
+
+/* Whether this is what SAMPLE_VERIFIED says. */
+static int is_sample(const onetoken_verified *verified) {
+  return verified->expires_at == 2000 && verified->identifier.len == 3 && strcmp(verified->identifier.data, "id1") == 0 &&
+         verified->caveats.len == 1 && verified->caveats.data[0].len == 11 &&
+         strcmp(verified->caveats.data[0].data, "time < 2000") == 0 && verified->type.data == NULL;
+}
 
 #endif

@@ -1,6 +1,7 @@
 // onetoken.hpp: the table of cases through exceptions, and who owns an answer: shell DIRECTORY
 #include "onetoken.hpp"
 
+#include <cstdint>
 #include <functional>
 #include <map>
 #include <thread>
@@ -21,6 +22,11 @@ static_assert(!std::is_copy_constructible<onetoken::authority>::value && !std::i
 static_assert(std::is_nothrow_move_constructible<onetoken::authority>::value &&
                   std::is_nothrow_move_assignable<onetoken::authority>::value,
               "an authority can be moved");
+static_assert(!std::is_copy_constructible<onetoken::verified>::value && !std::is_copy_assignable<onetoken::verified>::value,
+              "what was verified has one owner");
+static_assert(std::is_nothrow_move_constructible<onetoken::verified>::value &&
+                  std::is_nothrow_move_assignable<onetoken::verified>::value,
+              "what was verified can be moved");
 static_assert(std::is_nothrow_copy_constructible<onetoken::error>::value, "an exception can be copied");
 
 namespace {
@@ -72,6 +78,34 @@ void ownership() {
   std::vector<onetoken::answer> many;
   for (int at = 0; at < 100; at++) many.push_back(onetoken::inspect(SAMPLE_INSPECT));
   CHECK(many.front().str() == many.back().str(), "%s", many.front().c_str());
+}
+
+onetoken_verify_request at(std::uint64_t now) { return sample_request(now); }
+
+void by_structs() {
+  onetoken::verified first(at(1000));
+  CHECK(is_sample(&*first), "%s", first->identifier.data);
+  onetoken::verified second = std::move(first);
+  CHECK(is_sample(&*second) && first->identifier.data == nullptr && first->caveats.len == 0, "moved");
+  first = std::move(second);
+  CHECK(is_sample(&*first) && second->identifier.data == nullptr, "moved back");
+  onetoken::verified &same = first;
+  first = std::move(same);
+  CHECK(is_sample(&*first), "moved to itself");
+  try {
+    onetoken::verified late(at(2000));
+    CHECK(false, "verified too late");
+  } catch (const onetoken::error &error) {
+    CHECK(error.status() == ONETOKEN_TOKEN_CAVEAT_UNVERIFIED && std::string(error.what()) == SAMPLE_EXPIRED, "%s", error.what());
+  }
+  const std::string token = SAMPLE_TOKEN, text = "interface = rest";
+  const onetoken_slice caveat = onetoken::slice(text);
+  onetoken_confine_request request{};
+  request.size = sizeof request;
+  request.token = onetoken::slice(token);
+  request.caveats = {&caveat, 1};
+  const std::string confined = onetoken::confine_typed(request).str();
+  CHECK(onetoken::confine(SAMPLE_CONFINE).str() == R"({"token":")" + confined + "\"}", "%s", confined.c_str());
 }
 
 onetoken_status status_of(const std::function<void()> &call) {
@@ -145,6 +179,7 @@ int main(int argc, char **argv) {
   if (argc != 2) return 2;
   cases(json_load(argv[1], "cases.json"));
   ownership();
+  by_structs();
   authorities();
   in_threads();
   return report("shell");
