@@ -68,11 +68,16 @@ pub(crate) struct Texts<'a>(pub(crate) &'a Macaroon);
 
 impl Serialize for Texts<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_seq(self.0.caveats().filter_map(|caveat| match caveat {
-            Caveat::FirstParty { predicate } => Some(Bytes(predicate)),
-            Caveat::ThirdParty { .. } => None,
-        }))
+        serializer.collect_seq(own_caveats(self.0).map(Bytes))
     }
+}
+
+/// Returns the texts of a token's own caveats.
+pub(crate) fn own_caveats(macaroon: &Macaroon) -> impl Iterator<Item = &[u8]> {
+    macaroon.caveats().filter_map(|caveat| match caveat {
+        Caveat::FirstParty { predicate } => Some(predicate),
+        Caveat::ThirdParty { .. } => None,
+    })
 }
 
 /// Writes a token, unless it would exceed what its readers read.

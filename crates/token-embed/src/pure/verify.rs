@@ -7,8 +7,7 @@ use serde::{
     ser::{SerializeMap as _, SerializeStruct as _},
 };
 use token_core::{
-    Bytes, Caveat, CaveatTypes, Identifier, IdentifierV2, Macaroon, Predicate, Stamp, UnixTime, Verifier,
-    VerifyError,
+    Bytes, CaveatTypes, Identifier, IdentifierV2, Macaroon, Predicate, Stamp, UnixTime, Verifier, VerifyError,
 };
 
 use crate::{
@@ -16,7 +15,7 @@ use crate::{
     facts::{Facts, Use, types},
     json::unreadable,
     text::{Octets, Text, object, root_key},
-    token::{Texts, read},
+    token::{Texts, own_caveats, read},
 };
 
 /// `verify`: verifies a token by its secret or its root key and the facts of the request.
@@ -85,10 +84,7 @@ impl Verified {
 
     /// Returns the texts of the token's own caveats.
     pub fn caveats(&self) -> impl Iterator<Item = &[u8]> {
-        self.macaroon.caveats().filter_map(|caveat| match caveat {
-            Caveat::FirstParty { predicate } => Some(predicate),
-            Caveat::ThirdParty { .. } => None,
-        })
+        own_caveats(&self.macaroon)
     }
 
     /// Returns the time from which on the token is not valid.
