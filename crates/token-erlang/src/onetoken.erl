@@ -13,10 +13,9 @@
 %%                                   <<"index">> => 0,<<"reason">> => <<"expired">>}}}
 %% '''
 %%
-%% Every function may be called from any process. A request of more than 32 KiB, or 8 KiB for `inspect/1', is
-%% answered on a dirty CPU scheduler. One
-%% whose token is longer than 1 MiB, or that weighs more than 4 MiB, is refused unread; each item of a list or a map weighs
-%% 32 bytes beside its own.
+%% Every function may be called from any process. A request of more than 32 KiB, or 8 KiB for `inspect/1', is answered on a
+%% dirty CPU scheduler. One whose token is longer than 1 MiB, or that weighs more than 4 MiB, is refused unread; each item
+%% of a list or a map weighs 32 bytes beside its own.
 -module(onetoken).
 
 -export([inspect/1, confine/1, caveat/1, needs/1, preflight/1, mint/1, verify/1, bind/1, seal/1, open/1, version/0]).
@@ -91,8 +90,13 @@ version() ->
     call(<<"version">>, #{}).
 
 call(Verb, Request) ->
-    case onetoken_request:scheduler(Verb, Request) of
-        normal -> onetoken_nif:call(Verb, Request);
-        dirty -> onetoken_nif:call_dirty(Verb, Request);
-        Error -> Error
+    try
+        case onetoken_request:scheduler(Verb, Request) of
+            normal -> onetoken_nif:call(Verb, Request);
+            dirty -> onetoken_nif:call_dirty(Verb, Request);
+            Error -> Error
+        end
+    catch
+        % The stack trace of a function that is missing shows its arguments, and so the secret.
+        error:undef -> error(nif_not_loaded)
     end.

@@ -37,9 +37,12 @@ open(Request) ->
         {error, _} = Error ->
             Error;
         _ ->
-            case onetoken_nif:authority_open(Request, Kind =:= server) of
+            try onetoken_nif:authority_open(Request, Kind =:= server) of
                 {ok, Handle} -> {ok, {?MODULE, Kind, Handle}};
                 Error -> Error
+            catch
+                % The stack trace of a function that is missing shows its arguments, and so the keys.
+                error:undef -> error(nif_not_loaded)
             end
     end.
 
@@ -109,13 +112,28 @@ call({?MODULE, Kind, Handle}, Verb, Request) ->
     case onetoken_request:scheduler(Verb, Request) of
         {error, _} = Error -> Error;
         normal when Kind =:= server -> by_message(Handle, Verb, Request);
-        _ -> onetoken_nif:authority_call(Handle, Verb, Request)
-    end.
+        _ ->
+            try
+                onetoken_nif:authority_call(Handle, Verb, Request)
+            catch
+                error:badarg -> no_authority()
+            end
+    end;
+call(_, _, _) ->
+    no_authority().
 
 %% The message comes whatever happens: no call panics, and a store that is lost is an error.
 by_message(Handle, Verb, Request) ->
     Reference = make_ref(),
-    true = onetoken_nif:authority_send(Handle, Reference, Verb, Request),
-    receive
-        {onetoken, Reference, Answer} -> Answer
+    try onetoken_nif:authority_send(Handle, Reference, Verb, Request) of
+        true ->
+            receive
+                {onetoken, Reference, Answer} -> Answer
+            end
+    catch
+        error:badarg -> no_authority()
     end.
+
+%% An exception would show the request in its stack trace.
+no_authority() ->
+    {error, {invalid_argument, #{<<"member">> => <<"authority">>, <<"reason">> => <<"no authority of this node">>}}}.

@@ -136,6 +136,13 @@ great_and_wrong_requests_are_refused_test() ->
          || Wrong <- [[], x, #{x => y}, #{<<"token">> => [a | b]}, #{}]]
     end || Authority <- [memory(), memory_by_message()]].
 
+%% A wrong handle is an error, since the stack trace of an exception would show the token.
+what_is_no_authority_is_refused_test() ->
+    [?assertMatch({error, {invalid_argument, #{<<"member">> := <<"authority">>}}},
+        onetoken_authority:check(Wrong, #{<<"token">> => <<"hunter2">>}))
+     || Wrong <- [wrong, {ok, memory()}, {onetoken_authority, disk, make_ref()}, {onetoken_authority, server, make_ref()},
+            {onetoken_authority, server, self()}]].
+
 %% A killed caller is no harm.
 a_caller_may_die_test() ->
     Authority = memory_by_message(),

@@ -255,6 +255,21 @@ a_panic_is_an_error_and_the_node_lives_test_() ->
             Lines -- Panics)
     end}.
 
+%% In a node that lacks the library: no stack trace shows the request.
+without_the_library_no_secret_is_shown_test_() ->
+    {timeout, 120, fun() ->
+        Code = "Request = #{<<\"secret\">> => <<\"hunter2\">>, <<\"store\">> => <<\"memory:\">>}, "
+            "[io:format(\"~p~n\", [catch Module:Verb(Request)]) "
+            "|| {Module, Verb} <- [{onetoken, verify}, {onetoken_authority, open}]], halt().",
+        Ebin = filename:join(["build", "without", "ebin"]),
+        ok = filelib:ensure_dir(filename:join(Ebin, "x")),
+        [{ok, _} = file:copy(Beam, filename:join(Ebin, filename:basename(Beam))) || Beam <- filelib:wildcard("ebin/*.beam")],
+        Erl = filename:join([code:root_dir(), "bin", "erl"]),
+        Output = run(Erl, ["-noinput", "-pa", Ebin, "-eval", Code], [{env, [{"ERL_LIBS", false}]}]),
+        ?assertEqual(3, length(string:split(Output, "{nif_not_loaded,", all))),
+        ?assertEqual(nomatch, string:find(Output, "hunter2"))
+    end}.
+
 run(Command, Arguments, Options) ->
     Port = open_port({spawn_executable, Command}, [{args, Arguments}, exit_status, stderr_to_stdout | Options]),
     output(Port, []).
