@@ -212,7 +212,7 @@ facts(Text, Fields) ->
         {ok, Needs} ->
             Consumer = maps:get(consumer, Fields, undefined),
             Facts = #{
-                <<"now">> => maps:get(current_timestamp, Fields, 0),
+                <<"now">> => maps:get(current_timestamp, Fields, null),
                 <<"ip">> => ip(maps:get(ip, Fields)),
                 <<"interface">> => word(maps:get(interface, Fields, undefined)),
                 <<"service">> => service_text(maps:get(service, Fields, undefined)),
@@ -303,6 +303,8 @@ caveat_document({cv_data_objectid, Ids}) -> listed(cv_data_objectid, <<"whitelis
 listed(Type, Member, Value) ->
     #{<<"type">> => caveat_name(Type), Member => Value}.
 
+stated_caveat(#{<<"thirdParty">> := true, <<"identifier">> := Id}) ->
+    throw({error, {token_caveat_unknown, Id}});
 stated_caveat(#{<<"caveat">> := Document, <<"text">> := Text}) ->
     case Document of
         #{<<"type">> := <<"tokenType">>} -> throw({error, {token_caveat_unknown, Text}});

@@ -68,6 +68,20 @@ lookups_that_no_module_answers_are_missing_test() ->
     Token = onetoken_compat:construct(prototype(access()), ?SECRET, [{cv_asn, [5]}]),
     ?assertEqual({error, {token_caveat_unverified, {cv_asn, [5]}}}, onetoken_compat:verify(Token, ?SECRET, context())).
 
+%% A context without a time must not be one of the year 1970, in which no token has expired.
+a_time_that_is_missing_is_an_error_test() ->
+    Token = onetoken_compat:construct(prototype(access()), ?SECRET, [{cv_time, 2000}]),
+    Context = maps:remove(current_timestamp, with_lookups(context())),
+    ?assertError({error, {invalid_argument, #{<<"member">> := <<"context.now">>}}},
+        onetoken_compat:verify(Token, ?SECRET, Context)).
+
+%% Onedata has no third-party caveats; anyone can send a token that has one.
+a_third_party_caveat_is_unknown_test() ->
+    [#{<<"serialized">> := Text}] = [Case || #{<<"name">> := <<"discharge_chain_depth_16">>} = Case <-
+        documents:read("../token-test/vectors/macaroons.json")],
+    {ok, Token} = onetoken_compat:deserialize(Text),
+    ?assertThrow({error, {token_caveat_unknown, <<"d0">>}}, onetoken_compat:get_caveats(Token)).
+
 a_token_is_confined_test() ->
     Token = onetoken_compat:construct(prototype(access()), ?SECRET, []),
     {ok, Text} = onetoken_compat:serialize(Token),
