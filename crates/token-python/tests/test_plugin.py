@@ -55,6 +55,21 @@ def test_caveats_in_any_order_and_form(assert_caveats):
         assert_caveats("hello", [])
 
 
+def test_caveats_in_other_spellings_are_the_same(assert_caveats):
+    texts = ["ip = 10.0.0.1", "asn = 05"]
+    token = onetoken.mint(secret=SECRET, location="onezone", identifier="id1", caveats=texts)["token"]
+    documents = [{"type": "ip", "whitelist": ["10.0.0.1"]}, {"type": "asn", "whitelist": [5]}]
+    for same in (texts, ["ip = 10.0.0.1/32", "asn = 5"], documents):
+        assert_caveats(token, same)
+
+
+def test_a_caveat_of_a_third_party_is_shown(assert_caveats):
+    vectors = {it["name"]: it["serialized"] for it in read_json(VECTORS / "macaroons.json")}
+    token = vectors["readme_third_party_unbound_v1"]
+    with pytest.raises(AssertionError, match='\\+ {"identifier": .*, "thirdParty": true}'):
+        assert_caveats(token, ["account = 3735928559"])
+
+
 def test_the_difference_shows_bytes(assert_caveats):
     caveats = [b"\xff", {"base64url": "_g"}]
     token = onetoken.mint(secret=SECRET, location="onezone", identifier="id1", caveats=caveats, format="v2")["token"]
