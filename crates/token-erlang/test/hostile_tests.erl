@@ -14,65 +14,75 @@ token(Caveats) ->
 verify(Token) ->
     #{<<"token">> => Token, <<"secret">> => ?SECRET, <<"context">> => #{<<"now">> => 1000}}.
 
-what_is_too_long_is_refused_unread_test() ->
-    TooLong = {error, {token_too_large, #{<<"limit">> => 1048576}}},
-    Exact = binary:copy(<<"M">>, 1048576),
-    ?assertMatch({error, {bad_token, _}}, onetoken:verify(verify(Exact))),
-    [begin
-        Request = verify(binary:copy(<<"M">>, Length)),
-        ?assertEqual(TooLong, onetoken:verify(Request)),
-        ?assertEqual(TooLong, onetoken:needs(Request))
-    end || Length <- [1048577, 2000000, 100000000]],
-    % The limits that this application applies are those of the library.
-    ?assertEqual(TooLong, onetoken_nif:call_dirty(<<"needs">>, #{<<"token">> => <<Exact/binary, "M">>})).
+what_is_too_long_is_refused_unread_test_() ->
+    {timeout, 60, fun() ->
+        TooLong = {error, {token_too_large, #{<<"limit">> => 1048576}}},
+        Exact = binary:copy(<<"M">>, 1048576),
+        ?assertMatch({error, {bad_token, _}}, onetoken:verify(verify(Exact))),
+        [begin
+            Request = verify(binary:copy(<<"M">>, Length)),
+            ?assertEqual(TooLong, onetoken:verify(Request)),
+            ?assertEqual(TooLong, onetoken:needs(Request))
+        end || Length <- [1048577, 2000000, 100000000]],
+        % The limits that this application applies are those of the library.
+        ?assertEqual(TooLong, onetoken_nif:call_dirty(<<"needs">>, #{<<"token">> => <<Exact/binary, "M">>}))
+    end}.
 
-a_request_that_is_too_long_is_refused_unread_test() ->
-    TooLong = {error, {token_too_large, #{<<"limit">> => 4194304, <<"reason">> => <<"the request">>}}},
-    Long = binary:copy(<<"x">>, 100000000),
-    Requests = [
-        (verify(<<"M">>))#{<<"secret">> := Long},
-        (verify(<<"M">>))#{Long => 1},
-        (verify(<<"M">>))#{<<"discharges">> => lists:duplicate(200000, <<"M">>)},
-        (verify(<<"M">>))#{<<"discharges">> => lists:duplicate(200000, null) ++ tail},
-        (verify(<<"M">>))#{<<"context">> := maps:from_list([{N, N} || N <- lists:seq(1, 200000)])},
-        [Long]
-    ],
-    [?assertEqual(TooLong, onetoken:Verb(Request)) || Request <- Requests, Verb <- ?VERBS],
-    ?assertMatch({error, {invalid_argument, _}}, onetoken:verify(#{<<"token">> => [binary:copy(<<"M">>, 2000000)]})).
+a_request_that_is_too_long_is_refused_unread_test_() ->
+    {timeout, 60, fun() ->
+        TooLong = {error, {token_too_large, #{<<"limit">> => 4194304, <<"reason">> => <<"the request">>}}},
+        Long = binary:copy(<<"x">>, 100000000),
+        Requests = [
+            (verify(<<"M">>))#{<<"secret">> := Long},
+            (verify(<<"M">>))#{Long => 1},
+            (verify(<<"M">>))#{<<"discharges">> => lists:duplicate(200000, <<"M">>)},
+            (verify(<<"M">>))#{<<"discharges">> => lists:duplicate(200000, null) ++ tail},
+            (verify(<<"M">>))#{<<"context">> := maps:from_list([{N, N} || N <- lists:seq(1, 200000)])},
+            [Long]
+        ],
+        [?assertEqual(TooLong, onetoken:Verb(Request)) || Request <- Requests, Verb <- ?VERBS],
+        ?assertMatch({error, {invalid_argument, _}}, onetoken:verify(#{<<"token">> => [binary:copy(<<"M">>, 2000000)]}))
+    end}.
 
-what_is_deep_is_refused_test() ->
-    Lists = lists:foldl(fun(_, Inner) -> [Inner] end, [], lists:seq(1, 100000)),
-    Maps = lists:foldl(fun(_, Inner) -> #{<<"type">> => Inner} end, #{}, lists:seq(1, 60000)),
-    Members = [<<"token">>, <<"caveats">>, <<"caveat">>, <<"context">>, <<"identifier">>, <<"secret">>, <<"owner">>, <<"text">>],
-    [?assertMatch({error, {invalid_argument, _}}, onetoken:Verb(#{Member => Deep}))
-     || Deep <- [Lists, Maps], Member <- Members, Verb <- ?VERBS],
-    [?assertMatch({error, {invalid_argument, _}}, onetoken:Verb(Deep)) || Deep <- [Lists, Maps], Verb <- ?VERBS],
-    % What the preemptible part would let pass, read at once.
-    [?assertMatch({error, {invalid_argument, _}}, onetoken_nif:call_dirty(<<"caveat">>, #{<<"caveat">> => Deep}))
-     || Deep <- [Lists, Maps]].
+what_is_deep_is_refused_test_() ->
+    {timeout, 60, fun() ->
+        Lists = lists:foldl(fun(_, Inner) -> [Inner] end, [], lists:seq(1, 100000)),
+        Maps = lists:foldl(fun(_, Inner) -> #{<<"type">> => Inner} end, #{}, lists:seq(1, 60000)),
+        Members = [<<"token">>, <<"caveats">>, <<"caveat">>, <<"context">>, <<"identifier">>, <<"secret">>, <<"owner">>, <<"text">>],
+        [?assertMatch({error, {invalid_argument, _}}, onetoken:Verb(#{Member => Deep}))
+         || Deep <- [Lists, Maps], Member <- Members, Verb <- ?VERBS],
+        [?assertMatch({error, {invalid_argument, _}}, onetoken:Verb(Deep)) || Deep <- [Lists, Maps], Verb <- ?VERBS],
+        % What the preemptible part would let pass, read at once.
+        [?assertMatch({error, {invalid_argument, _}}, onetoken_nif:call_dirty(<<"caveat">>, #{<<"caveat">> => Deep}))
+         || Deep <- [Lists, Maps]]
+    end}.
 
 %% A token may itself be JSON.
-a_deep_token_is_refused_test() ->
-    [?assertMatch({error, {bad_token, _}}, onetoken:Verb(#{<<"token">> => binary:copy(Part, Count)}))
-     || Part <- [<<"{\"c\":[">>, <<"[">>, <<"{\"i\":">>], Count <- [1000, 5000, 150000], Verb <- [inspect, needs]].
+a_deep_token_is_refused_test_() ->
+    {timeout, 60, fun() ->
+        [?assertMatch({error, {bad_token, _}}, onetoken:Verb(#{<<"token">> => binary:copy(Part, Count)}))
+         || Part <- [<<"{\"c\":[">>, <<"[">>, <<"{\"i\":">>], Count <- [1000, 5000, 150000], Verb <- [inspect, needs]]
+    end}.
 
 %% Terms that no document has, in the place of each member and of the request.
-what_is_no_document_is_refused_test() ->
-    Terms = [an_atom, 'null ', {}, {1, 2}, self(), make_ref(), fun() -> ok end, hd(erlang:ports()), <<1:3>>, [1 | 2],
-        [<<"a">> | <<"b">>], 1 bsl 200, -(1 bsl 70), 1.5, [$t, $i, $m, $e], <<255>>, #{1 => 2}, #{a => b}, #{<<255>> => 1},
-        #{[] => []}, [[]], -1, true],
-    Request = #{<<"token">> => token([]), <<"secret">> => ?SECRET, <<"context">> => #{<<"now">> => 1}, <<"caveats">> => [],
-        <<"location">> => <<>>, <<"identifier">> => <<"i">>},
-    [case onetoken:Verb(Wrong) of
-        {ok, _} -> ok;
-        {error, Code} when is_atom(Code) -> ?assertNotEqual(panic, Code);
-        {error, {Code, #{}}} -> ?assertNotEqual(panic, Code)
-     end || Term <- Terms, Verb <- ?VERBS,
-        Wrong <- [Term, #{Term => 1}, Request#{Term => 1} | [Request#{Member => Term} || Member <- maps:keys(Request)]]],
-    NoText = fun(Term) -> onetoken:needs(#{<<"token">> => Term}) end,
-    [?assertMatch({Term, {error, {invalid_argument, #{<<"reason">> := _}}}}, {Term, NoText(Term)}) || Term <- Terms],
-    [?assertMatch({error, {invalid_argument, _}}, onetoken:confine(#{<<"token">> => token([]), <<"caveats">> => Caveats}))
-     || Caveats <- [[<<"time < 1">> | <<"time < 2">>], [<<"time < 1">> | tail], #{}, <<>>, [1], [[]], [self()]]].
+what_is_no_document_is_refused_test_() ->
+    {timeout, 60, fun() ->
+        Terms = [an_atom, 'null ', {}, {1, 2}, self(), make_ref(), fun() -> ok end, hd(erlang:ports()), <<1:3>>, [1 | 2],
+            [<<"a">> | <<"b">>], 1 bsl 200, -(1 bsl 70), 1.5, [$t, $i, $m, $e], <<255>>, #{1 => 2}, #{a => b}, #{<<255>> => 1},
+            #{[] => []}, [[]], -1, true],
+        Request = #{<<"token">> => token([]), <<"secret">> => ?SECRET, <<"context">> => #{<<"now">> => 1}, <<"caveats">> => [],
+            <<"location">> => <<>>, <<"identifier">> => <<"i">>},
+        [case onetoken:Verb(Wrong) of
+            {ok, _} -> ok;
+            {error, Code} when is_atom(Code) -> ?assertNotEqual(panic, Code);
+            {error, {Code, #{}}} -> ?assertNotEqual(panic, Code)
+         end || Term <- Terms, Verb <- ?VERBS,
+            Wrong <- [Term, #{Term => 1}, Request#{Term => 1} | [Request#{Member => Term} || Member <- maps:keys(Request)]]],
+        NoText = fun(Term) -> onetoken:needs(#{<<"token">> => Term}) end,
+        [?assertMatch({Term, {error, {invalid_argument, #{<<"reason">> := _}}}}, {Term, NoText(Term)}) || Term <- Terms],
+        [?assertMatch({error, {invalid_argument, _}}, onetoken:confine(#{<<"token">> => token([]), <<"caveats">> => Caveats}))
+         || Caveats <- [[<<"time < 1">> | <<"time < 2">>], [<<"time < 1">> | tail], #{}, <<>>, [1], [[]], [self()]]]
+    end}.
 
 bytes_are_taken_as_they_are_test() ->
     Secret = <<0, 255, 128, (crypto_free_bytes())/binary>>,
