@@ -32,8 +32,10 @@
 //!
 //! # Secrets
 //!
-//! A request has no `Debug`. What is copied of a secret is wiped. An error shows no part of the request but names of its
-//! members, a caveat of the token and what can be read of a damaged token.
+//! A request has no `Debug`. What is copied of a secret is wiped, with one exception: the reader of JSON unescapes a string
+//! with escapes, such as `\n`, in memory that nothing wipes. In JSON, pass such a secret, or a key ring of several lines, as
+//! `{"base64url":…}`. An error shows no part of the request but names of its members, a caveat of the token and what can be
+//! read of a damaged token.
 //!
 //! # Features
 //!
