@@ -10,11 +10,15 @@
 load() ->
     erlang:load_nif(filename:join(priv_dir(), ?MODULE_STRING), 0).
 
-%% Where the application is not in a directory of its name, its directory is the one above that of this module.
+%% The library beside this module is the one that was built with it. Another version may be installed elsewhere.
 priv_dir() ->
-    case code:priv_dir(onetoken) of
-        {error, bad_name} -> filename:join(filename:dirname(filename:dirname(code:which(?MODULE))), "priv");
-        Dir -> Dir
+    Beside = case code:which(?MODULE) of
+        Beam when is_list(Beam) -> filename:join(filename:dirname(filename:dirname(Beam)), "priv");
+        _ -> ""
+    end,
+    case {filelib:is_regular(filename:join(Beside, ?MODULE_STRING ".so")), code:priv_dir(onetoken)} of
+        {false, Dir} when is_list(Dir) -> Dir;
+        _ -> Beside
     end.
 
 call(_Verb, _Request) ->

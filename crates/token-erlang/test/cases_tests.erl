@@ -34,3 +34,8 @@ errors_are_listed_test() ->
     ?assert(length(Errors) > 30),
     [?assertEqual([], maps:keys(Detail) -- maps:get(Code, Listed))
      || #{<<"code">> := Code, <<"detail">> := Detail} <- Errors].
+
+the_application_has_the_version_of_the_library_test() ->
+    {ok, [{application, onetoken, Keys}]} = file:consult("src/onetoken.app.src"),
+    {ok, #{<<"package">> := Version}} = onetoken:version(),
+    ?assertEqual(list_to_binary(proplists:get_value(vsn, Keys)), Version).

@@ -280,6 +280,20 @@ without_the_library_no_secret_is_shown_test_() ->
         ?assertEqual(nomatch, string:find(Output, "hunter2"))
     end}.
 
+%% Another version that is installed lends its library to no module of this one.
+an_installed_library_is_not_taken_test_() ->
+    {timeout, 120, fun() ->
+        Installed = filename:join(["build", "installed", "onetoken-0.0.1"]),
+        [begin
+            File = filename:join([Installed, Directory, Name]),
+            ok = filelib:ensure_dir(File),
+            ok = file:write_file(File, <<"no library">>)
+        end || {Directory, Name} <- [{"ebin", "onetoken.app"}, {"priv", "onetoken_nif.so"}]],
+        Code = "io:format(\"~p\", [element(1, onetoken:version())]), halt().",
+        Erl = filename:join([code:root_dir(), "bin", "erl"]),
+        ?assertEqual("ok", run(Erl, ["-noinput", "-pa", "ebin", "-eval", Code], [{env, [{"ERL_LIBS", "build/installed"}]}]))
+    end}.
+
 run(Command, Arguments, Options) ->
     Port = open_port({spawn_executable, Command}, [{args, Arguments}, exit_status, stderr_to_stdout | Options]),
     output(Port, []).
