@@ -37,7 +37,7 @@ static int report(const char *what) {
   return failures != 0;
 }
 
-/* The word that the document of an error has to have, is that of the status. */
+/* Checks that the document of an error has the word of the status. Returns the document. */
 static json *checked(onetoken_status status, const onetoken_buf *answer) {
   CHECK(answer->data != NULL, "a status of %d without a document", (int)status);
   if (answer->data == NULL) return json_new('n');

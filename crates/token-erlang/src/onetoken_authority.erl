@@ -46,8 +46,8 @@ open(Request) ->
             end
     end.
 
-%% @doc Closes the store. Later calls are refused with `invalid_argument'. What nobody closes is closed when no process has
-%% it any more.
+%% @doc Closes the store. Later calls are refused with `invalid_argument'. The node closes an authority that no process refers
+%% to any more.
 -spec close(authority()) -> ok.
 close({?MODULE, _, Handle}) ->
     {ok, null} = onetoken_nif:authority_close(Handle),
