@@ -55,7 +55,7 @@ extern "C" {
 /**
  * @brief What a function returns: ONETOKEN_OK, or the number of an error.
  *
- * A number keeps its meaning for ever. Later versions may add numbers. The comments say what each means;
+ * A number never changes its meaning. Later versions may add numbers. The comments say what each means;
  * docs/EMBEDDING.md has the members of its `detail`.
  */
 typedef int32_t onetoken_status;

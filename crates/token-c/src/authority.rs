@@ -49,7 +49,7 @@ pub(crate) unsafe extern "C" fn onetoken_authority_close(authority: *mut *mut Au
     if !handle.is_null() {
         // SAFETY: `onetoken_authority_open` made it from a box, and the pointer to it is gone.
         let authority = unsafe { Box::from_raw(handle) };
-        // Nobody is there to hear of a panic.
+        // The function returns nothing that could say so.
         let _ = boundary::guarded(|| drop(authority));
     }
 }

@@ -84,7 +84,7 @@ pub(crate) fn guarded<T>(work: impl FnOnce() -> T) -> Option<T> {
 fn say_only_where() {
     panic::set_hook(Box::new(|panic| {
         if let Some(place) = panic.location() {
-            // It may be closed, and there is nobody else to say it to.
+            // Standard error may be closed, and the library has no other log.
             let _ = writeln!(io::stderr(), "onetoken: panic at {place}; please report it");
         }
     }));
