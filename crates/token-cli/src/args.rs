@@ -320,6 +320,16 @@ pub(crate) enum Use {
     Invite,
 }
 
+impl From<Use> for token_embed::Use {
+    fn from(used_as: Use) -> Self {
+        match used_as {
+            Use::Access => Self::Access,
+            Use::Identity => Self::Identity,
+            Use::Invite => Self::Invite,
+        }
+    }
+}
+
 /// A purpose by its name, or an invite type by its name or code, with the names that completions offer.
 fn purpose() -> impl TypedValueParser<Value = Purpose> {
     let others = [Purpose::GroupSpaces, Purpose::Access, Purpose::Identity];

@@ -98,18 +98,23 @@ fn fact<T>(
 }
 
 /// What a token is used as (`onedata-tokens.md` §4.1).
-#[derive(Clone, Copy, Deserialize)]
+#[derive(Clone, Copy, Debug, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub(crate) enum Use {
+#[non_exhaustive]
+pub enum Use {
+    /// It acts for its subject.
     Access,
+    /// It proves who its subject is.
     Identity,
+    /// It is an invitation.
     Invite,
 }
 
 impl Use {
     /// Returns the types of caveats that the token may carry. An access token that proves an identity is judged as such,
-    /// by the scope of the context.
-    pub(crate) fn supported(self, macaroon: &Macaroon, context: &mut Context) -> CaveatTypes {
+    /// by the scope of the context, which this changes.
+    #[must_use]
+    pub fn supported(self, macaroon: &Macaroon, context: &mut Context) -> CaveatTypes {
         let identifier = Identifier::read(macaroon.identifier()).unwrap_or(Identifier::Opaque(&[]));
         let stated = identifier.v2().map(|identifier| identifier.token_type);
         match (self, stated) {

@@ -61,7 +61,7 @@ mod token;
 mod verbs;
 
 pub use error::{Code, Detail, ERRORS_JSON, Error, Partial};
-pub use facts::Facts;
+pub use facts::{Facts, Use};
 pub use json::MAX_REQUEST;
 pub use pure::{
     ABI, Bind, Caveat, CaveatRead, Confine, Inspect, Inspected, Mint, Needed, Needs, Preflight, Preflighted,

@@ -2,14 +2,12 @@
 
 use serde::{Serialize, Serializer};
 use token_api::{AcceptError, Refusal};
-use token_core::{
-    Bytes, CaveatTypes, Finding, Identifier, Macaroon, RootKey, Scope, Token, TokenType, UnixTime, Verifier,
-};
+use token_core::{Bytes, CaveatTypes, Finding, Identifier, Macaroon, RootKey, Token, UnixTime, Verifier};
 use token_embed::{Verified, authority::Checked};
 
 use super::lines;
 use crate::{
-    args::{Use, VerifyArgs},
+    args::VerifyArgs,
     bytes::{Both, Members, Plain},
     describe::{self, stated},
     error::Failure,
@@ -99,10 +97,10 @@ fn by_key(
 ) -> Result<Answer, Failure> {
     let exact: Vec<&[u8]> = args.exact.iter().map(String::as_bytes).collect();
     let mut context = args.request.context(args.request.now()?);
-    let supported = args.used_as.map_or(CaveatTypes::ALL, |used_as| supported(used_as, macaroon));
-    if supported == CaveatTypes::ACCESS_AS_IDENTITY {
-        context.scope = Scope::IdentityToken;
-    }
+    let supported = match args.used_as {
+        Some(used_as) => token_embed::Use::from(used_as).supported(macaroon, &mut context),
+        None => CaveatTypes::ALL,
+    };
     let verifier = Verifier::new(&context).exact(&exact).supporting(supported);
     let accepted = accepted(&verifier, key, discharges, macaroon);
     if !args.explain {
@@ -183,18 +181,6 @@ fn unspent(answer: Result<token_api::Accepted, AcceptError>, token: &Token) -> R
         Ok(accepted) if accepted.uses_left == Some(0) => Err(Refusal::Exhausted.into()),
         Ok(accepted) => Ok(Accepted::ByStore(accepted.into())),
         Err(error) => Err(Failure::checking(error, token.macaroon())),
-    }
-}
-
-/// Accepts an access token as an identity token, by the rules for that.
-fn supported(used_as: Use, macaroon: &Macaroon) -> CaveatTypes {
-    let identifier = Identifier::read(macaroon.identifier()).ok();
-    let token_type = identifier.as_ref().and_then(|identifier| identifier.v2()).map(|v2| v2.token_type);
-    match (used_as, token_type) {
-        (Use::Identity, Some(TokenType::Access { .. })) => CaveatTypes::ACCESS_AS_IDENTITY,
-        (Use::Identity, _) => CaveatTypes::IDENTITY,
-        (Use::Access, _) => CaveatTypes::ACCESS,
-        (Use::Invite, _) => CaveatTypes::INVITE,
     }
 }
 
