@@ -1,12 +1,17 @@
 //! Reads a token without its key, whole or damaged.
 
 mod diagnosis;
+mod layout;
 mod report;
 
 use alloc::{boxed::Box, format};
 use core::fmt;
 
-pub use self::{diagnosis::Hint, report::Report};
+pub use self::{
+    diagnosis::Hint,
+    layout::{Field, Stretch, Tail},
+    report::Report,
+};
 use crate::{
     Caveat, DecodeError, DecodeOptions, Encoding, Format, Identifier, IdentifierV2, Predicate, ServiceKind,
     Signature, UnixTime,

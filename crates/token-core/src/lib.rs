@@ -147,13 +147,14 @@ mod token;
 mod token_type;
 mod verify;
 mod wire;
+mod words;
 
 pub use caveat::{Caveat, CaveatTypes};
 pub use context::{Context, Scope, Session};
 pub use document::{Bytes, Stamp};
 pub use fingerprint::Fingerprint;
 pub use identifier::{Identifier, IdentifierV2, Persistence};
-pub use inspect::{Damage, Hint, Inspection, Report, inspect};
+pub use inspect::{Damage, Field, Hint, Inspection, Report, Stretch, Tail, inspect};
 pub use judge::{Judge, Judgment, Unmet};
 pub use limits::Limits;
 pub use mac::Signature;

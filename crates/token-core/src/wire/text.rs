@@ -209,6 +209,48 @@ pub(crate) fn read_piece(piece: &str) -> Result<Vec<u8>, DecodeError> {
     read_base62(piece.as_bytes(), false).map_err(|(error, _)| error)
 }
 
+/// Decodes the end of a text that was cut off between characters.
+pub(crate) fn decode_piece(piece: &str, encoding: Encoding) -> Option<Vec<u8>> {
+    match encoding {
+        Encoding::Base62 => read_piece(piece).ok(),
+        Encoding::Base64 | Encoding::Base64Url => read_base64(piece.as_bytes(), false).ok(),
+        Encoding::Json => None,
+    }
+}
+
+/// Where in a text the bytes that it encodes begin. It is asked about ever later bytes, so it goes through the text once.
+pub(crate) struct Places<'a> {
+    body: &'a [u8],
+    encoding: Encoding,
+    /// The length of the prefix.
+    skipped: usize,
+    /// An offset in the unescaped text, and the same in the body.
+    plain: usize,
+    at: usize,
+}
+
+impl<'a> Places<'a> {
+    pub(crate) fn new(text: &'a str, spelling: Spelling) -> Self {
+        let skipped = if spelling.service.is_some() { 4 } else { 0 };
+        let body = text.as_bytes().get(skipped..).unwrap_or_default();
+        Self { body, encoding: spelling.encoding, skipped, plain: 0, at: 0 }
+    }
+
+    /// Returns the offset of the character with which this byte begins, or the length of the text.
+    pub(crate) fn of(&mut self, byte: usize) -> usize {
+        if self.encoding == Encoding::Json {
+            return byte.min(self.body.len());
+        }
+        let plain = byte.saturating_mul(4) / 3;
+        while self.plain < plain && self.at < self.body.len() {
+            let is_escape = self.encoding == Encoding::Base62 && self.body.get(self.at) == Some(&b'0');
+            self.at = self.at.saturating_add(if is_escape { 2 } else { 1 });
+            self.plain = self.plain.saturating_add(1);
+        }
+        self.at.min(self.body.len()).saturating_add(self.skipped)
+    }
+}
+
 /// Whether the text has the same mark in base62: at the same offset, or one further for each escape before it.
 fn marked_as_base62(body: &[u8]) -> bool {
     let mark = b"Y2F00aW9u";

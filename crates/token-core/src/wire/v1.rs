@@ -1,5 +1,7 @@
 //! The v1 binary form: packets of `length name value LF` (`macaroon-formats.md` §2, strict column of §6).
 
+use alloc::{vec, vec::Vec};
+
 use super::{
     error::{DecodeError, EncodeError, Problem},
     field::{Field, room},
@@ -194,6 +196,51 @@ impl<'a> Reader<'a> {
             }
         }
     }
+}
+
+/// A packet that was found at the end of a damaged token.
+pub(crate) struct Found<'a> {
+    pub(crate) name: &'static str,
+    pub(crate) value: &'a [u8],
+    pub(crate) begin: usize,
+    pub(crate) end: usize,
+}
+
+/// Returns the longest row of packets that ends with a signature at the end of these bytes.
+pub(crate) fn last_packets(bytes: &[u8]) -> Option<Vec<Found<'_>>> {
+    bytes.strip_suffix(b"\n")?;
+    let packet = |begin: usize| {
+        let rest = bytes.get(begin..)?;
+        let declared = hex(rest.first_chunk()?)?;
+        let body = rest.get(HEADER..declared)?.strip_suffix(b"\n")?;
+        let end = begin.checked_add(declared)?;
+        let named = |(_, name): (Name, &'static str)| {
+            let value = body.strip_prefix(name.as_bytes())?.strip_prefix(b" ")?;
+            Some(Found { name, value, begin, end })
+        };
+        NAMES.into_iter().find_map(named)
+    };
+    // From the end, so that each byte is looked at once: whether a row begins with it.
+    let mut begins = vec![false; bytes.len()];
+    let mut first = None;
+    for begin in (0..bytes.len()).rev() {
+        let Some(found) = packet(begin) else { continue };
+        let is_last =
+            found.end == bytes.len() && found.name == SIGNATURE && found.value.len() == Signature::LEN;
+        if is_last || begins.get(found.end) == Some(&true) {
+            first = Some(begin);
+            if let Some(begins) = begins.get_mut(begin) {
+                *begins = true;
+            }
+        }
+    }
+    let mut at = first?;
+    let mut found = Vec::new();
+    while let Some(packet) = packet(at) {
+        at = packet.end;
+        found.push(packet);
+    }
+    Some(found)
 }
 
 /// Returns the name of a packet whose end is missing, if enough of it is left.
