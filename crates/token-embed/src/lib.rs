@@ -52,6 +52,7 @@ pub mod authority;
 mod error;
 mod facts;
 mod json;
+pub mod people;
 mod pure;
 mod request;
 #[cfg(feature = "keys")]

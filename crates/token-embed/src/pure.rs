@@ -10,6 +10,7 @@ use token_core::{
     UnixTime, inspect,
 };
 
+pub(crate) use self::verify::Judged;
 pub use self::verify::{Preflight, Preflighted, Verified, Verify};
 pub use crate::token::Written;
 use crate::{

@@ -1,6 +1,9 @@
 //! `verify` and `preflight`.
 
-use alloc::vec::Vec;
+use alloc::{
+    string::{String, ToString as _},
+    vec::Vec,
+};
 
 use serde::{
     Deserialize, Deserializer, Serialize, Serializer,
@@ -124,6 +127,15 @@ impl Verify<'_> {
     /// # Errors
     /// [`Error`]: the signature is judged first, then the caveats in their order, last the session.
     pub fn answer(&self) -> Result<Verified, Error> {
+        self.judge(None)?
+    }
+
+    /// Verifies, and explains what it makes of each caveat if that is wanted. The outer error is one of the request or of
+    /// a text in it; the inner one refuses the token.
+    pub(crate) fn judge(
+        &self,
+        explained: Option<&mut Option<Vec<Judged>>>,
+    ) -> Result<Result<Verified, Error>, Error> {
         let key = root_key(self.secret.as_ref(), self.root_key.as_ref())?;
         let mut context = self.context.context(None)?;
         let (macaroon, _) = read(&self.token)?;
@@ -143,14 +155,47 @@ impl Verify<'_> {
         }
         let ignored = types("ignored", self.ignored.as_deref().unwrap_or_default())?;
         let verifier = Verifier::new(&context).exact(&exact).supporting(supported).ignoring(ignored);
+        if let Some(explained) = explained {
+            *explained = verifier.explain(&macaroon, &discharges, &key).ok().map(|explanation| {
+                let judged = explanation.findings.into_iter().map(|finding| {
+                    let reason = finding.verdict.as_ref().err().map(reason);
+                    let (discharge, index) = (finding.at.discharge, finding.at.index);
+                    Judged { discharge, index, holds: reason.is_none(), fact: finding.fact, reason }
+                });
+                judged.collect()
+            });
+        }
         let expires_at = match verifier.verify_with(&macaroon, &discharges, &key) {
             Ok(verified) => match self.r#as.and_then(|used_as| used_as.mismatch(&macaroon)) {
-                Some(code) => return Err(Error::new(code)),
+                Some(code) => return Ok(Err(Error::new(code))),
                 None => verified.expires_at(),
             },
-            Err(error) => return Err(Error::refused(&error, &macaroon, &discharges)),
+            Err(error) => return Ok(Err(Error::refused(&error, &macaroon, &discharges))),
         };
-        Ok(Verified::new(macaroon, expires_at))
+        Ok(Ok(Verified::new(macaroon, expires_at)))
+    }
+}
+
+/// What a verification made of a caveat.
+#[derive(Serialize)]
+pub(crate) struct Judged {
+    discharge: Option<usize>,
+    index: usize,
+    holds: bool,
+    /// What the request has about it.
+    fact: Option<String>,
+    /// Why it does not hold.
+    reason: Option<String>,
+}
+
+/// Why a caveat does not hold, without its place.
+fn reason(error: &VerifyError) -> String {
+    match error {
+        VerifyError::CaveatUnmet { why, .. } => why.to_string(),
+        VerifyError::CaveatUnsupported { .. } => "a token of this type must not carry it".into(),
+        VerifyError::CaveatUnenforced { .. } => "the host enforces no caveat of a discharge".into(),
+        VerifyError::CaveatUnknown { .. } => "it is not understood".into(),
+        other => other.to_string(),
     }
 }
 
