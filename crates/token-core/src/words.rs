@@ -52,7 +52,7 @@ impl Predicate<'_> {
                     None => format!("Holds until second {valid_until} of Unix time"),
                 }
             }
-            Self::Ip(list) => format!("Only from {}", any(list, |mask, f| address(mask, f))),
+            Self::Ip(list) => format!("Only from {}", any(list, address)),
             Self::Asn(list) => {
                 format!("Only from the network {}", any(list, |number, f| write!(f, "AS{number}")))
             }

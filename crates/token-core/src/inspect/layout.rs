@@ -170,8 +170,14 @@ impl Damage {
                 (places.of(begin), places.of(end))
             }
         };
-        let begin = text.floor_char_boundary(begin.min(text.len()));
-        begin..text.ceil_char_boundary(end.clamp(begin, text.len()))
+        let (mut begin, mut end) = (begin.min(text.len()), end.clamp(begin.min(text.len()), text.len()));
+        while !text.is_char_boundary(begin) {
+            begin = begin.saturating_sub(1);
+        }
+        while !text.is_char_boundary(end) {
+            end = end.saturating_add(1);
+        }
+        begin..end
     }
 
     /// Returns what reads behind the damage, if the text ends like a whole v1 token.
@@ -311,9 +317,9 @@ mod tests {
     fn a_text_without_its_end_has_no_tail() {
         let text = token().to_text(Format::V1, Encoding::Base62).unwrap();
         for end in 1..text.len() {
-            let Err(damage) = inspect(&text[..end], &DecodeOptions::default()) else { continue };
-            assert_eq!(damage.tail(&text[..end]), None);
-            let wrong = damage.characters(&text[..end]);
+            let Err(damage) = inspect(text.get(..end).unwrap(), &DecodeOptions::default()) else { continue };
+            assert_eq!(damage.tail(text.get(..end).unwrap()), None);
+            let wrong = damage.characters(text.get(..end).unwrap());
             assert!(wrong.start <= wrong.end && wrong.end <= end, "{wrong:?} of {end}");
         }
     }
@@ -329,11 +335,11 @@ mod tests {
     #[test]
     fn a_repair_reads_whole() {
         let text = token().to_text(Format::V1, Encoding::Base62).unwrap();
-        let altered = ["JK", &text[2..]].concat();
+        let altered = ["JK", text.get(2..).unwrap()].concat();
         let damage = inspect(&altered, &DecodeOptions::default()).unwrap_err();
         assert_eq!(damage.characters(&altered), 0..2);
         assert_eq!(damage.repaired(&altered), Some(text.clone()));
-        let broken = [&text[..40], "\n", &text[40..]].concat();
+        let broken = [text.get(..40).unwrap(), "\n", text.get(40..).unwrap()].concat();
         let damage = inspect(&broken, &DecodeOptions::default()).unwrap_err();
         assert_eq!(damage.repaired(&broken), Some(text));
     }
