@@ -2,6 +2,7 @@
 //! do not have them.
 
 use alloc::{
+    boxed::Box,
     string::{String, ToString as _},
     vec::Vec,
 };
@@ -13,6 +14,7 @@ use token_core::{
     Stretch, inspect,
 };
 
+pub use crate::pure::reason;
 use crate::{
     error::Error,
     pure::{Judged, Verified, Verify},
@@ -237,7 +239,7 @@ impl Words<'_> {
 #[serde(transparent)]
 pub struct Explain<'a> {
     #[serde(borrow)]
-    request: Verify<'a>,
+    request: Box<Verify<'a>>,
 }
 
 /// `{"answer":…,"error":…,"caveats":[…]}`: the answer of `verify` or its error, and each caveat that was judged. None is if

@@ -11,7 +11,7 @@ use token_core::{
 };
 
 pub(crate) use self::verify::Judged;
-pub use self::verify::{Preflight, Preflighted, Verified, Verify};
+pub use self::verify::{Preflight, Preflighted, Verified, Verify, reason};
 pub use crate::token::Written;
 use crate::{
     error::Error,

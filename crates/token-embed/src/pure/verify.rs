@@ -188,8 +188,9 @@ pub(crate) struct Judged {
     reason: Option<String>,
 }
 
-/// Why a caveat does not hold, without its place.
-fn reason(error: &VerifyError) -> String {
+/// Says why a caveat does not hold, without its place.
+#[must_use]
+pub fn reason(error: &VerifyError) -> String {
     match error {
         VerifyError::CaveatUnmet { why, .. } => why.to_string(),
         VerifyError::CaveatUnsupported { .. } => "a token of this type must not carry it".into(),

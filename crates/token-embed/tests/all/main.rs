@@ -12,6 +12,7 @@ mod authority;
 mod cases;
 mod errors;
 mod hostile;
+mod people;
 #[cfg(feature = "keys")]
 mod seal;
 mod vectors;
