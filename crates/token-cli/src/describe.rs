@@ -41,6 +41,7 @@ pub(crate) fn fields(inspection: &Inspection, now: UnixTime, whole: bool, termin
     let plain = |bytes| Plain(bytes).to_string();
     rows.extend(inspection.location().map(|location| ("location", plain(location))));
     rows.extend(inspection.identifier().map(|identifier| ("identifier", plain(identifier))));
+    rows.extend(inspection.token().map(|token| ("meaning", token.words())));
     rows.extend(stated(inspection.identifier().unwrap_or_default(), inspection.caveats()));
     if let Some(IdentifierV2 { id, persistence, .. }) = inspection.token() {
         rows.push(("id", plain(id.as_bytes())));
@@ -113,20 +114,18 @@ const fn modern_name(legacy: LegacyType) -> &'static str {
     }
 }
 
-/// A caveat, and what Onedata makes of it.
+/// A caveat, and what it asks.
 fn shown(caveat: Caveat<'_>, now: UnixTime, terminal: &Terminal) -> String {
     let (text, style, note) = match caveat {
-        Caveat::ThirdParty { identifier, location, .. } => {
-            (identifier, Style::Faint, format!("(third party, {})", Plain(location)))
-        }
+        Caveat::ThirdParty { identifier, .. } => (identifier, Style::Faint, caveat.words()),
         Caveat::FirstParty { predicate } => match Predicate::read(predicate) {
-            None => (predicate, Style::Warning, "(not understood)".to_owned()),
+            None => (predicate, Style::Warning, "not understood".to_owned()),
             Some(Predicate::Time { valid_until }) => {
-                let at = valid_until.to_time();
-                (predicate, Style::Faint, format!("({at}, {})", expiry(at, now)))
+                let words = format!("{}, {}", caveat.words(), expiry(valid_until.to_time(), now));
+                (predicate, Style::Faint, words)
             }
-            Some(_) => return Plain(predicate).to_string(),
+            Some(known) => (predicate, Style::Faint, known.words()),
         },
     };
-    format!("{}  {}", Plain(text), terminal.paint(style, note))
+    format!("{}  {}", Plain(text), terminal.paint(style, format_args!("({note})")))
 }

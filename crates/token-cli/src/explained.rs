@@ -1,7 +1,8 @@
 //! What a verification made of each caveat, for an operator.
 
 use serde::{Serialize, Serializer};
-use token_core::{Bytes, Finding, VerifyError};
+use token_core::{Bytes, Finding};
+use token_embed::people::reason;
 
 use crate::{
     bytes::Plain,
@@ -37,17 +38,6 @@ impl From<&Finding<'_>> for Explained {
             fact: finding.fact.clone(),
             reason,
         }
-    }
-}
-
-/// The reason, without the caveat's place.
-fn reason(error: &VerifyError) -> String {
-    match error {
-        VerifyError::CaveatUnmet { why, .. } => why.to_string(),
-        VerifyError::CaveatUnsupported { .. } => "a token of this type must not carry it".to_owned(),
-        VerifyError::CaveatUnenforced { .. } => "the host enforces no caveat of a discharge".to_owned(),
-        VerifyError::CaveatUnknown { .. } => "it is not understood".to_owned(),
-        other => other.to_string(),
     }
 }
 
