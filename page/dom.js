@@ -37,6 +37,9 @@ const say = text => { $('status').textContent = text; };
 // Whoever wrote a token must not steer what people see: what is hidden, or changes the direction, is spelled out.
 const HIDDEN = /[\p{C}\p{Zl}\p{Zp}\p{DI}]|(?! )\p{Zs}/gu;
 const spelled = text => text.replace(HIDDEN, found => `\\u{${found.codePointAt(0).toString(16)}}`);
+// A document, in which the same is escaped.
+const asJson = value => JSON.stringify(value, (name, value) => name === 'signature' ? undefined : value, 2)
+  .replace(HIDDEN, found => found === '\n' ? found : found.split('').map(unit => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`).join(''));
 const LONG = 600;
 const short = text => text.length > LONG ? `${text.slice(0, LONG)}… (${count(text.length - LONG)} more characters)` : text;
 // Bytes of a document: a string, or base64url of what is no text.

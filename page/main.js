@@ -53,8 +53,7 @@ const read = async () => {
   else if (area.value) held = '';
   const raw = held || area.value, { text, note } = peel(raw);
   ask = await core;
-  const hidden = raw.length <= HELD && text.match(HIDDEN)?.length;
-  $('note').textContent = [note, hidden ? `It holds ${hidden === 1 ? 'a hidden or special character, which is' : `${count(hidden)} hidden or special characters, which are`} spelled out in the reading.` : ''].filter(Boolean).join(' ');
+  $('note').textContent = note;
   if (!text) {
     state = { text: '' };
     showText(raw, '', null);

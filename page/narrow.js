@@ -67,7 +67,7 @@ const playground = () => fold('playground', 'Caveat playground', 'a caveat as te
   text.addEventListener('input', () => {
     if (!text.value) { json.value = ''; tell('', ''); return; }
     const { caveat } = ask('caveat', { text: text.value });
-    json.value = caveat ? spelled(JSON.stringify(caveat, null, 1)) : '';
+    json.value = caveat ? asJson(caveat) : '';
     tell(caveat ? 'known' : '', ask('words', { text: text.value }).words);
   });
   json.addEventListener('input', () => {

@@ -63,7 +63,8 @@ const caveatList = (doc, described, { judged, all } = {}) => {
   const list = h('ol', { class: 'caveats', 'data-walk': true }, shownOnes.map((entry, index) => {
     const said = described.caveats[index], place = places.get(`caveat${index}`);
     const [mark, note] = caveatChip(entry, said, judged?.find(it => it.discharge === null && it.index === index));
-    const until = entry.caveat?.type === 'time' && `${local(Number(entry.caveat.validUntil))} here`;
+    const isElsewhere = new Date().getTimezoneOffset() !== 0;
+    const until = isElsewhere && entry.caveat?.type === 'time' && `${local(Number(entry.caveat.validUntil))} your time`;
     return h('li', { 'data-shows': `caveat${index}`, tabIndex: index ? -1 : 0 },
       h('span', { class: 'words' }, h('span', { class: 'sr' }, `Caveat ${index}: `), short(spelled(said?.words ?? '')), until && h('small', {}, ` (${until})`)),
       h('code', {}, shown(entry.thirdParty ? entry.identifier : entry.text)),
@@ -125,17 +126,19 @@ const AROUND = 24;
 const damageCard = (text, described) => {
   const { damage } = described;
   const bytes = new TextEncoder().encode(text), from = new TextDecoder();
-  const [start, end] = damage.characters, isCut = start === end, isOne = end - start === 1;
+  const [start, end] = damage.characters, isCut = start === end;
   const piece = (from_byte, to) => spelled(from.decode(bytes.subarray(from_byte, to)));
+  // How many characters these bytes are.
+  const characters = to => bytes.length === text.length ? to : [...from.decode(bytes.subarray(0, to))].length;
   const sentence = `${capital(damage.message.replace(/, at (byte|character) \d+$/, ''))}.`;
   const nothing = described.fields.length === 0 && !damage.tail && !damage.repaired && !damage.cut;
   const title = damage.repaired !== null ? 'A damaged token, which can be repaired'
     : damage.tail ? 'A piece in the middle is missing or changed'
     : isCut && !nothing ? 'The end of the token is missing'
     : nothing ? 'This is not a token' : 'A damaged token';
-  const total = `of ${count(bytes.length)}`;
-  const place = isCut ? (start === bytes.length ? `It ends after character ${count(start)}` : `Between characters ${count(start)} and ${count(start + 1)} ${total}`)
-    : isOne ? `Character ${count(start + 1)} ${total}` : `Characters ${count(start + 1)} to ${count(end)} ${total}`;
+  const [first, last, all] = [start, end, bytes.length].map(characters), total = `of ${count(all)}`;
+  const place = !isCut ? (last - first === 1 ? `Character ${count(first + 1)} ${total}` : `Characters ${count(first + 1)} to ${count(last)} ${total}`)
+    : first === all ? `It ends after character ${count(first)}` : `Between characters ${count(first)} and ${count(first + 1)} ${total}`;
   const wrong = end - start > 120 ? [piece(start, start + 50), '…', piece(end - 50, end)] : [piece(start, end)];
   return h('section', { class: 'card bad', 'aria-label': 'What is wrong' },
     h('p', { class: 'deed' }, title),
@@ -196,5 +199,4 @@ const jsonCard = () => fold('json', 'JSON', 'as onetoken inspect --json prints i
     h('div', {}, copyButton('Copy, without the signature', jsonOf)),
   ];
 });
-const jsonOf = () => JSON.stringify(state.error ?? state.doc, (name, value) => name === 'signature' ? undefined : value, 2)
-  .replace(HIDDEN, found => found === '\n' ? found : [...found].flatMap(one => one.split('')).map(unit => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`).join(''));
+const jsonOf = () => asJson(state.error ?? state.doc);

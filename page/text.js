@@ -3,7 +3,7 @@ const area = $('token'), paint = $('paint'), reading = $('reading');
 // What is read: the text, the answers of `inspect` and of `describe`, and of `explain` while there is a secret.
 let state = { text: '' };
 // A longer text is kept out of the field, which would become slow.
-const HELD = 32768;
+const HELD = 16384;
 let held = '';
 
 // Cuts off what people copy along with a token.
@@ -59,18 +59,25 @@ const pieces = (text, described) => {
 };
 
 const showText = (raw, text, described) => {
-  const stage = $('stage'), isLong = raw.length > HELD;
-  $('held').hidden = !isLong;
-  stage.hidden = false;
+  const stage = $('stage'), isLong = raw.length > HELD, isHidden = !isLong && HIDDEN.test(text);
+  HIDDEN.lastIndex = 0;
+  $('held').hidden = !isLong && !isHidden;
   if (isLong) {
     const half = 120;
     $('held').replaceChildren(
       h('p', {}, `${count(raw.length)} characters, too many to show here.`),
       h('code', {}, spelled(raw.slice(0, half)), h('i', {}, ' … '), spelled(raw.slice(-half))));
   }
+  // What is hidden or changes the direction cannot be shown within the field, which shows the text as it is.
+  if (isHidden) {
+    const wrong = described?.damage ? pieces(text, described) : [{ text }];
+    $('held').replaceChildren(h('p', {}, 'With hidden and special characters spelled out:'),
+      h('code', {}, wrong.map(({ text, isWrong }) => isWrong ? h('mark', {}, shown(text)) : shown(text))));
+  }
   $('legend').replaceChildren();
-  stage.classList.toggle('plain', !described || isLong);
-  if (!described || isLong) { paint.replaceChildren(isLong ? '' : `${raw}\n`); return; }
+  const isPlain = !described || isLong || isHidden;
+  stage.classList.toggle('plain', isPlain);
+  if (isPlain) { paint.replaceChildren(isLong ? '' : `${raw}\n`); return; }
   const lead = raw.indexOf(text), damage = described.damage;
   const spans = pieces(text, described).map(({ text, piece, isWrong }) => isWrong
     ? h('mark', { 'data-part': 'damage' }, text)
