@@ -1,7 +1,7 @@
 //! The verbs of onetoken in WebAssembly: JSON in, JSON out.
 //!
-//! [`boundary`] is what JavaScript calls. It holds no rule about tokens: it takes the bytes of a request, calls
-//! [`token_embed`], and hands out the document.
+//! `boundary` is what JavaScript calls. It holds no rule about tokens: it takes the bytes of a request, calls
+//! `token_embed`, and hands out the document.
 
 #[cfg(target_family = "wasm")]
 mod boundary;

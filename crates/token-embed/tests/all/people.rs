@@ -139,7 +139,13 @@ fn hostile_texts_are_described_in_time() {
     let signed = ["MDAw".repeat(megabyte / 8), mint("id1", &["time < 1"])].concat();
     for text in hostile::texts().into_iter().map(|(_, text)| text).chain(long).chain([signed]) {
         let begin = Instant::now();
-        let described = describe(&text);
+        let described = match call("describe", &json!({ "token": text })) {
+            Ok(described) => described,
+            Err(error) => {
+                assert_eq!(error["code"], "token_too_large");
+                continue;
+            }
+        };
         assert!(begin.elapsed() < Duration::from_secs(10), "{} bytes", text.len());
         if let Some(characters) = described["damage"]["characters"].as_array() {
             let [from, to] =
