@@ -64,6 +64,9 @@ const read = async () => {
   const isNew = state.text !== text;
   if (isNew) {
     const answer = ask('inspect', { token: text, now: now(), signature: true }), described = ask('describe', { token: text });
+    // What reads within the damage, such as a second token behind the first, is not behind it.
+    const tail = described.damage?.tail;
+    if (tail && tail.fields[0].characters[0] < described.damage.characters[1]) described.damage.tail = null;
     state = { text, described: described.error ? undefined : described, ...(answer.error ? { error: answer.error } : { doc: answer }) };
   }
   showText(raw, text, state.described);

@@ -133,6 +133,7 @@ const damageCard = (text, described) => {
   const sentence = `${capital(damage.message.replace(/, at (byte|character) \d+$/, ''))}.`;
   const nothing = described.fields.length === 0 && !damage.tail && !damage.repaired && !damage.cut;
   const title = damage.repaired !== null ? 'A damaged token, which can be repaired'
+    : damage.tail && start === 0 ? 'The beginning of the token is missing or changed'
     : damage.tail ? 'A piece in the middle is missing or changed'
     : isCut && !nothing ? 'The end of the token is missing'
     : nothing ? 'This is not a token' : 'A damaged token';

@@ -112,6 +112,19 @@ test('a token without a piece in the middle: the tail reads', async () => {
   await shot(page, 'spliced-long');
 });
 
+test('damage at other places', async () => {
+  const { page } = await open(), whole = everything.serialized_base62;
+  for (const [text, says] of [
+    [whole.slice(5), /^The beginning of the token is missing or changed[\s\S]*after the damage[\s\S]*Acts for user uid/],
+    [whole + whole, /^A damaged token\s+608 bytes follow the signature\.(?![\s\S]*after the damage)/],
+    [whole.slice(0, -3), /^The end of the token is missing\s+The token is cut 2 bytes short/],
+    [`${whole.slice(0, 300)} ${whole.slice(300)}`, /^A damaged token, which can be repaired\s+Without the white space it reads whole\./],
+  ]) {
+    await paste(page, text);
+    assert.match((await read(page)).trim(), says);
+  }
+});
+
 test('what is no token', async () => {
   const { page, heard } = await open();
   for (const [text, says] of [['hello', /This is not a token/], ['{}', /This is not a token|A damaged token/], ['MDAx é', /not a token|damaged/i], ['=', /not a token/]]) {

@@ -6,8 +6,6 @@
 #[cfg(target_family = "wasm")]
 mod boundary;
 
-use std::vec::Vec;
-
 /// Answers a request to a verb: the number of the error, 0 for none, and the JSON of the answer or of the error.
 #[cfg_attr(not(target_family = "wasm"), allow(dead_code, reason = "only WebAssembly calls it"))]
 fn answer(verb: &[u8], request: &[u8]) -> Vec<u8> {
@@ -21,4 +19,29 @@ fn answer(verb: &[u8], request: &[u8]) -> Vec<u8> {
         Err(error) => (error.code().number(), error.to_json()),
     };
     [&[status], document.as_slice()].concat()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::answer;
+
+    #[test]
+    fn the_status_comes_first() {
+        let [0, document @ ..] = &*answer(b"caveat", br#"{"text":"asn = 322"}"#) else { panic!("an error") };
+        assert!(document.starts_with(br#"{"text":"asn = 322","caveat":{"#));
+        let [48, document @ ..] = &*answer(b"nothing", b"{}") else { panic!("no error") };
+        assert!(document.starts_with(br#"{"code":"invalid_argument""#));
+        assert_eq!(answer(b"\xff", b"{}").first(), Some(&48));
+    }
+
+    #[test]
+    fn it_has_the_verbs_for_people_and_none_of_hosts() {
+        assert!(
+            answer(b"words", br#"{"text":"asn = 322"}"#)
+                .ends_with(br#"{"words":"Only from the network AS322"}"#)
+        );
+        for verb in ["seal", "open"] {
+            assert_eq!(answer(verb.as_bytes(), b"{}").first(), Some(&48), "{verb}");
+        }
+    }
 }

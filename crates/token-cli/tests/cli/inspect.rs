@@ -47,6 +47,13 @@ fn the_document_is_the_one_of_the_contract() {
     assert!(signature.len() == 64 && signature.bytes().all(|byte| byte.is_ascii_hexdigit()));
     let people = onetoken(["inspect", &token]).done();
     assert!(!people.out.contains(signature) && people.out.contains("expired 9 years ago"), "{people:?}");
+    for words in [
+        "(Lets a provider create a space and support it)",
+        "(Holds until 2017-05-30T10:29:04Z, expired",
+        "(not understood)",
+    ] {
+        assert!(people.out.contains(words), "{people:?}");
+    }
     assert!(onetoken(["inspect", "--show-signature", &token]).out.contains(signature));
 }
 
