@@ -195,6 +195,15 @@ test('the JSON is that of the command', async () => {
   }
 });
 
+test('the module has the verbs without a store, and none of the hosts', async () => {
+  const { page } = await open();
+  const known = await page.evaluate(() => ['inspect', 'confine', 'caveat', 'needs', 'preflight', 'mint', 'verify', 'bind', 'version', 'describe', 'words', 'explain', 'seal', 'open']
+    .filter(verb => ask(verb, []).error.detail.member !== 'verb'));
+  assert.deepEqual(known, ['inspect', 'confine', 'caveat', 'needs', 'preflight', 'mint', 'verify', 'bind', 'version', 'describe', 'words', 'explain']);
+  const version = await page.evaluate(() => ask('version', {}));
+  assert.deepEqual(version.formats, ['v1', 'v2', 'v2j', 'v1j']);
+});
+
 test('Verify: each caveat with its fact', async () => {
   const { page } = await open(), token = golden('identity_token_named_provider');
   await paste(page, token.serialized_base62);

@@ -35,13 +35,8 @@ mod tests {
     }
 
     #[test]
-    fn it_has_the_verbs_for_people_and_none_of_hosts() {
-        assert!(
-            answer(b"words", br#"{"text":"asn = 322"}"#)
-                .ends_with(br#"{"words":"Only from the network AS322"}"#)
-        );
-        for verb in ["seal", "open"] {
-            assert_eq!(answer(verb.as_bytes(), b"{}").first(), Some(&48), "{verb}");
-        }
+    fn it_has_the_verbs_for_people() {
+        let words = answer(b"words", br#"{"text":"asn = 322"}"#);
+        assert!(words.ends_with(br#"{"words":"Only from the network AS322"}"#));
     }
 }
