@@ -3,7 +3,7 @@ const area = $('token'), paint = $('paint'), reading = $('reading');
 // What is read: the text, the answers of `inspect` and of `describe`, and of `explain` while there is a secret.
 let state = { text: '' };
 // A longer text is kept out of the field, which would become slow.
-const HELD = 16384;
+const HELD = 8192;
 let held = '';
 
 // Cuts off what people copy along with a token.
