@@ -34,7 +34,7 @@ const chip = (kind, mark, text) => h('span', { class: `chip ${kind}` }, mark && 
 const card = (title, ...children) => h('section', { class: 'card' }, title && h('h2', {}, title), ...children);
 const say = text => { $('status').textContent = text; };
 
-// Whoever wrote a token must not steer what people see: what is hidden, or changes the direction, is spelled out.
+// The writer of a token must not steer what people see: what is hidden, or changes the direction, is spelled out.
 const HIDDEN = /[\p{C}\p{Zl}\p{Zp}\p{DI}]|(?! )\p{Zs}/gu;
 const spelled = text => text.replace(HIDDEN, found => `\\u{${found.codePointAt(0).toString(16)}}`);
 // A document, in which the same is escaped.

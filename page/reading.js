@@ -57,7 +57,7 @@ const spoken = (part, described) => {
 };
 
 const caveatList = (doc, described, { judged, all } = {}) => {
-  if (!doc.caveats.length) return h('p', { class: 'none' }, 'None: whoever holds the token may use it for all that its type allows.');
+  if (!doc.caveats.length) return h('p', { class: 'none' }, 'None: the holder may use the token for all that its type allows.');
   const shownOnes = all ? doc.caveats : doc.caveats.slice(0, EVERY);
   const places = new Map(layout(described).map(piece => [piece.part, piece.characters]));
   const list = h('ol', { class: 'caveats', 'data-walk': true }, shownOnes.map((entry, index) => {

@@ -124,7 +124,7 @@ static void refused(void) {
   }
 }
 
-/* An answer is wiped before its memory is freed, whatever its length. */
+/* An answer of any length is wiped before its memory is freed. */
 static void wiped(void) {
   for (int length = 1; length < 200; length++) {
     char request[512];

@@ -1,4 +1,4 @@
-//! What a native function returns, whatever happens: no error and no panic leaves it.
+//! What a native function returns. No error and no panic leaves it.
 
 use std::panic::{self, AssertUnwindSafe};
 

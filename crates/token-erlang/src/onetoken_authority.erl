@@ -122,7 +122,7 @@ call({?MODULE, Kind, Handle}, Verb, Request) ->
 call(_, _, _) ->
     no_authority().
 
-%% The message comes whatever happens: no call panics, and a store that is lost is an error.
+%% The message always comes: no call panics, and a store that is lost is an error.
 by_message(Handle, Verb, Request) ->
     Reference = make_ref(),
     try onetoken_nif:authority_send(Handle, Reference, Verb, Request) of

@@ -155,7 +155,7 @@ fn each_case_of_the_library_has_its_answer() {
     assert!(answered >= 15 && refused >= 30, "{answered} {refused}");
 }
 
-/// A home, and the same store through the library.
+/// A home, and the same store through token-embed.
 struct Both(Home, String);
 
 impl Both {
@@ -167,7 +167,7 @@ impl Both {
         self.0.run(line.iter().chain(&["--json"]))
     }
 
-    fn library(&self, verb: &str, request: &Value) -> Value {
+    fn embedded(&self, verb: &str, request: &Value) -> Value {
         let open = json!({ "store": self.1, "keys": { "file": self.0.path().join("keys") } });
         let authority = Authority::open_json(open.to_string().as_bytes()).unwrap();
         let answer = authority.call(verb, request.to_string().as_bytes()).map_err(String::from_utf8);
@@ -199,10 +199,10 @@ fn the_store_answers_both_alike() {
     let (token, id) = (minted["token"].as_str().unwrap(), minted["id"].as_str().unwrap());
     let request =
         json!({ "type": "space-support", "target": "s1", "issuer": "usr-u1", "decision": "allowed" });
-    let another = both.library("mint", &request);
+    let another = both.embedded("mint", &request);
     assert_eq!(names(&minted), names(&another));
     let cursor = both.command(&["events"])["next"].clone();
-    let begin = both.library("events", &json!({}))["next"].clone();
+    let begin = both.embedded("events", &json!({}))["next"].clone();
 
     let verified = both.command(&["verify", token, "--expect", "space-support", "--consumer", "prv-p1"]);
     let context = json!({ "consumer": "prv-p1" });
@@ -210,11 +210,11 @@ fn the_store_answers_both_alike() {
         json!({ "token": token, "expect": "space-support", "context": context, "decision": "allowed" });
     let known =
         [("valid", json!(true)), ("identifier", minted["id"].clone()), ("location", json!("onezone"))];
-    assert_eq!(without(verified, &known), both.library("check", &request));
+    assert_eq!(without(verified, &known), both.embedded("check", &request));
 
     let spent = both.0.consume(token, &["--claim", "c1"]).done().json();
     request["claim"] = json!("c1");
-    let mut repeated = both.library("consume", &request);
+    let mut repeated = both.embedded("consume", &request);
     assert_eq!(repeated["repeated"], true);
     repeated["repeated"] = json!(false);
     assert!(spent["refund"].is_string());
@@ -223,32 +223,32 @@ fn the_store_answers_both_alike() {
     let revoke = ["revoke", id, "--reversible", "--by", "usr-u1", "--reason", "lost"];
     let revoked = both.command(&revoke);
     let request = json!({ "id": id, "reversible": true, "by": "usr-u1", "reason": "lost" });
-    assert_eq!(without(revoked, &[("revoked", json!(true))]), both.library("revoke", &request));
+    assert_eq!(without(revoked, &[("revoked", json!(true))]), both.embedded("revoke", &request));
     let listed = both.command(&["list", "--issuer", "usr-u1"]);
-    assert_eq!(listed, both.library("list", &json!({ "issuer": "usr-u1" })));
+    assert_eq!(listed, both.embedded("list", &json!({ "issuer": "usr-u1" })));
     assert_eq!(listed["tokens"].as_array().unwrap().len(), 2);
     let reinstated = both.command(&["reinstate", id]);
-    let unrevoked = both.library("unrevoke", &json!({ "id": id }));
+    let unrevoked = both.embedded("unrevoke", &json!({ "id": id }));
     assert_eq!(without(reinstated, &[("reinstated", json!(true))]), unrevoked);
     let deleted = both.command(&["delete", id]);
-    let gone = both.library("delete", &json!({ "id": another["id"] }));
+    let gone = both.embedded("delete", &json!({ "id": another["id"] }));
     assert_eq!(deleted["outcome"], gone["outcome"]);
     assert_eq!(names(&without(deleted, &[("deleted", json!(true))])), names(&gone));
     assert_eq!(both.run(&["delete", id]).error(1), "unknown-token");
 
     let voided = both.command(&["revoke", "--temporary", "usr-u1"]);
     let known = [("revoked", json!(true)), ("subject", json!("usr-u1"))];
-    let next = both.library("void_temporary", &json!({ "subject": "usr-u1" }));
+    let next = both.embedded("void_temporary", &json!({ "subject": "usr-u1" }));
     assert_eq!(without(voided, &known)["generation"].as_u64().map(|it| it + 1), next["generation"].as_u64());
     both.command(&["revoke", "--before", "2020-01-01"]);
 
     let after = both.command(&["events", "--after", cursor.as_str().unwrap()]);
-    let same = both.library("events", &json!({ "after": begin }));
+    let same = both.embedded("events", &json!({ "after": begin }));
     assert_eq!(after["events"], same["events"]);
     assert!(after["events"].as_array().unwrap().len() >= 7, "{after}");
     assert_eq!(names(&after), names(&same));
     // The command's cursor has the time of the listing before it.
     assert_eq!(after["next"].as_str().unwrap().split_once('-').unwrap().1, same["next"]);
 
-    assert_eq!(both.command(&["purge"]), both.library("purge", &json!({})));
+    assert_eq!(both.command(&["purge"]), both.embedded("purge", &json!({})));
 }

@@ -117,7 +117,7 @@ fn macaroons_of_every_format_are_judged() {
     assert!(judged > 70 && refused > 60, "{judged} {refused}");
 }
 
-/// A discharge counts only for the macaroon that it is bound to, whatever their formats. (Discharges that other libraries
+/// A discharge counts only for the macaroon that it is bound to, in every format. (Discharges that other libraries
 /// bound are among the vectors above.)
 #[test]
 fn discharges_are_bound() {
